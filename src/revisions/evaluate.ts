@@ -8,7 +8,7 @@ import { formatIdent, releaseKey, releaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
 import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
-import { readHeldSince } from './gate-store.ts'
+import { readMetSince } from './gate-store.ts'
 import { requesterOf, chainTo, isOverridable, judge, mayOverride } from '../views/gates.ts'
 import type { Dependencies, Refusal } from '../views/gates.ts'
 import { readPresentState } from './pointer-store.ts'
@@ -58,8 +58,8 @@ export async function evaluate(db: Db, view: View, delta: ViewDelta, context: Co
   const effect = planChange(rule, delta, await readPresentState(db, { id: view.id, rule }, delta))
   const { gates } = view
   const joining = effect.steps.filter(joins).map(({ release }) => release)
-  const held = await Promise.all(
-    (gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining, context.clock)),
+  const metSince = await Promise.all(
+    (gates.requires ?? []).map((requirement) => readMetSince(db, requirement, joining, context.clock)),
   )
   const isClosed = gates.closure !== undefined
   const dependencies =
@@ -76,7 +76,7 @@ export async function evaluate(db: Db, view: View, delta: ViewDelta, context: Co
     clock: context.clock,
     requester: requesterOf(context.caller),
     proposer: context.proposer,
-    held,
+    metSince,
     dependencies,
     dependents,
   }

@@ -11,7 +11,7 @@ import { findView } from './view-store.ts'
  * Reads since when releases meet a requirement without interruption, by release id. Releases that do not meet it are
  * absent. The search goes back only as far as the requirement needs.
  */
-export async function readHeldSince(
+export async function readMetSince(
   db: Db,
   { view: name, as, soakMs = 0 }: Requirement,
   releases: readonly ViewRelease[],

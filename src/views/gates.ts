@@ -10,22 +10,22 @@ import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
 import type { Act, Gates, View, ViewRelease } from './view.ts'
 
-// The rules of views: an ordered list of pure functions. Each takes the effect of a change and the state that was read for it, and
-// returns its refusals.
+// The rules that limit changes of a view, as an ordered list of pure functions. Each takes the effect of a change and the state that was
+// read for it, and returns its refusals. (The rule in rule.ts is another one: it says what `latest` means.)
 
-export type Rule = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
+export type RuleName = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
 
 /** A refusal in one sentence. `chain` lists the idents from the requested release to the missing one. */
 export interface Refusal {
-  readonly rule: Rule
+  readonly rule: RuleName
   readonly detail: string
   readonly chain?: readonly string[]
   /**
-   * The releases that the sentence reveals. Only callers who may see them all may read it. Idents in `chain` that a
-   * visible release names are not listed.
+   * The releases that `detail` and `chain` reveal. Only callers who may see all of them get the refusal. A release in `chain` is not listed
+   * if the metadata of a listed release names it, since every reader of the metadata knows it already.
    */
   readonly names?: readonly ReleaseName[]
-  /** The sentence is about a common property of `names`: a caller who may see any of them may read it. */
+  /** The refusal reveals only the origin of `names`, so callers who may see any of them get it. */
   readonly revealsAny?: true
 }
 
@@ -48,22 +48,24 @@ export interface GateState {
   readonly requester: Requester | undefined
   /** The author of the proposal that the requester approves. */
   readonly proposer: string | undefined
-  /** For each requirement of the view: since when each release meets it. Releases that do not meet it are absent. */
-  readonly held: readonly ReadonlyMap<number, number>[]
+  /** For each requirement of the view, the time (epoch milliseconds) since when each release meets it. Other releases are absent. */
+  readonly metSince: readonly ReadonlyMap<number, number>[]
   readonly dependencies: Dependencies
-  /** Members that need a leaving release, by its id. */
+  /** For each leaving release, by id, the members that need it. */
   readonly dependents: ReadonlyMap<number, readonly Dependent[]>
 }
 
-/** A member that needs another one. If it is not visible to the caller, no refusal names it. */
+/** A member that needs a leaving release. Refusals do not name it if it is not visible to the caller. */
 export interface Dependent {
   readonly release: ViewRelease
   readonly isVisible: boolean
 }
 
-/** The dependencies of joining releases, and of the releases that these need. */
+/** The dependencies of joining releases, and of the releases that they need. */
 export interface Dependencies {
+  /** The transitive dependencies of each release. */
   readonly tdeps: ReadonlyMap<string, readonly string[]>
+  /** The direct dependencies of each release. */
   readonly deps: ReadonlyMap<string, readonly string[]>
   /** Ids of the needed releases in the depot; and which of them are in the view before the change. */
   readonly inDepot: ReadonlyMap<string, number>
@@ -82,7 +84,7 @@ const GATES: readonly Gate[] = [
 ]
 
 /** Rules that an authorized caller can override. They hold for every caller. */
-const OVERRIDABLE: ReadonlySet<Rule> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
+const OVERRIDABLE: ReadonlySet<RuleName> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
 
 /** Returns the requester of a caller; `undefined` for the operator. */
 export function requesterOf(caller: Session): Requester
@@ -118,17 +120,17 @@ export function mayOverride(requester: Requester | undefined, gates: Gates): boo
   )
 }
 
-/** Reports whether the view's list of promoters lets an account change the view. */
-export function mayTouch(requester: Requester, { promoters }: Gates): boolean {
+/** Reports whether the view names no promoters, or the account is one of them or an administrator. */
+export function promotersAllow(requester: Requester, { promoters }: Gates): boolean {
   return promoters === undefined || requester.isAdministrator || promoters.includes(requester.account)
 }
 
 /** Throws `forbidden` if the caller may not change any release in the view. */
-export function expectMayTouch(caller: Authority, view: View): void {
+export function expectMayChangeView(caller: Authority, view: View): void {
   if (caller === 'operator') return
   expectView(caller, view.name)
   const requester = requesterOf(caller)
-  if (!mayTouch(requester, view.gates))
+  if (!promotersAllow(requester, view.gates))
     throw new DepotError('forbidden', `${requester.account} may not change ${view.name}`)
   // Refuse early: without a role in any origin the caller cannot change anything.
   if (view.gates.promoters === undefined && requester.maintains.length === 0)
@@ -157,7 +159,7 @@ function checkRights({ steps }: Effect, { view, requester, proposer }: GateState
     steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release),
     ({ ident }) => ident.origin,
   )
-  return rightsRefused(view, moving.keys(), { requester, isApproval: proposer !== undefined }).map(
+  return rightsRefusals(view, moving.keys(), { requester, isApproval: proposer !== undefined }).map(
     ({ origin, ...refusal }) =>
       origin === undefined
         ? refusal
@@ -166,14 +168,14 @@ function checkRights({ steps }: Effect, { view, requester, proposer }: GateState
 }
 
 /** Returns why an account may not change releases of these origins in a view, or approve such a change. */
-export function rightsRefused(
+export function rightsRefusals(
   view: View,
   origins: Iterable<string>,
   { requester, isApproval }: { requester: Requester; isApproval: boolean },
 ): (Refusal & { readonly origin?: string })[] {
   // A named approver needs no role in the origins: the proposer had it.
   const isApprover = isApproval && view.gates.approval?.approvers?.includes(requester.account) === true
-  if (!isApprover && !mayTouch(requester, view.gates))
+  if (!isApprover && !promotersAllow(requester, view.gates))
     return [{ rule: 'rights', detail: `${requester.account} may not change ${view.name}` }]
   // Accounts that the view names as promoters need no role in the origins of what they promote.
   const isNamed = isApprover || view.gates.promoters !== undefined
@@ -213,12 +215,12 @@ function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refu
  * Checks the requirements of joining releases. Only promotions are checked: rollbacks and reverts restore releases
  * that met the requirements before.
  */
-function checkRequirements({ steps }: Effect, { view, act, clock, held }: GateState): Refusal[] {
+function checkRequirements({ steps }: Effect, { view, act, clock, metSince }: GateState): Refusal[] {
   if (act !== 'promote') return []
   const refusals: Refusal[] = []
   for (const [index, { view: other, as, soakMs = 0 }] of (view.gates.requires ?? []).entries()) {
     for (const { release } of steps.filter(joins)) {
-      const since = held[index]?.get(release.releaseId)
+      const since = metSince[index]?.get(release.releaseId)
       const name = describeRelease(release)
       const names = namesOf(release)
       if (since === undefined)
@@ -238,14 +240,24 @@ function checkRequirements({ steps }: Effect, { view, act, clock, held }: GateSt
   return refusals
 }
 
-function checkClosure({ steps }: Effect, { view, dependencies, dependents }: GateState): Refusal[] {
-  const { closure } = view.gates
+function checkClosure(effect: Effect, state: GateState): Refusal[] {
+  const { closure } = state.view.gates
   if (closure === undefined) return []
+  const leaving = new Set(
+    effect.steps.filter(({ change }) => change === 'removed').map(({ release }) => release.releaseId),
+  )
+  const refusals = checkMissing(effect, state, { closure, leaving })
+  return closure === 'view' ? [...refusals, ...checkStillNeeded(effect, state, leaving)] : refusals
+}
+
+/** Checks that the dependencies of joining releases are in the depot or, for `view`, in the view after the change. */
+function checkMissing(
+  { steps }: Effect,
+  { view, dependencies }: GateState,
+  { closure, leaving }: { closure: 'depot' | 'view'; leaving: ReadonlySet<number> },
+): Refusal[] {
   const { tdeps, inDepot, inView } = dependencies
   const joining = new Set(steps.filter(joins).map(({ release }) => release.releaseId))
-  const leaving = new Set(
-    steps.filter(({ change }) => change === 'removed').map(({ release }) => release.releaseId),
-  )
   const isThere = (key: string) => {
     const id = inDepot.get(key)
     if (id === undefined || closure === 'depot') return id !== undefined
@@ -266,16 +278,25 @@ function checkClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
       })
     }
   }
-  if (closure === 'depot') return refusals
+  return refusals
+}
+
+/** Checks that no remaining member needs a leaving release. */
+function checkStillNeeded(
+  { steps }: Effect,
+  { view, dependents }: GateState,
+  leaving: ReadonlySet<number>,
+): Refusal[] {
+  const refusals: Refusal[] = []
   for (const { release, change } of steps) {
     if (change !== 'removed') continue
     const needed = formatIdent(release.ident)
-    const needy = (dependents.get(release.releaseId) ?? []).filter(
+    const remaining = (dependents.get(release.releaseId) ?? []).filter(
       (member) => !leaving.has(member.release.releaseId),
     )
-    if (needy.some(({ isVisible }) => !isVisible))
+    if (remaining.some(({ isVisible }) => !isVisible))
       refusals.push({ rule: 'closure', detail: `something in ${view.name} needs ${needed}` })
-    for (const member of needy.filter(({ isVisible }) => isVisible)) {
+    for (const member of remaining.filter(({ isVisible }) => isVisible)) {
       const chain = [formatIdent(member.release.ident), needed]
       refusals.push({
         rule: 'closure',

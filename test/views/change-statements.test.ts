@@ -7,7 +7,7 @@ import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { listDependentMembers } from '../../src/revisions/dependency-store.ts'
 import { evaluate } from '../../src/revisions/evaluate.ts'
-import { readHeldSince } from '../../src/revisions/gate-store.ts'
+import { readMetSince } from '../../src/revisions/gate-store.ts'
 import { closeMemberships, openMemberships } from '../../src/revisions/member-store.ts'
 import { movePointers } from '../../src/revisions/pointer-store.ts'
 import { resolve } from '../../src/revisions/resolve.ts'
@@ -131,7 +131,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
     connection.exec('ROLLBACK')
   },
   'a look back for how long releases have soaked': async (count) =>
-    readHeldSince(
+    readMetSince(
       db,
       { view: 'acceptance', as: 'member', soakMs: 1e12 },
       (await delta(count)).joining.map(({ release }) => release),

@@ -7,7 +7,7 @@ import type { Only } from '../../views/change-request.ts'
 import { MAX_FREEZES, withFreeze, withoutFreeze } from '../../views/freeze.ts'
 import type { Freeze } from '../../views/freeze.ts'
 import { listCommonFreezes, setCommonFreezes, setFreezes } from '../../revisions/freeze-store.ts'
-import { requesterOf, mayTouch } from '../../views/gates.ts'
+import { requesterOf, promotersAllow } from '../../views/gates.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, setGates } from '../../revisions/view-store.ts'
@@ -151,7 +151,9 @@ function expectMayStop(view: View, caller: Authority): void {
   if (
     requester === undefined ||
     requester.isAdministrator ||
-    (requester.reaches === 'all' && view.gates.promoters !== undefined && mayTouch(requester, view.gates))
+    (requester.reaches === 'all' &&
+      view.gates.promoters !== undefined &&
+      promotersAllow(requester, view.gates))
   )
     return
   throw new DepotError('forbidden', `${requester.account} may not freeze or thaw ${view.name}`)

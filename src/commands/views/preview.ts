@@ -7,7 +7,7 @@ import type { Change } from '../../ledger/change.ts'
 import { deleteChannelsOf } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
 import { findReleases } from '../../revisions/dependency-store.ts'
-import { requesterOf, expectMayTouch, rightsRefused } from '../../views/gates.ts'
+import { requesterOf, expectMayChangeView, rightsRefusals } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import { onlyMembers } from '../../revisions/member-store.ts'
 import { listPointersOf, readPresentState } from '../../revisions/pointer-store.ts'
@@ -51,7 +51,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   if (!changesAnything(plan.effect))
     throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)
-  expectMayTouch(change.caller, base)
+  expectMayChangeView(change.caller, base)
   const origins = new Set(
     plan.effect.releases
       .filter((step) => step.change !== 'unchanged')
@@ -59,7 +59,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   )
   const requester = requesterOf(change.caller)
   const refusals =
-    requester === undefined ? [] : rightsRefused(base, origins, { requester, isApproval: false })
+    requester === undefined ? [] : rightsRefusals(base, origins, { requester, isApproval: false })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   if (base.name === UNSTABLE)
     throw new DepotError('refused', `${UNSTABLE} has no preview: every release is in it`)

@@ -15,7 +15,7 @@ import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
 import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate.ts'
 import type { Evaluation, Context, Override } from '../../revisions/evaluate.ts'
-import { requesterOf, rightsRefused } from '../../views/gates.ts'
+import { requesterOf, rightsRefusals } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import type { PromotionOutcome, PromotionContext } from './make-revision.ts'
 import type { ViewDelta } from '../../views/plan.ts'
@@ -185,7 +185,7 @@ export async function expectStillAllowed(
       .filter((step) => step.change !== 'unchanged')
       .map(({ ident }) => parseIdent(ident).origin),
   )
-  const refusals = rightsRefused(view, origins, { requester: requesterOf(caller), isApproval })
+  const refusals = rightsRefusals(view, origins, { requester: requesterOf(caller), isApproval })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   const named = [
     ...outcome.releases,

@@ -10,7 +10,7 @@ import {
 } from '../../access/rights.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
-import { expectMayTouch } from '../../views/gates.ts'
+import { expectMayChangeView } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
@@ -59,7 +59,7 @@ export function mayChange(request: FastifyRequest, view: View, origins: Iterable
   const caller = signedIn(request, 'promote')
   if (view.gates.promoters === undefined)
     for (const origin of origins) expectPromoter(caller, origin, view.name)
-  expectMayTouch(caller, view)
+  expectMayChangeView(caller, view)
   return caller
 }
 
