@@ -22,7 +22,7 @@ export function gatesText(gates: z.infer<typeof shapes.GatesShape>): string {
     ['overriders', overriders?.join(', ') ?? ''],
     ...(freezes.length === 0 ? [['frozen', '']] : freezes.map((freeze) => ['frozen', freezeText(freeze)])),
   ]
-  return `${gates.view}\n\n${formatColumns(['RULE', 'SAYS'], rows)}`
+  return `${gates.view}\n\n${formatColumns(['RULE', 'VALUE'], rows)}`
 }
 
 export function freezesText({ freezes }: z.infer<typeof shapes.Freezes>): string {

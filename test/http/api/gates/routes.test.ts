@@ -476,7 +476,7 @@ test('gates can be read as JSON and text, and only administrators set them', asy
   })
   t.match(
     (await callApi(started, 'GET', `/api/v1/views/${view}/gates?format=text`)).text,
-    new RegExp(`^${view}\n\nRULE +SAYS\nrequires +current in acceptance for 60 s\nclosure +in the view\n`),
+    new RegExp(`^${view}\n\nRULE +VALUE\nrequires +current in acceptance for 60 s\nclosure +in the view\n`),
   )
   t.match(await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: {}, token: ci }), {
     status: 403,
