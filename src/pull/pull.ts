@@ -66,12 +66,12 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
   const keyOf = keysOf(lockfile)
   reporter.begin('fetching releases', plan.missing.length)
   await each(plan.missing, PARALLEL, async (release) => {
-    const expected = expectedHart(release)
-    if (origins.has(expected.ident.origin)) {
+    const hart = expectedHart(release)
+    if (origins.has(hart.ident.origin)) {
       const visibility = release.isPrivate ? 'private' : 'public'
       const isUploaded = await tryItem(nameOf(release), () =>
-        source.withHart(expected, keyOf, async (file) => {
-          await uploadHart(destination, { ...expected, visibility }, file)
+        source.withHart(hart, keyOf, async (file) => {
+          await uploadHart(destination, { ...hart, visibility }, file)
           return true
         }),
       )
@@ -106,10 +106,10 @@ export async function save(
   const keyOf = keysOf(lockfile)
   reporter.begin('saving releases', lockfile.releases.length)
   await each(lockfile.releases, PARALLEL, async (release) => {
-    const expected = expectedHart(release)
+    const hart = expectedHart(release)
     const isFetched = await attempt({ source, destination: bundle, reporter }, nameOf(release), async () => {
-      if (await bundle.has(expected, keyOf)) return false
-      await source.withHart(expected, keyOf, (file) => bundle.keep(expected, file))
+      if (await bundle.has(hart, keyOf)) return false
+      await source.withHart(hart, keyOf, (file) => bundle.keep(hart, file))
       return true
     })
     if (isFetched === undefined) saved.failures += 1
