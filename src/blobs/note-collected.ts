@@ -1,4 +1,4 @@
-import type { Change } from '../ledger/change.ts'
+import type { Change } from '../ledger/command-context.ts'
 import { markRemoved } from './blob-store.ts'
 
 /** Records that the bytes of blobs were removed. Ignores blobs that an upload needs again. */

@@ -1,4 +1,4 @@
-import type { Change } from '../ledger/change.ts'
+import type { Change } from '../ledger/command-context.ts'
 import { updateDamage } from './blob-store.ts'
 import type { Damage } from './storage.ts'
 

@@ -1,4 +1,4 @@
-import type { Change } from '../ledger/change.ts'
+import type { Change } from '../ledger/command-context.ts'
 import { updateScrub } from './blob-store.ts'
 
 /** Records the position of a pass over all blobs, and with `endedAt` that it ended. Times are those of the wall clock. */

@@ -1,5 +1,5 @@
 import { findState, setState } from '../database/state-store.ts'
-import type { Change } from '../ledger/change.ts'
+import type { Change } from '../ledger/command-context.ts'
 
 /** Starts a new history after the depot was restored from an older copy. Unneeded bytes are kept until the operator has settled them. */
 export async function noteRestored(change: Change, { incarnation }: { incarnation: string }): Promise<void> {

@@ -3,7 +3,7 @@ import { addAccount, issueToken } from './accounts/admit.ts'
 import { createView } from './views/create-view.ts'
 import { INITIAL_VIEWS } from '../views/view.ts'
 import { findView } from '../revisions/view-store.ts'
-import type { Change } from '../ledger/change.ts'
+import type { Change } from '../ledger/command-context.ts'
 
 export const ADMINISTRATOR = 'admin'
 

@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { DepotError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
-import type { Change } from './change.ts'
+import type { Change } from './command-context.ts'
 
 /** The key that a client gives one of its requests, and a digest of the request. */
 export interface IdempotencyKey {

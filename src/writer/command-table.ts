@@ -1,6 +1,6 @@
 import type { Actor, Authority } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
-import type { Change } from '../ledger/change.ts'
+import type { Change } from '../ledger/command-context.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 
 // The writer works with any commands. Its owner passes a table of commands, and `submit` has the types of that table.

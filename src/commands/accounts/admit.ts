@@ -1,5 +1,5 @@
 import { DepotError, quote } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import type { Scope } from '../../access/access.ts'
 import { ACCOUNT_NAME, MAX_ACCOUNT_NAME_LENGTH } from '../../access/account-name.ts'
 import {

@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { getAccountById, updateEmail } from '../../accounts/account-store.ts'
 import { issueToken, revokeToken } from './admit.ts'
 import { findProfileToken, markTokenOfProfile, ownsToken } from '../../accounts/profile-token-store.ts'

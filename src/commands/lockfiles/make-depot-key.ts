@@ -1,4 +1,4 @@
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import { findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts'
 

@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { parseDepotKey, parseTrustedName } from '../../lockfiles/depot-key.ts'
 import {
   MAX_TRUSTED_KEYS,

@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 
 /**

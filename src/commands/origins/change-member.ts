@@ -1,7 +1,7 @@
 import type { Role } from '../../access/access.ts'
 import { findAccount } from '../../accounts/account-store.ts'
 import { DepotError, quote } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { findRole, getOrigin } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 

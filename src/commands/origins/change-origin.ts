@@ -1,5 +1,5 @@
 import type { Visibility } from '../../access/access.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { getOrigin, updateDefaultVisibility } from '../../origins/origin-store.ts'
 
 /** Sets the default visibility of an origin's new packages. Throws `not_found`. */

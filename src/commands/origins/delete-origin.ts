@@ -3,7 +3,7 @@ import { DepotError } from '../../errors.ts'
 import { removeChannel } from '../views/channel.ts'
 import { listChannelNames } from '../../channels/channel-store.ts'
 import { PERMANENT_CHANNELS } from '../../views/view.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { getOrigin, markOriginDeleted } from '../../origins/origin-store.ts'
 import { countRemaining } from '../../origins/remaining-store.ts'
 

@@ -1,5 +1,5 @@
 import { DepotError, quote } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { findOrigin, findRole } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 

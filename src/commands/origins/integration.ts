@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { deleteIntegration, insertIntegration } from '../../origins/integration-store.ts'
 import type { IntegrationName } from '../../origins/integration-store.ts'
 import { getOrigin } from '../../origins/origin-store.ts'

@@ -2,7 +2,7 @@ import { hasRole } from '../../access/access.ts'
 import type { Authority } from '../../access/access.ts'
 import { getAccount } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import type { Invitation } from '../../origins/invitation-store.ts'
 import {
   deleteInvitation,

@@ -1,4 +1,4 @@
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { findLatestKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 import type { StoredKey } from '../../origins/origin-store.ts'
 

@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import { deleteSecret, insertSecret } from '../../origins/origin-secret-store.ts'
 

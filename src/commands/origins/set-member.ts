@@ -1,7 +1,7 @@
 import type { Role } from '../../access/access.ts'
 import { getAccount } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { deleteMember, findRole, getOrigin, insertMember, updateRole } from '../../origins/origin-store.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { findAccount } from '../../accounts/account-store.ts'
 import { DepotError, quote } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { findRole, getOrigin, updateOwner, updateRole } from '../../origins/origin-store.ts'
 
 /**

@@ -6,7 +6,7 @@ import { leavePreview } from '../views/preview.ts'
 import { changeMembers } from '../views/promote.ts'
 import { STABLE } from '../../views/view.ts'
 import { listViewsWith } from '../../revisions/view-store.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { hasDependents, deleteDependencies } from '../../releases/dependents-store.ts'
 import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from '../../releases/release-store.ts'
 

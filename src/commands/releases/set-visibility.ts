@@ -3,7 +3,7 @@ import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import { parseIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { releaseExists, updateVisibility } from '../../releases/release-store.ts'
 
 interface VisibilityInput {

@@ -3,7 +3,7 @@ import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 import { formatPackageName, makePackageName } from '../../package/ident.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { findPackageId, findPackageType, insertPackage } from '../../releases/package-store.ts'
 import {
   deleteSettings,

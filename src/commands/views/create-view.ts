@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { parseViewName } from '../../views/view.ts'
 import type { ViewRule } from '../../views/rule.ts'
 import type { View, ViewMaker } from '../../views/view.ts'

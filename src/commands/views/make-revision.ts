@@ -1,7 +1,7 @@
 import type { PointerMove, Promotion } from '../../ledger/entry.ts'
 import { findHeadOf } from '../../ledger/ledger-store.ts'
 import { lineKey, releaseName } from '../../package/ident.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { ensureChannels } from '../../channels/channel-store.ts'
 import { closeMemberships, openMemberships } from '../../revisions/member-store.ts'
 import { movePointers, readPresentState } from '../../revisions/pointer-store.ts'

@@ -1,6 +1,6 @@
 import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { ensureChannel } from './channel.ts'
 import { listMembersOfOrigin, onlyMembers } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'

@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import { changeView, expectRevision, expectStillAllowed } from './promote.ts'

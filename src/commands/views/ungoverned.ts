@@ -1,4 +1,4 @@
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import type { View } from '../../views/view.ts'
 import { listPreviews, setUngovernedOrigins } from '../../revisions/view-store.ts'
 

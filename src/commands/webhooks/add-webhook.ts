@@ -1,6 +1,6 @@
 import { DepotError } from '../../errors.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { MAX_WEBHOOKS } from '../../webhooks/webhook.ts'
 import type { Webhook } from '../../webhooks/webhook.ts'
 import { countWebhooks, findWebhook, getWebhook, insertWebhook } from '../../webhooks/webhook-store.ts'

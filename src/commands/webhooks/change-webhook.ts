@@ -1,6 +1,6 @@
 import { DepotError } from '../../errors.ts'
 import type { WebhookPart } from '../../ledger/entry.ts'
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { freshProgress } from '../../webhooks/progress.ts'
 import type { Progress } from '../../webhooks/progress.ts'
 import { PREVIOUS_SECRET_MS } from '../../webhooks/webhook.ts'

@@ -1,4 +1,4 @@
-import type { Change } from '../../ledger/change.ts'
+import type { Change } from '../../ledger/command-context.ts'
 import { insertDeliveries } from '../../webhooks/delivery-store.ts'
 import { updateProgress } from '../../webhooks/webhook-store.ts'
 import type { Delivery, Webhook } from '../../webhooks/webhook.ts'
