@@ -143,7 +143,7 @@ function roomsOf(word: string): string[] {
 
 test('command handlers are in commands/', async (t) => {
   const handlers = files.filter((file) =>
-    /^export (async )?function \w+\(\s*change: Change\b/m.test(sources.get(file) ?? ''),
+    /^export (async )?function \w+\(\s*context: CommandContext\b/m.test(sources.get(file) ?? ''),
   )
   t.ok(handlers.length > 20)
   t.strictSame(

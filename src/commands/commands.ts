@@ -36,7 +36,7 @@ import { noteDeliveries } from './webhooks/note-deliveries.ts'
 import { noteOrphansSettled, noteRestored } from './note-restored.ts'
 import { setUp } from './set-up.ts'
 
-/** All commands. A handler takes the writer's {@link Change} and an input. Inputs and outcomes can be serialized as JSON. */
+/** All commands. A handler takes the writer's {@link CommandContext} and an input. Inputs and outcomes can be serialized as JSON. */
 export const handlers = {
   setUp,
   addAccount,

@@ -3,7 +3,7 @@ import { addAccount, issueToken } from './accounts/admit.ts'
 import { createView } from './views/create-view.ts'
 import { INITIAL_VIEWS } from '../views/view.ts'
 import { findView } from '../revisions/view-store.ts'
-import type { Change } from '../ledger/command-context.ts'
+import type { CommandContext } from '../ledger/command-context.ts'
 
 export const ADMINISTRATOR = 'admin'
 
@@ -12,19 +12,19 @@ export type AdminTokenStatus = 'added' | 'known' | 'revoked'
 
 /** Creates the first views and the first administrator, and gives the administrator the token of this hash. */
 export async function setUp(
-  change: Change,
+  context: CommandContext,
   input: { adminTokenHash: string | undefined },
 ): Promise<AdminTokenStatus | undefined> {
   for (const { name, rule } of INITIAL_VIEWS) {
-    if ((await findView(change.trx, name)) === undefined)
-      await createView(change, { name, rule, maker: 'depot' })
+    if ((await findView(context.trx, name)) === undefined)
+      await createView(context, { name, rule, maker: 'depot' })
   }
-  if ((await findAccount(change.trx, ADMINISTRATOR)) === undefined)
-    await addAccount(change, { name: ADMINISTRATOR, isAdministrator: true })
+  if ((await findAccount(context.trx, ADMINISTRATOR)) === undefined)
+    await addAccount(context, { name: ADMINISTRATOR, isAdministrator: true })
   const hash = input.adminTokenHash
   if (hash === undefined) return undefined
-  const known = await findTokenByHash(change.trx, hash)
+  const known = await findTokenByHash(context.trx, hash)
   if (known !== undefined) return known.revokedAt === undefined ? 'known' : 'revoked'
-  await issueToken(change, { account: ADMINISTRATOR, hash, label: 'first administrator' })
+  await issueToken(context, { account: ADMINISTRATOR, hash, label: 'first administrator' })
   return 'added'
 }

@@ -12,7 +12,7 @@ import type { Basis } from './read-ahead.ts'
  * what depends on the state of a view or an origin. A handler awaits only `trx`, `read` and `record`, and throws to
  * undo everything.
  */
-export interface Change {
+export interface CommandContext {
   readonly trx: Trx
   readonly at: number
   readonly clock: Clock

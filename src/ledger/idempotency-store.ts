@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { DepotError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
-import type { Change } from './command-context.ts'
+import type { CommandContext } from './command-context.ts'
 
 /** The key that a client gives one of its requests, and a digest of the request. */
 export interface IdempotencyKey {
@@ -18,27 +18,27 @@ const KEPT_MS = 7 * 86_400_000
  * caller has lost the right to the outcome. Throws `idempotency_mismatch` if the key was used for another request.
  */
 export async function runOnce<Outcome>(
-  change: Change,
+  context: CommandContext,
   key: IdempotencyKey | undefined,
   { expectStill }: { expectStill: (stored: Outcome) => Promise<void> },
   act: () => Promise<Outcome>,
 ): Promise<Outcome> {
-  const accountId = change.actor.accountId
+  const accountId = context.actor.accountId
   if (key === undefined || accountId === undefined) return act()
-  const stored = await findOutcome(change, accountId, key)
+  const stored = await findOutcome(context, accountId, key)
   if (stored !== undefined) {
     await expectStill(stored as Outcome)
     return stored as Outcome
   }
   const outcome = await act()
-  await deleteExpiredOutcomes(change.trx, change.clock)
-  await storeOutcome(change.trx, accountId, key, outcome, change.clock.now)
+  await deleteExpiredOutcomes(context.trx, context.clock)
+  await storeOutcome(context.trx, accountId, key, outcome, context.clock.now)
   return outcome
 }
 
 /** Finds the outcome stored for a key. Throws `idempotency_mismatch` if the key was used for another request. */
 async function findOutcome(
-  { trx, clock }: Change,
+  { trx, clock }: CommandContext,
   accountId: number,
   { key, requestHash }: IdempotencyKey,
 ): Promise<unknown> {

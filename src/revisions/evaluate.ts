@@ -17,7 +17,7 @@ import type { Effect, ViewDelta } from '../views/plan.ts'
 import type { Act, View } from '../views/view.ts'
 
 /** The circumstances of a change. */
-export interface Context {
+export interface EvaluationContext {
   readonly act: Act
   readonly clock: Clock
   /** The holder of the rights that the change needs. */
@@ -53,7 +53,12 @@ const NO_DEPENDENCIES: Dependencies = {
 }
 
 /** Computes the effect of a change on the present view, and the refusals of the view's rules. Changes nothing. */
-export async function evaluate(db: Db, view: View, delta: ViewDelta, context: Context): Promise<Evaluation> {
+export async function evaluate(
+  db: Db,
+  view: View,
+  delta: ViewDelta,
+  context: EvaluationContext,
+): Promise<Evaluation> {
   const rule = delta.rule ?? view.rule
   const effect = planChange(rule, delta, await readPresentState(db, { id: view.id, rule }, delta))
   const { gates } = view
@@ -92,7 +97,11 @@ export async function evaluate(db: Db, view: View, delta: ViewDelta, context: Co
 }
 
 /** Refuses changes of releases that the caller may not see: a view may name promoters without a role in an origin. */
-async function checkVisibility(db: Db, { steps, moves }: Effect, { caller }: Context): Promise<Refusal[]> {
+async function checkVisibility(
+  db: Db,
+  { steps, moves }: Effect,
+  { caller }: EvaluationContext,
+): Promise<Refusal[]> {
   const audience = audienceOfChanges(caller)
   if (caller === 'operator' || audience.seesAll) return []
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)

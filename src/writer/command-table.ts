@@ -1,12 +1,12 @@
 import type { Actor, Authority } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
-import type { Change } from '../ledger/command-context.ts'
+import type { CommandContext } from '../ledger/command-context.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 
 // The writer works with any commands. Its owner passes a table of commands, and `submit` has the types of that table.
 
 /** The handlers of commands, by kind. Inputs and outcomes must survive `structuredClone`. */
-export type Handlers = Readonly<Record<string, (change: Change, input: never) => Promise<unknown>>>
+export type Handlers = Readonly<Record<string, (context: CommandContext, input: never) => Promise<unknown>>>
 
 export type KindIn<T extends Handlers> = keyof T & string
 

@@ -8,7 +8,7 @@ import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
-import type { Change } from '../ledger/command-context.ts'
+import type { CommandContext } from '../ledger/command-context.ts'
 import type { Announcement } from '../ledger/follower.ts'
 import { Postponed, ReadAhead, nextTurn, yielding, refusingAfter } from '../ledger/read-ahead.ts'
 import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
@@ -223,7 +223,7 @@ export class Writer<T extends Handlers> {
       const head = await findHead(db)
       const clock = { ...this.#clock, now: now() }
       const caller = await this.#commands.checkCallers(now).authorize(db, command)
-      const read: Change['read'] = async (name, basis, act) => {
+      const read: CommandContext['read'] = async (name, basis, act) => {
         const value = await act(db)
         ahead.store(name, basis, value)
         return value
@@ -246,7 +246,7 @@ export class Writer<T extends Handlers> {
   }
 
   /** Returns the `read` function of a command in a transaction. */
-  #readIn(inside: Trx, ahead: Waiting<T>['ahead']): Change['read'] {
+  #readIn(inside: Trx, ahead: Waiting<T>['ahead']): CommandContext['read'] {
     const { elapsed, openSnapshot } = this.#options
     if (ahead === 'in transaction' || openSnapshot === undefined)
       return async (_name, _basis, act) => act(inside)
@@ -338,7 +338,7 @@ export class Writer<T extends Handlers> {
     const at = Math.max(clock.now, before.at + 1)
     const hasSavepoint = !isAlone || clock.setBackAt !== setBackBefore
     if (hasSavepoint) await setSavepoint(trx)
-    const record: Change['record'] = async (event, subject = {}) => {
+    const record: CommandContext['record'] = async (event, subject = {}) => {
       callers.onRecord(event)
       const appended = await appendEntry(trx, this.#head, { at, clock, actor, event, subject })
       this.#head = appended.head
@@ -362,10 +362,13 @@ export class Writer<T extends Handlers> {
     }
   }
 
-  #handle(change: Change, { kind, input }: CommandIn<T>): Promise<unknown> {
+  #handle(context: CommandContext, { kind, input }: CommandIn<T>): Promise<unknown> {
     // The table pairs each kind with its input; a union type cannot express the pairing.
-    const handler = this.#commands.handlers[kind] as (change: Change, input: unknown) => Promise<unknown>
-    return handler(change, input)
+    const handler = this.#commands.handlers[kind] as (
+      context: CommandContext,
+      input: unknown,
+    ) => Promise<unknown>
+    return handler(context, input)
   }
 
   /** Stores that the clock is behind the last commit time, or has caught up. Stays stored even if the command fails. */

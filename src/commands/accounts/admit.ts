@@ -1,5 +1,5 @@
 import { DepotError, quote } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import type { Scope } from '../../access/access.ts'
 import { ACCOUNT_NAME, MAX_ACCOUNT_NAME_LENGTH } from '../../access/account-name.ts'
 import {
@@ -11,7 +11,7 @@ import {
 } from '../../accounts/account-store.ts'
 
 export async function addAccount(
-  change: Change,
+  context: CommandContext,
   input: { name: string; email?: string; isAdministrator?: boolean },
 ): Promise<{ accountId: number }> {
   const { name, email, isAdministrator = false } = input
@@ -21,29 +21,29 @@ export async function addAccount(
       `${quote(name)} is not an account's name: letters, digits and . _ -, at most ${MAX_ACCOUNT_NAME_LENGTH}`,
     )
   }
-  if ((await findAccount(change.trx, name)) !== undefined)
+  if ((await findAccount(context.trx, name)) !== undefined)
     throw new DepotError('already_exists', `the account ${quote(name)} exists already`)
-  const accountId = await insertAccount(change.trx, { name, email, isAdministrator, at: change.at })
-  await change.record({ kind: 'account-added', account: name, isAdministrator })
+  const accountId = await insertAccount(context.trx, { name, email, isAdministrator, at: context.at })
+  await context.record({ kind: 'account-added', account: name, isAdministrator })
   return { accountId }
 }
 
 /** Stores a token of an account. The submitter makes and shows the token; only its hash is sent and stored. */
 export async function issueToken(
-  change: Change,
+  context: CommandContext,
   input: { account: string; hash: string; label: string; scope?: Scope; expiresAt?: number },
 ): Promise<{ tokenId: number }> {
-  const account = await getAccount(change.trx, input.account)
+  const account = await getAccount(context.trx, input.account)
   const { hash, label, scope = {}, expiresAt } = input
-  const tokenId = await insertToken(change.trx, {
+  const tokenId = await insertToken(context.trx, {
     accountId: account.id,
     hash,
     label,
     scope,
     expiresAt,
-    at: change.at,
+    at: context.at,
   })
-  await change.record({
+  await context.record({
     kind: 'token-issued',
     account: account.name,
     token: tokenId,
@@ -53,8 +53,11 @@ export async function issueToken(
   return { tokenId }
 }
 
-export async function revokeToken(change: Change, input: { tokenId: number }): Promise<{ account: string }> {
-  const account = await markTokenRevoked(change.trx, input.tokenId, change.at)
-  await change.record({ kind: 'token-revoked', account, token: input.tokenId })
+export async function revokeToken(
+  context: CommandContext,
+  input: { tokenId: number },
+): Promise<{ account: string }> {
+  const account = await markTokenRevoked(context.trx, input.tokenId, context.at)
+  await context.record({ kind: 'token-revoked', account, token: input.tokenId })
   return { account }
 }

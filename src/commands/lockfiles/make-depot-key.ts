@@ -1,4 +1,4 @@
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import { findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts'
 
@@ -7,13 +7,13 @@ import { findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts
  * submitter. With `isFirst`, nothing is stored if the depot already has a key. Returns the id of the signing key.
  */
 export async function makeDepotKey(
-  change: Change,
+  context: CommandContext,
   input: { publicKey: string; sealed: string; isFirst: boolean },
 ): Promise<{ id: string }> {
-  const before = await findSigningKey(change.trx)
+  const before = await findSigningKey(context.trx)
   if (before !== undefined && input.isFirst) return { id: before.key.id }
   const key = parseDepotKey(input.publicKey)
-  await insertOwnKey(change.trx, { key, sealed: input.sealed, madeAt: change.at })
-  await change.record({ kind: 'depot-key-made', key: key.id, publicKey: key.raw.toString('base64') })
+  await insertOwnKey(context.trx, { key, sealed: input.sealed, madeAt: context.at })
+  await context.record({ kind: 'depot-key-made', key: key.id, publicKey: key.raw.toString('base64') })
   return { id: key.id }
 }

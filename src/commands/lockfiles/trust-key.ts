@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { parseDepotKey, parseTrustedName } from '../../lockfiles/depot-key.ts'
 import {
   MAX_TRUSTED_KEYS,
@@ -14,26 +14,31 @@ import {
  * `key_malformed`, `invalid_request` for the name, and `conflict` at the limit.
  */
 export async function trustKey(
-  change: Change,
+  context: CommandContext,
   input: { name: string; publicKey: string },
 ): Promise<{ id: string; isChanged: boolean }> {
-  const { trx, at } = change
+  const { trx, at } = context
   const name = parseTrustedName(input.name)
   const key = parseDepotKey(input.publicKey)
   const before = await findTrustedKey(trx, name)
   if (before?.key.id === key.id) return { id: key.id, isChanged: false }
-  if (before !== undefined) await distrustKey(change, { name })
+  if (before !== undefined) await distrustKey(context, { name })
   if ((await listTrustedKeys(trx)).length >= MAX_TRUSTED_KEYS)
     throw new DepotError('conflict', `${MAX_TRUSTED_KEYS} keys are trusted already`)
   await insertTrustedKey(trx, { name, key, addedAt: at })
-  await change.record({ kind: 'trusted-key-added', name, key: key.id, publicKey: key.raw.toString('base64') })
+  await context.record({
+    kind: 'trusted-key-added',
+    name,
+    key: key.id,
+    publicKey: key.raw.toString('base64'),
+  })
   return { id: key.id, isChanged: true }
 }
 
 /** Removes a trusted key. Throws `not_found`. */
-export async function distrustKey(change: Change, input: { name: string }): Promise<void> {
-  const before = await findTrustedKey(change.trx, input.name)
+export async function distrustKey(context: CommandContext, input: { name: string }): Promise<void> {
+  const before = await findTrustedKey(context.trx, input.name)
   if (before === undefined) throw new DepotError('not_found', `there is no trusted key ${input.name}`)
-  await deleteTrustedKey(change.trx, input.name)
-  await change.record({ kind: 'trusted-key-removed', name: input.name, key: before.key.id })
+  await deleteTrustedKey(context.trx, input.name)
+  await context.record({ kind: 'trusted-key-removed', name: input.name, key: before.key.id })
 }

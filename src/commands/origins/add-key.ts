@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 
 /**
@@ -7,21 +7,21 @@ import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
  * encrypted the secret half. Throws `not_found` for the origin and `already_exists` for the revision.
  */
 export async function addKey(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; revision: string; ownerId: number; publicBody?: string; secretBody?: string },
 ): Promise<{ revision: string }> {
   const { revision, ownerId } = input
-  const origin = await getOrigin(change.trx, input.origin)
+  const origin = await getOrigin(context.trx, input.origin)
   for (const [kind, body] of [
     ['public', input.publicBody],
     ['secret', input.secretBody],
   ] as const) {
     if (body === undefined) continue
-    if ((await findKey(change.trx, origin.name, kind, revision)) !== undefined) {
+    if ((await findKey(context.trx, origin.name, kind, revision)) !== undefined) {
       throw new DepotError('already_exists', `the ${kind} key ${origin.name}-${revision} exists already`)
     }
-    await insertKey(change.trx, { originId: origin.id, kind, revision, body, ownerId, at: change.at })
-    await change.record(
+    await insertKey(context.trx, { originId: origin.id, kind, revision, body, ownerId, at: context.at })
+    await context.record(
       { kind: 'key-added', origin: origin.name, revision, key: kind },
       { originId: origin.id },
     )

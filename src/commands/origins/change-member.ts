@@ -1,7 +1,7 @@
 import type { Role } from '../../access/access.ts'
 import { findAccount } from '../../accounts/account-store.ts'
 import { DepotError, quote } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { findRole, getOrigin } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 
@@ -13,10 +13,10 @@ import { setMember } from './set-member.ts'
  * then `not_found` for an account that is not a member.
  */
 export async function changeRole(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; account: string; role: Role; actorId: number },
 ): Promise<void> {
-  const { trx } = change
+  const { trx } = context
   const { role } = input
   const origin = await getOrigin(trx, input.origin)
   const account = await findAccount(trx, input.account)
@@ -29,15 +29,15 @@ export async function changeRole(
   if (account === undefined || (await findRole(trx, origin.id, account.id)) === undefined) {
     throw new DepotError('not_found', `${quote(input.account)} is not a member of ${origin.name}`)
   }
-  await setMember(change, { origin: origin.name, account: account.name, role })
+  await setMember(context, { origin: origin.name, account: account.name, role })
 }
 
 /** Removes a member. Does nothing if the account is not a member. Throws `invalid_request` for the owner. */
 export async function removeMember(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; account: string },
 ): Promise<{ isChanged: boolean }> {
-  const { trx } = change
+  const { trx } = context
   const origin = await getOrigin(trx, input.origin)
   const account = await findAccount(trx, input.account)
   const role = account && (await findRole(trx, origin.id, account.id))
@@ -47,5 +47,5 @@ export async function removeMember(
       'invalid_request',
       `${account.name} owns ${origin.name}, which would be left without an owner`,
     )
-  return setMember(change, { origin: origin.name, account: account.name, role: null })
+  return setMember(context, { origin: origin.name, account: account.name, role: null })
 }

@@ -4,13 +4,13 @@ import { isOriginName } from '../../package/ident.ts'
 import { insertChannel } from '../../channels/channel-store.ts'
 import { PERMANENT_CHANNELS } from '../../views/view.ts'
 import { findView } from '../../revisions/view-store.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { findOrigin, getOrigin, insertMember, insertOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 
 /** Creates an origin with its owner and the channels of every Habitat origin. Throws `origin_malformed` and `already_exists`. */
 export async function createOrigin(
-  change: Change,
+  context: CommandContext,
   input: { name: string; ownerId: number; defaultVisibility?: Visibility },
 ): Promise<Origin> {
   const { name, ownerId, defaultVisibility = 'public' } = input
@@ -19,16 +19,22 @@ export async function createOrigin(
       'origin_malformed',
       `${quote(name)} is not an origin's name: lower-case letters, digits, _ and -, at most 255`,
     )
-  if ((await findOrigin(change.trx, name)) !== undefined)
+  if ((await findOrigin(context.trx, name)) !== undefined)
     throw new DepotError('already_exists', `the origin ${name} exists already`)
-  const originId = await insertOrigin(change.trx, { name, ownerId, defaultVisibility, at: change.at })
-  await insertMember(change.trx, { originId, accountId: ownerId, role: 'owner', at: change.at })
+  const originId = await insertOrigin(context.trx, { name, ownerId, defaultVisibility, at: context.at })
+  await insertMember(context.trx, { originId, accountId: ownerId, role: 'owner', at: context.at })
   for (const channel of PERMANENT_CHANNELS) {
-    const view = await findView(change.trx, channel)
+    const view = await findView(context.trx, channel)
     if (view !== undefined)
-      await insertChannel(change.trx, { originId, viewId: view.id, ownerId, isDeclared: true, at: change.at })
+      await insertChannel(context.trx, {
+        originId,
+        viewId: view.id,
+        ownerId,
+        isDeclared: true,
+        at: context.at,
+      })
   }
-  const origin = await getOrigin(change.trx, name)
-  await change.record({ kind: 'origin-created', origin: name, owner: origin.owner }, { originId })
+  const origin = await getOrigin(context.trx, name)
+  await context.record({ kind: 'origin-created', origin: name, owner: origin.owner }, { originId })
   return origin
 }

@@ -3,7 +3,7 @@ import { DepotError } from '../../errors.ts'
 import { removeChannel } from '../views/channel.ts'
 import { listChannelNames } from '../../channels/channel-store.ts'
 import { PERMANENT_CHANNELS } from '../../views/view.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { getOrigin, markOriginDeleted } from '../../origins/origin-store.ts'
 import { countRemaining } from '../../origins/remaining-store.ts'
 
@@ -14,8 +14,8 @@ const STAYING_MEMBERS = 1
  * Deletes an origin that has only its owner, its keys and its first channels (habitat-today.md 6). Throws
  * `not_found`, and `origin_not_empty` with Builder's text, in Builder's order, for the first thing that remains.
  */
-export async function deleteOrigin(change: Change, input: { origin: string }): Promise<void> {
-  const { trx, at } = change
+export async function deleteOrigin(context: CommandContext, input: { origin: string }): Promise<void> {
+  const { trx, at } = context
   const origin = await getOrigin(trx, input.origin)
   const remaining = await countRemaining(trx, origin.id)
   const channels = await listChannelNames(trx, origin.name, { audience: EVERYONE, withJobChannels: true })
@@ -32,7 +32,7 @@ export async function deleteOrigin(change: Change, input: { origin: string }): P
     refuse(channels.length, 'channels', ` Only two are allowed [${PERMANENT_CHANNELS.join(', ')}].`)
   if (remaining.packages > 0) refuse(remaining.packages, 'packages')
   if (remaining.settings > 0) refuse(remaining.settings, 'package settings entries')
-  for (const name of channels) await removeChannel(change, { origin: origin.name, name })
+  for (const name of channels) await removeChannel(context, { origin: origin.name, name })
   await markOriginDeleted(trx, origin.id, at)
-  await change.record({ kind: 'origin-deleted', origin: origin.name }, { originId: origin.id })
+  await context.record({ kind: 'origin-deleted', origin: origin.name }, { originId: origin.id })
 }

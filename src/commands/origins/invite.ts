@@ -2,7 +2,7 @@ import { hasRole } from '../../access/access.ts'
 import type { Authority } from '../../access/access.ts'
 import { getAccount } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import type { Invitation } from '../../origins/invitation-store.ts'
 import {
   deleteInvitation,
@@ -24,10 +24,10 @@ interface Named {
  * member or an invited account.
  */
 export async function invite(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; account: string; inviterId: number },
 ): Promise<Invitation> {
-  const { trx, at } = change
+  const { trx, at } = context
   const origin = await getOrigin(trx, input.origin)
   const account = await getAccount(trx, input.account)
   if ((await findRole(trx, origin.id, account.id)) !== undefined)
@@ -40,49 +40,52 @@ export async function invite(
     inviterId: input.inviterId,
     at,
   })
-  await change.record(
+  await context.record(
     { kind: 'member-invited', origin: origin.name, account: account.name },
     { originId: origin.id },
   )
-  return getInvitation(change, { origin: origin.name, invitationId })
+  return getInvitation(context, { origin: origin.name, invitationId })
 }
 
 /**
  * Accepts an invitation. The invited account joins with the lowest role, whoever accepts for it (habitat-today.md 6).
  * Throws `not_found`.
  */
-export async function acceptInvitation(change: Change, input: Named): Promise<void> {
-  const { trx } = change
-  const { id, origin, originId, account, accountId } = await getDecidable(change, input)
+export async function acceptInvitation(context: CommandContext, input: Named): Promise<void> {
+  const { trx } = context
+  const { id, origin, originId, account, accountId } = await getDecidable(context, input)
   await deleteInvitation(trx, id)
-  await change.record({ kind: 'invitation-ended', origin, account, how: 'accepted' }, { originId })
+  await context.record({ kind: 'invitation-ended', origin, account, how: 'accepted' }, { originId })
   if ((await findRole(trx, originId, accountId)) === undefined)
-    await setMember(change, { origin, account, role: 'readonly_member' })
+    await setMember(context, { origin, account, role: 'readonly_member' })
 }
 
 /** Hides the invitation from its account. The origin still sees it. Throws `not_found`. */
-export async function ignoreInvitation(change: Change, input: Named): Promise<{ isChanged: boolean }> {
-  const { id, origin, originId, account, isIgnored } = await getDecidable(change, input)
+export async function ignoreInvitation(
+  context: CommandContext,
+  input: Named,
+): Promise<{ isChanged: boolean }> {
+  const { id, origin, originId, account, isIgnored } = await getDecidable(context, input)
   if (isIgnored) return { isChanged: false }
-  await markInvitationIgnored(change.trx, id, change.at)
-  await change.record({ kind: 'invitation-ended', origin, account, how: 'ignored' }, { originId })
+  await markInvitationIgnored(context.trx, id, context.at)
+  await context.record({ kind: 'invitation-ended', origin, account, how: 'ignored' }, { originId })
   return { isChanged: true }
 }
 
 /** Withdraws an invitation. Throws `not_found`. */
-export async function rescindInvitation(change: Change, input: Named): Promise<void> {
-  const { id, origin, originId, account } = await getDecidable(change, input)
-  await deleteInvitation(change.trx, id)
-  await change.record({ kind: 'invitation-ended', origin, account, how: 'rescinded' }, { originId })
+export async function rescindInvitation(context: CommandContext, input: Named): Promise<void> {
+  const { id, origin, originId, account } = await getDecidable(context, input)
+  await deleteInvitation(context.trx, id)
+  await context.record({ kind: 'invitation-ended', origin, account, how: 'rescinded' }, { originId })
 }
 
 /**
  * Returns an invitation that the caller may end: as the invited account, or as a maintainer of the origin. Throws
  * `not_found` and `forbidden`.
  */
-async function getDecidable(change: Change, named: Named): Promise<Invitation> {
-  const invitation = await getInvitation(change, named)
-  expectMayDecide(change.caller, invitation)
+async function getDecidable(context: CommandContext, named: Named): Promise<Invitation> {
+  const invitation = await getInvitation(context, named)
+  expectMayDecide(context.caller, invitation)
   return invitation
 }
 
@@ -95,7 +98,7 @@ export function expectMayDecide(caller: Authority, { id, origin, accountId }: In
   )
 }
 
-async function getInvitation({ trx }: Change, { origin, invitationId }: Named): Promise<Invitation> {
+async function getInvitation({ trx }: CommandContext, { origin, invitationId }: Named): Promise<Invitation> {
   const invitation = await findInvitation(trx, origin, invitationId)
   if (invitation === undefined)
     throw new DepotError('not_found', `there is no invitation ${invitationId} to ${origin}`)

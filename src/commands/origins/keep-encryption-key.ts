@@ -1,4 +1,4 @@
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { findLatestKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 import type { StoredKey } from '../../origins/origin-store.ts'
 
@@ -7,10 +7,10 @@ import type { StoredKey } from '../../origins/origin-store.ts'
  * Returns the public half of the stored pair. Throws `not_found` for the origin.
  */
 export async function keepEncryptionKey(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; revision: string; ownerId: number; publicBody: string; secretBody: string },
 ): Promise<StoredKey> {
-  const { trx, at } = change
+  const { trx, at } = context
   const { revision, ownerId, publicBody, secretBody } = input
   const origin = await getOrigin(trx, input.origin)
   const before = await findLatestKey(trx, origin.name, 'box_public')
@@ -20,7 +20,7 @@ export async function keepEncryptionKey(
     ['box_secret', secretBody],
   ] as const) {
     await insertKey(trx, { originId: origin.id, kind, revision, body, ownerId, at })
-    await change.record(
+    await context.record(
       { kind: 'key-added', origin: origin.name, revision, key: kind },
       { originId: origin.id },
     )

@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import { deleteSecret, insertSecret } from '../../origins/origin-secret-store.ts'
 
@@ -8,25 +8,31 @@ import { deleteSecret, insertSecret } from '../../origins/origin-secret-store.ts
  * unchanged. `sealed` is that text, encrypted again by the submitter. Throws `not_found` and `already_exists`.
  */
 export async function addSecret(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; name: string; sealed: string; ownerId: number },
 ): Promise<void> {
   const { name, sealed, ownerId } = input
-  const origin = await getOrigin(change.trx, input.origin)
-  const isNew = await insertSecret(change.trx, { originId: origin.id, name, sealed, ownerId, at: change.at })
+  const origin = await getOrigin(context.trx, input.origin)
+  const isNew = await insertSecret(context.trx, {
+    originId: origin.id,
+    name,
+    sealed,
+    ownerId,
+    at: context.at,
+  })
   if (!isNew) throw new DepotError('already_exists', `${origin.name} has a secret ${name} already`)
-  await change.record({ kind: 'secret-added', origin: origin.name, name }, { originId: origin.id })
+  await context.record({ kind: 'secret-added', origin: origin.name, name }, { originId: origin.id })
 }
 
 /** Removes a secret. Does nothing if the secret does not exist. Throws `not_found` for the origin. */
 export async function removeSecret(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; name: string },
 ): Promise<{ isChanged: boolean }> {
-  const origin = await getOrigin(change.trx, input.origin)
-  const isChanged = await deleteSecret(change.trx, origin.id, input.name)
+  const origin = await getOrigin(context.trx, input.origin)
+  const isChanged = await deleteSecret(context.trx, origin.id, input.name)
   if (isChanged)
-    await change.record(
+    await context.record(
       { kind: 'secret-removed', origin: origin.name, name: input.name },
       { originId: origin.id },
     )

@@ -1,7 +1,7 @@
 import type { Role } from '../../access/access.ts'
 import { getAccount } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { deleteMember, findRole, getOrigin, insertMember, updateRole } from '../../origins/origin-store.ts'
 
 /**
@@ -9,10 +9,10 @@ import { deleteMember, findRole, getOrigin, insertMember, updateRole } from '../
  * membership, and `conflict` for the owner.
  */
 export async function setMember(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; account: string; role: Exclude<Role, 'owner'> | null },
 ): Promise<{ isChanged: boolean }> {
-  const { trx, at } = change
+  const { trx, at } = context
   const { role } = input
   const origin = await getOrigin(trx, input.origin)
   const account = await getAccount(trx, input.account)
@@ -29,7 +29,7 @@ export async function setMember(
   } else {
     await updateRole(trx, { originId: origin.id, accountId: account.id, role, at })
   }
-  await change.record(
+  await context.record(
     { kind: 'member-set', origin: origin.name, account: account.name, role },
     { originId: origin.id },
   )

@@ -1,6 +1,6 @@
 import { findAccount } from '../../accounts/account-store.ts'
 import { DepotError, quote } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { findRole, getOrigin, updateOwner, updateRole } from '../../origins/origin-store.ts'
 
 /**
@@ -8,10 +8,10 @@ import { findRole, getOrigin, updateOwner, updateRole } from '../../origins/orig
  * `transfer_to_owner`, and `forbidden` for an account that is not a member or does not exist.
  */
 export async function transferOrigin(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; account: string },
 ): Promise<void> {
-  const { trx, at } = change
+  const { trx, at } = context
   const origin = await getOrigin(trx, input.origin)
   const recipient = await findAccount(trx, input.account)
   if (recipient?.id === origin.ownerId)
@@ -22,7 +22,7 @@ export async function transferOrigin(
   await updateRole(trx, { originId: origin.id, accountId: origin.ownerId, role: 'maintainer', at })
   await updateRole(trx, { originId: origin.id, accountId: recipient.id, role: 'owner', at })
   await updateOwner(trx, origin.id, recipient.id, at)
-  await change.record(
+  await context.record(
     { kind: 'origin-transferred', origin: origin.name, from: origin.owner, to: recipient.name },
     { originId: origin.id },
   )

@@ -6,7 +6,7 @@ import { leavePreview } from '../views/preview.ts'
 import { changeMembers } from '../views/promote.ts'
 import { STABLE } from '../../views/view.ts'
 import { listViewsWith } from '../../revisions/view-store.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { hasDependents, deleteDependencies } from '../../releases/dependents-store.ts'
 import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from '../../releases/release-store.ts'
 
@@ -18,10 +18,10 @@ import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from '../../rel
  * still need.
  */
 export async function deleteRelease(
-  change: Change,
+  context: CommandContext,
   input: { ident: string; target: Target },
 ): Promise<{ checksum: string }> {
-  const { trx, at } = change
+  const { trx, at } = context
   const { ident: text, target } = input
   const ident = parseIdent(text)
   const release = await findViewRelease(trx, ident, target)
@@ -43,16 +43,16 @@ export async function deleteRelease(
   }
   for (const view of views)
     await changeMembers(
-      change,
+      context,
       view,
       { joining: [], leaving: [release] },
       { act: 'demote', cause: 'release-deleted', by: 'operator' },
     )
-  for (const preview of previews) await leavePreview(change, preview, release)
+  for (const preview of previews) await leavePreview(context, preview, release)
   const checksum = await markReleaseDeleted(trx, release.releaseId, at)
   await deleteDependencies(trx, release)
   if (!(await isBlobReferenced(trx, checksum))) await unreferenceBlob(trx, checksum, at)
-  await change.record(
+  await context.record(
     { kind: 'release-deleted', ident: text, target, checksum },
     { originId: release.originId },
   )

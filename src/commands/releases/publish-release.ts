@@ -9,7 +9,7 @@ import { orderKey } from '../../package/version.ts'
 import { changeMembers } from '../views/promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { insertWords } from '../../search/words-store.ts'
 import { insertDependencies } from '../../releases/dependents-store.ts'
 import { findBytes, insertRelease, referenceBlob } from '../../releases/release-store.ts'
@@ -41,8 +41,11 @@ export interface PublishInput {
  * and the new bytes repair its damaged ones. Throws `not_found` for the origin, `already_exists`, `release_differs`
  * and `package_type_mismatch`.
  */
-export async function publishRelease(change: Change, input: PublishInput): Promise<{ isNew: boolean }> {
-  const { trx, at } = change
+export async function publishRelease(
+  context: CommandContext,
+  input: PublishInput,
+): Promise<{ isNew: boolean }> {
+  const { trx, at } = context
   const { ident, metadata, checksum, sizeBytes, signer, isVerified, publisherId } = input
   const text = formatIdent(ident)
   const { target, packageType } = metadata
@@ -57,12 +60,12 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     if (isRepair && !input.isForced) return { isNew: false }
     if (!input.isForced) throw new DepotError('already_exists', `${text} is already published for ${target}`)
     if (before.checksum === checksum) {
-      const { visibility } = await settingsForUpload(change, origin, {
+      const { visibility } = await settingsForUpload(context, origin, {
         packageId,
         name: ident.name,
         ownerId: publisherId,
       })
-      await setVisibility(change, { ident: text, target, visibility })
+      await setVisibility(context, { ident: text, target, visibility })
       return { isNew: false }
     }
     throw new DepotError(
@@ -78,7 +81,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
       `${text} is a ${packageType} package, but the earlier releases of ${formatPackageName(ident)} are ${type}`,
     )
   }
-  const settings = await settingsForUpload(change, origin, {
+  const settings = await settingsForUpload(context, origin, {
     packageId,
     name: ident.name,
     ownerId: publisherId,
@@ -100,7 +103,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     updatedAt: at,
   })
   await insertDependencies(trx, { releaseId, packageId, target }, metadata.tdeps)
-  await change.record(
+  await context.record(
     {
       kind: 'release-published',
       ident: text,
@@ -115,7 +118,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   )
   const release = { releaseId, packageId, originId: origin.id, ident, target, orderKey: orderKey(ident) }
   await changeMembers(
-    change,
+    context,
     await getView(trx, UNSTABLE),
     { joining: [{ release }], leaving: [] },
     { act: 'promote', cause: 'upload', by: 'operator' },

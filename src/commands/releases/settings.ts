@@ -3,7 +3,7 @@ import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 import { formatPackageName, makePackageName } from '../../package/ident.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { findPackageId, findPackageType, insertPackage } from '../../releases/package-store.ts'
 import {
   deleteSettings,
@@ -25,10 +25,10 @@ interface Named {
  * origin, and `already_exists`.
  */
 export async function makeSettings(
-  change: Change,
+  context: CommandContext,
   input: Named & { ownerId: number },
 ): Promise<PackageSettings> {
-  const { trx } = change
+  const { trx } = context
   const { name } = makePackageName(input)
   const origin = await getOrigin(trx, input.origin)
   if ((await findSettings(trx, origin.name, name)) !== undefined)
@@ -37,32 +37,32 @@ export async function makeSettings(
       `${formatPackageName({ origin: origin.name, name })} has settings already`,
     )
   const packageId = (await findPackageId(trx, origin.id, name)) ?? (await insertPackage(trx, origin.id, name))
-  return addSettings(change, origin, { packageId, name, ownerId: input.ownerId })
+  return addSettings(context, origin, { packageId, name, ownerId: input.ownerId })
 }
 
 /** Sets the visibility of future releases. Throws `not_found`. */
 export async function changeSettings(
-  change: Change,
+  context: CommandContext,
   input: Named & { visibility: Visibility },
 ): Promise<PackageSettings> {
-  const { trx, at } = change
+  const { trx, at } = context
   const { visibility } = input
   const origin = await getOrigin(trx, input.origin)
-  const { packageId, name } = await getSettings(change, input)
+  const { packageId, name } = await getSettings(context, input)
   await updateSettings(trx, packageId, visibility, at)
-  await change.record(
+  await context.record(
     { kind: 'package-settings-set', package: formatPackageName({ origin: origin.name, name }), visibility },
     { originId: origin.id },
   )
-  return getSettings(change, input)
+  return getSettings(context, input)
 }
 
 /**
  * Removes the settings of a package. Does nothing if the package has no settings. Throws `not_found` for the origin,
  * and `conflict` while the package has releases.
  */
-export async function removeSettings(change: Change, input: Named): Promise<{ isChanged: boolean }> {
-  const { trx } = change
+export async function removeSettings(context: CommandContext, input: Named): Promise<{ isChanged: boolean }> {
+  const { trx } = context
   const origin = await getOrigin(trx, input.origin)
   const before = await findSettings(trx, origin.name, input.name)
   if (before === undefined) return { isChanged: false }
@@ -70,7 +70,7 @@ export async function removeSettings(change: Change, input: Named): Promise<{ is
   if ((await findPackageType(trx, before.packageId)) !== undefined)
     throw new DepotError('conflict', `${label} has releases: its settings cannot be removed`)
   await deleteSettings(trx, before.packageId)
-  await change.record(
+  await context.record(
     { kind: 'package-settings-set', package: label, visibility: null },
     { originId: origin.id },
   )
@@ -79,29 +79,31 @@ export async function removeSettings(change: Change, input: Named): Promise<{ is
 
 /** Returns the settings for an upload. The first upload of a package creates them. */
 export async function settingsForUpload(
-  change: Change,
+  context: CommandContext,
   origin: Origin,
   settings: Pick<PackageSettings, 'packageId' | 'name' | 'ownerId'>,
 ): Promise<PackageSettings> {
-  return (await findSettings(change.trx, origin.name, settings.name)) ?? addSettings(change, origin, settings)
+  return (
+    (await findSettings(context.trx, origin.name, settings.name)) ?? addSettings(context, origin, settings)
+  )
 }
 
 async function addSettings(
-  change: Change,
+  context: CommandContext,
   origin: Origin,
   { packageId, name, ownerId }: Pick<PackageSettings, 'packageId' | 'name' | 'ownerId'>,
 ): Promise<PackageSettings> {
-  const { trx, at } = change
+  const { trx, at } = context
   const visibility = origin.defaultVisibility
   await insertSettings(trx, { packageId, visibility, ownerId, at })
-  await change.record(
+  await context.record(
     { kind: 'package-settings-set', package: formatPackageName({ origin: origin.name, name }), visibility },
     { originId: origin.id },
   )
   return { packageId, origin: origin.name, name, visibility, ownerId, createdAt: at, updatedAt: at }
 }
 
-async function getSettings({ trx }: Change, { origin, name }: Named): Promise<PackageSettings> {
+async function getSettings({ trx }: CommandContext, { origin, name }: Named): Promise<PackageSettings> {
   const found = await findSettings(trx, origin, name)
   if (found === undefined)
     throw new DepotError('not_found', `${formatPackageName({ origin, name })} has no settings`)

@@ -3,7 +3,7 @@ import type { Authority } from '../../access/access.ts'
 import { expectView } from '../../access/rights.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import { parseIdent } from '../../package/ident.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
@@ -55,29 +55,29 @@ export interface ApplyInput {
  * Resolves and stores a change without making it. Throws like `changeView`, except for refusals, which the plan lists, and `forbidden`
  * if the plan would name releases that its author may not see.
  */
-export async function draftPlan(change: Change, input: PlanInput): Promise<StoredPlan> {
-  const plan = await keep(change, 'draft', input)
-  await deleteOldDrafts(change.trx, change.actor.accountId, change.clock)
+export async function draftPlan(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
+  const plan = await keep(context, 'draft', input)
+  await deleteOldDrafts(context.trx, context.actor.accountId, context.clock)
   return plan
 }
 
 /** Stores a change as a proposal that a second person must approve. Throws like {@link draftPlan}, `forbidden` if the caller may not make
  * the change, `refused` if nothing would change, and `conflict` if too many proposals wait. */
-export async function propose(change: Change, input: PlanInput): Promise<StoredPlan> {
-  const { id } = await getView(change.trx, input.request.view)
-  if ((await countWaiting(change.trx, id, change.clock.now)) >= MAX_WAITING_PROPOSALS)
+export async function propose(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
+  const { id } = await getView(context.trx, input.request.view)
+  if ((await countWaiting(context.trx, id, context.clock.now)) >= MAX_WAITING_PROPOSALS)
     throw new DepotError(
       'conflict',
       `${MAX_WAITING_PROPOSALS} proposals wait for ${input.request.view} already`,
     )
-  const proposal = await keep(change, 'proposal', input)
+  const proposal = await keep(context, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
   // Rights are checked for moving releases, so anyone could propose an empty change.
   if (!changesAnything(proposal.effect))
     throw new DepotError('refused', `there is nothing to propose: ${proposal.view} would not change`)
   const { view, viewId, token, expiresAt } = proposal
-  await change.record(
+  await context.record(
     { kind: 'proposal-made', view, proposal: token, reason: input.reason ?? null, expiresAt },
     { viewId },
   )
@@ -88,59 +88,62 @@ export async function propose(change: Change, input: PlanInput): Promise<StoredP
  * Applies a draft if it still has the same effect; otherwise returns a new draft. Throws `not_found`, `conflict` for a draft that was
  * applied or is no longer possible, `idempotency_mismatch`, and the refusals of rules.
  */
-export async function applyPlan(change: Change, input: ApplyInput): Promise<Applied> {
+export async function applyPlan(context: CommandContext, input: ApplyInput): Promise<Applied> {
   return runOnce(
-    change,
+    context,
     input.idempotency,
-    { expectStill: (applied) => expectStillTold(change, applied) },
+    { expectStill: (applied) => expectStillTold(context, applied) },
     async () => {
-      const plan = await getOpen(change, input.plan, 'draft')
-      return carryOut(change, plan, input)
+      const plan = await getOpen(context, input.plan, 'draft')
+      return carryOut(context, plan, input)
     },
   )
 }
 
 /** Applies a proposal for a second person. Like {@link applyPlan}; a stale proposal ends. */
-export async function approve(change: Change, input: ApplyInput): Promise<Applied> {
+export async function approve(context: CommandContext, input: ApplyInput): Promise<Applied> {
   return runOnce(
-    change,
+    context,
     input.idempotency,
-    { expectStill: (applied) => expectStillTold(change, applied, { isApproval: true }) },
+    { expectStill: (applied) => expectStillTold(context, applied, { isApproval: true }) },
     async () => {
-      const plan = await getOpen(change, input.plan, 'proposal')
-      const applied = await carryOut(change, plan, { ...input, proposer: plan.account ?? '' })
-      await recordEnd(change, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
+      const plan = await getOpen(context, input.plan, 'proposal')
+      const applied = await carryOut(context, plan, { ...input, proposer: plan.account ?? '' })
+      await recordEnd(context, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
       return applied
     },
   )
 }
 
 /** Withdraws a proposal. Only its author or an approver may do this. Throws `not_found`, `conflict` and `forbidden`. */
-export async function reject(change: Change, input: { plan: string; reason?: string }): Promise<StoredPlan> {
-  const plan = await getOpen(change, input.plan, 'proposal')
-  const view = await getView(change.trx, plan.view)
-  expectMayEnd(plan, view, change.caller)
-  await endPlan(change.trx, plan.id, { at: change.at, how: 'rejected', deciderId: change.actor.accountId })
-  await closePreviews(change, plan.id)
-  await recordEnd(change, plan, 'rejected', input.reason)
-  const by = requesterOf(change.caller)?.account
-  return { ...plan, end: { at: change.at, how: 'rejected', by, revision: undefined } }
+export async function reject(
+  context: CommandContext,
+  input: { plan: string; reason?: string },
+): Promise<StoredPlan> {
+  const plan = await getOpen(context, input.plan, 'proposal')
+  const view = await getView(context.trx, plan.view)
+  expectMayEnd(plan, view, context.caller)
+  await endPlan(context.trx, plan.id, { at: context.at, how: 'rejected', deciderId: context.actor.accountId })
+  await closePreviews(context, plan.id)
+  await recordEnd(context, plan, 'rejected', input.reason)
+  const by = requesterOf(context.caller)?.account
+  return { ...plan, end: { at: context.at, how: 'rejected', by, revision: undefined } }
 }
 
 async function keep(
-  change: Change,
+  context: CommandContext,
   kind: StoredPlan['kind'],
   { token, reason, ...input }: PlanInput,
 ): Promise<StoredPlan> {
-  const { trx } = change
-  const request = { ...input.request, audience: audienceOfChanges(change.caller) }
+  const { trx } = context
+  const request = { ...input.request, audience: audienceOfChanges(context.caller) }
   const view = await getView(trx, request.view)
-  const worked = await resolveChange(change, view, request, { findsMissing: true })
+  const worked = await resolveChange(context, view, request, { findsMissing: true })
   const { audience } = request
   const effect = effectOf(view, worked)
   const hidden = audience.seesAll
     ? new Set()
-    : await change.read('hidden releases of the plan', { views: [] }, (db) =>
+    : await context.read('hidden releases of the plan', { views: [] }, (db) =>
         listHidden(db, releasesIn(effect), audience),
       )
   if (hidden.size > 0)
@@ -150,11 +153,11 @@ async function keep(
     )
   const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
   const { pinned } = worked.resolved
-  return insert(change, view, { kind, token, keptMs, pinned, effect, reason })
+  return insert(context, view, { kind, token, keptMs, pinned, effect, reason })
 }
 
 async function insert(
-  change: Change,
+  context: CommandContext,
   view: View,
   plan: {
     kind: StoredPlan['kind']
@@ -166,13 +169,13 @@ async function insert(
   },
 ): Promise<StoredPlan> {
   const { kind, token, keptMs, pinned, effect, reason } = plan
-  const { now, setBackAt } = change.clock
-  return insertPlan(change.trx, change.actor.accountId, {
+  const { now, setBackAt } = context.clock
+  return insertPlan(context.trx, context.actor.accountId, {
     token,
     kind,
     view: view.name,
     viewId: view.id,
-    account: requesterOf(change.caller)?.account,
+    account: requesterOf(context.caller)?.account,
     request: { ...pinned, ...(reason !== undefined && { reason }) },
     effect,
     digest: digestOf(kind, effect),
@@ -184,9 +187,9 @@ async function insert(
 }
 
 /** Throws `not_found` if the plan names releases that are hidden from the caller. */
-async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
-  const visible = await change.read(`visibility of ${plan.token}`, { views: [] }, (db) =>
-    onlyVisible(db, [plan], audienceOfChanges(change.caller)),
+async function expectVisible(context: CommandContext, plan: StoredPlan): Promise<void> {
+  const visible = await context.read(`visibility of ${plan.token}`, { views: [] }, (db) =>
+    onlyVisible(db, [plan], audienceOfChanges(context.caller)),
   )
   if (visible.length > 0) return
   throw planNotFound(plan.token)
@@ -194,22 +197,26 @@ async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
 
 /** Like {@link expectStillAllowed}, for the outcome of applying a plan. */
 async function expectStillTold(
-  change: Change,
+  context: CommandContext,
   applied: Applied,
   how?: { isApproval: boolean },
 ): Promise<void> {
-  if ('outcome' in applied) await expectStillAllowed(change, applied.outcome, how)
-  else await expectVisible(change, applied.stale)
+  if ('outcome' in applied) await expectStillAllowed(context, applied.outcome, how)
+  else await expectVisible(context, applied.stale)
 }
 
 /**
  * Returns a plan that has not ended. Throws `not_found`, `forbidden` for a token that does not reach the view, and
  * `conflict` for a plan that has ended.
  */
-async function getOpen(change: Change, token: string, kind: StoredPlan['kind']): Promise<StoredPlan> {
-  const plan = await getPlan(change.trx, token)
-  await expectVisible(change, plan)
-  if (change.caller !== 'operator') expectView(change.caller, plan.view)
+async function getOpen(
+  context: CommandContext,
+  token: string,
+  kind: StoredPlan['kind'],
+): Promise<StoredPlan> {
+  const plan = await getPlan(context.trx, token)
+  await expectVisible(context, plan)
+  if (context.caller !== 'operator') expectView(context.caller, plan.view)
   if (plan.kind !== kind)
     throw new DepotError(
       'conflict',
@@ -221,31 +228,31 @@ async function getOpen(change: Change, token: string, kind: StoredPlan['kind']):
       `this was already applied: it made revision ${plan.end.revision} of ${plan.view}`,
     )
   if (plan.end !== undefined) throw new DepotError('conflict', `this has ended: it is ${plan.end.how}`)
-  const expiresAt = expiryOf(plan, change.clock.now)
-  if (expiresAt <= change.clock.now)
+  const expiresAt = expiryOf(plan, context.clock.now)
+  if (expiresAt <= context.clock.now)
     throw new DepotError('conflict', `this expired at ${new Date(expiresAt).toISOString()}`)
   return plan
 }
 
 async function carryOut(
-  change: Change,
+  context: CommandContext,
   plan: StoredPlan,
   input: ApplyInput & { proposer?: string },
 ): Promise<Applied> {
-  const { trx, at } = change
+  const { trx, at } = context
   const { proposer, nextToken } = input
   const view = await getView(trx, plan.view)
   const { reason: planned, ...request } = plan.request
   const reason = input.reason ?? planned
-  const worked = await resolvePlannedChange(change, view, request, {
+  const worked = await resolvePlannedChange(context, view, request, {
     findsMissing: true,
     ...(proposer !== undefined && { proposer }),
   })
-  const deciderId = change.actor.accountId
+  const deciderId = context.actor.accountId
   const effect = effectOf(view, worked)
   if (digestOf(plan.kind, effect) !== plan.digest) {
-    expectMayEnd(plan, view, change.caller)
-    const stale = await insert(change, view, {
+    expectMayEnd(plan, view, context.caller)
+    const stale = await insert(context, view, {
       kind: 'draft',
       token: nextToken,
       keptMs: DRAFT_KEPT_MS,
@@ -254,15 +261,15 @@ async function carryOut(
       reason,
     })
     await endPlan(trx, plan.id, { at, how: 'stale', deciderId })
-    await showInPreviews(change, view, plan.id, stale)
+    await showInPreviews(context, view, plan.id, stale)
     return { stale }
   }
-  const outcome = await applyChange(change, view, worked, {
+  const outcome = await applyChange(context, view, worked, {
     ...input,
     ...(reason !== undefined && { reason }),
   })
   await endPlan(trx, plan.id, { at, how: 'applied', deciderId, revision: outcome.revision })
-  await closePreviews(change, plan.id)
+  await closePreviews(context, plan.id)
   return { outcome }
 }
 
@@ -295,12 +302,12 @@ async function resolvePlannedChange(
 }
 
 async function recordEnd(
-  change: Change,
+  context: CommandContext,
   plan: StoredPlan,
   how: 'applied' | 'rejected' | 'stale',
   reason: string | undefined,
 ): Promise<void> {
-  await change.record(
+  await context.record(
     { kind: 'proposal-ended', view: plan.view, proposal: plan.token, how, reason: reason ?? null },
     { viewId: plan.viewId },
   )

@@ -1,6 +1,6 @@
 import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import {
   channelExists,
   deleteChannel,
@@ -19,10 +19,10 @@ import { closeView, findView, getView } from '../../revisions/view-store.ts'
 
 /** Declares a channel of an origin, and creates its view if absent. Throws `not_found`, `already_exists`, and `refused` for a preview. */
 export async function declareChannel(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; name: string; ownerId: number },
 ): Promise<Channel> {
-  const { trx, at } = change
+  const { trx, at } = context
   const origin = await getOrigin(trx, input.origin)
   const found = await findView(trx, input.name)
   if (found?.preview !== undefined)
@@ -30,7 +30,7 @@ export async function declareChannel(
   const view =
     found !== undefined && found.closedAt === undefined
       ? found
-      : await createView(change, { name: input.name, rule: 'highest', maker: 'client' })
+      : await createView(context, { name: input.name, rule: 'highest', maker: 'client' })
   if (await channelExists(trx, origin.id, view.id))
     throw new DepotError('already_exists', `the origin ${origin.name} has a channel ${view.name} already`)
   const before = await findChannel(trx, origin.id, view.id)
@@ -43,7 +43,7 @@ export async function declareChannel(
       at,
     })
   else await markChannelDeclared(trx, before.id, input.ownerId, at)
-  await change.record(
+  await context.record(
     { kind: 'channel-declared', origin: origin.name, view: view.name },
     { originId: origin.id, viewId: view.id },
   )
@@ -55,14 +55,14 @@ export async function declareChannel(
 
 /** Returns the view of an origin's channel, and declares the channel if absent. Throws `not_found` for the origin. */
 export async function ensureChannel(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; name: string; ownerId: number },
 ): Promise<View> {
-  const { trx } = change
+  const { trx } = context
   const origin = await getOrigin(trx, input.origin)
   const found = await findView(trx, input.name)
   if (found === undefined || found.closedAt !== undefined || !(await channelExists(trx, origin.id, found.id)))
-    await declareChannel(change, input)
+    await declareChannel(context, input)
   return getView(trx, input.name)
 }
 
@@ -72,34 +72,34 @@ export async function ensureChannel(
  * holds releases of the origin.
  */
 export async function removeChannel(
-  change: Change,
+  context: CommandContext,
   input: { origin: string; name: string },
 ): Promise<{ isChanged: boolean }> {
-  const { trx, at } = change
+  const { trx, at } = context
   const origin = await getOrigin(trx, input.origin)
   const view = await findView(trx, input.name)
   const channel = view && (await findChannel(trx, origin.id, view.id))
   if (view === undefined || channel === undefined) return { isChanged: false }
-  const members = await change.read(`members of ${view.name}`, { views: [view.name] }, (db) =>
+  const members = await context.read(`members of ${view.name}`, { views: [view.name] }, (db) =>
     listMembersOfOrigin(db, view, origin.id),
   )
   if (view.name === UNSTABLE && members.length > 0)
     throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
   if (members.length > 0)
     await changeMembers(
-      change,
+      context,
       view,
       { joining: [], leaving: members },
-      { act: 'demote', cause: 'channel-removed', by: change.caller },
+      { act: 'demote', cause: 'channel-removed', by: context.caller },
     )
   await deleteChannel(trx, channel.id)
-  await change.record(
+  await context.record(
     { kind: 'channel-removed', origin: origin.name, view: view.name },
     { originId: origin.id, viewId: view.id },
   )
   if (view.maker === 'client' && !isRuled(view) && !(await hasChannels(trx, view.id))) {
     await closeView(trx, view.id, at)
-    await change.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
+    await context.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
   }
   return { isChanged: true }
 }

@@ -2,7 +2,7 @@ import type { Authority } from '../../access/access.ts'
 import { findAccount } from '../../accounts/account-store.ts'
 import { DepotError, quote, refusalOf } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import type { Only } from '../../views/change-request.ts'
 import { MAX_FREEZES, withFreeze, withoutFreeze } from '../../views/freeze.ts'
 import type { Freeze } from '../../views/freeze.ts'
@@ -16,10 +16,10 @@ import { findView, getView, setGates } from '../../revisions/view-store.ts'
  * Replaces all rules of a view. Throws `not_found` for the view, `refused` for `unstable` and previews, and `invalid_request` for absent
  * accounts and views, and for a cycle of requirements.
  */
-export async function govern(change: Change, input: { view: string; gates: Gates }): Promise<View> {
-  const { trx } = change
+export async function govern(context: CommandContext, input: { view: string; gates: Gates }): Promise<View> {
+  const { trx } = context
   const { gates } = input
-  const view = await viewToGovern(change, input.view)
+  const view = await viewToGovern(context, input.view)
   const wrong: ErrorPart[] = []
   for (const [field, accounts] of [
     ['/promoters', gates.promoters],
@@ -36,7 +36,7 @@ export async function govern(change: Change, input: { view: string; gates: Gates
     const pointer = `/requires/${index}/view`
     if (found === undefined || found.closedAt !== undefined)
       wrong.push({ detail: `there is no view ${quote(other)}`, pointer })
-    else if (await leadsTo(change, found, view))
+    else if (await leadsTo(context, found, view))
       wrong.push({
         detail: `${found.name} requires ${view.name}: nothing could be promoted any more`,
         pointer,
@@ -44,7 +44,7 @@ export async function govern(change: Change, input: { view: string; gates: Gates
   }
   if (wrong.length > 0) throw refusalOf('invalid_request', wrong)
   await setGates(trx, view.id, gates)
-  await change.record({ kind: 'gates-set', view: view.name, gates }, { viewId: view.id })
+  await context.record({ kind: 'gates-set', view: view.name, gates }, { viewId: view.id })
   return getView(trx, view.name)
 }
 
@@ -59,13 +59,13 @@ interface FreezeInput extends Only {
  * Throws `not_found`, `refused`, `invalid_request` and `forbidden`.
  */
 export async function freeze(
-  change: Change,
+  context: CommandContext,
   { view: name, ...input }: FreezeInput & { view: string },
 ): Promise<View> {
-  const view = await viewToGovern(change, name)
-  expectMayStop(view, change.caller)
-  await setFreezes(change.trx, view.id, frozen(change, ownFreezes(view), input))
-  await change.record(
+  const view = await viewToGovern(context, name)
+  expectMayStop(view, context.caller)
+  await setFreezes(context.trx, view.id, frozen(context, ownFreezes(view), input))
+  await context.record(
     {
       kind: 'view-frozen',
       view: view.name,
@@ -75,29 +75,32 @@ export async function freeze(
     },
     { viewId: view.id },
   )
-  return getView(change.trx, view.name)
+  return getView(context.trx, view.name)
 }
 
 /**
  * Ends the freeze of a view, or of exactly these packages in it. Does nothing without such a freeze. Throws
  * `not_found` and `forbidden`.
  */
-export async function thaw(change: Change, { view: name, ...only }: Only & { view: string }): Promise<View> {
-  const view = await getView(change.trx, name)
-  expectMayStop(view, change.caller)
+export async function thaw(
+  context: CommandContext,
+  { view: name, ...only }: Only & { view: string },
+): Promise<View> {
+  const view = await getView(context.trx, name)
+  expectMayStop(view, context.caller)
   const before = ownFreezes(view)
   const after = withoutFreeze(before, only)
   if (after.length === before.length) return view
-  await setFreezes(change.trx, view.id, after)
-  await change.record({ kind: 'view-thawed', view: view.name, ...onlyOf(only) }, { viewId: view.id })
-  return getView(change.trx, view.name)
+  await setFreezes(context.trx, view.id, after)
+  await context.record({ kind: 'view-thawed', view: view.name, ...onlyOf(only) }, { viewId: view.id })
+  return getView(context.trx, view.name)
 }
 
 /** Like {@link freeze}, for every present and future view except `unstable`. */
-export async function freezeAll(change: Change, input: FreezeInput): Promise<readonly Freeze[]> {
-  const freezes = frozen(change, await listCommonFreezes(change.trx), input)
-  await setCommonFreezes(change.trx, freezes)
-  await change.record(
+export async function freezeAll(context: CommandContext, input: FreezeInput): Promise<readonly Freeze[]> {
+  const freezes = frozen(context, await listCommonFreezes(context.trx), input)
+  await setCommonFreezes(context.trx, freezes)
+  await context.record(
     { kind: 'views-frozen', ...onlyOf(input), reason: input.reason, until: input.until ?? null },
     {},
   )
@@ -105,28 +108,28 @@ export async function freezeAll(change: Change, input: FreezeInput): Promise<rea
 }
 
 /** Ends a freeze of every view. Freezes of single views are kept. */
-export async function thawAll(change: Change, only: Only): Promise<readonly Freeze[]> {
-  const before = await listCommonFreezes(change.trx)
+export async function thawAll(context: CommandContext, only: Only): Promise<readonly Freeze[]> {
+  const before = await listCommonFreezes(context.trx)
   const after = withoutFreeze(before, only)
   if (after.length === before.length) return before
-  await setCommonFreezes(change.trx, after)
-  await change.record({ kind: 'views-thawed', ...onlyOf(only) }, {})
+  await setCommonFreezes(context.trx, after)
+  await context.record({ kind: 'views-thawed', ...onlyOf(only) }, {})
   return after
 }
 
 function frozen(
-  change: Change,
+  context: CommandContext,
   before: readonly Freeze[],
   { reason, until, ...only }: FreezeInput,
 ): Freeze[] {
-  if (until !== undefined && until <= change.clock.now)
+  if (until !== undefined && until <= context.clock.now)
     throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
-  const by = change.caller === 'operator' ? 'the operator' : change.caller.accountName
+  const by = context.caller === 'operator' ? 'the operator' : context.caller.accountName
   const after = withFreeze(before, {
     ...onlyOf(only),
     reason,
     by,
-    since: change.at,
+    since: context.at,
     ...(until !== undefined && { until }),
   })
   if (after.length > MAX_FREEZES)
@@ -159,8 +162,8 @@ function expectMayStop(view: View, caller: Authority): void {
   throw new DepotError('forbidden', `${requester.account} may not freeze or thaw ${view.name}`)
 }
 
-async function viewToGovern(change: Change, name: string): Promise<View> {
-  const view = await getView(change.trx, name)
+async function viewToGovern(context: CommandContext, name: string): Promise<View> {
+  const view = await getView(context.trx, name)
   if (view.name === UNSTABLE)
     throw new DepotError('refused', `${UNSTABLE} has no rules: every upload joins it`)
   if (view.preview !== undefined)
@@ -169,7 +172,7 @@ async function viewToGovern(change: Change, name: string): Promise<View> {
 }
 
 /** Reports whether `from` is `to`, or requires it directly or indirectly. */
-async function leadsTo(change: Change, from: View, to: View): Promise<boolean> {
+async function leadsTo(context: CommandContext, from: View, to: View): Promise<boolean> {
   const seen = new Set<string>()
   const waiting = [from]
   for (let view = waiting.shift(); view !== undefined; view = waiting.shift()) {
@@ -177,7 +180,7 @@ async function leadsTo(change: Change, from: View, to: View): Promise<boolean> {
     if (seen.has(view.name)) continue
     seen.add(view.name)
     for (const { view: name } of view.gates.requires ?? []) {
-      const next = await findView(change.trx, name)
+      const next = await findView(context.trx, name)
       if (next !== undefined) waiting.push(next)
     }
   }

@@ -1,7 +1,7 @@
 import type { PointerMove, Promotion } from '../../ledger/entry.ts'
 import { findHeadOf } from '../../ledger/ledger-store.ts'
 import { lineKey, releaseName } from '../../package/ident.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { ensureChannels } from '../../channels/channel-store.ts'
 import { closeMemberships, openMemberships } from '../../revisions/member-store.ts'
 import { movePointers, readPresentState } from '../../revisions/pointer-store.ts'
@@ -37,12 +37,12 @@ export type PromotionContext = Pick<
 
 /** Writes the effect of a change as the view's next revision, and updates its previews. Does not check the view's rules. */
 export async function makeRevision(
-  change: Change,
+  context: CommandContext,
   view: View,
   effect: Effect,
   why: PromotionContext,
 ): Promise<PromotionOutcome> {
-  const { trx } = change
+  const { trx } = context
   const joining = effect.steps.filter(joins).map(({ release }) => release)
   const leaving = effect.steps.filter((step) => step.change === 'removed').map(({ release }) => release)
   const releases = effect.steps.map(describeStep)
@@ -67,8 +67,8 @@ export async function makeRevision(
   await ensureChannels(trx, {
     originIds: joining.map(({ originId }) => originId),
     viewId: view.id,
-    ownerId: change.actor.accountId,
-    at: change.at,
+    ownerId: context.actor.accountId,
+    at: context.at,
   })
   await setViewRevision(trx, view.id, revision)
   if (effect.rule !== undefined) await setViewRule(trx, view, { rule: effect.rule, from: revision })
@@ -84,11 +84,11 @@ export async function makeRevision(
     left: leaving.map(releaseName),
     pointers,
   }
-  const { hash } = await change.record(promotion, {
+  const { hash } = await context.record(promotion, {
     viewId: view.id,
     ...subjectOf(why, [...joining, ...leaving]),
   })
-  await moveInPreviews(change, previews, effect)
+  await moveInPreviews(context, previews, effect)
   return {
     view: view.name,
     revision,
@@ -102,19 +102,24 @@ export async function makeRevision(
 }
 
 /** Applies moves to previews, except on lines that a preview's own plan moves. A preview has one member for each pointer. */
-async function moveInPreviews(change: Change, previews: readonly View[], { moves }: Effect): Promise<void> {
+async function moveInPreviews(
+  context: CommandContext,
+  previews: readonly View[],
+  { moves }: Effect,
+): Promise<void> {
   const linesOf = new Map<number, Set<string>>()
   for (const preview of previews) {
     const planId = preview.preview?.planId ?? 0
-    const ownLines = linesOf.get(planId) ?? new Set((await readPlannedMoves(change.trx, planId)).map(lineKey))
+    const ownLines =
+      linesOf.get(planId) ?? new Set((await readPlannedMoves(context.trx, planId)).map(lineKey))
     linesOf.set(planId, ownLines)
     const following = moves.filter((move) => !ownLines.has(lineKey(describeMove(move))))
     const delta = {
       leaving: following.flatMap(({ from }) => from ?? []),
       joining: following.flatMap(({ to }) => (to === undefined ? [] : [{ release: to }])),
     }
-    const effect = planChange(preview.rule, delta, await readPresentState(change.trx, preview, delta))
-    await makeRevision(change, preview, effect, { act: 'promote', cause: 'preview' })
+    const effect = planChange(preview.rule, delta, await readPresentState(context.trx, preview, delta))
+    await makeRevision(context, preview, effect, { act: 'promote', cause: 'preview' })
   }
 }
 

@@ -3,7 +3,7 @@ import type { Authority } from '../../access/access.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, quote, refusalOf } from '../../errors.ts'
 import { lineKey, lineOf, parseIdent, releaseKey } from '../../package/ident.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { deleteChannelsOf } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
 import { findReleases } from '../../revisions/dependency-store.ts'
@@ -38,35 +38,38 @@ const MAX_PREVIEWS = 10
  * ended or expired and at the limit of previews, `refused` for a plan that changes nothing, `forbidden` if the caller
  * did not make the plan or may not make its change, and `already_exists` and `invalid_request` for the name.
  */
-export async function makePreview(change: Change, input: { name: string; plan: string }): Promise<View> {
-  const plan = await getPlan(change.trx, input.plan)
-  expectOwn(plan, change.caller)
+export async function makePreview(
+  context: CommandContext,
+  input: { name: string; plan: string },
+): Promise<View> {
+  const plan = await getPlan(context.trx, input.plan)
+  expectOwn(plan, context.caller)
   if (plan.effect.refusals.some(({ rule }) => rule === 'rights'))
     throw new DepotError('forbidden', 'the author of this plan may not make its change')
   if (plan.end !== undefined)
     throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
-  if (expiryOf(plan, change.clock.now) <= change.clock.now)
+  if (expiryOf(plan, context.clock.now) <= context.clock.now)
     throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
   // Rights are checked for moving releases, so anyone could take a name with an empty plan.
   if (!changesAnything(plan.effect))
     throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
-  const base = await getView(change.trx, plan.view)
-  expectMayChangeView(change.caller, base)
+  const base = await getView(context.trx, plan.view)
+  expectMayChangeView(context.caller, base)
   const origins = new Set(
     plan.effect.releases
       .filter((step) => step.change !== 'unchanged')
       .map(({ ident }) => parseIdent(ident).origin),
   )
-  const requester = requesterOf(change.caller)
+  const requester = requesterOf(context.caller)
   const refusals =
     requester === undefined ? [] : rightsRefusals(base, origins, { requester, isApproval: false })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   if (base.name === UNSTABLE)
     throw new DepotError('refused', `${UNSTABLE} has no preview: every release is in it`)
-  const { length: others } = await listPreviews(change.trx, { baseId: base.id })
+  const { length: others } = await listPreviews(context.trx, { baseId: base.id })
   if (others >= MAX_PREVIEWS)
     throw new DepotError('conflict', `${base.name} already has ${MAX_PREVIEWS} previews, which is the limit`)
-  const pointers = await change.read(`pointers of a preview of ${base.name}`, { views: [base.name] }, (db) =>
+  const pointers = await context.read(`pointers of a preview of ${base.name}`, { views: [base.name] }, (db) =>
     readPointers(db, base, plan),
   )
   if (pointers.size * (1 + others) > MAX_MOVED_RELEASES)
@@ -74,57 +77,61 @@ export async function makePreview(change: Change, input: { name: string; plan: s
       'too_large',
       `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and ${MAX_MOVED_RELEASES} are the limit`,
     )
-  const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
-  await setPreview(change.trx, made.id, { baseId: base.id, planId: plan.id })
-  await change.record(
+  const made = await createView(context, { name: input.name, rule: 'promoted', maker: 'operator' })
+  await setPreview(context.trx, made.id, { baseId: base.id, planId: plan.id })
+  await context.record(
     { kind: 'preview-made', view: made.name, base: base.name, plan: plan.token },
     { viewId: made.id },
   )
-  await setUngoverned(change, made, base.ungoverned)
-  await fill(change, await getView(change.trx, made.name), pointers)
-  return getView(change.trx, made.name)
+  await setUngoverned(context, made, base.ungoverned)
+  await fill(context, await getView(context.trx, made.name), pointers)
+  return getView(context.trx, made.name)
 }
 
 /**
  * Closes a preview and keeps its plan. Throws `not_found`, `refused` for other views, and `forbidden` if the caller
  * did not make the plan.
  */
-export async function dropPreview(change: Change, input: { name: string }): Promise<void> {
-  const view = await findView(change.trx, input.name)
+export async function dropPreview(context: CommandContext, input: { name: string }): Promise<void> {
+  const view = await findView(context.trx, input.name)
   if (view === undefined || view.closedAt !== undefined)
     throw new DepotError('not_found', `there is no view ${quote(input.name)}`)
   if (view.preview === undefined)
     throw new DepotError('refused', `${view.name} is not a preview, and cannot be dropped`)
-  expectOwn(await getPlanById(change.trx, view.preview.planId), change.caller)
-  await close(change, view)
+  expectOwn(await getPlanById(context.trx, view.preview.planId), context.caller)
+  await close(context, view)
 }
 
 /** Closes the previews of a plan. */
-export async function closePreviews(change: Change, planId: number): Promise<void> {
-  for (const preview of await listPreviews(change.trx, { planId })) await close(change, preview)
+export async function closePreviews(context: CommandContext, planId: number): Promise<void> {
+  for (const preview of await listPreviews(context.trx, { planId })) await close(context, preview)
 }
 
 /** Makes the previews of one plan show another plan. */
 export async function showInPreviews(
-  change: Change,
+  context: CommandContext,
   base: View,
   planId: number,
   next: StoredPlan,
 ): Promise<void> {
-  const previews = await listPreviews(change.trx, { planId })
+  const previews = await listPreviews(context.trx, { planId })
   if (previews.length === 0) return
-  const pointers = await readPointers(change.trx, base, next)
+  const pointers = await readPointers(context.trx, base, next)
   for (const preview of previews) {
-    await setPreview(change.trx, preview.id, { baseId: base.id, planId: next.id })
-    await fill(change, preview, pointers)
+    await setPreview(context.trx, preview.id, { baseId: base.id, planId: next.id })
+    await fill(context, preview, pointers)
   }
 }
 
 /** Removes a deleted release from a preview. */
-export async function leavePreview(change: Change, preview: View, release: ViewRelease): Promise<void> {
-  const delta = { joining: [], leaving: await onlyMembers(change.trx, preview, [release]) }
-  const effect = planChange(preview.rule, delta, await readPresentState(change.trx, preview, delta))
-  await makeRevision(change, await getViewById(change.trx, preview.id), effect, {
+export async function leavePreview(
+  context: CommandContext,
+  preview: View,
+  release: ViewRelease,
+): Promise<void> {
+  const delta = { joining: [], leaving: await onlyMembers(context.trx, preview, [release]) }
+  const effect = planChange(preview.rule, delta, await readPresentState(context.trx, preview, delta))
+  await makeRevision(context, await getViewById(context.trx, preview.id), effect, {
     act: 'demote',
     cause: 'release-deleted',
   })
@@ -150,30 +157,30 @@ async function readPointers(db: Db, base: View, { effect }: StoredPlan): Promise
 
 /** Sets the pointers of a preview. */
 async function fill(
-  change: Change,
+  context: CommandContext,
   preview: View,
   pointers: ReadonlyMap<string, ViewRelease>,
 ): Promise<void> {
-  const before = await listPointersOf(change.trx, preview.id)
+  const before = await listPointersOf(context.trx, preview.id)
   const stays = (release: ViewRelease) => pointers.get(lineOf(release))?.releaseId === release.releaseId
   const staying = new Set(before.filter(stays).map(({ releaseId }) => releaseId))
   const joining = [...pointers.values()]
     .filter(({ releaseId }) => !staying.has(releaseId))
     .map((release) => ({ release }))
   const delta = { joining, leaving: before.filter((release) => !stays(release)) }
-  const effect = planChange(preview.rule, delta, await readPresentState(change.trx, preview, delta))
-  await makeRevision(change, preview, effect, { act: 'promote', cause: 'preview' })
+  const effect = planChange(preview.rule, delta, await readPresentState(context.trx, preview, delta))
+  await makeRevision(context, preview, effect, { act: 'promote', cause: 'preview' })
 }
 
-async function close(change: Change, preview: View): Promise<void> {
-  const effect = await change.read(`the end of ${preview.name}`, { views: [preview.name] }, async (db) => {
+async function close(context: CommandContext, preview: View): Promise<void> {
+  const effect = await context.read(`the end of ${preview.name}`, { views: [preview.name] }, async (db) => {
     const delta = { joining: [], leaving: await listPointersOf(db, preview.id) }
     return planChange(preview.rule, delta, await readPresentState(db, preview, delta))
   })
-  await makeRevision(change, preview, effect, { act: 'demote', cause: 'preview' })
-  await deleteChannelsOf(change.trx, preview.id)
-  await closeView(change.trx, preview.id, change.at)
-  await change.record({ kind: 'view-closed', view: preview.name }, { viewId: preview.id })
+  await makeRevision(context, preview, effect, { act: 'demote', cause: 'preview' })
+  await deleteChannelsOf(context.trx, preview.id)
+  await closeView(context.trx, preview.id, context.at)
+  await context.record({ kind: 'view-closed', view: preview.name }, { viewId: preview.id })
 }
 
 function expectOwn(plan: StoredPlan, caller: Authority): void {

@@ -1,6 +1,6 @@
 import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { ensureChannel } from './channel.ts'
 import { listMembersOfOrigin, onlyMembers } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'
@@ -28,32 +28,32 @@ export interface BulkOutcome {
  * Channels). It is one promotion, in an order that keeps `latest` of the source under the rule `promoted`. An absent source counts as
  * empty. Throws `invalid_request` for the views and `not_found` for the origin.
  */
-export async function promoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
+export async function promoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
   expectDifferent(input, input.target === UNSTABLE)
-  const { target, releases } = await sides(change, input)
+  const { target, releases } = await sides(context, input)
   if (releases.length === 0) return unchanged(target)
   const { view, revision, isChanged } = await changeMembers(
-    change,
+    context,
     target,
     { joining: releases.map((release) => ({ release })), leaving: [] },
-    { act: 'promote', cause: 'bulk', by: change.caller },
+    { act: 'promote', cause: 'bulk', by: context.caller },
   )
   return { view, revision, isChanged }
 }
 
 /** Demotes all releases of an origin in one view from another view. Throws like {@link promoteAll}. */
-export async function demoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
+export async function demoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
   expectDifferent(input, input.target === UNSTABLE || input.source === UNSTABLE)
-  const { target, releases } = await sides(change, input)
-  const members = await change.read(`members of ${target.name}`, { views: [target.name] }, (db) =>
+  const { target, releases } = await sides(context, input)
+  const members = await context.read(`members of ${target.name}`, { views: [target.name] }, (db) =>
     onlyMembers(db, target, releases),
   )
   if (members.length === 0) return unchanged(target)
   const { view, revision, isChanged } = await changeMembers(
-    change,
+    context,
     target,
     { joining: [], leaving: members },
-    { act: 'demote', cause: 'bulk', by: change.caller },
+    { act: 'demote', cause: 'bulk', by: context.caller },
   )
   return { view, revision, isChanged }
 }
@@ -68,16 +68,16 @@ function expectDifferent({ source, target }: BulkInput, isUnstable: boolean): vo
 }
 
 async function sides(
-  change: Change,
+  context: CommandContext,
   { origin, source, target, ownerId }: BulkInput,
 ): Promise<{ target: View; releases: ViewRelease[] }> {
-  const { id } = await getOrigin(change.trx, origin)
-  const from = await findView(change.trx, source)
+  const { id } = await getOrigin(context.trx, origin)
+  const from = await findView(context.trx, source)
   const releases =
     from === undefined
       ? []
-      : await change.read(`members of ${source}`, { views: [] }, (db) => listMembersOfOrigin(db, from, id))
-  return { target: await ensureChannel(change, { origin, name: target, ownerId }), releases }
+      : await context.read(`members of ${source}`, { views: [] }, (db) => listMembersOfOrigin(db, from, id))
+  return { target: await ensureChannel(context, { origin, name: target, ownerId }), releases }
 }
 
 function unchanged({ name, revision }: View): BulkOutcome {

@@ -6,7 +6,7 @@ import { DepotError, refusalOf } from '../../errors.ts'
 import { expectRevisionKnown } from '../../ledger/position-store.ts'
 import { parseIdent, releaseName } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { Basis } from '../../ledger/read-ahead.ts'
@@ -14,7 +14,7 @@ import { listOriginsWithChannel } from '../../channels/channel-store.ts'
 import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
 import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate.ts'
-import type { Evaluation, Context, Override } from '../../revisions/evaluate.ts'
+import type { Evaluation, EvaluationContext, Override } from '../../revisions/evaluate.ts'
 import { requesterOf, rightsRefusals } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import type { PromotionOutcome, PromotionContext } from './make-revision.ts'
@@ -44,18 +44,18 @@ export interface PromotionInput extends ChangeOptions {
 
 /** Promotes releases to a view. Throws like {@link changeView}. */
 export async function promote(
-  change: Change,
+  context: CommandContext,
   { view, releases, ...options }: PromotionInput,
 ): Promise<PromotionOutcome> {
-  return changeView(change, { ...options, request: { view, act: 'promote', source: { releases } } })
+  return changeView(context, { ...options, request: { view, act: 'promote', source: { releases } } })
 }
 
 /** Demotes releases from a view. Throws like {@link changeView}. */
 export async function demote(
-  change: Change,
+  context: CommandContext,
   { view, releases, ...options }: PromotionInput,
 ): Promise<PromotionOutcome> {
-  return changeView(change, { ...options, request: { view, act: 'demote', source: { releases } } })
+  return changeView(context, { ...options, request: { view, act: 'demote', source: { releases } } })
 }
 
 /**
@@ -63,28 +63,28 @@ export async function demote(
  * `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and what {@link expectAllowed} does.
  */
 export async function changeView(
-  change: Change,
+  context: CommandContext,
   input: ChangeOptions & { readonly request: ChangeRequest },
 ): Promise<PromotionOutcome> {
   return runOnce(
-    change,
+    context,
     input.idempotency,
-    { expectStill: (outcome) => expectStillAllowed(change, outcome) },
+    { expectStill: (outcome) => expectStillAllowed(context, outcome) },
     async () => {
-      const view = await getView(change.trx, input.request.view)
-      await expectRevision(change, view, input)
-      const { resolved, evaluation } = await resolveChange(change, view, {
+      const view = await getView(context.trx, input.request.view)
+      await expectRevision(context, view, input)
+      const { resolved, evaluation } = await resolveChange(context, view, {
         ...input.request,
-        audience: audienceOfChanges(change.caller),
+        audience: audienceOfChanges(context.caller),
       })
-      return applyChange(change, view, { resolved, evaluation }, input)
+      return applyChange(context, view, { resolved, evaluation }, input)
     },
   )
 }
 
 /** Throws `stale_revision` if the view is not at the expected revision, and the errors of {@link expectRevisionKnown}. */
 export async function expectRevision(
-  { trx }: Change,
+  { trx }: CommandContext,
   view: View,
   { expectRevision: expected, expectMark: mark }: ChangeOptions,
 ): Promise<void> {
@@ -99,22 +99,22 @@ export async function expectRevision(
  * returns.
  */
 export async function resolveChange(
-  change: Change,
+  context: CommandContext,
   view: View,
   request: SeenRequest,
-  how: Pick<Context, 'proposer' | 'findsMissing'> = {},
+  how: Pick<EvaluationContext, 'proposer' | 'findsMissing'> = {},
 ): Promise<{ resolved: Resolved; evaluation: Evaluation }> {
   expectChangeable(view, request)
-  if (request.act === 'set-rule' && change.caller !== 'operator') expectAdministrator(change.caller)
-  return change.read(`effect on ${view.name}`, basisOf(view), async (db) => {
+  if (request.act === 'set-rule' && context.caller !== 'operator') expectAdministrator(context.caller)
+  return context.read(`effect on ${view.name}`, basisOf(view), async (db) => {
     const resolved = await resolve(db, view, request)
     await expectChannels(db, view, resolved.delta, request.audience)
     const evaluation = await evaluate(db, view, resolved.delta, {
       act: request.act,
-      clock: change.clock,
+      clock: context.clock,
       audience: request.audience,
       conflicts: resolved.conflicts,
-      caller: change.caller,
+      caller: context.caller,
       ...how,
     })
     return { resolved, evaluation }
@@ -123,18 +123,18 @@ export async function resolveChange(
 
 /** Writes a resolved change if the view's rules allow it or are overridden. */
 export async function applyChange(
-  change: Change,
+  context: CommandContext,
   view: View,
   { resolved, evaluation }: { resolved: Resolved; evaluation: Evaluation },
   how: ChangeOptions & { readonly proposer?: string },
 ): Promise<PromotionOutcome> {
   const { override, reason, proposer } = how
-  const refusals = await withoutHidden(change.trx, evaluation.refusals, audienceOfChanges(change.caller))
-  const overridden = expectAllowed(view, refusals, { caller: change.caller, override }).map(
+  const refusals = await withoutHidden(context.trx, evaluation.refusals, audienceOfChanges(context.caller))
+  const overridden = expectAllowed(view, refusals, { caller: context.caller, override }).map(
     ({ detail }) => detail,
   )
   const { source, of, only, pinned } = resolved
-  return makeRevision(change, view, evaluation.effect, {
+  return makeRevision(context, view, evaluation.effect, {
     act: pinned.act,
     ...(reason !== undefined && { reason }),
     ...(of !== undefined && { of }),
@@ -151,19 +151,24 @@ export async function applyChange(
  * the caller, or the operator if the command itself already gives the caller the right.
  */
 export async function changeMembers(
-  change: Change,
+  context: CommandContext,
   view: View,
   delta: ViewDelta,
   why: Pick<PromotionContext, 'act' | 'cause'> & { by: Authority },
 ): Promise<PromotionOutcome> {
   const { by, ...cause } = why
   expectNoPreview(view)
-  const context: Context = { act: why.act, clock: change.clock, caller: by, audience: audienceOfChanges(by) }
-  const { effect, refusals } = await change.read(`consequences for ${view.name}`, basisOf(view), (db) =>
-    evaluate(db, view, delta, context),
+  const evaluation: EvaluationContext = {
+    act: why.act,
+    clock: context.clock,
+    caller: by,
+    audience: audienceOfChanges(by),
+  }
+  const { effect, refusals } = await context.read(`consequences for ${view.name}`, basisOf(view), (db) =>
+    evaluate(db, view, delta, evaluation),
   )
   expectAllowed(view, refusals, { caller: by })
-  return makeRevision(change, view, effect, cause)
+  return makeRevision(context, view, effect, cause)
 }
 
 /**
@@ -171,11 +176,11 @@ export async function changeMembers(
  * returned for a repeated idempotency key.
  */
 export async function expectStillAllowed(
-  change: Change,
+  context: CommandContext,
   outcome: PromotionOutcome,
   { isApproval = false } = {},
 ): Promise<void> {
-  const { caller, trx } = change
+  const { caller, trx } = context
   if (caller === 'operator') return
   const view = await getPastView(trx, outcome.view)
   expectView(caller, view.name)
@@ -193,7 +198,7 @@ export async function expectStillAllowed(
       [from, to].flatMap((ident) => (ident === null ? [] : [{ ident, target }])),
     ),
   ]
-  const hidden = await change.read('hidden releases of the outcome', { views: [] }, (db) =>
+  const hidden = await context.read('hidden releases of the outcome', { views: [] }, (db) =>
     listHidden(db, named, audienceOfChanges(caller)),
   )
   if (hidden.size > 0)

@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import { changeView, expectRevision, expectStillAllowed } from './promote.ts'
@@ -25,30 +25,30 @@ export interface SetViewOutcome {
  * Sets a view's rule and the origins that it does not govern. A new rule makes one revision, returned as `promotion`.
  * Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and for the rule what `changeView` does.
  */
-export async function setView(change: Change, input: SetViewInput): Promise<SetViewOutcome> {
+export async function setView(context: CommandContext, input: SetViewInput): Promise<SetViewOutcome> {
   const { view: name, rule, ungoverned, idempotency, ...options } = input
   return runOnce<SetViewOutcome>(
-    change,
+    context,
     idempotency,
     {
       expectStill: async ({ promotion }) => {
-        if (promotion !== undefined) await expectStillAllowed(change, promotion)
+        if (promotion !== undefined) await expectStillAllowed(context, promotion)
       },
     },
     async () => {
-      const before = await getView(change.trx, name)
+      const before = await getView(context.trx, name)
       if (before.preview !== undefined)
         throw new DepotError(
           'refused',
           `${before.name} is a preview: it has the rule and the origins of its view`,
         )
-      await expectRevision(change, before, options)
+      await expectRevision(context, before, options)
       const isOther = rule !== undefined && rule !== before.rule
       const promotion = isOther
-        ? await changeView(change, { ...options, request: { view: before.name, act: 'set-rule', rule } })
+        ? await changeView(context, { ...options, request: { view: before.name, act: 'set-rule', rule } })
         : undefined
-      if (ungoverned !== undefined) await setUngoverned(change, before, ungoverned)
-      return { view: await getView(change.trx, before.name), ...(promotion && { promotion }) }
+      if (ungoverned !== undefined) await setUngoverned(context, before, ungoverned)
+      return { view: await getView(context.trx, before.name), ...(promotion && { promotion }) }
     },
   )
 }

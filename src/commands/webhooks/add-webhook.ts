@@ -1,6 +1,6 @@
 import { DepotError } from '../../errors.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { MAX_WEBHOOKS } from '../../webhooks/webhook.ts'
 import type { Webhook } from '../../webhooks/webhook.ts'
 import { countWebhooks, findWebhook, getWebhook, insertWebhook } from '../../webhooks/webhook-store.ts'
@@ -11,19 +11,19 @@ export type NewWebhook = Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | '
 }
 
 /** Creates a webhook. The submitter has encrypted its URL and secret. Throws `already_exists`, and `conflict` at the limit. */
-export async function addWebhook(change: Change, input: NewWebhook): Promise<Webhook> {
+export async function addWebhook(context: CommandContext, input: NewWebhook): Promise<Webhook> {
   const { name, host } = input
-  if ((await findWebhook(change.trx, name)) !== undefined)
+  if ((await findWebhook(context.trx, name)) !== undefined)
     throw new DepotError('already_exists', `there is a webhook ${name} already`)
-  if ((await countWebhooks(change.trx)) >= MAX_WEBHOOKS)
+  if ((await countWebhooks(context.trx)) >= MAX_WEBHOOKS)
     throw new DepotError('conflict', `the depot has ${MAX_WEBHOOKS} webhooks, which is the limit`)
-  await change.record({ kind: 'webhook-added', webhook: name, host })
-  const { sequence } = await findHead(change.trx)
-  await insertWebhook(change.trx, {
+  await context.record({ kind: 'webhook-added', webhook: name, host })
+  const { sequence } = await findHead(context.trx)
+  await insertWebhook(context.trx, {
     ...input,
-    makerId: change.actor.accountId,
+    makerId: context.actor.accountId,
     position: Math.min(input.after ?? sequence, sequence),
-    at: change.at,
+    at: context.at,
   })
-  return getWebhook(change.trx, name)
+  return getWebhook(context.trx, name)
 }

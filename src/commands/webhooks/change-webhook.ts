@@ -1,6 +1,6 @@
 import { DepotError } from '../../errors.ts'
 import type { WebhookPart } from '../../ledger/entry.ts'
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { freshProgress } from '../../webhooks/progress.ts'
 import type { Progress } from '../../webhooks/progress.ts'
 import { PREVIOUS_SECRET_MS } from '../../webhooks/webhook.ts'
@@ -21,8 +21,8 @@ export interface WebhookChange {
 }
 
 /** Changes a webhook. Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered. */
-export async function changeWebhook(change: Change, input: WebhookChange): Promise<Webhook> {
-  const before = await getWebhook(change.trx, input.webhook)
+export async function changeWebhook(context: CommandContext, input: WebhookChange): Promise<Webhook> {
+  const before = await getWebhook(context.trx, input.webhook)
   const { url, filter, secret } = input
   const after: Webhook = {
     ...before,
@@ -30,22 +30,22 @@ export async function changeWebhook(change: Change, input: WebhookChange): Promi
     ...(filter !== undefined && { filter }),
     ...(secret !== undefined && {
       sealedSecret: secret.sealed,
-      previous: { sealedSecret: before.sealedSecret, until: change.clock.now + PREVIOUS_SECRET_MS },
+      previous: { sealedSecret: before.sealedSecret, until: context.clock.now + PREVIOUS_SECRET_MS },
     }),
-    progress: changeProgress(before, input, change.at),
+    progress: changeProgress(before, input, context.at),
   }
   const changed = partsOf(before, after, input)
   if (changed.length === 0) return before
-  await updateWebhook(change.trx, after)
-  await change.record({ kind: 'webhook-changed', webhook: after.name, host: after.host, changed })
-  return getWebhook(change.trx, after.name)
+  await updateWebhook(context.trx, after)
+  await context.record({ kind: 'webhook-changed', webhook: after.name, host: after.host, changed })
+  return getWebhook(context.trx, after.name)
 }
 
 /** Removes a webhook and its deliveries. Throws `not_found`. */
-export async function removeWebhook(change: Change, input: { webhook: string }): Promise<void> {
-  const { name } = await getWebhook(change.trx, input.webhook)
-  await deleteWebhook(change.trx, name)
-  await change.record({ kind: 'webhook-removed', webhook: name })
+export async function removeWebhook(context: CommandContext, input: { webhook: string }): Promise<void> {
+  const { name } = await getWebhook(context.trx, input.webhook)
+  await deleteWebhook(context.trx, name)
+  await context.record({ kind: 'webhook-removed', webhook: name })
 }
 
 function changeProgress(

@@ -1,4 +1,4 @@
-import type { Change } from '../../ledger/command-context.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { insertDeliveries } from '../../webhooks/delivery-store.ts'
 import { updateProgress } from '../../webhooks/webhook-store.ts'
 import type { Delivery, Webhook } from '../../webhooks/webhook.ts'
@@ -12,9 +12,12 @@ export type Noted = Pick<Webhook, 'key' | 'version' | 'progress'> & {
  * Stores the progress and the deliveries of webhooks. It records no ledger entry, which would cause more deliveries.
  * The progress of a webhook that was changed since is ignored, and so is everything about a removed webhook.
  */
-export async function noteDeliveries(change: Change, input: { webhooks: readonly Noted[] }): Promise<void> {
+export async function noteDeliveries(
+  context: CommandContext,
+  input: { webhooks: readonly Noted[] },
+): Promise<void> {
   for (const noted of input.webhooks) {
-    await updateProgress(change.trx, noted)
-    await insertDeliveries(change.trx, noted.key, noted.deliveries)
+    await updateProgress(context.trx, noted)
+    await insertDeliveries(context.trx, noted.key, noted.deliveries)
   }
 }
