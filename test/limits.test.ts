@@ -42,7 +42,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'search/package-search.ts MAX_WORDS', // no name has more
   'revisions/diff-store.ts MAX_EXAMINED_CHANGES',
   'revisions/diff-store.ts MAX_LINES_PER_PART',
-  'revisions/seen-span-store.ts MAX_PAGE_SIZE',
+  'revisions/visible-span-store.ts MAX_PAGE_SIZE',
   'delivery/delivery-log.ts MAX_BATCH_SIZE',
   'delivery/delivery-log.ts MAX_UNSAVED_ATTEMPTS',
   'delivery/webhook-delivery.ts MAX_PAGE_SIZE',

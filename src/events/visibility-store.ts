@@ -2,7 +2,7 @@ import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { visibleTo } from '../releases/visible-store.ts'
-import { asSeenBy, revisionOf } from '../revisions/history-store.ts'
+import { redactRevisions, revisionOf } from '../revisions/history-store.ts'
 import type { Revision } from '../revisions/history-store.ts'
 import { findPlan } from '../revisions/plan-store.ts'
 import { releasesIn } from '../revisions/stored-plan.ts'
@@ -195,7 +195,7 @@ async function redactPromotions(
     const revisions = ofView.map(({ entry: { at, actor }, promotion }) =>
       revisionOf(promotion, { at, account: viewer.accounts.get(actor.accountId), client: actor.client }),
     )
-    const visible = (await asSeenBy(viewer.audience, db, view, revisions.toReversed())).toReversed()
+    const visible = (await redactRevisions(db, view, revisions.toReversed(), viewer.audience)).toReversed()
     for (const [index, { entry }] of ofView.entries()) {
       const [revision, shown] = [revisions[index], visible[index]]
       if (revision === undefined || shown === undefined) continue

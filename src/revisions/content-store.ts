@@ -9,7 +9,7 @@ import { formatPackageName } from '../package/ident.ts'
 import { holdsAt } from './member-store.ts'
 import {
   findHighestVisible,
-  findLatestSeen,
+  findVisibleLatest,
   followsInvisible,
   hasInvisible,
   hasVisibleMember,
@@ -144,7 +144,7 @@ export async function listPointersAt(
       is_as_seen === 1
         ? pointer
         : hadOtherRules
-          ? await findLatestSeen(db, view, line, revision, audience)
+          ? await findVisibleLatest(db, view, line, revision, audience)
           : await findHighestVisible(db, view.id, line, revision, audience)
     if (seen !== undefined) found.push({ package: row.package, ...seen })
   }

@@ -10,12 +10,12 @@ import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
 import { findHighestVisible } from './visible-pointer-store.ts'
-import { listSeenSpans } from './seen-span-store.ts'
+import { listVisibleSpans } from './visible-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
-// The history of a view for an audience. Everyone sees numbers and times; hidden releases are left out, and pointers are shown as
-// `latest` answered this audience.
+// The history of a view for an audience. Everyone sees numbers and times. Hidden releases are left out, and pointers show what `latest`
+// answered this audience.
 
 /** One revision. */
 export interface Revision extends Omit<Promotion, 'kind' | 'view'> {
@@ -38,7 +38,7 @@ export async function listRevisions(
     .orderBy('ledger.revision', 'desc')
     .limit(page.limit)
     .execute()
-  return asSeenBy(audience, db, view, rows.map(parseRevision))
+  return redactRevisions(db, view, rows.map(parseRevision), audience)
 }
 
 /** Returns a revision of a view. Throws `not_found`. */
@@ -49,13 +49,14 @@ export async function getRevision(
   audience: Audience,
 ): Promise<Revision> {
   const row = await promotionsOf(db, view.id).where('ledger.revision', '=', revision).executeTakeFirst()
-  const [seen] = row === undefined ? [] : await asSeenBy(audience, db, view, [parseRevision(row)])
-  if (seen === undefined)
+  if (row === undefined)
     throw new DepotError(
       'not_found',
       `${view.name} has no revision ${revision}; it is at revision ${view.revision}`,
     )
-  return seen
+  const [redacted] = await redactRevisions(db, view, [parseRevision(row)], audience)
+  if (redacted === undefined) throw new Error('redaction lost a revision')
+  return redacted
 }
 
 function promotionsOf(db: Db, viewId: number) {
@@ -100,17 +101,17 @@ export function revisionOf(
 }
 
 /**
- * Removes hidden releases from revisions, and shows pointers as `latest` answered this audience. If a release was removed, the reason,
+ * Removes hidden releases from revisions, and shows in pointers what `latest` answered this audience. If a release was removed, the reason,
  * the override and the restriction are removed too, since they may mention it. The revisions are consecutive, newest first.
  */
-export async function asSeenBy(
-  audience: Audience,
+export async function redactRevisions(
   db: Db,
   view: View,
   revisions: readonly Revision[],
+  audience: Audience,
 ): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
-  const hidden = await listHiddenLines(
+  const hiddenLines = await listHiddenLines(
     db,
     view.id,
     revisions.some(({ rule }) => rule !== undefined)
@@ -118,102 +119,133 @@ export async function asSeenBy(
       : revisions.flatMap(releasesOf).map(({ ident }) => packageOf(ident)),
     audience,
   )
-  if (hidden.size === 0) return [...revisions]
+  if (hiddenLines.size === 0) return [...revisions]
   const named = revisions
     .flatMap((revision) => [...releasesOf(revision), ...revision.pointers.flatMap(endsOf)])
-    .filter((release) => hidden.has(lineOf(release)))
-  const visible = await listVisible(
+    .filter((release) => hiddenLines.has(lineOf(release)))
+  const memberships = await listVisible(
     db,
     view.id,
     named.map(({ ident }) => ident),
     audience,
   )
-
   const latest = new Map<string, string | null>()
-  const seen: Revision[] = []
-  for (const revision of revisions.toReversed()) {
-    const wasMember = (interval: MembershipInterval) =>
-      interval.from <= revision.revision && (interval.to ?? Infinity) >= revision.revision
-    const mayBeSeen = (release: ReleaseName) =>
-      !hidden.has(lineOf(release)) || visible.get(releaseKey(release))?.some(wasMember) === true
-    const joined = revision.joined.filter(mayBeSeen)
-    const left = revision.left.filter(mayBeSeen)
-    const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
-    const { reason, override, only, ...rest } = revision
-    const pointers: PointerMove[] = revision.pointers.filter((move) => !hidden.has(lineKey(move)))
-    // A change of the rule may move `latest` for some audiences and not for others.
-    for (const line of revision.rule === undefined
-      ? new Set(releasesOf(revision).map(lineOf))
-      : hidden.keys()) {
-      const packageId = hidden.get(line)
-      if (packageId === undefined) continue
-      const [name = '', target = ''] = line.split(' ')
-      const move = await moveSeen(db, view, { name, packageId, target: target as Target }, revision, {
-        audience,
-        mayBeSeen,
-        latest,
-      })
-      if (move.from !== move.to) pointers.push(move)
-    }
-    seen.push({
-      ...rest,
-      ...(isWhole && reason !== undefined && { reason }),
-      ...(isWhole && override !== undefined && { override }),
-      ...(isWhole && only !== undefined && { only }),
-      joined,
-      left,
-      pointers,
-    })
-  }
-  return seen.toReversed()
+  const redacted: Revision[] = []
+  for (const revision of revisions.toReversed())
+    redacted.push(await redactRevision(db, view, revision, { audience, hiddenLines, memberships, latest }))
+  return redacted.toReversed()
 }
 
-interface Perspective {
+interface Redaction {
   readonly audience: Audience
-  mayBeSeen(release: ReleaseName): boolean
-  /** The answers of `latest` after the last revision, for the lines seen so far. */
+  /** The lines with hidden releases, with their package ids. */
+  readonly hiddenLines: ReadonlyMap<string, number>
+  /** The memberships of visible releases on these lines, by {@link releaseKey}. */
+  readonly memberships: ReadonlyMap<string, readonly Membership[]>
+  /** What `latest` answered the audience after the previous revision, for the lines that were redacted so far. */
   readonly latest: Map<string, string | null>
 }
 
-/** Returns the move of `latest` for this audience, on a line with hidden releases. */
-async function moveSeen(
+async function redactRevision(
   db: Db,
   view: View,
-  line: { name: string; packageId: number; target: Target },
   revision: Revision,
-  perspective: Perspective,
-): Promise<PointerMove> {
-  const { name, target } = line
-  const key = lineKey({ package: name, target })
+  redaction: Redaction,
+): Promise<Revision> {
+  const { hiddenLines, memberships } = redaction
+  const wasMember = ({ from, to }: Membership) =>
+    from <= revision.revision && (to ?? Infinity) >= revision.revision
+  const isVisible = (release: ReleaseName) =>
+    !hiddenLines.has(lineOf(release)) || memberships.get(releaseKey(release))?.some(wasMember) === true
+  const joined = revision.joined.filter(isVisible)
+  const left = revision.left.filter(isVisible)
+  const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
+  const { reason, override, only, ...rest } = revision
+  const pointers = revision.pointers.filter((move) => !hiddenLines.has(lineKey(move)))
+  // A change of the rule may move `latest` for some audiences and not for others.
+  const changedLines =
+    revision.rule === undefined ? new Set(releasesOf(revision).map(lineOf)) : hiddenLines.keys()
+  for (const key of changedLines) {
+    const packageId = hiddenLines.get(key)
+    if (packageId === undefined) continue
+    const [name = '', target = ''] = key.split(' ')
+    const line = { name, packageId, target: target as Target, key }
+    const move = await visibleMove(db, view, line, revision, { ...redaction, isVisible })
+    if (move.from !== move.to) pointers.push({ package: name, target: line.target, ...move })
+  }
+  return {
+    ...rest,
+    ...(isWhole && reason !== undefined && { reason }),
+    ...(isWhole && override !== undefined && { override }),
+    ...(isWhole && only !== undefined && { only }),
+    joined,
+    left,
+    pointers,
+  }
+}
+
+interface HiddenLine {
+  readonly name: string
+  readonly packageId: number
+  readonly target: Target
+  readonly key: string
+}
+
+interface VisibleMove {
+  readonly from: string | null
+  readonly to: string | null
+}
+
+/** Returns the move of `latest` for the audience, on a line with hidden releases. */
+async function visibleMove(
+  db: Db,
+  view: View,
+  line: HiddenLine,
+  revision: Revision,
+  redaction: Redaction & { isVisible: (release: ReleaseName) => boolean },
+): Promise<VisibleMove> {
+  const { audience, latest, isVisible } = redaction
+  const { name, target, key } = line
   if (revision.rule !== undefined) {
-    const [before, after] = [revision.revision - 1, revision.revision]
-    const spans = await listSeenSpans(db, view, line, perspective.audience)
-    const seenAt = (at: number) =>
+    const spans = await listVisibleSpans(db, view, line, audience)
+    const answerAt = (at: number) =>
       spans.find((span) => span.from <= at && at < (span.to ?? Infinity))?.ident ?? null
-    perspective.latest.set(key, seenAt(after))
-    return { package: name, target, from: seenAt(before), to: seenAt(after) }
+    const to = answerAt(revision.revision)
+    latest.set(key, to)
+    return { from: answerAt(revision.revision - 1), to }
   }
   if (ruleAt(view, revision.revision) === 'promoted') {
-    const move = revision.pointers.find(
-      (candidate) => candidate.package === name && candidate.target === target,
-    )
-    const seen = (ident: string | null | undefined) =>
-      typeof ident === 'string' && perspective.mayBeSeen({ ident, target }) ? ident : null
-    return { package: name, target, from: seen(move?.from), to: seen(move?.to) }
+    const move = revision.pointers.find((other) => other.package === name && other.target === target)
+    const ifVisible = (ident: string | null | undefined) =>
+      typeof ident === 'string' && isVisible({ ident, target }) ? ident : null
+    return { from: ifVisible(move?.from), to: ifVisible(move?.to) }
   }
-  // Reading all members of a line twice for each revision would take seconds where a package has thousands of releases.
+  return highestMove(db, view, line, revision, redaction)
+}
+
+/**
+ * Returns the move of `latest` under `highest`. Takes the answer after the previous revision from `latest`, because reading all members of
+ * a line twice for each revision would take seconds for a package with thousands of releases.
+ */
+async function highestMove(
+  db: Db,
+  view: View,
+  line: HiddenLine,
+  revision: Revision,
+  { audience, latest, isVisible }: Redaction & { isVisible: (release: ReleaseName) => boolean },
+): Promise<VisibleMove> {
+  const { key, target } = line
   const highestAt = async (at: number) =>
-    (await findHighestVisible(db, view.id, line, at, perspective.audience))?.ident ?? null
-  const from =
-    perspective.latest.get(key) ??
-    (perspective.latest.has(key) ? null : await highestAt(revision.revision - 1))
-  const isGone = revision.left.some((release) => release.ident === from && release.target === target)
+    (await findHighestVisible(db, view.id, line, at, audience))?.ident ?? null
+  const known = latest.get(key)
+  const from = known === undefined ? await highestAt(revision.revision - 1) : known
+  const hasLeft = revision.left.some((release) => release.ident === from && release.target === target)
   const joined = revision.joined
-    .filter((release) => lineOf(release) === key && perspective.mayBeSeen(release))
+    .filter((release) => lineOf(release) === key && isVisible(release))
     .map(({ ident }) => ident)
-  const to = isGone ? await highestAt(revision.revision) : joined.reduce(higher, from)
-  perspective.latest.set(key, to)
-  return { package: name, target, from, to }
+  const to = hasLeft ? await highestAt(revision.revision) : joined.reduce(higher, from)
+  latest.set(key, to)
+  return { from, to }
 }
 
 function higher(one: string | null, other: string): string {
@@ -250,8 +282,8 @@ export async function listHiddenLines(
   return hidden
 }
 
-/** The revisions at which a release joined and left. */
-interface MembershipInterval {
+/** The revisions at which a release joined and left. `to` is `null` while it is a member. */
+interface Membership {
   readonly from: number
   readonly to: number | null
 }
@@ -265,8 +297,8 @@ async function listVisible(
   viewId: number,
   idents: readonly string[],
   audience: Audience,
-): Promise<Map<string, MembershipInterval[]>> {
-  const intervals: (ReleaseName & MembershipInterval)[] = []
+): Promise<Map<string, Membership[]>> {
+  const intervals: (ReleaseName & Membership)[] = []
   for (const some of inBatches(idents)) {
     const rows = await db
       .selectFrom('releases')

@@ -5,8 +5,8 @@ import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from '../releases/visible-store.ts'
 import { listHiddenLines } from './history-store.ts'
-import { listSeenSpans, listVisibleMemberships } from './seen-span-store.ts'
-import type { Line } from './seen-span-store.ts'
+import { listVisibleSpans, listVisibleMemberships } from './visible-span-store.ts'
+import type { Line } from './visible-span-store.ts'
 import { sweepHighest } from '../views/sweep.ts'
 import type { Span } from '../views/sweep.ts'
 import type { View } from '../views/view.ts'
@@ -46,7 +46,7 @@ export async function listLatestSpans(
     mayDiffer && (await listHiddenLines(db, view.id, [line.package], audience)).has(lineKey(line))
   const spans =
     isHidden && hadOtherRules
-      ? pageOf(await listSeenSpans(db, view, packageLine, audience), page)
+      ? pageOf(await listVisibleSpans(db, view, packageLine, audience), page)
       : isHidden
         ? await sweepLine(db, view.id, packageLine, page, audience)
         : await listPointerSpans(db, view.id, packageLine, page, audience)

@@ -5,8 +5,8 @@ import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import type { Target } from '../package/target.ts'
 import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
-import { listSeenSpans } from './seen-span-store.ts'
-import type { Line } from './seen-span-store.ts'
+import { listVisibleSpans } from './visible-span-store.ts'
+import type { Line } from './visible-span-store.ts'
 import type { View } from '../views/view.ts'
 import { holdsAt } from './member-store.ts'
 import { findRevisionTime } from './revision-store.ts'
@@ -22,14 +22,14 @@ export interface MemberAt {
 }
 
 /** Finds the answer of `latest` for an audience at a revision, in a view whose rule has changed. */
-export async function findLatestSeen(
+export async function findVisibleLatest(
   db: Db,
   view: View,
   line: Line,
   revision: number,
   audience: Audience,
 ): Promise<(MemberAt & { checksum: string }) | undefined> {
-  const spans = await listSeenSpans(db, view, line, audience)
+  const spans = await listVisibleSpans(db, view, line, audience)
   const span = spans.find(({ from, to }) => from <= revision && revision < (to ?? Infinity))
   if (span === undefined) return undefined
   // An ident may have been deleted and published again: take the release that was a member at the time.

@@ -1,4 +1,4 @@
-/** A range of revisions: `from` is included, `to` is excluded and `undefined` while the span lasts. */
+/** A release over a range of revisions: `from` is included; `to` is excluded, and `undefined` while the span lasts. */
 export interface Span {
   readonly ident: string
   readonly from: number
@@ -14,16 +14,17 @@ export interface MembershipInterval extends Span {
 export function sweepHighest(intervals: readonly MembershipInterval[]): Span[] {
   const joining = Map.groupBy(intervals, ({ from }) => from)
   const revisions = new Set(intervals.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))
-  const inside: MembershipInterval[] = [] // lowest first; intervals that ended are removed when they reach the end
+  const present: MembershipInterval[] = [] // lowest first; a membership that has ended is removed once it is the highest
   const spans: Span[] = []
   for (const revision of [...revisions].toSorted((a, b) => a - b)) {
-    for (const interval of joining.get(revision) ?? []) inside.splice(placeOf(interval, inside), 0, interval)
-    while (hasLeft(inside.at(-1), revision)) inside.pop()
+    for (const interval of joining.get(revision) ?? [])
+      present.splice(placeOf(interval, present), 0, interval)
+    while (hasLeft(present.at(-1), revision)) present.pop()
     const last = spans.at(-1)
-    const isHeld = last !== undefined && last.to === undefined
-    const highest = inside.at(-1)
-    if (isHeld && last.ident === highest?.ident) continue
-    if (isHeld) spans.splice(-1, 1, { ...last, to: revision })
+    const isOpen = last !== undefined && last.to === undefined
+    const highest = present.at(-1)
+    if (isOpen && last.ident === highest?.ident) continue
+    if (isOpen) spans.splice(-1, 1, { ...last, to: revision })
     if (highest !== undefined) spans.push({ ident: highest.ident, from: revision, to: undefined })
   }
   return spans

@@ -8,6 +8,7 @@ import type { Span, MembershipInterval } from '../views/sweep.ts'
 import { periodsOf } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
+/** A package for one target. */
 export interface Line {
   readonly packageId: number
   readonly target: Target
@@ -16,10 +17,10 @@ export interface Line {
 const MAX_PAGE_SIZE = 1_000
 
 /**
- * Lists the answers of `latest` of a line for an audience, oldest first, under the rule of each time: under `promoted`, the visible answers;
- * under `highest`, the highest visible members. It reads the whole history of the line.
+ * Lists what `latest` answered an audience for a line, oldest first. While the view's rule was `promoted`, these are the pointers to visible
+ * releases; while it was `highest`, the highest visible members. Reads the whole history of the line.
  */
-export async function listSeenSpans(db: Db, view: View, line: Line, audience: Audience): Promise<Span[]> {
+export async function listVisibleSpans(db: Db, view: View, line: Line, audience: Audience): Promise<Span[]> {
   const periods = periodsOf(view)
   const highest = periods.some(({ rule }) => rule === 'highest')
     ? sweepHighest(await listVisibleMemberships(db, view.id, line, audience))
@@ -30,23 +31,23 @@ export async function listSeenSpans(db: Db, view: View, line: Line, audience: Au
   const spans: Span[] = []
   for (const { rule, from, until } of periods) {
     for (const span of rule === 'highest' ? highest : promoted) {
-      const begun = Math.max(span.from, from)
-      const ended = Math.min(span.to ?? Infinity, until ?? Infinity)
-      if (begun >= ended) continue
+      const begin = Math.max(span.from, from)
+      const end = Math.min(span.to ?? Infinity, until ?? Infinity)
+      if (begin >= end) continue
       const last = spans.at(-1)
-      const isSame = last?.ident === span.ident && last.to === begun
-      if (isSame) spans.pop()
+      const continuesLast = last?.ident === span.ident && last.to === begin
+      if (continuesLast) spans.pop()
       spans.push({
         ident: span.ident,
-        from: isSame ? last.from : begun,
-        to: ended === Infinity ? undefined : ended,
+        from: continuesLast ? last.from : begin,
+        to: end === Infinity ? undefined : end,
       })
     }
   }
   return spans
 }
 
-/** Lists all visible memberships of the line, read in pieces. */
+/** Lists all visible memberships of a line. Yields to the event loop after each page. */
 export async function listVisibleMemberships(
   db: Db,
   viewId: number,
