@@ -74,7 +74,7 @@ async function withDepot(config: Config, act: (depot: Depot) => Promise<void>): 
 
 async function begin({ writer }: Depot): Promise<void> {
   const incarnation = randomBytes(8).toString('hex')
-  await writer.submit({ kind: 'noteRestored', input: { incarnation }, actor: ACTOR })
+  await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor: ACTOR })
   console.log(
     `A new history starts: ${incarnation}. Tokens and roles that were revoked after the backup are valid again: see hart-depot token list.\n`,
   )
@@ -126,7 +126,7 @@ async function show(depot: Depot): Promise<void> {
       )}\n\nThe files of these releases are gone: the releases were deleted after the backup.\n`,
     )
   if (orphans.length === 0) {
-    await depot.writer.submit({ kind: 'noteOrphansSettled', input: {}, actor: ACTOR })
+    await depot.writer.submit({ kind: 'resumeCollection', input: {}, actor: ACTOR })
     console.log('There are no orphans. The server may start.')
     return
   }

@@ -1,9 +1,9 @@
 import { addAccount, issueToken, revokeToken } from './accounts/admit.ts'
 import type { Actor } from '../access/access.ts'
 import { changeEmail, replaceProfileToken, revokeOwnToken } from './accounts/profile.ts'
-import { noteCollected } from '../blobs/note-collected.ts'
-import { noteDamage } from '../blobs/note-damage.ts'
-import { noteScrub } from '../blobs/note-scrub.ts'
+import { markCollected } from '../blobs/mark-collected.ts'
+import { setDamage } from '../blobs/set-damage.ts'
+import { setScrubPosition } from '../blobs/set-scrub-position.ts'
 import { makeDepotKey } from './lockfiles/make-depot-key.ts'
 import { distrustKey, trustKey } from './lockfiles/trust-key.ts'
 import { addKey } from './origins/add-key.ts'
@@ -32,8 +32,8 @@ import { demoteAll, promoteAll } from './views/promote-all.ts'
 import { changeView, demote, promote } from './views/promote.ts'
 import { addWebhook } from './webhooks/add-webhook.ts'
 import { changeWebhook, removeWebhook } from './webhooks/change-webhook.ts'
-import { noteDeliveries } from './webhooks/note-deliveries.ts'
-import { noteOrphansSettled, noteRestored } from './note-restored.ts'
+import { saveDeliveries } from './webhooks/save-deliveries.ts'
+import { resumeCollection, recordRestore } from './record-restore.ts'
 import { setUp } from './set-up.ts'
 
 /** All commands. A handler takes the writer's {@link CommandContext} and an input. Inputs and outcomes can be serialized as JSON. */
@@ -96,12 +96,12 @@ export const handlers = {
   addWebhook,
   changeWebhook,
   removeWebhook,
-  noteDeliveries,
-  noteRestored,
-  noteOrphansSettled,
-  noteDamage,
-  noteScrub,
-  noteCollected,
+  saveDeliveries,
+  recordRestore,
+  resumeCollection,
+  setDamage,
+  setScrubPosition,
+  markCollected,
 }
 
 export type CommandKind = keyof typeof handlers

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { DepotError } from '../errors.ts'
 import type { CommandQueue } from '../commands/commands.ts'
-import type { Noted } from '../commands/webhooks/note-deliveries.ts'
+import type { UnsavedProgress } from '../commands/webhooks/save-deliveries.ts'
 import type { Progress } from '../webhooks/progress.ts'
 import type { Delivery, Webhook } from '../webhooks/webhook.ts'
 
@@ -19,7 +19,7 @@ export class DeliveryLog {
   readonly #writer: CommandQueue
   readonly #log: Logger
   readonly #after: (ms: number, act: () => void) => () => void
-  #noted = new Map<string, Noted>()
+  #unsaved = new Map<string, UnsavedProgress>()
   #deliveries = 0
   #writing: Promise<void> | undefined
   #cancelTimer: (() => void) | undefined
@@ -41,10 +41,10 @@ export class DeliveryLog {
     // A delivery that was stopped may still report an older version of its webhook. The database ignores that.
     const id = `${key} ${version}`
     const deliveries = [
-      ...(this.#noted.get(id)?.deliveries ?? []),
+      ...(this.#unsaved.get(id)?.deliveries ?? []),
       ...(delivery === undefined ? [] : [delivery]),
     ]
-    this.#noted.set(id, { key, version, progress, deliveries })
+    this.#unsaved.set(id, { key, version, progress, deliveries })
     if (delivery !== undefined) this.#deliveries += 1
     if (this.#deliveries >= MAX_BATCH_SIZE && !this.#isFailing) void this.flush()
     else this.#writeIn(WRITE_AFTER_MS)
@@ -53,7 +53,7 @@ export class DeliveryLog {
   /** Stores everything added so far. Never rejects: a failed write is retried later. */
   async flush(): Promise<void> {
     await this.#writing // may have begun before the last attempt was added
-    if (this.#noted.size === 0) return
+    if (this.#unsaved.size === 0) return
     this.#writing ??= this.#writeOnce().finally(() => {
       this.#writing = undefined
     })
@@ -74,12 +74,12 @@ export class DeliveryLog {
   }
 
   async #writeOnce(): Promise<void> {
-    const taken = this.#noted
+    const taken = this.#unsaved
     const webhooks = [...taken.values()]
-    this.#noted = new Map()
+    this.#unsaved = new Map()
     try {
       await this.#writer.submit({
-        kind: 'noteDeliveries',
+        kind: 'saveDeliveries',
         input: { webhooks },
         actor: { client: 'hart-depot', door: 'depot' },
       })
@@ -95,13 +95,13 @@ export class DeliveryLog {
     }
   }
 
-  #putBack(before: ReadonlyMap<string, Noted>): void {
-    const since = this.#noted
-    this.#noted = new Map(before)
-    for (const [id, noted] of since)
-      this.#noted.set(id, {
-        ...noted,
-        deliveries: [...(before.get(id)?.deliveries ?? []), ...noted.deliveries],
+  #putBack(before: ReadonlyMap<string, UnsavedProgress>): void {
+    const since = this.#unsaved
+    this.#unsaved = new Map(before)
+    for (const [id, unsaved] of since)
+      this.#unsaved.set(id, {
+        ...unsaved,
+        deliveries: [...(before.get(id)?.deliveries ?? []), ...unsaved.deliveries],
       })
   }
 }

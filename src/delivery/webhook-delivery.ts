@@ -41,7 +41,7 @@ const MAX_SEQUENCE_SPAN = 1_000
 const RETRY_MS = 60_000
 const LOG_FULL_MS = 1_000
 /** The number of skipped entries after which the position is stored. A restart examines at most so many again. */
-const NOTE_EVERY = 1_000
+const LOG_EVERY = 1_000
 
 /**
  * Delivers entries to one webhook in ledger order, each after the previous one was accepted. When an administrator
@@ -54,7 +54,7 @@ export class WebhookDelivery {
   readonly #stopping = new AbortController()
   readonly #ended: Promise<void>
   #progress: Progress
-  #notedPosition: number
+  #loggedPosition: number
   /** Resolves when there may be something to deliver. */
   #wake = Promise.withResolvers<void>()
   /** Whether every entry up to the head is done. Then new entries that do not match the filter are skipped without a read. */
@@ -65,7 +65,7 @@ export class WebhookDelivery {
     this.#context = context
     this.#matches = matcherOf(webhook.filter)
     this.#progress = webhook.progress
-    this.#notedPosition = webhook.progress.position
+    this.#loggedPosition = webhook.progress.position
     this.#ended = this.#run()
   }
 
@@ -90,9 +90,9 @@ export class WebhookDelivery {
   }
 
   /** Adds the current progress to the log, unless it is there already. */
-  noteProgress(): void {
-    if (this.#progress.position === this.#notedPosition) return
-    this.#notedPosition = this.#progress.position
+  logProgress(): void {
+    if (this.#progress.position === this.#loggedPosition) return
+    this.#loggedPosition = this.#progress.position
     this.#context.deliveryLog.add(this.webhook, this.#progress)
   }
 
@@ -118,7 +118,7 @@ export class WebhookDelivery {
     const wait = dueIn(this.#progress, sendOptions.now())
     if (wait > 0) await this.#sleep(wait)
     const entry = await this.#findNext()
-    if (entry === undefined) return this.#waitForNews()
+    if (entry === undefined) return this.#waitForEntry()
     await this.#context.connections.during(() => this.#deliver(entry))
   }
 
@@ -150,7 +150,7 @@ export class WebhookDelivery {
 
   #skipTo(sequence: number): void {
     this.#progress = advance(this.#progress, sequence)
-    if (this.#progress.position - this.#notedPosition >= NOTE_EVERY) this.noteProgress()
+    if (this.#progress.position - this.#loggedPosition >= LOG_EVERY) this.logProgress()
   }
 
   async #deliver(entry: LedgerEntry): Promise<void> {
@@ -165,7 +165,7 @@ export class WebhookDelivery {
       now: sendOptions.now(),
       random: sendOptions.random(),
     })
-    this.#notedPosition = this.#progress.position
+    this.#loggedPosition = this.#progress.position
     const { durationMs, status, error, excerpt } = receipt
     deliveryLog.add(this.webhook, this.#progress, {
       sequence: entry.sequence,
@@ -216,7 +216,7 @@ export class WebhookDelivery {
       this.#context.log.info({ ...about, attempts: before.attempts }, 'a webhook works again')
   }
 
-  async #waitForNews(): Promise<void> {
+  async #waitForEntry(): Promise<void> {
     this.#isIdle = this.#progress.replay === undefined && this.#progress.position >= this.#context.head()
     if (this.#isIdle) await this.#wake.promise
     this.#isIdle = false

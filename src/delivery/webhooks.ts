@@ -147,7 +147,7 @@ export class Webhooks implements WebhookOperations, Holder {
   }
 
   async flush(): Promise<void> {
-    for (const delivery of this.#deliveries.values()) delivery.noteProgress()
+    for (const delivery of this.#deliveries.values()) delivery.logProgress()
     await this.#context.deliveryLog.flush()
   }
 

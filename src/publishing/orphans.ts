@@ -91,7 +91,7 @@ export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor):
 /** Deletes an orphan, and records that its bytes were removed. */
 export async function discardOrphan({ blobs, writer }: Depot, checksum: string, actor: Actor): Promise<void> {
   await blobs.storage.delete(checksum)
-  await writer.submit({ kind: 'noteCollected', input: { checksums: [checksum] }, actor })
+  await writer.submit({ kind: 'markCollected', input: { checksums: [checksum] }, actor })
 }
 
 export function describeOrphan({ content }: Orphan): string {

@@ -95,7 +95,7 @@ export class Collector {
         .map(({ checksum }) => checksum)
       for (const checksum of checksums) await claims.forget(checksum)
       if (checksums.length > 0)
-        await writer.submit({ kind: 'noteCollected', input: { checksums }, actor: ACTOR })
+        await writer.submit({ kind: 'markCollected', input: { checksums }, actor: ACTOR })
       await this.#pause(signal)
     }
   }

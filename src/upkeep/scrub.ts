@@ -30,7 +30,7 @@ const OPEN_BYTES = 64 * 1024
 const ROWS_IN_A_PAGE = 100
 /** The time from the start of one pass to the start of the next. */
 const PASS_EVERY_MS = 7 * 24 * 60 * 60 * 1_000
-const NOTE_EVERY_MS = 5 * 60_000
+const SAVE_EVERY_MS = 5 * 60_000
 const RETRY_MS = 60_000
 /** How long a pass waits for running uploads before it reads on. With constant uploads, the pass continues slowly. */
 const MAX_YIELD_MS = 1_000
@@ -97,7 +97,7 @@ export class Scrub {
     const before = await readScrub(db)
     let { scrubbedTo } = before
     const begunAt = scrubbedTo === '' || before.begunAt === null ? now() : before.begunAt
-    let notedAt = performance.now()
+    let savedAt = performance.now()
     let damaged = 0
     try {
       for (
@@ -109,16 +109,16 @@ export class Scrub {
           signal?.throwIfAborted()
           if ((await this.#examine(checksum, pace)) !== undefined) damaged += 1
           scrubbedTo = checksum
-          if (performance.now() - notedAt < NOTE_EVERY_MS) continue
-          await this.#note({ scrubbedTo, begunAt })
-          notedAt = performance.now()
+          if (performance.now() - savedAt < SAVE_EVERY_MS) continue
+          await this.#savePosition({ scrubbedTo, begunAt })
+          savedAt = performance.now()
         }
       }
     } catch (error) {
-      await this.#note({ scrubbedTo, begunAt }).catch(() => undefined) // the first error is thrown
+      await this.#savePosition({ scrubbedTo, begunAt }).catch(() => undefined) // the first error is thrown
       throw error
     }
-    await this.#note({ scrubbedTo: '', begunAt, endedAt: now() })
+    await this.#savePosition({ scrubbedTo: '', begunAt, endedAt: now() })
     log.info({ damaged }, 'the scrub has read all packages')
   }
 
@@ -138,7 +138,7 @@ export class Scrub {
     return claims.alone(checksum, async () => {
       if ((await inspect(storage, blob)).version !== seen.version) return undefined
       await writer.submit({
-        kind: 'noteDamage',
+        kind: 'setDamage',
         input: { checksum, ...(damage !== undefined && { damage }) },
         actor: ACTOR,
       })
@@ -182,7 +182,7 @@ export class Scrub {
     }
   }
 
-  async #note(position: { scrubbedTo: string; begunAt: number; endedAt?: number }): Promise<void> {
-    await this.#depot.writer.submit({ kind: 'noteScrub', input: position, actor: ACTOR })
+  async #savePosition(position: { scrubbedTo: string; begunAt: number; endedAt?: number }): Promise<void> {
+    await this.#depot.writer.submit({ kind: 'setScrubPosition', input: position, actor: ACTOR })
   }
 }

@@ -100,7 +100,7 @@ test('nothing is removed until the operator of a restored depot has settled the 
   await leaveOrphan(started)
   const before = await blobsOf(started)
   await started.depot.writer.submit({
-    kind: 'noteRestored',
+    kind: 'recordRestore',
     input: { incarnation: '0123456789abcdef' },
     actor: ACTOR,
   })
@@ -110,7 +110,7 @@ test('nothing is removed until the operator of a restored depot has settled the 
   })
   await walk(started)
   t.strictSame(await blobsOf(started), before)
-  await started.depot.writer.submit({ kind: 'noteOrphansSettled', input: {}, actor: ACTOR })
+  await started.depot.writer.submit({ kind: 'resumeCollection', input: {}, actor: ACTOR })
   await walk(started)
   t.strictSame(await blobsOf(started), [])
 })

@@ -233,7 +233,7 @@ test('the result of an attempt does not undo a change of the webhook meanwhile',
     excerpt: '',
   }
   await depot.writer.submit({
-    kind: 'noteDeliveries',
+    kind: 'saveDeliveries',
     input: { webhooks: [{ key, version, progress, deliveries: [late] }] },
     actor: { client: 'tests', door: 'cli' },
   })

@@ -374,7 +374,7 @@ test('the last thousand attempts of each webhook are kept', async (t) => {
   }))
   for (let times = 0; times < 2; times += 1) {
     await started.depot.writer.submit({
-      kind: 'noteDeliveries',
+      kind: 'saveDeliveries',
       input: { webhooks: [{ key, version, progress, deliveries: attempts }] },
       actor: { client: 'tests', door: 'cli' },
     })

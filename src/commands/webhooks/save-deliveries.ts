@@ -3,8 +3,8 @@ import { insertDeliveries } from '../../webhooks/delivery-store.ts'
 import { updateProgress } from '../../webhooks/webhook-store.ts'
 import type { Delivery, Webhook } from '../../webhooks/webhook.ts'
 
-/** The progress of a webhook, and its deliveries since the last command. */
-export type Noted = Pick<Webhook, 'key' | 'version' | 'progress'> & {
+/** The progress of a webhook, and its deliveries that are not saved yet. */
+export type UnsavedProgress = Pick<Webhook, 'key' | 'version' | 'progress'> & {
   readonly deliveries: readonly Delivery[]
 }
 
@@ -12,12 +12,12 @@ export type Noted = Pick<Webhook, 'key' | 'version' | 'progress'> & {
  * Stores the progress and the deliveries of webhooks. It records no ledger entry, which would cause more deliveries.
  * The progress of a webhook that was changed since is ignored, and so is everything about a removed webhook.
  */
-export async function noteDeliveries(
+export async function saveDeliveries(
   context: CommandContext,
-  input: { webhooks: readonly Noted[] },
+  input: { webhooks: readonly UnsavedProgress[] },
 ): Promise<void> {
-  for (const noted of input.webhooks) {
-    await updateProgress(context.trx, noted)
-    await insertDeliveries(context.trx, noted.key, noted.deliveries)
+  for (const unsaved of input.webhooks) {
+    await updateProgress(context.trx, unsaved)
+    await insertDeliveries(context.trx, unsaved.key, unsaved.deliveries)
   }
 }

@@ -2,10 +2,7 @@ import { findState, setState } from '../database/state-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 
 /** Starts a new history after the depot was restored from an older copy. Unneeded bytes are kept until the operator has settled them. */
-export async function noteRestored(
-  context: CommandContext,
-  { incarnation }: { incarnation: string },
-): Promise<void> {
+export async function recordRestore(context: CommandContext, { incarnation }: { incarnation: string }): Promise<void> {
   await setState(context.trx, 'incarnation', incarnation)
   await setState(
     context.trx,
@@ -16,6 +13,6 @@ export async function noteRestored(
 }
 
 /** Resumes the collection of bytes that no release needs. */
-export async function noteOrphansSettled(context: CommandContext, _input: object): Promise<void> {
+export async function resumeCollection(context: CommandContext, _input: object): Promise<void> {
   await setState(context.trx, 'orphans_kept_since', undefined)
 }

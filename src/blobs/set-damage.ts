@@ -3,7 +3,7 @@ import { updateDamage } from './blob-store.ts'
 import type { Damage } from './storage.ts'
 
 /** Records the damage of a blob, or that it has none. Writes no ledger entry, since no release changes. */
-export async function noteDamage(
+export async function setDamage(
   { trx, at }: CommandContext,
   { checksum, damage }: { checksum: string; damage?: Damage },
 ): Promise<void> {
