@@ -2,7 +2,10 @@ import { findState, setState } from '../database/state-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 
 /** Starts a new history after the depot was restored from an older copy. Unneeded bytes are kept until the operator has settled them. */
-export async function recordRestore(context: CommandContext, { incarnation }: { incarnation: string }): Promise<void> {
+export async function recordRestore(
+  context: CommandContext,
+  { incarnation }: { incarnation: string },
+): Promise<void> {
   await setState(context.trx, 'incarnation', incarnation)
   await setState(
     context.trx,

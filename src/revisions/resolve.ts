@@ -5,7 +5,7 @@ import type { ErrorPart } from '../errors.ts'
 import type { Source } from '../ledger/entry.ts'
 import { expectRevisionKnown } from '../ledger/position-store.ts'
 import { describeRelease, lineOf, releaseKey } from '../package/ident.ts'
-import type { Only, SeenRequest, ReleaseSource } from '../views/change-request.ts'
+import type { Only, RequestWithAudience, ReleaseSource } from '../views/change-request.ts'
 import { listPointersAt } from './content-store.ts'
 import { getRevisionAt } from './revision-store.ts'
 import type { PointerPlace } from './content-store.ts'
@@ -32,7 +32,7 @@ export interface Resolved {
   readonly of: number | undefined
   readonly only: Only | undefined
   /** The request with source views fixed at their revisions, so that it means the same later. */
-  readonly pinned: SeenRequest
+  readonly pinned: RequestWithAudience
 }
 
 interface Taken {
@@ -46,14 +46,14 @@ interface Taken {
  * Resolves a request to the releases that join and leave a view now. Throws `not_found`, `not_member`,
  * `invalid_request` and `too_large`.
  */
-export async function resolve(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
+export async function resolve(db: Db, view: View, request: RequestWithAudience): Promise<Resolved> {
   const resolved = await resolveAct(db, view, request)
   const { joining, leaving } = resolved.delta
   expectMovable(view, joining.length + leaving.length, { act: request.act })
   return resolved
 }
 
-function resolveAct(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
+function resolveAct(db: Db, view: View, request: RequestWithAudience): Promise<Resolved> {
   if (request.act === 'promote') return resolvePromotion(db, view, request)
   if (request.act === 'demote') return resolveDemotion(db, view, request)
   if (request.act === 'rollback') return resolveRollback(db, view, request)
@@ -61,7 +61,7 @@ function resolveAct(db: Db, view: View, request: SeenRequest): Promise<Resolved>
   return resolveRule(db, view, request)
 }
 
-type Of<A extends SeenRequest['act']> = Extract<SeenRequest, { act: A }>
+type Of<A extends RequestWithAudience['act']> = Extract<RequestWithAudience, { act: A }>
 
 async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Promise<Resolved> {
   const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
@@ -146,7 +146,7 @@ async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise
   return { delta, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
 }
 
-async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest): Promise<Taken> {
+async function takeFrom(db: Db, source: ReleaseSource, { audience }: RequestWithAudience): Promise<Taken> {
   if ('from' in source) return takePointers(db, source, { audience })
   const named = 'lockfile' in source ? source.lockfile.releases : source.releases
   const found = await findReleases(db, named, audience)
@@ -181,7 +181,7 @@ async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest
 async function takePointers(
   db: Db,
   source: Extract<ReleaseSource, { from: string }>,
-  { audience }: Pick<SeenRequest, 'audience'>,
+  { audience }: Pick<RequestWithAudience, 'audience'>,
 ): Promise<Taken> {
   const { from, at, ...filter } = source
   const view = await getPastView(db, from)
@@ -223,7 +223,7 @@ async function takePointers(
 async function findNeeded(
   db: Db,
   releases: readonly ViewRelease[],
-  { audience }: SeenRequest,
+  { audience }: RequestWithAudience,
 ): Promise<ViewRelease[]> {
   const needs = await listNeeds(db, releases)
   const names = releases.flatMap((release) =>

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { lastsFrom } from '../clock.ts'
 import type { PointerMove, Source } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
-import type { SeenRequest } from '../views/change-request.ts'
+import type { RequestWithAudience } from '../views/change-request.ts'
 import type { Evaluation, Missing } from './evaluate.ts'
 import type { Refusal } from '../views/gates.ts'
 import { describeMove, describeStep } from '../views/plan.ts'
@@ -37,7 +37,7 @@ export interface StoredPlan {
   readonly viewId: number
   /** The plan's author; `undefined` for the operator's shell. */
   readonly account: string | undefined
-  readonly request: SeenRequest & { readonly reason?: string }
+  readonly request: RequestWithAudience & { readonly reason?: string }
   readonly effect: PlannedEffect
   readonly digest: string
   readonly createdAt: number

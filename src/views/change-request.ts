@@ -33,7 +33,7 @@ export interface Lockfile {
 }
 
 /** A request and the audience that limits its search: releases that the audience cannot see are not found. */
-export type SeenRequest = ChangeRequest & { readonly audience: Audience }
+export type RequestWithAudience = ChangeRequest & { readonly audience: Audience }
 
 /** A requested change of a view. It can be stored as JSON, so that a plan can be resolved again. */
 export type ChangeRequest = { readonly view: string } & (

@@ -6,7 +6,7 @@ import { parseIdent } from '../../package/ident.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
-import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
+import type { ChangeRequest, RequestWithAudience } from '../../views/change-request.ts'
 import type { Override } from '../../revisions/evaluate.ts'
 import { requesterOf, mayReject } from '../../views/gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
@@ -32,19 +32,19 @@ const DRAFT_KEPT_MS = 60 * 60_000
 const MAX_WAITING_PROPOSALS = 100
 const PROPOSAL_KEPT_MS = 7 * 86_400_000
 
-/** The submitter makes the plan's token, so that a repeated command has the same outcome. */
 export interface PlanInput {
+  /** Chosen by the submitter, so that a repeated command has the same outcome. */
   readonly token: string
   readonly request: ChangeRequest
   readonly reason?: string
 }
 
-/** The outcome of applying a plan: the promotion, or a new plan if the old one is stale. */
+/** The outcome of applying a plan: the promotion or, if the plan is stale, a new draft. */
 export type Applied = { readonly outcome: PromotionOutcome } | { readonly stale: StoredPlan }
 
 export interface ApplyInput {
   readonly plan: string
-  /** The token of the new plan, if this one is stale. */
+  /** The token of the new draft, if the plan is stale. */
   readonly nextToken: string
   readonly reason?: string
   readonly override?: Override
@@ -56,13 +56,15 @@ export interface ApplyInput {
  * if the plan would name releases that its author may not see.
  */
 export async function draftPlan(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
-  const plan = await keep(context, 'draft', input)
+  const plan = await createPlan(context, 'draft', input)
   await deleteOldDrafts(context.trx, context.actor.accountId, context.clock)
   return plan
 }
 
-/** Stores a change as a proposal that a second person must approve. Throws like {@link draftPlan}, `forbidden` if the caller may not make
- * the change, `refused` if nothing would change, and `conflict` if too many proposals wait. */
+/**
+ * Stores a change as a proposal that a second person must approve. Throws like {@link draftPlan}, `forbidden` if the caller may not make
+ * the change, `refused` if nothing would change, and `conflict` if too many proposals wait.
+ */
 export async function propose(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
   const { id } = await getView(context.trx, input.request.view)
   if ((await countWaiting(context.trx, id, context.clock.now)) >= MAX_WAITING_PROPOSALS)
@@ -70,7 +72,7 @@ export async function propose(context: CommandContext, input: PlanInput): Promis
       'conflict',
       `${MAX_WAITING_PROPOSALS} proposals wait for ${input.request.view} already`,
     )
-  const proposal = await keep(context, 'proposal', input)
+  const proposal = await createPlan(context, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
   // Rights are checked for moving releases, so anyone could propose an empty change.
@@ -92,23 +94,24 @@ export async function applyPlan(context: CommandContext, input: ApplyInput): Pro
   return runOnce(
     context,
     input.idempotency,
-    { expectStill: (applied) => expectStillTold(context, applied) },
+    { expectStill: (applied) => expectOutcomeAllowed(context, applied) },
     async () => {
-      const plan = await getOpen(context, input.plan, 'draft')
-      return carryOut(context, plan, input)
+      const plan = await getOpenPlan(context, input.plan, 'draft')
+      return applyOrReplan(context, plan, input)
     },
   )
 }
 
-/** Applies a proposal for a second person. Like {@link applyPlan}; a stale proposal ends. */
+/** Applies a proposal for a second person. Throws like {@link applyPlan}. A stale proposal ends. */
 export async function approve(context: CommandContext, input: ApplyInput): Promise<Applied> {
   return runOnce(
     context,
     input.idempotency,
-    { expectStill: (applied) => expectStillTold(context, applied, { isApproval: true }) },
+    { expectStill: (applied) => expectOutcomeAllowed(context, applied, { isApproval: true }) },
     async () => {
-      const plan = await getOpen(context, input.plan, 'proposal')
-      const applied = await carryOut(context, plan, { ...input, proposer: plan.account ?? '' })
+      const plan = await getOpenPlan(context, input.plan, 'proposal')
+      // A proposal of the operator's shell has no account, and no approver is called ''.
+      const applied = await applyOrReplan(context, plan, { ...input, proposer: plan.account ?? '' })
       await recordEnd(context, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
       return applied
     },
@@ -120,7 +123,7 @@ export async function reject(
   context: CommandContext,
   input: { plan: string; reason?: string },
 ): Promise<StoredPlan> {
-  const plan = await getOpen(context, input.plan, 'proposal')
+  const plan = await getOpenPlan(context, input.plan, 'proposal')
   const view = await getView(context.trx, plan.view)
   expectMayEnd(plan, view, context.caller)
   await endPlan(context.trx, plan.id, { at: context.at, how: 'rejected', deciderId: context.actor.accountId })
@@ -130,7 +133,8 @@ export async function reject(
   return { ...plan, end: { at: context.at, how: 'rejected', by, revision: undefined } }
 }
 
-async function keep(
+/** Resolves and evaluates a request, and stores the result as a plan. */
+async function createPlan(
   context: CommandContext,
   kind: StoredPlan['kind'],
   { token, reason, ...input }: PlanInput,
@@ -138,9 +142,9 @@ async function keep(
   const { trx } = context
   const request = { ...input.request, audience: audienceOfChanges(context.caller) }
   const view = await getView(trx, request.view)
-  const worked = await resolveChange(context, view, request, { findsMissing: true })
+  const resolution = await resolveChange(context, view, request, { findsMissing: true })
   const { audience } = request
-  const effect = effectOf(view, worked)
+  const effect = effectOf(view, resolution)
   const hidden = audience.seesAll
     ? new Set()
     : await context.read('hidden releases of the plan', { views: [] }, (db) =>
@@ -149,10 +153,10 @@ async function keep(
   if (hidden.size > 0)
     throw new DepotError(
       'forbidden',
-      `this would change releases that are not visible to everyone who may look at ${view.name}`,
+      `the change concerns releases that not everyone who can read ${view.name} may see`,
     )
   const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
-  const { pinned } = worked.resolved
+  const { pinned } = resolution.resolved
   return insert(context, view, { kind, token, keptMs, pinned, effect, reason })
 }
 
@@ -163,7 +167,7 @@ async function insert(
     kind: StoredPlan['kind']
     token: string
     keptMs: number
-    pinned: SeenRequest
+    pinned: RequestWithAudience
     effect: PlannedEffect
     reason: string | undefined
   },
@@ -195,13 +199,13 @@ async function expectVisible(context: CommandContext, plan: StoredPlan): Promise
   throw planNotFound(plan.token)
 }
 
-/** Like {@link expectStillAllowed}, for the outcome of applying a plan. */
-async function expectStillTold(
+/** Throws if the caller may no longer get the outcome of applying a plan. See {@link expectStillAllowed}. */
+async function expectOutcomeAllowed(
   context: CommandContext,
   applied: Applied,
-  how?: { isApproval: boolean },
+  options?: { isApproval: boolean },
 ): Promise<void> {
-  if ('outcome' in applied) await expectStillAllowed(context, applied.outcome, how)
+  if ('outcome' in applied) await expectStillAllowed(context, applied.outcome, options)
   else await expectVisible(context, applied.stale)
 }
 
@@ -209,7 +213,7 @@ async function expectStillTold(
  * Returns a plan that has not ended. Throws `not_found`, `forbidden` for a token that does not reach the view, and
  * `conflict` for a plan that has ended.
  */
-async function getOpen(
+async function getOpenPlan(
   context: CommandContext,
   token: string,
   kind: StoredPlan['kind'],
@@ -220,21 +224,24 @@ async function getOpen(
   if (plan.kind !== kind)
     throw new DepotError(
       'conflict',
-      plan.kind === 'draft' ? 'this is a draft: apply it' : 'this is a proposal: approve or reject it',
+      plan.kind === 'draft'
+        ? 'the plan is a draft: apply it'
+        : 'the plan is a proposal: approve or reject it',
     )
   if (plan.end?.how === 'applied')
     throw new DepotError(
       'conflict',
-      `this was already applied: it made revision ${plan.end.revision} of ${plan.view}`,
+      `the ${kind} was already applied: it made revision ${plan.end.revision} of ${plan.view}`,
     )
-  if (plan.end !== undefined) throw new DepotError('conflict', `this has ended: it is ${plan.end.how}`)
+  if (plan.end !== undefined) throw new DepotError('conflict', `the ${kind} has ended: it is ${plan.end.how}`)
   const expiresAt = expiryOf(plan, context.clock.now)
   if (expiresAt <= context.clock.now)
-    throw new DepotError('conflict', `this expired at ${new Date(expiresAt).toISOString()}`)
+    throw new DepotError('conflict', `the ${kind} expired at ${new Date(expiresAt).toISOString()}`)
   return plan
 }
 
-async function carryOut(
+/** Applies a plan that still has the same effect. Otherwise ends the plan and stores a draft with the present effect. */
+async function applyOrReplan(
   context: CommandContext,
   plan: StoredPlan,
   input: ApplyInput & { proposer?: string },
@@ -244,19 +251,19 @@ async function carryOut(
   const view = await getView(trx, plan.view)
   const { reason: planned, ...request } = plan.request
   const reason = input.reason ?? planned
-  const worked = await resolvePlannedChange(context, view, request, {
+  const resolution = await resolvePlannedChange(context, view, request, {
     findsMissing: true,
     ...(proposer !== undefined && { proposer }),
   })
   const deciderId = context.actor.accountId
-  const effect = effectOf(view, worked)
+  const effect = effectOf(view, resolution)
   if (digestOf(plan.kind, effect) !== plan.digest) {
     expectMayEnd(plan, view, context.caller)
     const stale = await insert(context, view, {
       kind: 'draft',
       token: nextToken,
       keptMs: DRAFT_KEPT_MS,
-      pinned: worked.resolved.pinned,
+      pinned: resolution.resolved.pinned,
       effect,
       reason,
     })
@@ -264,7 +271,7 @@ async function carryOut(
     await showInPreviews(context, view, plan.id, stale)
     return { stale }
   }
-  const outcome = await applyChange(context, view, worked, {
+  const outcome = await applyChange(context, view, resolution, {
     ...input,
     ...(reason !== undefined && { reason }),
   })
@@ -294,7 +301,7 @@ async function resolvePlannedChange(
   } catch (cause) {
     if (!(cause instanceof DepotError) || (cause.code !== 'not_found' && cause.code !== 'not_member'))
       throw cause
-    throw new DepotError('conflict', `this can no longer be done: ${cause.message}`, {
+    throw new DepotError('conflict', `the planned change is no longer possible: ${cause.message}`, {
       cause,
       parts: cause.parts,
     })

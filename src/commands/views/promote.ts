@@ -11,7 +11,7 @@ import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { Basis } from '../../ledger/read-ahead.ts'
 import { listOriginsWithChannel } from '../../channels/channel-store.ts'
-import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
+import type { ChangeRequest, RequestWithAudience } from '../../views/change-request.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
 import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate.ts'
 import type { Evaluation, EvaluationContext, Override } from '../../revisions/evaluate.ts'
@@ -101,7 +101,7 @@ export async function expectRevision(
 export async function resolveChange(
   context: CommandContext,
   view: View,
-  request: SeenRequest,
+  request: RequestWithAudience,
   how: Pick<EvaluationContext, 'proposer' | 'findsMissing'> = {},
 ): Promise<{ resolved: Resolved; evaluation: Evaluation }> {
   expectChangeable(view, request)
@@ -218,7 +218,7 @@ function basisOf({ name, gates: { requires = [] } }: View): Basis {
   return { views: [name, ...named('current')], keeping: named('member') }
 }
 
-function expectChangeable(view: View, request: SeenRequest): void {
+function expectChangeable(view: View, request: RequestWithAudience): void {
   expectNoPreview(view)
   if (view.name === UNSTABLE && (request.act !== 'promote' || request.isExact === true)) {
     throw new DepotError(
