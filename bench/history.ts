@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
-import { EVERYONE } from '../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../src/access/access.ts'
 import { openSnapshot } from '../src/database/engine.ts'
 import type { Db } from '../src/database/database.ts'
 import { verifyDepot } from '../src/audit/verify.ts'
@@ -69,12 +69,13 @@ function historyReads(db: Db, bare: BetterSqlite3.Database, view: View): Read[] 
   const middle = REVISIONS / 2
   const now = { view, revision: view.revision }
   const diffFrom = (revision: number, limit: number) =>
-    listDifferences(db, { from: { view, revision }, to: now }, { limit }, EVERYONE)
+    listDifferences(db, { from: { view, revision }, to: now }, { limit }, UNRESTRICTED_AUDIENCE)
   const after = 'acme/lib05000'
   return [
     {
       name: `content at a revision, a page of ${PAGE}`,
-      depot: () => listPointersAt(db, view, middle, { limit: PAGE, after: [after, TARGET] }, EVERYONE),
+      depot: () =>
+        listPointersAt(db, view, middle, { limit: PAGE, after: [after, TARGET] }, UNRESTRICTED_AUDIENCE),
       yardstick: () => page.all(view.id, after, middle, middle, PAGE),
       repeats: 50,
     },

@@ -86,10 +86,11 @@ export interface Audience {
   readonly origins: readonly string[]
 }
 
-export const THE_PUBLIC: Audience = { seesAll: false, origins: [] }
+/** An audience that sees only public packages. */
+export const PUBLIC_AUDIENCE: Audience = { seesAll: false, origins: [] }
 
-/** An audience that may see everything, for the depot's internal reads. */
-export const EVERYONE: Audience = { seesAll: true, origins: [] }
+/** An audience that sees every package, for the depot's internal reads. */
+export const UNRESTRICTED_AUDIENCE: Audience = { seesAll: true, origins: [] }
 
 /** Like {@link audienceOf}, limited to origins in which the caller has at least the role `minimum`. */
 export function audienceAs(caller: Caller, minimum: Role): Audience {
@@ -98,7 +99,7 @@ export function audienceAs(caller: Caller, minimum: Role): Audience {
 }
 
 export function audienceOf(caller: Caller): Audience {
-  if (caller === undefined || !allowsAction(caller, 'read')) return THE_PUBLIC
+  if (caller === undefined || !allowsAction(caller, 'read')) return PUBLIC_AUDIENCE
   const narrowed = caller.scope.origins
   if (caller.isAdministrator) return { seesAll: narrowed === undefined, origins: narrowed ?? [] }
   const origins = [...caller.roles.keys()]
@@ -110,7 +111,7 @@ export function audienceOf(caller: Caller): Audience {
 
 /** Returns the audience for changes. A token with `promote` and without `read` can still find the releases that it promotes. */
 export function audienceOfChanges(caller: Authority): Audience {
-  if (caller === 'operator') return EVERYONE
+  if (caller === 'operator') return UNRESTRICTED_AUDIENCE
   const { actions: _actions, ...scope } = caller.scope
   return audienceOf({ ...caller, scope })
 }

@@ -1,6 +1,6 @@
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
-import type { Holder } from '../ledger/follower.ts'
+import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import type { Caller, Session } from '../access/access.ts'
 import { findSession } from './account-store.ts'
@@ -12,7 +12,7 @@ const MAX_SESSIONS = 10_000
  * Identifies callers. Sessions are cached, so that polls with a token do not read the database. The cache is cleared when
  * an account, a token or a membership changes. Wrong tokens are not cached.
  */
-export class Authenticator implements Holder {
+export class Authenticator implements Subscriber {
   readonly #db: Db
   readonly #now: () => number
   readonly #sessions = new Map<string, Session>()
@@ -37,7 +37,7 @@ export class Authenticator implements Holder {
       : this.#unexpired(session)
   }
 
-  /** See {@link Holder.onCommit}. */
+  /** See {@link Subscriber.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
     if (entries.some(({ event }) => changesSessions(event))) {
       this.#generation += 1

@@ -1,7 +1,7 @@
-import { EVERYONE, THE_PUBLIC } from '../access/access.ts'
+import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../access/access.ts'
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
-import type { Holder } from '../ledger/follower.ts'
+import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { formatIdent, formatPackageName, lineKey, lineOf, releaseKey } from '../package/ident.ts'
@@ -61,7 +61,7 @@ const MAX_ABSENT_KEY_LENGTH = 300
  * cached up to a number of bytes. Both follow the ledger, so a poll that starts after a promotion was answered sees the
  * promotion. Members of an origin and the public have separate pointers and share the bodies.
  */
-export class Answers implements Holder {
+export class Answers implements Subscriber {
   readonly #db: Db
   readonly #renderers: Renderers
   readonly #pointers: Map<string, Map<Line, Pointer>>
@@ -160,12 +160,12 @@ export class Answers implements Holder {
     const pointer = this.#pointers.get(view)?.get(line)
     if (pointer === undefined) return undefined
     if (audience.seesAll || audience.origins.includes(origin))
-      return this.#follow(question, pointer, EVERYONE)
-    if (!this.#publicPointers.isRestricted(line)) return this.#follow(question, pointer, THE_PUBLIC)
+      return this.#follow(question, pointer, UNRESTRICTED_AUDIENCE)
+    if (!this.#publicPointers.isRestricted(line)) return this.#follow(question, pointer, PUBLIC_AUDIENCE)
     const publicPointer = this.#publicPointers.find(view, line)
     if (publicPointer instanceof Promise)
-      return publicPointer.then((found) => found && this.#follow(question, found, THE_PUBLIC))
-    return publicPointer && this.#follow(question, publicPointer, THE_PUBLIC)
+      return publicPointer.then((found) => found && this.#follow(question, found, PUBLIC_AUDIENCE))
+    return publicPointer && this.#follow(question, publicPointer, PUBLIC_AUDIENCE)
   }
 
   /** Reports whether {@link latest} would find a release. Returns a promise only if the answer is not in memory. */
@@ -229,7 +229,7 @@ export class Answers implements Holder {
     return maySee && (view === undefined || cached.views.includes(view)) ? cached : undefined
   }
 
-  /** See {@link Holder.onCommit}. */
+  /** See {@link Subscriber.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) {
       this.#applyEvent(event)

@@ -1,4 +1,4 @@
-import { THE_PUBLIC } from '../access/access.ts'
+import { PUBLIC_AUDIENCE } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 import { TARGETS } from '../package/target.ts'
@@ -139,7 +139,7 @@ export class PublicPointers {
       view,
       view.revision,
       { origin, name: packageName, limit: TARGETS.length },
-      THE_PUBLIC,
+      PUBLIC_AUDIENCE,
     )
     const pointer = found.find((candidate) => candidate.target === target)
     return pointer && { ident: pointer.ident, revision: pointer.sinceRevision, versions: undefined }

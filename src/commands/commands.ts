@@ -14,7 +14,7 @@ import { deleteOrigin } from './origins/delete-origin.ts'
 import { departOrigin } from './origins/depart.ts'
 import { addIntegration, removeIntegration } from './origins/integration.ts'
 import { acceptInvitation, ignoreInvitation, invite, rescindInvitation } from './origins/invite.ts'
-import { keepEncryptionKey } from './origins/keep-encryption-key.ts'
+import { storeEncryptionKey } from './origins/store-encryption-key.ts'
 import { addSecret, removeSecret } from './origins/origin-secret.ts'
 import { setMember } from './origins/set-member.ts'
 import { transferOrigin } from './origins/transfer.ts'
@@ -58,7 +58,7 @@ export const handlers = {
   ignoreInvitation,
   rescindInvitation,
   addKey,
-  keepEncryptionKey,
+  storeEncryptionKey,
   addSecret,
   removeSecret,
   addIntegration,

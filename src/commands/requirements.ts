@@ -1,14 +1,14 @@
 import type { Session } from '../access/access.ts'
 import {
-  expectAction,
+  expectTokenAllows,
   expectAdministrator,
   expectOperator,
   expectOwnAccount,
   expectPromoter,
-  expectReach,
+  expectTokenReachesOrigin,
   expectRole,
-  expectView,
-  expectWholeAccount,
+  expectTokenReachesView,
+  expectMayManageTokens,
 } from '../access/rights.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { CommandKind, Input } from './commands.ts'
@@ -31,26 +31,26 @@ export const requirements: Requirements = {
   markCollected: expectOperator,
 
   changeEmail: (caller, { accountId }) => expectOwnAccount(caller, accountId),
-  replaceProfileToken: (caller, { accountId }) => expectWholeAccount(caller, accountId),
-  revokeOwnToken: (caller, { accountId }) => expectWholeAccount(caller, accountId),
+  replaceProfileToken: (caller, { accountId }) => expectMayManageTokens(caller, accountId),
+  revokeOwnToken: (caller, { accountId }) => expectMayManageTokens(caller, accountId),
 
-  createOrigin: (caller, { name }) => expectReach(caller, name, 'manage'),
+  createOrigin: (caller, { name }) => expectTokenReachesOrigin(caller, name, 'manage'),
   changeOrigin: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   transferOrigin: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
-  departOrigin: (caller, { origin }) => expectReach(caller, origin, 'manage'),
+  departOrigin: (caller, { origin }) => expectTokenReachesOrigin(caller, origin, 'manage'),
   deleteOrigin: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
   setMember: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   changeRole: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   removeMember: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
   invite: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
   // The handlers check that the caller is the invited account or a maintainer.
-  acceptInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
-  ignoreInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
-  rescindInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
+  acceptInvitation: (caller, { origin }) => expectTokenReachesOrigin(caller, origin, 'manage'),
+  ignoreInvitation: (caller, { origin }) => expectTokenReachesOrigin(caller, origin, 'manage'),
+  rescindInvitation: (caller, { origin }) => expectTokenReachesOrigin(caller, origin, 'manage'),
 
   addKey: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   // The key is made when it is first read.
-  keepEncryptionKey: (caller, { origin }) => expectRole(caller, 'readonly_member', origin, 'read'),
+  storeEncryptionKey: (caller, { origin }) => expectRole(caller, 'readonly_member', origin, 'read'),
   addSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   removeSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   addIntegration: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
@@ -67,19 +67,19 @@ export const requirements: Requirements = {
   setView: expectAdministrator,
   govern: expectAdministrator,
   // The handlers check the view's rules.
-  freeze: (caller, { view }) => expectView(caller, view),
-  thaw: (caller, { view }) => expectView(caller, view),
+  freeze: (caller, { view }) => expectTokenReachesView(caller, view),
+  thaw: (caller, { view }) => expectTokenReachesView(caller, view),
   freezeAll: expectAdministrator,
   thawAll: expectAdministrator,
-  changeView: (caller, { request }) => expectView(caller, request.view),
-  draftPlan: (caller, { request }) => expectView(caller, request.view),
-  propose: (caller, { request }) => expectView(caller, request.view),
+  changeView: (caller, { request }) => expectTokenReachesView(caller, request.view),
+  draftPlan: (caller, { request }) => expectTokenReachesView(caller, request.view),
+  propose: (caller, { request }) => expectTokenReachesView(caller, request.view),
   // The handlers check the view of the plan.
-  applyPlan: (caller) => expectAction(caller, 'promote'),
-  approve: (caller) => expectAction(caller, 'promote'),
-  reject: (caller) => expectAction(caller, 'promote'),
-  makePreview: (caller, { name }) => expectView(caller, name),
-  dropPreview: (caller, { name }) => expectView(caller, name),
+  applyPlan: (caller) => expectTokenAllows(caller, 'promote'),
+  approve: (caller) => expectTokenAllows(caller, 'promote'),
+  reject: (caller) => expectTokenAllows(caller, 'promote'),
+  makePreview: (caller, { name }) => expectTokenReachesView(caller, name),
+  dropPreview: (caller, { name }) => expectTokenReachesView(caller, name),
 
   promote: (caller, input) => expectPromoterOfAll(caller, input),
   demote: (caller, input) => expectPromoterOfAll(caller, input),
@@ -98,7 +98,7 @@ export const requirements: Requirements = {
 }
 
 function expectPromoterOfAll(caller: Session, { view, releases }: Input<'promote'>): void {
-  expectView(caller, view)
+  expectTokenReachesView(caller, view)
   for (const origin of new Set(releases.map(({ ident }) => parseIdent(ident).origin)))
     expectPromoter(caller, origin, view)
 }

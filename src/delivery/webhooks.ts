@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { originsOf } from '../ledger/entry.ts'
-import type { Holder } from '../ledger/follower.ts'
+import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { findHead } from '../ledger/ledger-store.ts'
 import { AddressRules, hostOf } from '../text/address-ranges.ts'
@@ -62,7 +62,7 @@ export interface WebhookOperations {
  * was answered, so no promotion waits for it. Each entry is delivered at least once: after a crash, deliveries that
  * were not stored are repeated with the same id.
  */
-export class Webhooks implements WebhookOperations, Holder {
+export class Webhooks implements WebhookOperations, Subscriber {
   readonly #depot: Pick<Depot, 'db' | 'log' | 'secrets'>
   readonly #context: DeliveryContext
   readonly #receiptListeners: ((receipt: Receipt) => void)[] = []
@@ -105,7 +105,7 @@ export class Webhooks implements WebhookOperations, Holder {
     return opened
   }
 
-  /** See {@link Holder.onCommit}. */
+  /** See {@link Subscriber.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
     this.#head = Math.max(this.#head, entries.at(-1)?.sequence ?? 0)
     if (this.#isClosed) return

@@ -7,7 +7,7 @@ import { ReadingThreads } from '../database/engine.ts'
 import type { Damage } from '../blobs/storage.ts'
 import type { handlers } from '../commands/commands.ts'
 import type { Depot, Share } from './open.ts'
-import { HOLDERS } from './holders.ts'
+import { SUBSCRIBERS } from './subscribers.ts'
 import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
@@ -36,8 +36,8 @@ export async function joinDepot(
   const scanner = new ArchiveScanner()
   const hashes = new HashThreads()
   const authenticator = new Authenticator(db, now)
-  const follower = await LedgerFollower.open(db, writer, HOLDERS)
-  follower.add('sessions', authenticator)
+  const follower = await LedgerFollower.open(db, writer, SUBSCRIBERS)
+  follower.subscribe('sessions', authenticator)
   writer.start()
   return {
     config,

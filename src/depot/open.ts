@@ -34,8 +34,8 @@ import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
 import { listSealingKeys } from '../origins/sealed-store.ts'
-import { HOLDERS } from './holders.ts'
-import type { HolderName } from './holders.ts'
+import { SUBSCRIBERS } from './subscribers.ts'
+import type { SubscriberName } from './subscribers.ts'
 import { keepPrivate } from './private-files.ts'
 import { isBlobReferenced } from '../releases/release-store.ts'
 import { readSecretFile } from './secret-file.ts'
@@ -66,8 +66,8 @@ export interface Depot {
   /** Makes later reads of `db` run in threads, where requests do not wait for them. Called when the start has read what it needs. */
   readInThreads(): void
   readonly writer: DepotWriter
-  /** Passes each commit to the {@link HOLDERS} of this thread. */
-  readonly follower: LedgerFollower<HolderName>
+  /** Passes each commit to the {@link SUBSCRIBERS} of this thread. */
+  readonly follower: LedgerFollower<SubscriberName>
   readonly blobs: Blobs
   readonly scanner: ArchiveScanner
   readonly hashes: HashThreads
@@ -208,9 +208,9 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const hashes = new HashThreads()
     closers.push(() => hashes.close())
     const authenticator = new Authenticator(db, now)
-    const follower = await LedgerFollower.open(db, writer, HOLDERS)
-    follower.add('sessions', authenticator)
-    follower.add('override warnings', { onCommit: (entries) => warnOfOverrides(log, entries) })
+    const follower = await LedgerFollower.open(db, writer, SUBSCRIBERS)
+    follower.subscribe('sessions', authenticator)
+    follower.subscribe('override warnings', { onCommit: (entries) => warnOfOverrides(log, entries) })
     writer.onAnnouncement(clockWarner(log))
 
     const isNew = (await findView(db, UNSTABLE)) === undefined

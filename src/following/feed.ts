@@ -1,7 +1,7 @@
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
-import type { Holder } from '../ledger/follower.ts'
+import type { Subscriber } from '../ledger/follower.ts'
 import { Deadlines } from './deadlines.ts'
 import { viewOf } from '../ledger/entry.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
@@ -64,7 +64,7 @@ const WAKES_PER_TURN = 16
  * the watches to wake, so no promotion waits for its followers. The feed must get each commit after the caches from
  * which requests are answered.
  */
-export class Feed implements Holder {
+export class Feed implements Subscriber {
   readonly #db: Db
   readonly #watches = new Map<Topic, Set<Watch>>()
   readonly #watchesOfAccounts = new Map<string, Set<Watch>>()
@@ -174,7 +174,7 @@ export class Feed implements Holder {
     return promise
   }
 
-  /** See {@link Holder.onCommit}. */
+  /** See {@link Subscriber.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       this.#keep(entry)

@@ -63,7 +63,9 @@ export async function buildServer(
   { webhooks: deliveryOptions, workers }: Options = {},
 ): Promise<FastifyInstance> {
   const caches = await openCaches(depot)
-  const webhooks = await depot.follower.hold('webhooks', () => Webhooks.open(depot, deliveryOptions))
+  const webhooks = await depot.follower.openSubscriber('webhooks', () =>
+    Webhooks.open(depot, deliveryOptions),
+  )
   const requests = new RequestMetrics(caches)
   const metrics = new DepotMetrics(depot, {
     webhooks,
@@ -98,10 +100,10 @@ async function openCaches(
   depot: Depot,
 ): Promise<Pick<RouteContext, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
   const { db, follower } = depot
-  const answers = await follower.hold('answers', () =>
+  const answers = await follower.openSubscriber('answers', () =>
     Answers.open(db, { whole: renderPackage, brief: renderPackageBriefly }),
   )
-  const feed = await follower.hold('feed', (head) => Feed.open(db, head))
+  const feed = await follower.openSubscriber('feed', (head) => Feed.open(db, head))
   const { pendingBytes, bodyBytes, slowAfterMs } = depot.limits
   const pending = new PendingAnswers({ maxBytes: pendingBytes / depot.config.workers, slowAfterMs })
   const bodies = new ReceivedBodies({ maxBytes: bodyBytes / depot.config.workers })

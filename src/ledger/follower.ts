@@ -20,8 +20,8 @@ export interface AnnouncementSource {
   catchUp(): void
 }
 
-/** An object in memory that changes only with the ledger. */
-export interface Holder {
+/** An object in memory that changes only with the ledger, for example a cache. */
+export interface Subscriber {
   /** Takes the next entries of the ledger. Each entry comes once and in order. Must not throw. */
   onCommit(entries: readonly LedgerEntry[]): void
 }
@@ -29,16 +29,16 @@ export interface Holder {
 const MAX_PAGE_SIZE = 1_000
 
 /**
- * Passes the ledger on to everything that one thread holds in memory. The follower knows the last entry that its holders
+ * Passes the ledger on to everything that one thread holds in memory. The follower knows the last entry that its subscribers
  * have, so entries that come again are left out, and entries that were missed are read from the database.
  */
 export class LedgerFollower<Name extends string> {
   readonly #db: Db
   readonly #source: AnnouncementSource
   readonly #order: readonly Name[]
-  /** The holders of each name, in the order of the names. */
-  readonly #holders: Holder[][]
-  /** The last entry that the holders have. */
+  /** The subscribers of each name, in the order of the names. */
+  readonly #subscribers: Subscriber[][]
+  /** The last entry that the subscribers have. */
   #head: LedgerHead
   /** The last entry that is known to be committed. */
   #announced: number
@@ -53,12 +53,12 @@ export class LedgerFollower<Name extends string> {
     this.#db = options.db
     this.#source = options.source
     this.#order = options.order
-    this.#holders = options.order.map(() => [])
+    this.#subscribers = options.order.map(() => [])
     this.#head = options.head
     this.#announced = options.head.sequence
   }
 
-  /** Follows a source from the present end of the ledger. Holders get entries in the order of their names in `order`. */
+  /** Follows a source from the present end of the ledger. Subscribers get entries in the order of their names in `order`. */
   static async open<Name extends string>(
     db: Db,
     source: AnnouncementSource,
@@ -69,39 +69,39 @@ export class LedgerFollower<Name extends string> {
     return follower
   }
 
-  /** The last entry that the holders have. */
+  /** The last entry that the subscribers have. */
   get head(): LedgerHead {
     return this.#head
   }
 
-  /** Adds a holder that has read nothing yet. */
-  add(name: Name, holder: Holder): void {
-    this.#holdersOf(name).push(holder)
+  /** Adds a subscriber that has read nothing yet. */
+  subscribe(name: Name, subscriber: Subscriber): void {
+    this.#subscribersOf(name).push(subscriber)
   }
 
   /**
-   * Adds the holder that `open` returns. `open` may read the database: entries committed meanwhile are kept for the
-   * holder. Some of them may be part of what it has read, so taking such entries again must do no harm. `head` is the
-   * entry before the first that the holder will get.
+   * Adds the subscriber that `open` returns. `open` may read the database: entries committed meanwhile are kept for the
+   * subscriber. Some of them may be part of what it has read, so taking such entries again must do no harm. `head` is the
+   * entry before the first that the subscriber will get.
    */
-  async hold<H extends Holder>(name: Name, open: (head: LedgerHead) => Promise<H>): Promise<H> {
+  async openSubscriber<S extends Subscriber>(name: Name, open: (head: LedgerHead) => Promise<S>): Promise<S> {
     const early: LedgerEntry[] = []
-    const holders = this.#holdersOf(name)
-    const opening: Holder = { onCommit: (entries) => void early.push(...entries) }
-    holders.push(opening)
+    const subscribers = this.#subscribersOf(name)
+    const opening: Subscriber = { onCommit: (entries) => void early.push(...entries) }
+    subscribers.push(opening)
     try {
-      const holder = await open(this.#head)
-      holder.onCommit(early)
-      holders[holders.indexOf(opening)] = holder
-      return holder
+      const subscriber = await open(this.#head)
+      subscriber.onCommit(early)
+      subscribers[subscribers.indexOf(opening)] = subscriber
+      return subscriber
     } catch (error) {
-      holders.splice(holders.indexOf(opening), 1)
+      subscribers.splice(subscribers.indexOf(opening), 1)
       throw error
     }
   }
 
   /**
-   * Brings all holders up to every commit that was answered, in whichever thread. Returns a promise only if entries were
+   * Brings all subscribers up to every commit that was answered, in whichever thread. Returns a promise only if entries were
    * missed and must be read; the promise rejects if they cannot be read, and the next call tries again.
    */
   catchUp(): Promise<void> | undefined {
@@ -127,7 +127,8 @@ export class LedgerFollower<Name extends string> {
     const last = next.at(-1)
     if (last === undefined) return
     this.#head = { sequence: last.sequence, hash: last.hash, at: last.at }
-    for (const holders of this.#holders) for (const holder of holders) holder.onCommit(next)
+    for (const subscribers of this.#subscribers)
+      for (const subscriber of subscribers) subscriber.onCommit(next)
   }
 
   #readMissed(): Promise<void> {
@@ -148,9 +149,9 @@ export class LedgerFollower<Name extends string> {
     }
   }
 
-  #holdersOf(name: Name): Holder[] {
-    const holders = this.#holders[this.#order.indexOf(name)]
-    if (holders === undefined) throw new Error(`${name} is not in the order of holders`)
-    return holders
+  #subscribersOf(name: Name): Subscriber[] {
+    const subscribers = this.#subscribers[this.#order.indexOf(name)]
+    if (subscribers === undefined) throw new Error(`${name} is not in the order of subscribers`)
+    return subscribers
   }
 }

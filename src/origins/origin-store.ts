@@ -1,4 +1,4 @@
-import { EVERYONE } from '../access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../access/access.ts'
 import type { Role, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { KeyKind } from '../database/schema.ts'
@@ -145,7 +145,7 @@ export async function listOriginsOf(db: Db, accountId: number): Promise<OwnOrigi
       eb
         .selectFrom('packages')
         .whereRef('packages.origin_id', '=', 'origins.id')
-        .where((inner) => hasVisible(inner, EVERYONE))
+        .where((inner) => hasVisible(inner, UNRESTRICTED_AUDIENCE))
         .select((inner) => inner.fn.countAll<number>().as('count'))
         .as('package_count'),
     )

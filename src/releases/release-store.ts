@@ -1,5 +1,5 @@
 import type { Insertable } from 'kysely'
-import { EVERYONE } from '../access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../access/access.ts'
 import type { Audience, Visibility } from '../access/access.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import { inBatches } from '../database/batches.ts'
@@ -31,7 +31,7 @@ export async function findDownload(
   target: Target | undefined,
   audience: Audience,
 ): Promise<Release | undefined> {
-  const releases = visible(db, EVERYONE).where((eb) =>
+  const releases = visible(db, UNRESTRICTED_AUDIENCE).where((eb) =>
     eb.or([visibleTo(eb, audience), eb('releases.visibility', '=', 'hidden')]),
   )
   return pick(releases, ident, target)
@@ -102,7 +102,11 @@ const bytesOfRelease = prepared<{ ident: string; target: Target }>()((db, { iden
 )
 
 /** Lists the visible targets of an ident, by name. */
-export async function listTargets(db: Db, ident: string, audience: Audience = EVERYONE): Promise<Target[]> {
+export async function listTargets(
+  db: Db,
+  ident: string,
+  audience: Audience = UNRESTRICTED_AUDIENCE,
+): Promise<Target[]> {
   const rows = await visible(db, audience)
     .select('releases.target')
     .where('releases.ident', '=', ident)

@@ -1,6 +1,6 @@
 import { hasRole } from '../access/access.ts'
 import type { Authority, Session } from '../access/access.ts'
-import { expectView } from '../access/rights.ts'
+import { expectTokenReachesView } from '../access/rights.ts'
 import { DepotError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { ReleaseName } from '../package/ident.ts'
@@ -128,7 +128,7 @@ export function promotersAllow(requester: Requester, { promoters }: Gates): bool
 /** Throws `forbidden` if the caller may not change any release in the view. */
 export function expectMayChangeView(caller: Authority, view: View): void {
   if (caller === 'operator') return
-  expectView(caller, view.name)
+  expectTokenReachesView(caller, view.name)
   const requester = requesterOf(caller)
   if (!promotersAllow(requester, view.gates))
     throw new DepotError('forbidden', `${requester.account} may not change ${view.name}`)

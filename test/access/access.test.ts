@@ -1,8 +1,8 @@
 import { test } from 'tap'
 import {
-  EVERYONE,
+  UNRESTRICTED_AUDIENCE,
   ROLES,
-  THE_PUBLIC,
+  PUBLIC_AUDIENCE,
   allowsAction,
   allowsView,
   audienceOf,
@@ -57,7 +57,7 @@ test('actions and views are unlimited unless a token is narrowed, and an empty l
 })
 
 test('private releases are visible to members of the origin and to administrators, if their token may read', async (t) => {
-  t.strictSame(audienceOf(undefined), THE_PUBLIC)
+  t.strictSame(audienceOf(undefined), PUBLIC_AUDIENCE)
   t.strictSame(audienceOf(session({ acme: 'readonly_member', umbrella: 'owner' })), {
     seesAll: false,
     origins: ['acme', 'umbrella'],
@@ -66,8 +66,8 @@ test('private releases are visible to members of the origin and to administrator
     audienceOf(session({ acme: 'member', umbrella: 'owner' }, { origins: ['acme', 'elsewhere'] })),
     { seesAll: false, origins: ['acme'] },
   )
-  t.strictSame(audienceOf(session({ acme: 'owner' }, { actions: ['upload'] })), THE_PUBLIC)
-  t.strictSame(audienceOf(session({}, {}, true)), EVERYONE)
+  t.strictSame(audienceOf(session({ acme: 'owner' }, { actions: ['upload'] })), PUBLIC_AUDIENCE)
+  t.strictSame(audienceOf(session({}, {}, true)), UNRESTRICTED_AUDIENCE)
   t.strictSame(audienceOf(session({}, { origins: ['acme'] }, true)), { seesAll: false, origins: ['acme'] })
-  t.strictSame(audienceOf(session({}, { actions: ['promote'] }, true)), THE_PUBLIC)
+  t.strictSame(audienceOf(session({}, { actions: ['promote'] }, true)), PUBLIC_AUDIENCE)
 })

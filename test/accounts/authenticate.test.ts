@@ -105,7 +105,7 @@ test('a new role applies after the commit', async (t) => {
 test('a session read during the revocation of its token is not cached', async (t) => {
   const token = await started.account('racer')
   const own = new Authenticator(db, started.depot.now)
-  started.depot.follower.add('sessions', own)
+  started.depot.follower.subscribe('sessions', own)
   const [identified] = await Promise.allSettled([
     own.identify(`Bearer ${token}`),
     writer.submit({ kind: 'revokeToken', input: { tokenId: await tokenIdOf('racer') }, actor: OPERATOR }),

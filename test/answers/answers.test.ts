@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
-import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
 import { Answers } from '../../src/answers/answers.ts'
 import type { LatestAnswer, LatestQuestion, Renderers } from '../../src/answers/answers.ts'
@@ -26,7 +26,7 @@ async function openAnswers(
     count += 1
     return Buffer.from(`${formatIdent(release.ident)} ${views.join(',')}`.padEnd(bodyBytes))
   }
-  const answers = await depot.follower.hold('answers', () =>
+  const answers = await depot.follower.openSubscriber('answers', () =>
     Answers.open(depot.db, { whole: render, brief: render }),
   )
   return { answers, made: () => count }
@@ -49,7 +49,7 @@ test('a poll that starts after a promotion was answered sees the promotion', asy
   let polls = 0
   const poll = async () => {
     for (let least = 0; least < ROUNDS; least = answered) {
-      const answer = await answers.latest(ask('acceptance'), THE_PUBLIC)
+      const answer = await answers.latest(ask('acceptance'), PUBLIC_AUDIENCE)
       const revision = answer?.revision ?? 0
       if (revision < least) throw new Error(`revision ${revision} was answered after ${least}`)
       if (answer !== undefined && textOf(answer)?.startsWith(`${promoted[revision] ?? ''} `) !== true)
@@ -76,20 +76,23 @@ test('an answer in memory needs no promise, and is rendered once', async (t) => 
   const started = await startDepot(t)
   const [release] = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   const { answers, made } = await openAnswers(started)
-  await answers.latest(ask('unstable'), THE_PUBLIC)
-  for (let n = 0; n < 3; n += 1) await answers.latest(ask('unstable'), THE_PUBLIC)
-  t.notOk(answers.latest(ask('unstable'), THE_PUBLIC) instanceof Promise)
-  t.equal(answers.latest(ask('union'), THE_PUBLIC), undefined)
+  await answers.latest(ask('unstable'), PUBLIC_AUDIENCE)
+  for (let n = 0; n < 3; n += 1) await answers.latest(ask('unstable'), PUBLIC_AUDIENCE)
+  t.notOk(answers.latest(ask('unstable'), PUBLIC_AUDIENCE) instanceof Promise)
+  t.equal(answers.latest(ask('union'), PUBLIC_AUDIENCE), undefined)
   t.equal(made(), 1)
   await move(started, 'promote', 'stable', release ? [release] : [])
   t.equal(
-    textOf(await answers.latest(ask('unstable'), THE_PUBLIC)),
+    textOf(await answers.latest(ask('unstable'), PUBLIC_AUDIENCE)),
     'acme/app/1.0.0/20260101120000 unstable,stable',
     'its views are in it',
   )
   await move(started, 'demote', 'stable', release ? [release] : [])
-  t.equal(textOf(await answers.latest(ask('unstable'), THE_PUBLIC)), 'acme/app/1.0.0/20260101120000 unstable')
-  t.equal(await answers.latest(ask('stable'), THE_PUBLIC), undefined)
+  t.equal(
+    textOf(await answers.latest(ask('unstable'), PUBLIC_AUDIENCE)),
+    'acme/app/1.0.0/20260101120000 unstable',
+  )
+  t.equal(await answers.latest(ask('stable'), PUBLIC_AUDIENCE), undefined)
 })
 
 test('latest of a version follows the members, even if no pointer moves', async (t) => {
@@ -101,7 +104,8 @@ test('latest of a version follows the members, even if no pointer moves', async 
     'acme/app/2.0.0/20260101120000',
   )
   const { answers } = await openAnswers(started)
-  const latest = async () => textOf(await answers.latest(ask('stable', '1.0.0'), THE_PUBLIC))?.split(' ')[0]
+  const latest = async () =>
+    textOf(await answers.latest(ask('stable', '1.0.0'), PUBLIC_AUDIENCE))?.split(' ')[0]
   await move(started, 'promote', 'stable', [
     { ident: 'acme/app/2.0.0/20260101120000', target: 'x86_64-linux' },
   ])
@@ -114,7 +118,7 @@ test('latest of a version follows the members, even if no pointer moves', async 
   await move(started, 'demote', 'stable', young ? [young] : [])
   t.equal(await latest(), old?.ident)
   t.equal(
-    (await answers.latest(ask('stable', '1.0.0'), THE_PUBLIC))?.revision,
+    (await answers.latest(ask('stable', '1.0.0'), PUBLIC_AUDIENCE))?.revision,
     undefined,
     'no pointer, no revision',
   )
@@ -130,20 +134,20 @@ test('a private release is never served to the public, even if a member asked be
   const { answers } = await openAnswers(started)
   const latest = async (view: string, audience: typeof ACME, version?: string) =>
     textOf(await answers.latest(ask(view, version), audience))?.split(' ')[0]
-  for (const who of [ACME, { ...EVERYONE, origins: [] }]) {
+  for (const who of [ACME, { ...UNRESTRICTED_AUDIENCE, origins: [] }]) {
     t.equal(await latest('stable', who), names[1])
     t.equal(await latest('acceptance', who), names[1])
     t.equal(await latest('stable', who, '2.0.0'), names[1])
   }
   for (const who of [
-    { ...THE_PUBLIC, origins: [] },
+    { ...PUBLIC_AUDIENCE, origins: [] },
     { seesAll: false, origins: ['other'] },
   ]) {
     t.equal(await latest('stable', who), names[0], 'the highest they may see')
     t.equal(await latest('acceptance', who), undefined, 'the promoted release or nothing')
     t.equal(await latest('stable', who, '2.0.0'), undefined)
   }
-  t.equal((await answers.latest(ask('stable'), THE_PUBLIC))?.revision, 1, 'as if nothing were above it')
+  t.equal((await answers.latest(ask('stable'), PUBLIC_AUDIENCE))?.revision, 1, 'as if nothing were above it')
 })
 
 test('answers are available again after a restart', async (t) => {
@@ -156,7 +160,7 @@ test('answers are available again after a restart', async (t) => {
   for (const release of releases) await move(started, 'promote', 'acceptance', [release])
   await move(started, 'demote', 'acceptance', releases.slice(1))
   const { answers } = await openAnswers(started)
-  const answer = await answers.latest(ask('acceptance'), THE_PUBLIC)
+  const answer = await answers.latest(ask('acceptance'), PUBLIC_AUDIENCE)
   t.equal(textOf(answer), 'acme/app/1.0.0/20260101120000 unstable,acceptance')
   t.equal(answer?.revision, 3)
 })
@@ -170,8 +174,8 @@ test('requests for absent names use no memory', async (t) => {
   const vain = async (round: number) => {
     for (let n = 0; n < 5_000; n += 1) {
       const text = `${round}-${n}-${'x'.repeat(200)}`
-      await answers.latest({ ...ask(text), name: text }, THE_PUBLIC)
-      if (n % 20 === 0) await answers.latest(ask('unstable', text), THE_PUBLIC)
+      await answers.latest({ ...ask(text), name: text }, PUBLIC_AUDIENCE)
+      if (n % 20 === 0) await answers.latest(ask('unstable', text), PUBLIC_AUDIENCE)
     }
     collect()
     return process.memoryUsage().heapUsed
@@ -186,11 +190,11 @@ test('the newest bodies are kept, up to a number of bytes', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, ...Array.from({ length: 4 }, (_, n) => `acme/app/1.${n}.0/20260101120000`))
   const { answers, made } = await openAnswers(started, 20 * 1024 * 1024)
-  for (let n = 0; n < 4; n += 1) await answers.latest(ask('unstable', `1.${n}.0`), THE_PUBLIC)
+  for (let n = 0; n < 4; n += 1) await answers.latest(ask('unstable', `1.${n}.0`), PUBLIC_AUDIENCE)
   t.equal(made(), 4)
   for (let n = 1; n < 4; n += 1)
-    t.notOk(answers.latest(ask('unstable', `1.${n}.0`), THE_PUBLIC) instanceof Promise)
-  await answers.latest(ask('unstable', '1.0.0'), THE_PUBLIC)
+    t.notOk(answers.latest(ask('unstable', `1.${n}.0`), PUBLIC_AUDIENCE) instanceof Promise)
+  await answers.latest(ask('unstable', '1.0.0'), PUBLIC_AUDIENCE)
   t.equal(made(), 5, 'four are too many')
 })
 
@@ -205,7 +209,7 @@ test('denying a private package takes the same work as denying an absent one', a
     'acme/app/2.0.0/20260101120000',
   )
   const { answers } = await openAnswers(started)
-  const deny = (name: string, view = 'unstable') => answers.latest({ ...ask(view), name }, THE_PUBLIC)
+  const deny = (name: string, view = 'unstable') => answers.latest({ ...ask(view), name }, PUBLIC_AUDIENCE)
   await setVisibility(started, lone?.ident ?? '', 'private')
   await setVisibility(started, high?.ident ?? '', 'private')
   await settle()
@@ -242,7 +246,7 @@ test('denying a private package takes the same work as denying an absent one', a
 
   const again = await openAnswers(started)
   t.equal(
-    again.answers.latest({ ...ask('unstable'), name: 'lone' }, THE_PUBLIC),
+    again.answers.latest({ ...ask('unstable'), name: 'lone' }, PUBLIC_AUDIENCE),
     undefined,
     'also after a restart',
   )
@@ -258,15 +262,15 @@ test('the revision of an answer does not reveal that a private release left', as
   const ident = high?.ident ?? ''
   await setVisibility(started, ident, 'private')
   const { answers } = await openAnswers(started)
-  const before = await answers.latest(ask('unstable'), THE_PUBLIC)
+  const before = await answers.latest(ask('unstable'), PUBLIC_AUDIENCE)
   await started.depot.writer.submit({
     kind: 'deleteRelease',
     input: { ident, target: 'x86_64-linux' },
     actor: { client: 'tests', door: 'cli' },
   })
-  t.equal((await answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
+  t.equal((await answers.latest(ask('unstable'), PUBLIC_AUDIENCE))?.revision, before?.revision)
   const again = await openAnswers(started)
-  t.equal((await again.answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
+  t.equal((await again.answers.latest(ask('unstable'), PUBLIC_AUDIENCE))?.revision, before?.revision)
 })
 
 test('another rule applies at once, to latest of a package and of a version, for every caller', async (t) => {
@@ -290,10 +294,10 @@ test('another rule applies at once, to latest of a package and of a version, for
       actor: { client: 'tests', door: 'cli' },
     })
   const all = async () => [
-    await latest(undefined, EVERYONE),
-    await latest('2.0.0', EVERYONE),
-    await latest(undefined, THE_PUBLIC),
-    await latest('2.0.0', THE_PUBLIC),
+    await latest(undefined, UNRESTRICTED_AUDIENCE),
+    await latest('2.0.0', UNRESTRICTED_AUDIENCE),
+    await latest(undefined, PUBLIC_AUDIENCE),
+    await latest('2.0.0', PUBLIC_AUDIENCE),
   ]
   t.strictSame(await all(), [secret?.ident, newer?.ident, newer?.ident, newer?.ident])
   await setRule('promoted')
@@ -307,5 +311,5 @@ test('another rule applies at once, to latest of a package and of a version, for
     'the previous latest stays, and is private',
   )
   const { answers: again } = await openAnswers(started)
-  t.equal(textOf(await again.latest(ask('stable'), THE_PUBLIC)), undefined, 'also after a restart')
+  t.equal(textOf(await again.latest(ask('stable'), PUBLIC_AUDIENCE)), undefined, 'also after a restart')
 })

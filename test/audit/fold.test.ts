@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
 import { ruleAt } from '../../src/views/rule.ts'
 import { ACTS } from '../../src/views/view.ts'
@@ -80,7 +80,7 @@ for (const { rule: first, setsRules } of RUNS) {
 
   test(`${rule}: at every revision, rows, ledger and rule agree on latest and on the members`, async (t) => {
     const folded = emptyFold()
-    const revisions = await revisionsFor(EVERYONE)
+    const revisions = await revisionsFor(UNRESTRICTED_AUDIENCE)
     t.strictSame(
       revisions.map(({ revision }) => revision),
       Array.from({ length: view.revision }, (_, index) => index + 1),
@@ -108,10 +108,10 @@ for (const { rule: first, setsRules } of RUNS) {
       holding = revision.rule ?? holding
       t.equal(ruleAt(view, revision.revision), holding)
       if (!isCompared(revision.revision)) continue
-      const pointers = await pointersAt(revision.revision, EVERYONE)
+      const pointers = await pointersAt(revision.revision, UNRESTRICTED_AUDIENCE)
       const rows = {
         pointers: sorted(pointers),
-        members: sorted(await membersAt(revision.revision, EVERYONE)),
+        members: sorted(await membersAt(revision.revision, UNRESTRICTED_AUDIENCE)),
       }
       t.strictSame(
         rows,
@@ -128,8 +128,8 @@ for (const { rule: first, setsRules } of RUNS) {
   })
 
   test(`${rule}: public answers about past and present agree, and never name private packages`, async (t) => {
-    const whole = await revisionsFor(EVERYONE)
-    const told = await revisionsFor(THE_PUBLIC)
+    const whole = await revisionsFor(UNRESTRICTED_AUDIENCE)
+    const told = await revisionsFor(PUBLIC_AUDIENCE)
     t.strictSame(
       told.map(({ revision, at }) => ({ revision, at })),
       whole.map(({ revision, at }) => ({ revision, at })),
@@ -144,8 +144,8 @@ for (const { rule: first, setsRules } of RUNS) {
       apply(all, whole[index] as Revision)
       if (!isCompared(revision.revision)) continue
       const rows = {
-        pointers: sorted(await pointersAt(revision.revision, THE_PUBLIC)),
-        members: sorted(await membersAt(revision.revision, THE_PUBLIC)),
+        pointers: sorted(await pointersAt(revision.revision, PUBLIC_AUDIENCE)),
+        members: sorted(await membersAt(revision.revision, PUBLIC_AUDIENCE)),
       }
       t.strictSame(
         rows,
@@ -171,10 +171,16 @@ for (const { rule: first, setsRules } of RUNS) {
 
   test(`${rule}: pages of a past state hold each line exactly once`, async (t) => {
     const middle = Math.floor(view.revision / 2)
-    const whole = await listMembersAt(db, view, middle, ALL, THE_PUBLIC)
+    const whole = await listMembersAt(db, view, middle, ALL, PUBLIC_AUDIENCE)
     const paged = []
     for (let after: (typeof whole)[number]['place'] | undefined; ;) {
-      const page = await listMembersAt(db, view, middle, { limit: 3, ...(after && { after }) }, THE_PUBLIC)
+      const page = await listMembersAt(
+        db,
+        view,
+        middle,
+        { limit: 3, ...(after && { after }) },
+        PUBLIC_AUDIENCE,
+      )
       paged.push(...page)
       after = page.at(-1)?.place
       if (after === undefined) break

@@ -57,7 +57,7 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   ignoreInvitation: { origin: 'acme', invitationId: 1 },
   rescindInvitation: { origin: 'acme', invitationId: 1 },
   addKey: { origin: 'acme', revision: '20260101000000', ownerId: 1, publicBody: '' },
-  keepEncryptionKey: {
+  storeEncryptionKey: {
     origin: 'acme',
     revision: '20260101000000',
     ownerId: 1,
@@ -140,7 +140,7 @@ const NEEDS: Readonly<Record<CommandKind, string>> = {
   removeMember: 'manage owner',
   invite: 'manage maintainer',
   addKey: 'manage administrator',
-  keepEncryptionKey: 'read readonly_member',
+  storeEncryptionKey: 'read readonly_member',
   addSecret: 'manage administrator',
   removeSecret: 'manage administrator',
   addIntegration: 'manage maintainer',

@@ -8,7 +8,7 @@ import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
 async function openFeed({ depot }: TestDepot): Promise<Feed> {
-  return depot.follower.hold('feed', (head) => Feed.open(depot.db, head))
+  return depot.follower.openSubscriber('feed', (head) => Feed.open(depot.db, head))
 }
 
 const inMs = (ms: number) => performance.now() + ms

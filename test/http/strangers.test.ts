@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { parse } from 'yaml'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
-import { THE_PUBLIC } from '../../src/access/access.ts'
+import { PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { listLatestSpans } from '../../src/revisions/membership-store.ts'
@@ -359,7 +359,7 @@ test('a private pointer and an absent one are looked up by the same statements',
     for (const line of [hidden, twin(hidden)]) {
       count = 0
       t.strictSame(
-        await listLatestSpans(db, view, { package: line, target: 'x86_64-linux' }, page, THE_PUBLIC),
+        await listLatestSpans(db, view, { package: line, target: 'x86_64-linux' }, page, PUBLIC_AUDIENCE),
         [],
       )
       counts.push(count)

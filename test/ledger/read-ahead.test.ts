@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { EVERYONE } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import type { Actor } from '../../src/access/access.ts'
 import type { LedgerEntry } from '../../src/ledger/entry.ts'
 import { listPointersAt } from '../../src/revisions/content-store.ts'
@@ -60,7 +60,9 @@ const promotion = (
 })
 const latestOf = async (name: string) => {
   const view = await getView(db, name)
-  return (await listPointersAt(db, view, view.revision, { limit: 100 }, EVERYONE)).map(({ ident }) => ident)
+  return (await listPointersAt(db, view, view.revision, { limit: 100 }, UNRESTRICTED_AUDIENCE)).map(
+    ({ ident }) => ident,
+  )
 }
 
 test('a command submitted while a long one reads is committed first', async (t) => {

@@ -1,7 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
-import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
@@ -44,7 +44,7 @@ const viewId = (
 /** `sorts` if no index has the requested order. Then only the matching rows, or the releases of the page's packages, are sorted. */
 const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: true }>> = {
   'the idents of an origin, for everyone': {
-    read: async () => listIdents(db, ['acme'], SLICE, THE_PUBLIC),
+    read: async () => listIdents(db, ['acme'], SLICE, PUBLIC_AUDIENCE),
     sorts: true,
   },
   'the idents of a package, for members': {
@@ -53,10 +53,10 @@ const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: tru
   },
   'the idents of a version': { read: async () => listIdents(db, ['acme', 'app', '1.0.0'], SLICE, ACME) },
   'the packages of an origin': {
-    read: async () => listPackages(db, ['acme'], SLICE, THE_PUBLIC),
+    read: async () => listPackages(db, ['acme'], SLICE, PUBLIC_AUDIENCE),
     sorts: true,
   },
-  'the versions of a package': { read: async () => listVersions(db, NAME, THE_PUBLIC) },
+  'the versions of a package': { read: async () => listVersions(db, NAME, PUBLIC_AUDIENCE) },
   'the idents of an origin in a view': {
     read: async () => listIdentsInView(db, viewId, ['acme'], SLICE, ACME),
     sorts: true,
@@ -87,7 +87,7 @@ const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: tru
       listEvents(
         db,
         { ...SLICE, from: 0, to: 9e12, view: undefined, search: undefined },
-        THE_PUBLIC,
+        PUBLIC_AUDIENCE,
         undefined,
       ),
   },
@@ -96,7 +96,7 @@ const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: tru
   },
   'whether anything depends on a package': { read: async () => hasDependents(db, NAME, 'x86_64-linux') },
   'what depends on a package': {
-    read: async () => listDependents(db, NAME, 'x86_64-linux', { audience: THE_PUBLIC, members: ACME }),
+    read: async () => listDependents(db, NAME, 'x86_64-linux', { audience: PUBLIC_AUDIENCE, members: ACME }),
   },
   'blobs that nothing needs': { read: async () => listUnneeded(db, { after: undefined, limit: 100 }) },
 }
@@ -143,5 +143,5 @@ test('releases that are not public are read from their own index', async (t) => 
     plans.some(({ detail }) => /releases_not_public/.test(detail)),
     plans.map(({ detail }) => detail).join('\n'),
   )
-  t.ok(await listIdents(db, ['acme'], SLICE, EVERYONE))
+  t.ok(await listIdents(db, ['acme'], SLICE, UNRESTRICTED_AUDIENCE))
 })

@@ -1,7 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
-import { EVERYONE } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import { ensureChannels, listOriginsWithChannel } from '../../src/channels/channel-store.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
@@ -68,7 +68,7 @@ const delta = async (count: number) =>
     await resolve(db, view, {
       view: 'ruled',
       act: 'promote',
-      audience: EVERYONE,
+      audience: UNRESTRICTED_AUDIENCE,
       withDeps: true,
       source: { releases: first.slice(0, count) },
     })
@@ -79,21 +79,21 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
       act: 'promote',
       clock,
       caller: 'operator',
-      audience: EVERYONE,
+      audience: UNRESTRICTED_AUDIENCE,
       findsMissing: true,
     }),
   'a demotion, of which other members become latest': async (count) => {
     const { delta: demoted } = await resolve(db, view, {
       view: 'ruled',
       act: 'demote',
-      audience: EVERYONE,
+      audience: UNRESTRICTED_AUDIENCE,
       source: { releases: second.slice(0, count) },
     })
     return evaluate(db, { ...view, gates: {} }, demoted, {
       act: 'demote',
       clock,
       caller: 'operator',
-      audience: EVERYONE,
+      audience: UNRESTRICTED_AUDIENCE,
     })
   },
   'the channels of a promotion': async (count) => {
@@ -108,14 +108,19 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
     resolve(db, view, {
       view: 'ruled',
       act: 'promote',
-      audience: EVERYONE,
+      audience: UNRESTRICTED_AUDIENCE,
       isExact: true,
       source: { from: 'acceptance' },
     }),
   'a rollback': async () =>
-    resolve(db, view, { view: 'ruled', act: 'rollback', to: { revision: 1 }, audience: EVERYONE }),
+    resolve(db, view, {
+      view: 'ruled',
+      act: 'rollback',
+      to: { revision: 1 },
+      audience: UNRESTRICTED_AUDIENCE,
+    }),
   'a revert': async () =>
-    resolve(db, view, { view: 'ruled', act: 'revert', revision: 3, audience: EVERYONE }),
+    resolve(db, view, { view: 'ruled', act: 'revert', revision: 3, audience: UNRESTRICTED_AUDIENCE }),
   'the writing of a revision': async (count) => {
     const { joining } = await delta(count)
     const releases = joining.map(({ release }) => release)
@@ -174,11 +179,11 @@ test('dependents are read for a few releases at a time, because every package ma
   const { delta: demoted } = await resolve(db, view, {
     view: 'ruled',
     act: 'demote',
-    audience: EVERYONE,
+    audience: UNRESTRICTED_AUDIENCE,
     source: { releases: [...libs, ...second] },
   })
   statements.length = 0
-  const found = await listDependentMembers(db, view.id, demoted.leaving, EVERYONE)
+  const found = await listDependentMembers(db, view.id, demoted.leaving, UNRESTRICTED_AUDIENCE)
   t.strictSame(
     [...found.values()].map((dependents) => dependents.length),
     [40],

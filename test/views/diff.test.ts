@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
 import { lineKey, parseIdent } from '../../src/package/ident.ts'
 import { compareReleases } from '../../src/package/version.ts'
@@ -21,7 +21,10 @@ for (const [seed, rule] of (['promoted', 'highest'] as const).entries())
   await moveAtRandom(started, rule, { rule, releases, moves: 50, seed: seed + 1 })
 const promoted = await getView(db, 'promoted')
 const highest = await getView(db, 'highest')
-const AUDIENCES: Readonly<Record<string, Audience>> = { everyone: EVERYONE, 'the public': THE_PUBLIC }
+const AUDIENCES: Readonly<Record<string, Audience>> = {
+  everyone: UNRESTRICTED_AUDIENCE,
+  'the public': PUBLIC_AUDIENCE,
+}
 
 const contentOf = async ({ view, revision }: ViewState, audience: Audience) =>
   new Map(
@@ -180,33 +183,38 @@ test('differences can be restricted to an origin or a name, by either method of 
   const all = { from: { view: await getView(db, 'delivered'), revision: 0 }, to: { view, revision: 10 } }
   const same = { from: { view, revision: 0 }, to: { view, revision: 10 } } // 1,160 joined, so several reads are needed
   const few = { from: { view, revision: 9 }, to: { view, revision: 10 } }
-  t.equal((await listDifferences(db, all, { limit: 1_000 }, EVERYONE)).length, 220)
+  t.equal((await listDifferences(db, all, { limit: 1_000 }, UNRESTRICTED_AUDIENCE)).length, 220)
   t.strictSame(
-    await listDifferences(db, all, { limit: 1_000 }, EVERYONE),
-    await listDifferences(db, same, { limit: 1_000 }, EVERYONE),
+    await listDifferences(db, all, { limit: 1_000 }, UNRESTRICTED_AUDIENCE),
+    await listDifferences(db, same, { limit: 1_000 }, UNRESTRICTED_AUDIENCE),
   )
   t.strictSame(
-    (await listDifferences(db, all, { origin: 'bee', limit: 1_000 }, EVERYONE)).map((line) => line.package),
+    (await listDifferences(db, all, { origin: 'bee', limit: 1_000 }, UNRESTRICTED_AUDIENCE)).map(
+      (line) => line.package,
+    ),
     names.map((name) => `bee/${name}`),
   )
   t.strictSame(
-    (await listDifferences(db, all, { name: 'lib007', limit: 1_000 }, EVERYONE)).map((line) => line.package),
+    (await listDifferences(db, all, { name: 'lib007', limit: 1_000 }, UNRESTRICTED_AUDIENCE)).map(
+      (line) => line.package,
+    ),
     ['acme/lib007', 'bee/lib007'],
   )
   t.strictSame(
-    (await listDifferences(db, few, { limit: 1_000 }, EVERYONE)).map((line) => line.to),
+    (await listDifferences(db, few, { limit: 1_000 }, UNRESTRICTED_AUDIENCE)).map((line) => line.to),
     names.slice(0, 30).map((name) => `acme/${name}/3.0.0/20260101000000`),
   )
-  t.equal((await listDifferences(db, few, { origin: 'bee', limit: 1_000 }, EVERYONE)).length, 0)
+  t.equal((await listDifferences(db, few, { origin: 'bee', limit: 1_000 }, UNRESTRICTED_AUDIENCE)).length, 0)
   t.equal(
-    (await listDifferences(db, few, { origin: 'acme', name: 'lib029', limit: 1_000 }, THE_PUBLIC)).length,
+    (await listDifferences(db, few, { origin: 'acme', name: 'lib029', limit: 1_000 }, PUBLIC_AUDIENCE))
+      .length,
     1,
   )
   const second = await listDifferences(
     db,
     all,
     { origin: 'bee', after: ['bee/lib100', 'x86_64-linux'], limit: 2 },
-    EVERYONE,
+    UNRESTRICTED_AUDIENCE,
   )
   t.strictSame(
     second.map((line) => line.package),

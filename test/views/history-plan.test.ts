@@ -1,7 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
-import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { listMembersAt, listPointersAt } from '../../src/revisions/content-store.ts'
@@ -36,28 +36,28 @@ const db = new Kysely<Schema>({
 
 const reads: Record<string, () => Promise<unknown>> = {
   'what latest answered at a revision': async () =>
-    listPointersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, EVERYONE),
+    listPointersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, UNRESTRICTED_AUDIENCE),
   'what latest answered to the public, on a later page': async () =>
     listPointersAt(
       db,
       await getView(db, 'stable'),
       1,
       { limit: 10, after: ['acme/app', 'x86_64-linux'], origin: 'acme' },
-      THE_PUBLIC,
+      PUBLIC_AUDIENCE,
     ),
   'the members at a revision': async () =>
-    listMembersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, THE_PUBLIC),
+    listMembersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, PUBLIC_AUDIENCE),
   'the members on a later page': async () =>
     listMembersAt(
       db,
       await getView(db, 'stable'),
       1,
       { limit: 10, after: ['acme/app', 'x86_64-linux', 1] },
-      EVERYONE,
+      UNRESTRICTED_AUDIENCE,
     ),
   'a page of the history': async () =>
-    listRevisions(db, await getView(db, 'stable'), { before: 3, limit: 10 }, THE_PUBLIC),
-  'one revision': async () => getRevision(db, await getView(db, 'stable'), 1, THE_PUBLIC),
+    listRevisions(db, await getView(db, 'stable'), { before: 3, limit: 10 }, PUBLIC_AUDIENCE),
+  'one revision': async () => getRevision(db, await getView(db, 'stable'), 1, PUBLIC_AUDIENCE),
   'what changed between two revisions': async () =>
     listDifferences(
       db,
@@ -66,7 +66,7 @@ const reads: Record<string, () => Promise<unknown>> = {
         to: { view: await getView(db, 'stable'), revision: 2 },
       },
       { limit: 10, after: ['acme/app', 'x86_64-linux'] },
-      THE_PUBLIC,
+      PUBLIC_AUDIENCE,
     ),
   'what differs in two views': async () =>
     listDifferences(
@@ -76,7 +76,7 @@ const reads: Record<string, () => Promise<unknown>> = {
         to: { view: await getView(db, 'unstable'), revision: 2 },
       },
       { limit: 10, origin: 'acme' },
-      THE_PUBLIC,
+      PUBLIC_AUDIENCE,
     ),
   'who held a pointer': async () =>
     listLatestSpans(
@@ -84,7 +84,7 @@ const reads: Record<string, () => Promise<unknown>> = {
       await getView(db, 'stable'),
       { package: 'acme/app', target: 'x86_64-linux' },
       { before: 9, limit: 10 },
-      THE_PUBLIC,
+      PUBLIC_AUDIENCE,
     ),
   'who was the highest that the public may see': async () =>
     listLatestSpans(
@@ -92,7 +92,7 @@ const reads: Record<string, () => Promise<unknown>> = {
       await getView(db, 'stable'),
       { package: 'acme/secret', target: 'x86_64-linux' },
       { before: 9, limit: 10 },
-      THE_PUBLIC,
+      PUBLIC_AUDIENCE,
     ),
   'where a release is and was': async () => listMemberships(db, 1, { after: [0, 1, 1], limit: 10 }),
   'the revision at a time': async () => getRevisionAt(db, await getView(db, 'stable'), { time: Date.now() }),
@@ -134,12 +134,12 @@ test('a page of the history shows each revision like a single read, and does not
 
   const view = await getView(db, 'wild')
   statements.length = 0
-  const page = await listRevisions(db, view, { before: view.revision + 1, limit: 100 }, THE_PUBLIC)
+  const page = await listRevisions(db, view, { before: view.revision + 1, limit: 100 }, PUBLIC_AUDIENCE)
   t.equal(page.length, view.revision)
   t.ok(statements.length < page.length, `${statements.length} statements for ${page.length} revisions`)
   for (const revision of page)
-    t.strictSame(revision, await getRevision(db, view, revision.revision, THE_PUBLIC))
-  const part = await listRevisions(db, view, { before: 41, limit: 10 }, THE_PUBLIC)
+    t.strictSame(revision, await getRevision(db, view, revision.revision, PUBLIC_AUDIENCE))
+  const part = await listRevisions(db, view, { before: 41, limit: 10 }, PUBLIC_AUDIENCE)
   t.strictSame(part, page.slice(-40, -30), 'a page in the middle')
 })
 
@@ -154,8 +154,8 @@ test('a revision shows the former latest even if it joined in an earlier one', a
   for (const release of [first, second]) await move(started, 'promote', 'tame', [release])
   const view = await getView(db, 'tame')
   const pointers = [{ package: 'acme/tale', target: 'x86_64-linux', from: first.ident, to: second.ident }]
-  t.match(await getRevision(db, view, 2, THE_PUBLIC), { pointers })
-  t.match(await listRevisions(db, view, { before: 3, limit: 1 }, THE_PUBLIC), [{ pointers }])
+  t.match(await getRevision(db, view, 2, PUBLIC_AUDIENCE), { pointers })
+  t.match(await listRevisions(db, view, { before: 3, limit: 1 }, PUBLIC_AUDIENCE), [{ pointers }])
 })
 
 test('a release published again after a deletion is another release, which may be private', async (t) => {
@@ -173,7 +173,7 @@ test('a release published again after a deletion is another release, which may b
   await setVisibility(started, ident, 'private')
   await move(started, 'promote', 'again', anew)
   const view = await getView(db, 'again')
-  const told = await listRevisions(db, view, { before: 4, limit: 10 }, THE_PUBLIC)
+  const told = await listRevisions(db, view, { before: 4, limit: 10 }, PUBLIC_AUDIENCE)
   t.strictSame(
     told.map(({ joined, left }) => joined.length + left.length),
     [0, 1, 1],
@@ -181,5 +181,5 @@ test('a release published again after a deletion is another release, which may b
   )
   t.strictSame(told[0]?.pointers, [])
   for (const revision of told)
-    t.strictSame(revision, await getRevision(db, view, revision.revision, THE_PUBLIC))
+    t.strictSame(revision, await getRevision(db, view, revision.revision, PUBLIC_AUDIENCE))
 })

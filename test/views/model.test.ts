@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import tap, { test } from 'tap'
-import { EVERYONE } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import type { Actor, CallerActor } from '../../src/access/access.ts'
 import { DepotError } from '../../src/errors.ts'
 import { listMembersAt, listPointersAt } from '../../src/revisions/content-store.ts'
@@ -419,8 +419,12 @@ async function compare(setup: Setup, name: string, revision?: number): Promise<v
   const view = await getView(db, name)
   const at = revision ?? view.revision
   const state = revision === undefined ? now(modelled) : (modelled.states[revision] ?? new Map())
-  const held = (await listMembersAt(db, view, at, ALL, EVERYONE)).map(({ ident }) => ident).toSorted()
-  const answered = (await listPointersAt(db, view, at, ALL, EVERYONE)).map(({ ident }) => ident).toSorted()
+  const held = (await listMembersAt(db, view, at, ALL, UNRESTRICTED_AUDIENCE))
+    .map(({ ident }) => ident)
+    .toSorted()
+  const answered = (await listPointersAt(db, view, at, ALL, UNRESTRICTED_AUDIENCE))
+    .map(({ ident }) => ident)
+    .toSorted()
   const should = {
     revision: modelled.states.length - 1,
     members: members(state)

@@ -1,4 +1,4 @@
-import { EVERYONE } from '../../access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../access/access.ts'
 import { DepotError } from '../../errors.ts'
 import { removeChannel } from '../views/channel.ts'
 import { listChannelNames } from '../../channels/channel-store.ts'
@@ -18,7 +18,10 @@ export async function deleteOrigin(context: CommandContext, input: { origin: str
   const { trx, at } = context
   const origin = await getOrigin(trx, input.origin)
   const remaining = await countRemaining(trx, origin.id)
-  const channels = await listChannelNames(trx, origin.name, { audience: EVERYONE, withJobChannels: true })
+  const channels = await listChannelNames(trx, origin.name, {
+    audience: UNRESTRICTED_AUDIENCE,
+    withJobChannels: true,
+  })
   const refuse = (count: number, things: string, hint = '') => {
     throw new DepotError(
       'origin_not_empty',

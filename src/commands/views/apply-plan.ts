@@ -1,6 +1,6 @@
 import { audienceOfChanges } from '../../access/access.ts'
 import type { Authority } from '../../access/access.ts'
-import { expectView } from '../../access/rights.ts'
+import { expectTokenReachesView } from '../../access/rights.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import { parseIdent } from '../../package/ident.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
@@ -220,7 +220,7 @@ async function getOpenPlan(
 ): Promise<StoredPlan> {
   const plan = await getPlan(context.trx, token)
   await expectVisible(context, plan)
-  if (context.caller !== 'operator') expectView(context.caller, plan.view)
+  if (context.caller !== 'operator') expectTokenReachesView(context.caller, plan.view)
   if (plan.kind !== kind)
     throw new DepotError(
       'conflict',

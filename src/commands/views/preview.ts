@@ -1,4 +1,4 @@
-import { EVERYONE } from '../../access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../access/access.ts'
 import type { Authority } from '../../access/access.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, quote, refusalOf } from '../../errors.ts'
@@ -144,7 +144,7 @@ async function readPointers(db: Db, base: View, { effect }: StoredPlan): Promise
   const found = await findReleases(
     db,
     moves.flatMap(({ to, target }) => (to === null ? [] : [{ ident: to, target }])),
-    EVERYONE,
+    UNRESTRICTED_AUDIENCE,
   )
   for (const move of moves) {
     const { to, target } = move

@@ -1,6 +1,6 @@
 import { audienceOfChanges } from '../../access/access.ts'
 import type { Audience, Authority } from '../../access/access.ts'
-import { expectAdministrator, expectView } from '../../access/rights.ts'
+import { expectAdministrator, expectTokenReachesView } from '../../access/rights.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import { expectRevisionKnown } from '../../ledger/position-store.ts'
@@ -183,7 +183,7 @@ export async function expectStillAllowed(
   const { caller, trx } = context
   if (caller === 'operator') return
   const view = await getPastView(trx, outcome.view)
-  expectView(caller, view.name)
+  expectTokenReachesView(caller, view.name)
   if (outcome.rule !== undefined) expectAdministrator(caller)
   const origins = new Set(
     outcome.releases

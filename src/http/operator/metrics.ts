@@ -213,7 +213,7 @@ export class DepotMetrics {
       commits.observe(commit.durationMs / 1_000)
       batches.observe(commit.commands)
     })
-    depot.follower.add('metrics', {
+    depot.follower.subscribe('metrics', {
       onCommit(entries) {
         for (const entry of entries) count(entry)
         sequence.set(depot.follower.head.sequence)

@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import type { Action, Role, Session } from '../../access/access.ts'
 import {
-  expectAction,
+  expectTokenAllows,
   expectAdministrator,
   expectPromoter,
-  expectReach,
+  expectTokenReachesOrigin,
   expectRole,
-  expectView,
+  expectTokenReachesView,
 } from '../../access/rights.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
@@ -24,7 +24,7 @@ import { getView } from '../../revisions/view-store.ts'
 export function signedIn(request: FastifyRequest, action: Action): Session {
   const { caller } = request
   if (caller === undefined) throw new DepotError('unauthenticated', 'this request needs a token')
-  expectAction(caller, action)
+  expectTokenAllows(caller, action)
   return caller
 }
 
@@ -40,7 +40,7 @@ export function signedInAs(request: FastifyRequest, minimum: Role, origin: strin
 /** Like {@link signedIn}, for actions on an origin that need no role in it. */
 export function signedInFor(request: FastifyRequest, origin: string, action: Action): Session {
   const caller = signedIn(request, action)
-  expectReach(caller, origin, action)
+  expectTokenReachesOrigin(caller, origin, action)
   return caller
 }
 
@@ -69,7 +69,7 @@ export function mayChange(request: FastifyRequest, view: View, origins: Iterable
  */
 export function mayDecide(request: FastifyRequest, view: View): Session {
   const caller = signedIn(request, 'promote')
-  expectView(caller, view.name)
+  expectTokenReachesView(caller, view.name)
   return caller
 }
 

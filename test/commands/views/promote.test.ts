@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { EVERYONE } from '../../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../../src/access/access.ts'
 import { listMembersAt, listPointersAt } from '../../../src/revisions/content-store.ts'
 import { listRevisions } from '../../../src/revisions/history-store.ts'
 import { expectMovable } from '../../../src/views/view.ts'
@@ -28,12 +28,16 @@ async function freshView(rule: 'promoted' | 'highest' = 'promoted'): Promise<str
 
 async function latestOf(name: string): Promise<string[]> {
   const view = await getView(db, name)
-  return (await listPointersAt(db, view, view.revision, { limit: 100 }, EVERYONE)).map(({ ident }) => ident)
+  return (await listPointersAt(db, view, view.revision, { limit: 100 }, UNRESTRICTED_AUDIENCE)).map(
+    ({ ident }) => ident,
+  )
 }
 
 async function membersOf(name: string): Promise<string[]> {
   const view = await getView(db, name)
-  return (await listMembersAt(db, view, view.revision, { limit: 100 }, EVERYONE)).map(({ ident }) => ident)
+  return (await listMembersAt(db, view, view.revision, { limit: 100 }, UNRESTRICTED_AUDIENCE)).map(
+    ({ ident }) => ident,
+  )
 }
 
 test('a set makes one revision and one ledger entry, however many releases it moves', async (t) => {
@@ -41,7 +45,12 @@ test('a set makes one revision and one ledger entry, however many releases it mo
   const outcome = await move(started, 'promote', name, [one, web], { reason: 'release train 7' })
   t.match(outcome, { revision: 1, isChanged: true })
   t.equal(outcome.pointers.length, 2)
-  const history = await listRevisions(db, await getView(db, name), { before: 100, limit: 100 }, EVERYONE)
+  const history = await listRevisions(
+    db,
+    await getView(db, name),
+    { before: 100, limit: 100 },
+    UNRESTRICTED_AUDIENCE,
+  )
   t.match(history, [{ revision: 1, act: 'promote', reason: 'release train 7', joined: [one, web] }])
   t.equal(history.length, 1)
 })

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { EVERYONE } from '../../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../../src/access/access.ts'
 import { listRevisions } from '../../../src/revisions/history-store.ts'
 import { findView, getView } from '../../../src/revisions/view-store.ts'
 import { bearer } from '../../support/origin.ts'
@@ -41,7 +41,12 @@ async function namesIn({ app }: TestDepot, channel: string, origin = 'acme'): Pr
 }
 
 async function revisions({ depot }: TestDepot, view: string) {
-  return listRevisions(depot.db, await getView(depot.db, view), { before: 99, limit: 99 }, EVERYONE)
+  return listRevisions(
+    depot.db,
+    await getView(depot.db, view),
+    { before: 99, limit: 99 },
+    UNRESTRICTED_AUDIENCE,
+  )
 }
 
 test('a bulk move takes a whole origin, for every target, private releases included, in one revision', async (t) => {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { test } from 'tap'
-import { EVERYONE } from '../../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../../src/access/access.ts'
 import { listRevisions } from '../../../src/revisions/history-store.ts'
 import { getView } from '../../../src/revisions/view-store.ts'
 import { ask } from '../../support/ask.ts'
@@ -54,7 +54,7 @@ test('a deleted release is gone everywhere, and its ident can be uploaded again'
     started.depot.db,
     await getView(started.depot.db, 'base'),
     { before: 9, limit: 9 },
-    EVERYONE,
+    UNRESTRICTED_AUDIENCE,
   )
   t.match(history[0], { revision: 2, act: 'demote', cause: 'release-deleted', left: [{ ident: IDENT }] })
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { expectView } from '../../../access/rights.ts'
+import { expectTokenReachesView } from '../../../access/rights.ts'
 import { DepotError } from '../../../errors.ts'
 import { getPlan } from '../../../revisions/plan-store.ts'
 import { getView } from '../../../revisions/view-store.ts'
@@ -35,7 +35,7 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const view = await getView(depot.db, request.params.view)
       const { name, plan: token } = request.body
       request.subject = `preview ${name} of ${view.name}`
-      expectView(mayChange(request, view, []), name)
+      expectTokenReachesView(mayChange(request, view, []), name)
       const plan = await getPlan(depot.db, token)
       if (plan.view !== view.name)
         throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)

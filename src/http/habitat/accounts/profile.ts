@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Session } from '../../../access/access.ts'
-import { expectOwnAccount, expectWholeAccount } from '../../../access/rights.ts'
+import { expectOwnAccount, expectMayManageTokens } from '../../../access/rights.ts'
 import { getAccountById } from '../../../accounts/account-store.ts'
 import { findProfileToken } from '../../../accounts/profile-token-store.ts'
 import { generateToken, hashToken } from '../../../accounts/token.ts'
@@ -72,6 +72,6 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext
 /** Returns the caller. Throws `forbidden` for a narrowed token, which must not make a wider one. */
 function wholeAccount(request: FastifyRequest): Session {
   const caller = signedIn(request, 'manage')
-  expectWholeAccount(caller, caller.accountId)
+  expectMayManageTokens(caller, caller.accountId)
   return caller
 }

@@ -134,7 +134,7 @@ export function encryptionKey(app: FastifyInstance, { depot }: RouteContext, mou
     const sealed = depot.secrets.seal(secretBody, `origin encryption key ${origin}-${revision}`)
     const input = { origin, revision, ownerId, publicBody, secretBody: sealed }
     return replyKey(
-      await depot.writer.submit({ kind: 'keepEncryptionKey', input, actor: actorOf(request, 'habitat') }),
+      await depot.writer.submit({ kind: 'storeEncryptionKey', input, actor: actorOf(request, 'habitat') }),
       origin,
       'pub',
       reply,

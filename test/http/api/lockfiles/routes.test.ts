@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { EVERYONE, THE_PUBLIC } from '../../../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../../../src/access/access.ts'
 import { expectLocked, readLocked } from '../../../../src/lockfiles/lockfile-store.ts'
 import { readLockfile } from '../../../../src/lockfiles/signed-lockfile.ts'
 import type { SignedLockfile } from '../../../../src/lockfiles/signed-lockfile.ts'
@@ -266,9 +266,9 @@ test('missing and differing releases of a lockfile are named', async (t) => {
   }))
   const [first, second] = locked
   if (first === undefined || second === undefined) throw new Error('there are no releases')
-  await expectLocked(started.depot.db, locked, EVERYONE)
+  await expectLocked(started.depot.db, locked, UNRESTRICTED_AUDIENCE)
   await t.rejects(
-    expectLocked(started.depot.db, [first, { ...second, checksum: 'ab'.repeat(32) }], EVERYONE),
+    expectLocked(started.depot.db, [first, { ...second, checksum: 'ab'.repeat(32) }], UNRESTRICTED_AUDIENCE),
     {
       code: 'release_differs',
       message:
@@ -282,7 +282,7 @@ test('missing and differing releases of a lockfile are named', async (t) => {
         { ...first, target: 'aarch64-linux' },
         { ...second, ident: ident('none') },
       ],
-      EVERYONE,
+      UNRESTRICTED_AUDIENCE,
     ),
     {
       code: 'not_found',
@@ -292,7 +292,7 @@ test('missing and differing releases of a lockfile are named', async (t) => {
   )
   await setVisibility(started, ident('lib'), 'private')
   await t.rejects(
-    expectLocked(started.depot.db, [{ ...second, checksum: 'ab'.repeat(32) }], THE_PUBLIC),
+    expectLocked(started.depot.db, [{ ...second, checksum: 'ab'.repeat(32) }], PUBLIC_AUDIENCE),
     { code: 'not_found' },
     'checksums of invisible releases are left out',
   )
@@ -308,7 +308,7 @@ test('hundreds of pointers and dependencies are read in pieces, so that others a
   const locked = await readLocked(
     started.depot.db,
     { view, revision: 1, filter: {}, skipsDeleted: false },
-    THE_PUBLIC,
+    PUBLIC_AUDIENCE,
   )
   clearInterval(timer)
   t.equal(locked.releases.length, 3_600)

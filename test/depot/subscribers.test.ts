@@ -2,12 +2,12 @@ import { MessageChannel } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
+import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
 import { Answers } from '../../src/answers/answers.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Webhooks } from '../../src/delivery/webhooks.ts'
-import { HOLDERS } from '../../src/depot/holders.ts'
+import { SUBSCRIBERS } from '../../src/depot/subscribers.ts'
 import { joinDepot } from '../../src/depot/join.ts'
 import type { Depot } from '../../src/depot/open.ts'
 import { buildWorkerServer } from '../../src/http/server.ts'
@@ -46,9 +46,9 @@ interface Held {
 
 async function hold(t: Test, depot: Depot, tokens: readonly string[]): Promise<Held> {
   const start = depot.follower.head.sequence
-  const answers = await depot.follower.hold('answers', () => Answers.open(depot.db, RENDERERS))
-  const feed = await depot.follower.hold('feed', (head) => Feed.open(depot.db, head))
-  const webhooks = await depot.follower.hold('webhooks', () =>
+  const answers = await depot.follower.openSubscriber('answers', () => Answers.open(depot.db, RENDERERS))
+  const feed = await depot.follower.openSubscriber('feed', (head) => Feed.open(depot.db, head))
+  const webhooks = await depot.follower.openSubscriber('webhooks', () =>
     Webhooks.open(depot, { after: () => () => {} }),
   )
   t.teardown(() => webhooks.close())
@@ -61,7 +61,7 @@ async function hold(t: Test, depot: Depot, tokens: readonly string[]): Promise<H
 async function answersOf({ depot, tokens }: Held, answers: Answers, authenticator: Authenticator) {
   const answersText: string[] = []
   for (const view of ['unstable', 'acceptance', 'made'])
-    for (const audience of [EVERYONE, THE_PUBLIC])
+    for (const audience of [UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE])
       for (const version of [undefined, '1.0', '2.0']) {
         const question = { shape: 'whole', origin: 'acme', name: 'app', target: 'x86_64-linux' } as const
         const found = await answers.latest({ ...question, view, version }, audience)
@@ -163,9 +163,9 @@ test('after commits that reported failure although their rows are in the file, m
   const { db, config, now } = started.depot
   const commits = openFailingCommits(t, config.databaseFile)
   const writer = await Writer.open(commits.db, commandTable, { now })
-  const follower = await LedgerFollower.open(db, writer, HOLDERS)
+  const follower = await LedgerFollower.open(db, writer, SUBSCRIBERS)
   const authenticator = new Authenticator(db, now)
-  follower.add('sessions', authenticator)
+  follower.subscribe('sessions', authenticator)
   const depot = { ...started.depot, writer, follower, authenticator }
   const held = await hold(t, depot, tokens)
   for (const [name, change] of changes(depot, tokenIds)) {

@@ -6,7 +6,7 @@ import type { StoredKey } from '../../origins/origin-store.ts'
  * Stores the key pair that encrypts an origin's secrets, unless the origin has one. The submitter has encrypted the secret half.
  * Returns the public half of the stored pair. Throws `not_found` for the origin.
  */
-export async function keepEncryptionKey(
+export async function storeEncryptionKey(
   context: CommandContext,
   input: { origin: string; revision: string; ownerId: number; publicBody: string; secretBody: string },
 ): Promise<StoredKey> {

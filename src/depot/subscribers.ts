@@ -2,7 +2,7 @@
  * The objects in memory that follow the ledger. Those of one thread take each commit in this order, and all of them take it before the
  * callers of the commit get their answers. A thread has only some of them.
  */
-export const HOLDERS = [
+export const SUBSCRIBERS = [
   // Sessions come first, because a revoked token must not get an answer that the commit made possible.
   'sessions',
   'answers',
@@ -15,4 +15,4 @@ export const HOLDERS = [
   'metrics',
 ] as const
 
-export type HolderName = (typeof HOLDERS)[number]
+export type SubscriberName = (typeof SUBSCRIBERS)[number]
