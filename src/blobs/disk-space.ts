@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Config } from '../config.ts'
 import { DepotError } from '../errors.ts'
+import type { Blobs } from './open.ts'
 
 /** The space of one file system in bytes. */
 export interface DiskSpace {
@@ -14,13 +15,19 @@ export interface DiskSpace {
 const MAX_RESERVE_BYTES = 256 * 1024 * 1024
 const RESERVE_SHARE = 0.01
 
-type Places = Pick<Config, 'databaseFile' | 'blobFolder' | 'diskReserveBytes'>
+/** The parts of a depot whose disks uploads need. */
+interface Places {
+  readonly config: Pick<Config, 'databaseFile' | 'diskReserveBytes'>
+  readonly blobs: Pick<Blobs, 'spool'>
+}
 
-/** Reads the space on the disks of the database and the packages, often the same disk. Rejects with the system's error. */
+/**
+ * Reads the space on the disks of the database and the packages, often the same disk. Packages need the disk of the spool: every store
+ * is given spooled files, and a store of files is on the same disk. Rejects with the system's error.
+ */
 export async function readDiskSpace({
-  databaseFile,
-  blobFolder,
-  diskReserveBytes,
+  config: { databaseFile, diskReserveBytes },
+  blobs: { spool },
 }: Places): Promise<{ database: DiskSpace; packages: DiskSpace }> {
   const read = async (folder: string): Promise<DiskSpace> => {
     const { bavail, blocks, bsize } = await statfs(folder)
@@ -30,12 +37,12 @@ export async function readDiskSpace({
         diskReserveBytes ?? Math.min(Math.floor(blocks * bsize * RESERVE_SHARE), MAX_RESERVE_BYTES),
     }
   }
-  const [database, packages] = await Promise.all([read(dirname(databaseFile)), read(blobFolder)])
+  const [database, packages] = await Promise.all([read(dirname(databaseFile)), read(spool.folder)])
   return { database, packages }
 }
 
 /**
- * Checks that the disk has room for `bytes` more. Throws `storage_full` if they would use the space reserved for
+ * Checks that the disks have room for `bytes` more. Throws `storage_full` if they would use the space reserved for
  * other writes. `what` names the upload.
  */
 export async function expectRoom(

@@ -23,23 +23,24 @@ export interface SpooledFile {
 
 /** The folder of files that are being received, shared by all threads. `writer` names this thread, in letters and digits. */
 export class Spool {
-  readonly #folder: string
+  /** For measuring its disk. */
+  readonly folder: string
   readonly #writer: string
 
   constructor(folder: string, writer: string) {
-    this.#folder = folder
+    this.folder = folder
     this.#writer = writer
   }
 
   /** Removes all files, which a crash left, and creates the folder. Call it before any thread uses the spool. */
   async empty(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true })
-    await mkdir(this.#folder, { recursive: true })
+    await rm(this.folder, { recursive: true, force: true })
+    await mkdir(this.folder, { recursive: true })
   }
 
   /** Names a new file, which does not exist yet. */
   newFile(): SpoolFile {
-    const path = join(this.#folder, `${this.#writer}.${randomUUID()}`)
+    const path = join(this.folder, `${this.#writer}.${randomUUID()}`)
     return { path, create: () => open(path, 'wx') }
   }
 
@@ -63,15 +64,15 @@ export class Spool {
 
   /** Removes the files of a thread that died. */
   async sweep(writer: string): Promise<void> {
-    const left = (await readdir(this.#folder)).filter((name) => name.startsWith(`${writer}.`))
+    const left = (await readdir(this.folder)).filter((name) => name.startsWith(`${writer}.`))
     await Promise.all(left.map((name) => this.remove(name)))
   }
 
   /** Lists the files of all threads. */
   async list(): Promise<SpooledFile[]> {
     const files: SpooledFile[] = []
-    for (const name of await readdir(this.#folder)) {
-      const found = await stat(join(this.#folder, name)).catch(() => undefined) // its upload may have removed it
+    for (const name of await readdir(this.folder)) {
+      const found = await stat(join(this.folder, name)).catch(() => undefined) // its upload may have removed it
       if (found !== undefined) files.push({ name, version: `${found.size} ${found.mtimeMs}` })
     }
     return files
@@ -79,6 +80,6 @@ export class Spool {
 
   /** Removes a listed file, if it still exists. */
   async remove(name: string): Promise<void> {
-    await rm(join(this.#folder, name), { force: true })
+    await rm(join(this.folder, name), { force: true })
   }
 }

@@ -109,7 +109,7 @@ async function readContent(depot: Depot, blob: BlobName): Promise<OrphanContent>
     if (start.header !== undefined) break
   }
   const { payloadOffset, signer } = start.finish()
-  await expectRoom(depot.config, { bytes: blob.sizeBytes, what: `a copy of blob ${blob.checksum}` })
+  await expectRoom(depot, { bytes: blob.sizeBytes, what: `a copy of blob ${blob.checksum}` })
   const copy = await spool.copy(await storage.open(blob))
   try {
     const { ident, target } = await depot.scanner.scan(copy.path, payloadOffset, NO_ACCOUNT)

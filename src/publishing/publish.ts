@@ -64,7 +64,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   }
   if (checksum === undefined || checksum === '')
     throw new DepotError('checksum_missing', `the upload of ${text} has no checksum`)
-  await expectRoom(depot.config, { bytes: upload.announcedBytes ?? 0, what: text })
+  await expectRoom(depot, { bytes: upload.announcedBytes ?? 0, what: text })
 
   depot.scanner.expectRoom(upload.publisher.accountId)
 

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { expectRoom } from '../blobs/disk-space.ts'
+import type { Blobs } from '../blobs/open.ts'
 import type { SpoolFile } from '../blobs/spool.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
@@ -37,7 +38,7 @@ export interface Received {
  * buffers are taken over. Throws `hart_malformed` as early as possible, `too_large`, `storage_full`, and what the stream fails with.
  */
 export async function receive(
-  { config, hashes }: Pick<Depot, 'config' | 'hashes'>,
+  { config, blobs, hashes }: Pick<Depot, 'config' | 'hashes'> & { readonly blobs: Pick<Blobs, 'spool'> },
   stream: Readable,
   file: SpoolFile,
   { what, accountId }: Received,
@@ -61,7 +62,7 @@ export async function receive(
       await reception.take(piece)
       if (received - lookedAt < LOOK_BYTES) continue
       lookedAt = received
-      await expectRoom(config, { bytes: 0, what })
+      await expectRoom({ config, blobs }, { bytes: 0, what })
     }
     resolve(await reception.finish())
   })

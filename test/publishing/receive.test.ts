@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'tap'
+import { Spool } from '../../src/blobs/spool.ts'
 import { readConfig } from '../../src/config.ts'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 import { HashThreads } from '../../src/hart/hash-threads.ts'
@@ -31,7 +32,7 @@ test('an upload in one-byte pieces does not pile up in memory', async (t) => {
   }
   const stream = Readable.from(Array.from(bytes, (byte) => Buffer.from([byte])))
   const received = await receive(
-    { config: readConfig({}), hashes },
+    { config: readConfig({}), blobs: { spool: new Spool(folder, 'own') }, hashes },
     stream,
     { path, create },
     { what: 'a package', accountId: 1 },

@@ -238,7 +238,7 @@ export class DepotMetrics {
   #measureDisks(depot: Depot): void {
     const registers = [this.#registry]
     const labelNames = ['holds'] as const
-    const disks = async () => Object.entries(await readDiskSpace(depot.config).catch(() => ({}))) // a missing folder must not fail the other metrics
+    const disks = async () => Object.entries(await readDiskSpace(depot).catch(() => ({}))) // a missing folder must not fail the other metrics
     const free = new Gauge({
       name: 'hart_depot_disk_free_bytes',
       help: 'Free bytes on the disk of the database or the packages',

@@ -38,9 +38,9 @@ export async function readiness(depot: Depot): Promise<Readiness> {
   return { isReady: database === 'ok', database, disk, reasons }
 }
 
-async function diskState({ blobs, config }: Depot): Promise<string> {
-  await Promise.all([access(config.dataFolder, constants.W_OK), blobs.storage.check()])
-  const { database, packages } = await readDiskSpace(config)
+async function diskState(depot: Depot): Promise<string> {
+  await Promise.all([access(depot.config.dataFolder, constants.W_OK), depot.blobs.storage.check()])
+  const { database, packages } = await readDiskSpace(depot)
   const full = [database, packages].find(isFull)
   return full === undefined
     ? 'ok'
