@@ -56,13 +56,20 @@ export async function decodeXz(file: Payload, blocks: Iterable<XzBlock>, output:
 class Decoder {
   readonly #sink: XzOutput
   readonly #module = getModule()
-  readonly #stream = new WasmLzmaStream(this.#module)
-  readonly #input = allocate(BUFFER_BYTES)
-  readonly #output = allocate(BUFFER_BYTES)
+  readonly #memory: DisposableStack
+  readonly #stream: WasmLzmaStream
+  readonly #input: number
+  readonly #output: number
 
   constructor(sink: XzOutput) {
     this.#sink = sink
+    using memory = new DisposableStack()
+    this.#stream = memory.adopt(new WasmLzmaStream(this.#module), (stream) => stream.free())
+    this.#input = memory.adopt(allocate(BUFFER_BYTES), free)
+    this.#output = memory.adopt(allocate(BUFFER_BYTES), free)
+    memory.defer(() => end(this.#stream))
     decoderInit(this.#stream, MEMORY_LIMIT)
+    this.#memory = memory.move()
   }
 
   /** Decodes all of the input, at most 64 KiB, and writes what it unpacks to, unless the sink has enough before. */
@@ -89,10 +96,7 @@ class Decoder {
   }
 
   [Symbol.dispose](): void {
-    end(this.#stream)
-    this.#stream.free()
-    this.#module._free(this.#input)
-    this.#module._free(this.#output)
+    this.#memory.dispose()
   }
 }
 
@@ -101,4 +105,8 @@ function allocate(bytes: number): number {
   const address = getModule()._malloc(bytes)
   if (address === 0) throw new Error(NO_MEMORY)
   return address
+}
+
+function free(address: number): void {
+  getModule()._free(address)
 }

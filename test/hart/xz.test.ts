@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { getModule, initModule } from 'node-liblzma/wasm'
 import { test } from 'tap'
 import { PayloadFile } from '../../src/hart/payload-file.ts'
 import { decodeXz, DECODE_WINDOW_BYTES } from '../../src/hart/xz-decoder.ts'
@@ -201,3 +202,19 @@ for (const [what, xz, why] of refused) {
     t.end()
   })
 }
+
+test('a decoder that gets no memory for its state gives back its buffers', async (t) => {
+  await initModule()
+  const module = getModule()
+  const reserved = [200, 65536, 65536].map((bytes) => module._malloc(bytes))
+  const filling: number[] = []
+  t.teardown(() => filling.forEach((address) => module._free(address)))
+  for (const bytes of [2 ** 20, 2 ** 16, 2 ** 12, 2 ** 8, 2 ** 4])
+    for (let at = module._malloc(bytes); at !== 0; at = module._malloc(bytes)) filling.push(at)
+  for (const address of reserved) module._free(address)
+
+  await t.rejects(decode(t.testdir(), buildXz(Buffer.from('content'))), { name: 'LZMAMemoryError' })
+  const again = [200, 65536, 65536].map((bytes) => module._malloc(bytes))
+  filling.push(...again.filter((address) => address !== 0))
+  t.notOk(again.includes(0), 'there is room for another stream and its buffers')
+})
