@@ -1,4 +1,4 @@
-import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
+import type { FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 import { shapeFault } from '../../text/shape-fault.ts'
 
@@ -6,13 +6,12 @@ import { shapeFault } from '../../text/shape-fault.ts'
  * Validates requests against the schemas of routes, for fastify. Each fault has a message of the depot;
  * `params.keys` lists unknown fields.
  */
-export const validate: FastifySchemaCompiler<FastifySchema> =
+export const validate: FastifySchemaCompiler<z.ZodType> =
   ({ schema }) =>
   (data: unknown) => {
-    // Every route of this server has zod schemas, which fastify's type does not know.
-    const parsed = (schema as unknown as z.ZodType).safeParse(data, { error: shapeFault })
+    const parsed = schema.safeParse(data, { error: shapeFault })
     if (parsed.success) return { value: parsed.data }
-    const faults = parsed.error.issues.flatMap(faultsOf).map((issue) => {
+    const error = parsed.error.issues.flatMap(faultsOf).map((issue) => {
       const place = `/${issue.path.join('/')}`
       return {
         keyword: issue.code,
@@ -22,8 +21,7 @@ export const validate: FastifySchemaCompiler<FastifySchema> =
         params: issue.code === 'unrecognized_keys' ? { keys: issue.keys } : {},
       }
     })
-    // fastify takes a list of faults, like Ajv's, and makes the error itself; its type names only an error.
-    return { error: faults as unknown as Error }
+    return { error }
   }
 
 /**
