@@ -1,11 +1,15 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
+import type { Audience } from '../../../access/access.ts'
+import type { Db } from '../../../database/database.ts'
 import { TARGETS } from '../../../package/target.ts'
 import { listMembersAt, listPointersAt } from '../../../revisions/content-store.ts'
+import type { LinePage } from '../../../revisions/content-store.ts'
 import { findRevisionTime, getRevisionAt } from '../../../revisions/revision-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
+import type { View } from '../../../views/view.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { momentOf } from '../conventions/moment.ts'
@@ -20,28 +24,49 @@ const tags = ['content of views']
 const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
 const MemberPlace = z.tuple([z.string(), z.enum(TARGETS), z.int()])
 
+/** A list of a view's content. */
+interface ContentList<Item, Place> {
+  /** The name of the list in cursors. Pointers have none. */
+  readonly list?: string
+  readonly place: z.ZodType<Place>
+  readonly read: (
+    db: Db,
+    view: View,
+    revision: number,
+    page: LinePage<Place>,
+    audience: Audience,
+  ) => Promise<Item[]>
+  readonly placeOf: (item: Item) => unknown
+}
+
 export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
-  /** Resolves the view and revision of a request. All pages of one listing show the same revision. */
-  async function resolve(name: string, query: z.infer<typeof ContentQuery>) {
-    const { at, origin, name: packageName, limit } = query
-    const view = await getPastView(depot.db, name)
+  /** Reads a page of a list of a view. All pages of a listing show the same revision. */
+  async function readPage<Item, Place>(
+    request: FastifyRequest<{ Params: z.infer<typeof ViewPath>; Querystring: z.infer<typeof ContentQuery> }>,
+    reply: FastifyReply,
+    { list, place, read, placeOf }: ContentList<Item, Place>,
+  ) {
+    const { at, origin, name, limit } = request.query
+    const view = await getPastView(depot.db, request.params.view)
     const revision = await getRevisionAt(depot.db, view, momentOf(at))
-    const filter = {
+    const question = { view: view.name, revision, origin, name, list }
+    const after = placeIn(request.query, question, place)
+    const page = {
       ...(origin !== undefined && { origin }),
-      ...(packageName !== undefined && { name: packageName }),
+      ...(name !== undefined && { name }),
+      ...(after && { after }),
       limit: limit + 1,
     }
-    const made = wireTime(await findRevisionTime(depot.db, view.id, revision))
-    return {
-      view,
-      revision,
-      made,
-      filter,
-      question: { view: view.name, revision, origin, name: packageName },
+    const { items, next } = cutPage(request, reply, {
+      items: await read(depot.db, view, revision, page, audienceOf(request.caller)),
+      question,
       pinned: { at: String(revision) },
-    }
+      placeOf,
+    })
+    const made = wireTime(await findRevisionTime(depot.db, view.id, revision))
+    return { at: { view: view.name, revision, at: made }, items, next }
   }
 
   api.get(
@@ -57,33 +82,15 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       preSerialization: orText(contentText),
     },
     async (request, reply) => {
-      const { view, revision, made, filter, question, pinned } = await resolve(
-        request.params.view,
-        request.query,
-      )
-      const after = placeIn(request.query, question, LinePlace)
-      const found = await listPointersAt(
-        depot.db,
-        view,
-        revision,
-        { ...filter, ...(after && { after }) },
-        audienceOf(request.caller),
-      )
-      const { items, next } = cutPage(request, reply, {
-        items: found,
-        question,
-        pinned,
+      const { at, items, next } = await readPage(request, reply, {
+        place: LinePlace,
+        read: listPointersAt,
         placeOf: (pointer) => [pointer.package, pointer.target],
       })
-      return reply.send({
-        view: view.name,
-        revision,
-        at: made,
-        pointers: items.map(({ releaseId: _releaseId, checksum: _checksum, ...pointer }) =>
-          wireSince(pointer),
-        ),
-        next,
-      })
+      const pointers = items.map(({ releaseId: _releaseId, checksum: _checksum, ...pointer }) =>
+        wireSince(pointer),
+      )
+      return reply.send({ ...at, pointers, next })
     },
   )
 
@@ -100,27 +107,14 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       preSerialization: orText(membersText),
     },
     async (request, reply) => {
-      const listing = await resolve(request.params.view, request.query)
-      const { view, revision, made, filter, pinned } = listing
-      const question = { ...listing.question, list: 'members' }
-      const after = placeIn(request.query, question, MemberPlace)
-      const found = await listMembersAt(
-        depot.db,
-        view,
-        revision,
-        { ...filter, ...(after && { after }) },
-        audienceOf(request.caller),
-      )
-      const { items, next } = cutPage(request, reply, {
-        items: found,
-        question,
-        pinned,
+      const { at, items, next } = await readPage(request, reply, {
+        list: 'members',
+        place: MemberPlace,
+        read: listMembersAt,
         placeOf: (member) => member.place,
       })
       return reply.send({
-        view: view.name,
-        revision,
-        at: made,
+        ...at,
         members: items.map(({ place: _place, ...member }) => wireSince(member)),
         next,
       })

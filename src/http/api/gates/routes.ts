@@ -32,6 +32,17 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     })
   }
 
+  /** Names the view that a request freezes or thaws. Throws like `getView` and `mayChange`. */
+  async function viewToChange(
+    request: FastifyRequest<{ Params: { view: string } }>,
+    verb: string,
+  ): Promise<string> {
+    const view = await getView(depot.db, request.params.view)
+    request.subject = `${verb} ${view.name}`
+    mayChange(request, view, [])
+    return view.name
+  }
+
   async function visibleFreezes(request: FastifyRequest, freezes: readonly Freeze[]) {
     const known = await onlyKnown(depot.db, freezes, audienceOf(request.caller))
     return {
@@ -92,16 +103,9 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       onRequest: mayChangeView(depot),
     },
     async (request, reply) => {
-      const view = await getView(depot.db, request.params.view)
-      request.subject = `freeze ${view.name}`
-      mayChange(request, view, [])
-      const input = { view: view.name, ...parseFreeze(request.body) }
-      return reply.send(
-        await gatesFor(
-          request,
-          await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') }),
-        ),
-      )
+      const input = { view: await viewToChange(request, 'freeze'), ...parseFreeze(request.body) }
+      const view = await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') })
+      return reply.send(await gatesFor(request, view))
     },
   )
 
@@ -118,16 +122,9 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       onRequest: mayChangeView(depot),
     },
     async (request, reply) => {
-      const view = await getView(depot.db, request.params.view)
-      request.subject = `thaw ${view.name}`
-      mayChange(request, view, [])
-      const input = { view: view.name, ...parseOnly(request.query) }
-      return reply.send(
-        await gatesFor(
-          request,
-          await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') }),
-        ),
-      )
+      const input = { view: await viewToChange(request, 'thaw'), ...parseOnly(request.query) }
+      const view = await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') })
+      return reply.send(await gatesFor(request, view))
     },
   )
 
@@ -159,16 +156,9 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     },
     async (request, reply) => {
       request.subject = 'freeze every view'
-      return reply.send(
-        await visibleFreezes(
-          request,
-          await depot.writer.submit({
-            kind: 'freezeAll',
-            input: parseFreeze(request.body),
-            actor: actorOf(request, 'api'),
-          }),
-        ),
-      )
+      const input = parseFreeze(request.body)
+      const freezes = await depot.writer.submit({ kind: 'freezeAll', input, actor: actorOf(request, 'api') })
+      return reply.send(await visibleFreezes(request, freezes))
     },
   )
 
@@ -186,16 +176,9 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     },
     async (request, reply) => {
       request.subject = 'thaw every view'
-      return reply.send(
-        await visibleFreezes(
-          request,
-          await depot.writer.submit({
-            kind: 'thawAll',
-            input: { ...parseOnly(request.query) },
-            actor: actorOf(request, 'api'),
-          }),
-        ),
-      )
+      const input = { ...parseOnly(request.query) }
+      const freezes = await depot.writer.submit({ kind: 'thawAll', input, actor: actorOf(request, 'api') })
+      return reply.send(await visibleFreezes(request, freezes))
     },
   )
 }
