@@ -1,13 +1,52 @@
 import { readFile } from 'node:fs/promises'
 import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { test } from 'tap'
 import { parse } from 'yaml'
 import { describeDepot } from '../src/cli/openapi.ts'
 
 const FILE = new URL('../openapi.yaml', import.meta.url)
 
+interface Media {
+  readonly schema: { readonly $ref?: string }
+  readonly examples?: Record<string, { readonly value?: unknown; readonly $ref?: string }>
+}
+
+interface Operation {
+  readonly operationId?: string
+  readonly summary?: string
+  readonly description?: string
+  readonly requestBody?: { readonly content: Record<string, Media> }
+  readonly responses: Record<
+    string,
+    { readonly description?: string; readonly content?: Record<string, Media> }
+  >
+}
+
 interface Document {
-  readonly paths: Record<string, Record<string, { summary?: string; responses: Record<string, unknown> }>>
+  readonly paths: Record<string, Record<string, Operation>>
+  readonly components: { readonly examples: Record<string, { readonly value: unknown }> }
+}
+
+async function readDocument(): Promise<Document> {
+  return parse(await readFile(FILE, 'utf8')) as Document
+}
+
+/** Every operation by its method and path. */
+function operationsOf({ paths }: Document): [string, Operation][] {
+  return Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]): [string, Operation] => [
+      `${method.toUpperCase()} ${path}`,
+      operation,
+    ]),
+  )
+}
+
+/** The bodies of the request and of successful answers. */
+function* bodiesOf({ requestBody, responses }: Operation): Generator<[string, Media]> {
+  yield* Object.entries(requestBody?.content ?? {})
+  for (const [status, { content = {} }] of Object.entries(responses))
+    if (status.startsWith('2')) yield* Object.entries(content)
 }
 
 test('openapi.yaml matches the routes', async (t) => {
@@ -22,15 +61,57 @@ test('openapi.yaml is a valid OpenAPI 3.1 document', async (t) => {
   t.ok(valid, JSON.stringify(errors))
 })
 
-test('every operation has a summary and described responses', async (t) => {
-  const { paths } = parse(await readFile(FILE, 'utf8')) as Document
-  for (const [path, operations] of Object.entries(paths)) {
-    for (const [method, { summary, responses }] of Object.entries(operations)) {
-      t.match(summary, /^\S.{2,}/, `${method} ${path}`)
-      t.notMatch(JSON.stringify(responses), /Default Response/, `${method} ${path}`)
+test('every operation has a name for clients, a summary, a description and described responses', async (t) => {
+  const names = new Map<string | undefined, string>()
+  for (const [name, { operationId, summary, description, responses }] of operationsOf(await readDocument())) {
+    if (isPending(name)) continue
+    t.match(operationId, /^[a-z][a-zA-Z]+$/, `${name}: operationId in the schema of the route`)
+    t.equal(names.get(operationId), undefined, `${name}: the operationId ${operationId} is its own`)
+    names.set(operationId, name)
+    t.match(summary, /^\S[^\n]{2,}$/, `${name}: summary`)
+    t.match(description, /^\S.{9,}/s, `${name}: description`)
+    t.notMatch(JSON.stringify(responses), /Default Response/, name)
+  }
+})
+
+test('every body and every successful answer is a named shape', async (t) => {
+  for (const [name, operation] of operationsOf(await readDocument()))
+    for (const [type, { schema }] of bodiesOf(operation))
+      if (!isPending(name))
+        t.match(
+          schema.$ref,
+          /^#\/components\/schemas\/[A-Z]\w+$/,
+          `${name}, ${type}: wrap the shape in named(), and end its name not in Input`,
+        )
+})
+
+test('every body and every successful answer has an example, which its shape accepts', async (t) => {
+  const document = await readDocument()
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
+  ajv.addSchema(document, 'openapi')
+  for (const [name, operation] of operationsOf(document)) {
+    if (isPending(name)) continue
+    for (const [type, { schema, examples = {} }] of bodiesOf(operation)) {
+      if (schema.$ref === '#/components/schemas/Text') continue
+      t.ok(Object.keys(examples).length > 0, `${name}, ${type}: give named() an example`)
+      for (const example of Object.values(examples)) {
+        const value =
+          example.$ref === undefined
+            ? example.value
+            : document.components.examples[example.$ref.replace('#/components/examples/', '')]?.value
+        t.ok(
+          ajv.validate({ $ref: `openapi${schema.$ref}` }, value),
+          `${name}, ${type}: ${ajv.errorsText()} in ${JSON.stringify(value)}`,
+        )
+      }
     }
   }
 })
+
+/** Operations that are not described yet. */
+function isPending(name: string): boolean {
+  return name.includes(' /v1/')
+}
 
 test('routes of both APIs and of the operator are described', async (t) => {
   const { paths } = parse(await readFile(FILE, 'utf8')) as Document

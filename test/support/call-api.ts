@@ -16,12 +16,18 @@ export interface ApiAnswer {
   readonly differences: string
 }
 
+interface Response {
+  readonly description: string
+  readonly content?: Record<string, { readonly schema: object }>
+}
+
 interface Operation {
-  readonly responses: Record<string, { readonly content?: Record<string, { readonly schema: object }> }>
+  readonly responses: Record<string, Response | { readonly $ref: string }>
 }
 
 const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
   paths: Record<string, Record<string, Operation>>
+  components: { responses: Record<string, Response> }
 }
 const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true }).addSchema(
   document,
@@ -71,16 +77,22 @@ function differences(
   const operation = template === undefined ? undefined : document.paths[template]?.[method]
   if (template === undefined || operation === undefined)
     return answer.status === 404 ? '' : `${method} ${path} is not described`
-  const status = operation.responses[answer.status]
-    ? String(answer.status)
-    : `${Math.trunc(answer.status / 100)}XX`
-  const described = operation.responses[status]
-  if (described === undefined) return `${answer.status} is not described for ${method} ${template}`
-  if (described.content === undefined)
+  const { status } = answer
+  const response = operation.responses[status]
+  if (response === undefined) return `${status} is not described for ${method} ${template}`
+  const place =
+    '$ref' in response
+      ? response.$ref.split('/').slice(1)
+      : ['paths', template, method, 'responses', String(status)]
+  const described = '$ref' in response ? document.components.responses[place.at(-1) ?? ''] : response
+  if (described?.content === undefined)
     return answer.body === undefined ? '' : 'the answer has a body, and none is described'
   if (described.content[type] === undefined) return `${type} is not described for ${method} ${template}`
   if (answer.body === undefined) return ''
-  const at = ['paths', template, method, 'responses', status, 'content', type, 'schema'].map((part) =>
+  const { code } = answer.body as { code?: string }
+  if (type === 'application/problem+json' && !described.description.includes(`\`${code}\``))
+    return `${code} is not among the errors of ${method} ${template}`
+  const at = [...place, 'content', type, 'schema'].map((part) =>
     part.replaceAll('~', '~0').replaceAll('/', '~1'),
   )
   const validate = ajv.getSchema(`openapi#/${at.map(encodeURIComponent).join('/')}`)

@@ -1,9 +1,11 @@
 import swagger from '@fastify/swagger'
-import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import fastify from 'fastify'
 import type { RouteOptions } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { stringify } from 'yaml'
 import { describeHabitatRoute } from '../habitat/describe-route.ts'
+import { completeDocument } from './document.ts'
+import type { Document } from './document.ts'
 
 const INFO = {
   title: 'hart-depot',
@@ -42,48 +44,41 @@ export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<str
       components: { securitySchemes: SECURITY_SCHEMES },
       security: [{}, { bearer: [] }, { basic: [] }],
     },
-    transform: (route) =>
-      route.url.startsWith('/v1/')
-        ? { schema: describeHabitatRoute(String(route.route.method), route.url), url: route.url }
-        : described(jsonSchemaTransform(route)),
-    transformObject: sortShapes,
+    transform: (route) => {
+      if (route.url.startsWith('/v1/'))
+        return { schema: describeHabitatRoute(String(route.route.method), route.url), url: route.url }
+      const { schema, ...made } = jsonSchemaTransform(route)
+      const { errors, examples, ...described } = schema
+      return {
+        ...made,
+        schema: { ...withDescriptions(described), 'x-errors': errors, 'x-examples': examples },
+      }
+    },
+    transformObject: jsonSchemaTransformObject,
   })
   for (const { method, url, schema } of routes)
     if (method !== 'HEAD')
       app.route({ method, url, ...(schema && { schema }), handler: async () => undefined })
   await app.ready()
-  const document = app.swagger({ yaml: true })
+  const document = structuredClone(app.swagger()) as unknown as Document
   await app.close()
-  return `# Generated from the routes by \`npm run openapi\`: do not edit.\n${document}`
+  completeDocument(document)
+  // The server URL is relative to the document, because the depot may be below a path of its host.
+  // @fastify/swagger accepts only URLs and absolute paths.
+  const yaml = stringify({ ...document, servers: [{ url: '.' }] }, { aliasDuplicateObjects: false })
+  return `# Generated from the routes by \`npm run openapi\`: do not edit.\n${yaml}`
 }
 
+type Schema = ReturnType<typeof jsonSchemaTransform>['schema']
+
 /** Adds a description, which OpenAPI requires, to responses that only refer to a named schema. */
-function described(route: ReturnType<typeof jsonSchemaTransform>): ReturnType<typeof jsonSchemaTransform> {
-  const answers = Object.entries((route.schema.response ?? {}) as Record<string, object>)
+function withDescriptions(schema: Schema): Schema {
+  const answers = Object.entries((schema.response ?? {}) as Record<string, object>)
   const response = answers.map(([status, answer]) => [
     status,
     '$ref' in answer
       ? { description: MEANINGS[status] ?? 'success', content: { 'application/json': { schema: answer } } }
       : answer,
   ])
-  return { ...route, schema: { ...route.schema, response: Object.fromEntries(response) as object } }
-}
-
-/**
- * Sorts the named shapes, and removes the second schema that the library generates for the requests of each:
- * named shapes are only used in responses.
- */
-const sortShapes: NonNullable<FastifyDynamicSwaggerOptions['transformObject']> = (document) => {
-  const made = jsonSchemaTransformObject(document)
-  const { schemas = {}, ...others } = ('components' in made ? made.components : undefined) ?? {}
-  const shapes = Object.entries(schemas)
-    .filter(([name]) => !name.endsWith('Input'))
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-  // The server URL is relative to the document, because the depot may be below a path of its host.
-  // @fastify/swagger accepts only URLs and absolute paths.
-  return {
-    ...made,
-    components: { ...others, schemas: Object.fromEntries(shapes) },
-    servers: [{ url: '.' }],
-  } as ReturnType<typeof jsonSchemaTransformObject>
+  return { ...schema, response: Object.fromEntries(response) as object }
 }

@@ -1,18 +1,34 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { z } from 'zod'
+import { named } from '../requests/described.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { MetricsText } from './metrics.ts'
 import { readiness } from './readiness.ts'
 
 const tags = ['operation']
-const Readiness = z.object({
-  ready: z.boolean(),
-  database: z.string(),
-  disk: z.string().describe('ok, or the reason why writes are refused; reads still work'),
-  reasons: z
-    .array(z.string())
-    .describe('problems the operator should fix, one sentence each; empty if all is well'),
-})
+const Readiness = named(
+  'Readiness',
+  z.object({
+    ready: z.boolean(),
+    database: z.string(),
+    disk: z.string().describe('ok, or the reason why writes are refused; reads still work'),
+    reasons: z
+      .array(z.string())
+      .describe('problems the operator should fix, one sentence each; empty if all is well'),
+  }),
+  { ready: true, database: 'ok', disk: 'ok', reasons: [] },
+)
+const Alive = named('Alive', z.string().describe('the word ok'), 'ok\n')
+const Metrics = named(
+  'Metrics',
+  z.string().describe('the text format of Prometheus'),
+  'depot_info{version="1.0.0"} 1\n',
+)
+const Description = named(
+  'OpenApi',
+  z.string().describe('an OpenAPI 3.1 document'),
+  'openapi: 3.1.0\ninfo:\n  title: hart-depot\n',
+)
 
 /** Routes for the operator's tools: health, readiness, metrics and openapi.yaml, which describes `routes`. */
 export async function operatorRoutes(
@@ -36,7 +52,16 @@ export async function operatorRoutes(
 
   app.get(
     '/healthz',
-    { schema: { tags, summary: 'Answers ok while the process runs', response: plain('ok') } },
+    {
+      schema: {
+        operationId: 'isAlive',
+        tags,
+        summary: 'Answers while the process runs',
+        description: 'For a liveness probe. Reads nothing.',
+
+        response: plain('ok', Alive),
+      },
+    },
     (_request, reply) => reply.type('text/plain').send('ok\n'),
   )
 
@@ -44,9 +69,12 @@ export async function operatorRoutes(
     '/readyz',
     {
       schema: {
+        operationId: 'isReady',
         tags,
-        summary: 'Whether the depot is ready for requests',
-        response: { 200: Readiness.describe('ready'), 503: Readiness.describe('not ready') },
+        summary: 'Tells whether the depot is ready for requests',
+        description: 'For a readiness probe. Also lists what the operator should fix.',
+
+        response: { 200: answer('ready', Readiness), 503: answer('not ready', Readiness) },
       },
     },
     async (_request, reply) => {
@@ -57,7 +85,16 @@ export async function operatorRoutes(
 
   app.get(
     '/metrics',
-    { schema: { tags, summary: 'Metrics for Prometheus', response: plain('metrics') } },
+    {
+      schema: {
+        operationId: 'getMetrics',
+        tags,
+        summary: 'Shows metrics for Prometheus',
+        description: 'In the text format of Prometheus. Counters of all threads are added up.',
+
+        response: plain('metrics', Metrics),
+      },
+    },
     async (request, reply) => {
       request.isVital = true
       const { type, body } = await metricsText()
@@ -69,10 +106,13 @@ export async function operatorRoutes(
     '/openapi.yaml',
     {
       schema: {
+        operationId: 'getOpenApi',
         tags,
-        summary: 'This document',
+        summary: 'Downloads this document',
+        description: 'OpenAPI 3.1, as YAML.',
+
         response: {
-          200: { description: 'OpenAPI 3.1', content: { 'application/yaml': { schema: z.string() } } },
+          200: { description: 'OpenAPI 3.1', content: { 'application/yaml': { schema: Description } } },
         },
       },
     },
@@ -83,6 +123,10 @@ export async function operatorRoutes(
   )
 }
 
-function plain(description: string) {
-  return { 200: { description, content: { 'text/plain': { schema: z.string() } } } }
+function answer(description: string, schema: z.ZodType) {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+function plain(description: string, schema: z.ZodType) {
+  return { 200: { description, content: { 'text/plain': { schema } } } }
 }

@@ -106,6 +106,11 @@ const API_STATUS: Partial<Record<ErrorCode, number>> = {
   target_malformed: 400,
 }
 
+/** Returns the HTTP status of an error below `/api` and on the operator's routes. */
+export function apiStatus(code: ErrorCode): number {
+  return API_STATUS[code] ?? MEANINGS[code].status
+}
+
 /** Replies with a problem document (RFC 9457), for `/api` and the operator's routes. */
 export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, status, detail, parts } = describe(error, request, reply)

@@ -21,8 +21,11 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     '/whoami',
     {
       schema: {
+        operationId: 'whoAmI',
         tags: ['accounts'],
-        summary: 'The account of the token, and its rights',
+        summary: 'Shows the account of the token, and its rights',
+        description: 'For checking a token: answers 401 without a valid one.',
+
         querystring: FormatQuery,
         response: textToo(WhoAmI),
       },
@@ -39,8 +42,12 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     '/accounts/:account',
     {
       schema: {
+        operationId: 'getAccount',
         tags: ['accounts'],
-        summary: 'Whether an account with this name exists',
+        summary: 'Shows whether an account exists',
+        description: 'For tokens that may manage.',
+        errors: ['forbidden', 'not_found'],
+
         params: AccountPath,
         querystring: FormatQuery,
         response: textToo(Account),

@@ -36,16 +36,25 @@ const LatestQuery = TargetQuery.extend({
 })
 
 const ROUTES = [
-  ['/views/:view/latest/:origin/:name', LinePath, 'The latest release of a package'],
-  ['/views/:view/latest/:origin/:name/:version', VersionPath, 'The latest release of one version'],
+  ['/views/:view/latest/:origin/:name', LinePath, 'getLatest', 'Shows the latest release of a package'],
+  [
+    '/views/:view/latest/:origin/:name/:version',
+    VersionPath,
+    'getLatestOfVersion',
+    'Shows the latest release of one version',
+  ],
 ] as const
 
 export function latestRoutes(app: FastifyInstance, context: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
-  for (const [url, params, summary] of ROUTES) {
+  for (const [url, params, operationId, summary] of ROUTES) {
     const schema = {
+      operationId,
       tags: ['content of views'],
       summary,
+      description:
+        'Answered from memory. Without target, for x86_64-linux. With wait, the answer comes when the entity tag differs from If-None-Match, or is 304 when the time is over. With min_revision, the answer is of this revision or a later one.',
+      errors: ['not_found', 'other_history', 'stale_revision'] as const,
       params,
       querystring: LatestQuery,
       response: textToo(Latest),

@@ -73,8 +73,12 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/views/:view/content',
     {
       schema: {
+        operationId: 'listContent',
         tags,
-        summary: 'The latest releases of a view, now or at an earlier time',
+        summary: 'Lists the latest releases of a view',
+        description: 'Now, or with at as the view was then. All pages show the same revision.',
+        errors: ['not_found', 'other_history'],
+
         params: ViewPath,
         querystring: ContentQuery,
         response: textToo(Content),
@@ -98,8 +102,12 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/views/:view/members',
     {
       schema: {
+        operationId: 'listMembers',
         tags,
-        summary: 'All releases of a view, now or at an earlier time',
+        summary: 'Lists all releases of a view',
+        description: 'Now, or with at as the view was then. All pages show the same revision.',
+        errors: ['not_found', 'other_history'],
+
         params: ViewPath,
         querystring: ContentQuery,
         response: textToo(Members),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CHECKSUM, EARLIER_IDENT, IDENT, NOW, TARGET, YESTERDAY } from '../conventions/examples.ts'
 import {
   AtRevision,
   Ident,
@@ -33,14 +34,29 @@ const Pointer = named(
     .describe('the latest release of a package, and since when'),
 )
 
-export const Content = named('Content', z.object({ ...AtRevision, pointers: z.array(Pointer), next: Next }))
+export const Content = named('Content', z.object({ ...AtRevision, pointers: z.array(Pointer), next: Next }), {
+  view: 'acceptance',
+  revision: 12,
+  at: NOW,
+  pointers: [{ package: 'acme/app', target: TARGET, ident: IDENT, since_revision: 12, since: NOW }],
+  next: null,
+})
 
 const Member = named(
   'Member',
   z.object({ ident: Ident, target: Target, since_revision: Revision, since: Time }),
 )
 
-export const Members = named('Members', z.object({ ...AtRevision, members: z.array(Member), next: Next }))
+export const Members = named('Members', z.object({ ...AtRevision, members: z.array(Member), next: Next }), {
+  view: 'acceptance',
+  revision: 12,
+  at: NOW,
+  members: [
+    { ident: IDENT, target: TARGET, since_revision: 12, since: NOW },
+    { ident: EARLIER_IDENT, target: TARGET, since_revision: 7, since: YESTERDAY },
+  ],
+  next: null,
+})
 
 export const Latest = named(
   'Latest',
@@ -54,4 +70,12 @@ export const Latest = named(
       'the revision that made this release the latest; null for the latest of one version',
     ),
   }),
+  {
+    view: 'acceptance',
+    package: 'acme/app',
+    target: TARGET,
+    ident: IDENT,
+    checksum: CHECKSUM,
+    revision: 12,
+  },
 )

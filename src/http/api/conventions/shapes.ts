@@ -6,10 +6,7 @@ import { TARGETS } from '../../../package/target.ts'
 // slow for long lists; the compiler and the tests compare them with their shapes. Changes are additive: fields may be added, but not
 // removed or given another meaning.
 
-/** Gives a shape a name of its own in openapi.yaml. */
-export function named<Shape extends z.ZodType>(id: string, shape: Shape): Shape {
-  return shape.meta({ id })
-}
+export { named } from '../../requests/described.ts'
 
 /** Returns a string that a parser of the core accepts. The parser's error message goes to the caller. */
 export function textOf(parse: (text: string) => unknown) {

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import { formatPosition, parsePosition } from '../../../ledger/position.ts'
 import { orText, prefersEvents } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -9,7 +8,7 @@ import { textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
 import { firstPage, parsePlace, positionAt, parseFilter } from './pages.ts'
-import { Events, EventsHeaders, EventsQuery, LedgerHead } from './shapes.ts'
+import { EventStream, Events, EventsHeaders, EventsQuery, LedgerHead } from './shapes.ts'
 import { EventStreams } from './stream.ts'
 import { eventsText, ledgerText } from './text.ts'
 import { wireEntry } from './wire.ts'
@@ -24,21 +23,19 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
 
   const described = textToo(Events)
   const stream = {
-    [EVENT_STREAM]: {
-      schema: z
-        .string()
-        .describe(
-          'id: the sequence number, or the position; event: the kind, or sealed; data: the entry as JSON',
-        ),
-    },
+    [EVENT_STREAM]: { schema: EventStream },
   }
   api.get(
     '/events',
     {
       schema: {
+        operationId: 'listEvents',
         tags,
-        summary:
-          'The ledger entries after an entry: in pages, with long polling (wait), or as a stream (Accept: text/event-stream)',
+        summary: 'Lists ledger entries, waits for new ones, or streams them',
+        description:
+          'Pages start after the entry that after names. With wait, an empty page is held until an entry arrives; the answer may also be empty when the time is over. With Accept: text/event-stream, entries are sent as they are committed. Continue after position, or with Last-Event-ID: nothing is missed and nothing comes twice. other_history means that the depot was restored from an older copy: read again from the beginning.',
+        errors: ['conflict', 'other_history'],
+
         querystring: EventsQuery,
         headers: EventsHeaders,
         response: {
@@ -83,8 +80,11 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
     '/ledger',
     {
       schema: {
+        operationId: 'getLedgerHead',
         tags,
-        summary: 'The last entry of the ledger',
+        summary: 'Shows the last entry of the ledger',
+        description: 'Its position is the place from which to wait for new entries.',
+
         querystring: FormatQuery,
         response: textToo(LedgerHead),
       },

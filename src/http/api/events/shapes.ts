@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { KINDS } from '../../../events/visibility.ts'
 import { POSITION } from '../../../ledger/position.ts'
+import { CHECKSUM, EARLIER_IDENT, HASH, IDENT, NOW, TARGET } from '../conventions/examples.ts'
 import { MAX_PAGE_SIZE, Next, Time, DEFAULT_PAGE, Wait, named } from '../conventions/shapes.ts'
 
 const Sequence = z.int().min(0)
@@ -77,6 +78,31 @@ export const Events = named(
     position: Position.describe('through as a position'),
     next: Next.describe('the URL of the next page; null at the end of the ledger'),
   }),
+  {
+    events: [
+      {
+        sequence: 812,
+        digest: CHECKSUM,
+        hash: HASH,
+        at: NOW,
+        kind: 'promotion',
+        actor: 'ci',
+        client: 'curl/8.5.0',
+        event: {
+          kind: 'promotion',
+          view: 'acceptance',
+          revision: 12,
+          act: 'promote',
+          joined: [{ ident: IDENT, target: TARGET }],
+          left: [],
+          pointers: [{ package: 'acme/app', target: TARGET, from: EARLIER_IDENT, to: IDENT }],
+        },
+      },
+    ],
+    through: 812,
+    position: '812-9c0f1b2a3d4e5f60',
+    next: null,
+  },
 )
 
 export const LedgerHead = named(
@@ -93,4 +119,15 @@ export const LedgerHead = named(
         .describe('changes each time the depot is restored from an older copy; null if it never was'),
     })
     .describe('the last entry of the ledger'),
+  { sequence: 812, hash: HASH, at: NOW, position: '812-9c0f1b2a3d4e5f60', incarnation: null },
+)
+
+export const EventStream = named(
+  'EventStream',
+  z
+    .string()
+    .describe(
+      'id: the sequence number, or the position; event: the kind, or sealed; data: the entry as JSON (LedgerEvent)',
+    ),
+  `id: 812\nevent: promotion\ndata: {"sequence":812,"digest":"${CHECKSUM}","hash":"${HASH}"}\n\n`,
 )

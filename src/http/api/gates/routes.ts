@@ -54,8 +54,12 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/views/:view/gates',
     {
       schema: {
+        operationId: 'getGates',
         tags,
-        summary: "A view's rules",
+        summary: 'Shows the rules of a view',
+        description: 'With the freezes that are in force now.',
+        errors: ['not_found'],
+
         params: ViewPath,
         querystring: FormatQuery,
         response: textToo(GatesShape),
@@ -70,8 +74,12 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/views/:view/gates',
     {
       schema: {
+        operationId: 'setGates',
         tags,
-        summary: 'Replaces all rules of a view (administrators only)',
+        summary: 'Replaces the rules of a view',
+        description: 'Administrators only. Absent fields remove their rule. Safe to repeat.',
+        errors: ['forbidden', 'not_found', 'refused'],
+
         params: ViewPath,
         body: GatesBody,
         response: answers(GatesShape),
@@ -93,9 +101,13 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/views/:view/freeze',
     {
       schema: {
+        operationId: 'freezeView',
         tags,
-        summary:
-          'Freezes a view, or only its packages of an origin or a name, until a time or until the freeze is ended (administrators and promoters of the view)',
+        summary: 'Freezes a view, or packages in it',
+        description:
+          'For administrators and promoters of the view. Until a time, or until the freeze is ended. With origin, name or both, only these packages. A freeze of the same packages is replaced. Safe to repeat. A view has at most 100 freezes.',
+        errors: ['conflict', 'forbidden', 'ident_malformed', 'not_found', 'refused'],
+
         params: ViewPath,
         body: FreezeBody,
         response: answers(GatesShape),
@@ -113,8 +125,12 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/views/:view/freeze',
     {
       schema: {
+        operationId: 'thawView',
         tags,
-        summary: 'Ends the freeze of the whole view, or the one of exactly this origin and name',
+        summary: 'Ends a freeze of a view',
+        description: 'The freeze of the whole view, or with origin and name the one of exactly these.',
+        errors: ['conflict', 'forbidden', 'ident_malformed', 'not_found', 'refused'],
+
         params: ViewPath,
         querystring: ThawQuery,
         response: answers(GatesShape),
@@ -132,8 +148,11 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/freeze',
     {
       schema: {
+        operationId: 'listFreezes',
         tags,
-        summary: 'The freezes that apply to all views',
+        summary: 'Lists the freezes of all views',
+        description: 'Freezes of single views are among the rules of each view.',
+
         querystring: FormatQuery,
         response: textToo(Freezes),
       },
@@ -146,9 +165,13 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/freeze',
     {
       schema: {
+        operationId: 'freezeAllViews',
         tags,
-        summary:
-          'Freezes all views, including future ones, except unstable, which every upload joins (administrators only)',
+        summary: 'Freezes all views',
+        description:
+          'Administrators only. Includes future views, but not unstable, which every upload joins. At most 100 freezes. Safe to repeat.',
+        errors: ['conflict', 'forbidden', 'ident_malformed'],
+
         body: FreezeBody,
         response: answers(Freezes),
       },
@@ -166,9 +189,13 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/freeze',
     {
       schema: {
+        operationId: 'thawAllViews',
         tags,
-        summary:
-          'Ends the freeze of all views, or the one of exactly this origin and name. Freezes of single views continue (administrators only)',
+        summary: 'Ends a freeze of all views',
+        description:
+          'Administrators only. The freeze of everything, or with origin and name the one of exactly these. Freezes of single views continue.',
+        errors: ['conflict', 'forbidden', 'ident_malformed', 'not_found'],
+
         querystring: ThawQuery,
         response: answers(Freezes),
       },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NEXT_WEEK, NOW } from '../conventions/examples.ts'
 import { Time, ViewName, named } from '../conventions/shapes.ts'
 import { Only, Reason } from '../promotions/shapes.ts'
 
@@ -11,16 +12,20 @@ const MAX_PROPOSAL_SECONDS = 90 * 86_400
 
 // Requests
 
-export const FreezeBody = z.strictObject({
-  reason: Reason,
-  until: Time.optional().describe('when the freeze ends'),
-  ...Only,
-})
+export const FreezeBody = named(
+  'NewFreeze',
+  z.strictObject({
+    reason: Reason,
+    until: Time.optional().describe('when the freeze ends'),
+    ...Only,
+  }),
+  { reason: 'holidays', until: NEXT_WEEK },
+)
 export const ThawQuery = z.strictObject({ ...Only })
 
 const Accounts = z.array(z.string()).min(1).max(MAX_ACCOUNTS)
 
-export const GatesBody = z.strictObject({
+const gates = z.strictObject({
   requires: z
     .array(
       z.strictObject({
@@ -72,6 +77,17 @@ export const GatesBody = z.strictObject({
     .describe('accounts that may override rules, in addition to administrators'),
 })
 
+const EXAMPLE: z.input<typeof gates> = {
+  requires: [{ view: 'union', as: 'current', soak_seconds: 3_600 }],
+  closure: 'depot',
+  downgrade: 'refuse',
+  promoters: ['ci', 'jane'],
+  approval: { approvers: ['jane'], expires_seconds: 86_400 },
+  overriders: null,
+}
+
+export const GatesBody = named('NewGates', gates, EXAMPLE)
+
 // Responses
 
 export const FreezeShape = named(
@@ -95,11 +111,17 @@ export const Frozen = z
 
 export const GatesShape = named(
   'Gates',
-  GatesBody.extend({
+  gates.extend({
     view: ViewName,
     frozen: Frozen.nullable(),
     freezes: z.array(FreezeShape).describe('the freezes of the view in force now that the caller may see'),
   }),
+  {
+    view: 'rehearsal',
+    ...EXAMPLE,
+    frozen: null,
+    freezes: [],
+  },
 )
 
 export const Freezes = named(
@@ -107,4 +129,17 @@ export const Freezes = named(
   z
     .object({ freezes: z.array(FreezeShape) })
     .describe('the freezes of all views in force now that the caller may see'),
+  {
+    freezes: [
+      {
+        view: null,
+        origin: null,
+        name: null,
+        reason: 'holidays',
+        until: NEXT_WEEK,
+        by: 'jane',
+        since: NOW,
+      },
+    ],
+  },
 )

@@ -42,8 +42,12 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/views/:view/history',
     {
       schema: {
+        operationId: 'listRevisions',
         tags,
-        summary: 'The revisions of a view, newest first',
+        summary: 'Lists the revisions of a view',
+        description: 'Newest first.',
+        errors: ['not_found'],
+
         params: ViewPath,
         querystring: PageQuery,
         response: textToo(History),
@@ -73,8 +77,12 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/views/:view/revisions/:revision',
     {
       schema: {
+        operationId: 'getRevision',
         tags,
-        summary: 'One revision of a view',
+        summary: 'Shows a revision of a view',
+        description: 'What joined, what left, and how latest moved.',
+        errors: ['not_found'],
+
         params: RevisionPath,
         querystring: FormatQuery,
         response: textToo(RevisionShape),
@@ -97,8 +105,12 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/views/:view/diff',
     {
       schema: {
+        operationId: 'compareViews',
         tags,
-        summary: 'The differences between the latest releases of two views or two states of a view',
+        summary: 'Compares two views, or two states of a view',
+        description: 'Lists the packages whose latest release differs. All pages compare the same revisions.',
+        errors: ['not_found', 'other_history'],
+
         params: ViewPath,
         querystring: DiffQuery,
         response: textToo(Diff),
@@ -148,8 +160,12 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/views/:view/pointers/:origin/:name',
     {
       schema: {
+        operationId: 'listHolders',
         tags,
-        summary: 'The latest releases of a package over time',
+        summary: 'Lists what was latest of a package, and when',
+        description: 'Newest first.',
+        errors: ['not_found'],
+
         params: LinePath,
         querystring: HoldersQuery,
         response: textToo(Holders),

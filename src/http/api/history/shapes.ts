@@ -2,6 +2,15 @@ import { z } from 'zod'
 import { VIEW_RULES } from '../../../views/rule.ts'
 import { ACTS } from '../../../views/view.ts'
 import {
+  CHECKSUM,
+  EARLIER_CHECKSUM,
+  EARLIER_IDENT,
+  IDENT,
+  NOW,
+  TARGET,
+  YESTERDAY,
+} from '../conventions/examples.ts'
+import {
   AtRevision,
   Ident,
   Next,
@@ -41,38 +50,61 @@ export const HoldersQuery = PageQuery.extend({ target: Target.optional() })
 const Only = z.object({ origin: z.string().nullable(), name: z.string().nullable() })
 const ReleaseName = z.object({ ident: Ident, target: Target })
 
-export const RevisionShape = named(
-  'Revision',
-  z
-    .object({
-      revision: Revision,
-      at: Time,
-      act: z.enum(ACTS),
-      actor: z.string().nullable().describe('the account; null for changes by the depot itself'),
-      client: z.string().describe('the User-Agent of the client'),
-      cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview']).nullable(),
-      reason: z.string().nullable(),
-      of: Revision.nullable().describe('the revision that a rollback restored or a revert undid'),
-      only: Only.nullable().describe('the packages to which a rollback or revert was restricted'),
-      rule: z.enum(VIEW_RULES).nullable().describe('the new rule of the view, if this revision changed it'),
-      source: Source.nullable().describe('the source of the releases'),
-      proposer: z.string().nullable().describe('the author of the proposal that the actor approved'),
-      override: z
-        .object({ reason: z.string(), refusals: z.array(z.string()) })
-        .nullable()
-        .describe('the overridden refusals, and the reason'),
-      joined: z.array(ReleaseName),
-      left: z.array(ReleaseName),
-      pointers: z.array(PointerMove),
-    })
-    .describe(
-      'one change of a view. Releases that the caller may not see are omitted, and then the reason is, too',
-    ),
-)
+const revision = z
+  .object({
+    revision: Revision,
+    at: Time,
+    act: z.enum(ACTS),
+    actor: z.string().nullable().describe('the account; null for changes by the depot itself'),
+    client: z.string().describe('the User-Agent of the client'),
+    cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview']).nullable(),
+    reason: z.string().nullable(),
+    of: Revision.nullable().describe('the revision that a rollback restored or a revert undid'),
+    only: Only.nullable().describe('the packages to which a rollback or revert was restricted'),
+    rule: z.enum(VIEW_RULES).nullable().describe('the new rule of the view, if this revision changed it'),
+    source: Source.nullable().describe('the source of the releases'),
+    proposer: z.string().nullable().describe('the author of the proposal that the actor approved'),
+    override: z
+      .object({ reason: z.string(), refusals: z.array(z.string()) })
+      .nullable()
+      .describe('the overridden refusals, and the reason'),
+    joined: z.array(ReleaseName),
+    left: z.array(ReleaseName),
+    pointers: z.array(PointerMove),
+  })
+  .describe(
+    'one change of a view. Releases that the caller may not see are omitted, and then the reason is, too',
+  )
+
+const EXAMPLE: z.input<typeof revision> = {
+  revision: 12,
+  at: NOW,
+  act: 'promote',
+  actor: 'ci',
+  client: 'curl/8.5.0',
+  cause: null,
+  reason: 'build 4711',
+  of: null,
+  only: null,
+  rule: null,
+  source: null,
+  proposer: null,
+  override: null,
+  joined: [{ ident: IDENT, target: TARGET }],
+  left: [],
+  pointers: [{ package: 'acme/app', target: TARGET, from: EARLIER_IDENT, to: IDENT }],
+}
+
+export const RevisionShape = named('Revision', revision, EXAMPLE)
 
 export const History = named(
   'History',
   z.object({ view: ViewName, revisions: z.array(RevisionShape), next: Next }),
+  {
+    view: 'acceptance',
+    revisions: [EXAMPLE],
+    next: '/api/v1/views/acceptance/history?cursor=WyJnNWx4dzZzNCIsMTJd',
+  },
 )
 
 const Checksum = z.string().describe('BLAKE2b-256 of the file')
@@ -102,6 +134,22 @@ export const Diff = named(
     differences: z.array(Difference),
     next: Next,
   }),
+  {
+    from: { view: 'acceptance', revision: 11, at: YESTERDAY },
+    to: { view: 'acceptance', revision: 12, at: NOW },
+    differences: [
+      {
+        package: 'acme/app',
+        target: TARGET,
+        from: EARLIER_IDENT,
+        to: IDENT,
+        from_checksum: EARLIER_CHECKSUM,
+        to_checksum: CHECKSUM,
+        change: 'moved',
+      },
+    ],
+    next: null,
+  },
 )
 
 /** The time between two revisions, which may not have ended. */
@@ -121,4 +169,14 @@ export const Holders = named(
     holders: z.array(z.object({ ident: Ident, ...Interval })).describe('newest first'),
     next: Next,
   }),
+  {
+    view: 'acceptance',
+    package: 'acme/app',
+    target: TARGET,
+    holders: [
+      { ident: IDENT, from_revision: 12, since: NOW, to_revision: null, until: null },
+      { ident: EARLIER_IDENT, from_revision: 7, since: YESTERDAY, to_revision: 12, until: NOW },
+    ],
+    next: null,
+  },
 )

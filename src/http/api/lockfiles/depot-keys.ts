@@ -22,13 +22,12 @@ import { administratorOnly, needs } from '../../requests/rights.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
-import { DepotKeys, OwnKeyPath, TrustedKey, TrustedKeyPath, TrustedKeys } from './shapes.ts'
+import { DepotKeys, KeyFileText, OwnKeyPath, TrustedKey, TrustedKeyPath, TrustedKeys } from './shapes.ts'
 
 const tags = ['lockfiles']
 const MAX_KEY_FILE_BYTES = 4_096
 const keyFile = {
-  200: { description: 'the key file', content: { 'text/plain': { schema: z.string() } } },
-  '4xx': answers(z.undefined())['4xx'],
+  200: { description: 'the key file', content: { 'text/plain': { schema: KeyFileText } } },
 }
 
 /** Routes for the depot's own keys. Everyone may read the public keys, because they verify lockfiles. */
@@ -39,8 +38,11 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
     '/depot/keys',
     {
       schema: {
+        operationId: 'listDepotKeys',
         tags,
-        summary: 'The public keys with which the depot signs lockfiles',
+        summary: 'Lists the keys with which the depot signs lockfiles',
+        description: 'Public keys. The signing key comes first.',
+
         querystring: FormatQuery,
         response: textToo(DepotKeys),
       },
@@ -56,8 +58,12 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
     '/depot/keys/:key',
     {
       schema: {
+        operationId: 'getDepotKey',
         tags,
-        summary: "The key file of one of the depot's public keys",
+        summary: 'Downloads a public key of the depot',
+        description: 'current is the signing key.',
+        errors: ['not_found'],
+
         params: OwnKeyPath,
         response: keyFile,
       },
@@ -78,8 +84,12 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
     '/depot/keys',
     {
       schema: {
+        operationId: 'createDepotKey',
         tags,
-        summary: 'Creates a new signing key. Earlier keys stay valid (administrators only)',
+        summary: 'Creates a new signing key',
+        description: 'Administrators only. Lockfiles signed with earlier keys stay valid.',
+        errors: ['forbidden'],
+
         response: answers(DepotKeys, 201),
       },
       onRequest: administratorOnly,
@@ -102,8 +112,12 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     '/depot/trusted-keys',
     {
       schema: {
+        operationId: 'listTrustedKeys',
         tags,
-        summary: 'The keys of other depots whose lockfiles are accepted (signed-in callers)',
+        summary: 'Lists the trusted keys of other depots',
+        description: 'For signed-in callers. Lockfiles signed with these keys are accepted.',
+        errors: ['forbidden'],
+
         querystring: FormatQuery,
         response: textToo(TrustedKeys),
       },
@@ -118,8 +132,12 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     '/depot/trusted-keys/:name',
     {
       schema: {
+        operationId: 'getTrustedKey',
         tags,
-        summary: 'The key file of a trusted key (signed-in callers)',
+        summary: 'Downloads a trusted key',
+        description: 'For signed-in callers.',
+        errors: ['forbidden', 'not_found'],
+
         params: TrustedKeyPath,
         response: keyFile,
       },
@@ -144,12 +162,16 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
       '/depot/trusted-keys/:name',
       {
         schema: {
+          operationId: 'trustKey',
           tags,
-          summary:
-            'Accepts the lockfiles of the depot with this key. The body is the key file (administrators only)',
+          summary: 'Trusts the key of another depot',
+          description:
+            'Administrators only. The body is the key file, at most 4,096 bytes. At most 1,000 keys. Safe to repeat.',
+          errors: ['conflict', 'forbidden', 'key_malformed'],
+
           consumes: ['text/plain'],
           params: TrustedKeyPath,
-          body: z.string(),
+          body: KeyFileText,
           response: answers(TrustedKey),
         },
         onRequest: administratorOnly,
@@ -175,8 +197,12 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     '/depot/trusted-keys/:name',
     {
       schema: {
+        operationId: 'removeTrustedKey',
         tags,
-        summary: 'Stops accepting the lockfiles of this depot (administrators only)',
+        summary: 'Stops trusting the key of another depot',
+        description: 'Administrators only.',
+        errors: ['forbidden', 'not_found'],
+
         params: TrustedKeyPath,
         response: answers(z.undefined().describe('done'), 204),
       },

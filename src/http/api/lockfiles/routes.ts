@@ -11,9 +11,9 @@ import { getRevisionAt } from '../../../revisions/revision-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { momentOf } from '../conventions/moment.ts'
-import { answers } from '../conventions/responses.ts'
 import { Target, ViewPath } from '../conventions/shapes.ts'
 import { signingKey } from './depot-keys.ts'
+import { LockfileText } from './shapes.ts'
 
 const LockfileQuery = z.strictObject({
   at: z
@@ -32,9 +32,8 @@ const LockfileQuery = z.strictObject({
 const response = {
   200: {
     description: 'the lockfile: header lines, an empty line, one line per release, and a signature',
-    content: { 'text/plain': { schema: z.string() } },
+    content: { 'text/plain': { schema: LockfileText } },
   },
-  '4xx': answers(z.undefined())['4xx'],
 }
 
 export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
@@ -51,8 +50,13 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
     '/views/:view/lockfile',
     {
       schema: {
+        operationId: 'getLockfile',
         tags: ['lockfiles'],
-        summary: 'A view at a revision as a signed lockfile, which another depot can pull',
+        summary: 'Downloads a signed lockfile of a view',
+        description:
+          'Another depot can pull the view from it. It lists the releases that the caller may see, at most 100,000. A release that was deleted since causes 409, unless skip_deleted is true.',
+        errors: ['conflict', 'ident_malformed', 'not_found', 'other_history', 'release_differs', 'too_large'],
+
         params: ViewPath,
         querystring: LockfileQuery,
         response,

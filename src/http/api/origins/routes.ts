@@ -24,8 +24,12 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     '/origins/:origin',
     {
       schema: {
+        operationId: 'getOrigin',
         tags,
-        summary: 'One origin',
+        summary: 'Shows an origin',
+        description: 'Everyone may read it.',
+        errors: ['not_found'],
+
         params: OriginPath,
         querystring: FormatQuery,
         response: textToo(Origin),
@@ -39,8 +43,12 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     '/origins/:origin/members',
     {
       schema: {
+        operationId: 'listOriginMembers',
         tags,
-        summary: 'The members of an origin and their roles (members only)',
+        summary: 'Lists the members of an origin',
+        description: 'For members. By name, with their roles.',
+        errors: ['forbidden', 'not_found'],
+
         params: OriginPath,
         querystring: PageQuery,
         response: textToo(OriginMembers),
@@ -67,8 +75,13 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     '/origins/:origin/members/:account',
     {
       schema: {
+        operationId: 'setOriginMember',
         tags,
-        summary: 'Gives an account a role (administrators of the origin)',
+        summary: 'Gives an account a role in an origin',
+        description:
+          'For administrators of the origin. Adds the account or changes its role. Safe to repeat.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
         params: MemberPath,
         body: MemberBody,
         response: answers(MemberAnswer),
@@ -93,8 +106,12 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     '/origins/:origin/members/:account',
     {
       schema: {
+        operationId: 'removeOriginMember',
         tags,
-        summary: 'Removes an account from an origin (administrators of the origin)',
+        summary: 'Removes an account from an origin',
+        description: 'For administrators of the origin. The owner cannot be removed.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
         params: MemberPath,
         response: answers(z.undefined().describe('done'), 204),
       },

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ROLES } from '../../../access/access.ts'
+import { YESTERDAY } from '../conventions/examples.ts'
 import { Next, Time, named } from '../conventions/shapes.ts'
 
 // Shapes of origins and their members.
@@ -8,7 +9,9 @@ export const OriginPath = z.object({ origin: z.string() })
 
 export const MemberPath = z.object({ origin: z.string(), account: z.string() })
 
-export const MemberBody = z.strictObject({ role: z.enum(ROLES).exclude(['owner']) })
+export const MemberBody = named('NewMember', z.strictObject({ role: z.enum(ROLES).exclude(['owner']) }), {
+  role: 'maintainer',
+})
 
 export const Origin = named(
   'Origin',
@@ -18,6 +21,7 @@ export const Origin = named(
     default_visibility: z.enum(['public', 'private', 'hidden']),
     created_at: Time,
   }),
+  { name: 'acme', owner: 'jane', default_visibility: 'public', created_at: YESTERDAY },
 )
 
 const OriginMember = named('OriginMember', z.object({ account: z.string(), role: z.enum(ROLES) }))
@@ -25,9 +29,18 @@ const OriginMember = named('OriginMember', z.object({ account: z.string(), role:
 export const OriginMembers = named(
   'OriginMembers',
   z.object({ origin: z.string(), members: z.array(OriginMember), next: Next }),
+  {
+    origin: 'acme',
+    members: [
+      { account: 'ci', role: 'maintainer' },
+      { account: 'jane', role: 'owner' },
+    ],
+    next: null,
+  },
 )
 
 export const MemberAnswer = named(
   'MemberChange',
   OriginMember.extend({ origin: z.string(), changed: z.boolean() }),
+  { origin: 'acme', account: 'ci', role: 'maintainer', changed: true },
 )

@@ -20,7 +20,7 @@ import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery, ViewPath } from '../conventions/shapes.ts'
 import { SET_BODY } from '../promotions/body-limit.ts'
 import { idempotencyOf, originsOf, parseChange, subjectOf } from '../promotions/parse-change.ts'
-import { PromotionAnswer, PromotionHeaders } from '../promotions/shapes.ts'
+import { ERRORS_OF_CHANGES, PromotionAnswer, PromotionHeaders } from '../promotions/shapes.ts'
 import { promotionText } from '../promotions/text.ts'
 import { wirePromotion } from '../promotions/wire.ts'
 import { ApplyBody, Plan, PlanBody, PlanPath, Proposals, RejectBody } from './shapes.ts'
@@ -35,17 +35,28 @@ const ProposalsQuery = PageQuery.extend({ state: z.enum(['open', 'all']).default
 export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
-  for (const [url, kind, summary] of [
-    [
-      '/views/:view/plans',
-      'draftPlan',
-      'Plans a change without making it. The plan can be applied for an hour',
-    ],
-    ['/views/:view/proposals', 'propose', 'Proposes a change that a second person must approve'],
+  for (const { url, kind, ...texts } of [
+    {
+      url: '/views/:view/plans',
+      kind: 'draftPlan',
+      operationId: 'createPlan',
+      summary: 'Plans a change without making it',
+      description:
+        'Shows what the change would add, move and downgrade, what blocks it, and what is missing. The plan can be applied for 60 minutes, while the view is at the same revision. The depot keeps the last 100 plans of an account. Repeating the request makes another plan.',
+    },
+    {
+      url: '/views/:view/proposals',
+      kind: 'propose',
+      operationId: 'propose',
+      summary: 'Proposes a change that a second person must approve',
+      description:
+        'The proposal can be approved for 7 days, or for as long as the rules of the view say, while it would have the same effect. A view has at most 100 open proposals. Repeating the request makes another proposal.',
+    },
   ] as const) {
     const schema = {
       tags,
-      summary,
+      ...texts,
+      errors: ERRORS_OF_CHANGES,
       params: ViewPath,
       querystring: FormatQuery,
       body: PlanBody,
@@ -74,8 +85,12 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/views/:view/proposals',
     {
       schema: {
+        operationId: 'listProposals',
         tags,
-        summary: 'The proposals for a view, newest first',
+        summary: 'Lists the proposals for a view',
+        description: 'For signed-in callers. Newest first.',
+        errors: ['forbidden', 'not_found'],
+
         params: ViewPath,
         querystring: ProposalsQuery,
         response: textToo(Proposals),
@@ -107,8 +122,13 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/plans/:plan',
     {
       schema: {
+        operationId: 'getPlan',
         tags,
-        summary: 'A plan or a proposal',
+        summary: 'Shows a plan or a proposal',
+        description:
+          'For signed-in callers who may see the releases that it names. A plan is forgotten some time after it has expired.',
+        errors: ['forbidden', 'not_found'],
+
         params: PlanPath,
         querystring: FormatQuery,
         response: textToo(Plan),
@@ -122,17 +142,28 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       ),
   )
 
-  for (const [url, kind, summary] of [
-    ['/plans/:plan/apply', 'applyPlan', 'Applies a plan. If the plan is stale, answers 412 with a new one'],
-    [
-      '/plans/:plan/approve',
-      'approve',
-      'Approves and applies a proposal; the approver must not be its author',
-    ],
+  for (const { url, kind, ...texts } of [
+    {
+      url: '/plans/:plan/apply',
+      kind: 'applyPlan',
+      operationId: 'applyPlan',
+      summary: 'Applies a plan',
+      description:
+        'Does exactly what the plan shows, or answers 412 stale_plan with a new plan. Safe to repeat with an Idempotency-Key: the answer is kept for 7 days, longer than the plan.',
+    },
+    {
+      url: '/plans/:plan/approve',
+      kind: 'approve',
+      operationId: 'approveProposal',
+      summary: 'Approves and applies a proposal',
+      description:
+        'The approver must not be its author, and is responsible for the change. Answers 412 stale_plan with a new plan if the effect would differ. Safe to repeat with an Idempotency-Key: the answer is kept for 7 days.',
+    },
   ] as const) {
     const schema = {
       tags,
-      summary,
+      ...texts,
+      errors: [...ERRORS_OF_CHANGES, 'idempotency_mismatch', 'stale_plan', 'stale_revision'] as const,
       params: PlanPath,
       querystring: FormatQuery,
       body: ApplyBody.nullish(),
@@ -180,8 +211,12 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     '/plans/:plan/reject',
     {
       schema: {
+        operationId: 'rejectProposal',
         tags,
-        summary: 'Withdraws a proposal. Only its author or an approver may do this',
+        summary: 'Withdraws a proposal',
+        description: 'Only its author or an approver may do this.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
         params: PlanPath,
         body: RejectBody.nullish(),
         response: answers(Plan),

@@ -11,6 +11,7 @@ import { SET_BODY } from './body-limit.ts'
 import { originsOf, parseChange, parseOptions, subjectOf } from './parse-change.ts'
 import {
   DemotionBody,
+  ERRORS_OF_CHANGES,
   PromotionAnswer,
   PromotionBody,
   PromotionHeaders,
@@ -22,39 +23,49 @@ import { wirePromotion } from './wire.ts'
 
 const tags = ['promotions']
 
+const ONCE =
+  'Send an Idempotency-Key or expect_revision, so that a repeated request cannot change the view twice: the answer to a key is kept for 7 days.'
+
 const ROUTES = [
-  [
-    '/views/:view/promotions',
-    'promote',
-    PromotionBody,
-    'Promotes at most 10,000 releases into a view, in one revision. Either all are promoted or none',
-  ],
-  [
-    '/views/:view/demotions',
-    'demote',
-    DemotionBody,
-    'Removes releases from a view, in one revision. Either all are removed or none',
-  ],
-  [
-    '/views/:view/rollbacks',
-    'rollback',
-    RollbackBody,
-    'Restores the state of a view at a revision or a time, in a new revision. Answers 409 if releases cannot be restored',
-  ],
-  [
-    '/views/:view/reverts',
-    'revert',
-    RevertBody,
-    'Undoes one revision of a view, in a new revision, and keeps later ones. Answers 409 if packages have changed again since',
-  ],
+  {
+    url: '/views/:view/promotions',
+    act: 'promote',
+    body: PromotionBody,
+    summary: 'Promotes releases into a view',
+    description: `All or none, in one revision: listed ones (at most 10,000), the latest releases of another view, or those of a lockfile. Answers with changed: false if all of them are latest already. ${ONCE}`,
+  },
+  {
+    url: '/views/:view/demotions',
+    act: 'demote',
+    body: DemotionBody,
+    summary: 'Removes releases from a view',
+    description: `All or none, in one revision. latest becomes the release that the rule of the view gives next. ${ONCE}`,
+  },
+  {
+    url: '/views/:view/rollbacks',
+    act: 'rollback',
+    body: RollbackBody,
+    summary: 'Restores an earlier state of a view',
+    description: `In a new revision. origin, name or both restrict it to these packages. 409 conflict lists the releases that cannot be restored. ${ONCE}`,
+  },
+  {
+    url: '/views/:view/reverts',
+    act: 'revert',
+    body: RevertBody,
+    summary: 'Undoes one revision of a view',
+    description: `In a new revision; later revisions are kept. 409 conflict lists the packages that have changed again since. ${ONCE}`,
+  },
 ] as const
 
 export function promotionRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
-  for (const [url, act, body, summary] of ROUTES) {
+  for (const { url, act, body, summary, description } of ROUTES) {
     const schema = {
+      operationId: act,
       tags,
       summary,
+      description,
+      errors: [...ERRORS_OF_CHANGES, 'idempotency_mismatch', 'stale_revision'] as const,
       params: ViewPath,
       querystring: FormatQuery,
       body,

@@ -5,6 +5,7 @@ import { parseIdent } from '../../../package/ident.ts'
 import type { Target as TargetName } from '../../../package/target.ts'
 import { VIEW_RULES } from '../../../views/rule.ts'
 import { ACTS } from '../../../views/view.ts'
+import { EARLIER_IDENT, IDENT, REVISION_ID, TARGET } from '../conventions/examples.ts'
 import {
   Ident,
   Package,
@@ -21,6 +22,21 @@ import {
 /** The maximum number of releases that one body may list. */
 export const MAX_NAMED_RELEASES = 10_000
 const MAX_REASON_LENGTH = 2_000
+
+/** The problem codes of requests that describe a change. */
+export const ERRORS_OF_CHANGES = [
+  'conflict',
+  'forbidden',
+  'ident_malformed',
+  'lockfile_malformed',
+  'not_found',
+  'not_member',
+  'other_history',
+  'refused',
+  'release_differs',
+  'signature_invalid',
+  'signer_unknown',
+] as const
 
 // Requests
 
@@ -97,8 +113,15 @@ const Promotion = {
   exact: z.boolean().optional().describe('also removes packages that the source does not have'),
 }
 
-export const PromotionBody = z.strictObject({ ...Promotion, ...Options })
-export const DemotionBody = z.strictObject({ ...Sources, ...Options })
+export const PromotionBody = named('NewPromotion', z.strictObject({ ...Promotion, ...Options }), {
+  releases: [{ ident: IDENT, target: TARGET }],
+  reason: 'build 4711',
+  expect_revision: 11,
+})
+export const DemotionBody = named('NewDemotion', z.strictObject({ ...Sources, ...Options }), {
+  releases: [{ ident: IDENT, target: TARGET }],
+  reason: 'does not start',
+})
 
 /** Fields that restrict a change to the packages of an origin or a name. */
 export const Only = {
@@ -106,8 +129,16 @@ export const Only = {
   name: z.string().optional().describe('restricts the change to packages of this name'),
 }
 
-export const RollbackBody = z.strictObject({ to: Moment, ...Only, ...Options })
-export const RevertBody = z.strictObject({ revision: RevisionOrId, ...Only, ...Options })
+export const RollbackBody = named('NewRollback', z.strictObject({ to: Moment, ...Only, ...Options }), {
+  to: 11,
+  reason: 'does not start',
+  expect_revision: 12,
+})
+export const RevertBody = named(
+  'NewRevert',
+  z.strictObject({ revision: RevisionOrId, ...Only, ...Options }),
+  { revision: 12, reason: 'does not start' },
+)
 
 /** Describes a change of any kind. */
 export const ChangeBody = z.strictObject({
@@ -175,4 +206,15 @@ export const PromotionAnswer = named(
     overridden: z.array(z.string()).describe('the overridden rules'),
     notes: Notes,
   }),
+  {
+    view: 'acceptance',
+    revision: 12,
+    revision_id: REVISION_ID,
+    changed: true,
+    rule: null,
+    releases: [{ ident: IDENT, target: TARGET, change: 'moved', from: EARLIER_IDENT, dependency: false }],
+    pointers: [{ package: 'acme/app', target: TARGET, from: EARLIER_IDENT, to: IDENT }],
+    overridden: [],
+    notes: [],
+  },
 )

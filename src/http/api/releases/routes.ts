@@ -29,8 +29,13 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/releases/:origin/:name/:version/:release',
     {
       schema: {
+        operationId: 'getRelease',
         tags,
-        summary: 'A release, and the views that contain it',
+        summary: 'Shows a release and the views that contain it',
+        description:
+          'Without target, the release for x86_64-linux, or else for the only target of the ident.',
+        errors: ['not_found'],
+
         params: ReleasePath,
         querystring: ReleaseQuery,
         response: textToo(Release),
@@ -53,8 +58,12 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/releases/:origin/:name/:version/:release/views',
     {
       schema: {
+        operationId: 'listViewsOfRelease',
         tags,
-        summary: 'The views that contain or contained a release, and when',
+        summary: 'Lists the views that contain or contained a release',
+        description: 'With the revisions and times of each membership.',
+        errors: ['not_found'],
+
         params: ReleasePath,
         querystring: HoldersQuery,
         response: textToo(Memberships),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CHECKSUM, DEPENDENCY, IDENT, NOW, TARGET, YESTERDAY } from '../conventions/examples.ts'
 import { Ident, Next, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
 import { Interval } from '../history/shapes.ts'
 
@@ -29,6 +30,29 @@ export const Release = named(
     manifest: z.string(),
     views: z.array(z.object({ view: ViewName, since_revision: Revision, since: Time })),
   }),
+  {
+    ident: IDENT,
+    target: TARGET,
+    targets: [TARGET],
+    visibility: 'public',
+    checksum: CHECKSUM,
+    size_bytes: 1_048_576,
+    signer: 'acme-20250101000000',
+    signature: 'verified',
+    published_at: YESTERDAY,
+    publisher: 'ci',
+    package_type: 'standard',
+    svc_user: 'hab',
+    svc_group: 'hab',
+    exposes: [8080],
+    deps: [DEPENDENCY],
+    tdeps: [DEPENDENCY],
+    build_deps: [],
+    build_tdeps: [],
+    config: 'port = 8080\n',
+    manifest: '# acme / app\n',
+    views: [{ view: 'acceptance', since_revision: 12, since: NOW }],
+  },
 )
 
 export const Memberships = named(
@@ -43,4 +67,10 @@ export const Memberships = named(
       ),
     next: Next,
   }),
+  {
+    ident: IDENT,
+    target: TARGET,
+    views: [{ view: 'acceptance', from_revision: 12, since: NOW, to_revision: null, until: null }],
+    next: null,
+  },
 )

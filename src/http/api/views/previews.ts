@@ -22,9 +22,13 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/views/:view/previews',
     {
       schema: {
+        operationId: 'createPreview',
         tags,
-        summary:
-          'Creates a preview: a view that shows this one with a plan applied. It ends when the plan is applied or the preview is deleted',
+        summary: 'Creates a preview of a plan',
+        description:
+          'A preview is a view that shows this view with the plan applied, to every client. It follows the view, and ends when the plan is applied or the preview is deleted. A view has at most 10 previews, with 10,000 pointers together.',
+        errors: ['already_exists', 'conflict', 'forbidden', 'not_found', 'refused', 'too_large'],
+
         params: ViewPath,
         body: PreviewBody,
         response: answers(View, 201),
@@ -55,8 +59,12 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/views/:view',
     {
       schema: {
+        operationId: 'deleteView',
         tags,
-        summary: 'Deletes a preview; other views cannot be deleted',
+        summary: 'Deletes a preview',
+        description: 'Other views cannot be deleted.',
+        errors: ['forbidden', 'not_found', 'refused'],
+
         params: ViewPath,
         response: answers(z.undefined().describe('deleted'), 204),
       },

@@ -36,8 +36,11 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     '/views',
     {
       schema: {
+        operationId: 'listViews',
         tags,
-        summary: 'The open views, in the order of their creation',
+        summary: 'Lists the open views',
+        description: 'In the order of their creation. Closed views are omitted.',
+
         querystring: PageQuery,
         response: textToo(Views),
       },
@@ -56,8 +59,12 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     '/views',
     {
       schema: {
+        operationId: 'createView',
         tags,
-        summary: 'Creates a view (administrators only)',
+        summary: 'Creates a view',
+        description: 'Administrators only. The view is empty, at revision 0, and without rules.',
+        errors: ['already_exists', 'forbidden'],
+
         body: NewView,
         response: answers(View, 201),
       },
@@ -81,9 +88,21 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     '/views/:view',
     {
       schema: {
+        operationId: 'changeView',
         tags,
-        summary:
-          'Sets the rule and the ungoverned origins of a view. Absent fields keep their values. A changed rule makes a revision (administrators only)',
+        summary: 'Sets the rule and the ungoverned origins of a view',
+        description:
+          'Administrators only. Absent fields keep their values. A changed rule makes a revision, in which latest of each package follows the new rule; the gates of the view apply. Safe to repeat.',
+        errors: [
+          'conflict',
+          'forbidden',
+          'idempotency_mismatch',
+          'not_found',
+          'other_history',
+          'refused',
+          'stale_revision',
+        ],
+
         params: ViewPath,
         querystring: FormatQuery,
         headers: PromotionHeaders,
@@ -123,9 +142,13 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     '/views/:view',
     {
       schema: {
+        operationId: 'getView',
         tags,
-        summary:
-          'One view. Its entity tag starts with its revision and can be used for If-Match. With wait, waits until the tag differs from If-None-Match',
+        summary: 'Shows a view, or waits until it changes',
+        description:
+          'The entity tag starts with the revision and can be sent as If-Match of a change. With wait, the answer comes when the tag differs from If-None-Match, or is 304 when the time is over; ask again then.',
+        errors: ['not_found'],
+
         params: ViewPath,
         querystring: ViewQuery,
         response: textToo(ViewDetail),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isOriginName } from '../../../package/ident.ts'
 import { VIEW_RULES } from '../../../views/rule.ts'
 import { parseViewName } from '../../../views/view.ts'
+import { NOW, PLAN, REVISION_ID, YESTERDAY } from '../conventions/examples.ts'
 import { Next, Revision, RevisionId, Time, ViewName, named, textOf } from '../conventions/shapes.ts'
 import { Frozen } from '../gates/shapes.ts'
 import { Options, PromotionAnswer } from '../promotions/shapes.ts'
@@ -12,62 +13,82 @@ const MAX_UNGOVERNED = 100
 
 // Requests
 
-export const NewView = z.strictObject({
-  name: textOf(parseViewName),
-  rule: z
-    .enum(VIEW_RULES)
-    .default('promoted')
-    .describe('whether latest is the release promoted last or the highest version'),
-})
-
-export const ViewBody = z
-  .strictObject({
+export const NewView = named(
+  'NewView',
+  z.strictObject({
+    name: textOf(parseViewName),
     rule: z
       .enum(VIEW_RULES)
-      .optional()
-      .describe(
-        'the meaning of latest. Changing it makes a revision; a plan with act "set-rule" shows it in advance',
-      ),
-    ungoverned: z
-      .array(z.string().refine(isOriginName, "must be an origin's name"))
-      .max(MAX_UNGOVERNED)
-      .optional()
-      .describe(
-        'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
-      ),
-    ...Options,
-  })
-  .refine(
-    ({ rule, ungoverned }) => rule !== undefined || ungoverned !== undefined,
-    'must set rule, ungoverned, or both',
-  )
+      .default('promoted')
+      .describe('whether latest is the release promoted last or the highest version'),
+  }),
+  { name: 'staging', rule: 'promoted' },
+)
 
-export const PreviewBody = z.strictObject({
-  name: z.string(),
-  plan: z.string().describe('a draft or proposal for this view'),
-})
+export const ViewBody = named(
+  'ViewSettings',
+  z
+    .strictObject({
+      rule: z
+        .enum(VIEW_RULES)
+        .optional()
+        .describe(
+          'the meaning of latest. Changing it makes a revision; a plan with act "set-rule" shows it in advance',
+        ),
+      ungoverned: z
+        .array(z.string().refine(isOriginName, "must be an origin's name"))
+        .max(MAX_UNGOVERNED)
+        .optional()
+        .describe(
+          'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
+        ),
+      ...Options,
+    })
+    .refine(
+      ({ rule, ungoverned }) => rule !== undefined || ungoverned !== undefined,
+      'must set rule, ungoverned, or both',
+    ),
+  { ungoverned: ['core'] },
+)
+
+export const PreviewBody = named(
+  'NewPreview',
+  z.strictObject({
+    name: z.string(),
+    plan: z.string().describe('a draft or proposal for this view'),
+  }),
+  { name: 'union-preview', plan: PLAN },
+)
 
 // Responses
 
-export const View = named(
-  'View',
-  z.object({
-    name: ViewName,
-    rule: z.enum(VIEW_RULES),
-    maker: z.enum(['depot', 'operator', 'client']),
-    revision: Revision.describe('the latest revision; 0 before the first promotion'),
-    created_at: Time,
-    ungoverned: z
-      .array(z.string())
-      .describe(
-        'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
-      ),
-  }),
-)
+const view = z.object({
+  name: ViewName,
+  rule: z.enum(VIEW_RULES),
+  maker: z.enum(['depot', 'operator', 'client']),
+  revision: Revision.describe('the latest revision; 0 before the first promotion'),
+  created_at: Time,
+  ungoverned: z
+    .array(z.string())
+    .describe(
+      'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
+    ),
+})
+
+const EXAMPLE: z.input<typeof view> = {
+  name: 'acceptance',
+  rule: 'promoted',
+  maker: 'depot',
+  revision: 12,
+  created_at: YESTERDAY,
+  ungoverned: ['core'],
+}
+
+export const View = named('View', view, EXAMPLE)
 
 export const ViewDetail = named(
   'ViewDetail',
-  View.extend({
+  view.extend({
     revision_id: RevisionId,
     revised_at: Time.nullable(),
     closed_at: Time.nullable(),
@@ -77,9 +98,21 @@ export const ViewDetail = named(
       'the view that this preview shows with a plan applied; null if this is no preview',
     ),
   }),
+  {
+    ...EXAMPLE,
+    revision_id: REVISION_ID,
+    revised_at: NOW,
+    closed_at: null,
+    packages: 1,
+    frozen: null,
+    preview_of: null,
+  },
 )
 
-export const Views = named('Views', z.object({ views: z.array(View), next: Next }))
+export const Views = named('Views', z.object({ views: z.array(View), next: Next }), {
+  views: [EXAMPLE],
+  next: null,
+})
 
 export const ViewAnswer = named(
   'ViewChange',
@@ -87,4 +120,5 @@ export const ViewAnswer = named(
     view: View,
     change: PromotionAnswer.nullable().describe('the effect of a new rule; null if the rule did not change'),
   }),
+  { view: EXAMPLE, change: null },
 )

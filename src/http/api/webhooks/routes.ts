@@ -61,8 +61,13 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks',
     {
       schema: {
+        operationId: 'createWebhook',
         tags,
-        summary: 'Creates a webhook and its secret (administrators only)',
+        summary: 'Creates a webhook',
+        description:
+          'Administrators only. The answer has the secret, which is shown only once. At most 100 webhooks.',
+        errors: ['already_exists', 'conflict', 'forbidden'],
+
         body: NewWebhook,
         response: answers(MadeWebhook, 201),
       },
@@ -94,8 +99,12 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks',
     {
       schema: {
+        operationId: 'listWebhooks',
         tags,
-        summary: 'All webhooks and their states (administrators only)',
+        summary: 'Lists the webhooks and their states',
+        description: 'Administrators only. By name.',
+        errors: ['forbidden'],
+
         querystring: PageQuery,
         response: textToo(Webhooks),
       },
@@ -117,8 +126,12 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks/:webhook',
     {
       schema: {
+        operationId: 'getWebhook',
         tags,
-        summary: 'One webhook and its state (administrators only)',
+        summary: 'Shows a webhook and its state',
+        description: 'Administrators only.',
+        errors: ['forbidden', 'not_found'],
+
         params: WebhookPath,
         querystring: FormatQuery,
         response: textToo(Webhook),
@@ -134,8 +147,13 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks/:webhook',
     {
       schema: {
+        operationId: 'changeWebhook',
         tags,
-        summary: 'Changes the URL or filter of a webhook, pauses it, or resumes it (administrators only)',
+        summary: 'Changes, pauses or resumes a webhook',
+        description:
+          'Administrators only. Absent fields keep their values. Resuming continues with the entry at which the webhook was paused. Safe to repeat.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
         params: WebhookPath,
         body: WebhookChanges,
         response: answers(Webhook),
@@ -162,8 +180,12 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks/:webhook',
     {
       schema: {
+        operationId: 'deleteWebhook',
         tags,
-        summary: 'Deletes a webhook and stops its deliveries (administrators only)',
+        summary: 'Deletes a webhook',
+        description: 'Administrators only. Its deliveries stop.',
+        errors: ['forbidden', 'not_found'],
+
         params: WebhookPath,
         response: answers(z.undefined().describe('done'), 204),
       },
@@ -181,8 +203,13 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks/:webhook/secrets',
     {
       schema: {
+        operationId: 'createWebhookSecret',
         tags,
-        summary: 'Creates a new secret. The previous one also signs for a day (administrators only)',
+        summary: 'Creates a new secret for a webhook',
+        description:
+          'Administrators only. The answer has the secret, which is shown only once. The previous secret also signs for 24 hours.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
         params: WebhookPath,
         response: answers(MadeSecret, 201),
       },
@@ -207,8 +234,12 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks/:webhook/deliveries',
     {
       schema: {
+        operationId: 'listDeliveries',
         tags,
-        summary: 'The last thousand delivery attempts, newest first (administrators only)',
+        summary: 'Lists delivery attempts of a webhook',
+        description: 'Administrators only. Newest first; the depot remembers the last 1,000.',
+        errors: ['forbidden', 'not_found'],
+
         params: WebhookPath,
         querystring: PageQuery,
         response: textToo(Deliveries),
@@ -241,9 +272,12 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks/:webhook/replays',
     {
       schema: {
+        operationId: 'replayWebhook',
         tags,
-        summary:
-          'Redelivers entries, in order and with their original ids, before new ones (administrators only)',
+        summary: 'Delivers entries of the ledger again',
+        description: 'Administrators only. In order and with their original ids, before new entries.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
         params: WebhookPath,
         body: Replay,
         response: answers(Webhook),
@@ -268,9 +302,13 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     '/webhooks/:webhook/pings',
     {
       schema: {
+        operationId: 'pingWebhook',
         tags,
-        summary:
-          'Sends a ping at once, even if the webhook is paused, and answers with the result (administrators only)',
+        summary: 'Sends a test message to a webhook',
+        description:
+          'Administrators only. At once, even if the webhook is paused. The answer has the result; a delivery takes at most 10 seconds.',
+        errors: ['forbidden', 'not_found'],
+
         params: WebhookPath,
         response: answers(Ping),
       },

@@ -4,9 +4,14 @@ import { isOriginName } from '../../../package/ident.ts'
 import { parseViewName } from '../../../views/view.ts'
 import { WEBHOOK_STATES } from '../../../webhooks/progress.ts'
 import { MAX_FILTER_NAMES, parseWebhookName, parseWebhookUrl } from '../../../webhooks/webhook.ts'
+import { NEXT_WEEK, NOW, YESTERDAY } from '../conventions/examples.ts'
 import { Next, Time, named, textOf } from '../conventions/shapes.ts'
 
 // Shapes of webhooks.
+
+const URL = 'https://chat.example.com/hooks/depot'
+const SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'
+const ACCEPTED = { status: 204, error: null, answer: '', duration_ms: 18 }
 
 const Sequence = z.int().min(1).describe('the sequence number of a ledger entry')
 
@@ -30,30 +35,42 @@ const Url = textOf(parseWebhookUrl).describe('https or http, without user and pa
 
 export const WebhookPath = z.object({ webhook: z.string() })
 
-export const NewWebhook = z.strictObject({
-  name: textOf(parseWebhookName),
-  url: Url,
-  filter: Filter.default({}),
-  after: z
-    .int()
-    .min(0)
-    .optional()
-    .describe('delivers the entries after this one, 0 for all; default: only new entries'),
-})
+export const NewWebhook = named(
+  'NewWebhook',
+  z.strictObject({
+    name: textOf(parseWebhookName),
+    url: Url,
+    filter: Filter.default({}),
+    after: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('delivers the entries after this one, 0 for all; default: only new entries'),
+  }),
+  { name: 'chat', url: URL, filter: { views: ['delivered'], kinds: ['promotion'] } },
+)
 
-export const WebhookChanges = z
-  .strictObject({ url: Url.optional(), filter: Filter.optional(), paused: z.boolean().optional() })
-  .refine((changes) => Object.keys(changes).length > 0, 'must change something')
+export const WebhookChanges = named(
+  'WebhookChanges',
+  z
+    .strictObject({ url: Url.optional(), filter: Filter.optional(), paused: z.boolean().optional() })
+    .refine((changes) => Object.keys(changes).length > 0, 'must change something'),
+  { paused: false },
+)
 
-export const Replay = z
-  .strictObject({
-    from: Sequence,
-    to: Sequence.optional().describe('default: the last processed entry'),
-  })
-  .refine(({ from, to }) => to === undefined || to >= from, {
-    message: 'must not be before from',
-    path: ['to'],
-  })
+export const Replay = named(
+  'Replay',
+  z
+    .strictObject({
+      from: Sequence,
+      to: Sequence.optional().describe('default: the last processed entry'),
+    })
+    .refine(({ from, to }) => to === undefined || to >= from, {
+      message: 'must not be before from',
+      path: ['to'],
+    }),
+  { from: 800, to: 812 },
+)
 
 // Responses
 
@@ -96,10 +113,33 @@ const webhook = z.object({
   previous_secret_until: Time.nullable().describe('until when the previous secret also signs'),
 })
 
-export const Webhook = named('Webhook', webhook)
-export const Webhooks = named('Webhooks', z.object({ webhooks: z.array(Webhook), next: Next }))
+const EXAMPLE: z.input<typeof webhook> = {
+  name: 'chat',
+  url: URL,
+  filter: { views: ['delivered'], kinds: ['promotion'] },
+  state: 'delivering',
+  position: 812,
+  behind: 0,
+  replay: null,
+  attempts: 0,
+  next_attempt_at: null,
+  failing_since: null,
+  paused: null,
+  created_at: YESTERDAY,
+  created_by: 'jane',
+  previous_secret_until: null,
+}
+
+export const Webhook = named('Webhook', webhook, EXAMPLE)
+export const Webhooks = named('Webhooks', z.object({ webhooks: z.array(Webhook), next: Next }), {
+  webhooks: [EXAMPLE],
+  next: null,
+})
 const Secret = z.string().describe('whsec_…, as defined by Standard Webhooks; shown only once')
-export const MadeWebhook = named('MadeWebhook', webhook.extend({ secret: Secret }))
+export const MadeWebhook = named('MadeWebhook', webhook.extend({ secret: Secret }), {
+  ...EXAMPLE,
+  secret: SECRET,
+})
 export const MadeSecret = named(
   'MadeWebhookSecret',
   z.object({
@@ -107,6 +147,7 @@ export const MadeSecret = named(
     secret: Secret,
     previous_secret_until: Time.describe('until when the previous secret also signs'),
   }),
+  { webhook: 'chat', secret: SECRET, previous_secret_until: NEXT_WEEK },
 )
 
 const Delivery = named(
@@ -122,5 +163,14 @@ const Delivery = named(
 export const Deliveries = named(
   'Deliveries',
   z.object({ webhook: z.string(), deliveries: z.array(Delivery), next: Next }),
+  {
+    webhook: 'chat',
+    deliveries: [{ id: 'msg_4f1c9f1d4cfd2a14_812', sequence: 812, attempt: 1, at: NOW, ...ACCEPTED }],
+    next: null,
+  },
 )
-export const Ping = named('Ping', z.object({ id: z.string(), accepted: z.boolean(), ...Attempt }))
+export const Ping = named('Ping', z.object({ id: z.string(), accepted: z.boolean(), ...Attempt }), {
+  id: 'msg_4f1c9f1d4cfd2a14_ping',
+  accepted: true,
+  ...ACCEPTED,
+})

@@ -1,0 +1,188 @@
+import type { ErrorCode } from '../../errors.ts'
+import { Problem } from '../requests/problem.ts'
+import { apiStatus } from '../requests/error-reply.ts'
+
+// Completes the OpenAPI document that the library makes from the routes: errors by their codes, examples by the names of
+// shapes, and one schema for each shape.
+
+type Json = Record<string, unknown>
+
+interface Media {
+  schema: {
+    readonly $ref?: string
+    readonly anyOf?: readonly { readonly $ref?: string; readonly type?: string }[]
+  }
+  examples?: Record<string, unknown>
+}
+
+interface Response {
+  description: string
+  content?: Record<string, Media>
+}
+
+export interface Operation {
+  readonly operationId?: string
+  readonly requestBody?: { required?: boolean; readonly content: Record<string, Media> }
+  responses: Record<string, Response | { $ref: string }>
+  'x-errors'?: readonly ErrorCode[]
+  'x-examples'?: { readonly body?: unknown; readonly answer?: unknown }
+}
+
+export interface Document extends Json {
+  readonly paths: Record<string, Record<string, Operation>>
+  components: Json & { schemas: Record<string, Json>; responses?: Record<string, Response> }
+}
+
+/** The codes that every operation may answer. */
+const EVERYWHERE = ['invalid_request', 'unauthenticated', 'too_many_attempts', 'overloaded'] as const
+const OF_BODIES = ['too_large', 'length_mismatch', 'stalled'] as const
+const OF_CHANGES = ['storage_full', 'shutting_down'] as const
+
+/** Completes a document in place. */
+export function completeDocument(document: Document): void {
+  const responses: Record<string, Response> = {}
+  for (const [path, operations] of Object.entries(document.paths))
+    for (const [method, operation] of Object.entries(operations)) {
+      allowNoBody(operation)
+      if (!path.startsWith('/v1/')) addProblems(operation, method, responses)
+      delete operation['x-errors']
+    }
+  document.components.responses = sorted(responses)
+  nameShapes(document)
+  const examples = takeExamples(document.components.schemas)
+  for (const operation of Object.values(document.paths).flatMap((operations) => Object.values(operations))) {
+    showExamples(operation, examples)
+    delete operation['x-examples']
+  }
+  document.components = {
+    ...document.components,
+    schemas: sorted(document.components.schemas),
+    examples: sorted(mapValues(examples, (value) => ({ value }))),
+  }
+}
+
+/**
+ * The library makes two schemas of each named shape: `Name` for answers, and `NameInput` for requests, in which fields with a
+ * default are optional. Keeps the ones in use, under the name of the shape where only one is or both are the same.
+ */
+function nameShapes(document: Document): void {
+  const { schemas } = document.components
+  const used = usedSchemas(document)
+  const renamed = Object.keys(schemas).filter((name) => {
+    const base = name.replace(/Input$/, '')
+    if (base === name || !used.has(name) || !(base in schemas)) return false
+    return !used.has(base) || withoutInput(schemas[name]) === withoutInput(schemas[base])
+  })
+  for (const name of renamed) schemas[name.replace(/Input$/, '')] = schemas[name] ?? {}
+  const names = new Map(renamed.map((name) => [name, name.replace(/Input$/, '')]))
+  for (const name of Object.keys(schemas))
+    if (!used.has(name) && ![...names.values()].includes(name)) delete schemas[name]
+  for (const name of renamed) delete schemas[name]
+  rewriteReferences(document, names)
+}
+
+/** A body that may be null may be absent. */
+function allowNoBody({ requestBody }: Operation): void {
+  if (requestBody === undefined) return
+  for (const media of Object.values(requestBody.content)) {
+    const [shape, absent] = media.schema.anyOf ?? []
+    if (shape === undefined || absent?.type !== 'null') continue
+    media.schema = shape
+    delete requestBody.required
+  }
+}
+
+const REFERENCE = '#/components/schemas/'
+
+/** Returns the names of the schemas that the paths refer to, directly or through others. */
+function usedSchemas({ paths, components: { schemas, responses } }: Document): ReadonlySet<string> {
+  const used = new Set<string>()
+  const visit = (value: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(value).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+      if (used.has(name) || schemas[name] === undefined) continue
+      used.add(name)
+      visit(schemas[name])
+    }
+  }
+  visit([paths, responses])
+  return used
+}
+
+function withoutInput(schema: unknown): string {
+  return JSON.stringify(schema).replaceAll(/(#\/components\/schemas\/\w+?)Input"/g, '$1"')
+}
+
+function rewriteReferences(value: unknown, names: ReadonlyMap<string, string>): void {
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, child] of Object.entries(value)) {
+    if (key === '$ref' && typeof child === 'string' && child.startsWith(REFERENCE)) {
+      const name = names.get(child.slice(REFERENCE.length))
+      if (name !== undefined) (value as Json)[key] = `${REFERENCE}${name}`
+    } else rewriteReferences(child, names)
+  }
+}
+
+/** Takes the examples out of the schemas, by the name of their shape. */
+function takeExamples(schemas: Record<string, Json>): Record<string, unknown> {
+  const taken: Record<string, unknown> = {}
+  for (const [name, schema] of Object.entries(schemas)) {
+    if (!Array.isArray(schema['examples'])) continue
+    for (const [index, example] of schema['examples'].entries())
+      taken[index === 0 ? name : `${name}${index + 1}`] = example
+    delete schema['examples']
+  }
+  return taken
+}
+
+/** Adds the examples of shapes, or the operation's own, to its body and its successful answers. */
+function showExamples(operation: Operation, examples: Readonly<Record<string, unknown>>): void {
+  const { body, answer } = operation['x-examples'] ?? {}
+  const show = (content: Record<string, Media> = {}, own?: unknown) => {
+    for (const [type, media] of Object.entries(content)) {
+      const name = media.schema.$ref?.slice(REFERENCE.length) ?? ''
+      if (own !== undefined && type !== 'text/plain') media.examples = { [name]: { value: own } }
+      else if (name in examples) media.examples = { [name]: { $ref: `#/components/examples/${name}` } }
+    }
+  }
+  show(operation.requestBody?.content, body)
+  for (const [status, response] of Object.entries(operation.responses))
+    if (status.startsWith('2') && 'description' in response) show(response.content, answer)
+}
+
+/** Adds the error statuses of an operation. Each combination of codes is one response in `responses`. */
+function addProblems(operation: Operation, method: string, responses: Record<string, Response>): void {
+  const isChange = method !== 'get'
+  const codes = new Set<ErrorCode>([
+    ...EVERYWHERE,
+    ...(operation.requestBody === undefined ? [] : OF_BODIES),
+    ...(isChange ? OF_CHANGES : []),
+    ...(operation['x-errors'] ?? []),
+  ])
+  for (const [status, those] of Map.groupBy([...codes].toSorted(), apiStatus)) {
+    const name = those
+      .map((code) => code.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase()))
+      .join('Or')
+    responses[name] ??= problemOf(those.map((code) => `\`${code}\``).join(', '))
+    operation.responses[status] = { $ref: `#/components/responses/${name}` }
+  }
+  responses['Internal'] ??= problemOf('`internal`')
+  operation.responses['500'] = { $ref: '#/components/responses/Internal' }
+}
+
+function problemOf(description: string): Response {
+  return {
+    description,
+    content: { 'application/problem+json': { schema: { $ref: `${REFERENCE}${Problem.meta()?.id}` } } },
+  }
+}
+
+function sorted<Value>(values: Record<string, Value>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(values).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function mapValues<Value, Made>(
+  values: Record<string, Value>,
+  make: (value: Value) => Made,
+): Record<string, Made> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, make(value)]))
+}
