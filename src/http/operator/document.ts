@@ -126,10 +126,10 @@ function rewriteReferences(value: unknown, names: ReadonlyMap<string, string>): 
 function takeExamples(schemas: Record<string, Json>): Record<string, unknown> {
   const taken: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(schemas)) {
-    if (!Array.isArray(schema['examples'])) continue
-    for (const [index, example] of schema['examples'].entries())
+    if (!Array.isArray(schema['x-examples'])) continue
+    for (const [index, example] of schema['x-examples'].entries())
       taken[index === 0 ? name : `${name}${index + 1}`] = example
-    delete schema['examples']
+    delete schema['x-examples']
   }
   return taken
 }

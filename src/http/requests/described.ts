@@ -25,7 +25,7 @@ export function named<Shape extends z.ZodType>(
   shape: Shape,
   ...examples: readonly z.input<Shape>[]
 ): Shape {
-  return shape.meta({ id, ...(examples.length > 0 && { examples: [...examples] }) })
+  return shape.meta({ id, ...(examples.length > 0 && { 'x-examples': [...examples] }) })
 }
 
 /** An answer as text, for people. */
