@@ -19,7 +19,8 @@ export interface WriterPort {
 /** The index of the low half of a 64-bit number on this machine. */
 const LOW = new Int32Array(new BigInt64Array([1n]).buffer)[0] === 1 ? 0 : 1
 
-interface Waiting {
+/** Settles the promise of a submitted command. */
+interface Pending {
   resolve(outcome: unknown): void
   reject(error: unknown): void
 }
@@ -36,7 +37,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   readonly #halves: Int32Array
   readonly #now: () => number
   readonly #listeners: CommitListener[] = []
-  readonly #waiting = new Map<number, Waiting>()
+  readonly #pending = new Map<number, Pending>()
   readonly #onMessage = (message: WriterMessage) => this.#receive(message)
   #caughtUp = 0
   /** Each resolves when a listener has read the entries that it missed. */
@@ -67,7 +68,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     if (this.#isClosed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
     const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
-    this.#waiting.set(this.#count, { resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>), reject })
+    this.#pending.set(this.#count, { resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>), reject })
     if (this.#submitted.length === 0) setImmediate(() => this.#send())
     this.#submitted.push({ id: this.#count, command, at: this.#now() })
     this.#count += 1
@@ -87,7 +88,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    if (this.#waiting.size > 0)
+    if (this.#pending.size > 0)
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve
       })
@@ -97,7 +98,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   /** Drains the port and returns whether every command has its outcome. */
   isSettled(): boolean {
     this.#drain()
-    return this.#waiting.size === 0
+    return this.#pending.size === 0
   }
 
   #send(): void {
@@ -138,11 +139,11 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
 
   #settle(outcomes: readonly CommandOutcome[]): void {
     for (const outcome of outcomes) {
-      const waiting = this.#waiting.get(outcome.id)
-      this.#waiting.delete(outcome.id)
-      if ('error' in outcome) waiting?.reject(unpackError(outcome.error))
-      else waiting?.resolve(outcome.outcome)
+      const pending = this.#pending.get(outcome.id)
+      this.#pending.delete(outcome.id)
+      if ('error' in outcome) pending?.reject(unpackError(outcome.error))
+      else pending?.resolve(outcome.outcome)
     }
-    if (this.#waiting.size === 0) this.#onIdle?.()
+    if (this.#pending.size === 0) this.#onIdle?.()
   }
 }

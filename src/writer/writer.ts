@@ -30,19 +30,19 @@ export interface CommitStats {
 /** A writer in this thread, or a client of the writer's thread. */
 export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onAnnouncement' | 'catchUp' | 'close'>
 
-interface Waiting<T extends Handlers> {
+interface QueuedCommand<T extends Handlers> {
   readonly command: CommandIn<T>
-  /** The results of reads made in advance. `in transaction`: the reads run in the transaction, however long they take. */
-  readonly ahead?: ReadAhead | 'in transaction'
+  /** The results of earlier reads on a snapshot. With `in transaction`, the command reads in the transaction, however long that takes. */
+  readonly readAhead?: ReadAhead | 'in transaction'
   resolve(outcome: unknown): void
   reject(error: unknown): void
-  /** Called if reads took too long or their results became invalid. Nothing was changed; the command must run again. */
+  /** Called if reads took too long or their results became invalid. Nothing was changed, and the command must run again. */
   postpone(): void
 }
 
 /** The result of a command in a batch that is not committed yet. */
 interface Settled<T extends Handlers> {
-  readonly waiting: Waiting<T>
+  readonly queued: QueuedCommand<T>
   readonly result: { outcome: unknown } | { error: unknown } | 'postponed'
 }
 
@@ -56,7 +56,7 @@ const MAX_READ_AHEAD_ATTEMPTS = 3
 
 export interface WriterOptions {
   readonly now: () => number
-  /** Awaited before each batch; commands that arrive meanwhile join it. By default, those submitted in the same turn. */
+  /** Awaited before each batch; commands that arrive meanwhile join it. By default, waits for commands of the same turn. */
   readonly gather: () => Promise<unknown>
   /** Called at the last moment before a batch is committed; what it throws fails the batch. */
   readonly beforeCommit: () => void
@@ -67,20 +67,20 @@ export interface WriterOptions {
 }
 
 /**
- * The only place that begins and commits transactions. Waiting commands share a commit. Each has its own savepoint, so
- * a failing command leaves nothing behind and does not affect the others; a command alone has its own transaction. Callers get their outcomes once the commit is
- * on disk. A failing commit, for example on a full disk, fails every command of its batch. Commands that read much do
- * so outside of the transaction, one after another, while others commit (read-ahead.ts).
+ * The only place that begins and commits transactions. Queued commands share a commit. Each has its own savepoint, so a failing command
+ * leaves nothing behind and does not affect the others; a command that is alone needs none. Callers get their outcomes once the commit is
+ * on disk. A failing commit, for example on a full disk, fails every command of its batch. Commands that read much do so on a snapshot, one
+ * after another, while others commit (read-ahead.ts).
  */
 export class Writer<T extends Handlers> {
   readonly #db: Db
   readonly #commands: CommandTable<T>
   readonly #options: WriterOptions
   readonly #listeners: CommitListener[] = []
-  readonly #queue: Waiting<T>[] = []
-  readonly #long: Waiting<T>[] = []
-  #ahead: ReadAhead | undefined
-  #reading: Promise<void> | undefined
+  readonly #queue: QueuedCommand<T>[] = []
+  readonly #longCommands: QueuedCommand<T>[] = []
+  #readAhead: ReadAhead | undefined
+  #runningLong: Promise<void> | undefined
   #head: LedgerHead
   /** Whether the last entry of the file may differ from `#head`, because a commit reported failure. */
   #isHeadUncertain = false
@@ -136,30 +136,28 @@ export class Writer<T extends Handlers> {
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     if (this.#closed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
     const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
-    const waiting: Waiting<T> = {
+    const queued: QueuedCommand<T> = {
       command,
       resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>),
       reject,
-      postpone: () => this.#readLater(waiting),
+      postpone: () => this.#postpone(queued),
     }
-    this.#enqueue(waiting)
+    this.#enqueue(queued)
     return promise
   }
 
   /** See {@link AnnouncementSource.catchUp}. Does nothing here, because the listeners run before any command is answered. */
-  catchUp(): void {
-    // the listeners know every commit
-  }
+  catchUp(): void {}
 
   /** Refuses new commands and waits for queued ones. The database stays open. */
   async close(): Promise<void> {
     this.#closed = true
-    while (this.#draining !== undefined || this.#reading !== undefined)
-      await (this.#draining ?? this.#reading)
+    while (this.#draining !== undefined || this.#runningLong !== undefined)
+      await (this.#draining ?? this.#runningLong)
   }
 
-  #enqueue(waiting: Waiting<T>): void {
-    this.#queue.push(waiting)
+  #enqueue(queued: QueuedCommand<T>): void {
+    this.#queue.push(queued)
     this.#draining ??= this.#drain()
   }
 
@@ -171,40 +169,42 @@ export class Writer<T extends Handlers> {
     this.#draining = undefined
   }
 
-  #readLater(waiting: Waiting<T>): void {
-    this.#long.push(waiting)
-    this.#reading ??= this.#runLongCommands()
+  #postpone(queued: QueuedCommand<T>): void {
+    this.#longCommands.push(queued)
+    this.#runningLong ??= this.#runLongCommands()
   }
 
   async #runLongCommands(): Promise<void> {
-    for (let next = this.#long.shift(); next !== undefined; next = this.#long.shift())
+    for (let next = this.#longCommands.shift(); next !== undefined; next = this.#longCommands.shift())
       await this.#runLongCommand(next)
-    this.#reading = undefined
+    this.#runningLong = undefined
   }
 
   /** Runs a command's reads outside of the transaction, then the command with their results. Repeats if they became invalid. */
-  async #runLongCommand(waiting: Waiting<T>): Promise<void> {
-    const { command } = waiting
+  async #runLongCommand(queued: QueuedCommand<T>): Promise<void> {
+    const { command } = queued
     for (let attempt = 1, isDone = false; !isDone; attempt += 1) {
-      const ahead = attempt > MAX_READ_AHEAD_ATTEMPTS ? 'in transaction' : (this.#ahead = new ReadAhead()) // sees commits from before its snapshot on
-      if (ahead !== 'in transaction') {
+      let readAhead: ReadAhead | 'in transaction' = 'in transaction'
+      if (attempt <= MAX_READ_AHEAD_ATTEMPTS) {
+        readAhead = new ReadAhead()
+        this.#readAhead = readAhead // before the snapshot is opened, so that it gets every commit since
         try {
-          return waiting.resolve(await this.#readFor(command, ahead))
+          return queued.resolve(await this.#runOnSnapshot(command, readAhead))
         } catch (error) {
-          if (!isWriteAttempt(error)) return waiting.reject(error)
+          if (!isWriteAttempt(error)) return queued.reject(error)
         }
         await nextTurn() // commands that came during the last read go first
       }
       const { promise: done, resolve: settle } = Promise.withResolvers<boolean>()
       this.#enqueue({
         command,
-        ahead,
+        readAhead,
         resolve(outcome) {
-          waiting.resolve(outcome)
+          queued.resolve(outcome)
           settle(true)
         },
         reject(error) {
-          waiting.reject(error)
+          queued.reject(error)
           settle(true)
         },
         postpone: () => settle(false),
@@ -214,9 +214,9 @@ export class Writer<T extends Handlers> {
   }
 
   /** Runs a handler on a snapshot up to its first write. A result or error before that is the command's outcome. */
-  async #readFor(command: CommandIn<T>, ahead: ReadAhead): Promise<unknown> {
+  async #runOnSnapshot(command: CommandIn<T>, readAhead: ReadAhead): Promise<unknown> {
     const { now, openSnapshot } = this.#options
-    if (openSnapshot === undefined) throw new Postponed('the writer has no snapshot for reads in advance')
+    if (openSnapshot === undefined) throw new Postponed('the writer cannot open snapshots')
     const snapshot = openSnapshot()
     const db = yielding(snapshot.reader)
     try {
@@ -225,7 +225,7 @@ export class Writer<T extends Handlers> {
       const caller = await this.#commands.checkCallers(now).authorize(db, command)
       const read: CommandContext['read'] = async (name, basis, act) => {
         const value = await act(db)
-        ahead.store(name, basis, value)
+        readAhead.store(name, basis, value)
         return value
       }
       return await this.#handle(
@@ -245,72 +245,87 @@ export class Writer<T extends Handlers> {
     }
   }
 
-  /** Returns the `read` function of a command in a transaction. */
-  #readIn(inside: Trx, ahead: Waiting<T>['ahead']): CommandContext['read'] {
+  /** Returns the `read` function for a command in a transaction. */
+  #readerFor(trx: Trx, readAhead: QueuedCommand<T>['readAhead']): CommandContext['read'] {
     const { elapsed, openSnapshot } = this.#options
-    if (ahead === 'in transaction' || openSnapshot === undefined)
-      return async (_name, _basis, act) => act(inside)
-    if (ahead !== undefined) {
+    if (readAhead === 'in transaction' || openSnapshot === undefined)
+      return async (_name, _basis, act) => act(trx)
+    if (readAhead !== undefined) {
       return async (name, _basis, act) => {
-        const taken = ahead.take(name)
-        return taken === undefined ? act(inside) : (taken.value as Awaited<ReturnType<typeof act>>)
+        const taken = readAhead.take(name)
+        return taken === undefined ? act(trx) : (taken.value as Awaited<ReturnType<typeof act>>)
       }
     }
     const end = elapsed() + MAX_READ_MS
-    const limited = refusingAfter(inside, () => elapsed() > end)
+    const limited = refusingAfter(trx, () => elapsed() > end)
     return async (_name, _basis, act) => act(limited)
   }
 
-  async #commit(taken: readonly Waiting<T>[]): Promise<void> {
+  async #commit(taken: readonly QueuedCommand<T>[]): Promise<void> {
     const { elapsed } = this.#options
     const begun = elapsed()
     const clockBefore = this.#clock
     const entries: LedgerEntry[] = []
-    const settled: Settled<T>[] = []
+    let settled: readonly Settled<T>[]
     try {
       if (this.#isHeadUncertain) await this.#readHead()
-      const trx = await this.#db.startTransaction().execute()
-      const callers = this.#commands.checkCallers(this.#options.now)
-      try {
-        for (const waiting of taken) {
-          // A command with reads made in advance may write much, so it starts a batch of its own.
-          if (settled.length > 0 && (waiting.ahead !== undefined || elapsed() - begun >= MAX_BATCH_MS)) break
-          const isAlone = taken.length === 1
-          settled.push({ waiting, result: await this.#run(trx, waiting, { entries, callers, isAlone }) })
-        }
-        if (!trx.isRolledBack) {
-          this.#options.beforeCommit()
-          await trx.commit().execute()
-        }
-      } catch (error) {
-        await trx
-          .rollback()
-          .execute()
-          .catch(() => undefined) // SQLite may have rolled back by itself
-        throw error
-      }
+      settled = await this.#runBatch(taken, entries, begun)
     } catch (error) {
       // The rows of a commit that reported failure may still be in the file.
       this.#isHeadUncertain = true
       this.#clock = clockBefore
-      this.#ahead?.onCommit(entries)
+      this.#readAhead?.onCommit(entries)
       await this.#readHead().catch(() => undefined) // the next batch tries again
-      for (const waiting of taken) waiting.reject(translateDiskFull(error))
+      for (const queued of taken) queued.reject(translateDiskFull(error))
       return
     }
     this.#queue.unshift(...taken.slice(settled.length))
-    this.#ahead?.onCommit(entries)
+    this.#readAhead?.onCommit(entries)
     const commit: CommitStats = {
       commands: settled.filter(({ result }) => result !== 'postponed').length,
       durationMs: elapsed() - begun,
       aheadMs: Math.max(this.#head.at - this.#clock.now, 0),
     }
     await this.#announce({ entries, through: this.#head.sequence }, commit)
-    for (const { waiting, result } of settled) {
-      if (result === 'postponed') waiting.postpone()
-      else if ('error' in result) waiting.reject(translateDiskFull(result.error))
-      else waiting.resolve(result.outcome)
+    for (const { queued, result } of settled) {
+      if (result === 'postponed') queued.postpone()
+      else if ('error' in result) queued.reject(translateDiskFull(result.error))
+      else queued.resolve(result.outcome)
     }
+  }
+
+  /**
+   * Runs commands in one transaction and commits it. Adds their entries to `entries`. Returns the results of the commands that ran, which
+   * are the first of `taken`. Throws if the commit fails.
+   */
+  async #runBatch(
+    taken: readonly QueuedCommand<T>[],
+    entries: LedgerEntry[],
+    begun: number,
+  ): Promise<readonly Settled<T>[]> {
+    const { elapsed } = this.#options
+    const settled: Settled<T>[] = []
+    const trx = await this.#db.startTransaction().execute()
+    const callers = this.#commands.checkCallers(this.#options.now)
+    try {
+      for (const queued of taken) {
+        // A command that read on a snapshot may write much, so it starts a new batch.
+        if (settled.length > 0 && (queued.readAhead !== undefined || elapsed() - begun >= MAX_BATCH_MS)) break
+        const isAlone = taken.length === 1
+        settled.push({ queued, result: await this.#run(trx, queued, { entries, callers, isAlone }) })
+      }
+      if (!trx.isRolledBack) {
+        this.#options.beforeCommit()
+        await trx.commit().execute()
+      }
+    } catch (error) {
+      await trx
+        .rollback()
+        .execute()
+        .catch(() => undefined) // SQLite may have rolled back by itself
+      throw error
+    }
+    return settled
   }
 
   /** Reads the end of the ledger, and announces entries in the file that were not announced yet. */
@@ -327,7 +342,7 @@ export class Writer<T extends Handlers> {
 
   async #run(
     trx: Trx,
-    { command, ahead }: Waiting<T>,
+    { command, readAhead }: QueuedCommand<T>,
     { entries, callers, isAlone }: { entries: LedgerEntry[]; callers: CallerCheck<T>; isAlone: boolean },
   ): Promise<Settled<T>['result']> {
     const { actor } = command
@@ -347,7 +362,7 @@ export class Writer<T extends Handlers> {
     }
     try {
       const caller = await callers.authorize(trx, command)
-      const read = this.#readIn(trx, ahead)
+      const read = this.#readerFor(trx, readAhead)
       const outcome = await this.#handle({ trx, at, clock, actor, caller, read, record }, command)
       if (hasSavepoint) await releaseSavepoint(trx)
       return { outcome }

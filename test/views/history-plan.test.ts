@@ -110,7 +110,9 @@ for (const [name, read] of Object.entries(reads)) {
       const dear = plan
         .map(({ detail }) => detail)
         .filter((detail) =>
-          /^SCAN (?!CONSTANT|json_each)|TEMP B-TREE|^SEARCH (members|pointers) .*\(view_id=\?\)$/.test(detail),
+          /^SCAN (?!CONSTANT|json_each)|TEMP B-TREE|^SEARCH (members|pointers) .*\(view_id=\?\)$/.test(
+            detail,
+          ),
         )
       t.strictSame(dear, [], plan.map(({ detail }) => detail).join('\n'))
     }
