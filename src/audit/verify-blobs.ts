@@ -3,7 +3,7 @@ import type { HashThreads } from '../hart/hash-threads.ts'
 import { findBlob, listBlobs, listIdentsOf, listNeeded } from '../blobs/blob-store.ts'
 import { findingOf, inspect, verifyBytes } from '../blobs/damage.ts'
 import type { Finding } from '../blobs/damage.ts'
-import type { BlobName, BlobStorage, Damage } from '../blobs/storage.ts'
+import type { BlobRef, BlobStorage, Damage } from '../blobs/storage.ts'
 
 export interface BlobVerification {
   /** The number and the bytes of the blobs that releases need. */
@@ -71,8 +71,8 @@ export async function* checkBlobs(
   db: Db,
   storage: BlobStorage,
   hashes?: HashThreads,
-): AsyncGenerator<BlobName & Finding> {
-  const check = async (blob: BlobName): Promise<Finding> => {
+): AsyncGenerator<BlobRef & Finding> {
+  const check = async (blob: BlobRef): Promise<Finding> => {
     const seen = await inspect(storage, blob)
     return seen.damage !== undefined || hashes === undefined ? seen : verifyBytes(storage, blob, { hashes })
   }

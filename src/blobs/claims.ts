@@ -1,18 +1,18 @@
 import type { BlobStorage } from './storage.ts'
 
-/** Whether the upload's row was committed. `unknown` also after it was. */
+/** `published` if the upload's row was committed; `unknown` if it was not, or may not have been. */
 export type ClaimOutcome = 'published' | 'unknown'
 
-/** Orders the creation and removal of blobs. A depot has exactly one, in the thread that opened it. */
+/** Makes sure that no blob is removed while an upload needs it. A depot has exactly one, in the thread that opened it. */
 export interface Claims {
   /**
-   * Stores a spooled file as a blob and claims it. Replaces an existing blob, which may be damaged. The caller calls `release` once for
-   * each call that resolves. A call that rejects leaves no unneeded blob.
+   * Stores a spooled file as a blob and claims the blob. Replaces an existing blob, which may be damaged. The caller calls `release` once
+   * for each call that resolves. If the call rejects, an unneeded blob is removed.
    */
-  keep(spooled: string, checksum: string): Promise<void>
-  /** Ends a claim. Removes the blob if no other upload claims it and no row needs it. `published` saves looking for a row. */
+  keep(spoolPath: string, checksum: string): Promise<void>
+  /** Ends a claim. Removes the blob if no other upload claims it and no row needs it. With `published`, it does not look for a row. */
   release(checksum: string, outcome: ClaimOutcome): Promise<void>
-  /** Removes a blob that no row needs. If an upload claims it, its `release` removes it instead. */
+  /** Removes a blob that no row needs. If uploads claim the blob, the last `release` removes it instead. */
   forget(checksum: string): Promise<void>
 }
 
@@ -36,10 +36,10 @@ export class ClaimsInMemory implements Claims {
     this.#isNeeded = isNeeded
   }
 
-  async keep(spooled: string, checksum: string): Promise<void> {
+  async keep(spoolPath: string, checksum: string): Promise<void> {
     await this.alone(checksum, async () => {
       try {
-        await this.#storage.put(spooled, checksum)
+        await this.#storage.put(spoolPath, checksum)
       } catch (error) {
         if (!this.#claims.has(checksum)) await this.#remove(checksum).catch(() => undefined) // the collector removes it
         throw error

@@ -1,6 +1,6 @@
 import type { HashThreads } from '../hart/hash-threads.ts'
 import { BlobAbsent, BlobUnreadable } from './storage.ts'
-import type { BlobName, BlobStorage, Damage } from './storage.ts'
+import type { BlobRef, BlobStorage, Damage } from './storage.ts'
 
 /** The damage of a blob, if it has any. */
 export interface Finding {
@@ -18,7 +18,7 @@ export interface Inspection extends Finding {
 const NO_ACCOUNT = 0
 
 /** Compares the size of a blob with its row, without reading it. Rejects with faults of the store, which may pass. */
-export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: BlobName): Promise<Inspection> {
+export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: BlobRef): Promise<Inspection> {
   try {
     const { sizeBytes: found, version } = await storage.head(checksum)
     return { damage: found === sizeBytes ? undefined : 'of another size', version }
@@ -34,7 +34,7 @@ export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: Blo
  */
 export async function verifyBytes(
   storage: BlobStorage,
-  blob: BlobName,
+  blob: BlobRef,
   { hashes, read }: { hashes: HashThreads; read?: (bytes: number) => Promise<void> },
 ): Promise<Finding> {
   const hashing = hashes.beginPieces(NO_ACCOUNT)

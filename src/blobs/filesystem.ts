@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { fileFault, sizeFault } from './file-fault.ts'
 import { FileStream } from './file-stream.ts'
-import type { BlobHead, BlobName, BlobStorage, ByteRange, ListedPage } from './storage.ts'
+import type { BlobHead, BlobRef, BlobStorage, ByteRange, ListedPage } from './storage.ts'
 import { FolderSyncs, sync } from './sync.ts'
 
 // Reads use descriptors, because each read of a FileHandle costs more.
@@ -30,21 +30,21 @@ export class FilesystemStorage implements BlobStorage {
     this.#folder = folder
   }
 
-  async put(spooled: string, checksum: string): Promise<void> {
+  async put(spoolPath: string, checksum: string): Promise<void> {
     const path = this.placeOf(checksum)
     const folder = dirname(path)
-    await sync(spooled)
+    await sync(spoolPath)
     await this.#make(folder)
-    await rename(spooled, path).catch(async (error: NodeJS.ErrnoException) => {
+    await rename(spoolPath, path).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
       this.#made.delete(folder) // it was removed
       await this.#make(folder)
-      await rename(spooled, path)
+      await rename(spoolPath, path)
     })
     await this.#syncs.sync(folder)
   }
 
-  async open({ checksum, sizeBytes }: BlobName, range?: ByteRange): Promise<FileStream> {
+  async open({ checksum, sizeBytes }: BlobRef, range?: ByteRange): Promise<FileStream> {
     const { start, end } = range ?? { start: 0, end: sizeBytes - 1 }
     const fd = await openFile(this.placeOf(checksum), 'r').catch((error: unknown) => {
       throw fileFault(checksum, error)

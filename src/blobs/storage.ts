@@ -5,21 +5,21 @@ import { Readable } from 'node:stream'
 /**
  * Stores blobs by checksum, the BLAKE2b-256 of all their bytes in lower-case hex. The depot verifies bytes in a local file before it
  * stores them, and compares sizes and checksums when it reads them, so a store need not check anything. All threads of a depot use the
- * same store at the same time. {@link Claims} order operations on one blob.
+ * same store at the same time. `claims.ts` makes sure that no two of them write or delete the same blob at once.
  */
 export interface BlobStorage {
   /**
-   * Stores the bytes of a local file, and replaces a blob of the same checksum, which may be damaged. Once it resolves, the blob
-   * outlives a crash. It may move the file; the caller removes the file if it still exists. Until it resolves, readers see the whole
-   * previous blob, the whole new one, or none. Rejects with the error of the system or the service; the blob may then exist, but only whole.
+   * Stores the bytes of a local file, and replaces a blob of the same checksum, which may be damaged. Once this resolves, the blob
+   * outlives a crash. Until then, readers see the whole previous blob, the whole new one, or none. The store may move the file; the caller
+   * removes it otherwise. Rejects with the error of the system or the service. The blob may then exist, but only as a whole.
    */
-  put(spooled: string, checksum: string): Promise<void>
+  put(spoolPath: string, checksum: string): Promise<void>
   /**
-   * Opens a blob, or its bytes `start` through `end`. Rejects with {@link BlobAbsent}, or with {@link BlobUnreadable} if the blob is of
+   * Opens a blob, or its bytes `start` through `end`. Rejects with {@link BlobAbsent}, or with {@link BlobUnreadable} if the blob has
    * another size or cannot be opened. The caller reads the stream to its end or destroys it. The stream fails with
-   * {@link BlobUnreadable}, also if the blob ends early.
+   * {@link BlobUnreadable} if the blob cannot be read to its end.
    */
-  open(blob: BlobName, range?: ByteRange): Promise<BlobStream>
+  open(blob: BlobRef, range?: ByteRange): Promise<BlobStream>
   /** Returns the size and version of a blob without reading it. Rejects with {@link BlobAbsent} or {@link BlobUnreadable}. */
   head(checksum: string): Promise<BlobHead>
   /** Removes a blob. Resolves if there is none. */
@@ -35,13 +35,13 @@ export interface BlobStorage {
   check(): Promise<void>
 }
 
-/** A blob and the size that it should have. */
-export interface BlobName {
+/** The checksum of a blob and the size that the blob should have. */
+export interface BlobRef {
   readonly checksum: string
   readonly sizeBytes: number
 }
 
-/** Both ends are included. `end` is `start - 1` for no bytes. */
+/** A range of bytes. Both ends are included. An empty range has `end` one less than `start`. */
 export interface ByteRange {
   readonly start: number
   readonly end: number
@@ -49,7 +49,7 @@ export interface ByteRange {
 
 export interface BlobHead {
   readonly sizeBytes: number
-  /** Changes if the blob is replaced or written. */
+  /** Changes when the blob is replaced or changed. */
   readonly version: string
 }
 
@@ -67,7 +67,7 @@ export abstract class BlobStream extends Readable {
 /** The ways in which a blob can be damaged. */
 export type Damage = 'missing' | 'of another size' | 'unreadable' | 'of other bytes'
 
-/** The store works, and does not have the blob. */
+/** Thrown if the store works but does not have the blob. */
 export class BlobAbsent extends Error {
   readonly code = 'BLOB_ABSENT'
 
@@ -77,12 +77,12 @@ export class BlobAbsent extends Error {
   }
 }
 
-/** The store cannot give the bytes of the blob, although the blob may exist. */
+/** Thrown if the store cannot return the bytes of a blob that may exist. */
 export class BlobUnreadable extends Error {
   readonly code = 'BLOB_UNREADABLE'
   /**
-   * The damage that this implies, or `undefined` if the fault is not the blob's and may pass: for example EMFILE, or
-   * 503 of a service.
+   * The damage of the blob, or `undefined` if the blob may be intact and a later attempt may succeed: for example after EMFILE, or after
+   * a 503 from a service.
    */
   readonly damage: Damage | undefined
   /** The cause in a few words, for operators: for example `EIO`. It names no path. */

@@ -1,9 +1,9 @@
 import type { Reporter } from '../remote/attempt.ts'
 
-/** How many items pass between two lines, unless the output is a terminal. */
-const EVERY = 100
+/** The number of items for each line, unless the output is a terminal. */
+const ITEMS_PER_LINE = 100
 
-/** Shows the progress of an import or a pull: on a terminal in one line that changes, elsewhere in a few lines. */
+/** Shows the progress of an import or a pull: on a terminal in one line that changes, elsewhere in a line for every hundred items. */
 export class Progress implements Reporter {
   readonly failures: { what: string; why: string }[] = []
   readonly notes: string[] = []
@@ -20,22 +20,22 @@ export class Progress implements Reporter {
     this.#what = what
     this.#total = total
     this.#done = 0
-    if (total !== 0) this.#show(true)
+    if (total !== 0) this.#show({ evenInFile: true })
   }
 
   advance(): void {
     this.#done += 1
-    this.#show(this.#done % EVERY === 0)
+    this.#show({ evenInFile: this.#done % ITEMS_PER_LINE === 0 })
   }
 
   fail(what: string, why: string): void {
     this.failures.push({ what, why })
-    this.#say(`failed: ${what}: ${why}`)
+    this.#printLine(`failed: ${what}: ${why}`)
   }
 
   note(text: string): void {
     this.notes.push(text)
-    this.#say(`note: ${text}`)
+    this.#printLine(`note: ${text}`)
   }
 
   /** Clears the line on a terminal. */
@@ -43,15 +43,18 @@ export class Progress implements Reporter {
     if (this.#out.isTTY === true) this.#out.write('\r\u001B[K')
   }
 
-  #say(text: string): void {
+  #printLine(text: string): void {
     this.end()
+    // Texts of another depot must not control the terminal.
     this.#out.write(`${text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')}\n`)
-    if (this.#out.isTTY === true) this.#show(true)
+    if (this.#out.isTTY === true) this.#show()
   }
 
-  #show(isWorthALine: boolean): void {
-    const line = `${this.#what}${this.#done === 0 && this.#total === undefined ? '' : ` ${this.#done}`}${this.#total === undefined ? '' : ` of ${this.#total}`}`
+  #show({ evenInFile = false } = {}): void {
+    const count = this.#done === 0 && this.#total === undefined ? '' : ` ${this.#done}`
+    const total = this.#total === undefined ? '' : ` of ${this.#total}`
+    const line = `${this.#what}${count}${total}`
     if (this.#out.isTTY === true) this.#out.write(`\r${line}\u001B[K`)
-    else if (isWorthALine) this.#out.write(`${line}\n`)
+    else if (evenInFile) this.#out.write(`${line}\n`)
   }
 }

@@ -19,7 +19,7 @@ const calls: ThreadCalls<ParentCalls> = new ThreadCalls<ParentCalls>(parent, {
   stop: () => stop(),
 } satisfies WorkerCalls)
 const claims: Claims = {
-  keep: (spooled, checksum) => calls.call('keep', spooled, checksum),
+  keep: (spoolPath, checksum) => calls.call('keep', spoolPath, checksum),
   release: (checksum, outcome) => calls.call('release', checksum, outcome),
   forget: (checksum) => calls.call('forget', checksum),
 }

@@ -168,8 +168,8 @@ export class Workers {
     const { claims } = this.#depot.blobs
     const { webhooks, metricsText } = this.#services ?? notProvided()
     return {
-      async keep(spooled, checksum) {
-        await claims.keep(spooled, checksum)
+      async keep(spoolPath, checksum) {
+        await claims.keep(spoolPath, checksum)
         if (isGone()) await claims.release(checksum, 'unknown') // the worker died before it could use the claim
       },
       release: (checksum, outcome) => claims.release(checksum, outcome),

@@ -3,7 +3,7 @@ import type { Actor } from '../access/access.ts'
 import { checkBlobs, listOrphans } from '../audit/verify-blobs.ts'
 import { expectRoom } from '../blobs/disk-space.ts'
 import { BlobUnreadable } from '../blobs/storage.ts'
-import type { BlobName } from '../blobs/storage.ts'
+import type { BlobRef } from '../blobs/storage.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { HartStart } from '../hart/digest.ts'
@@ -101,7 +101,7 @@ export function describeOrphan({ content }: Orphan): string {
 }
 
 /** Reads the header, and the metadata from a copy in the spool, since scans need a local file. */
-async function readContent(depot: Depot, blob: BlobName): Promise<OrphanContent> {
+async function readContent(depot: Depot, blob: BlobRef): Promise<OrphanContent> {
   const { storage, spool } = depot.blobs
   const start = new HartStart()
   for await (const chunk of await storage.open(blob)) {

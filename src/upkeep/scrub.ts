@@ -8,7 +8,7 @@ import type { ClaimsInMemory } from '../blobs/claims.ts'
 import { inspect, verifyBytes } from '../blobs/damage.ts'
 import type { Finding } from '../blobs/damage.ts'
 import type { Blobs } from '../blobs/open.ts'
-import type { BlobName, Damage } from '../blobs/storage.ts'
+import type { BlobRef, Damage } from '../blobs/storage.ts'
 
 interface Dependencies {
   readonly db: Db
@@ -154,7 +154,7 @@ export class Scrub {
     })
   }
 
-  async #read(blob: BlobName, pace: Pace): Promise<Finding> {
+  async #read(blob: BlobRef, pace: Pace): Promise<Finding> {
     const { blobs, hashes } = this.#depot
     this.#hashings += 1
     try {

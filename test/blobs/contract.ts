@@ -6,7 +6,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import type { Spool } from '../../src/blobs/spool.ts'
 import { BlobStream } from '../../src/blobs/storage.ts'
-import type { BlobName, BlobStorage } from '../../src/blobs/storage.ts'
+import type { BlobRef, BlobStorage } from '../../src/blobs/storage.ts'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 
 /** An empty store, and what the contract needs to look at it from outside. The maker closes it with `t.teardown`. */
@@ -251,14 +251,14 @@ export function storageContract(name: string, makeStorage: (t: Test) => Promise<
 type Places = Pick<StorageUnderTest, 'storage' | 'spool'>
 
 /** Stores bytes as an upload does. */
-export async function put({ storage, spool }: Places, bytes: Buffer): Promise<BlobName> {
+export async function put({ storage, spool }: Places, bytes: Buffer): Promise<BlobRef> {
   const file = await spooled(spool, bytes)
   await storage.put(file.path, file.checksum)
   await spool.discard(file)
   return { checksum: file.checksum, sizeBytes: file.sizeBytes }
 }
 
-async function spooled(spool: Spool, bytes: Buffer): Promise<BlobName & ReturnType<Spool['newFile']>> {
+async function spooled(spool: Spool, bytes: Buffer): Promise<BlobRef & ReturnType<Spool['newFile']>> {
   const file = spool.newFile()
   await using handle = await file.create()
   await handle.appendFile(bytes)
