@@ -117,7 +117,7 @@ export function quote(text: string): string {
   return JSON.stringify(shown)
 }
 
-/** Cuts a text after `most` UTF-16 code units and appends its full length. */
+/** Cuts a text after `max` UTF-16 code units and appends its full length. */
 export function shorten(text: string, max: number): string {
   return text.length > max ? `${text.slice(0, max)}… (${text.length} characters)` : text
 }

@@ -110,6 +110,7 @@ async function openCaches(
   return { answers, feed, pages: new VisiblePages(depot.db, feed), pending, bodies }
 }
 
+/** Builds a server with all hooks and routes. Hooks run in the order in which they are added. */
 async function assemble(
   context: RouteContext,
   { metricsText }: SharedServices,
@@ -117,28 +118,52 @@ async function assemble(
 ): Promise<FastifyInstance> {
   const { depot, feed } = context
   const nextId = requestIds()
-  const loggerInstance: FastifyBaseLogger = depot.log
-  const publicPath = pathOf(depot.config.publicUrl)
-  const trusts = proxyTrust(depot.config.trustProxy)
+  const app = createApp(depot, nextId)
+  closeConnectionsWhenStopping(app)
+  app.addHook('preClose', async () => feed.close()) // answers all waiting requests
+  decorateRequests(app, context)
+  addRequestHooks(app, depot, metrics)
+  addAnswerHooks(app, context, metrics)
+  askBeforeSending(app.server)
+  answerOneAtATime(app.server)
+  if (depot.config.hasFastPath) addFastPath(app, context, { nextId, metrics })
+  guardConnections(app, depot, metrics) // last, because it also limits the connections of the fast path
+  // Only the routes registered below read bodies, so a request without a route never has its body read.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _body, done) => done(null))
+  app.setErrorHandler(replyProblem)
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send())
+
+  const routes: RouteOptions[] = []
+  app.addHook('onRoute', (route) => void routes.push(route))
+  await app.register(habitatRoutes, { prefix: '/v1', context })
+  await app.register(apiRoutes, { prefix: '/api/v1', context })
+  await app.register(operatorRoutes, { context, metricsText, routes })
+  return app
+}
+
+function createApp({ config, limits, log }: Depot, nextId: () => string): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = log
+  const publicPath = pathOf(config.publicUrl)
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: nextId,
     childLoggerFactory: (logger) => logger, // a logger per request costs more than answering a poll
-    trustProxy: depot.config.trustProxy === false ? false : trusts,
+    trustProxy: config.trustProxy === false ? false : proxyTrust(config.trustProxy),
     ...(publicPath !== '' && {
       rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
     }),
     bodyLimit: DEFAULT_BODY_BYTES,
     forceCloseConnections: 'idle',
-    http: { headersTimeout: depot.limits.headMs, connectionsCheckingInterval: depot.limits.headMs / 2 },
-    clientErrorHandler: (error, socket) => refuseConnection(depot.log, error, socket),
+    http: { headersTimeout: limits.headMs, connectionsCheckingInterval: limits.headMs / 2 },
+    clientErrorHandler: (error, socket) => refuseConnection(log, error, socket),
     // Handles URLs that cannot be decoded. They reach no hook and no route.
     frameworkErrors(error, request, reply) {
       closeIfSending(request, reply)
       if (request.url.startsWith('/api/')) replyProblem(error, request, reply)
       else replyHabitat(error, request, reply)
-      logRequest(depot.log, request, reply)
+      logRequest(log, request, reply)
     },
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
     // Keeps fastify from loading its own compilers, which are a tenth of all modules.
@@ -146,8 +171,13 @@ async function assemble(
   })
   app.setValidatorCompiler(validate)
   app.setSerializerCompiler(() => JSON.stringify) // response schemas serve only openapi.yaml and the compiler
-  closeConnectionsWhenStopping(app)
-  app.addHook('preClose', async () => feed.close()) // answers all waiting requests
+  return app
+}
+
+/** Declares the fields that hooks and routes add to requests. Declared fields keep the shape of all requests the same. */
+function decorateRequests(app: FastifyInstance, { depot, bodies }: RouteContext): void {
+  const publicPath = pathOf(depot.config.publicUrl)
+  const trusts = proxyTrust(depot.config.trustProxy)
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)
@@ -157,7 +187,7 @@ async function assemble(
   app.decorateRequest('lacksDescriptors', false)
   app.decorateRequest('bodies', {
     getter() {
-      return context.bodies
+      return bodies
     },
   })
   app.decorateRequest('publicPath', {
@@ -165,6 +195,10 @@ async function assemble(
       return publicPathOf(this, publicPath, trusts)
     },
   })
+}
+
+/** Adds the hooks that run before a route: they read missed commits, and identify the caller. */
+function addRequestHooks(app: FastifyInstance, depot: Depot, metrics: RequestMetrics): void {
   const guesses = new GuessLimit(depot.now, { perMinute: depot.limits.wrongTokensPerMinute })
   const identify = async (request: FastifyRequest, authorization: string) => {
     try {
@@ -187,13 +221,21 @@ async function assemble(
     if (authorization === undefined) return done()
     return identify(request, authorization)
   })
+}
+
+/** Adds the hooks that run before and after an answer is sent. They limit the memory of unread answers, count and log. */
+function addAnswerHooks(
+  app: FastifyInstance,
+  { depot, bodies, pending }: RouteContext,
+  metrics: RequestMetrics,
+): void {
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (hasBody(request)) context.bodies.settle(request)
+    if (hasBody(request)) bodies.settle(request)
     if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client is gone, so onResponse will not run
     else closeIfSending(request, reply)
     const { socket } = reply.raw
     if (socket instanceof Socket) socket.setTimeout(depot.limits.unreadMs) // cuts the connection unless the client reads something in this time
-    const refusal = chargeAnswer(context.pending, { request, reply, payload })
+    const refusal = chargeAnswer(pending, { request, reply, payload })
     if (refusal === undefined) done()
     else done(refusal)
   })
@@ -202,16 +244,23 @@ async function assemble(
     logRequest(depot.log, request, reply)
     done()
   })
-  askBeforeSending(app.server)
-  answerOneAtATime(app.server)
-  if (depot.config.hasFastPath) {
-    const isLogged = depot.log.isLevelEnabled('debug')
-    const fastPath = new FastPath(app.server, context, (answer) => {
-      metrics.recordPoll(answer)
-      if (isLogged) logPoll(depot.log, nextId(), answer)
-    })
-    app.addHook('preClose', async () => fastPath.stop())
-  }
+}
+
+function addFastPath(
+  app: FastifyInstance,
+  context: RouteContext,
+  { nextId, metrics }: { nextId: () => string; metrics: RequestMetrics },
+): void {
+  const { log } = context.depot
+  const isLogged = log.isLevelEnabled('debug')
+  const fastPath = new FastPath(app.server, context, (answer) => {
+    metrics.recordPoll(answer)
+    if (isLogged) logPoll(log, nextId(), answer)
+  })
+  app.addHook('preClose', async () => fastPath.stop())
+}
+
+function guardConnections(app: FastifyInstance, depot: Depot, metrics: RequestMetrics): void {
   limitConnections(
     app.server,
     () => depot.limits.maxConnections ?? maxConnections(depot.config.workers),
@@ -221,18 +270,6 @@ async function assemble(
   app.server.once('listening', () =>
     app.server.on('error', (error) => depot.log.error({ err: error }, 'a connection could not be accepted')),
   )
-  // Only the routes registered below read bodies, so a request without a route never has its body read.
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, _body, done) => done(null))
-  app.setErrorHandler(replyProblem)
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send())
-
-  const routes: RouteOptions[] = []
-  app.addHook('onRoute', (route) => void routes.push(route))
-  await app.register(habitatRoutes, { prefix: '/v1', context })
-  await app.register(apiRoutes, { prefix: '/api/v1', context })
-  await app.register(operatorRoutes, { context, metricsText, routes })
-  return app
 }
 
 /**

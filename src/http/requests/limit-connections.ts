@@ -9,7 +9,7 @@ const MAX_REFUSED_CONNECTIONS = 16
 const MAX_CLOSE_MS = 1_000
 
 /**
- * Limits the connections of a server; `most` is called when the server starts to listen. A new connection
+ * Limits the connections of a server. `maxConnections` is called when the server starts to listen. A new connection
  * replaces the oldest idle one, so that silent clients lock nobody out. If none is idle, the new connection
  * gets 503.
  */
