@@ -10,9 +10,9 @@ export interface Clock {
 export const MAX_CLOCK_SKEW_MS = 60_000
 
 /**
- * Returns the start of a duration that began at a clock time. A time in the future was recorded while the clock ran
- * ahead; it counts from the moment when the clock was set back.
+ * Returns the time from which to measure a duration that began at `stamp`. This is `stamp`, unless it is in the future: then it was recorded
+ * while the clock ran ahead, and the duration counts from the moment when the clock was set back.
  */
-export function lastsFrom(stamp: number, { now, setBackAt = now }: Clock): number {
+export function durationStart(stamp: number, { now, setBackAt = now }: Clock): number {
   return stamp <= now ? stamp : Math.min(setBackAt, now)
 }

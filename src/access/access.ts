@@ -43,6 +43,7 @@ export interface CallerActor {
   readonly accountId: number
   readonly tokenId: number
   readonly client: string
+  /** The API through which the request came. */
   readonly door: 'habitat' | 'api'
 }
 

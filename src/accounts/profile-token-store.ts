@@ -19,11 +19,11 @@ export async function findProfileToken(db: Db, accountId: number): Promise<Profi
 }
 
 /** Marks a token as the profile token. The account must have no other profile token. */
-export async function markTokenOfProfile(db: Db, tokenId: number): Promise<void> {
+export async function markProfileToken(db: Db, tokenId: number): Promise<void> {
   await db.updateTable('tokens').set({ is_profile: 1 }).where('id', '=', tokenId).execute()
 }
 
-/** Reports whether the account has this token, not revoked. */
+/** Reports whether the token belongs to the account and is not revoked. */
 export async function ownsToken(db: Db, accountId: number, tokenId: number): Promise<boolean> {
   const row = await db
     .selectFrom('tokens')

@@ -52,8 +52,8 @@ export function foldPromotion(
   const end = (release: ReleaseName) => {
     const member = fold.members.get(releaseKey(release))
     if (member === undefined) return false
-    fold.members.delete(releaseKey(release)) // a release that joins again joins last
-    if (member.from < revision) endedMembers.push(member)
+    fold.members.delete(releaseKey(release)) // so that a release that joins again becomes the last of the map
+    if (member.from < revision) endedMembers.push(member) // a membership of no revision has no row
     return true
   }
   for (const release of left) {

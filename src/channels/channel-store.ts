@@ -12,6 +12,7 @@ export interface Channel {
   readonly id: number
   readonly viewId: number
   readonly ownerId: number
+  /** Whether an account created the channel. Otherwise it exists only while the view has releases of the origin. */
   readonly isDeclared: boolean
   readonly createdAt: number
   readonly updatedAt: number
@@ -41,7 +42,7 @@ export async function channelExists(db: Db, originId: number, viewId: number): P
   return (await listOriginsWithChannel(db, viewId, [originId])).has(originId)
 }
 
-/** Lists the origins among these that have a view as their channel. */
+/** Returns those of the origins that have the view as a channel. */
 export async function listOriginsWithChannel(
   db: Db,
   viewId: number,
@@ -60,7 +61,7 @@ export async function listOriginsWithChannel(
           eb.exists(
             eb
               .selectFrom('packages')
-              .crossJoin(usingIndex('members', 'members_current')) // in this order
+              .crossJoin(usingIndex('members', 'members_current')) // the order of a cross join is kept: packages first
               .select('members.release_id')
               .whereRef('packages.origin_id', '=', 'channels.origin_id')
               .where('members.view_id', '=', viewId)
@@ -100,7 +101,7 @@ export async function listChannelNames(
         eb.exists(
           eb
             .selectFrom('packages')
-            .crossJoin(usingIndex('members', 'members_current')) // in this order
+            .crossJoin(usingIndex('members', 'members_current')) // the order of a cross join is kept: packages first
             .innerJoin('releases', 'releases.id', 'members.release_id')
             .select('members.release_id')
             .whereRef('members.view_id', '=', 'channels.view_id')
@@ -139,8 +140,7 @@ export async function insertChannel(
 }
 
 /**
- * Adds a view to the channels of each of these origins that does not have it yet. Without `ownerId`, the origin's
- * owner owns the channel.
+ * Makes the view a channel of each of the origins, unless it is one already. Without `ownerId`, the origin's owner owns the channel.
  */
 export async function ensureChannels(
   db: Db,

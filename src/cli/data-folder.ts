@@ -69,7 +69,7 @@ function asOwner(owner: string, { dataFolder, databaseFile, blobFolder }: Config
   return ['sudo', '-u', owner, 'env', ...settings, ...process.argv].map(quoteForShell).join(' ')
 }
 
-/** Returns the path, or the nearest folder above it, that `stat` can read. It is the one that denies access below it. */
+/** Returns the path, or the nearest folder above it, that `stat` can read. That file or folder is the one that denies access. */
 function nearestReadable(path: string): string {
   try {
     statSync(path)

@@ -9,7 +9,7 @@ import { openDepot } from '../depot/open.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError, quote } from '../errors.ts'
 import { formatIdent } from '../package/ident.ts'
-import { adoptOrphan, describeOrphan, discardOrphan, findStrays, readOrphan } from '../publishing/orphans.ts'
+import { adoptOrphan, describeOrphan, discardOrphan, listStrays, readOrphan } from '../publishing/orphans.ts'
 import { UsageError, parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { expectDepot } from './data-folder.ts'
@@ -43,9 +43,9 @@ export const restored: Subcommand = {
     const options = [values.list, values.adopt.length > 0, values.discard.length > 0].filter(Boolean).length
     if (options > 1) throw new UsageError('--list, --adopt and --discard cannot be combined')
     await withDepot(readConfig(), async (depot) => {
-      if (options === 0) await begin(depot)
-      else if (!values.list) await settle(depot, values)
-      await show(depot)
+      if (options === 0) await startNewHistory(depot)
+      else if (!values.list) await adoptOrDiscard(depot, values)
+      await reportStrays(depot)
     })
   },
 }
@@ -72,7 +72,7 @@ async function withDepot(config: Config, act: (depot: Depot) => Promise<void>): 
   }
 }
 
-async function begin({ writer }: Depot): Promise<void> {
+async function startNewHistory({ writer }: Depot): Promise<void> {
   const incarnation = randomBytes(8).toString('hex')
   await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor: ACTOR })
   console.log(
@@ -81,10 +81,10 @@ async function begin({ writer }: Depot): Promise<void> {
 }
 
 /**
- * Adopts or discards orphans. Reports those that cannot be adopted and goes on. Throws `not_found` for an unknown
- * checksum, and `refused` at the end if any orphan was not adopted.
+ * Adopts or discards orphans. Prints why an orphan cannot be adopted, and continues with the next. Throws `not_found` for an unknown
+ * checksum, and `refused` at the end if an orphan was not adopted.
  */
-async function settle(
+async function adoptOrDiscard(
   depot: Depot,
   { adopt, discard }: { adopt: string[]; discard: string[] },
 ): Promise<void> {
@@ -93,9 +93,9 @@ async function settle(
       'conflict',
       'the depot was not marked as restored: run hart-depot restored without an option first',
     )
-  const { orphans } = await findStrays(depot)
+  const { orphans } = await listStrays(depot)
   let refused = 0
-  for (const checksum of pick(orphans, [...adopt, ...discard])) {
+  for (const checksum of orphansOf(orphans, [...adopt, ...discard])) {
     try {
       if (discard.length > 0) await discardOrphan(depot, checksum, ACTOR)
       const content = discard.length > 0 ? undefined : await adoptOrphan(depot, checksum, ACTOR)
@@ -116,8 +116,9 @@ async function settle(
   console.log()
 }
 
-async function show(depot: Depot): Promise<void> {
-  const { orphans, missing } = await findStrays(depot)
+/** Prints missing blobs and orphans. Without orphans, the depot may remove unneeded blobs again. */
+async function reportStrays(depot: Depot): Promise<void> {
+  const { orphans, missing } = await listStrays(depot)
   if (missing.length > 0)
     console.log(
       `${formatColumns(
@@ -147,7 +148,8 @@ async function show(depot: Depot): Promise<void> {
   )
 }
 
-function pick(orphans: readonly string[], prefixes: readonly string[]): string[] {
+/** Returns the orphans whose checksums start with these texts, or all of them for `all`. Throws `not_found`. */
+function orphansOf(orphans: readonly string[], prefixes: readonly string[]): string[] {
   if (prefixes.includes(ALL)) return [...orphans]
   return prefixes.map((text) => {
     const [found, ...others] =

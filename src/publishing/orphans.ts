@@ -14,8 +14,8 @@ import type { Target } from '../package/target.ts'
 import { ADMINISTRATOR } from '../commands/set-up.ts'
 import { publish } from './publish.ts'
 
-// After the database was restored from an older copy, it does not know the files of releases that were published since, and may
-// miss the files of releases that were deleted since.
+// The database may have been restored from an older copy. Releases that were published since the copy are then files without rows
+// (orphans); the files of releases that were deleted since may be missing.
 
 /** A blob file that no release needs. */
 export interface Orphan {
@@ -36,8 +36,8 @@ export interface OrphanContent {
 /** The account id for scans of the operator. */
 const NO_ACCOUNT = 0
 
-/** Lists the checksums of blobs that no release needs, and needed checksums without a blob, both sorted. */
-export async function findStrays({
+/** Lists the checksums of orphans, and the checksums that a release needs but that have no blob. Both are sorted. */
+export async function listStrays({
   db,
   blobs: { storage },
 }: Depot): Promise<{ orphans: string[]; missing: string[] }> {

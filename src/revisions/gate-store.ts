@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { inBatches } from '../database/batches.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
-import { lastsFrom } from '../clock.ts'
+import { durationStart } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { Requirement, ViewRelease } from '../views/view.ts'
 import { findView } from './view-store.ts'
@@ -49,8 +49,8 @@ async function lookBack(
   { clock, soakMs, since }: { clock: Clock; soakMs: number; since: Map<number, number> },
 ): Promise<void> {
   for (let earliest = members; earliest.length > 0;) {
-    for (const { release_id, at } of earliest) since.set(release_id, lastsFrom(at, clock))
-    const young = earliest.filter(({ at }) => lastsFrom(at, clock) > clock.now - soakMs)
+    for (const { release_id, at } of earliest) since.set(release_id, durationStart(at, clock))
+    const young = earliest.filter(({ at }) => durationStart(at, clock) > clock.now - soakMs)
     earliest = young.length === 0 ? [] : await listContinued(db, viewId, young)
   }
 }
@@ -92,7 +92,8 @@ async function readPointersSince(
       .where('pointers.package_id', 'in', ids)
       .where('pointers.to_revision', 'is', null)
       .execute()
-    for (const row of rows) if (asked.has(row.release_id)) since.set(row.release_id, lastsFrom(row.at, clock))
+    for (const row of rows)
+      if (asked.has(row.release_id)) since.set(row.release_id, durationStart(row.at, clock))
   }
   return since
 }

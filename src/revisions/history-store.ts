@@ -302,7 +302,7 @@ async function listVisible(
   for (const some of inBatches(idents)) {
     const rows = await db
       .selectFrom('releases')
-      .crossJoin('members') // in this order
+      .crossJoin('members') // the order of a cross join is kept: releases first
       .whereRef('members.package_id', '=', 'releases.package_id')
       .whereRef('members.release_id', '=', 'releases.id')
       .select([

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { lastsFrom } from '../clock.ts'
+import { durationStart } from '../clock.ts'
 import type { PointerMove, Source } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { RequestWithAudience } from '../views/change-request.ts'
@@ -11,12 +11,13 @@ import type { Resolved } from './resolve.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Act, View } from '../views/view.ts'
 
-/** The effect of a planned change in text form. Two plans are compared by it. */
+/** The effect of a planned change as JSON. {@link digestOf} compares plans by it. */
 export interface PlannedEffect {
   /** The revision of the view that the plan was made on. */
   readonly revision: number
   readonly act: Act
   readonly source?: Source
+  /** The revision that a rollback restores or a revert undoes. */
   readonly of?: number
   /** The new rule, if it would change. */
   readonly rule?: ViewRule
@@ -31,7 +32,7 @@ export interface StoredPlan {
   readonly id: number
   /** The plan's name for clients. It cannot be guessed. */
   readonly token: string
-  /** A caller who knows its token can apply a draft. A second person must approve a proposal. */
+  /** Any caller who knows the token can apply a draft. A second person must approve a proposal. */
   readonly kind: 'draft' | 'proposal'
   readonly view: string
   readonly viewId: number
@@ -42,7 +43,7 @@ export interface StoredPlan {
   readonly digest: string
   readonly createdAt: number
   readonly expiresAt: number
-  /** See {@link Clock}; at the time when the plan was read. */
+  /** See {@link Clock}. The value when the plan was read. */
   readonly setBackAt: number | undefined
   readonly end: PlanEnd | undefined
 }
@@ -51,7 +52,7 @@ export interface PlanEnd {
   readonly at: number
   readonly how: 'applied' | 'rejected' | 'stale'
   readonly by: string | undefined
-  /** The revision that applying it made. */
+  /** The revision that the plan made. */
   readonly revision: number | undefined
 }
 
@@ -74,25 +75,25 @@ export function effectOf(
 }
 
 /**
- * Equal for plans with the same effect and the same refusals, except refusals that depend on the caller. A draft is bound to the
- * revision of its view; a proposal, which may wait for days, only to its effect.
+ * Returns a digest that is equal for plans with the same effect and the same refusals. Refusals that depend on the caller do not count. The
+ * revision of the view counts for drafts only, because a proposal may wait for days.
  */
 export function digestOf(
   kind: StoredPlan['kind'],
   { revision, rule: nextRule, releases, pointers, refusals }: PlannedEffect,
 ): string {
-  const lasting = refusals.filter(({ rule }) => rule !== 'rights' && rule !== 'approval')
+  const comparable = refusals.filter(({ rule }) => rule !== 'rights' && rule !== 'approval')
   const bound = kind === 'draft' ? revision : null
   return createHash('sha256')
     .update(
-      JSON.stringify([bound, releases, pointers, lasting, ...(nextRule === undefined ? [] : [nextRule])]),
+      JSON.stringify([bound, releases, pointers, comparable, ...(nextRule === undefined ? [] : [nextRule])]),
     )
     .digest('hex')
 }
 
-/** Returns when a plan expires, by a clock that may have been set back since it was made. */
+/** Returns when a plan expires. The clock may have been set back since the plan was made. */
 export function expiryOf({ createdAt, expiresAt, setBackAt }: StoredPlan, now: number): number {
-  return expiresAt - createdAt + lastsFrom(createdAt, { now, setBackAt })
+  return expiresAt - createdAt + durationStart(createdAt, { now, setBackAt })
 }
 
 export function changesAnything({ releases, rule }: PlannedEffect): boolean {

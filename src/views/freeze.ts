@@ -30,7 +30,7 @@ export function withoutFreeze<F extends Only>(freezes: readonly F[], { origin, n
 }
 
 /** Reports whether the freeze has not expired. */
-export function lasts({ until }: Freeze, now: number): boolean {
+export function isInForce({ until }: Freeze, now: number): boolean {
   return until === undefined || until > now
 }
 

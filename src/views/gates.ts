@@ -5,7 +5,7 @@ import { DepotError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { describeRelease, formatIdent, formatPackageName, releaseKey, releaseName } from '../package/ident.ts'
-import { concerns, formatOnly, isRestricted, lasts } from './freeze.ts'
+import { concerns, formatOnly, isRestricted, isInForce } from './freeze.ts'
 import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
 import type { Act, Gates, View, ViewRelease } from './view.ts'
@@ -196,7 +196,7 @@ function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refu
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
   return view.freezes.flatMap((freeze) => {
     const release = changed.find(({ ident }) => concerns(freeze, ident))
-    if (!lasts(freeze, clock.now) || (release === undefined && rule === undefined)) return []
+    if (!isInForce(freeze, clock.now) || (release === undefined && rule === undefined)) return []
     const place = freeze.isOfAll ? 'every view' : view.name
     const until = freeze.until === undefined ? '' : ` until ${new Date(freeze.until).toISOString()}`
     const sentence = `is frozen${until} by ${freeze.by}: ${freeze.reason}`

@@ -1,4 +1,4 @@
-/** A release over a range of revisions: `from` is included; `to` is excluded, and `undefined` while the span lasts. */
+/** A release over a range of revisions: `from` is included; `to` is excluded, and `undefined` while the span isInForce. */
 export interface Span {
   readonly ident: string
   readonly from: number

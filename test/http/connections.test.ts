@@ -15,7 +15,7 @@ import { makeReleases } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
-// Tests how long a connection lasts, and which resources an idle client can hold.
+// Tests how long a connection isInForce, and which resources an idle client can hold.
 
 test('an early answer keeps the connection, unless a body is left unread', async (t) => {
   const { url } = await startDepot(t, { listen: true })

@@ -2,7 +2,7 @@ import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { getAccountById, updateEmail } from '../../accounts/account-store.ts'
 import { issueToken, revokeToken } from './admit.ts'
-import { findProfileToken, markTokenOfProfile, ownsToken } from '../../accounts/profile-token-store.ts'
+import { findProfileToken, markProfileToken, ownsToken } from '../../accounts/profile-token-store.ts'
 import type { ProfileToken } from '../../accounts/profile-token-store.ts'
 
 // Changes that people make to their own account (habitat-today.md 6, Profile).
@@ -28,7 +28,7 @@ export async function replaceProfileToken(
   const before = await findProfileToken(trx, accountId)
   if (before !== undefined) await revokeToken(context, { tokenId: before.id })
   const { tokenId } = await issueToken(context, { account: name, label: 'profile', ...token })
-  await markTokenOfProfile(trx, tokenId)
+  await markProfileToken(trx, tokenId)
   return { id: tokenId, accountId, createdAt: at }
 }
 

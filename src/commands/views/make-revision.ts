@@ -30,7 +30,7 @@ export interface PromotionOutcome {
 }
 
 /** The fields of a promotion that do not follow from its effect. */
-export type PromotionContext = Pick<
+export type PromotionDetails = Pick<
   Promotion,
   'act' | 'cause' | 'reason' | 'of' | 'only' | 'source' | 'proposer' | 'override'
 >
@@ -40,13 +40,13 @@ export async function makeRevision(
   context: CommandContext,
   view: View,
   effect: Effect,
-  why: PromotionContext,
+  details: PromotionDetails,
 ): Promise<PromotionOutcome> {
   const { trx } = context
   const joining = effect.steps.filter(joins).map(({ release }) => release)
   const leaving = effect.steps.filter((step) => step.change === 'removed').map(({ release }) => release)
   const releases = effect.steps.map(describeStep)
-  const overridden = why.override?.refusals ?? []
+  const overridden = details.override?.refusals ?? []
   if (joining.length + leaving.length === 0 && effect.rule === undefined)
     return {
       view: view.name,
@@ -59,7 +59,7 @@ export async function makeRevision(
     }
 
   const previews = view.preview === undefined ? await listPreviews(trx, { baseId: view.id }) : []
-  expectMovable(view, joining.length + leaving.length, { previews: previews.length, act: why.act })
+  expectMovable(view, joining.length + leaving.length, { previews: previews.length, act: details.act })
   const revision = view.revision + 1
   await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
   await openMemberships(trx, view.id, joining, revision)
@@ -78,7 +78,7 @@ export async function makeRevision(
     kind: 'promotion',
     view: view.name,
     revision,
-    ...why,
+    ...details,
     ...rule,
     joined: joining.map(releaseName),
     left: leaving.map(releaseName),
@@ -86,7 +86,7 @@ export async function makeRevision(
   }
   const { hash } = await context.record(promotion, {
     viewId: view.id,
-    ...subjectOf(why, [...joining, ...leaving]),
+    ...subjectOf(details, [...joining, ...leaving]),
   })
   await moveInPreviews(context, previews, effect)
   return {
@@ -101,31 +101,31 @@ export async function makeRevision(
   }
 }
 
-/** Applies moves to previews, except on lines that a preview's own plan moves. A preview has one member for each pointer. */
+/** Applies moves to previews, except for lines that a preview's own plan moves. Each member of a preview is an answer of `latest`. */
 async function moveInPreviews(
   context: CommandContext,
   previews: readonly View[],
   { moves }: Effect,
 ): Promise<void> {
-  const linesOf = new Map<number, Set<string>>()
+  const plannedLines = new Map<number, Set<string>>()
   for (const preview of previews) {
     const planId = preview.preview?.planId ?? 0
     const ownLines =
-      linesOf.get(planId) ?? new Set((await readPlannedMoves(context.trx, planId)).map(lineKey))
-    linesOf.set(planId, ownLines)
-    const following = moves.filter((move) => !ownLines.has(lineKey(describeMove(move))))
+      plannedLines.get(planId) ?? new Set((await readPlannedMoves(context.trx, planId)).map(lineKey))
+    plannedLines.set(planId, ownLines)
+    const appliedMoves = moves.filter((move) => !ownLines.has(lineKey(describeMove(move))))
     const delta = {
-      leaving: following.flatMap(({ from }) => from ?? []),
-      joining: following.flatMap(({ to }) => (to === undefined ? [] : [{ release: to }])),
+      leaving: appliedMoves.flatMap(({ from }) => from ?? []),
+      joining: appliedMoves.flatMap(({ to }) => (to === undefined ? [] : [{ release: to }])),
     }
     const effect = planChange(preview.rule, delta, await readPresentState(context.trx, preview, delta))
     await makeRevision(context, preview, effect, { act: 'promote', cause: 'preview' })
   }
 }
 
-/** Returns the release of the Habitat event: only a requested promotion or demotion of exactly one release has one. */
+/** Returns the release that the Habitat event of a promotion names. Only a request to promote or demote exactly one release has such an event. */
 function subjectOf(
-  { act, cause }: PromotionContext,
+  { act, cause }: PromotionDetails,
   releases: readonly ViewRelease[],
 ): { releaseId?: number } {
   const [only] = releases

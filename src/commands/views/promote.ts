@@ -17,7 +17,7 @@ import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate
 import type { Evaluation, EvaluationContext, Override } from '../../revisions/evaluate.ts'
 import { requesterOf, rightsRefusals } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
-import type { PromotionOutcome, PromotionContext } from './make-revision.ts'
+import type { PromotionOutcome, PromotionDetails } from './make-revision.ts'
 import type { ViewDelta } from '../../views/plan.ts'
 import { resolve } from '../../revisions/resolve.ts'
 import type { Resolved } from '../../revisions/resolve.ts'
@@ -102,7 +102,7 @@ export async function resolveChange(
   context: CommandContext,
   view: View,
   request: RequestWithAudience,
-  how: Pick<EvaluationContext, 'proposer' | 'findsMissing'> = {},
+  options: Pick<EvaluationContext, 'proposer' | 'findsMissing'> = {},
 ): Promise<{ resolved: Resolved; evaluation: Evaluation }> {
   expectChangeable(view, request)
   if (request.act === 'set-rule' && context.caller !== 'operator') expectAdministrator(context.caller)
@@ -115,7 +115,7 @@ export async function resolveChange(
       audience: request.audience,
       conflicts: resolved.conflicts,
       caller: context.caller,
-      ...how,
+      ...options,
     })
     return { resolved, evaluation }
   })
@@ -126,9 +126,9 @@ export async function applyChange(
   context: CommandContext,
   view: View,
   { resolved, evaluation }: { resolved: Resolved; evaluation: Evaluation },
-  how: ChangeOptions & { readonly proposer?: string },
+  options: ChangeOptions & { readonly proposer?: string },
 ): Promise<PromotionOutcome> {
-  const { override, reason, proposer } = how
+  const { override, reason, proposer } = options
   const refusals = await withoutHidden(context.trx, evaluation.refusals, audienceOfChanges(context.caller))
   const overridden = expectAllowed(view, refusals, { caller: context.caller, override }).map(
     ({ detail }) => detail,
@@ -154,12 +154,12 @@ export async function changeMembers(
   context: CommandContext,
   view: View,
   delta: ViewDelta,
-  why: Pick<PromotionContext, 'act' | 'cause'> & { by: Authority },
+  details: Pick<PromotionDetails, 'act' | 'cause'> & { by: Authority },
 ): Promise<PromotionOutcome> {
-  const { by, ...cause } = why
+  const { by, ...promotion } = details
   expectNoPreview(view)
   const evaluation: EvaluationContext = {
-    act: why.act,
+    act: details.act,
     clock: context.clock,
     caller: by,
     audience: audienceOfChanges(by),
@@ -168,7 +168,7 @@ export async function changeMembers(
     evaluate(db, view, delta, evaluation),
   )
   expectAllowed(view, refusals, { caller: by })
-  return makeRevision(context, view, effect, cause)
+  return makeRevision(context, view, effect, promotion)
 }
 
 /**

@@ -5,7 +5,7 @@ import { audienceOf } from '../../../access/access.ts'
 import { listCommonFreezes, onlyKnown } from '../../../revisions/freeze-store.ts'
 import { getPastView, getView } from '../../../revisions/view-store.ts'
 import type { Only } from '../../../views/change-request.ts'
-import { lasts } from '../../../views/freeze.ts'
+import { isInForce } from '../../../views/freeze.ts'
 import type { Freeze } from '../../../views/freeze.ts'
 import type { View as ViewOfCore } from '../../../views/view.ts'
 import { orText } from '../../requests/as-text.ts'
@@ -46,7 +46,9 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
   async function visibleFreezes(request: FastifyRequest, freezes: readonly Freeze[]) {
     const known = await onlyKnown(depot.db, freezes, audienceOf(request.caller))
     return {
-      freezes: known.filter((freeze) => lasts(freeze, depot.now())).map((freeze) => wireFreeze(freeze, null)),
+      freezes: known
+        .filter((freeze) => isInForce(freeze, depot.now()))
+        .map((freeze) => wireFreeze(freeze, null)),
     }
   }
 
