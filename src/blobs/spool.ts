@@ -14,22 +14,22 @@ export interface SpoolFile {
   create(): Promise<FileHandle>
 }
 
-/** A file of some upload. */
-export interface SpooledFile {
+/** A file of {@link Spool.list}. */
+export interface ListedFile {
   readonly name: string
   /** Changes when the file grows. */
   readonly version: string
 }
 
-/** The folder of files that are being received, shared by all threads. `writer` names this thread, in letters and digits. */
+/** The folder of files that are being received, shared by all threads. `threadName` names this thread, in letters and digits. */
 export class Spool {
   /** For measuring its disk. */
   readonly folder: string
-  readonly #writer: string
+  readonly #threadName: string
 
-  constructor(folder: string, writer: string) {
+  constructor(folder: string, threadName: string) {
     this.folder = folder
-    this.#writer = writer
+    this.#threadName = threadName
   }
 
   /** Removes all files, which a crash left, and creates the folder. Call it before any thread uses the spool. */
@@ -38,9 +38,9 @@ export class Spool {
     await mkdir(this.folder, { recursive: true })
   }
 
-  /** Names a new file, which does not exist yet. */
+  /** Returns a file with a new name. The file does not exist yet. */
   newFile(): SpoolFile {
-    const path = join(this.folder, `${this.#writer}.${randomUUID()}`)
+    const path = join(this.folder, `${this.#threadName}.${randomUUID()}`)
     return { path, create: () => open(path, 'wx') }
   }
 
@@ -58,19 +58,19 @@ export class Spool {
 
   /** Removes a file, if it still exists. */
   async discard(file: SpoolFile): Promise<void> {
-    // Mostly a store took it away. The system remembers the names of files that it just moved, so asking reads nothing from the disk.
+    // The store has usually moved the file. The system still has the name in its cache, so this check reads nothing from the disk.
     if (existsSync(file.path)) await rm(file.path, { force: true })
   }
 
   /** Removes the files of a thread that died. */
-  async sweep(writer: string): Promise<void> {
-    const left = (await readdir(this.folder)).filter((name) => name.startsWith(`${writer}.`))
+  async removeAll(threadName: string): Promise<void> {
+    const left = (await readdir(this.folder)).filter((name) => name.startsWith(`${threadName}.`))
     await Promise.all(left.map((name) => this.remove(name)))
   }
 
   /** Lists the files of all threads. */
-  async list(): Promise<SpooledFile[]> {
-    const files: SpooledFile[] = []
+  async list(): Promise<ListedFile[]> {
+    const files: ListedFile[] = []
     for (const name of await readdir(this.folder)) {
       const found = await stat(join(this.folder, name)).catch(() => undefined) // its upload may have removed it
       if (found !== undefined) files.push({ name, version: `${found.size} ${found.mtimeMs}` })

@@ -98,7 +98,7 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
   await whoAmI(destination)
   const text = await source.readLockfile()
   const trustedKeys = (await listLockfileKeys(destination)).map(parseDepotKey)
-  const lockfile = verified(text, (await keyIn(values.key)) ?? trustedKeys)
+  const lockfile = verifyLockfile(text, (await readKeyFile(values.key)) ?? trustedKeys)
   if (source instanceof DepotSource) source.expectRequested(lockfile)
   if (values.origin !== undefined && lockfile.releases.length === 0)
     progress.note(`${lockfile.view} has no packages of the origin ${values.origin}`)
@@ -146,9 +146,9 @@ async function saveTo(
   const source = await openSource(place, request, values, await bundle.makeSpool())
   const text = await source.readLockfile()
   const claimed = await source.readKey(claimedKeyId(text))
-  const lockfile = verified(
+  const lockfile = verifyLockfile(
     text,
-    (await keyIn(values.key)) ?? (claimed === undefined ? [] : [parseDepotKey(claimed)]),
+    (await readKeyFile(values.key)) ?? (claimed === undefined ? [] : [parseDepotKey(claimed)]),
   )
   if (source instanceof DepotSource) source.expectRequested(lockfile)
   const saved = await save({ source, reporter: progress }, { text, lockfile }, bundle)
@@ -192,7 +192,7 @@ async function openSource(
   return new DepotSource(depot, request, folder)
 }
 
-function verified(text: string, keys: readonly DepotKey[]): SignedLockfile {
+function verifyLockfile(text: string, keys: readonly DepotKey[]): SignedLockfile {
   try {
     return readLockfile(text, keys)
   } catch (error) {
@@ -205,7 +205,7 @@ function verified(text: string, keys: readonly DepotKey[]): SignedLockfile {
   }
 }
 
-async function keyIn(file: string | undefined): Promise<DepotKey[] | undefined> {
+async function readKeyFile(file: string | undefined): Promise<DepotKey[] | undefined> {
   return file === undefined ? undefined : [parseDepotKey(await readFile(givenPath(file), 'utf8'))]
 }
 

@@ -41,10 +41,10 @@ export const verify: Subcommand = {
   },
 }
 
-async function verifyFiles(db: Db, storage: BlobStorage, isRead: boolean): Promise<BlobVerification> {
+async function verifyFiles(db: Db, storage: BlobStorage, readsBytes: boolean): Promise<BlobVerification> {
   const hashes = new HashThreads()
   try {
-    return await verifyBlobs(db, storage, isRead ? hashes : undefined)
+    return await verifyBlobs(db, storage, readsBytes ? hashes : undefined)
   } finally {
     await hashes.close()
   }
@@ -79,12 +79,12 @@ function andMore(count: number, listed: readonly unknown[]): string {
 
 function blobsToText(
   { blobs, bytes, damaged, damagedCount, orphans, orphanCount }: BlobVerification,
-  isRead: boolean,
+  readsBytes: boolean,
 ): string {
-  const sound = `${blobs === 1 ? 'the file of one package is' : `the files of ${blobs} packages are`} present, ${bytes} bytes, ${isRead ? 'with the right checksums' : 'with the right sizes; --bytes also checks checksums'}`
+  const intact = `${blobs === 1 ? 'the file of one package is' : `the files of ${blobs} packages are`} present, ${bytes} bytes, ${readsBytes ? 'with the right checksums' : 'with the right sizes; --bytes also checks checksums'}`
   const sections = [
     damagedCount === 0
-      ? sound
+      ? intact
       : `${formatColumns(
           ['FILE', 'DAMAGE', 'RELEASES'],
           damaged.map(({ checksum, damage, reason, idents }) => [
@@ -106,12 +106,12 @@ function blobsToText(
 
 function blobsToJson(
   { blobs, bytes, damaged, damagedCount, orphans, orphanCount }: BlobVerification,
-  isRead: boolean,
+  readsBytes: boolean,
 ): object {
   return {
     packages: blobs,
     package_bytes: bytes,
-    bytes_read: isRead,
+    bytes_read: readsBytes,
     damaged: damaged.map(({ checksum, damage, reason, idents }) => ({
       checksum,
       damage,

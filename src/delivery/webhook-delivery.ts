@@ -8,7 +8,7 @@ import type { SecretBox } from '../origins/secret-box.ts'
 import type { DeliveryLog } from './delivery-log.ts'
 import type { Connections } from '../webhooks/connections.ts'
 import { bodyOf, outgoing } from '../webhooks/outgoing.ts'
-import { advance, afterAttempt, dueIn } from '../webhooks/progress.ts'
+import { advance, afterAttempt, msUntilAttempt } from '../webhooks/progress.ts'
 import type { Progress } from '../webhooks/progress.ts'
 import { send } from '../webhooks/send.ts'
 import type { Receipt, SendOptions } from '../webhooks/send.ts'
@@ -115,7 +115,7 @@ export class WebhookDelivery {
     const { deliveryLog, sendOptions } = this.#context
     if (this.#progress.pause !== undefined) return this.#sleep(undefined)
     if (deliveryLog.isFull) return this.#sleep(LOG_FULL_MS) // memory must not grow while the disk is full
-    const wait = dueIn(this.#progress, sendOptions.now())
+    const wait = msUntilAttempt(this.#progress, sendOptions.now())
     if (wait > 0) await this.#sleep(wait)
     const entry = await this.#findNext()
     if (entry === undefined) return this.#waitForEntry()

@@ -10,8 +10,8 @@ import { findView } from '../revisions/view-store.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import { releaseKey } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
-import { concernOf } from './visibility.ts'
-import type { Concern, Reader } from './visibility.ts'
+import { entrySubjectOf } from './visibility.ts'
+import type { EntrySubject, Reader } from './visibility.ts'
 
 /** An entry as one reader sees it. */
 export interface VisibleEntry {
@@ -51,47 +51,47 @@ export async function redactEntries(
     ...(isWhole && { hashed: { salt: entry.salt, text: entry.text } }),
   })
   const { audience, account } = reader
-  const concerns = audience.seesAll
+  const withSubjects = audience.seesAll
     ? []
     : await Promise.all(
         entries.map(async (entry) => ({
           entry,
-          concern: await resolvePlan(db, concernOf(entry.event), reader),
+          subject: await resolvePlan(db, entrySubjectOf(entry.event), reader),
         })),
       )
-  const isMember = await membershipAt(db, concerns, audience)
-  const isVisible = await releaseVisibility(db, concerns, audience)
-  const promotions = await redactPromotions(db, concerns, { audience, accounts })
+  const isMember = await membershipAt(db, withSubjects, audience)
+  const isVisible = await releaseVisibility(db, withSubjects, audience)
+  const promotions = await redactPromotions(db, withSubjects, { audience, accounts })
 
-  const content = (entry: LedgerEntry, concern: Concern): EntryContent | undefined => {
+  const content = (entry: LedgerEntry, subject: EntrySubject): EntryContent | undefined => {
     const showIf = (isAllowed: boolean) => (isAllowed ? show(entry, entry.event, true) : undefined)
-    switch (concern.of) {
+    switch (subject.of) {
       case 'everyone':
         return show(entry, entry.event, true)
       case 'administrators':
       case 'plan':
         return undefined
       case 'account':
-        return showIf(account === concern.account)
+        return showIf(account === subject.account)
       case 'origin':
         return showIf(
-          isMember(concern.origin, entry.at) || (account !== undefined && account === concern.account),
+          isMember(subject.origin, entry.at) || (account !== undefined && account === subject.account),
         )
       case 'releases':
-        return showIf(concern.releases.every((release) => isVisible(release, entry.at)))
+        return showIf(subject.releases.every((release) => isVisible(release, entry.at)))
       case 'promotion': {
         const seen = promotions.get(entry.sequence)
         if (seen === undefined) return undefined
         return seen === 'whole' ? show(entry, entry.event, true) : show(entry, seen, false)
       }
       default:
-        return concern satisfies never
+        return subject satisfies never
     }
   }
   return entries.map((entry, index) => {
     const { sequence, digest, hash } = entry
-    const concern = concerns[index]?.concern
-    const seen = concern === undefined ? show(entry, entry.event, true) : content(entry, concern)
+    const subject = withSubjects[index]?.subject
+    const seen = subject === undefined ? show(entry, entry.event, true) : content(entry, subject)
     return { sequence, digest, hash, ...(seen && { content: seen }) }
   })
 }
@@ -100,15 +100,15 @@ export async function redactEntries(
  * Replaces a plan by its releases: readers who see all of them see the plan. Drafts are deleted after a while, and
  * then visible to no one.
  */
-async function resolvePlan(db: Db, concern: Concern, { account }: Reader): Promise<Concern> {
-  if (concern.of !== 'plan' || account === undefined) return concern
-  const plan = await findPlan(db, concern.plan)
-  return plan === undefined ? concern : { of: 'releases', releases: releasesIn(plan.effect) }
+async function resolvePlan(db: Db, subject: EntrySubject, { account }: Reader): Promise<EntrySubject> {
+  if (subject.of !== 'plan' || account === undefined) return subject
+  const plan = await findPlan(db, subject.plan)
+  return plan === undefined ? subject : { of: 'releases', releases: releasesIn(plan.effect) }
 }
 
-interface Concerned {
+interface EntryWithSubject {
   readonly entry: LedgerEntry
-  readonly concern: Concern
+  readonly subject: EntrySubject
 }
 
 async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<number | undefined, string>> {
@@ -124,11 +124,11 @@ async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<n
  */
 async function membershipAt(
   db: Db,
-  concerns: readonly Concerned[],
+  withSubjects: readonly EntryWithSubject[],
   audience: Audience,
 ): Promise<(origin: string, at: number) => boolean> {
-  const named = concerns.flatMap(({ concern }) =>
-    concern.of === 'origin' && audience.origins.includes(concern.origin) ? [concern.origin] : [],
+  const named = withSubjects.flatMap(({ subject }) =>
+    subject.of === 'origin' && audience.origins.includes(subject.origin) ? [subject.origin] : [],
   )
   const since = new Map<string, number>()
   for (const some of inBatches(named)) {
@@ -149,10 +149,10 @@ async function membershipAt(
  */
 async function releaseVisibility(
   db: Db,
-  concerns: readonly Concerned[],
+  withSubjects: readonly EntryWithSubject[],
   audience: Audience,
 ): Promise<(release: ReleaseName, at: number) => boolean> {
-  const named = concerns.flatMap(({ concern }) => (concern.of === 'releases' ? concern.releases : []))
+  const named = withSubjects.flatMap(({ subject }) => (subject.of === 'releases' ? subject.releases : []))
   const rows: {
     ident: string
     target: string
@@ -182,12 +182,12 @@ async function releaseVisibility(
 /** Returns the redacted promotions by sequence number; `whole` where nothing is hidden. */
 async function redactPromotions(
   db: Db,
-  concerns: readonly Concerned[],
+  withSubjects: readonly EntryWithSubject[],
   viewer: { audience: Audience; accounts: ReadonlyMap<number | undefined, string> },
 ): Promise<Map<number, LedgerEvent | 'whole'>> {
   const seen = new Map<number, LedgerEvent | 'whole'>()
-  const promotions = concerns.flatMap(({ entry, concern }) =>
-    concern.of === 'promotion' ? [{ entry, promotion: concern.promotion }] : [],
+  const promotions = withSubjects.flatMap(({ entry, subject }) =>
+    subject.of === 'promotion' ? [{ entry, promotion: subject.promotion }] : [],
   )
   for (const [name, ofView] of Map.groupBy(promotions, ({ promotion }) => promotion.view)) {
     const view = await findView(db, name)

@@ -4,8 +4,8 @@ import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
 import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 
-// Decides which readers may see which ledger entries. Of a hidden entry, readers get the sequence number, digest and hash, so
-// that everyone can verify the chain. The number of entries is no secret.
+// Decides which readers may see which ledger entries. Readers get the sequence number, digest and hash also of hidden entries, so that
+// everyone can verify the chain. The number of entries is no secret.
 
 /** A reader of the ledger. */
 export interface Reader {
@@ -24,7 +24,7 @@ export function readerOf(caller: Caller): Reader {
 }
 
 /** The subject of an entry, which decides who may see it. Administrators of the depot see every entry completely. */
-export type Concern =
+export type EntrySubject =
   | { readonly of: 'everyone' }
   | { readonly of: 'administrators' }
   | { readonly of: 'account'; readonly account: string }
@@ -32,7 +32,7 @@ export type Concern =
   | { readonly of: 'origin'; readonly origin: string; readonly account?: string }
   /** Visible to readers who now see all of these releases. Names refer to the releases that existed at the time of the entry. */
   | { readonly of: 'releases'; readonly releases: readonly ReleaseName[] }
-  /** Visible to signed-in readers who see every release in the plan or proposal with this token. They may also read the plan. */
+  /** Visible to signed-in readers who see every release in the plan or proposal with this token. The same readers may read the plan. */
   | { readonly of: 'plan'; readonly plan: string }
   /** Redacted like history: everyone sees numbers and times, and the releases that they may see. The text is visible only with all releases. */
   | { readonly of: 'promotion'; readonly promotion: Promotion }
@@ -40,44 +40,44 @@ export type Concern =
 type Kind = LedgerEvent['kind']
 type EventOf<K extends Kind> = Extract<LedgerEvent, { kind: K }>
 
-const everyone = (): Concern => ({ of: 'everyone' })
-const administrators = (): Concern => ({ of: 'administrators' })
-const itsAccount = ({ account }: { account: string }): Concern => ({ of: 'account', account })
-const itsOrigin = ({ origin, account }: { origin: string; account?: string }): Concern => ({
+const everyone = (): EntrySubject => ({ of: 'everyone' })
+const administrators = (): EntrySubject => ({ of: 'administrators' })
+const accountSubject = ({ account }: { account: string }): EntrySubject => ({ of: 'account', account })
+const originSubject = ({ origin, account }: { origin: string; account?: string }): EntrySubject => ({
   of: 'origin',
   origin,
   ...(account !== undefined && { account }),
 })
-const itsRelease = ({ ident, target }: ReleaseName): Concern => ({
+const releaseSubject = ({ ident, target }: ReleaseName): EntrySubject => ({
   of: 'releases',
   releases: [{ ident, target }],
 })
 
 /** A freeze of one package is visible to the origin's members, because the package may be private. */
-const itsPackage = ({ origin, name }: { origin?: string; name?: string }): Concern =>
-  name === undefined ? everyone() : origin === undefined ? administrators() : itsOrigin({ origin })
+const packageSubject = ({ origin, name }: { origin?: string; name?: string }): EntrySubject =>
+  name === undefined ? everyone() : origin === undefined ? administrators() : originSubject({ origin })
 
-/** The concern of each kind of event. Everyone sees what the API shows to everyone: origins, channels and rules. */
-const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
-  'account-added': itsAccount,
-  'token-issued': itsAccount,
-  'token-revoked': itsAccount,
-  'profile-changed': itsAccount,
+/** The subject of each kind of event. Everyone may see what the API shows to everyone: origins, channels and rules. */
+const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = {
+  'account-added': accountSubject,
+  'token-issued': accountSubject,
+  'token-revoked': accountSubject,
+  'profile-changed': accountSubject,
   'origin-created': everyone,
   'origin-changed': everyone,
   'origin-transferred': everyone,
   'origin-deleted': everyone,
-  'member-set': itsOrigin,
-  'member-invited': itsOrigin,
-  'invitation-ended': itsOrigin,
-  'key-added': (event) => (event.key === 'public' ? everyone() : itsOrigin(event)),
-  'secret-added': itsOrigin,
-  'secret-removed': itsOrigin,
-  'integration-added': itsOrigin,
-  'integration-removed': itsOrigin,
-  'package-settings-set': (event) => itsOrigin({ origin: originOf(event.package) }), // the package may be private
-  'release-published': itsRelease,
-  'release-deleted': itsRelease,
+  'member-set': originSubject,
+  'member-invited': originSubject,
+  'invitation-ended': originSubject,
+  'key-added': (event) => (event.key === 'public' ? everyone() : originSubject(event)),
+  'secret-added': originSubject,
+  'secret-removed': originSubject,
+  'integration-added': originSubject,
+  'integration-removed': originSubject,
+  'package-settings-set': (event) => originSubject({ origin: originOf(event.package) }), // the package may be private
+  'release-published': releaseSubject,
+  'release-deleted': releaseSubject,
   'visibility-set': ({ ident, targets }) => ({
     of: 'releases',
     releases: targets.map((target) => ({ ident, target })),
@@ -86,10 +86,10 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'view-closed': everyone,
   'ungoverned-set': everyone,
   'gates-set': everyone,
-  'view-frozen': itsPackage,
-  'view-thawed': itsPackage,
-  'views-frozen': itsPackage,
-  'views-thawed': itsPackage,
+  'view-frozen': packageSubject,
+  'view-thawed': packageSubject,
+  'views-frozen': packageSubject,
+  'views-thawed': packageSubject,
   'preview-made': ({ plan }) => ({ of: 'plan', plan }),
   'proposal-made': ({ proposal }) => ({ of: 'plan', plan: proposal }),
   'proposal-ended': ({ proposal }) => ({ of: 'plan', plan: proposal }),
@@ -105,9 +105,9 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   promotion: (promotion) => ({ of: 'promotion', promotion }),
 }
 
-export const KINDS = Object.keys(CONCERNS) as [Kind, ...Kind[]]
+export const KINDS = Object.keys(SUBJECTS) as [Kind, ...Kind[]]
 
-export function concernOf(event: LedgerEvent): Concern {
+export function entrySubjectOf(event: LedgerEvent): EntrySubject {
   // The table pairs each kind with its event; a union type cannot express the pairing.
-  return (CONCERNS[event.kind] as (event: LedgerEvent) => Concern)(event)
+  return (SUBJECTS[event.kind] as (event: LedgerEvent) => EntrySubject)(event)
 }

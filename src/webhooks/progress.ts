@@ -75,7 +75,7 @@ function retryDelay(attempts: number, random: number, requestedMs = 0): number {
 }
 
 /** Returns the milliseconds until the next attempt. They are limited, because the clock may have been set back. */
-export function dueIn({ nextAttemptAt }: Progress, now: number): number {
+export function msUntilAttempt({ nextAttemptAt }: Progress, now: number): number {
   return nextAttemptAt === undefined
     ? 0
     : Math.min(Math.max(nextAttemptAt - now, 0), MAX_RETRY_MS * (1 + JITTER))

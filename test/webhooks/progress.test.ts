@@ -4,7 +4,7 @@ import {
   MAX_ATTEMPTS,
   advance,
   afterAttempt,
-  dueIn,
+  msUntilAttempt,
   freshProgress,
 } from '../../src/webhooks/progress.ts'
 import type { Progress } from '../../src/webhooks/progress.ts'
@@ -21,7 +21,7 @@ function failUntilPaused(random: number): { waits: number[]; end: Progress } {
   let progress = freshProgress(7)
   while (progress.pause === undefined) {
     progress = afterAttempt(progress, 8, failed, { now, random })
-    const wait = dueIn(progress, now)
+    const wait = msUntilAttempt(progress, now)
     if (progress.pause === undefined) waits.push(wait)
     now += wait
   }
@@ -73,8 +73,8 @@ test('a receiver that answered 410 is not tried again', async (t) => {
 
 test('a clock set back by a year lengthens no pause beyond the maximum', async (t) => {
   const failing = afterAttempt(freshProgress(7), 8, failed, { now: AT + 365 * 86_400_000, random: 0 })
-  t.ok(dueIn(failing, AT) <= MAX_RETRY_MS * 1.25)
-  t.equal(dueIn(failing, AT + 400 * 86_400_000), 0)
+  t.ok(msUntilAttempt(failing, AT) <= MAX_RETRY_MS * 1.25)
+  t.equal(msUntilAttempt(failing, AT + 400 * 86_400_000), 0)
 })
 
 test('a replay runs to its end and keeps the position', async (t) => {

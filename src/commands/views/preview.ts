@@ -43,29 +43,9 @@ export async function makePreview(
   input: { name: string; plan: string },
 ): Promise<View> {
   const plan = await getPlan(context.trx, input.plan)
-  expectOwn(plan, context.caller)
-  if (plan.effect.refusals.some(({ rule }) => rule === 'rights'))
-    throw new DepotError('forbidden', 'the author of this plan may not make its change')
-  if (plan.end !== undefined)
-    throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
-  if (expiryOf(plan, context.clock.now) <= context.clock.now)
-    throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
-  // Rights are checked for moving releases, so anyone could take a name with an empty plan.
-  if (!changesAnything(plan.effect))
-    throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
+  expectPreviewable(plan, context)
   const base = await getView(context.trx, plan.view)
-  expectMayChangeView(context.caller, base)
-  const origins = new Set(
-    plan.effect.releases
-      .filter((step) => step.change !== 'unchanged')
-      .map(({ ident }) => parseIdent(ident).origin),
-  )
-  const requester = requesterOf(context.caller)
-  const refusals =
-    requester === undefined ? [] : rightsRefusals(base, origins, { requester, isApproval: false })
-  if (refusals.length > 0) throw refusalOf('forbidden', refusals)
-  if (base.name === UNSTABLE)
-    throw new DepotError('refused', `${UNSTABLE} has no preview: every release is in it`)
+  expectMayPreview(context.caller, plan, base)
   const { length: others } = await listPreviews(context.trx, { baseId: base.id })
   if (others >= MAX_PREVIEWS)
     throw new DepotError('conflict', `${base.name} already has ${MAX_PREVIEWS} previews, which is the limit`)
@@ -77,15 +57,45 @@ export async function makePreview(
       'too_large',
       `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and ${MAX_MOVED_RELEASES} are the limit`,
     )
-  const made = await createView(context, { name: input.name, rule: 'promoted', maker: 'operator' })
-  await setPreview(context.trx, made.id, { baseId: base.id, planId: plan.id })
+  const created = await createView(context, { name: input.name, rule: 'promoted', maker: 'operator' })
+  await setPreview(context.trx, created.id, { baseId: base.id, planId: plan.id })
   await context.record(
-    { kind: 'preview-made', view: made.name, base: base.name, plan: plan.token },
-    { viewId: made.id },
+    { kind: 'preview-made', view: created.name, base: base.name, plan: plan.token },
+    { viewId: created.id },
   )
-  await setUngoverned(context, made, base.ungoverned)
-  await fill(context, await getView(context.trx, made.name), pointers)
-  return getView(context.trx, made.name)
+  await setUngoverned(context, created, base.ungoverned)
+  await setPointers(context, await getView(context.trx, created.name), pointers)
+  return getView(context.trx, created.name)
+}
+
+/** Checks that the caller made the plan, and that the plan is open and changes its view. Throws like {@link makePreview}. */
+function expectPreviewable(plan: StoredPlan, { caller, clock }: CommandContext): void {
+  expectAuthor(plan, caller)
+  if (plan.effect.refusals.some(({ rule }) => rule === 'rights'))
+    throw new DepotError('forbidden', 'the author of the plan may not make its change')
+  if (plan.end !== undefined)
+    throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
+  if (expiryOf(plan, clock.now) <= clock.now)
+    throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
+  // Rights are checked for moving releases, so anyone could take a name with an empty plan.
+  if (!changesAnything(plan.effect))
+    throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
+}
+
+/** Throws `forbidden` if the caller may no longer make the plan's change, and `refused` for a view without previews. */
+function expectMayPreview(caller: Authority, plan: StoredPlan, base: View): void {
+  expectMayChangeView(caller, base)
+  const origins = new Set(
+    plan.effect.releases
+      .filter((step) => step.change !== 'unchanged')
+      .map(({ ident }) => parseIdent(ident).origin),
+  )
+  const requester = requesterOf(caller)
+  const refusals =
+    requester === undefined ? [] : rightsRefusals(base, origins, { requester, isApproval: false })
+  if (refusals.length > 0) throw refusalOf('forbidden', refusals)
+  if (base.name === UNSTABLE)
+    throw new DepotError('refused', `${UNSTABLE} has no preview: every release is in it`)
 }
 
 /**
@@ -98,13 +108,13 @@ export async function dropPreview(context: CommandContext, input: { name: string
     throw new DepotError('not_found', `there is no view ${quote(input.name)}`)
   if (view.preview === undefined)
     throw new DepotError('refused', `${view.name} is not a preview, and cannot be dropped`)
-  expectOwn(await getPlanById(context.trx, view.preview.planId), context.caller)
-  await close(context, view)
+  expectAuthor(await getPlanById(context.trx, view.preview.planId), context.caller)
+  await closePreview(context, view)
 }
 
 /** Closes the previews of a plan. */
 export async function closePreviews(context: CommandContext, planId: number): Promise<void> {
-  for (const preview of await listPreviews(context.trx, { planId })) await close(context, preview)
+  for (const preview of await listPreviews(context.trx, { planId })) await closePreview(context, preview)
 }
 
 /** Makes the previews of one plan show another plan. */
@@ -119,7 +129,7 @@ export async function showInPreviews(
   const pointers = await readPointers(context.trx, base, next)
   for (const preview of previews) {
     await setPreview(context.trx, preview.id, { baseId: base.id, planId: next.id })
-    await fill(context, preview, pointers)
+    await setPointers(context, preview, pointers)
   }
 }
 
@@ -155,8 +165,8 @@ async function readPointers(db: Db, base: View, { effect }: StoredPlan): Promise
   return pointers
 }
 
-/** Sets the pointers of a preview. */
-async function fill(
+/** Makes these the pointers of a preview. */
+async function setPointers(
   context: CommandContext,
   preview: View,
   pointers: ReadonlyMap<string, ViewRelease>,
@@ -172,7 +182,8 @@ async function fill(
   await makeRevision(context, preview, effect, { act: 'promote', cause: 'preview' })
 }
 
-async function close(context: CommandContext, preview: View): Promise<void> {
+/** Removes all releases from a preview, and closes it. */
+async function closePreview(context: CommandContext, preview: View): Promise<void> {
   const effect = await context.read(`the end of ${preview.name}`, { views: [preview.name] }, async (db) => {
     const delta = { joining: [], leaving: await listPointersOf(db, preview.id) }
     return planChange(preview.rule, delta, await readPresentState(db, preview, delta))
@@ -183,7 +194,7 @@ async function close(context: CommandContext, preview: View): Promise<void> {
   await context.record({ kind: 'view-closed', view: preview.name }, { viewId: preview.id })
 }
 
-function expectOwn(plan: StoredPlan, caller: Authority): void {
+function expectAuthor(plan: StoredPlan, caller: Authority): void {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.isAdministrator || requester.account === plan.account) return
   throw new DepotError('forbidden', `the plan was made by ${plan.account ?? 'the operator'}`)

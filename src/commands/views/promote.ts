@@ -235,7 +235,7 @@ function expectNoPreview(view: View): void {
     throw new DepotError('refused', `${view.name} is a preview: it follows its view and its plan`)
 }
 
-/** Checks that each origin has declared its channel, which views made by Habitat clients require. */
+/** Checks that the view is a channel of each joining origin, which is required if a Habitat client created the view. */
 async function expectChannels(db: Db, view: View, { joining }: ViewDelta, audience: Audience): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))
@@ -245,10 +245,10 @@ async function expectChannels(db: Db, view: View, { joining }: ViewDelta, audien
     const joiningOfOrigin = joining
       .filter((other) => other.release.originId === originId)
       .map((other) => releaseName(other.release))
-    const isUnseen = (await listHidden(db, joiningOfOrigin, audience)).size === joiningOfOrigin.length
+    const areAllHidden = (await listHidden(db, joiningOfOrigin, audience)).size === joiningOfOrigin.length
     throw new DepotError(
       'not_found',
-      isUnseen
+      areAllHidden
         ? `an origin has no channel ${view.name}`
         : `the origin ${release.ident.origin} has no channel ${view.name}`,
     )
