@@ -14,7 +14,7 @@ import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
 import { WriterClient } from '../writer/writer-client.ts'
 
-interface World {
+interface JoinOptions {
   readonly log: Logger
   readonly now?: () => number
   /** The claims of the thread that opened the depot. */
@@ -27,7 +27,7 @@ interface World {
 /** Joins a depot that another thread opened. The caller closes this depot before the other thread closes its own. */
 export async function joinDepot(
   share: Share,
-  { log, claims, examine, name, now = Date.now }: World,
+  { log, claims, examine, name, now = Date.now }: JoinOptions,
 ): Promise<Depot> {
   const { config, limits } = share
   const threads = new ReadingThreads(config.databaseFile)

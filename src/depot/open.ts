@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, extname, join } from 'node:path'
 import type { Logger } from 'pino'
 import { Authenticator } from '../accounts/authenticate.ts'
@@ -10,8 +8,7 @@ import { ClaimsInMemory } from '../blobs/claims.ts'
 import { openStorage } from '../blobs/open.ts'
 import type { Blobs } from '../blobs/open.ts'
 import { Scrub } from '../upkeep/scrub.ts'
-import { sync } from '../blobs/sync.ts'
-import { parseAdminToken, parseSecretKey } from '../config.ts'
+import { parseAdminToken } from '../config.ts'
 import type { Config } from '../config.ts'
 import {
   ReadingThreads,
@@ -26,19 +23,18 @@ import { makeFolder } from '../database/make-folder.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import { findState } from '../database/state-store.ts'
-import { DepotError } from '../errors.ts'
 import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
-import { listSealingKeys } from '../origins/sealed-store.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
 import type { SubscriberName } from './subscribers.ts'
 import { keepPrivate } from './private-files.ts'
 import { isBlobReferenced } from '../releases/release-store.ts'
-import { readSecretFile } from './secret-file.ts'
+import { readNamedFile } from './secret-file.ts'
+import { findSecretKey } from './secret-key.ts'
 import { Upkeep } from '../upkeep/upkeep.ts'
 import { findView } from '../revisions/view-store.ts'
 import { UNSTABLE } from '../views/view.ts'
@@ -123,7 +119,7 @@ export interface Limits {
   readonly spoolGraceMs: number
 }
 
-interface World {
+interface OpenOptions {
   readonly log: Logger
   readonly now?: () => number
   readonly limits?: Partial<Limits>
@@ -134,6 +130,9 @@ interface World {
   /** The clock that measures how long commands take, in milliseconds, for a depot without threads. */
   readonly elapsed?: (() => number) | undefined
 }
+
+/** Functions that release what was opened, in the order in which it was opened. */
+type Closers = (() => Promise<unknown> | void)[]
 
 const LOCK = 'lock.sqlite'
 // The thread's file is next to this one, in the sources and in the build.
@@ -158,51 +157,33 @@ const LIMITS: Limits = {
  * `invalid_request` if a folder cannot be created or written. The caller closes the depot; closing still commits queued
  * commands.
  */
-export async function openDepot(config: Config, world: World): Promise<Depot> {
-  const { log, now = Date.now } = world
+export async function openDepot(config: Config, options: OpenOptions): Promise<Depot> {
+  const { log, now = Date.now } = options
   const givenToken = await readAdminToken(config, log)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
   await makeFolder(dirname(config.databaseFile), 'DEPOT_DATABASE_URL')
   await keepPrivate(config)
-  const closers: (() => Promise<unknown> | void)[] = []
-  const hold = (file: string) => {
-    const lock = lockData(file)
-    closers.push(() => lock.close())
-  }
-  hold(join(config.dataFolder, LOCK))
+  const closers: Closers = []
   const close = async () => {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    // Another data folder may use the same database, so it needs a lock, too.
-    if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
+    lockFolders(config, closers)
     const { storage, spool, watched, close: closeStorage } = await openStorage(config)
     closers.push(closeStorage)
-    const {
-      db,
-      readInThreads,
-      writer,
-      files: opened,
-    } = await openData(config, {
-      now,
-      elapsed: world.elapsed,
-      inProcess: world.inProcess === true,
-      watched,
-      closers,
-    })
+    const { db, readInThreads, writer, files: opened } = await openData(config, options, { watched, closers })
     const secretKey = await findSecretKey(config, db, log)
-    const secrets = new SecretBox(secretKey)
     const keepsBlobs = async () =>
-      world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
+      options.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
+    if (await keepsBlobs())
+      log.warn(
+        'the depot was restored from an older copy, so files that no release needs are kept: hart-depot restored --list shows them',
+      )
     const claims = new ClaimsInMemory(
       storage,
       async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs(),
     )
     const blobs = { storage, spool, claims }
-    if (await keepsBlobs())
-      log.warn(
-        'the depot was restored from an older copy, so files that no release needs are kept: hart-depot restored --list shows them',
-      )
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
     const hashes = new HashThreads()
@@ -212,22 +193,10 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     follower.subscribe('sessions', authenticator)
     follower.subscribe('override warnings', { onCommit: (entries) => warnOfOverrides(log, entries) })
     writer.onAnnouncement(clockWarner(log))
+    const setUp = await setUpDepot({ db, writer, log }, givenToken)
 
-    const isNew = (await findView(db, UNSTABLE)) === undefined
-    const newAdminToken = isNew && givenToken === undefined ? generateToken() : undefined
-    const token = newAdminToken ?? givenToken
-    const adminTokenHash = token === undefined ? undefined : hashToken(token)
-    const adminToken = await writer.submit({
-      kind: 'setUp',
-      input: { adminTokenHash },
-      actor: { client: 'hart-depot', door: 'depot' },
-    })
-
-    if (!isNew && adminToken === 'added')
-      log.warn('the administrator can now also use the token of DEPOT_ADMIN_TOKEN; earlier tokens stay valid')
-    if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked and is not valid')
     const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
-    const limits = { ...LIMITS, ...world.limits }
+    const limits = { ...LIMITS, ...options.limits }
     const store = { db, blobs, writer, log, now }
     const scrub = new Scrub({ ...store, hashes, bytesPerS: config.scrubBytesPerS })
     const collector = new Collector({
@@ -238,12 +207,6 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     })
     const upkeep = new Upkeep({ files, log, scrub, collector })
     closers.push(() => upkeep.close())
-
-    const share = async (): Promise<Share> => {
-      if (!(writer instanceof ThreadedWriter))
-        throw new Error('a depot that was opened in process cannot be shared')
-      return { config, limits, secretKey, files: files.files, writerPort: await writer.join() }
-    }
     return {
       config,
       limits,
@@ -257,14 +220,16 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
       blobs,
       scanner,
       hashes,
-      secrets,
+      secrets: new SecretBox(secretKey),
       authenticator,
       examine: (checksum) => scrub.examine(checksum),
       upkeep,
-      isNew,
-      newAdminToken,
-      adminTokenStatus: isNew ? undefined : adminToken,
-      share,
+      ...setUp,
+      async share() {
+        if (!(writer instanceof ThreadedWriter))
+          throw new Error('a depot that was opened in process cannot be shared')
+        return { config, limits, secretKey, files: files.files, writerPort: await writer.join() }
+      },
       close,
     }
   } catch (error) {
@@ -273,21 +238,40 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
   }
 }
 
+/** Locks the data folder, and the folder of the database if it is another one: two data folders may use one database. */
+function lockFolders({ dataFolder, databaseFile }: Config, closers: Closers): void {
+  const files = [join(dataFolder, LOCK)]
+  if (dirname(databaseFile) !== dataFolder) files.push(`${databaseFile}.lock`)
+  for (const file of files) {
+    const lock = lockData(file)
+    closers.push(() => lock.close())
+  }
+}
+
+/** Creates what a new depot needs, and adds the administrator's token. Generates the token of a new depot unless one is configured. */
+async function setUpDepot(
+  { db, writer, log }: Pick<Depot, 'db' | 'writer' | 'log'>,
+  givenToken: string | undefined,
+): Promise<Pick<Depot, 'isNew' | 'newAdminToken' | 'adminTokenStatus'>> {
+  const isNew = (await findView(db, UNSTABLE)) === undefined
+  const newAdminToken = isNew && givenToken === undefined ? generateToken() : undefined
+  const token = newAdminToken ?? givenToken
+  const status = await writer.submit({
+    kind: 'setUp',
+    input: { adminTokenHash: token === undefined ? undefined : hashToken(token) },
+    actor: { client: 'hart-depot', door: 'depot' },
+  })
+  if (!isNew && status === 'added')
+    log.warn('the administrator can now also use the token of DEPOT_ADMIN_TOKEN; earlier tokens stay valid')
+  if (status === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked and is not valid')
+  return { isNew, newAdminToken, adminTokenStatus: isNew ? undefined : status }
+}
+
+/** Opens the database and its writer: in this thread for `inProcess`, else in threads of their own. */
 async function openData(
   config: Config,
-  {
-    now,
-    elapsed,
-    inProcess,
-    watched,
-    closers,
-  }: {
-    now: () => number
-    elapsed: World['elapsed']
-    inProcess: boolean
-    watched: readonly string[]
-    closers: (() => Promise<unknown> | void)[]
-  },
+  { now = Date.now, elapsed, inProcess = false }: OpenOptions,
+  { watched, closers }: { watched: readonly string[]; closers: Closers },
 ): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'files'>> {
   const file = config.databaseFile
   const openedFiles = () => OpenedFiles.of([join(config.dataFolder, LOCK), file, ...watched])
@@ -349,59 +333,4 @@ async function readAdminToken(
 ): Promise<string | undefined> {
   if (file === undefined) return adminToken
   return parseAdminToken(await readNamedFile(file, 'DEPOT_ADMIN_TOKEN_FILE', log), file)
-}
-
-async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
-  const text = await readSecretFile(file, log)
-  if (text === undefined)
-    throw new DepotError('invalid_request', `${variable} names ${file}, which does not exist`)
-  return text
-}
-
-/**
- * Finds the key that encrypts secrets: the configured key, or the one in `secret.key`, which is created while nothing is
- * encrypted. Throws `invalid_request` if stored secrets are encrypted with another key.
- */
-async function findSecretKey(
-  { secretKey, secretKeyFile, dataFolder }: Config,
-  db: Db,
-  log: Logger,
-): Promise<Buffer> {
-  const used = await listSealingKeys(db)
-  const ownFile = join(dataFolder, 'secret.key')
-  if (secretKey !== undefined) return expectUsed(secretKey, used, 'DEPOT_SECRET_KEY')
-  if (secretKeyFile !== undefined)
-    return expectUsed(
-      parseSecretKey(await readNamedFile(secretKeyFile, 'DEPOT_SECRET_KEY_FILE', log), secretKeyFile),
-      used,
-      secretKeyFile,
-    )
-  const text = await readSecretFile(ownFile, log)
-  if (text !== undefined) return expectUsed(parseSecretKey(text, ownFile), used, ownFile)
-  if (used.length > 0)
-    throw new DepotError(
-      'invalid_request',
-      `${ownFile} is missing, but stored secrets are encrypted with the key ${used.join(' and ')} that it contained: restore the file from the place where the database was backed up`,
-    )
-  return makeSecretKey(ownFile)
-}
-
-function expectUsed(key: Buffer, used: readonly string[], place: string): Buffer {
-  const { keyId } = new SecretBox(key)
-  const others = used.filter((id) => id !== keyId)
-  if (others.length === 0) return key
-  throw new DepotError(
-    'invalid_request',
-    `${place} holds the key ${keyId}, but stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that key`,
-  )
-}
-
-/** Creates a key file of 64 hex characters, atomically and durably. */
-async function makeSecretKey(path: string): Promise<Buffer> {
-  const key = randomBytes(32)
-  await rm(`${path}.new`, { force: true })
-  await writeFile(`${path}.new`, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
-  await rename(`${path}.new`, path)
-  await sync(dirname(path))
-  return key
 }

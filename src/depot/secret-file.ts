@@ -43,3 +43,11 @@ async function openFile(path: string): Promise<FileHandle | undefined> {
     throw error
   }
 }
+
+/** Reads a secret file that a variable names. Throws `invalid_request` if it does not exist, and like {@link readSecretFile}. */
+export async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
+  const text = await readSecretFile(file, log)
+  if (text === undefined)
+    throw new DepotError('invalid_request', `${variable} names ${file}, which does not exist`)
+  return text
+}
