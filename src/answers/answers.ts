@@ -5,23 +5,20 @@ import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { formatIdent, formatPackageName, lineKey, lineOf, releaseKey } from '../package/ident.ts'
-import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
 import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
-import { readPackageNames } from '../releases/package-store.ts'
 import { DEFAULT_UNGOVERNED } from '../views/view.ts'
-import type { View } from '../views/view.ts'
-import { listPointersIn } from '../revisions/pointer-store.ts'
 import { findView, listViews, readRevisions } from '../revisions/view-store.ts'
+import { pointersOf, readPointers } from './read-pointers.ts'
 import { PublicPointers } from './public-pointers.ts'
 import type { Line, Pointer } from './public-pointers.ts'
 import { PackageAnswer } from './package-answer.ts'
 
-/** `brief` leaves out the long texts, like Builder outside of channels. */
+/** The forms of a package in JSON. `brief` has no long texts, like Builder's answers outside of channels. */
 export type Shape = 'whole' | 'brief'
 
-/** The question that supervisors poll. Parts come from the URL, decoded. */
+/** A poll of a supervisor: which release is the latest? The strings are decoded parts of the URL. */
 export interface LatestQuestion {
   readonly shape: Shape
   readonly view: string
@@ -31,11 +28,11 @@ export interface LatestQuestion {
   readonly target: Target
 }
 
-/** A question about one release, in one view or in any. */
+/** A request for one release, in one view or in any. */
 export interface ExactQuestion {
   readonly shape: Shape
   readonly ident: string
-  /** The default is `x86_64-linux`, or else the first target by name. */
+  /** The default is `x86_64-linux` if the ident has that target, and otherwise its first target by name. */
   readonly target: Target | undefined
   readonly view?: string
 }
@@ -46,20 +43,18 @@ export interface LatestAnswer {
   readonly revision: number | undefined
 }
 
-/** A function for each shape. It renders a release and the views that contain it. */
+/** Functions that render a release and the views that contain it, by shape. */
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
-/** The number of views that are read in parallel at the start. Other reading threads stay free. */
-const PARALLEL_READS = 2
 const MAX_BODY_BYTES = 64 * 1024 * 1024
 /** Limits of the cache of absent releases: number of keys, and characters in a key. */
 const MAX_ABSENT_KEYS = 10_000
 const MAX_ABSENT_KEY_LENGTH = 300
 
 /**
- * Answers `latest` from memory. All pointers of all views are in memory, so a missing one costs nothing. Bodies are
- * cached up to a number of bytes. Both follow the ledger, so a poll that starts after a promotion was answered sees the
- * promotion. Members of an origin and the public have separate pointers and share the bodies.
+ * Answers `latest` from memory. All pointers of all views are in memory. Rendered bodies are cached up to a number of bytes.
+ * Commits update both before their callers get an answer, so a poll that starts after a promotion was answered sees the
+ * promotion. Members of an origin and the public have separate pointers, but share the bodies.
  */
 export class Answers implements Subscriber {
   readonly #db: Db
@@ -96,8 +91,7 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Reads every pointer. `start` is a separate connection for many small reads. The caller passes every later entry to
-   * `onCommit`.
+   * Reads every pointer. The caller passes every later entry to `onCommit`.
    */
   static async open(db: Db, renderers: Renderers): Promise<Answers> {
     const views = await listViews(db)
@@ -137,8 +131,8 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Returns the revision of a view if promoting this release to it would change nothing, because `latest` names the release
-   * already. `undefined` means that the writer must decide, also for views that clients cannot change.
+   * Returns the revision of a view if `latest` names this release already, so that promoting it would change nothing.
+   * Returns `undefined` if the writer must decide, for example because clients cannot change the view.
    */
   revisionIfCurrent(view: string, release: ReleaseName): number | undefined {
     const pointer = this.#pointers.get(view)?.get(lineOf(release))
@@ -184,8 +178,8 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Lists the idents of the latest releases of an origin, for one target or all, by line and in no order. A view with many
-   * lines is walked in whole, which takes about 50 ns a line.
+   * Lists the idents of the latest releases of an origin, for one target or all, by line and in no order. Examines every
+   * line of the view, which takes about 50 ns for each.
    */
   async listLatest(
     { view, origin, target }: { view: string; origin: string; target?: Target },
@@ -218,13 +212,13 @@ export class Answers implements Subscriber {
     audience: Audience,
   ): PackageAnswer | undefined | Promise<PackageAnswer | undefined> {
     const { shape, ident, target, view } = question
-    if (target === undefined) return this.#lookUpExactly(question, audience)
+    if (target === undefined) return this.#readExact(question, audience)
     const cached = this.#bodies.get(`${ident} ${target} ${shape}`)
     // Only the public uses the cache of absent releases.
     if (cached === undefined)
       return isPublicAudience(audience) && this.#absent.has(releaseKey({ ident, target }))
         ? undefined
-        : this.#lookUpExactly(question, audience)
+        : this.#readExact(question, audience)
     const maySee = cached.isPublic || audience.seesAll || audience.origins.includes(cached.origin)
     return maySee && (view === undefined || cached.views.includes(view)) ? cached : undefined
   }
@@ -255,7 +249,7 @@ export class Answers implements Subscriber {
 
   #applyPromotion(promotion: Promotion): void {
     this.#revisions.set(promotion.view, promotion.revision)
-    const pointers = ofView(this.#pointers, promotion.view)
+    const pointers = pointersOf(this.#pointers, promotion.view)
     this.#evictReleases([...promotion.joined, ...promotion.left], [pointers])
     if (promotion.rule !== undefined) for (const pointer of pointers.values()) pointer.versions = undefined
     for (const move of promotion.pointers) {
@@ -288,10 +282,10 @@ export class Answers implements Subscriber {
     if (cached !== undefined)
       return { package: cached, revision: version === undefined ? pointer.revision : undefined }
     if (version !== undefined && this.#absent.has(keyOf(question, audience))) return undefined
-    return this.#lookUp(question, pointer, audience)
+    return this.#readLatest(question, pointer, audience)
   }
 
-  async #lookUp(
+  async #readLatest(
     question: LatestQuestion,
     pointer: Pointer,
     audience: Audience,
@@ -313,7 +307,7 @@ export class Answers implements Subscriber {
     return { package: answer, revision: version === undefined ? pointer.revision : undefined }
   }
 
-  async #lookUpExactly(
+  async #readExact(
     { shape, ident, target, view }: ExactQuestion,
     audience: Audience,
   ): Promise<PackageAnswer | undefined> {
@@ -339,7 +333,7 @@ export class Answers implements Subscriber {
     return answer
   }
 
-  /** Caches until the next change that a release is absent. The number of keys is limited, so requests cannot fill the memory. */
+  /** Remembers until the next change that a release is absent. The number of keys is limited, so requests cannot fill the memory. */
   #cacheAbsence(key: string, generation: number): void {
     if (generation !== this.#generation || key.length > MAX_ABSENT_KEY_LENGTH) return
     if (this.#absent.size >= MAX_ABSENT_KEYS) this.#absent.clear()
@@ -373,36 +367,10 @@ export class Answers implements Subscriber {
   }
 }
 
-/** Reads the pointers of all views. The views share the text of a line, which saves memory. */
-async function readPointers(db: Db, views: readonly View[]): Promise<Map<string, Map<Line, Pointer>>> {
-  const names = await readPackageNames(db)
-  const lines = new Map(TARGETS.map((target) => [target, new Map<number, Line>()]))
-  const pointers = new Map<string, Map<Line, Pointer>>()
-  const remaining = views.values()
-  const readRemaining = async () => {
-    for (const view of remaining) {
-      const pointersOfView = ofView(pointers, view.name)
-      for (const [packageId, target, ident, revision] of await listPointersIn(db, view.id)) {
-        const line = lines.get(target)?.get(packageId) ?? `${names.get(packageId) ?? ''} ${target}`
-        lines.get(target)?.set(packageId, line)
-        pointersOfView.set(line, { ident, revision, versions: undefined })
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: PARALLEL_READS }, readRemaining))
-  return pointers
-}
-
 function keyOf({ view, origin, name, version = '', target }: LatestQuestion, audience: Audience): string {
   return `${view} ${origin}/${name}/${version} ${target} ${audience.seesAll}`
 }
 
 function isPublicAudience(audience: Audience): boolean {
   return !audience.seesAll && audience.origins.length === 0
-}
-
-function ofView(pointers: Map<string, Map<Line, Pointer>>, view: string): Map<Line, Pointer> {
-  const found = pointers.get(view) ?? new Map<Line, Pointer>()
-  pointers.set(view, found)
-  return found
 }

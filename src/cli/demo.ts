@@ -14,7 +14,7 @@ import { formatKeyName, formatPublicKey, generateKeyPair } from '../hart/origin-
 import { formatIdent, makeIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import { SimulatedSupervisor } from './simulated-supervisor.ts'
-import type { Seen } from './simulated-supervisor.ts'
+import type { PollResult } from './simulated-supervisor.ts'
 import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
@@ -99,6 +99,33 @@ class Api {
 }
 
 async function showPromotions(api: Api): Promise<void> {
+  const { releases, keyName } = await uploadReleases(api)
+  console.log(`The depot is at ${api.url}. One supervisor polls each view V at …/views/V.`)
+  console.log(`acme/app ${VERSIONS.join(', ')} are uploaded, signed with ${keyName}.\n`)
+  console.log(formatRow('', ['what the supervisor of each view sees']))
+  console.log(formatRow('', PIPELINE))
+  const pipeline = new Pipeline(api)
+  await pipeline.show('before any promotion')
+  for (const ident of releases) {
+    for (const view of PIPELINE) {
+      await pipeline.promote(ident, view)
+      await pipeline.show(`promote ${ident.version} into ${view}`)
+    }
+  }
+  const [, older, newest] = releases
+  if (older === undefined || newest === undefined) throw new Error('the demo has too few releases')
+  await pipeline.promote(older, 'delivered')
+  const polled = await pipeline.show(`roll delivered back to ${older.version}`)
+  if (polled.get('delivered')?.change !== 'older') throw new Error('the rollback is not a downgrade')
+
+  console.log(`
+1.0.0 @1  the latest release of the view, and the view's revision
+*         the supervisor downloaded the release and verified checksum and signature (${pipeline.downloads} times)
+!         like *, but the release is older than the one before. Supervisors do this only with
+          --update-condition track-channel; others, and those of 2016, would stay at ${newest.version}.`)
+}
+
+async function uploadReleases(api: Api): Promise<{ releases: readonly Ident[]; keyName: string }> {
   const { publicKey, secretKey } = generateKeyPair('acme', Date.now())
   await api.createOrigin('acme')
   await api.addKey('acme', publicKey.revision, formatPublicKey(publicKey))
@@ -111,65 +138,54 @@ async function showPromotions(api: Api): Promise<void> {
     ]
     await api.upload(ident, packHart({ ident, target: 'x86_64-linux', secretKey, files }))
   }
-
-  console.log(`The depot is at ${api.url}. One supervisor polls each view V at …/views/V.`)
-  console.log(`acme/app ${VERSIONS.join(', ')} are uploaded, signed with ${formatKeyName(publicKey)}.\n`)
-  const supervisors = PIPELINE.map((view) => new SimulatedSupervisor(`${api.url}/views/${view}`, 'acme/app'))
-  const expected = new Map<string, Ident>()
-  let downloads = 0
-  const step = async (
-    what: string,
-    ident: Ident | undefined,
-    view: (typeof PIPELINE)[number],
-  ): Promise<Map<string, Seen | undefined>> => {
-    if (ident !== undefined) {
-      await api.promote(ident, view)
-      expected.set(view, ident)
-    }
-    const seen = new Map<string, Seen | undefined>()
-    for (const [index, name] of PIPELINE.entries()) seen.set(name, await supervisors[index]?.poll())
-    for (const name of PIPELINE) expectSeen(name, seen.get(name)?.ident, expected.get(name))
-    downloads += [...seen.values()].filter((one) => one !== undefined && one.change !== 'none').length
-    console.log(
-      formatRow(
-        what,
-        PIPELINE.map((name) => formatSeen(seen.get(name))),
-      ),
-    )
-    return seen
-  }
-
-  console.log(formatRow('', ['what the supervisor of each view sees']))
-  console.log(formatRow('', PIPELINE))
-  await step('before any promotion', undefined, 'acceptance')
-  for (const ident of releases) {
-    for (const view of PIPELINE) await step(`promote ${ident.version} into ${view}`, ident, view)
-  }
-  const [, older, newest] = releases
-  if (older === undefined || newest === undefined) throw new Error('the demo has too few releases')
-  const seen = await step(`roll delivered back to ${older.version}`, older, 'delivered')
-  if (seen.get('delivered')?.change !== 'older') throw new Error('the rollback is not a downgrade')
-
-  console.log(`
-1.0.0 @1  the latest release of the view, and the view's revision
-*         the supervisor downloaded the release and verified checksum and signature (${downloads} times)
-!         like *, but the release is older than the one before. Supervisors do this only with
-          --update-condition track-channel; others, and those of 2016, would stay at ${newest.version}.`)
+  return { releases, keyName: formatKeyName(publicKey) }
 }
 
-function expectSeen(view: string, seen: Ident | undefined, expected: Ident | undefined): void {
-  const [left, right] = [seen, expected].map((ident) =>
+/** The views of the demo, with a supervisor that polls each. */
+class Pipeline {
+  readonly #api: Api
+  readonly #supervisors: ReadonlyMap<string, SimulatedSupervisor>
+  readonly #promoted = new Map<string, Ident>()
+  downloads = 0
+
+  constructor(api: Api) {
+    this.#api = api
+    this.#supervisors = new Map(
+      PIPELINE.map((view) => [view, new SimulatedSupervisor(`${api.url}/views/${view}`, 'acme/app')]),
+    )
+  }
+
+  async promote(ident: Ident, view: (typeof PIPELINE)[number]): Promise<void> {
+    await this.#api.promote(ident, view)
+    this.#promoted.set(view, ident)
+  }
+
+  /** Polls each view once and prints the answers. Throws unless each view answers with the release promoted last. */
+  async show(step: string): Promise<ReadonlyMap<string, PollResult | undefined>> {
+    const polled = new Map<string, PollResult | undefined>()
+    for (const [view, supervisor] of this.#supervisors) polled.set(view, await supervisor.poll())
+    for (const [view, answer] of polled) {
+      expectIdent(view, answer?.ident, this.#promoted.get(view))
+      if (answer !== undefined && answer.change !== 'none') this.downloads += 1
+    }
+    console.log(formatRow(step, [...polled.values()].map(formatPolled)))
+    return polled
+  }
+}
+
+function expectIdent(view: string, actual: Ident | undefined, expected: Ident | undefined): void {
+  const [left, right] = [actual, expected].map((ident) =>
     ident === undefined ? 'nothing' : formatIdent(ident),
   )
   if (left !== right) throw new Error(`${view} should answer with ${right}, but answered with ${left}`)
 }
 
-function formatSeen(seen: Seen | undefined): string {
-  if (seen === undefined) return '-'
-  const mark = { first: '*', newer: '*', older: '!', none: '' }[seen.change]
-  return `${seen.ident.version} @${seen.revision} ${mark}`
+function formatPolled(polled: PollResult | undefined): string {
+  if (polled === undefined) return '-'
+  const mark = { first: '*', newer: '*', older: '!', none: '' }[polled.change]
+  return `${polled.ident.version} @${polled.revision} ${mark}`
 }
 
-function formatRow(what: string, cells: readonly string[]): string {
-  return `${what.padEnd(34)}${cells.map((cell) => cell.padEnd(14)).join('')}`.trimEnd()
+function formatRow(heading: string, cells: readonly string[]): string {
+  return `${heading.padEnd(34)}${cells.map((cell) => cell.padEnd(14)).join('')}`.trimEnd()
 }

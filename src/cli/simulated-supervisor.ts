@@ -6,7 +6,7 @@ import { formatIdent, makeIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 
 /** The result of one poll of a view's URL. */
-export interface Seen {
+export interface PollResult {
   readonly ident: Ident
   /** The revision of the view, from the response header. */
   readonly revision: number
@@ -31,7 +31,7 @@ export class SimulatedSupervisor {
   }
 
   /** Polls once; `undefined` if the view does not have the package. Throws if the depot's answer is invalid. */
-  async poll(): Promise<Seen | undefined> {
+  async poll(): Promise<PollResult | undefined> {
     const answer = await fetch(`${this.#depotUrl}/pkgs/${this.#packageName}/latest`, { headers: HEADERS })
     if (answer.status === 404) {
       await answer.body?.cancel()

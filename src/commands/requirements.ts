@@ -13,8 +13,8 @@ import {
 import { parseIdent } from '../package/ident.ts'
 import type { CommandKind, Input } from './commands.ts'
 
-// The right that an HTTP caller needs for each command. The writer checks it in the transaction. The compiler demands a row for every
-// command. Handlers check the rules of views (views/gates.ts) and rights that depend on rows.
+// The right that an HTTP caller needs for each command. The writer checks this right in the transaction. The type requires a row for every
+// command. Handlers check the rules of views (views/gates.ts) and rights that depend on rows of the database.
 
 type Requirements = { readonly [K in CommandKind]: (caller: Session, input: Input<K>) => void }
 
@@ -49,7 +49,7 @@ export const requirements: Requirements = {
   rescindInvitation: (caller, { origin }) => expectTokenReachesOrigin(caller, origin, 'manage'),
 
   addKey: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
-  // The key is made when it is first read.
+  // The depot makes the key when a member first reads it.
   storeEncryptionKey: (caller, { origin }) => expectRole(caller, 'readonly_member', origin, 'read'),
   addSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   removeSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),

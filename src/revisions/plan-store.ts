@@ -19,12 +19,12 @@ const MAX_DRAFTS = 100
 const isDraft = sql<SqlBool>`plans.kind = 'draft'`
 const isProposal = sql<SqlBool>`plans.kind = 'proposal'`
 
-/** Reports whether a plan has not expired; the SQL form of `expiryOf`. */
+/** Reports whether a plan has not expired. The SQL form of `expiryOf`. */
 function isOpenAt(now: number) {
   return sql<SqlBool>`(plans.expires_at > ${now} AND (plans.created_at <= ${now} OR coalesce(${clockSetBackAt}, ${now}) + plans.expires_at - plans.created_at > ${now}))`
 }
 
-/** Stores a new plan of an account, or of the operator's shell, and returns it with its id. */
+/** Stores a new plan and returns it with its id. `accountId` is `undefined` for the operator's plans. */
 export async function insertPlan(
   db: Db,
   accountId: number | undefined,
@@ -52,25 +52,25 @@ export async function insertPlan(
   return { id, ...plan }
 }
 
-/** Deletes expired drafts and an account's oldest drafts beyond the limit. Drafts with a preview are kept. */
+/** Deletes expired drafts, and the oldest drafts of an account with more than {@link MAX_DRAFTS}. Keeps drafts with a preview. */
 export async function deleteOldDrafts(
   db: Db,
   accountId: number | undefined,
   { now, setBackAt }: Clock,
 ): Promise<void> {
-  const shown = db.selectFrom('views').select('plan_id').where('plan_id', 'is not', null)
+  const previewed = db.selectFrom('views').select('plan_id').where('plan_id', 'is not', null)
   await db
     .deleteFrom('plans')
     .where(isDraft)
     .where('expires_at', '<=', now)
-    .where('id', 'not in', shown)
+    .where('id', 'not in', previewed)
     .execute()
   if (setBackAt !== undefined)
     await db
       .deleteFrom('plans')
       .where(isDraft)
       .where((eb) => eb.not(isOpenAt(now)))
-      .where('id', 'not in', shown)
+      .where('id', 'not in', previewed)
       .execute()
   const kept = db
     .selectFrom('plans')
@@ -84,7 +84,7 @@ export async function deleteOldDrafts(
     .where(isDraft)
     .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
     .where('id', 'not in', kept)
-    .where('id', 'not in', shown)
+    .where('id', 'not in', previewed)
     .execute()
 }
 
@@ -105,12 +105,12 @@ export function planNotFound(token: string): DepotError {
   return new DepotError('not_found', `there is no plan ${quote(token)}: drafts are deleted after a while`)
 }
 
-/** Reads a plan by an id from another row. */
+/** Returns the plan with an id that another row refers to. Throws an internal error if it is absent. */
 export async function getPlanById(db: Db, id: number): Promise<StoredPlan> {
   return planOf(await plans(db).where('plans.id', '=', id).executeTakeFirstOrThrow())
 }
 
-/** Lists the proposals for a view before an id, newest first; with `waitingAt`, only those that wait at that time. */
+/** Lists a view's proposals with ids below `before`, newest first. `waitingAt` selects proposals that wait at that time. */
 export async function listProposals(
   db: Db,
   viewId: number,
@@ -132,7 +132,7 @@ export async function listProposals(
   return rows.map(planOf)
 }
 
-/** Counts the waiting proposals of a view, without expired ones. */
+/** Counts a view's proposals that wait and have not expired. */
 export async function countWaiting(db: Db, viewId: number, at: number): Promise<number> {
   const { count } = await db
     .selectFrom(usingIndex('plans', 'plans_waiting'))
@@ -162,13 +162,13 @@ export async function endPlan(
     .execute()
 }
 
-/** Reads the moves of `latest` in a plan. */
+/** Returns the moves of `latest` in a plan, or none if the plan was deleted. */
 export async function readPlannedMoves(db: Db, planId: number): Promise<readonly PointerMove[]> {
   const row = await db.selectFrom('plans').select('effect').where('id', '=', planId).executeTakeFirst()
   return row === undefined ? [] : (JSON.parse(row.effect) as PlannedEffect).pointers
 }
 
-/** Returns the plans that name no release hidden from the audience, including deleted releases. */
+/** Returns the plans that the audience may see. A plan that names a hidden or deleted release is left out. */
 export async function onlyVisible(
   db: Db,
   found: readonly StoredPlan[],
