@@ -86,6 +86,7 @@ const ROOMS: readonly string[] = [
   'http/operator',
   'http/api/conventions',
   'http/api/accounts',
+  'http/api/tokens',
   'http/api/origins',
   'http/api/events',
   'http/api/webhooks',

@@ -61,6 +61,15 @@ export function expectMayManageTokens(caller: Session, accountId: number): void 
     throw new DepotError('forbidden', 'a narrowed token may not make or revoke tokens')
 }
 
+/**
+ * Checks the right to make, narrow and revoke the tokens of an account: the caller's own, or for an administrator any. A
+ * narrowed token must not make a wider one.
+ */
+export function expectMayManageTokensOf(caller: Session, account: string): void {
+  if (account !== caller.accountName) expectAdministrator(caller)
+  expectMayManageTokens(caller, caller.accountId)
+}
+
 /** Refuses every HTTP caller, for commands that only the operator may submit. */
 export function expectOperator(caller: Session): never {
   throw new DepotError('forbidden', `${caller.accountName} is not the operator of the depot`)

@@ -12,17 +12,22 @@ export interface Account {
   readonly isAdministrator: boolean
   readonly createdAt: number
   readonly updatedAt: number
+  /** Since when the tokens of the account are refused. */
+  readonly disabledAt: number | undefined
 }
 
 /** A token in lists, without its secret. */
 export interface TokenDescription {
   readonly id: number
   readonly account: string
+  readonly isAccountDisabled: boolean
   readonly label: string
   readonly scope: Scope
   readonly createdAt: number
   readonly expiresAt: number | undefined
   readonly revokedAt: number | undefined
+  /** A few minutes late; see accounts/token-uses.ts. */
+  readonly lastUsedAt: number | undefined
 }
 
 export async function findAccount(db: Db, name: string): Promise<Account | undefined> {
@@ -53,15 +58,23 @@ export async function getAccountById(db: Db, id: number): Promise<Account> {
   return fromRow(row)
 }
 
-/** Lists every account, by name. */
-export async function listAccounts(db: Db): Promise<Account[]> {
-  const rows = await db.selectFrom('accounts').selectAll().orderBy('name').execute()
+/** Lists the accounts by name: all, or a page of those after a name. */
+export async function listAccounts(
+  db: Db,
+  page?: { after: string | undefined; limit: number },
+): Promise<Account[]> {
+  const rows = await db
+    .selectFrom('accounts')
+    .selectAll()
+    .$if(page !== undefined, (query) => query.where('name', '>', page?.after ?? '').limit(page?.limit ?? 0))
+    .orderBy('name')
+    .execute()
   return rows.map(fromRow)
 }
 
 /**
- * Finds the session of a token, found by the token's hash or id. `undefined` for an unknown or revoked token; the
- * caller checks the expiry.
+ * Finds the session of a token, found by the token's hash or id. `undefined` for an unknown or revoked token and for one
+ * of a disabled account; the caller checks the expiry.
  */
 export async function findSession(
   db: Db,
@@ -106,34 +119,69 @@ function validTokens(db: Db) {
       'accounts.is_administrator',
     ])
     .where('tokens.revoked_at', 'is', null)
+    .where('accounts.disabled_at', 'is', null)
 }
 
-/** Lists all tokens, or those of one account, oldest first. */
-export async function listTokens(db: Db, account?: string): Promise<TokenDescription[]> {
-  const rows = await db
+/** Lists tokens in the order of their ids: all or those of one account, and of these all or a page. */
+export async function listTokens(
+  db: Db,
+  {
+    account,
+    after = 0,
+    limit,
+  }: { account?: string | undefined; after?: number | undefined; limit?: number } = {},
+): Promise<TokenDescription[]> {
+  const rows = await tokenRows(db)
+    .$if(account !== undefined, (query) => query.where('accounts.name', '=', account ?? ''))
+    .where('tokens.id', '>', after)
+    .orderBy('tokens.id')
+    .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
+    .execute()
+  return rows.map(tokenOf)
+}
+
+/** Returns the token with this id. Throws `not_found`. */
+export async function getToken(db: Db, id: number): Promise<TokenDescription> {
+  const row = await tokenRows(db).where('tokens.id', '=', id).executeTakeFirst()
+  if (row === undefined) throw tokenNotFound(id)
+  return tokenOf(row)
+}
+
+export function tokenNotFound(id: number): DepotError {
+  return new DepotError('not_found', `there is no token ${id}`)
+}
+
+function tokenRows(db: Db) {
+  return db
     .selectFrom('tokens')
     .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
     .select([
       'tokens.id',
       'accounts.name',
+      'accounts.disabled_at',
       'tokens.label',
       'tokens.scope',
       'tokens.created_at',
       'tokens.expires_at',
       'tokens.revoked_at',
+      'tokens.last_used_at',
     ])
-    .$if(account !== undefined, (query) => query.where('accounts.name', '=', account ?? ''))
-    .orderBy('tokens.id')
-    .execute()
-  return rows.map((row) => ({
+}
+
+function tokenOf(
+  row: Awaited<ReturnType<ReturnType<typeof tokenRows>['executeTakeFirstOrThrow']>>,
+): TokenDescription {
+  return {
     id: row.id,
     account: row.name,
+    isAccountDisabled: row.disabled_at !== null,
     label: row.label,
     scope: parseScope(row.scope),
     createdAt: row.created_at,
     expiresAt: row.expires_at ?? undefined,
     revokedAt: row.revoked_at ?? undefined,
-  }))
+    lastUsedAt: row.last_used_at ?? undefined,
+  }
 }
 
 export async function insertAccount(
@@ -183,7 +231,7 @@ export async function insertToken(
       account_id: token.accountId,
       hash: token.hash,
       label: token.label,
-      scope: Object.keys(token.scope).length === 0 ? null : JSON.stringify(token.scope),
+      scope: formatScope(token.scope),
       created_at: token.at,
       expires_at: token.expiresAt ?? null,
       revoked_at: null,
@@ -195,16 +243,45 @@ export async function insertToken(
 
 /** Revokes a token and returns the name of its account. Throws `not_found`, and `conflict` if the token is already revoked. */
 export async function markTokenRevoked(db: Db, id: number, at: number): Promise<string> {
-  const row = await db
-    .selectFrom('tokens')
-    .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
-    .select(['accounts.name', 'tokens.revoked_at'])
-    .where('tokens.id', '=', id)
-    .executeTakeFirst()
-  if (row === undefined) throw new DepotError('not_found', `there is no token ${id}`)
-  if (row.revoked_at !== null) throw new DepotError('conflict', `token ${id} is already revoked`)
+  const { account, revokedAt } = await getToken(db, id)
+  if (revokedAt !== undefined) throw new DepotError('conflict', `token ${id} is already revoked`)
   await db.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
-  return row.name
+  return account
+}
+
+export async function updateToken(
+  db: Db,
+  id: number,
+  to: { scope: Scope; expiresAt: number | undefined },
+): Promise<void> {
+  await db
+    .updateTable('tokens')
+    .set({ scope: formatScope(to.scope), expires_at: to.expiresAt ?? null })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Records that a token was used, unless a later use is recorded. */
+export async function updateLastUse(db: Db, tokenId: number, at: number): Promise<void> {
+  await db
+    .updateTable('tokens')
+    .set({ last_used_at: at })
+    .where('id', '=', tokenId)
+    .where((eb) => eb.or([eb('last_used_at', 'is', null), eb('last_used_at', '<', at)]))
+    .execute()
+}
+
+/** Disables an account since `at`, or enables it. */
+export async function updateDisabled(
+  db: Db,
+  accountId: number,
+  { isDisabled, at }: { isDisabled: boolean; at: number },
+): Promise<void> {
+  await db
+    .updateTable('accounts')
+    .set({ disabled_at: isDisabled ? at : null, updated_at: at })
+    .where('id', '=', accountId)
+    .execute()
 }
 
 export async function updateEmail(db: Db, accountId: number, email: string, at: number): Promise<void> {
@@ -219,7 +296,12 @@ function fromRow(row: Selectable<AccountsTable>): Account {
     isAdministrator: row.is_administrator === 1,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    disabledAt: row.disabled_at ?? undefined,
   }
+}
+
+function formatScope(scope: Scope): string | null {
+  return Object.keys(scope).length === 0 ? null : JSON.stringify(scope)
 }
 
 function parseScope(text: string | null): Scope {

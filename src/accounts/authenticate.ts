@@ -4,9 +4,16 @@ import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import type { Caller, Session } from '../access/access.ts'
 import { findSession } from './account-store.ts'
+import { TokenUses } from './token-uses.ts'
+import type { TokenUse } from './token-uses.ts'
 import { hashToken } from './token.ts'
 
 const MAX_SESSIONS = 10_000
+
+interface KnownSession {
+  readonly session: Session
+  readonly use: TokenUse
+}
 
 /**
  * Identifies callers. Sessions are cached, so that polls with a token do not read the database. The cache is cleared when
@@ -15,7 +22,9 @@ const MAX_SESSIONS = 10_000
 export class Authenticator implements Subscriber {
   readonly #db: Db
   readonly #now: () => number
-  readonly #sessions = new Map<string, Session>()
+  readonly #sessions = new Map<string, KnownSession>()
+  /** When the tokens that this thread identified were last used. */
+  readonly uses = new TokenUses()
   #generation = 0
 
   constructor(db: Db, now: () => number) {
@@ -31,10 +40,10 @@ export class Authenticator implements Subscriber {
   identify(authorization: string | undefined): Caller | Promise<Caller> {
     if (authorization === undefined) return undefined
     const hash = hashToken(tokenIn(authorization))
-    const session = this.#sessions.get(hash)
-    return session === undefined
+    const known = this.#sessions.get(hash)
+    return known === undefined
       ? this.#open(hash).then((opened) => this.#unexpired(opened))
-      : this.#unexpired(session)
+      : this.#unexpired(known)
   }
 
   /** See {@link Subscriber.onCommit}. */
@@ -45,19 +54,25 @@ export class Authenticator implements Subscriber {
     }
   }
 
-  #unexpired(session: Session): Session {
-    return expectUnexpired(session, this.#now())
-  }
-
-  async #open(hash: string): Promise<Session> {
-    const generation = this.#generation
-    const session = await findSession(this.#db, { hash })
-    if (session === undefined) throw new DepotError('unauthenticated', 'the token is unknown or revoked')
-    if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.clear()
-    if (generation === this.#generation) this.#sessions.set(hash, session) // unless the token may have been revoked during the read
+  #unexpired({ session, use }: KnownSession): Session {
+    const now = this.#now()
+    expectUnexpired(session, now)
+    use.at = now // all that a poll does: storing it is the work of TokenUses
     return session
   }
+
+  async #open(hash: string): Promise<KnownSession> {
+    const generation = this.#generation
+    const session = await findSession(this.#db, { hash })
+    if (session === undefined) throw new DepotError('unauthenticated', UNKNOWN_TOKEN)
+    if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.clear()
+    const known = { session, use: this.uses.of(session.tokenId) }
+    if (generation === this.#generation) this.#sessions.set(hash, known) // unless the token may have been revoked during the read
+    return known
+  }
 }
+
+export const UNKNOWN_TOKEN = 'the token is unknown or revoked, or its account is disabled'
 
 /**
  * Returns the session. Throws `unauthenticated` if its token has expired. `now` is the wall clock; commit times may
@@ -76,7 +91,10 @@ export function changesSessions({ kind }: LedgerEvent): boolean {
 
 const CHANGES_SESSIONS: ReadonlySet<LedgerEntry['event']['kind']> = new Set([
   'account-added',
+  'account-disabled',
+  'account-enabled',
   'token-issued',
+  'token-narrowed',
   'token-revoked',
   'origin-created',
   'origin-transferred',

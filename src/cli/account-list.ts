@@ -10,7 +10,7 @@ export const accountList: Subcommand = {
   summary: 'list the accounts',
   async run(args) {
     const values = parseOptionsOnly(args, { json: { type: 'boolean', default: false } })
-    const accounts = await readDepot(readConfig(), listAccounts)
+    const accounts = await readDepot(readConfig(), (db) => listAccounts(db))
     if (values.json) {
       const shown = accounts.map(({ name, email = null, isAdministrator, createdAt }) => ({
         name,

@@ -15,7 +15,7 @@ export const tokenList: Subcommand = {
     const account = positionals.length === 0 ? undefined : onlyArgument(positionals, 'NAME')
     const config = readConfig()
     if (account !== undefined) await expectKnown(config, { accounts: [account] })
-    const tokens = await readDepot(config, async (db) => listTokens(db, account))
+    const tokens = await readDepot(config, async (db) => listTokens(db, { account }))
     const now = Date.now()
     console.log(
       values.json

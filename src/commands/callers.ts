@@ -1,6 +1,6 @@
 import type { Authority, Session } from '../access/access.ts'
 import { findSession } from '../accounts/account-store.ts'
-import { changesSessions, expectUnexpired } from '../accounts/authenticate.ts'
+import { UNKNOWN_TOKEN, changesSessions, expectUnexpired } from '../accounts/authenticate.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
@@ -49,7 +49,7 @@ export class Callers {
     const kept = this.#sessions.get(tokenId)
     if (kept !== undefined) return kept
     const session = await findSession(db, { id: tokenId })
-    if (session === undefined) throw new DepotError('unauthenticated', 'the token is unknown or revoked')
+    if (session === undefined) throw new DepotError('unauthenticated', UNKNOWN_TOKEN)
     this.#sessions.set(tokenId, session)
     return session
   }

@@ -1,4 +1,6 @@
 import { addAccount, issueToken, revokeToken } from './accounts/admit.ts'
+import { disableAccount } from './accounts/change-account.ts'
+import { narrowToken, saveTokenUses } from './accounts/change-token.ts'
 import type { Actor } from '../access/access.ts'
 import { changeEmail, replaceProfileToken, revokeOwnToken } from './accounts/profile.ts'
 import { markCollected } from '../blobs/mark-collected.ts'
@@ -40,8 +42,11 @@ import { setUp } from './set-up.ts'
 export const handlers = {
   setUp,
   addAccount,
+  disableAccount,
   issueToken,
+  narrowToken,
   revokeToken,
+  saveTokenUses,
   changeEmail,
   replaceProfileToken,
   revokeOwnToken,

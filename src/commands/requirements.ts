@@ -7,6 +7,7 @@ import {
   expectPromoter,
   expectTokenReachesOrigin,
   expectRole,
+  expectMayManageTokensOf,
   expectTokenReachesView,
   expectMayManageTokens,
 } from '../access/rights.ts'
@@ -20,9 +21,7 @@ type Requirements = { readonly [K in CommandKind]: (caller: Session, input: Inpu
 
 export const requirements: Requirements = {
   setUp: expectOperator,
-  addAccount: expectOperator,
-  issueToken: expectOperator,
-  revokeToken: expectOperator,
+  saveTokenUses: expectOperator,
   saveDeliveries: expectOperator,
   recordRestore: expectOperator,
   resumeCollection: expectOperator,
@@ -30,6 +29,12 @@ export const requirements: Requirements = {
   setScrubPosition: expectOperator,
   markCollected: expectOperator,
 
+  addAccount: expectAccountMaker,
+  disableAccount: expectAdministrator,
+  issueToken: (caller, { account }) => expectMayManageTokensOf(caller, account),
+  // The handlers check whose token it is. Every token may do this to itself.
+  narrowToken: () => undefined,
+  revokeToken: () => undefined,
   changeEmail: (caller, { accountId }) => expectOwnAccount(caller, accountId),
   replaceProfileToken: (caller, { accountId }) => expectMayManageTokens(caller, accountId),
   revokeOwnToken: (caller, { accountId }) => expectMayManageTokens(caller, accountId),
@@ -95,6 +100,12 @@ export const requirements: Requirements = {
   addWebhook: expectAdministrator,
   changeWebhook: expectAdministrator,
   removeWebhook: expectAdministrator,
+}
+
+/** A new administrator may do everything, so a narrowed token may not make one. */
+function expectAccountMaker(caller: Session, { isAdministrator = false }: Input<'addAccount'>): void {
+  expectAdministrator(caller)
+  if (isAdministrator) expectMayManageTokens(caller, caller.accountId)
 }
 
 function expectPromoterOfAll(caller: Session, { view, releases }: Input<'promote'>): void {

@@ -46,6 +46,7 @@ export interface AccountsTable {
   is_administrator: number
   created_at: number
   updated_at: number
+  disabled_at: Generated<number | null>
 }
 
 export interface TokensTable {
@@ -58,6 +59,7 @@ export interface TokensTable {
   expires_at: number | null
   revoked_at: number | null
   is_profile: Generated<number>
+  last_used_at: Generated<number | null>
 }
 
 export interface OriginsTable {

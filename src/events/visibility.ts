@@ -60,7 +60,10 @@ const packageSubject = ({ origin, name }: { origin?: string; name?: string }): E
 /** The subject of each kind of event. Everyone may see what the API shows to everyone: origins, channels and rules. */
 const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = {
   'account-added': accountSubject,
+  'account-disabled': accountSubject,
+  'account-enabled': accountSubject,
   'token-issued': accountSubject,
+  'token-narrowed': accountSubject,
   'token-revoked': accountSubject,
   'profile-changed': accountSubject,
   'origin-created': everyone,

@@ -235,8 +235,13 @@ function join<Key>(watches: Map<Key, Set<Watch>>, key: Key, watch: Watch): () =>
 
 /** Returns the accounts that may have fewer rights after an event. */
 function accountsLosingRights(event: LedgerEvent): readonly string[] {
-  if (event.kind === 'token-revoked' || event.kind === 'member-set') return [event.account]
-  return event.kind === 'origin-transferred' ? [event.from] : []
+  if (event.kind === 'origin-transferred') return [event.from]
+  const losesRights =
+    event.kind === 'account-disabled' ||
+    event.kind === 'token-narrowed' ||
+    event.kind === 'token-revoked' ||
+    event.kind === 'member-set'
+  return losesRights ? [event.account] : []
 }
 
 function topicsOf(event: LedgerEvent): ReadonlySet<Topic> {

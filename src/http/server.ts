@@ -32,6 +32,7 @@ import { pathOf, proxyTrust, publicPathOf, withoutPath } from './requests/public
 import type { RouteContext } from './requests/request.ts'
 import { validate } from './requests/validate.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
+import { storeTokenUses } from './store-token-uses.ts'
 import type { SharedServices, Workers } from './workers.ts'
 import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.ts'
 
@@ -124,6 +125,7 @@ async function assemble(
   decorateRequests(app, context)
   addRequestHooks(app, depot, metrics)
   addAnswerHooks(app, context, metrics)
+  storeTokenUses(app, depot)
   askBeforeSending(app.server)
   answerOneAtATime(app.server)
   if (depot.config.hasFastPath) addFastPath(app, context, { nextId, metrics })

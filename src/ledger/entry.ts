@@ -9,7 +9,10 @@ import type { Link } from './chain.ts'
 /** Everything that can happen in a depot. Events hold names, not row ids, so that they are readable without the database. */
 export type LedgerEvent =
   | { kind: 'account-added'; account: string; isAdministrator: boolean }
+  | { kind: 'account-disabled'; account: string }
+  | { kind: 'account-enabled'; account: string }
   | { kind: 'token-issued'; account: string; token: number; label: string; expiresAt: number | null }
+  | { kind: 'token-narrowed'; account: string; token: number; expiresAt: number | null }
   | { kind: 'token-revoked'; account: string; token: number }
   | { kind: 'profile-changed'; account: string }
   | { kind: 'origin-created'; origin: string; owner: string }

@@ -47,7 +47,10 @@ type Invalidates = 'always' | 'never' | 'same view'
  */
 const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'account-added': 'never',
+  'account-disabled': 'never', // the transaction checks the caller's token
+  'account-enabled': 'never',
   'token-issued': 'never',
+  'token-narrowed': 'always', // the caller may see less
   'token-revoked': 'never', // the transaction checks the caller's token
   'profile-changed': 'never',
   'origin-created': 'never',

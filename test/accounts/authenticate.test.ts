@@ -11,7 +11,7 @@ const { authenticator, db, writer } = started.depot
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
 
 async function tokenIdOf(account: string): Promise<number> {
-  return (await listTokens(db, account)).at(-1)?.id ?? 0
+  return (await listTokens(db, { account })).at(-1)?.id ?? 0
 }
 
 test('a request without a credential is anonymous', async (t) => {

@@ -34,7 +34,10 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   setUp: { adminTokenHash: undefined },
   addAccount: { name: 'new' },
   issueToken: { account: 'admin', hash: 'hash', label: 'label' },
+  disableAccount: { account: 'ci', isDisabled: true },
+  narrowToken: { tokenId: 1, scope: {} },
   revokeToken: { tokenId: 1 },
+  saveTokenUses: { uses: [] },
   saveDeliveries: { webhooks: [] },
   recordRestore: { incarnation: '0123456789abcdef' },
   resumeCollection: {},
@@ -115,9 +118,12 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
 /** What each kind of command requires of a session: an action and a role in `acme`, or the operator. Handlers may require more. */
 const NEEDS: Readonly<Record<CommandKind, string>> = {
   setUp: 'nobody',
-  addAccount: 'nobody',
-  issueToken: 'nobody',
-  revokeToken: 'nobody',
+  addAccount: 'manage depot',
+  disableAccount: 'manage depot',
+  issueToken: 'manage whole depot',
+  narrowToken: 'any token',
+  revokeToken: 'any token',
+  saveTokenUses: 'nobody',
   saveDeliveries: 'nobody',
   recordRestore: 'nobody',
   resumeCollection: 'nobody',
@@ -208,6 +214,7 @@ const SCOPES: Readonly<Record<string, Scope>> = {
 }
 
 function mayBegin(kind: CommandKind, role: string, scope: Scope): boolean {
+  if (NEEDS[kind] === 'any token') return true
   const [action = '', ...rest] = NEEDS[kind].split(' ')
   const least = rest.join(' ')
   if (
@@ -217,6 +224,7 @@ function mayBegin(kind: CommandKind, role: string, scope: Scope): boolean {
     return false
   const isNarrowed = scope.origins !== undefined || scope.views !== undefined
   if (least === 'depot') return role === 'depot' && !isNarrowed
+  if (least === 'whole depot') return role === 'depot' && Object.keys(scope).length === 0
   if (least === 'account') return !isNarrowed
   if (least === 'whole account') return Object.keys(scope).length === 0
   const origin = kind === 'createOrigin' ? 'umbrella' : 'acme'

@@ -189,7 +189,7 @@ await listDamaged(db, 1)
 await findBlob(db, 'none')
 await readScrub(db)
 await isBlobReferenced(db, 'none')
-await listTokens(db, 'mate')
+await listTokens(db, { account: 'mate' })
 
 const served = new Set(statements.keys())
 // As the start does.

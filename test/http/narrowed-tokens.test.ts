@@ -30,6 +30,8 @@ await makeView(started, 'prod', 'promoted')
 for (const release of releases.slice(0, 2)) await move(started, 'promote', 'prod', [release])
 await writer.submit({ kind: 'addAccount', input: { name: 'boss', isAdministrator: true }, actor: OPERATOR })
 
+const { tokenId: otherToken } = await started.actor('boss')
+
 async function tokenOf(scope: Scope): Promise<string> {
   const token = generateToken()
   await writer.submit({
@@ -69,6 +71,7 @@ const NAMES: Readonly<Record<string, string>> = {
   id: String(invitation),
   webhook: 'hook',
   key: 'current',
+  token: String(otherToken),
 }
 const MORE: Readonly<
   Record<
@@ -126,6 +129,10 @@ const MORE: Readonly<
   'PUT /api/v1/views/{view}/freeze': { body: { reason: 'audit', until: '2026-01-01T00:00:00.000Z' } },
   'POST /api/v1/views/{view}/previews': { body: { name: 'another', plan: '{plan}' } },
   'PUT /api/v1/origins/{origin}/members/{account}': { body: { role: 'member' } },
+  'POST /api/v1/accounts': { body: { account: 'newcomer' } },
+  'PATCH /api/v1/accounts/{account}': { body: { disabled: false } },
+  'POST /api/v1/tokens': { body: { label: 'made here' } },
+  'PATCH /api/v1/tokens/{token}': { body: { actions: ['read'] } },
   'POST /api/v1/webhooks': { body: { name: 'hook', url: 'ftp://example.com', filter: {} } },
   'PATCH /api/v1/webhooks/{webhook}': { body: { paused: true } },
   'POST /api/v1/webhooks/{webhook}/replays': { body: { from: 1 } },

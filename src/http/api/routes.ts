@@ -5,7 +5,7 @@ import { incoming } from '../requests/incoming.ts'
 import { expectModest } from '../requests/json-limits.ts'
 import { hasBody } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
-import { whoamiRoutes } from './accounts/routes.ts'
+import { accountRoutes } from './accounts/routes.ts'
 import { collectMethods } from './allowed-methods.ts'
 import { latestRoutes } from './content/latest.ts'
 import { contentRoutes } from './content/routes.ts'
@@ -20,6 +20,7 @@ import { originRoutes } from './origins/routes.ts'
 import { planRoutes } from './plans/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
 import { releaseRoutes } from './releases/routes.ts'
+import { tokenRoutes } from './tokens/routes.ts'
 import { previewRoutes } from './views/previews.ts'
 import { viewRoutes } from './views/routes.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
@@ -78,7 +79,8 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   releaseRoutes(app, context)
   originRoutes(app, context)
   webhookRoutes(app, context)
-  whoamiRoutes(app, context)
+  accountRoutes(app, context)
+  tokenRoutes(app, context)
   depotKeyRoutes(app, context)
   trustedKeyRoutes(app, context)
   lockfileRoutes(app, context)

@@ -38,6 +38,7 @@ const VALUES: Readonly<Record<string, string>> = {
   plan: String(plan),
   webhook: 'deploys',
   key: 'current',
+  token: '1',
 }
 /** Parameters whose names have another meaning in one path. */
 const OTHERS: Readonly<Record<string, Record<string, string>>> = {

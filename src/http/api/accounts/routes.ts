@@ -1,20 +1,31 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { z } from 'zod'
-import type { Session } from '../../../access/access.ts'
-import { getAccount } from '../../../accounts/account-store.ts'
-import { DepotError } from '../../../errors.ts'
-import { formatColumns } from '../../../text/columns.ts'
+import { z } from 'zod'
+import { getAccount, listAccounts } from '../../../accounts/account-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { needs } from '../../requests/rights.ts'
-import { textToo } from '../conventions/responses.ts'
-import { FormatQuery } from '../conventions/shapes.ts'
-import { seconds } from '../conventions/text.ts'
-import { wireTime } from '../conventions/wire.ts'
-import { Account, AccountPath, WhoAmI } from './shapes.ts'
+import { administratorOnly, needs, signedInAnyhow } from '../../requests/rights.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
+import {
+  Account,
+  AccountChanges,
+  AccountDetail,
+  AccountPath,
+  Accounts,
+  NewAccount,
+  WhoAmI,
+} from './shapes.ts'
+import { accountText, accountsText, whoAmIText } from './text.ts'
+import { wireAccount, wireSession } from './wire.ts'
 
-export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+const tags = ['accounts']
+const NO_STORE = { 'cache-control': 'no-store' }
+
+export function accountRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(
@@ -22,7 +33,7 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     {
       schema: {
         operationId: 'whoAmI',
-        tags: ['accounts'],
+        tags,
         summary: 'Shows the account of the token, and its rights',
         description: 'For checking a token: answers 401 without a valid one.',
 
@@ -31,9 +42,69 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
       },
       preSerialization: orText(whoAmIText),
     },
+    async (request, reply) => reply.headers(NO_STORE).send(wireSession(signedInAnyhow(request))),
+  )
+
+  api.get(
+    '/accounts',
+    {
+      schema: {
+        operationId: 'listAccounts',
+        tags,
+        summary: 'Lists the accounts',
+        description: 'Administrators only. By name.',
+        errors: ['forbidden'],
+
+        querystring: PageQuery,
+        response: textToo(Accounts),
+      },
+      onRequest: administratorOnly,
+      preSerialization: orText(accountsText),
+    },
     async (request, reply) => {
-      if (request.caller === undefined) throw new DepotError('unauthenticated', 'this request needs a token')
-      return reply.header('cache-control', 'no-store').send(wireSession(request.caller))
+      const question = { list: 'accounts' }
+      const after = placeIn(request.query, question, z.string())
+      const found = await listAccounts(depot.db, { after, limit: request.query.limit + 1 })
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
+      return reply.headers(NO_STORE).send({ accounts: items.map(wireAccount), next })
+    },
+  )
+
+  api.post(
+    '/accounts',
+    {
+      schema: {
+        operationId: 'addAccount',
+        tags,
+        summary: 'Creates an account',
+        description:
+          'Administrators only. The account has no token and no role yet. With an Idempotency-Key, a repeated request changes nothing and gets the same answer for seven days.',
+        errors: ['already_exists', 'forbidden', 'idempotency_mismatch'],
+
+        headers: IdempotencyHeaders,
+        body: NewAccount,
+        response: answers(AccountDetail, 201),
+      },
+      onRequest: administratorOnly,
+    },
+    async (request, reply) => {
+      const { account: name, email, administrator } = request.body
+      request.subject = `account ${name}`
+      const idempotency = idempotencyOf(request)
+      await depot.writer.submit({
+        kind: 'addAccount',
+        input: {
+          name,
+          isAdministrator: administrator,
+          ...(email !== undefined && { email }),
+          ...(idempotency && { idempotency }),
+        },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .headers({ ...NO_STORE, location: `${request.publicPath}/api/v1/accounts/${name}` })
+        .send(wireAccount(await getAccount(depot.db, name)))
     },
   )
 
@@ -43,7 +114,7 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     {
       schema: {
         operationId: 'getAccount',
-        tags: ['accounts'],
+        tags,
         summary: 'Shows whether an account exists',
         description: 'For tokens that may manage.',
         errors: ['forbidden', 'not_found'],
@@ -56,39 +127,36 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
       preSerialization: orText(accountText),
     },
     async (request, reply) =>
-      reply
-        .header('cache-control', 'no-store')
-        .send({ account: (await getAccount(depot.db, request.params.account)).name }),
+      reply.headers(NO_STORE).send({ account: (await getAccount(depot.db, request.params.account)).name }),
   )
-}
 
-function wireSession(session: Session): z.infer<typeof WhoAmI> {
-  const { actions, origins, views } = session.scope
-  return {
-    account: session.accountName,
-    administrator: session.isAdministrator,
-    token: {
-      expires_at: wireTime(session.expiresAt),
-      actions: actions === undefined ? null : [...actions],
-      origins: origins === undefined ? null : [...origins],
-      views: views === undefined ? null : [...views],
+  api.patch(
+    '/accounts/:account',
+    {
+      schema: {
+        operationId: 'changeAccount',
+        tags,
+        summary: 'Disables or enables an account',
+        description:
+          'Administrators only, and not for their own account. The tokens of a disabled account are refused at once. Its tokens and roles are kept for when it is enabled again.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
+        params: AccountPath,
+        body: AccountChanges,
+        response: answers(AccountDetail),
+      },
+      onRequest: administratorOnly,
     },
-    roles: Object.fromEntries([...session.roles].filter(([origin]) => origins?.includes(origin) ?? true)),
-  }
-}
-
-function whoAmIText({ account, administrator, token, roles }: z.infer<typeof WhoAmI>): string {
-  const only = [token.actions, token.origins, token.views].map((names) =>
-    names === null ? 'all' : names.join(','),
+    async (request, reply) => {
+      const { account } = request.params
+      const { disabled: isDisabled } = request.body
+      request.subject = `account ${account}, ${isDisabled ? 'disabled' : 'enabled'}`
+      await depot.writer.submit({
+        kind: 'disableAccount',
+        input: { account, isDisabled },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.headers(NO_STORE).send(wireAccount(await getAccount(depot.db, account)))
+    },
   )
-  const rights = formatColumns(
-    ['ACCOUNT', 'ADMINISTRATOR', 'EXPIRES', 'ACTIONS', 'ORIGINS', 'VIEWS'],
-    [[account, administrator ? 'yes' : 'no', seconds(token.expires_at), ...only]],
-  )
-  const rows = Object.entries(roles)
-  return rows.length === 0 ? rights : `${rights}\n\n${formatColumns(['ORIGIN', 'ROLE'], rows)}`
-}
-
-function accountText({ account }: z.infer<typeof Account>): string {
-  return formatColumns(['ACCOUNT'], [[account]])
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { z } from 'zod'
 import { audienceOfChanges } from '../../../access/access.ts'
 import type { Audience, Session } from '../../../access/access.ts'
@@ -7,7 +6,6 @@ import type { Db } from '../../../database/database.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError, refusalOf } from '../../../errors.ts'
 import type { ErrorPart } from '../../../errors.ts'
-import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
 import { parsePosition } from '../../../ledger/position.ts'
 import type { Position } from '../../../ledger/position.ts'
 import { makePackageName, parseIdent } from '../../../package/ident.ts'
@@ -16,6 +14,7 @@ import type { Target } from '../../../package/target.ts'
 import { listTargetsOf } from '../../../releases/release-store.ts'
 import type { ChangeRequest, Only, ReleaseSource } from '../../../views/change-request.ts'
 import type { ViewRule } from '../../../views/rule.ts'
+import { idempotencyOf } from '../conventions/idempotency.ts'
 import { momentOf, revisionOf } from '../conventions/moment.ts'
 import { lockfileSource } from './lockfile-source.ts'
 import type * as shapes from './shapes.ts'
@@ -145,10 +144,12 @@ export function subjectOf(
 export function parseOptions(request: ChangeRequestParts): ChangeOptions {
   const { reason, override } = request.body
   const expected = expectedRevision(request)
-  const idempotency = idempotencyOf(
-    request,
-    expected?.mark === undefined ? expected?.number : `${expected.number}-${expected.mark}`,
-  )
+  const expectRevision =
+    expected?.mark === undefined ? expected?.number : `${expected.number}-${expected.mark}`
+  const idempotency = idempotencyOf({
+    ...request,
+    body: { ...request.body, expect_revision: expectRevision },
+  })
   return {
     ...(reason !== undefined && { reason }),
     ...(override !== undefined && { override }),
@@ -156,20 +157,6 @@ export function parseOptions(request: ChangeRequestParts): ChangeOptions {
     ...(expected?.mark !== undefined && { expectMark: expected.mark }),
     ...(idempotency !== undefined && { idempotency }),
   }
-}
-
-/**
- * Returns the idempotency key of a request and the hash of its content. The parsed body has its fields in the
- * order of the schema, so its JSON is canonical.
- */
-export function idempotencyOf(
-  { method, url, headers, body }: ChangeRequestParts,
-  expectRevision?: number | string,
-): IdempotencyKey | undefined {
-  const key = headers['idempotency-key']
-  if (key === undefined) return undefined
-  const content = JSON.stringify({ ...body, expect_revision: expectRevision })
-  return { key, requestHash: createHash('sha256').update(`${method} ${url}\n${content}`).digest('hex') }
 }
 
 async function parseSource(depot: Depot, body: ChangeFields, audience: Audience): Promise<ReleaseSource> {

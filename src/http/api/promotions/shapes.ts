@@ -6,6 +6,7 @@ import type { Target as TargetName } from '../../../package/target.ts'
 import { VIEW_RULES } from '../../../views/rule.ts'
 import { ACTS } from '../../../views/view.ts'
 import { EARLIER_IDENT, IDENT, REVISION_ID, TARGET } from '../conventions/examples.ts'
+import { IdempotencyHeaders } from '../conventions/idempotency.ts'
 import {
   Ident,
   Package,
@@ -151,14 +152,7 @@ export const ChangeBody = z.strictObject({
   rule: z.enum(VIEW_RULES).optional().describe('for a set-rule, which only administrators can apply'),
 })
 
-export const PromotionHeaders = z.looseObject({
-  'idempotency-key': z
-    .string()
-    .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
-    .optional()
-    .describe(
-      'a unique key for this request. A repeated request with the same key gets the first answer for seven days',
-    ),
+export const PromotionHeaders = IdempotencyHeaders.extend({
   'if-match': z
     .string()
     .optional()

@@ -1,0 +1,227 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Scope, Session } from '../../../access/access.ts'
+import { expectAdministrator, expectMayManageTokensOf } from '../../../access/rights.ts'
+import { getToken, listTokens, tokenNotFound } from '../../../accounts/account-store.ts'
+import type { TokenDescription } from '../../../accounts/account-store.ts'
+import { generateToken, hashToken, parseExpiry } from '../../../accounts/token.ts'
+import type { Depot } from '../../../depot/open.ts'
+import { DepotError, quote, refusalOf } from '../../../errors.ts'
+import type { ErrorPart } from '../../../errors.ts'
+import { findOrigin } from '../../../origins/origin-store.ts'
+import { findView } from '../../../revisions/view-store.ts'
+import { orText } from '../../requests/as-text.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { needs, signedIn, signedInAnyhow } from '../../requests/rights.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { FormatQuery } from '../conventions/shapes.ts'
+import { MadeToken, NarrowedToken, NewToken, Token, TokenPath, Tokens, TokensQuery } from './shapes.ts'
+import { tokenText, tokensText } from './text.ts'
+import { wireToken } from './wire.ts'
+
+const tags = ['tokens']
+const NO_STORE = { 'cache-control': 'no-store' }
+
+export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  const toWire = (token: TokenDescription, caller: Session) =>
+    wireToken(token, { caller, now: depot.now(), lastUseHere: depot.authenticator.uses.lastUseOf(token.id) })
+
+  api.get(
+    '/tokens',
+    {
+      schema: {
+        operationId: 'listTokens',
+        tags,
+        summary: 'Lists tokens',
+        description:
+          'Your own, or for administrators those of any account. Oldest first, without their secrets. Needs a token that may read.',
+        errors: ['forbidden'],
+
+        querystring: TokensQuery,
+        response: textToo(Tokens),
+      },
+      onRequest: needs('read'),
+      preSerialization: orText(tokensText),
+    },
+    async (request, reply) => {
+      const caller = signedIn(request, 'read')
+      const { all, limit } = request.query
+      const account = all === 'true' ? undefined : (request.query.account ?? caller.accountName)
+      if (account !== caller.accountName) expectAdministrator(caller)
+      const question = { list: 'tokens', account }
+      const after = placeIn(request.query, question, z.int())
+      const found = await listTokens(depot.db, { account, after, limit: limit + 1 })
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ id }) => id })
+      return reply.headers(NO_STORE).send({ tokens: items.map((token) => toWire(token, caller)), next })
+    },
+  )
+
+  api.post(
+    '/tokens',
+    {
+      schema: {
+        operationId: 'addToken',
+        tags,
+        summary: 'Creates a token',
+        description:
+          'Of your own account, or for administrators of any. Needs a token that is not narrowed, and the new one expires no later. The answer has the secret, which is shown only once. With an Idempotency-Key, a repeated request gets the same token for seven days.',
+        errors: ['conflict', 'forbidden', 'idempotency_mismatch', 'not_found'],
+
+        headers: IdempotencyHeaders,
+        body: NewToken,
+        response: answers(MadeToken, 201),
+      },
+      onRequest: needs('manage'),
+    },
+    async (request, reply) => {
+      const caller = signedIn(request, 'manage')
+      const { account = caller.accountName, label } = request.body
+      request.subject = `token of ${account}`
+      expectMayManageTokensOf(caller, account)
+      const { scope, expiresAt } = await parseNarrowing(depot, request.body)
+      const secret = generateToken()
+      const idempotency = idempotencyOf(request)
+      const made = await depot.writer.submit({
+        kind: 'issueToken',
+        input: {
+          account,
+          hash: hashToken(secret),
+          label,
+          scope,
+          ...(expiresAt !== undefined && { expiresAt }),
+          ...(idempotency && { idempotency, sealed: depot.secrets.seal(secret, PURPOSE) }),
+        },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .headers({ ...NO_STORE, location: `${request.publicPath}/api/v1/tokens/${made.tokenId}` })
+        .send({
+          ...toWire(await getToken(depot.db, made.tokenId), caller),
+          secret: made.sealed === undefined ? secret : depot.secrets.open(made.sealed, PURPOSE),
+        })
+    },
+  )
+
+  api.get(
+    '/tokens/:token',
+    {
+      schema: {
+        operationId: 'getToken',
+        tags,
+        summary: 'Shows a token',
+        description: 'Your own, or for administrators any. Without its secret. Needs a token that may read.',
+        errors: ['forbidden', 'not_found'],
+
+        params: TokenPath,
+        querystring: FormatQuery,
+        response: textToo(Token),
+      },
+      onRequest: needs('read'),
+      preSerialization: orText(tokenText),
+    },
+    async (request, reply) => {
+      const caller = signedIn(request, 'read')
+      const token = await getToken(depot.db, Number(request.params.token))
+      if (token.account !== caller.accountName) {
+        if (!caller.isAdministrator) throw tokenNotFound(token.id)
+        expectAdministrator(caller)
+      }
+      return reply.headers(NO_STORE).send(toWire(token, caller))
+    },
+  )
+
+  api.patch(
+    '/tokens/:token',
+    {
+      schema: {
+        operationId: 'narrowToken',
+        tags,
+        summary: 'Narrows a token',
+        description:
+          'Takes rights from a token, or lets it expire earlier. Absent fields keep their values, and a token never gains rights. Every token may do this to itself; to other tokens only one that is not narrowed.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
+        params: TokenPath,
+        body: NarrowedToken,
+        response: answers(Token),
+      },
+      onRequest: signedInOnly,
+    },
+    async (request, reply) => {
+      const caller = signedInAnyhow(request)
+      const tokenId = Number(request.params.token)
+      request.subject = `token ${tokenId}`
+      const { scope, expiresAt } = await parseNarrowing(depot, request.body)
+      await depot.writer.submit({
+        kind: 'narrowToken',
+        input: { tokenId, scope, ...(expiresAt !== undefined && { expiresAt }) },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.headers(NO_STORE).send(toWire(await getToken(depot.db, tokenId), caller))
+    },
+  )
+
+  api.delete(
+    '/tokens/:token',
+    {
+      schema: {
+        operationId: 'revokeToken',
+        tags,
+        summary: 'Revokes a token',
+        description:
+          'At once and for good. Every token may revoke itself; other tokens only one that is not narrowed.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
+        params: TokenPath,
+        response: answers(z.undefined().describe('revoked'), 204),
+      },
+      onRequest: signedInOnly,
+    },
+    async (request, reply) => {
+      const tokenId = Number(request.params.token)
+      request.subject = `token ${tokenId}`
+      await depot.writer.submit({ kind: 'revokeToken', input: { tokenId }, actor: actorOf(request, 'api') })
+      return reply.code(204).send()
+    },
+  )
+}
+
+/** The purpose of tokens that are kept, encrypted, for repeated requests. */
+const PURPOSE = 'token of a repeated request'
+
+async function signedInOnly(request: FastifyRequest): Promise<void> {
+  signedInAnyhow(request)
+}
+
+/** Parses the limits of a token. Throws `invalid_request` with pointers for an expiry in the past and for unknown names. */
+async function parseNarrowing(
+  { db, now }: Depot,
+  { actions, origins, views, expires }: z.infer<typeof NarrowedToken>,
+): Promise<{ scope: Scope; expiresAt: number | undefined }> {
+  const wrong: ErrorPart[] = []
+  for (const [index, origin] of (origins ?? []).entries())
+    if ((await findOrigin(db, origin)) === undefined)
+      wrong.push({ detail: `there is no origin ${quote(origin)}`, pointer: `/origins/${index}` })
+  for (const [index, view] of (views ?? []).entries())
+    if ((await findView(db, view)) === undefined)
+      wrong.push({ detail: `there is no view ${quote(view)}`, pointer: `/views/${index}` })
+  let expiresAt: number | undefined
+  try {
+    if (expires !== undefined) expiresAt = parseExpiry(expires, now())
+  } catch (error) {
+    if (!(error instanceof DepotError)) throw error
+    wrong.push({ detail: error.message, pointer: '/expires' })
+  }
+  if (wrong.length > 0) throw refusalOf('invalid_request', wrong)
+  return {
+    scope: { ...(actions && { actions }), ...(origins && { origins }), ...(views && { views }) },
+    expiresAt,
+  }
+}

@@ -1,0 +1,31 @@
+import type { FastifyInstance } from 'fastify'
+import type { Depot } from '../depot/open.ts'
+
+const STORE_EVERY_MS = 60_000
+
+/**
+ * Stores about when tokens were used: at most once a minute, and when the server closes. Requests do not wait for this.
+ * After a failure the next minute tries again.
+ */
+export function storeTokenUses(app: FastifyInstance, { authenticator, writer, log }: Depot): void {
+  const store = async (all: boolean) => {
+    try {
+      await authenticator.uses.flush(
+        (uses) =>
+          writer.submit({
+            kind: 'saveTokenUses',
+            input: { uses },
+            actor: { client: 'hart-depot', door: 'depot' },
+          }),
+        { all },
+      )
+    } catch (error) {
+      log.warn({ err: error }, 'the last uses of tokens could not be stored')
+    }
+  }
+  const timer = setInterval(() => void store(false), STORE_EVERY_MS).unref()
+  app.addHook('onClose', async () => {
+    clearInterval(timer)
+    await store(true)
+  })
+}
