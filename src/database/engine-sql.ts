@@ -61,62 +61,47 @@ export function unindexed<Value>(column: Expression<Value>): Expression<Value> {
 }
 
 /**
- * Inserts rows with equal columns in few statements. All rows of a statement are one parameter; `shared` has the columns with the same
- * value in every row. Where a row exists, `onConflict` keeps it or fails. PostgreSQL: `json_populate_recordset`.
+ * Returns a function that inserts rows in few statements. All rows of a statement are one parameter. `shared` names the columns that
+ * have the same value in every row. Where a row exists, `onConflict` keeps it or fails. PostgreSQL: `json_populate_recordset`.
  */
-export async function insertRows<Table extends keyof Schema>(
-  db: Db,
+export function inserter<
+  Table extends keyof Schema,
+  Column extends ColumnOf<Table>,
+  Shared extends ColumnOf<Table> = never,
+>(
   table: Table,
-  rows: readonly Partial<Insertable<Schema[Table]>>[],
-  {
-    shared = {},
-    onConflict = 'fail',
-  }: { shared?: Partial<Insertable<Schema[Table]>>; onConflict?: 'fail' | 'keep' } = {},
-): Promise<void> {
-  const columns = Object.keys(rows[0] ?? {})
-  const insert = inserter({ table, columns, sharedColumns: Object.keys(shared), onConflict })
-  for (const some of inBatches(rows)) {
-    const values = some.map((row) => columns.map((column) => (row as Record<string, Scalar>)[column] ?? null))
-    await insert(db, { ...(shared as Record<string, Scalar>), [ROWS]: values as never })
-  }
-}
-
-/** The argument with the rows. No column has this name. */
-const ROWS = ' rows'
-const inserters = new Map<string, ReturnType<typeof makeInserter>>()
-
-interface Insertion {
-  readonly table: keyof Schema
-  readonly columns: readonly string[]
-  readonly sharedColumns: readonly string[]
-  readonly onConflict: 'fail' | 'keep'
-}
-
-/** The query that inserts rows with these columns. There are as many as there are calls in the code. */
-function inserter(insertion: Insertion): ReturnType<typeof makeInserter> {
-  const { table, columns, sharedColumns, onConflict } = insertion
-  const key = `${table} ${sharedColumns.join()} ${columns.join()} ${onConflict}`
-  const known = inserters.get(key) ?? makeInserter(insertion)
-  inserters.set(key, known)
-  return known
-}
-
-function makeInserter({ table, columns, sharedColumns, onConflict }: Insertion) {
-  return prepared<Record<string, Scalar>>()((db, slots) =>
+  columns: readonly Column[],
+  { shared = [], onConflict = 'fail' }: { shared?: readonly Shared[]; onConflict?: 'fail' | 'keep' } = {},
+): (db: Db, rows: readonly ValuesOf<Table, Column>[], shared: ValuesOf<Table, Shared>) => Promise<void> {
+  const insert = prepared<Record<string, Scalar>>()((db, slots) =>
     db
       .insertInto(table)
-      .columns([...sharedColumns, ...columns] as never[])
+      .columns([...shared, ...columns] as never[])
       .expression(
         expressionOf({
           name: 'rows',
           table,
           columns,
-          shared: sharedColumns.map((column) => placeholderOf(slots[column])),
+          shared: shared.map((column) => placeholderOf(slots[column])),
           rows: placeholderOf(slots[ROWS]),
         }),
       )
       .$if(onConflict === 'keep', (query) => query.onConflict((conflict) => conflict.doNothing())),
   )
+  return async (db, rows, common) => {
+    for (const some of inBatches(rows)) {
+      const values = some.map((row) => columns.map((column) => row[column]))
+      await insert(db, { ...common, [ROWS]: values as never })
+    }
+  }
+}
+
+/** The argument with the rows. No column has this name. */
+const ROWS = ' rows'
+
+type ColumnOf<Table extends keyof Schema> = keyof Insertable<Schema[Table]> & string
+type ValuesOf<Table extends keyof Schema, Column extends ColumnOf<Table>> = {
+  readonly [Name in Column]: Extract<Insertable<Schema[Table]>[Name], Scalar>
 }
 
 function placeholderOf(slot: Slot<Scalar> | undefined): Placeholder {
@@ -128,7 +113,7 @@ interface EngineNode extends FunctionNode {
   readonly call: EngineCall
 }
 
-/** Returns the call in a node that {@link usingIndex}, {@link unindexed} or {@link insertRows} made. */
+/** Returns the call in a node that {@link usingIndex}, {@link unindexed} or {@link inserter} made. */
 export function engineCallOf(node: FunctionNode): EngineCall | undefined {
   return 'call' in node ? (node as EngineNode).call : undefined
 }

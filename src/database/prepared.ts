@@ -41,10 +41,18 @@ export class Placeholder {
     return new Placeholder(this.#name, this.isOfOne, encode)
   }
 
-  valueIn(args: Arguments): unknown {
-    const value = args[this.#name]
-    return this.#encode === undefined ? value : this.#encode(value)
+  /** Returns a function that reads the parameter from the arguments of a call. */
+  reader(): (args: Arguments) => unknown {
+    const name = this.#name
+    const encode = this.#encode
+    return encode === undefined ? (args) => args[name] : (args) => encode(args[name])
   }
+}
+
+/** A compiled query with functions that return its parameters. */
+interface Variant<Row> {
+  readonly compiled: CompiledQuery<Row>
+  readonly parameters: readonly ((args: Arguments) => unknown)[]
 }
 
 /** The adapter of an engine that runs statements in this thread, without waiting. */
@@ -66,25 +74,40 @@ export function prepared<Args extends Arguments = Readonly<Record<string, never>
     build: (db: Db, slots: Slots<Args>) => { compile(): CompiledQuery<Row> },
   ): ((db: Db, args: Args) => Promise<Row[]>) => {
     // By the kind of adapter, because each engine has its own SQL, and by the lists with one item.
-    const known = new Map<unknown, Map<string, CompiledQuery<Row>>>()
+    const known = new Map<unknown, Map<string, Variant<Row>>>()
     return async (db, args) => {
       if (db instanceof ControlledTransaction && (db.isCommitted || db.isRolledBack))
         throw new Error('the transaction of a query is over')
       const executor = db.getExecutor()
       const kind = executor.adapter.constructor
-      const variants = known.get(kind) ?? new Map<string, CompiledQuery<Row>>()
-      const variant = listsOfOne(args)
-      let compiled = variants.get(variant)
-      if (compiled === undefined) {
-        compiled = build(db.withoutPlugins(), slotsFor(args)).compile()
-        known.set(kind, variants.set(variant, compiled))
-      }
-      const parameters = compiled.parameters.map((parameter) =>
-        parameter instanceof Placeholder ? parameter.valueIn(args) : parameter,
+      const names = listsOfOne(args)
+      const { compiled, parameters } =
+        known.get(kind)?.get(names) ??
+        remember(known, [kind, names], variantOf(build(db.withoutPlugins(), slotsFor(args)).compile()))
+      return run(
+        executor,
+        compiled,
+        parameters.map((parameterIn) => parameterIn(args)),
       )
-      return run(executor, compiled, parameters)
     }
   }
+}
+
+function variantOf<Row>(compiled: CompiledQuery<Row>): Variant<Row> {
+  const parameters = compiled.parameters.map((parameter) =>
+    parameter instanceof Placeholder ? parameter.reader() : () => parameter,
+  )
+  return { compiled, parameters }
+}
+
+function remember<Row>(
+  known: Map<unknown, Map<string, Variant<Row>>>,
+  [kind, names]: readonly [unknown, string],
+  variant: Variant<Row>,
+): Variant<Row> {
+  const variants = known.get(kind) ?? new Map<string, Variant<Row>>()
+  known.set(kind, variants.set(names, variant))
+  return variant
 }
 
 async function run<Row>(

@@ -1,6 +1,6 @@
 import type { Expression } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { insertRows } from '../database/engine-sql.ts'
+import { inserter } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { formatPackageName, packageOf } from '../package/ident.ts'
 import type { PackageName } from '../package/ident.ts'
@@ -25,9 +25,12 @@ export async function insertDependencies(
     dependency: packageOf(ident),
     ident,
   }))
-  const shared = { target, package_id: packageId, release_id: releaseId }
-  await insertRows(db, 'release_dependencies', rows, { shared })
+  await insertRows(db, rows, { target, package_id: packageId, release_id: releaseId })
 }
+
+const insertRows = inserter('release_dependencies', ['dependency', 'ident'], {
+  shared: ['target', 'package_id', 'release_id'],
+})
 
 export async function deleteDependencies(db: Db, { releaseId, packageId, target }: Dependent): Promise<void> {
   const { tdeps } = await db

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ExpressionBuilder } from 'kysely'
-import { insertRows, unindexed, usingIndex } from '../database/engine-sql.ts'
+import { inserter, unindexed, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { Schema } from '../database/schema.ts'
@@ -150,8 +150,12 @@ export async function openMemberships(
     release_id: releaseId,
     position,
   }))
-  await insertRows(db, 'members', rows, { shared: { view_id: viewId, from_revision: revision } })
+  await insertMembers(db, rows, { view_id: viewId, from_revision: revision })
 }
+
+const insertMembers = inserter('members', ['package_id', 'release_id', 'position'], {
+  shared: ['view_id', 'from_revision'],
+})
 
 export async function closeMemberships(
   db: Db,

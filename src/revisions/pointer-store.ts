@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { insertRows, usingIndex } from '../database/engine-sql.ts'
+import { inserter, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { inBatches } from '../database/batches.ts'
@@ -139,12 +139,20 @@ export async function movePointers(
     const { ident, target, packageId } = to
     return [{ package: formatPackageName(ident), target, package_id: packageId }]
   })
-  await insertRows(db, 'lines', lines, { shared: { view_id: viewId }, onConflict: 'keep' })
+  await insertLines(db, lines, { view_id: viewId })
   const pointers = moves.flatMap(({ to }) =>
     to === undefined ? [] : [{ package_id: to.packageId, target: to.target, release_id: to.releaseId }],
   )
-  await insertRows(db, 'pointers', pointers, { shared: { view_id: viewId, from_revision: revision } })
+  await insertPointers(db, pointers, { view_id: viewId, from_revision: revision })
 }
+
+const insertLines = inserter('lines', ['package', 'target', 'package_id'], {
+  shared: ['view_id'],
+  onConflict: 'keep',
+})
+const insertPointers = inserter('pointers', ['package_id', 'target', 'release_id'], {
+  shared: ['view_id', 'from_revision'],
+})
 
 const endPointers = prepared<{
   viewId: number

@@ -1,7 +1,7 @@
 import { expressionBuilder } from 'kysely'
 import type { Expression, SqlBool } from 'kysely'
 import type { Db } from '../database/database.ts'
-import { insertRows } from '../database/engine-sql.ts'
+import { inserter } from '../database/engine-sql.ts'
 import type { Schema } from '../database/schema.ts'
 import type { PackageName } from '../package/ident.ts'
 import { wordsOf } from './package-search.ts'
@@ -12,11 +12,12 @@ export async function insertWords(db: Db, packageId: number, name: PackageName):
   const words = new Set(wordsOf(name))
   await insertRows(
     db,
-    'package_words',
     [...words].map((word) => ({ word })),
-    { shared: { package_id: packageId }, onConflict: 'keep' },
+    { package_id: packageId },
   )
 }
+
+const insertRows = inserter('package_words', ['word'], { shared: ['package_id'], onConflict: 'keep' })
 
 /** Returns an SQL condition on a package id: the package matches the search. */
 export function isFound(packageId: Expression<number>, { whole, beginning }: Search): Expression<SqlBool> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { insertRows } from '../../src/database/engine-sql.ts'
+import { inserter } from '../../src/database/engine-sql.ts'
 import { openDatabase } from '../../src/database/engine.ts'
 import { prepared } from '../../src/database/prepared.ts'
 
@@ -18,6 +18,10 @@ const valuesOf = prepared<{ names: readonly string[]; least: string }>()((db, { 
     .where('value', '>=', least)
     .orderBy('value'),
 )
+
+const insertStates = inserter('depot_state', ['name', 'value'])
+const keepStates = inserter('depot_state', ['name', 'value'], { onConflict: 'keep' })
+const insertValues = inserter('depot_state', ['name'], { shared: ['value'] })
 
 async function openScratch(t: Test) {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-prepared-'))
@@ -41,10 +45,11 @@ test('a prepared query runs with the arguments of each call', async (t) => {
 test('lists of one, of several and of no values give the same answers', async (t) => {
   const { writable: db } = await openScratch(t)
   const rows = ['a', 'b', 'c'].map((name) => ({ name, value: name }))
-  await insertRows(db, 'depot_state', rows.slice(0, 2))
-  await insertRows(db, 'depot_state', rows.slice(2))
-  await insertRows(db, 'depot_state', rows.slice(0, 1), { onConflict: 'keep' })
-  await t.rejects(insertRows(db, 'depot_state', rows.slice(0, 1)), { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' })
+  await insertStates(db, [], {})
+  await insertStates(db, rows.slice(0, 2), {})
+  await insertStates(db, rows.slice(2), {})
+  await keepStates(db, rows.slice(0, 1), {})
+  await t.rejects(insertStates(db, rows.slice(0, 1), {}), { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' })
   for (const names of [[], ['b'], ['b', 'c'], ['b', 'none']])
     t.strictSame(
       (await valuesOf(db, { names, least: '' })).map(({ value }) => value),
@@ -70,6 +75,17 @@ test('a list after `in` is one parameter of a statement that takes any number of
       expected,
     )
   }
+})
+
+test('rows are inserted with the values that they share', async (t) => {
+  const { writable: db } = await openScratch(t)
+  await insertValues(db, [{ name: 'a' }], { value: 'one' })
+  await insertValues(db, [{ name: 'b' }, { name: 'c' }], { value: 'both' })
+  t.strictSame(await valuesOf(db, { names: ['a', 'b', 'c'], least: '' }), [
+    { value: 'both' },
+    { value: 'both' },
+    { value: 'one' },
+  ])
 })
 
 test('a prepared query runs in the transaction and is undone with it', async (t) => {
