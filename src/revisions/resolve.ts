@@ -245,6 +245,7 @@ async function joiningDependencies(
   needed: readonly ViewRelease[],
   { releases, leaving }: { releases: readonly ViewRelease[]; leaving: readonly ViewRelease[] },
 ): Promise<Joining[]> {
+  if (needed.length === 0) return []
   const { members, pointers } = await readPresentState(db, view, {
     joining: needed.map((release) => ({ release })),
     leaving: [],

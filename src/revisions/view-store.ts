@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
@@ -173,7 +174,7 @@ export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[
     .selectFrom('members')
     .innerJoin('views', 'views.id', 'members.view_id')
     .selectAll('views')
-    .select(commonFreezes)
+    .select([commonFreezes, hasPreviews])
     .where('members.release_id', '=', release.releaseId)
     .where('members.to_revision', 'is', null)
     .orderBy('views.id')
@@ -182,10 +183,14 @@ export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[
 }
 
 function viewRows(db: Db) {
-  return db.selectFrom('views').selectAll('views').select(commonFreezes)
+  return db.selectFrom('views').selectAll('views').select([commonFreezes, hasPreviews])
 }
 
-function viewOf(row: Selectable<ViewsTable> & { common_freezes: string | null }): View {
+const hasPreviews = sql<0 | 1>`
+  EXISTS (SELECT 1 FROM views AS previews WHERE previews.base_id = views.id AND previews.closed_at IS NULL)
+`.as('has_previews')
+
+function viewOf(row: Selectable<ViewsTable> & { common_freezes: string | null; has_previews: 0 | 1 }): View {
   const isFreezable = row.name !== UNSTABLE && row.base_id === null
   const common = isFreezable ? parseFreezes(row.common_freezes) : []
   return {
@@ -203,6 +208,7 @@ function viewOf(row: Selectable<ViewsTable> & { common_freezes: string | null })
       ...parseFreezes(row.freeze).map((freeze) => ({ ...freeze, isOfAll: false })),
       ...common.map((freeze) => ({ ...freeze, isOfAll: true })),
     ],
+    hasPreviews: row.has_previews === 1,
     preview:
       row.base_id === null || row.plan_id === null ? undefined : { baseId: row.base_id, planId: row.plan_id },
   }

@@ -28,6 +28,7 @@ export interface View {
   readonly gates: Gates
   /** The view's own freezes and those of every view. Some may have expired. */
   readonly freezes: readonly ViewFreeze[]
+  readonly hasPreviews: boolean
   /** For a preview: its base view, and the plan whose effect it shows. */
   readonly preview: { readonly baseId: number; readonly planId: number } | undefined
 }

@@ -58,14 +58,15 @@ export async function makeRevision(
       overridden,
     }
 
-  const previews = view.preview === undefined ? await listPreviews(trx, { baseId: view.id }) : []
+  const previews = view.hasPreviews ? await listPreviews(trx, { baseId: view.id }) : []
   expectMovable(view, joining.length + leaving.length, { previews: previews.length, act: details.act })
   const revision = view.revision + 1
   await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
   await openMemberships(trx, view.id, joining, revision)
   await movePointers(trx, view.id, effect.moves, revision)
+  // An origin whose releases have a pointer has the channel already.
   await ensureChannels(trx, {
-    originIds: joining.map(({ originId }) => originId),
+    originIds: effect.moves.flatMap(({ from, to }) => (from === undefined && to ? [to.originId] : [])),
     viewId: view.id,
     ownerId: context.actor.accountId,
     at: context.at,
