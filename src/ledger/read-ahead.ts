@@ -100,15 +100,24 @@ function invalidates(event: LedgerEvent, { views, keeping = [] }: Basis): boolea
   return keeping.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)
 }
 
-/** Returns a database whose statements throw {@link Postponed} once `isOver` returns true. */
-export function refusingAfter(db: Db, isOver: () => boolean): Db {
-  return db.withPlugin({
-    transformQuery({ node }) {
-      if (isOver()) throw new Postponed('the reads took too long')
-      return node
-    },
-    transformResult: async ({ result }) => result,
-  })
+/** A database whose statements throw {@link Postponed} once the clock has passed `end`. Each command sets its own end. */
+export interface LimitedReads {
+  readonly db: Db
+  end: number
+}
+
+export function limitReads(db: Db, elapsed: () => number): LimitedReads {
+  const limited = {
+    end: Infinity,
+    db: db.withPlugin({
+      transformQuery({ node }) {
+        if (elapsed() > limited.end) throw new Postponed('the reads took too long')
+        return node
+      },
+      transformResult: async ({ result }) => result,
+    }),
+  }
+  return limited
 }
 
 /** Resolves in the next turn of the event loop. */

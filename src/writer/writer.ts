@@ -1,4 +1,4 @@
-import { isDiskFull, isReadOnly } from '../database/engine.ts'
+import { isDiskFull } from '../database/engine.ts'
 import type { Db, Trx } from '../database/database.ts'
 import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/savepoints.ts'
 import { findState, setState } from '../database/state-store.ts'
@@ -10,8 +10,11 @@ import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 import type { Announcement } from '../ledger/follower.ts'
-import { Postponed, ReadAhead, nextTurn, yielding, refusingAfter } from '../ledger/read-ahead.ts'
+import { Postponed, limitReads, yielding } from '../ledger/read-ahead.ts'
+import type { LimitedReads, ReadAhead } from '../ledger/read-ahead.ts'
 import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
+import { LongCommands } from './long-commands.ts'
+import type { QueuedCommand } from './long-commands.ts'
 
 /** Called with an announcement and, if a commit succeeded, with its statistics. See {@link AnnouncementListener}. Must not throw. */
 export type CommitListener = (
@@ -30,20 +33,20 @@ export interface CommitStats {
 /** A writer in this thread, or a client of the writer's thread. */
 export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onAnnouncement' | 'catchUp' | 'close'>
 
-interface QueuedCommand<T extends Handlers> {
-  readonly command: CommandIn<T>
-  /** The results of earlier reads on a snapshot. With `in transaction`, the command reads in the transaction, however long that takes. */
-  readonly readAhead?: ReadAhead | 'in transaction'
-  resolve(outcome: unknown): void
-  reject(error: unknown): void
-  /** Called if reads took too long or their results became invalid. Nothing was changed, and the command must run again. */
-  postpone(): void
-}
-
 /** The result of a command in a batch that is not committed yet. */
 interface Settled<T extends Handlers> {
   readonly queued: QueuedCommand<T>
   readonly result: { outcome: unknown } | { error: unknown } | 'postponed'
+}
+
+/** The commands of one transaction. */
+interface Batch<T extends Handlers> {
+  readonly trx: Trx
+  readonly callers: CallerCheck<T>
+  /** The transaction, for reads that may turn out to be long. */
+  readonly limited: LimitedReads
+  readonly entries: LedgerEntry[]
+  readonly hasSavepoints: boolean
 }
 
 const MAX_BATCH_COMMANDS = 64
@@ -51,8 +54,6 @@ const MAX_BATCH_COMMANDS = 64
 const MAX_BATCH_MS = 100
 /** How long a command may read in the transaction. */
 const MAX_READ_MS = 50
-/** How often a command's reads are made on a snapshot before they are made in the transaction. */
-const MAX_READ_AHEAD_ATTEMPTS = 3
 
 export interface WriterOptions {
   readonly now: () => number
@@ -67,10 +68,9 @@ export interface WriterOptions {
 }
 
 /**
- * The only place that begins and commits transactions. Queued commands share a commit. Each has its own savepoint, so a failing command
- * leaves nothing behind and does not affect the others; a command that is alone needs none. Callers get their outcomes once the commit is
- * on disk. A failing commit, for example on a full disk, fails every command of its batch. Commands that read much do so on a snapshot, one
- * after another, while others commit (read-ahead.ts).
+ * The only place that begins and commits transactions. Queued commands share a commit. A failing command leaves nothing behind and does
+ * not affect the others. Callers get their outcomes once the commit is on disk. A failing commit, for example on a full disk, fails every
+ * command of its batch. Commands that read much do so on a snapshot, one after another, while others commit (long-commands.ts).
  */
 export class Writer<T extends Handlers> {
   readonly #db: Db
@@ -78,9 +78,10 @@ export class Writer<T extends Handlers> {
   readonly #options: WriterOptions
   readonly #listeners: CommitListener[] = []
   readonly #queue: QueuedCommand<T>[] = []
-  readonly #longCommands: QueuedCommand<T>[] = []
-  #readAhead: ReadAhead | undefined
-  #runningLong: Promise<void> | undefined
+  readonly #longCommands = new LongCommands<T>({
+    enqueue: (queued) => this.#enqueue(queued),
+    runOnSnapshot: (command, readAhead) => this.#runOnSnapshot(command, readAhead),
+  })
   #head: LedgerHead
   /** Whether the last entry of the file may differ from `#head`, because a commit reported failure. */
   #isHeadUncertain = false
@@ -140,7 +141,7 @@ export class Writer<T extends Handlers> {
       command,
       resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>),
       reject,
-      postpone: () => this.#postpone(queued),
+      postpone: () => this.#longCommands.add(queued),
     }
     this.#enqueue(queued)
     return promise
@@ -152,8 +153,8 @@ export class Writer<T extends Handlers> {
   /** Refuses new commands and waits for queued ones. The database stays open. */
   async close(): Promise<void> {
     this.#closed = true
-    while (this.#draining !== undefined || this.#runningLong !== undefined)
-      await (this.#draining ?? this.#runningLong)
+    while (this.#draining !== undefined || this.#longCommands.running !== undefined)
+      await (this.#draining ?? this.#longCommands.running)
   }
 
   #enqueue(queued: QueuedCommand<T>): void {
@@ -169,51 +170,6 @@ export class Writer<T extends Handlers> {
     this.#draining = undefined
   }
 
-  #postpone(queued: QueuedCommand<T>): void {
-    this.#longCommands.push(queued)
-    this.#runningLong ??= this.#runLongCommands()
-  }
-
-  async #runLongCommands(): Promise<void> {
-    for (let next = this.#longCommands.shift(); next !== undefined; next = this.#longCommands.shift())
-      await this.#runLongCommand(next)
-    this.#runningLong = undefined
-  }
-
-  /** Runs a command's reads outside of the transaction, then the command with their results. Repeats if they became invalid. */
-  async #runLongCommand(queued: QueuedCommand<T>): Promise<void> {
-    const { command } = queued
-    for (let attempt = 1, isDone = false; !isDone; attempt += 1) {
-      let readAhead: ReadAhead | 'in transaction' = 'in transaction'
-      if (attempt <= MAX_READ_AHEAD_ATTEMPTS) {
-        readAhead = new ReadAhead()
-        this.#readAhead = readAhead // before the snapshot is opened, so that it gets every commit since
-        try {
-          return queued.resolve(await this.#runOnSnapshot(command, readAhead))
-        } catch (error) {
-          if (!isWriteAttempt(error)) return queued.reject(error)
-        }
-        await nextTurn() // commands that came during the last read go first
-      }
-      const { promise: done, resolve: settle } = Promise.withResolvers<boolean>()
-      this.#enqueue({
-        command,
-        readAhead,
-        resolve(outcome) {
-          queued.resolve(outcome)
-          settle(true)
-        },
-        reject(error) {
-          queued.reject(error)
-          settle(true)
-        },
-        postpone: () => settle(false),
-      })
-      isDone = await done
-    }
-  }
-
-  /** Runs a handler on a snapshot up to its first write. A result or error before that is the command's outcome. */
   async #runOnSnapshot(command: CommandIn<T>, readAhead: ReadAhead): Promise<unknown> {
     const { now, openSnapshot } = this.#options
     if (openSnapshot === undefined) throw new Postponed('the writer cannot open snapshots')
@@ -246,7 +202,7 @@ export class Writer<T extends Handlers> {
   }
 
   /** Returns the `read` function for a command in a transaction. */
-  #readerFor(trx: Trx, readAhead: QueuedCommand<T>['readAhead']): CommandContext['read'] {
+  #readerFor({ trx, limited }: Batch<T>, readAhead: QueuedCommand<T>['readAhead']): CommandContext['read'] {
     const { elapsed, openSnapshot } = this.#options
     if (readAhead === 'in transaction' || openSnapshot === undefined)
       return async (_name, _basis, act) => act(trx)
@@ -256,9 +212,8 @@ export class Writer<T extends Handlers> {
         return taken === undefined ? act(trx) : (taken.value as Awaited<ReturnType<typeof act>>)
       }
     }
-    const end = elapsed() + MAX_READ_MS
-    const limited = refusingAfter(trx, () => elapsed() > end)
-    return async (_name, _basis, act) => act(limited)
+    limited.end = elapsed() + MAX_READ_MS
+    return async (_name, _basis, act) => act(limited.db)
   }
 
   async #commit(taken: readonly QueuedCommand<T>[]): Promise<void> {
@@ -269,18 +224,18 @@ export class Writer<T extends Handlers> {
     let settled: readonly Settled<T>[]
     try {
       if (this.#isHeadUncertain) await this.#readHead()
-      settled = await this.#runBatch(taken, entries, begun)
+      settled = await this.#runBatch(taken, entries)
     } catch (error) {
       // The rows of a commit that reported failure may still be in the file.
       this.#isHeadUncertain = true
       this.#clock = clockBefore
-      this.#readAhead?.onCommit(entries)
+      this.#longCommands.onCommit(entries)
       await this.#readHead().catch(() => undefined) // the next batch tries again
       for (const queued of taken) queued.reject(translateDiskFull(error))
       return
     }
     this.#queue.unshift(...taken.slice(settled.length))
-    this.#readAhead?.onCommit(entries)
+    this.#longCommands.onCommit(entries)
     const commit: CommitStats = {
       commands: settled.filter(({ result }) => result !== 'postponed').length,
       durationMs: elapsed() - begun,
@@ -296,26 +251,31 @@ export class Writer<T extends Handlers> {
 
   /**
    * Runs commands in one transaction and commits it. Adds their entries to `entries`. Returns the results of the commands that ran, which
-   * are the first of `taken`. Throws if the commit fails.
+   * are the first of `taken`. Throws if the commit fails. Few commands fail, and savepoints for all would cost more than failures do: if
+   * one fails among others, all run again, with savepoints. Commands in `postponed` do not run.
    */
   async #runBatch(
     taken: readonly QueuedCommand<T>[],
     entries: LedgerEntry[],
-    begun: number,
+    { hasSavepoints = false, postponed }: { hasSavepoints?: boolean; postponed?: ReadonlySet<unknown> } = {},
   ): Promise<readonly Settled<T>[]> {
-    const { elapsed } = this.#options
+    const { now, elapsed, beforeCommit } = this.#options
+    const [head, clock] = [this.#head, this.#clock]
+    const begun = elapsed()
     const settled: Settled<T>[] = []
     const trx = await this.#db.startTransaction().execute()
-    const callers = this.#commands.checkCallers(this.#options.now)
+    const callers = this.#commands.checkCallers(now)
+    const batch = { trx, callers, limited: limitReads(trx, elapsed), entries, hasSavepoints }
     try {
       for (const queued of taken) {
         // A command that read on a snapshot may write much, so it starts a new batch.
         if (settled.length > 0 && (queued.readAhead !== undefined || elapsed() - begun >= MAX_BATCH_MS)) break
-        const isAlone = taken.length === 1
-        settled.push({ queued, result: await this.#run(trx, queued, { entries, callers, isAlone }) })
+        const result = postponed?.has(queued) === true ? 'postponed' : await this.#run(batch, queued)
+        settled.push({ queued, result })
+        if (trx.isRolledBack) break
       }
       if (!trx.isRolledBack) {
-        this.#options.beforeCommit()
+        beforeCommit()
         await trx.commit().execute()
       }
     } catch (error) {
@@ -325,7 +285,12 @@ export class Writer<T extends Handlers> {
         .catch(() => undefined) // SQLite may have rolled back by itself
       throw error
     }
-    return settled
+    if (!trx.isRolledBack || taken.length === 1) return settled
+    entries.length = 0
+    this.#head = head
+    this.#clock = clock
+    const known = settled.filter(({ result }) => result === 'postponed').map(({ queued }) => queued)
+    return this.#runBatch(taken, entries, { hasSavepoints: true, postponed: new Set(known) })
   }
 
   /** Reads the end of the ledger, and announces entries in the file that were not announced yet. */
@@ -340,18 +305,16 @@ export class Writer<T extends Handlers> {
     for (const delay of delays) await delay
   }
 
-  async #run(
-    trx: Trx,
-    { command, readAhead }: QueuedCommand<T>,
-    { entries, callers, isAlone }: { entries: LedgerEntry[]; callers: CallerCheck<T>; isAlone: boolean },
-  ): Promise<Settled<T>['result']> {
+  /** Runs a command. If it fails, undoes what it wrote, and without a savepoint the whole transaction. */
+  async #run(batch: Batch<T>, { command, readAhead }: QueuedCommand<T>): Promise<Settled<T>['result']> {
+    const { trx, callers, entries } = batch
     const { actor } = command
     const before = this.#head
     const recorded = entries.length
     const setBackBefore = this.#clock.setBackAt
     const clock = await this.#readClock(trx)
     const at = Math.max(clock.now, before.at + 1)
-    const hasSavepoint = !isAlone || clock.setBackAt !== setBackBefore
+    const hasSavepoint = batch.hasSavepoints || clock.setBackAt !== setBackBefore
     if (hasSavepoint) await setSavepoint(trx)
     const record: CommandContext['record'] = async (event, subject = {}) => {
       callers.onRecord(event)
@@ -362,7 +325,7 @@ export class Writer<T extends Handlers> {
     }
     try {
       const caller = await callers.authorize(trx, command)
-      const read = this.#readerFor(trx, readAhead)
+      const read = this.#readerFor(batch, readAhead)
       const outcome = await this.#handle({ trx, at, clock, actor, caller, read, record }, command)
       if (hasSavepoint) await releaseSavepoint(trx)
       return { outcome }
@@ -399,11 +362,6 @@ export class Writer<T extends Handlers> {
 
 async function refuseToRecord(): Promise<never> {
   throw new Postponed('a snapshot accepts no writes')
-}
-
-/** Reports whether a handler on a snapshot reached its first write. */
-function isWriteAttempt(error: unknown): boolean {
-  return error instanceof Postponed || isReadOnly(error)
 }
 
 function translateDiskFull(error: unknown): unknown {

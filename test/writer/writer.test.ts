@@ -30,7 +30,8 @@ async function openWriter(
   const file = join(folder, 'depot.sqlite')
   const database = openDatabase(file, 0)
   const { reader } = database
-  const connection = new BetterSqlite3(file)
+  const statements: string[] = []
+  const connection = new BetterSqlite3(file, { verbose: (sql) => statements.push(String(sql)) })
   connection.pragma('foreign_keys = ON')
   const writer = await Writer.open(
     new Kysely<Schema>({ dialect: new StablePlanDialect(connection) }),
@@ -51,6 +52,7 @@ async function openWriter(
   return {
     writer,
     connection,
+    statements,
     reader,
     heard,
     names: async () => (await listAccounts(reader)).map(({ name }) => name),
@@ -103,6 +105,17 @@ test('a failing command leaves nothing and harms no other of its batch', async (
     [1, 2],
     'a failed command leaves no gap',
   )
+})
+
+test('commands have savepoints only if one of their batch fails', async (t) => {
+  const { writer, statements } = await openWriter(t)
+  const savepoints = () => statements.splice(0).filter((sql) => sql === 'savepoint command').length
+  await Promise.all([writer.submit(adding('a')), writer.submit(adding('b'))])
+  t.equal(savepoints(), 0)
+  await t.rejects(writer.submit(adding('a')), { code: 'already_exists' }, 'alone')
+  t.equal(savepoints(), 0)
+  await Promise.allSettled(['c', 'a', 'd'].map((name) => writer.submit(adding(name))))
+  t.equal(savepoints(), 3)
 })
 
 for (const others of [[], ['other']]) {

@@ -1,0 +1,98 @@
+import { isReadOnly } from '../database/engine.ts'
+import type { LedgerEntry } from '../ledger/entry.ts'
+import { Postponed, ReadAhead, nextTurn } from '../ledger/read-ahead.ts'
+import type { CommandIn, Handlers } from './command-table.ts'
+
+/** A command that waits for the writer. */
+export interface QueuedCommand<T extends Handlers> {
+  readonly command: CommandIn<T>
+  /** The results of earlier reads on a snapshot. With `in transaction`, the command reads in the transaction, however long that takes. */
+  readonly readAhead?: ReadAhead | 'in transaction'
+  resolve(outcome: unknown): void
+  reject(error: unknown): void
+  /** Called if reads took too long or their results became invalid. Nothing was changed, and the command must run again. */
+  postpone(): void
+}
+
+/** The writer, as long commands need it. */
+interface LongCommandWriter<T extends Handlers> {
+  enqueue(queued: QueuedCommand<T>): void
+  /** Runs a handler on a snapshot up to its first write. A result or error before that is the command's outcome. */
+  runOnSnapshot(command: CommandIn<T>, ahead: ReadAhead): Promise<unknown>
+}
+
+/** How often a command's reads are made on a snapshot before they are made in the transaction. */
+const MAX_READ_AHEAD_ATTEMPTS = 3
+
+/**
+ * Runs commands that read much, one after another: first their reads, outside of the transaction, while others commit; then the
+ * commands with the results (read-ahead.ts).
+ */
+export class LongCommands<T extends Handlers> {
+  readonly #writer: LongCommandWriter<T>
+  readonly #queue: QueuedCommand<T>[] = []
+  #readAhead: ReadAhead | undefined
+  #running: Promise<void> | undefined
+
+  constructor(writer: LongCommandWriter<T>) {
+    this.#writer = writer
+  }
+
+  /** Resolves when no command is left. `undefined` if there is none. */
+  get running(): Promise<void> | undefined {
+    return this.#running
+  }
+
+  add(queued: QueuedCommand<T>): void {
+    this.#queue.push(queued)
+    this.#running ??= this.#runAll()
+  }
+
+  /** Takes the entries of a commit, also those of a commit that failed, whose rows may be in the file. */
+  onCommit(entries: readonly LedgerEntry[]): void {
+    this.#readAhead?.onCommit(entries)
+  }
+
+  async #runAll(): Promise<void> {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) await this.#run(next)
+    this.#running = undefined
+  }
+
+  /** Runs a command's reads, then the command with their results. Repeats if they became invalid. */
+  async #run(queued: QueuedCommand<T>): Promise<void> {
+    const { command } = queued
+    for (let attempt = 1, isDone = false; !isDone; attempt += 1) {
+      let readAhead: ReadAhead | 'in transaction' = 'in transaction'
+      if (attempt <= MAX_READ_AHEAD_ATTEMPTS) {
+        readAhead = new ReadAhead()
+        this.#readAhead = readAhead // before the snapshot is opened, so that it gets every commit since
+        try {
+          return queued.resolve(await this.#writer.runOnSnapshot(command, readAhead))
+        } catch (error) {
+          if (!isWriteAttempt(error)) return queued.reject(error)
+        }
+        await nextTurn() // commands that came during the last read go first
+      }
+      const { promise: done, resolve: settle } = Promise.withResolvers<boolean>()
+      this.#writer.enqueue({
+        command,
+        readAhead,
+        resolve(outcome) {
+          queued.resolve(outcome)
+          settle(true)
+        },
+        reject(error) {
+          queued.reject(error)
+          settle(true)
+        },
+        postpone: () => settle(false),
+      })
+      isDone = await done
+    }
+  }
+}
+
+/** Reports whether a handler on a snapshot reached its first write. */
+function isWriteAttempt(error: unknown): boolean {
+  return error instanceof Postponed || isReadOnly(error)
+}
