@@ -58,7 +58,7 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
       actor: ACTOR,
     })
     await depot.writer.submit({
-      kind: 'govern',
+      kind: 'setGates',
       input: {
         view: RULED,
         gates: { requires: [{ view: VIEW, as: 'member' }], closure: 'depot', promoters: [] },

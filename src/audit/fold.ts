@@ -28,10 +28,10 @@ export interface Fold {
 }
 
 export interface FoldedChange {
-  /** Memberships and pointers that end with this revision. */
+  /** The memberships and pointers that this revision ended. */
   readonly endedMembers: readonly FoldedMember[]
   readonly endedPointers: readonly FoldedPointer[]
-  /** The contradictions between the promotion and the state of the view. */
+  /** Sentences that say where the promotion contradicts the view before it. */
   readonly faults: readonly string[]
 }
 
@@ -39,7 +39,7 @@ export function emptyFold(): Fold {
   return { members: new Map(), pointers: new Map() }
 }
 
-/** Brings `fold` to the promotion's revision. */
+/** Applies a promotion to `fold`. Returns the memberships and pointers that it ended. */
 export function foldPromotion(
   fold: Fold,
   promotion: Pick<Promotion, 'revision' | 'joined' | 'left' | 'pointers'>,
@@ -53,7 +53,7 @@ export function foldPromotion(
     const member = fold.members.get(releaseKey(release))
     if (member === undefined) return false
     fold.members.delete(releaseKey(release)) // so that a release that joins again becomes the last of the map
-    if (member.from < revision) endedMembers.push(member) // a membership of no revision has no row
+    if (member.from < revision) endedMembers.push(member) // a release that joins twice in one revision has no earlier row
     return true
   }
   for (const release of left) {

@@ -1,4 +1,4 @@
-import type { Only } from '../views/change-request.ts'
+import type { PackageFilter } from '../views/change-request.ts'
 import { withFreeze, withoutFreeze } from '../views/freeze.ts'
 import { emptyFold, foldPromotion, latestOf } from './fold.ts'
 import type { Fold, FoldedMember, FoldedPointer } from './fold.ts'
@@ -30,7 +30,7 @@ export interface RebuiltPointer {
 }
 
 /** A freeze, with its fields in the order in which they are compared. */
-export interface RebuiltFreeze extends Only {
+export interface RebuiltFreeze extends PackageFilter {
   readonly reason: string
   readonly until: number | null
   readonly since: number
@@ -235,7 +235,7 @@ export class RebuiltViews {
 
 /** Converts the freeze of an entry or a row. */
 export function rebuiltFreeze(
-  { origin, name, reason, until }: Only & { reason: string; until?: number | null },
+  { origin, name, reason, until }: PackageFilter & { reason: string; until?: number | null },
   since: number,
 ): RebuiltFreeze {
   return {

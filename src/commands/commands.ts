@@ -27,7 +27,8 @@ import { changeSettings, makeSettings, removeSettings } from './releases/setting
 import { declareChannel, removeChannel } from './views/channel.ts'
 import { applyPlan, approve, draftPlan, propose, reject } from './views/apply-plan.ts'
 import { createView } from './views/create-view.ts'
-import { freeze, freezeAll, govern, thaw, thawAll } from './views/govern.ts'
+import { freeze, freezeAll, thaw, thawAll } from './views/freeze.ts'
+import { setGates } from './views/set-gates.ts'
 import { dropPreview, makePreview } from './views/preview.ts'
 import { setView } from './views/set-view.ts'
 import { demoteAll, promoteAll } from './views/promote-all.ts'
@@ -76,7 +77,7 @@ export const handlers = {
   removeSettings,
   createView,
   setView,
-  govern,
+  setGates,
   freeze,
   thaw,
   freezeAll,

@@ -70,7 +70,7 @@ export const requirements: Requirements = {
 
   createView: expectAdministrator,
   setView: expectAdministrator,
-  govern: expectAdministrator,
+  setGates: expectAdministrator,
   // The handlers check the view's rules.
   freeze: (caller, { view }) => expectTokenReachesView(caller, view),
   thaw: (caller, { view }) => expectTokenReachesView(caller, view),

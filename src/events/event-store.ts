@@ -25,7 +25,7 @@ export interface EventQuery extends Slice {
 }
 
 /**
- * Lists events from the ledger, newest first. An event is visible while the audience can see a release of its ident. The
+ * Lists events from the ledger, newest first. An audience sees an event if it can see a release with the event's ident. The
  * account that caused an event always sees it (habitat-today.md 6, Events).
  */
 export async function listEvents(

@@ -5,12 +5,12 @@ import type { LedgerEntry, LedgerEvent } from './entry.ts'
 // postponed: its handler runs on a snapshot up to its first write, while other commands commit. Then the handler runs again
 // in a transaction and uses the results of the earlier reads, unless a commit has invalidated them.
 
-/** The views on which a read depends. Every read also depends on releases, their visibility and roles in origins. */
+/** The views whose changes invalidate a read. Every read is also invalidated by changes of releases, visibility and roles. */
 export interface Basis {
-  /** A result becomes invalid when one of these views changes. */
+  /** Any change of these views invalidates the result. */
   readonly views: readonly string[]
-  /** A result becomes invalid when a release leaves one of these views. */
-  readonly keeping?: readonly string[]
+  /** A release that leaves one of these views invalidates the result. */
+  readonly membersOf?: readonly string[]
 }
 
 /** Thrown if a read takes too long for a transaction, or if its result was invalidated. */
@@ -92,12 +92,12 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   promotion: 'same view',
 }
 
-function invalidates(event: LedgerEvent, { views, keeping = [] }: Basis): boolean {
+function invalidates(event: LedgerEvent, { views, membersOf = [] }: Basis): boolean {
   const effect = INVALIDATES[event.kind]
   if (effect !== 'same view') return effect === 'always'
   if (!('view' in event)) return true
   if (views.includes(event.view)) return true
-  return keeping.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)
+  return membersOf.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)
 }
 
 /** A database whose statements throw {@link Postponed} once the clock has passed `end`. Each command sets its own end. */

@@ -17,7 +17,7 @@ export async function listIntegrations(db: Db, originId: number): Promise<Integr
     .execute()
 }
 
-/** Finds the encrypted body. */
+/** Finds the encrypted body of an integration. */
 export async function findIntegration(
   db: Db,
   originId: number,
@@ -33,7 +33,7 @@ export async function findIntegration(
   return row?.body
 }
 
-/** Returns false, and changes nothing, if the integration exists. */
+/** Stores an integration. Returns false if it exists already. */
 export async function insertIntegration(
   db: Db,
   integration: IntegrationName & { originId: number; sealed: string; at: number },
@@ -47,7 +47,7 @@ export async function insertIntegration(
   return numInsertedOrUpdatedRows === 1n
 }
 
-/** Returns whether the integration existed. */
+/** Deletes an integration. Returns false if there is none. */
 export async function deleteIntegration(
   db: Db,
   originId: number,

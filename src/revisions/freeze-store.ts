@@ -2,7 +2,7 @@ import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import { findState, setState } from '../database/state-store.ts'
 import { visibleTo } from '../releases/visible-store.ts'
-import type { Only } from '../views/change-request.ts'
+import type { PackageFilter } from '../views/change-request.ts'
 import type { Freeze } from '../views/freeze.ts'
 
 /** Parses the freezes in a row's text; NULL means none. */
@@ -32,20 +32,24 @@ export async function setCommonFreezes(db: Db, freezes: readonly Freeze[]): Prom
   await setState(db, 'freezes', formatFreezes(freezes) ?? undefined)
 }
 
-/** Leaves out freezes that name a package hidden from the audience. */
-export async function onlyKnown<F extends Only>(
+/** Returns the freezes that the audience may see. A freeze that names a hidden package is left out. */
+export async function filterVisibleFreezes<F extends PackageFilter>(
   db: Db,
   freezes: readonly F[],
   audience: Audience,
 ): Promise<F[]> {
   const known: F[] = []
   for (const freeze of freezes)
-    if (freeze.name === undefined || audience.seesAll || (await isKnown(db, freeze, audience)))
+    if (freeze.name === undefined || audience.seesAll || (await isPackageVisible(db, freeze, audience)))
       known.push(freeze)
   return known
 }
 
-async function isKnown(db: Db, { origin, name = '' }: Only, audience: Audience): Promise<boolean> {
+async function isPackageVisible(
+  db: Db,
+  { origin, name = '' }: PackageFilter,
+  audience: Audience,
+): Promise<boolean> {
   const row = await db
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')

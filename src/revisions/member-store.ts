@@ -9,7 +9,7 @@ import { formatIdent, parseIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { PastRelease } from './restore.ts'
-import type { Only } from '../views/change-request.ts'
+import type { PackageFilter } from '../views/change-request.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewRelease } from '../views/view.ts'
 
@@ -49,7 +49,7 @@ const membersAmong = prepared<{ viewId: number; releaseIds: readonly number[] }>
 )
 
 /** Returns the members among these releases. */
-export async function onlyMembers(
+export async function filterMembers(
   db: Db,
   view: { id: number },
   releases: readonly ViewRelease[],
@@ -108,7 +108,7 @@ export async function listPackagesChanged(
   db: Db,
   viewId: number,
   when: readonly ['=' | '>', number],
-  only: Only | undefined,
+  only: PackageFilter | undefined,
 ): Promise<number[]> {
   const changes = changesOf(db, viewId, only)
   const rows = await changes
@@ -118,7 +118,7 @@ export async function listPackagesChanged(
   return rows.map((row) => row.package_id)
 }
 
-function changesOf(db: Db, viewId: number, { origin, name }: Only = {}) {
+function changesOf(db: Db, viewId: number, { origin, name }: PackageFilter = {}) {
   return db
     .selectFrom('members')
     .select('package_id')

@@ -169,7 +169,7 @@ export async function readPlannedMoves(db: Db, planId: number): Promise<readonly
 }
 
 /** Returns the plans that the audience may see. A plan that names a hidden or deleted release is left out. */
-export async function onlyVisible(
+export async function filterVisiblePlans(
   db: Db,
   found: readonly StoredPlan[],
   audience: Audience,

@@ -11,7 +11,7 @@ import type { View, ViewRelease } from '../views/view.ts'
 import {
   VIEW_RELEASE,
   membersOf,
-  onlyMembers,
+  filterMembers,
   placeInLine,
   viewReleaseOf,
   viewReleases,
@@ -67,7 +67,7 @@ export async function readPresentState(
   { joining, leaving }: ViewDelta,
 ): Promise<PresentState> {
   const named = [...joining.map(({ release }) => release), ...leaving]
-  const members = new Set((await onlyMembers(db, view, named)).map(({ releaseId }) => releaseId))
+  const members = new Set((await filterMembers(db, view, named)).map(({ releaseId }) => releaseId))
   const pointers = new Map<string, ViewRelease>()
   for (const ids of inBatches(named.map(({ packageId }) => packageId))) {
     for (const pointer of await listPointersOfPackages(db, view.id, ids))

@@ -5,12 +5,12 @@ import type { ErrorPart } from '../errors.ts'
 import type { Source } from '../ledger/entry.ts'
 import { expectRevisionKnown } from '../ledger/position-store.ts'
 import { describeRelease, lineOf, releaseKey } from '../package/ident.ts'
-import type { Only, RequestWithAudience, ReleaseSource } from '../views/change-request.ts'
+import type { PackageFilter, RequestWithAudience, ReleaseSource } from '../views/change-request.ts'
 import { listPointersAt } from './content-store.ts'
 import { getRevisionAt } from './revision-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
-import { listPackagesChanged, listPastMembers, onlyMembers } from './member-store.ts'
+import { listPackagesChanged, listPastMembers, filterMembers } from './member-store.ts'
 import { listLeadersUnder, listPointerRevisions, listPointersOf, readPresentState } from './pointer-store.ts'
 import type { Joining, ViewDelta } from '../views/plan.ts'
 import { restoreLine, revertLine, combine } from './restore.ts'
@@ -30,7 +30,7 @@ export interface Resolved {
   readonly source: Source | undefined
   /** The revision that a rollback restores or a revert undoes. */
   readonly of: number | undefined
-  readonly only: Only | undefined
+  readonly only: PackageFilter | undefined
   /** The request with source views fixed at their revisions, so that it means the same later. */
   readonly pinned: RequestWithAudience
 }
@@ -81,7 +81,7 @@ async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Pro
 /** Releases that the request lists must be members. From other sources, only members leave. */
 async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promise<Resolved> {
   const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
-  const leaving = await onlyMembers(db, view, releases)
+  const leaving = await filterMembers(db, view, releases)
   if ('releases' in request.source && leaving.length < releases.length) {
     const members = new Set(leaving)
     const absent = releases.filter((release) => !members.has(release))
@@ -291,7 +291,12 @@ async function membersAbsentFrom(
   return members.filter((member) => gone.has(lineOf(member)))
 }
 
-async function restore(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
+async function restore(
+  db: Db,
+  view: View,
+  revision: number,
+  only: PackageFilter | undefined,
+): Promise<Restored> {
   const parts: Restored[] = []
   for (const ids of inBatches(await listPackagesChanged(db, view.id, ['>', revision], only))) {
     const then = Map.groupBy(await listPastMembers(db, view.id, ids, revision), lineOf)
@@ -308,7 +313,12 @@ async function restore(db: Db, view: View, revision: number, only: Only | undefi
   return combine(parts)
 }
 
-async function revert(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
+async function revert(
+  db: Db,
+  view: View,
+  revision: number,
+  only: PackageFilter | undefined,
+): Promise<Restored> {
   const parts: Restored[] = []
   for (const ids of inBatches(await listPackagesChanged(db, view.id, ['=', revision], only))) {
     const [before, after, now] = await Promise.all(

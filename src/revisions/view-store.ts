@@ -105,7 +105,7 @@ export async function reopenView(
     .execute()
 }
 
-export async function setGates(db: Db, viewId: number, gates: Gates): Promise<void> {
+export async function updateGates(db: Db, viewId: number, gates: Gates): Promise<void> {
   await db
     .updateTable('views')
     .set({ gates: JSON.stringify(gates) })

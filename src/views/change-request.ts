@@ -7,12 +7,12 @@ export type Moment = MarkedRevision | { readonly time: number }
 
 export interface MarkedRevision {
   readonly revision: number
-  /** The start of the ledger's hash there; see {@link Position}. */
+  /** The beginning of that revision's hash in the ledger; see {@link Position}. */
   readonly mark?: string
 }
 
-/** Restricts a change to the packages of an origin, to a name, or with both to one package. */
-export interface Only {
+/** Selects the packages of an origin, the packages with a name, or with both fields one package. Empty, it selects every package. */
+export interface PackageFilter {
   readonly origin?: string
   readonly name?: string
 }
@@ -46,7 +46,7 @@ export type ChangeRequest = { readonly view: string } & (
       readonly isExact?: boolean
     }
   | { readonly act: 'demote'; readonly source: ReleaseSource }
-  | { readonly act: 'rollback'; readonly to: Moment; readonly only?: Only }
-  | ({ readonly act: 'revert'; readonly only?: Only } & MarkedRevision)
+  | { readonly act: 'rollback'; readonly to: Moment; readonly only?: PackageFilter }
+  | ({ readonly act: 'revert'; readonly only?: PackageFilter } & MarkedRevision)
   | { readonly act: 'set-rule'; readonly rule: ViewRule }
 )

@@ -1,8 +1,8 @@
 import type { Ident } from '../package/ident.ts'
-import type { Only } from './change-request.ts'
+import type { PackageFilter } from './change-request.ts'
 
 /** Stops changes of a view, or of some packages in it, until it expires or is removed. */
-export interface Freeze extends Only {
+export interface Freeze extends PackageFilter {
   readonly reason: string
   /** Epoch milliseconds. Absent if the freeze has no end. */
   readonly until?: number
@@ -16,16 +16,19 @@ export interface ViewFreeze extends Freeze {
   readonly isOfAll: boolean
 }
 
-/** The maximum for one view, and for all views in common. */
+/** The maximum number of freezes of one view, and of freezes that hold in every view. */
 export const MAX_FREEZES = 100
 
 /** Adds a freeze and replaces the one of the same packages. */
-export function withFreeze<F extends Only>(freezes: readonly F[], freeze: F): F[] {
+export function withFreeze<F extends PackageFilter>(freezes: readonly F[], freeze: F): F[] {
   return [...withoutFreeze(freezes, freeze), freeze]
 }
 
 /** Removes the freeze of exactly these packages. */
-export function withoutFreeze<F extends Only>(freezes: readonly F[], { origin, name }: Only): F[] {
+export function withoutFreeze<F extends PackageFilter>(
+  freezes: readonly F[],
+  { origin, name }: PackageFilter,
+): F[] {
   return freezes.filter((freeze) => freeze.origin !== origin || freeze.name !== name)
 }
 
@@ -34,15 +37,19 @@ export function isInForce({ until }: Freeze, now: number): boolean {
   return until === undefined || until > now
 }
 
-export function concerns({ origin, name }: Only, ident: Pick<Ident, 'origin' | 'name'>): boolean {
+/** Reports whether a filter selects a package. */
+export function matchesFilter(
+  { origin, name }: PackageFilter,
+  ident: Pick<Ident, 'origin' | 'name'>,
+): boolean {
   return (origin ?? ident.origin) === ident.origin && (name ?? ident.name) === ident.name
 }
 
-export function isRestricted({ origin, name }: Only): boolean {
+export function hasFilter({ origin, name }: PackageFilter): boolean {
   return origin !== undefined || name !== undefined
 }
 
-/** Formats a restriction as `acme/app`; `*` stands for every origin or every name. */
-export function formatOnly({ origin = '*', name = '*' }: Only): string {
+/** Formats a filter as `acme/app`; `*` stands for every origin or every name. */
+export function formatPackageFilter({ origin = '*', name = '*' }: PackageFilter): string {
   return `${origin}/${name}`
 }

@@ -5,7 +5,7 @@ import { DepotError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { describeRelease, formatIdent, formatPackageName, releaseKey, releaseName } from '../package/ident.ts'
-import { concerns, formatOnly, isRestricted, isInForce } from './freeze.ts'
+import { matchesFilter, formatPackageFilter, hasFilter, isInForce } from './freeze.ts'
 import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
 import type { Act, Gates, View, ViewRelease } from './view.ts'
@@ -195,16 +195,16 @@ export function rightsRefusals(
 function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refusal[] {
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
   return view.freezes.flatMap((freeze) => {
-    const release = changed.find(({ ident }) => concerns(freeze, ident))
+    const release = changed.find(({ ident }) => matchesFilter(freeze, ident))
     if (!isInForce(freeze, clock.now) || (release === undefined && rule === undefined)) return []
     const place = freeze.isOfAll ? 'every view' : view.name
     const until = freeze.until === undefined ? '' : ` until ${new Date(freeze.until).toISOString()}`
     const sentence = `is frozen${until} by ${freeze.by}: ${freeze.reason}`
-    if (!isRestricted(freeze)) return [{ rule: 'freeze' as const, detail: `${place} ${sentence}` }]
+    if (!hasFilter(freeze)) return [{ rule: 'freeze' as const, detail: `${place} ${sentence}` }]
     return [
       {
         rule: 'freeze' as const,
-        detail: `${formatOnly(freeze)} in ${place} ${sentence}`,
+        detail: `${formatPackageFilter(freeze)} in ${place} ${sentence}`,
         ...(release !== undefined && { names: namesOf(release) }),
       },
     ]

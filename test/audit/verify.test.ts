@@ -37,7 +37,7 @@ for (const life of [1, 2]) {
 }
 await started.depot.writer.submit({ kind: 'setView', input: { view: 'union', ungoverned: ['core'] }, actor })
 await started.depot.writer.submit({
-  kind: 'govern',
+  kind: 'setGates',
   input: { view: 'rehearsal', gates: { downgrade: 'refuse', requires: [{ view: 'union', as: 'member' }] } },
   actor,
 })

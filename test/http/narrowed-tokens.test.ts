@@ -270,7 +270,7 @@ test('on channel routes hab gets the reason, except for a missing role, which is
   const maintainer = team.tokenOf('maintainer') ?? ''
   await move(started, 'promote', 'prod', [APP]).then(() => move(started, 'demote', 'prod', [APP]))
   await writer.submit({
-    kind: 'govern',
+    kind: 'setGates',
     input: { view: 'prod', gates: { promoters: ['boss'] } },
     actor: OPERATOR,
   })
@@ -283,7 +283,7 @@ test('on channel routes hab gets the reason, except for a missing role, which is
     text: /"msg":"member is not a maintainer of the origin acme"/,
   })
   await writer.submit({
-    kind: 'govern',
+    kind: 'setGates',
     input: { view: 'prod', gates: { downgrade: 'refuse', requires: [{ view: 'rehearsal', as: 'member' }] } },
     actor: OPERATOR,
   })

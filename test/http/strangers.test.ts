@@ -95,7 +95,7 @@ await move(started, 'promote', 'named', [
 ])
 await move(started, 'promote', 'named', [row(SECRETS.later)])
 await writer.submit({
-  kind: 'govern',
+  kind: 'setGates',
   input: {
     view: 'named',
     gates: {

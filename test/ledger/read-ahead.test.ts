@@ -104,7 +104,7 @@ test('gates set meanwhile apply, and so do departures from views that they requi
   await move(started, 'promote', required, [one])
   const ruled = await postpone(promotion(view, [one, two]))
   await writer.submit({
-    kind: 'govern',
+    kind: 'setGates',
     input: { view, gates: { requires: [{ view: required, as: 'member' }] } },
     actor: OPERATOR,
   })
@@ -135,7 +135,7 @@ test('a release that becomes private meanwhile is promoted only by callers who s
   const view = await freshView()
   const [secret] = (await makeReleases(started, `umbrella/secret/1.0/${STAMP}`)) as [ReleaseRow]
   await writer.submit({ kind: 'addAccount', input: { name: 'named' }, actor: OPERATOR })
-  await writer.submit({ kind: 'govern', input: { view, gates: { promoters: ['named'] } }, actor: OPERATOR })
+  await writer.submit({ kind: 'setGates', input: { view, gates: { promoters: ['named'] } }, actor: OPERATOR })
   const { outcome } = await postpone(promotion(view, [one, secret], await started.actor('named')))
   await writer.submit({
     kind: 'setVisibility',
@@ -150,21 +150,21 @@ test('uploads, new channels and other views do not invalidate a read, and views 
   const entries: LedgerEntry[] = []
   writer.onAnnouncement((announcement) => void entries.push(...announcement.entries))
   const ahead = new ReadAhead()
-  ahead.store('effect', { views: [view], keeping: [other] }, 'what was read')
+  ahead.store('effect', { views: [view], membersOf: [other] }, 'what was read')
   await makeReleases(started, `acme/later/1.0/${STAMP}`)
   await move(started, 'promote', other, [two])
   await makeView(started, `view-${(views += 1)}`, 'promoted')
   ahead.onCommit(entries.splice(0))
   t.strictSame(ahead.take('effect')?.value, 'what was read')
   t.equal(ahead.take('something else'), undefined)
-  const after = (name: string, basis: { views: string[]; keeping?: string[] }) => {
+  const after = (name: string, basis: { views: string[]; membersOf?: string[] }) => {
     const fresh = new ReadAhead()
     fresh.store(name, basis, 1)
     fresh.onCommit(entries)
     return () => fresh.take(name)
   }
   await move(started, 'demote', other, [two])
-  t.throws(after('what must stay', { views: [view], keeping: [other] }), /has changed/)
+  t.throws(after('what must stay', { views: [view], membersOf: [other] }), /has changed/)
   t.throws(after('what must not move', { views: [other] }), /has changed/)
   t.doesNotThrow(after('another view', { views: [view] }))
 })

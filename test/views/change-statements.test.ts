@@ -36,7 +36,7 @@ await makeView(started, 'ruled', 'promoted')
 for (const view of ['acceptance', 'ruled'])
   for (const set of [libs, first, second]) await move(started, 'promote', view, set)
 await started.depot.writer.submit({
-  kind: 'govern',
+  kind: 'setGates',
   input: {
     view: 'ruled',
     gates: {

@@ -387,7 +387,7 @@ const commands = [
           }),
           ...(approval === true && { approval: { approvers: ['carol'], expiresMs: 100 * HOUR_MS } }),
         }
-        await writer.submit({ kind: 'govern', input: { view: setup.upper, gates: set }, actor: ACTOR })
+        await writer.submit({ kind: 'setGates', input: { view: setup.upper, gates: set }, actor: ACTOR })
         return { actual: 'changed', expected: 'changed' }
       }),
   ),

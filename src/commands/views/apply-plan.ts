@@ -16,7 +16,7 @@ import {
   deleteOldDrafts,
   getPlan,
   insertPlan,
-  onlyVisible,
+  filterVisiblePlans,
   planNotFound,
 } from '../../revisions/plan-store.ts'
 import { closePreviews, showInPreviews } from './preview.ts'
@@ -193,7 +193,7 @@ async function insert(
 /** Throws `not_found` if the plan names releases that are hidden from the caller. */
 async function expectVisible(context: CommandContext, plan: StoredPlan): Promise<void> {
   const visible = await context.read(`visibility of ${plan.token}`, { views: [] }, (db) =>
-    onlyVisible(db, [plan], audienceOfChanges(context.caller)),
+    filterVisiblePlans(db, [plan], audienceOfChanges(context.caller)),
   )
   if (visible.length > 0) return
   throw planNotFound(plan.token)

@@ -9,7 +9,7 @@ import { createView } from './create-view.ts'
 import { findReleases } from '../../revisions/dependency-store.ts'
 import { requesterOf, expectMayChangeView, rightsRefusals } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
-import { onlyMembers } from '../../revisions/member-store.ts'
+import { filterMembers } from '../../revisions/member-store.ts'
 import { listPointersOf, readPresentState } from '../../revisions/pointer-store.ts'
 import { planChange } from '../../views/plan.ts'
 import { getPlan, getPlanById } from '../../revisions/plan-store.ts'
@@ -139,7 +139,7 @@ export async function leavePreview(
   preview: View,
   release: ViewRelease,
 ): Promise<void> {
-  const delta = { joining: [], leaving: await onlyMembers(context.trx, preview, [release]) }
+  const delta = { joining: [], leaving: await filterMembers(context.trx, preview, [release]) }
   const effect = planChange(preview.rule, delta, await readPresentState(context.trx, preview, delta))
   await makeRevision(context, await getViewById(context.trx, preview.id), effect, {
     act: 'demote',

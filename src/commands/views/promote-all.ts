@@ -2,7 +2,7 @@ import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { ensureChannel } from './channel.ts'
-import { listMembersOfOrigin, onlyMembers } from '../../revisions/member-store.ts'
+import { listMembersOfOrigin, filterMembers } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
@@ -25,12 +25,12 @@ export interface BulkOutcome {
 
 /**
  * Promotes all releases of an origin in one view, for every target, to another view, which is created if absent (habitat-today.md 6,
- * Channels). It is one promotion, in an order that keeps `latest` of the source under the rule `promoted`. An absent source counts as
+ * Channels). Makes one promotion, in an order that keeps `latest` of the source under the rule `promoted`. An absent source counts as
  * empty. Throws `invalid_request` for the views and `not_found` for the origin.
  */
 export async function promoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
-  expectDifferent(input, input.target === UNSTABLE)
-  const { target, releases } = await sides(context, input)
+  expectBulkAllowed(input, input.target === UNSTABLE)
+  const { target, releases } = await readSourceAndTarget(context, input)
   if (releases.length === 0) return unchanged(target)
   const { view, revision, isChanged } = await changeMembers(
     context,
@@ -43,10 +43,10 @@ export async function promoteAll(context: CommandContext, input: BulkInput): Pro
 
 /** Demotes all releases of an origin in one view from another view. Throws like {@link promoteAll}. */
 export async function demoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
-  expectDifferent(input, input.target === UNSTABLE || input.source === UNSTABLE)
-  const { target, releases } = await sides(context, input)
+  expectBulkAllowed(input, input.target === UNSTABLE || input.source === UNSTABLE)
+  const { target, releases } = await readSourceAndTarget(context, input)
   const members = await context.read(`members of ${target.name}`, { views: [target.name] }, (db) =>
-    onlyMembers(db, target, releases),
+    filterMembers(db, target, releases),
   )
   if (members.length === 0) return unchanged(target)
   const { view, revision, isChanged } = await changeMembers(
@@ -58,7 +58,7 @@ export async function demoteAll(context: CommandContext, input: BulkInput): Prom
   return { view, revision, isChanged }
 }
 
-function expectDifferent({ source, target }: BulkInput, isUnstable: boolean): void {
+function expectBulkAllowed({ source, target }: BulkInput, isUnstable: boolean): void {
   if (source === target) throw new DepotError('invalid_request', `${source} cannot be moved into itself`)
   if (isUnstable)
     throw new DepotError(
@@ -67,7 +67,8 @@ function expectDifferent({ source, target }: BulkInput, isUnstable: boolean): vo
     )
 }
 
-async function sides(
+/** Reads the source's releases, and finds or creates the target. */
+async function readSourceAndTarget(
   context: CommandContext,
   { origin, source, target, ownerId }: BulkInput,
 ): Promise<{ target: View; releases: ViewRelease[] }> {

@@ -25,12 +25,12 @@ import { UNSTABLE } from '../../views/view.ts'
 import type { Requirement, View, ViewRelease } from '../../views/view.ts'
 import { getPastView, getView } from '../../revisions/view-store.ts'
 
-/** Options of every change. */
+/** The options that every change of a view has. */
 export interface ChangeOptions {
   readonly reason?: string
   /** Checks that the view is at the expected revision. Throws `stale_revision`, and the errors of {@link expectRevisionKnown}. */
   readonly expectRevision?: number
-  /** The mark of that revision; see {@link Position}. */
+  /** The beginning of that revision's hash in the ledger; see {@link Position}. */
   readonly expectMark?: string
   readonly idempotency?: IdempotencyKey
   readonly override?: Override
@@ -60,7 +60,7 @@ export async function demote(
 
 /**
  * Makes one change of one view, completely or not at all. Throws `not_found` for a view, revision or release, `not_member`,
- * `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and what {@link expectAllowed} does.
+ * `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and the errors of {@link expectAllowed}.
  */
 export async function changeView(
   context: CommandContext,
@@ -95,8 +95,8 @@ export async function expectRevision(
 }
 
 /**
- * Resolves and evaluates a request on the present view. Throws like {@link changeView}, except for refusals, which it
- * returns.
+ * Resolves and evaluates a request on the present view. Throws like {@link changeView}, but returns refusals instead of
+ * throwing them.
  */
 export async function resolveChange(
   context: CommandContext,
@@ -215,7 +215,7 @@ export async function expectStillAllowed(
 function basisOf({ name, gates: { requires = [] } }: View): Basis {
   const required = Map.groupBy(requires, ({ as }) => as)
   const named = (as: Requirement['as']) => (required.get(as) ?? []).map(({ view }) => view)
-  return { views: [name, ...named('current')], keeping: named('member') }
+  return { views: [name, ...named('current')], membersOf: named('member') }
 }
 
 function expectChangeable(view: View, request: RequestWithAudience): void {

@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
-import { listCommonFreezes, onlyKnown } from '../../../revisions/freeze-store.ts'
+import { listCommonFreezes, filterVisibleFreezes } from '../../../revisions/freeze-store.ts'
 import { getPastView, getView } from '../../../revisions/view-store.ts'
-import type { Only } from '../../../views/change-request.ts'
+import type { PackageFilter } from '../../../views/change-request.ts'
 import { isInForce } from '../../../views/freeze.ts'
 import type { Freeze } from '../../../views/freeze.ts'
 import type { View as ViewOfCore } from '../../../views/view.ts'
@@ -27,7 +27,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
 
   async function gatesFor(request: FastifyRequest, view: ViewOfCore) {
     return wireGates(view, {
-      freezes: await onlyKnown(depot.db, view.freezes, audienceOf(request.caller)),
+      freezes: await filterVisibleFreezes(depot.db, view.freezes, audienceOf(request.caller)),
       now: depot.now(),
     })
   }
@@ -44,7 +44,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
   }
 
   async function visibleFreezes(request: FastifyRequest, freezes: readonly Freeze[]) {
-    const known = await onlyKnown(depot.db, freezes, audienceOf(request.caller))
+    const known = await filterVisibleFreezes(depot.db, freezes, audienceOf(request.caller))
     return {
       freezes: known
         .filter((freeze) => isInForce(freeze, depot.now()))
@@ -91,7 +91,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     async (request, reply) => {
       request.subject = `gates of ${request.params.view}`
       const view = await depot.writer.submit({
-        kind: 'govern',
+        kind: 'setGates',
         input: { view: request.params.view, gates: gatesOf(request.body) },
         actor: actorOf(request, 'api'),
       })
@@ -218,6 +218,6 @@ function parseFreeze({
   until,
   origin,
   name,
-}: z.infer<typeof FreezeBody>): Only & { reason: string; until?: number } {
+}: z.infer<typeof FreezeBody>): PackageFilter & { reason: string; until?: number } {
   return { ...parseOnly({ origin, name }), reason, ...(until !== undefined && { until: Date.parse(until) }) }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { NEXT_WEEK, NOW } from '../conventions/examples.ts'
 import { Time, ViewName, named } from '../conventions/shapes.ts'
-import { Only, Reason } from '../promotions/shapes.ts'
+import { PackageFilter, Reason } from '../promotions/shapes.ts'
 
 // Shapes of the rules of views, and of freezes.
 
@@ -17,11 +17,11 @@ export const FreezeBody = named(
   z.strictObject({
     reason: Reason,
     until: Time.optional().describe('when the freeze ends'),
-    ...Only,
+    ...PackageFilter,
   }),
   { reason: 'holidays', until: NEXT_WEEK },
 )
-export const ThawQuery = z.strictObject({ ...Only })
+export const ThawQuery = z.strictObject({ ...PackageFilter })
 
 const Accounts = z.array(z.string()).min(1).max(MAX_ACCOUNTS)
 

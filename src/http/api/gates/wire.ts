@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { isRestricted, isInForce } from '../../../views/freeze.ts'
+import { hasFilter, isInForce } from '../../../views/freeze.ts'
 import type { Freeze, ViewFreeze } from '../../../views/freeze.ts'
 import type { Gates, View } from '../../../views/view.ts'
 import { wireTime } from '../conventions/wire.ts'
@@ -10,7 +10,7 @@ export function wireFrozen(
   freezes: readonly Freeze[],
   now: number,
 ): z.infer<typeof shapes.GatesShape>['frozen'] {
-  const freeze = freezes.find((one) => !isRestricted(one) && isInForce(one, now))
+  const freeze = freezes.find((one) => !hasFilter(one) && isInForce(one, now))
   return freeze === undefined
     ? null
     : { reason: freeze.reason, until: wireTime(freeze.until), by: freeze.by, since: wireTime(freeze.since) }

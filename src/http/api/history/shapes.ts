@@ -47,7 +47,7 @@ export const HoldersQuery = PageQuery.extend({ target: Target.optional() })
 
 // Responses
 
-const Only = z.object({ origin: z.string().nullable(), name: z.string().nullable() })
+const PackageFilter = z.object({ origin: z.string().nullable(), name: z.string().nullable() })
 const ReleaseName = z.object({ ident: Ident, target: Target })
 
 const revision = z
@@ -60,7 +60,7 @@ const revision = z
     cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview']).nullable(),
     reason: z.string().nullable(),
     of: Revision.nullable().describe('the revision that a rollback restored or a revert undid'),
-    only: Only.nullable().describe('the packages to which a rollback or revert was restricted'),
+    only: PackageFilter.nullable().describe('the packages to which a rollback or revert was restricted'),
     rule: z.enum(VIEW_RULES).nullable().describe('the new rule of the view, if this revision changed it'),
     source: Source.nullable().describe('the source of the releases'),
     proposer: z.string().nullable().describe('the author of the proposal that the actor approved'),

@@ -8,7 +8,13 @@ import type { Applied } from '../../../commands/views/apply-plan.ts'
 import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError } from '../../../errors.ts'
-import { findPlan, getPlan, listProposals, onlyVisible, planNotFound } from '../../../revisions/plan-store.ts'
+import {
+  findPlan,
+  getPlan,
+  listProposals,
+  filterVisiblePlans,
+  planNotFound,
+} from '../../../revisions/plan-store.ts'
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import { getPastView, getView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
@@ -110,7 +116,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         ...(state === 'open' && { waitingAt: depot.now() }),
       })
       const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ id }) => id })
-      const visible = await onlyVisible(depot.db, items, audienceOf(request.caller))
+      const visible = await filterVisiblePlans(depot.db, items, audienceOf(request.caller))
       return reply.send({
         view: view.name,
         proposals: visible.map((plan) => wirePlan(plan, depot.now())),
@@ -247,7 +253,7 @@ async function visiblePlan(depot: Depot, token: string, audience: Audience): Pro
 }
 
 async function expectVisible(depot: Depot, plan: StoredPlan, audience: Audience): Promise<StoredPlan> {
-  if ((await onlyVisible(depot.db, [plan], audience)).length === 0) throw planNotFound(plan.token)
+  if ((await filterVisiblePlans(depot.db, [plan], audience)).length === 0) throw planNotFound(plan.token)
   return plan
 }
 
@@ -257,7 +263,7 @@ async function expectVisible(depot: Depot, plan: StoredPlan, audience: Audience)
  */
 async function outcomeOf(depot: Depot, applied: Applied, audience: Audience): Promise<PromotionOutcome> {
   if ('outcome' in applied) return applied.outcome
-  const [stale] = await onlyVisible(depot.db, [applied.stale], audience)
+  const [stale] = await filterVisiblePlans(depot.db, [applied.stale], audience)
   if (stale === undefined)
     throw new DepotError(
       'stale_plan',

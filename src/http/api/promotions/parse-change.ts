@@ -12,7 +12,7 @@ import { makePackageName, parseIdent } from '../../../package/ident.ts'
 import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
 import { listTargetsOf } from '../../../releases/release-store.ts'
-import type { ChangeRequest, Only, ReleaseSource } from '../../../views/change-request.ts'
+import type { ChangeRequest, PackageFilter, ReleaseSource } from '../../../views/change-request.ts'
 import type { ViewRule } from '../../../views/rule.ts'
 import { idempotencyOf } from '../conventions/idempotency.ts'
 import { momentOf, revisionOf } from '../conventions/moment.ts'
@@ -105,7 +105,7 @@ export function parseOnly({
 }: {
   origin?: string | undefined
   name?: string | undefined
-}): Only | undefined {
+}): PackageFilter | undefined {
   makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
   if (origin === undefined && name === undefined) return undefined
   return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }

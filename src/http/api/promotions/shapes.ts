@@ -125,19 +125,23 @@ export const DemotionBody = named('NewDemotion', z.strictObject({ ...Sources, ..
 })
 
 /** Fields that restrict a change to the packages of an origin or a name. */
-export const Only = {
+export const PackageFilter = {
   origin: z.string().optional().describe('restricts the change to packages of this origin'),
   name: z.string().optional().describe('restricts the change to packages of this name'),
 }
 
-export const RollbackBody = named('NewRollback', z.strictObject({ to: Moment, ...Only, ...Options }), {
-  to: 11,
-  reason: 'does not start',
-  expect_revision: 12,
-})
+export const RollbackBody = named(
+  'NewRollback',
+  z.strictObject({ to: Moment, ...PackageFilter, ...Options }),
+  {
+    to: 11,
+    reason: 'does not start',
+    expect_revision: 12,
+  },
+)
 export const RevertBody = named(
   'NewRevert',
-  z.strictObject({ revision: RevisionOrId, ...Only, ...Options }),
+  z.strictObject({ revision: RevisionOrId, ...PackageFilter, ...Options }),
   { revision: 12, reason: 'does not start' },
 )
 

@@ -1,0 +1,72 @@
+import { findAccount } from '../../accounts/account-store.ts'
+import { DepotError, quote, refusalOf } from '../../errors.ts'
+import type { ErrorPart } from '../../errors.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
+import { UNSTABLE } from '../../views/view.ts'
+import type { Gates, View } from '../../views/view.ts'
+import { findView, getView, updateGates } from '../../revisions/view-store.ts'
+
+/**
+ * Replaces all rules of a view. Throws `not_found` for the view, `refused` for `unstable` and previews, and `invalid_request` for absent
+ * accounts and views, and for a cycle of requirements.
+ */
+export async function setGates(
+  context: CommandContext,
+  input: { view: string; gates: Gates },
+): Promise<View> {
+  const { trx } = context
+  const { gates } = input
+  const view = await getViewWithRules(context, input.view)
+  const wrong: ErrorPart[] = []
+  for (const [field, accounts] of [
+    ['/promoters', gates.promoters],
+    ['/approval/approvers', gates.approval?.approvers],
+    ['/overriders', gates.overriders],
+  ] as const) {
+    for (const [index, name] of (accounts ?? []).entries()) {
+      if ((await findAccount(trx, name)) === undefined)
+        wrong.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
+    }
+  }
+  for (const [index, { view: other }] of (gates.requires ?? []).entries()) {
+    const found = await findView(trx, other)
+    const pointer = `/requires/${index}/view`
+    if (found === undefined || found.closedAt !== undefined)
+      wrong.push({ detail: `there is no view ${quote(other)}`, pointer })
+    else if (await leadsTo(context, found, view))
+      wrong.push({
+        detail: `${found.name} requires ${view.name}: nothing could be promoted any more`,
+        pointer,
+      })
+  }
+  if (wrong.length > 0) throw refusalOf('invalid_request', wrong)
+  await updateGates(trx, view.id, gates)
+  await context.record({ kind: 'gates-set', view: view.name, gates }, { viewId: view.id })
+  return getView(trx, view.name)
+}
+
+/** Returns a view that may have rules. Throws `not_found`, and `refused` for `unstable` and previews. */
+export async function getViewWithRules(context: CommandContext, name: string): Promise<View> {
+  const view = await getView(context.trx, name)
+  if (view.name === UNSTABLE)
+    throw new DepotError('refused', `${UNSTABLE} has no rules: every upload joins it`)
+  if (view.preview !== undefined)
+    throw new DepotError('refused', `${view.name} is a preview, and has no rules of its own`)
+  return view
+}
+
+/** Reports whether `from` and `to` are the same view, or `from` requires `to` directly or indirectly. */
+async function leadsTo(context: CommandContext, from: View, to: View): Promise<boolean> {
+  const seen = new Set<string>()
+  const queue = [from]
+  for (let view = queue.shift(); view !== undefined; view = queue.shift()) {
+    if (view.id === to.id) return true
+    if (seen.has(view.name)) continue
+    seen.add(view.name)
+    for (const { view: name } of view.gates.requires ?? []) {
+      const next = await findView(context.trx, name)
+      if (next !== undefined) queue.push(next)
+    }
+  }
+  return false
+}
