@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Config } from '../config.ts'
 import { DepotError } from '../errors.ts'
-import type { Blobs } from './open.ts'
+import type { Spool } from './spool.ts'
 
 /** The space of one file system in bytes. */
 export interface DiskSpace {
@@ -18,7 +18,7 @@ const RESERVE_SHARE = 0.01
 /** The parts of a depot whose disks uploads need. */
 interface Places {
   readonly config: Pick<Config, 'databaseFile' | 'diskReserveBytes'>
-  readonly blobs: Pick<Blobs, 'spool'>
+  readonly blobs: { readonly spool: Pick<Spool, 'folder'> }
 }
 
 /**
@@ -41,22 +41,44 @@ export async function readDiskSpace({
   return { database, packages }
 }
 
-/**
- * Checks that the disks have room for `bytes` more. Throws `storage_full` if they would use the space reserved for
- * other writes. `what` names the upload.
- */
-export async function expectRoom(
-  places: Places,
-  { bytes, what }: { bytes: number; what: string },
-): Promise<void> {
-  const { database, packages } = await readDiskSpace(places)
-  const room = Math.min(
-    database.freeBytes - database.reserveBytes,
-    packages.freeBytes - packages.reserveBytes - bytes,
-  )
-  if (room < 0)
-    throw new DepotError(
-      'storage_full',
-      `there is no room for ${what}: ${-room} more bytes must be free on the disk of the depot; nothing was stored`,
+/** A reading of the disks counts for this long if it left ample room. */
+const READING_MS = 1_000
+/** More than uploads write in that time. */
+const AMPLE_BYTES = 2 * 1024 ** 3
+
+/** Checks for each upload that the disks have room. Each thread has its own. */
+export class DiskRoom {
+  readonly #places: Places
+  readonly #elapsed: () => number
+  #reading: { readonly at: number; roomBytes: number } | undefined
+
+  /** `elapsed` returns the milliseconds of a monotonic clock. */
+  constructor(places: Places, elapsed = () => performance.now()) {
+    this.#places = places
+    this.#elapsed = elapsed
+  }
+
+  /**
+   * Checks that the disk has room for `bytes` more. Throws `storage_full` if they would use the space reserved for
+   * other writes. `what` names the upload. Many small uploads share one reading of the disks.
+   */
+  async expect({ bytes, what }: { bytes: number; what: string }): Promise<void> {
+    const kept = this.#reading
+    if (kept !== undefined && this.#elapsed() - kept.at < READING_MS) {
+      kept.roomBytes -= bytes
+      if (kept.roomBytes > AMPLE_BYTES) return
+    }
+    const at = this.#elapsed()
+    const { database, packages } = await readDiskSpace(this.#places)
+    const roomBytes = Math.min(
+      database.freeBytes - database.reserveBytes,
+      packages.freeBytes - packages.reserveBytes - bytes,
     )
+    this.#reading = { at, roomBytes }
+    if (roomBytes < 0)
+      throw new DepotError(
+        'storage_full',
+        `there is no room for ${what}: ${-roomBytes} more bytes must be free on the disk of the depot; nothing was stored`,
+      )
+  }
 }

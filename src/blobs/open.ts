@@ -4,6 +4,7 @@ import type { Config } from '../config.ts'
 import { lockData } from '../database/engine.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import type { Claims } from './claims.ts'
+import { DiskRoom } from './disk-space.ts'
 import { FilesystemStorage } from './filesystem.ts'
 import { Spool } from './spool.ts'
 import type { BlobStorage } from './storage.ts'
@@ -12,6 +13,7 @@ import type { BlobStorage } from './storage.ts'
 export interface Blobs {
   readonly storage: BlobStorage
   readonly spool: Spool
+  readonly room: DiskRoom
   /** Creates and removes blobs. */
   readonly claims: Claims
 }
@@ -54,8 +56,9 @@ export async function openStorage({ dataFolder, blobFolder }: Places): Promise<O
  * Opens the blobs of a depot in a thread called `name`. The thread that opened the depot has the claims, and sweeps
  * the spool if `name` dies.
  */
-export function joinBlobs({ blobFolder }: Places, claims: Claims, name: string): Blobs {
-  return { storage: storageOf({ blobFolder }), spool: new Spool(join(blobFolder, SPOOL), name), claims }
+export function joinBlobs(config: Config, claims: Claims, name: string): Blobs {
+  const spool = new Spool(join(config.blobFolder, SPOOL), name)
+  return { storage: storageOf(config), spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
 }
 
 /** Returns the store that the settings name. Reading needs no lock. */

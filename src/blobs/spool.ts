@@ -1,10 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { createWriteStream, existsSync } from 'node:fs'
+import {
+  closeSync,
+  createWriteStream,
+  existsSync,
+  open as openDescriptor,
+  write as writeDescriptor,
+} from 'node:fs'
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+
+const openFile = promisify(openDescriptor)
+const write = promisify(writeDescriptor)
 
 /** A local file for bytes that are not yet verified. Only the upload that it was made for uses it. */
 export interface SpoolFile {
@@ -12,6 +22,8 @@ export interface SpoolFile {
   readonly path: string
   /** Creates the file. The caller writes and closes it, and removes it with {@link Spool.discard}. */
   create(): Promise<FileHandle>
+  /** Creates the file with these bytes, for a few kilobytes. */
+  write(bytes: Buffer): Promise<void>
 }
 
 /** A file of {@link Spool.list}. */
@@ -41,7 +53,7 @@ export class Spool {
   /** Returns a file with a new name. The file does not exist yet. */
   newFile(): SpoolFile {
     const path = join(this.folder, `${this.#threadName}.${randomUUID()}`)
-    return { path, create: () => open(path, 'wx') }
+    return { path, create: () => open(path, 'wx'), write: (bytes) => writeNew(path, bytes) }
   }
 
   /** Writes a stream to a new file, which the caller discards. Reads the stream to its end or destroys it. */
@@ -81,5 +93,15 @@ export class Spool {
   /** Removes a listed file, if it still exists. */
   async remove(name: string): Promise<void> {
     await rm(join(this.folder, name), { force: true })
+  }
+}
+
+// Descriptors cost less than a FileHandle, and closing one leaves nothing to write.
+async function writeNew(path: string, bytes: Buffer): Promise<void> {
+  const fd = await openFile(path, 'wx')
+  try {
+    for (let written = 0; written < bytes.length;) written += (await write(fd, bytes, written)).bytesWritten
+  } finally {
+    closeSync(fd)
   }
 }

@@ -5,6 +5,7 @@ import { generateToken, hashToken } from '../accounts/token.ts'
 import { Collector } from '../upkeep/collect.ts'
 import type { Damage } from '../blobs/storage.ts'
 import { ClaimsInMemory } from '../blobs/claims.ts'
+import { DiskRoom } from '../blobs/disk-space.ts'
 import { openStorage } from '../blobs/open.ts'
 import type { Blobs } from '../blobs/open.ts'
 import { Scrub } from '../upkeep/scrub.ts'
@@ -183,7 +184,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       storage,
       async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs(),
     )
-    const blobs = { storage, spool, claims }
+    const blobs = { storage, spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
     const hashes = new HashThreads()

@@ -1,7 +1,6 @@
 import { findAccount } from '../accounts/account-store.ts'
 import type { Actor } from '../access/access.ts'
 import { checkBlobs, listOrphans } from '../audit/verify-blobs.ts'
-import { expectRoom } from '../blobs/disk-space.ts'
 import { BlobUnreadable } from '../blobs/storage.ts'
 import type { BlobRef } from '../blobs/storage.ts'
 import type { Depot } from '../depot/open.ts'
@@ -102,14 +101,14 @@ export function describeOrphan({ content }: Orphan): string {
 
 /** Reads the header, and the metadata from a copy in the spool, since scans need a local file. */
 async function readContent(depot: Depot, blob: BlobRef): Promise<OrphanContent> {
-  const { storage, spool } = depot.blobs
+  const { storage, spool, room } = depot.blobs
   const start = new HartStart()
   for await (const chunk of await storage.open(blob)) {
     start.update(chunk as Buffer)
     if (start.header !== undefined) break
   }
   const { payloadOffset, signer } = start.finish()
-  await expectRoom(depot, { bytes: blob.sizeBytes, what: `a copy of blob ${blob.checksum}` })
+  await room.expect({ bytes: blob.sizeBytes, what: `a copy of blob ${blob.checksum}` })
   const copy = await spool.copy(await storage.open(blob))
   try {
     const { ident, target } = await depot.scanner.scan(copy.path, payloadOffset, NO_ACCOUNT)

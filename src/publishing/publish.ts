@@ -3,7 +3,6 @@ import type { Actor, Session, Visibility } from '../access/access.ts'
 import { findBlob } from '../blobs/blob-store.ts'
 import type { ClaimOutcome } from '../blobs/claims.ts'
 import { inspect } from '../blobs/damage.ts'
-import { expectRoom } from '../blobs/disk-space.ts'
 import { isDiskFull } from '../database/engine.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
@@ -11,13 +10,15 @@ import type { HartDigests } from '../hart/digest.ts'
 import type { HartMetadata } from '../hart/metadata.ts'
 import { verifySignature } from '../hart/signature.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
-import { findKey, findOrigin } from '../origins/origin-store.ts'
+import { findKey } from '../origins/origin-store.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { receive } from './receive.ts'
 import type { ReceivedHart } from './receive.ts'
 import { findBytes } from '../releases/release-store.ts'
+import { findUploadRows } from '../releases/upload-store.ts'
+import type { UploadRows } from '../releases/upload-store.ts'
 
 /** One upload. The caller has checked the publisher's rights. If `target` is absent, the archive's target counts. */
 export interface Upload {
@@ -52,25 +53,21 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   const text = formatIdent(ident)
   depot.files.expectPresent()
   if (target !== undefined) expectTaken(depot, target)
-  if ((await findOrigin(depot.db, ident.origin)) === undefined)
-    throw new DepotError('not_found', `there is no origin ${ident.origin}`)
   const likely = target ?? upload.clientTarget
-  if (
-    !isForced &&
-    likely !== undefined &&
-    (await isThere(depot, { ident: text, target: likely, checksum }))
-  ) {
+  const rows = await findUploadRows(depot.db, { origin: ident.origin, ident: text, target: likely })
+  if (rows === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
+  if (!isForced && likely !== undefined && (await isThere(depot, rows.published, checksum)))
     throw alreadyThere(text, likely)
-  }
   if (checksum === undefined || checksum === '')
     throw new DepotError('checksum_missing', `the upload of ${text} has no checksum`)
-  await expectRoom(depot, { bytes: upload.announcedBytes ?? 0, what: text })
+  await depot.blobs.room.expect({ bytes: upload.announcedBytes ?? 0, what: text })
 
   depot.scanner.expectRoom(upload.publisher.accountId)
 
   const file = depot.blobs.spool.newFile()
   try {
-    const received = await receive(depot, await upload.open(), file, {
+    const { config, hashes, blobs } = depot
+    const received = await receive({ config, hashes, room: blobs.room }, await upload.open(), file, {
       what: text,
       accountId: upload.publisher.accountId,
     })
@@ -80,7 +77,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
         `the checksum of ${text} should be ${checksum}, but is ${received.checksum}`,
       )
     }
-    const isVerified = await verify(depot, received)
+    const isVerified = await verify(depot, received, { origin: ident.origin, newest: rows.newestKey })
     const {
       ident: inside,
       deps,
@@ -101,7 +98,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     if (
       !isForced &&
       metadata.target !== likely &&
-      (await isThere(depot, { ident: text, target: metadata.target, checksum }))
+      (await isThere(depot, await findBytes(depot.db, text, metadata.target), checksum))
     )
       throw alreadyThere(text, metadata.target)
 
@@ -150,12 +147,12 @@ function alreadyThere(ident: string, target: Target): DepotError {
   return new DepotError('already_exists', `${ident} is already published for ${target}`)
 }
 
-/** Reports whether a release exists and this upload would not repair its damaged bytes. */
+/** Reports whether a release exists and an upload with this checksum would not repair its damaged bytes. */
 async function isThere(
   depot: Depot,
-  { ident, target, checksum }: { ident: string; target: Target; checksum: string | undefined },
+  bytes: UploadRows['published'],
+  checksum: string | undefined,
 ): Promise<boolean> {
-  const bytes = await findBytes(depot.db, ident, target)
   if (bytes === undefined) return false
   if (bytes.checksum !== checksum) return true
   if ((await findBlob(depot.db, checksum))?.damage !== undefined) return false
@@ -177,9 +174,16 @@ async function scan(
 }
 
 /** Reports whether the depot holds the signer's key. If it does, the signature must be valid. */
-async function verify(depot: Depot, { header, payloadHash }: HartDigests): Promise<boolean> {
+async function verify(
+  depot: Depot,
+  { header, payloadHash }: HartDigests,
+  { origin, newest }: { origin: string; newest: UploadRows['newestKey'] },
+): Promise<boolean> {
   const { signer } = header
-  const key = await findKey(depot.db, signer.origin, 'public', signer.revision)
+  const key =
+    signer.origin === origin && signer.revision === newest?.revision
+      ? newest
+      : await findKey(depot.db, signer.origin, 'public', signer.revision)
   if (key !== undefined) {
     verifySignature(header, payloadHash, parsePublicKey(key.body))
     return true

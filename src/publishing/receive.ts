@@ -1,7 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { expectRoom } from '../blobs/disk-space.ts'
 import type { Blobs } from '../blobs/open.ts'
 import type { SpoolFile } from '../blobs/spool.ts'
 import type { Depot } from '../depot/open.ts'
@@ -38,35 +36,28 @@ export interface Received {
  * buffers are taken over. Throws `hart_malformed` as early as possible, `too_large`, `storage_full`, and what the stream fails with.
  */
 export async function receive(
-  { config, blobs, hashes }: Pick<Depot, 'config' | 'hashes'> & { readonly blobs: Pick<Blobs, 'spool'> },
+  { config, hashes, room }: Pick<Depot, 'config' | 'hashes'> & Pick<Blobs, 'room'>,
   stream: Readable,
   file: SpoolFile,
   { what, accountId }: Received,
 ): Promise<ReceivedHart> {
-  const { promise, resolve } = Promise.withResolvers<ReceivedHart>()
-  await pipeline(stream, async (pieces: AsyncIterable<Buffer>) => {
-    await using reception = new Reception(await file.create(), {
-      path: file.path,
-      accountId,
-      threads: hashes,
-    })
-    let received = 0
-    let lookedAt = 0
-    for await (const piece of pieces) {
-      received += piece.length
-      if (received > config.maxUploadBytes)
-        throw new DepotError(
-          'too_large',
-          `${what} is larger than the ${config.maxUploadBytes} bytes that this depot accepts`,
-        )
-      await reception.take(piece)
-      if (received - lookedAt < LOOK_BYTES) continue
-      lookedAt = received
-      await expectRoom({ config, blobs }, { bytes: 0, what })
-    }
-    resolve(await reception.finish())
-  })
-  return promise
+  await using reception = new Reception(file, { accountId, threads: hashes })
+  let received = 0
+  let lookedAt = 0
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    received += piece.length
+    if (received > config.maxUploadBytes)
+      throw new DepotError(
+        'too_large',
+        `${what} is larger than the ${config.maxUploadBytes} bytes that this depot accepts`,
+      )
+    const isTaken = reception.take(piece)
+    if (isTaken !== undefined) await isTaken
+    if (received - lookedAt < LOOK_BYTES) continue
+    lookedAt = received
+    await room.expect({ bytes: 0, what })
+  }
+  return await reception.finish() // before it is disposed
 }
 
 /**
@@ -74,7 +65,9 @@ export async function receive(
  * Disposal waits for running writes.
  */
 class Reception {
-  readonly #handle: FileHandle
+  readonly #file: SpoolFile
+  /** Opened by the first batch that is not the whole file. */
+  #handle: FileHandle | undefined
   readonly #beginHash: (from: number) => Hashing
   readonly #start = new HartStart()
   #batch: Buffer[] = []
@@ -85,29 +78,31 @@ class Reception {
   #syncing: Promise<void> | undefined
   #hashings: { file: Hashing; payload: Hashing } | undefined
 
-  constructor(
-    handle: FileHandle,
-    { path, accountId, threads }: { path: string; accountId: number; threads: HashThreads },
-  ) {
-    this.#handle = handle
-    this.#beginHash = (from) => threads.begin(path, from, accountId)
+  constructor(file: SpoolFile, { accountId, threads }: { accountId: number; threads: HashThreads }) {
+    this.#file = file
+    this.#beginHash = (from) => threads.begin(file.path, from, accountId)
   }
 
-  /** Resolves when the next chunk can be taken. */
-  async take(piece: Buffer): Promise<void> {
+  /** Returns when the next chunk can be taken, or a promise of that. */
+  take(piece: Buffer): Promise<void> | undefined {
     this.#start.update(piece)
     this.#batch.push(piece)
     this.#batchBytes += piece.length
-    if (this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_PIECES) await this.#flush()
+    return this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_PIECES ? this.#flush() : undefined
   }
 
   async finish(): Promise<ReceivedHart> {
-    const bytes = this.#isWhole && this.#batchBytes <= SMALL_BYTES ? Buffer.concat(this.#batch) : undefined
+    if (this.#isWhole && this.#batchBytes <= SMALL_BYTES) {
+      const bytes = Buffer.concat(this.#batch)
+      const digest = digestOf([bytes])
+      await this.#file.write(bytes)
+      return { ...digest, bytes }
+    }
     const digest = this.#isWhole ? digestOf(this.#batch) : undefined
     await this.#flush()
     await this.#writing
     const header = this.#start.finish()
-    if (digest !== undefined) return { ...digest, bytes }
+    if (digest !== undefined) return { ...digest, bytes: undefined }
     const { file, payload } = this.#hash(header.payloadOffset)
     const [checksum, payloadHash] = await Promise.all([
       file.finish(this.#writtenBytes),
@@ -120,7 +115,7 @@ class Reception {
     this.#hashings?.file.forget()
     this.#hashings?.payload.forget()
     await Promise.allSettled([this.#writing, this.#syncing])
-    await this.#handle.close()
+    await this.#handle?.close()
   }
 
   /** Whether the batch holds all received bytes. */
@@ -139,8 +134,9 @@ class Reception {
   }
 
   async #write(batch: readonly Buffer[], isFirst: boolean): Promise<void> {
+    const handle = (this.#handle ??= await this.#file.create())
     for (let left = batch; left.length > 0;) {
-      const { bytesWritten } = await this.#handle.writev(left)
+      const { bytesWritten } = await handle.writev(left)
       this.#writtenBytes += bytesWritten
       this.#unsyncedBytes += bytesWritten
       left = after(left, bytesWritten)
@@ -154,7 +150,7 @@ class Reception {
     }
     if (this.#unsyncedBytes >= SYNC_BYTES && this.#syncing === undefined) {
       this.#unsyncedBytes = 0
-      this.#syncing = this.#handle.datasync().finally(() => (this.#syncing = undefined))
+      this.#syncing = handle.datasync().finally(() => (this.#syncing = undefined))
       this.#syncing.catch(() => undefined) // reported by the last sync
     }
   }

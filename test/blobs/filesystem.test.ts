@@ -15,7 +15,7 @@ import { basename, join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { ClaimsInMemory } from '../../src/blobs/claims.ts'
-import { expectRoom } from '../../src/blobs/disk-space.ts'
+import { DiskRoom } from '../../src/blobs/disk-space.ts'
 import { FilesystemStorage } from '../../src/blobs/filesystem.ts'
 import { openStorage } from '../../src/blobs/open.ts'
 import { FolderSyncs } from '../../src/blobs/sync.ts'
@@ -214,13 +214,11 @@ test('the files of a dead thread are removed from the spool, and no others', asy
 
 /** Expects room for a byte on the disks of two folders. */
 async function expectRoomIn(spool: string, database: string): Promise<void> {
-  await expectRoom(
-    {
-      config: { databaseFile: join(database, 'depot.sqlite'), diskReserveBytes: 1 },
-      blobs: { spool: new Spool(spool, 'own') },
-    },
-    { bytes: 1, what: 'a package' },
-  )
+  const room = new DiskRoom({
+    config: { databaseFile: join(database, 'depot.sqlite'), diskReserveBytes: 1 },
+    blobs: { spool: new Spool(spool, 'own') },
+  })
+  await room.expect({ bytes: 1, what: 'a package' })
 }
 
 test('an upload needs room on the disk of the spool and on that of the database', async (t) => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'tap'
+import { DiskRoom } from '../../src/blobs/disk-space.ts'
 import { Spool } from '../../src/blobs/spool.ts'
 import { readConfig } from '../../src/config.ts'
 import { Blake2b } from '../../src/hart/blake2b.ts'
@@ -31,10 +32,11 @@ test('an upload in one-byte pieces does not pile up in memory', async (t) => {
     return handle
   }
   const stream = Readable.from(Array.from(bytes, (byte) => Buffer.from([byte])))
+  const config = readConfig({})
   const received = await receive(
-    { config: readConfig({}), blobs: { spool: new Spool(folder, 'own') }, hashes },
+    { config, hashes, room: new DiskRoom({ config, blobs: { spool: new Spool(folder, 'own') } }) },
     stream,
-    { path, create },
+    { path, create, write: () => Promise.reject(new Error('it is written in batches')) },
     { what: 'a package', accountId: 1 },
   )
   t.equal(received.sizeBytes, bytes.length)
