@@ -21,6 +21,7 @@ import { replyHabitat, replyProblem } from './requests/error-reply.ts'
 import { askBeforeSending, closeGently } from './requests/drain.ts'
 import { UNDER_WAY, answerOneAtATime } from './requests/one-at-a-time.ts'
 import { maxConnections } from './requests/descriptors.ts'
+import { answerHead } from './requests/head.ts'
 import { limitConnections } from './requests/limit-connections.ts'
 import { PendingAnswers } from './requests/pending-answers.ts'
 import { ReceivedBodies } from './requests/received-bodies.ts'
@@ -137,7 +138,10 @@ async function assemble(
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
 
   const routes: RouteOptions[] = []
-  app.addHook('onRoute', (route) => void routes.push(route))
+  app.addHook('onRoute', (route) => {
+    routes.push({ ...route })
+    if (route.method === 'GET') answerHead(route)
+  })
   await app.register(habitatRoutes, { prefix: '/v1', context })
   await app.register(apiRoutes, { prefix: '/api/v1', context })
   await app.register(operatorRoutes, { context, metricsText, routes })
@@ -168,6 +172,7 @@ function createApp({ config, limits, log }: Depot, nextId: () => string): Fastif
       logRequest(log, request, reply)
     },
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
+    exposeHeadRoutes: false, // answerHead instead
     // Keeps fastify from loading its own compilers, which are a tenth of all modules.
     schemaController: { compilersFactory: { buildValidator: notBuilt, buildSerializer: notBuilt } },
   })

@@ -57,8 +57,7 @@ export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<str
     transformObject: jsonSchemaTransformObject,
   })
   for (const { method, url, schema } of routes)
-    if (method !== 'HEAD')
-      app.route({ method, url, ...(schema && { schema }), handler: async () => undefined })
+    app.route({ method, url, ...(schema && { schema }), handler: async () => undefined })
   await app.ready()
   const document = structuredClone(app.swagger()) as unknown as Document
   await app.close()
