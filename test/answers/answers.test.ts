@@ -1,36 +1,12 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
 import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
-import { Answers } from '../../src/answers/answers.ts'
-import type { LatestAnswer, LatestQuestion, Renderers } from '../../src/answers/answers.ts'
-import { formatIdent } from '../../src/package/ident.ts'
+import type { LatestAnswer } from '../../src/answers/answers.ts'
 import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
-import type { TestDepot } from '../support/start-depot.ts'
+import { ask, openAnswers } from '../support/open-answers.ts'
 
 const ACME = { origins: ['acme'], seesAll: false }
-
-function ask(view: string, version?: string): LatestQuestion {
-  return { shape: 'whole', view, origin: 'acme', name: 'app', version, target: 'x86_64-linux' }
-}
-
-/** Opens answers whose bodies have the ident and its views, and counts how often each is rendered. */
-async function openAnswers(
-  { depot }: TestDepot,
-  bodyBytes = 0,
-): Promise<{ answers: Answers; made: () => number }> {
-  let count = 0
-  const render: Renderers['whole'] = (release, views) => {
-    count += 1
-    return Buffer.from(`${formatIdent(release.ident)} ${views.join(',')}`.padEnd(bodyBytes))
-  }
-  const answers = await depot.follower.openSubscriber('answers', () =>
-    Answers.open(depot.db, { whole: render, brief: render }),
-  )
-  return { answers, made: () => count }
-}
 
 function textOf(answer: LatestAnswer | undefined): string | undefined {
   return answer?.package.body.toString().trimEnd()
@@ -163,27 +139,6 @@ test('answers are available again after a restart', async (t) => {
   const answer = await answers.latest(ask('acceptance'), PUBLIC_AUDIENCE)
   t.equal(textOf(answer), 'acme/app/1.0.0/20260101120000 unstable,acceptance')
   t.equal(answer?.revision, 3)
-})
-
-test('requests for absent names use no memory', async (t) => {
-  const started = await startDepot(t)
-  await makeReleases(started, 'acme/app/1.0.0/20260101120000')
-  const { answers } = await openAnswers(started)
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  const vain = async (round: number) => {
-    for (let n = 0; n < 5_000; n += 1) {
-      const text = `${round}-${n}-${'x'.repeat(200)}`
-      await answers.latest({ ...ask(text), name: text }, PUBLIC_AUDIENCE)
-      if (n % 20 === 0) await answers.latest(ask('unstable', text), PUBLIC_AUDIENCE)
-    }
-    collect()
-    return process.memoryUsage().heapUsed
-  }
-  await vain(0)
-  const before = await vain(1)
-  const after = await vain(2)
-  t.ok(after - before < 512 * 1024, 'of 2 MB that were asked')
 })
 
 test('the newest bodies are kept, up to a number of bytes', async (t) => {

@@ -7,7 +7,7 @@ import { tokenAdd } from '../../src/cli/token-add.ts'
 import { tokenRevoke } from '../../src/cli/token-revoke.ts'
 import { expectAccess } from '../../src/cli/data-folder.ts'
 import { readConfig } from '../../src/config.ts'
-import { runHere, runToEnd, scratchFolder } from '../support/run-cli.ts'
+import { runHere, scratchFolder } from '../support/run-cli.ts'
 
 test('account add and token add work without a running server', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
@@ -61,17 +61,6 @@ test('account add and token add work without a running server', async (t) => {
     stdout: '',
     stderr: 'hart-depot: token 2 is already revoked\n',
   })
-})
-
-test('commands that run at the same time wait for each other', async (t) => {
-  const DEPOT_DATA = await scratchFolder(t)
-  const names = ['a', 'b', 'c']
-  const ends = await Promise.all(names.map((name) => runToEnd(['account', 'add', name], { DEPOT_DATA })))
-  t.strictSame(
-    ends.map(({ code }) => code),
-    [0, 0, 0],
-  )
-  t.equal(ends.filter(({ stderr }) => stderr.includes('hart_')).length, 1, 'only one created the depot')
 })
 
 test('a refusal is one line on stderr and exit code 1', async (t) => {
@@ -222,22 +211,6 @@ test('an unknown name is refused with the nearest known name', async (t) => {
     1,
     'no command created a token',
   )
-})
-
-test('under npm, relative paths start from the folder where npm was called', async (t) => {
-  const standing = await scratchFolder(t)
-  const throughNpm = { npm_package_name: 'hart-depot', INIT_CWD: standing }
-  t.match(await runToEnd(['account', 'add', 'ci'], { ...throughNpm, DEPOT_DATA: 'depot' }), { code: 0 })
-  t.ok(existsSync(join(standing, 'depot', 'depot.sqlite')))
-  await writeFile(join(standing, 'second.key'), 'no key')
-  t.match(await runToEnd(['key', 'trust', 'second', 'second.key'], { ...throughNpm, DEPOT_DATA: 'depot' }), {
-    code: 1,
-    stderr: /^hart-depot: not the key file of a depot: /,
-  })
-  t.match(await runToEnd(['key', 'trust', 'second', 'none.key'], { ...throughNpm, DEPOT_DATA: 'depot' }), {
-    code: 1,
-    stderr: `hart-depot: there is no ${join(standing, 'none.key')}\n`,
-  })
 })
 
 test('system errors become a sentence with the path', async (t) => {

@@ -1,13 +1,12 @@
-import { readdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { importBuilder } from '../../src/cli/import-builder.ts'
 import { Progress } from '../../src/cli/progress.ts'
 import { UsageError } from '../../src/cli/subcommand.ts'
-import { importInto, membersOf } from '../support/import.ts'
-import { NEWER, startSource } from '../support/import-source.ts'
-import { startProxy } from '../support/proxy.ts'
-import { run, runHere, scratchFolder } from '../support/run-cli.ts'
+import { membersOf } from '../support/import.ts'
+import { startSource } from '../support/import-source.ts'
+import { runHere, scratchFolder } from '../support/run-cli.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 
 const HART_DEPOT_TOKEN = ADMIN_TOKEN
@@ -70,39 +69,6 @@ test('an item that cannot be copied is reported and gives exit code 1', async (t
   t.match(ended, { code: 1, stdout: /^Copied 1 origins, /m })
   t.match(ended.stderr, /^failed: the origin nobody: .* has no such origin$/m)
   t.match(ended.stderr, /\nhart-depot: 1 items could not be copied .*\n$/)
-})
-
-test('an import that was killed is completed by the next one, and SIGTERM leaves no files', async (t) => {
-  const { source } = await startSource(t)
-  const destination = await startDepot(t, { listen: true })
-  const TMPDIR = await scratchFolder(t)
-  const stuck = await startProxy(t, source.url, (what) =>
-    what.includes(`${NEWER}/download`) ? 'ignore' : 'pass',
-  )
-  for (const [signal, left] of [
-    ['SIGTERM', 0],
-    ['SIGKILL', 1],
-  ] as const) {
-    const asked = stuck.asked.length
-    const running = run(['import-builder', stuck.url, '--to', destination.url, '--origin', 'acme'], {
-      HART_DEPOT_TOKEN,
-      TMPDIR,
-    })
-    await running.hears('stderr', /^copying releases/m)
-    await stuck.hears((what, index) => index >= asked && what.includes(`${NEWER}/download`))
-    running.process.kill(signal)
-    await running.ended
-    t.equal((await readdir(TMPDIR)).length, left, signal)
-  }
-  const { copied, failures } = await importInto(destination, source.url)
-  t.strictSame(failures, [])
-  t.match(copied, { origins: 0, keys: 0 })
-  for (const view of ['stable', 'acceptance', 'nightly'])
-    t.strictSame(
-      await membersOf(destination, view),
-      (await membersOf(source, view)).filter((name) => name.startsWith('acme/')),
-      view,
-    )
 })
 
 test('an unreachable depot and a missing token are reported in one line', async (t) => {

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdir, symlink, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
 import { makeOrigin, publishAll } from '../support/origin.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
-import { runHere, scratchFolder, startServer } from '../support/run-cli.ts'
+import { runHere, scratchFolder } from '../support/run-cli.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
@@ -67,20 +66,6 @@ test('verify prints counts and the head of the ledger, and exits with 1 if a row
     findings: [{ where: 'delivered', what: 'its row has revision 9, but the ledger has 1' }],
     findings_in_all: 1,
   })
-})
-
-test('verify sees one state of a depot whose server is making changes', async (t) => {
-  const DEPOT_DATA = await scratchFolder(t)
-  const server = await startServer(t, DEPOT_DATA)
-  const changes = Array.from({ length: 4 }, (_, index) =>
-    runHere(['account', 'add', `a${index}`], { DEPOT_DATA }),
-  )
-  const [verified] = await Promise.all([runHere(['verify', '--json'], { DEPOT_DATA }), ...changes])
-  t.match(verified, { code: 0, stderr: '' })
-  t.match(JSON.parse(verified.stdout), { agrees: true, views: 7 })
-  server.process.kill('SIGTERM')
-  await once(server.process, 'exit')
-  t.match(await runHere(['verify'], { DEPOT_DATA }), { code: 0, stderr: '' })
 })
 
 test('verify refuses a missing depot and unknown options', async (t) => {

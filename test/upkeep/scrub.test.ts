@@ -1,42 +1,15 @@
-import { mkdir, open, readFile, rm, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { test } from 'tap'
-import type { Test } from 'tap'
 import { countDamaged, findBlob, readScrub } from '../../src/blobs/blob-store.ts'
 import { formatIdent, parseIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
-import { buildHart } from '../support/build-hart.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
-import { bearer, makeOrigin, publishAll, upload } from '../support/origin.ts'
+import { bearer, upload } from '../support/origin.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
-
-const FAST = { DEPOT_SCRUB_RATE: '1000GiB' }
-const IDENTS = [
-  'acme/app/1.0.0/20260101120000',
-  'acme/app/2.0.0/20260101120000',
-  'acme/app/3.0.0/20260101120000',
-]
-
-async function start(
-  t: Test,
-  options: Parameters<typeof startDepot>[1] = {},
-): Promise<{ started: TestDepot; harts: BuiltHart[]; pathOf: (hart: BuiltHart) => string }> {
-  const started = await startDepot(t, { listen: true, environment: FAST, ...options })
-  await makeOrigin(started)
-  return {
-    started,
-    harts: await publishAll(started, ...IDENTS),
-    pathOf: ({ checksum }) => started.depot.blobs.storage.placeOf(checksum),
-  }
-}
-
-const download = ({ url }: TestDepot, hart: BuiltHart, method = 'GET') =>
-  ask(`${url}/v1/depot/pkgs/${formatIdent(hart.ident)}/download`, {
-    method,
-    headers: { 'user-agent': 'hab/2.1.78' },
-  })
+import { FAST, start, download, flipByte, scrubOf } from '../support/scrub.ts'
 
 /** The problem document (RFC 9457) of a refused download. */
 const problem = async ({ url }: TestDepot, ident: string): Promise<unknown> =>
@@ -47,19 +20,6 @@ const problem = async ({ url }: TestDepot, ident: string): Promise<unknown> =>
       })
     ).text,
   )
-
-async function flipByte(path: string): Promise<void> {
-  await using file = await open(path, 'r+')
-  const byte = Buffer.alloc(1)
-  await file.read(byte, 0, 1, 100)
-  await file.write(Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, 100)
-}
-
-const scrubOf = ({ depot }: TestDepot) =>
-  depot.upkeep?.scrub ??
-  (() => {
-    throw new Error('this depot has no scrub')
-  })()
 
 /** Kinds of damage to the file of a package: the depot's name for it, and whether the size alone shows it. */
 const DAMAGES: Readonly<
@@ -246,28 +206,6 @@ test('a file that was put back is served again after a check, and a replaced fil
   t.equal(await started.depot.examine(raced.checksum), undefined)
   t.equal(await countDamaged(started.depot.db), 0)
   t.equal((await download(started, raced)).status, 200)
-})
-
-test('all threads refuse damaged bytes, and the first one records the damage', async (t) => {
-  const { started, harts, pathOf } = await start(t, {
-    hasThreads: true,
-    environment: { ...FAST, DEPOT_WORKERS: '2', DEPOT_LOG_LEVEL: 'silent' },
-  })
-  const [hart] = harts as [BuiltHart]
-  await flipByte(pathOf(hart))
-  await scrubOf(started).pass()
-  const statuses = (await Promise.all(Array.from({ length: 16 }, () => download(started, hart)))).map(
-    ({ status }) => status,
-  )
-  t.strictSame(new Set(statuses), new Set([503]))
-  const uploads = await Promise.all(
-    Array.from({ length: 6 }, () => upload(started, hart, { headers: bearer() })),
-  )
-  t.ok(uploads.some(({ status }) => status === 201))
-  t.ok(uploads.every(({ status }) => status === 201 || status === 409))
-  const served = await Promise.all(Array.from({ length: 16 }, () => download(started, hart)))
-  t.ok(served.every(({ status, body }) => status === 200 && body.compare(hart.bytes) === 0))
-  t.equal(buildHart().checksum, hart.checksum)
 })
 
 test('the scrub reads all packages soon after the start and again a week later, and first those that were damaged', async (t) => {
