@@ -20,6 +20,10 @@ const FILES = {
     test('is running then', async (t) => { await new Promise((resolve) => setTimeout(resolve, 5)); t.pass() })`,
   'later.test.ts': `
     test('starts work', async (t) => { t.pass(); setImmediate(() => { throw new Error('thrown after the end') }) })`,
+  'teardown.test.ts': `
+    import tap from 'tap'
+    tap.teardown(() => { setImmediate(() => { throw new Error('thrown in the teardown') }) })
+    test('passes', async (t) => t.pass())`,
   'lost.test.ts': `
     test('loses a promise', async (t) => {
       void Promise.reject(new Error('nobody waits for it'))
@@ -43,7 +47,8 @@ test('a file fails with each kind of error, and all others run', async (t) => {
   const runner = spawn(
     process.execPath,
     [join(import.meta.dirname, 'run.ts'), ...names.map((name) => join(folder, name))],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    // One process runs all files, so that errors after the end of a file meet the next one.
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, PROCESSES: '1' } },
   )
   const [output, [code]] = await Promise.all([text(runner.stdout), once(runner, 'exit')])
   const results = new Map(
@@ -59,6 +64,7 @@ test('a file fails with each kind of error, and all others run', async (t) => {
     'thrown at the top',
     'late.test.ts > is running then > thrown late',
     'thrown after the end',
+    'thrown in the teardown',
     'thrown afterwards',
     'lost.test.ts > loses a promise > nobody waits for it',
     'dead.test.ts > its process ended with SIGKILL',

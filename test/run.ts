@@ -114,8 +114,8 @@ function isRunning(pid: number): boolean {
 
 const folder = memoryDisk()
 const env = { ...process.env, ...(folder !== undefined && { TMPDIR: folder }) }
-// One more than cores, because a file that waits for a timer or another process leaves its core idle.
-const processes = Math.min(availableParallelism() + 1, queue.length)
+// One more than cores, because a file that waits for a timer or another process leaves its core idle. PROCESSES overrides it.
+const processes = Math.min(Number(process.env['PROCESSES'] ?? availableParallelism() + 1), queue.length)
 await Promise.all(Array.from({ length: processes }, () => runProcess(env)))
 console.log(
   `${passed} assertions passed, ${failed} failed, ${files.length} files, ${((performance.now() - begun) / 1000).toFixed(0)} s`,

@@ -29,6 +29,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 
 /** The file that runs, or that was the last. */
 let name = ''
+let isRunning = false
 let running: { readonly url: string; readonly t: FileTest } | undefined
 
 /** Returns the test of the file that is being loaded. */
@@ -41,12 +42,22 @@ export function fileTest(): FileTest {
 // the tests. Here tests run one after the other, so an uncaught error belongs to the innermost running test.
 const NO_DOMAINS = 'data:text/javascript,export class Domain { destroy() {} }'
 process.on('uncaughtException', (error, origin) => {
-  if (tap.activeSubtests.size === 0) return sayLate(error, origin)
-  let innermost: Base = tap
-  while (innermost instanceof Test && innermost.activeSubtests.size > 0)
-    innermost = [...innermost.activeSubtests].at(-1) ?? innermost
-  innermost.threw(error, { tapCaught: origin })
+  const test = runningTest()
+  if (test !== undefined) test.threw(error, { tapCaught: origin })
+  else reportAfterEnd(error, origin)
 })
+
+/** Returns the innermost test that has not ended. tap would add the errors of others to the result of all files. */
+function runningTest(): Base | undefined {
+  let innermost: Base | undefined
+  for (let each: Base | undefined = tap; each instanceof Test;) {
+    each = [...each.activeSubtests].at(-1)
+    if (each === undefined) break
+    const { count, planEnd } = each.parser
+    if (each.results === undefined && (planEnd === -1 || count < planEnd)) innermost = each
+  }
+  return innermost
+}
 
 registerHooks({
   resolve(specifier, context, next) {
@@ -76,18 +87,14 @@ tap.pipe(
   }),
 )
 
-/** Reports an error that was thrown after the end of a file. tap would take it for the end of all files. */
-function sayLate(error: Error, origin: string): void {
-  const late: FileResult = {
-    file: name,
-    passed: 0,
-    failed: 1,
-    failures: `not ok > ${name} > ${origin} after its end > ${error.stack ?? error.message}\n`,
-    durationMs: 0,
-    processorMs: 0,
-    isLate: true,
-  }
-  process.send?.(late)
+/** The errors that a file threw after its last test, while it was torn down. */
+let afterEnd: string[] = []
+
+function reportAfterEnd(error: Error, origin: string): void {
+  const failure = `not ok > ${name} > ${origin} after its end > ${error.stack ?? error.message}\n`
+  if (isRunning) return void afterEnd.push(failure)
+  const late = { file: name, passed: 0, failed: 1, failures: failure, durationMs: 0, processorMs: 0 }
+  process.send?.({ ...late, isLate: true } satisfies FileResult)
 }
 
 async function run(file: string): Promise<FileResult> {
@@ -95,18 +102,21 @@ async function run(file: string): Promise<FileResult> {
   const processor = processorMs()
   const { total, pass } = tap.counts
   name = file
+  isRunning = true
+  afterEnd = []
   await tap.test(file, { timeout: FILE_TIMEOUT_MS }, async (t) => {
     t.teardown(async () => new Promise(setImmediate)) // the last of all: leaves time for errors of the file
     const path = join(ROOT, file)
     running = { url: pathToFileURL(path).href, t }
     await import(path)
   })
+  isRunning = false
   const passed = tap.counts.pass - pass
   return {
     file,
     passed,
-    failed: tap.counts.total - total - passed,
-    failures: failures.take(),
+    failed: tap.counts.total - total - passed + afterEnd.length,
+    failures: failures.take() + afterEnd.join(''),
     durationMs: Math.round(performance.now() - begun),
     processorMs: Math.round(processorMs() - processor),
   }
