@@ -1,10 +1,11 @@
 import { basename } from 'node:path'
 
-// Bundles the sources and their libraries into dist/, a file for each thread and what they share. Loading a thousand modules would take
+// Bundles the sources and their libraries into dist/: a file for each thread, one for the client, and what they share. Loading a thousand modules would take
 // most of a start. A thread's file is beside the file that starts it, so all lie in one folder.
 
-const THREADS = [
+const ENTRIES = [
   'src/main.ts',
+  'src/client/client.ts',
   'src/database/sqlite/reading-thread.ts',
   'src/depot/writer-thread.ts',
   'src/hart/hash-thread.ts',
@@ -16,7 +17,7 @@ const LEFT_OUTSIDE = [/^better-sqlite3/, /^node-liblzma/]
 
 // oxlint-disable-next-line import/no-default-export -- rolldown reads it
 export default {
-  input: Object.fromEntries(THREADS.map((path) => [basename(path, '.ts'), path])),
+  input: Object.fromEntries(ENTRIES.map((path) => [basename(path, '.ts'), path])),
   platform: 'node',
   external: LEFT_OUTSIDE,
   output: {

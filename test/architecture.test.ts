@@ -70,6 +70,7 @@ const ROOMS: readonly string[] = [
   'following',
   'delivery',
   // clients of depots
+  'client',
   'remote',
   'import',
   'pull',
@@ -173,9 +174,9 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   'hash-wasm|node-liblzma.*': inFolder('hart'),
   // Bytes of packages are reached through blobs/storage.ts: audit, upkeep, publishing and the routes work on any store.
   'node:fs(/promises)?': (file) =>
-    inFolder('blobs', 'database', 'depot', 'hart', 'cli', 'import', 'pull', 'remote')(file) ||
+    inFolder('blobs', 'database', 'depot', 'hart', 'client', 'cli', 'import', 'pull', 'remote')(file) ||
     ['http/operator/readiness.ts', 'http/requests/descriptors.ts'].includes(file),
-  'node:https?': (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts',
+  'node:https?': (file) => inFolder('http', 'client', 'cli')(file) || file === 'webhooks/send.ts',
 }
 
 for (const [names, mayLoad] of Object.entries(ONLY_IN)) {
@@ -194,7 +195,7 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   'the environment is read in config.ts': [/process\.env/, (file) => file === 'config.ts'],
   'HTTP statuses are used only in http/': [
     /\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/,
-    (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts',
+    (file) => inFolder('http', 'client', 'cli')(file) || file === 'webhooks/send.ts',
   ],
   'SQL is only in stores and database/': [
     /\.(selectFrom|insertInto|updateTable|deleteFrom)\(/,

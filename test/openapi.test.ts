@@ -3,6 +3,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { test } from 'tap'
 import { parse } from 'yaml'
+import { digestOf } from '../scripts/write-client.ts'
 import { describeDepot } from '../src/cli/openapi.ts'
 
 const FILE = new URL('../openapi.yaml', import.meta.url)
@@ -112,6 +113,12 @@ test('every body and every successful answer has an example, which its shape acc
 function isPending(name: string): boolean {
   return name.includes(' /v1/')
 }
+
+test('the client is generated from this description', async (t) => {
+  const operations = await readFile(new URL('../src/client/operations.ts', import.meta.url), 'utf8')
+  const [, digest] = /SHA-256 ([0-9a-f]{64})/.exec(operations) ?? []
+  t.equal(digest, digestOf(await readFile(FILE, 'utf8')), 'run npm run openapi')
+})
 
 test('routes of both APIs and of the operator are described', async (t) => {
   const { paths } = parse(await readFile(FILE, 'utf8')) as Document

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -46,11 +46,50 @@ test('a packed depot runs its build in a folder that has only the package', asyn
     'it has no sources',
   )
   await run('npm', ['install', '--prefer-offline', join(folder, filename)], { cwd: folder })
-  await tryDepot(t, folder, [join(folder, 'node_modules/.bin/hart-depot')])
+  await tryDepot(t, folder, [join(folder, 'node_modules/.bin/hart-depot')], (url) => tryClient(folder, url))
 })
 
+/** Checks and runs a program that uses the client of the installed package, in strict TypeScript and under the Node of this machine. */
+async function tryClient(folder: string, url: string): Promise<void> {
+  await writeFile(
+    join(folder, 'program.mts'),
+    `import { DepotClient, RequestRefused } from 'hart-depot/client'
+    import type { View } from 'hart-depot/client'
+
+    const depot = new DepotClient({ url: '${url}', token: '${TOKEN}' })
+    const views: View[] = []
+    for await (const view of depot.each('listViews', {})) views.push(view)
+    if (!views.some(({ name }) => name === 'acceptance')) throw new Error('acceptance is not listed')
+    const refused: unknown = await depot.getView({ view: 'nowhere' }).catch((error: unknown) => error)
+    if (!(refused instanceof RequestRefused) || refused.status !== 404) throw refused
+    depot.close()`,
+  )
+  const options = [
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2024',
+    '--typeRoots',
+    join(ROOT, 'node_modules/@types'),
+  ]
+  await run(join(ROOT, 'launch'), [
+    'node_modules/typescript/bin/tsc',
+    ...options,
+    '--types',
+    'node',
+    join(folder, 'program.mts'),
+  ])
+  await run('node', [join(folder, 'program.mjs')])
+}
+
 /** Publishes, promotes and verifies a package on a new depot in `folder`, which the command line `program` runs. */
-async function tryDepot(t: Test, folder: string, program: [string, ...string[]]): Promise<void> {
+async function tryDepot(
+  t: Test,
+  folder: string,
+  program: [string, ...string[]],
+  use: (url: string) => Promise<void> = async () => undefined,
+): Promise<void> {
   const depot = await serve(t, folder, program)
   const hart = await readFile(
     join(FIXTURES, 'harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'),
@@ -64,6 +103,7 @@ async function tryDepot(t: Test, folder: string, program: [string, ...string[]])
   const latest = await fetch(`${depot.url}/v1/depot/views/acceptance/pkgs/happyhumans/possums/latest`)
   t.match(await latest.json(), { ident: { version: '8.1.4', release: '20160427165340' }, checksum })
 
+  await use(depot.url)
   await depot.stop()
   await t.resolves(run(...depot.command('verify', '--bytes')))
 }

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { partsOf } from './call.ts'
+import type { Call, CallOptions, DataAnswer } from './call.ts'
+import { parseDepotUrl } from './depot-url.ts'
+import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
+import { ITEMS, Operations } from './operations.ts'
+import type { Events, ListEventsInput, Lists } from './operations.ts'
+import { Transport } from './transport.ts'
+
+export interface ClientOptions {
+  /** The URL of the depot, of one of its APIs, or of a view (whose depot is then used). */
+  readonly url: string
+  /** Sent with each request, and only to this URL: redirects are not followed. */
+  readonly token?: string | undefined
+  readonly userAgent?: string
+  /** How often a request is repeated after a failure that may be temporary. The default is 4. */
+  readonly retries?: number
+  /** How long the depot may send nothing, in milliseconds. The default is a minute. */
+  readonly idleMs?: number
+  /** The environment in which HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked up. By default, no proxy is used. */
+  readonly proxyEnv?: NodeJS.ProcessEnv
+  /** Certificates of further authorities to trust, in PEM. */
+  readonly ca?: string
+  /** Waits before a repetition. Tests pass one that does not wait. */
+  readonly pause?: (ms: number, signal?: AbortSignal) => Promise<unknown>
+}
+
+export type Event = Events['events'][number]
+
+export interface FollowOptions extends Omit<ListEventsInput, 'after' | 'wait'> {
+  /** The position of the last known entry; by default, the end of the ledger. */
+  readonly after?: string
+  readonly signal?: AbortSignal
+  /** Called when the depot cannot be reached, before the next attempt. */
+  readonly onTrouble?: (error: Unreachable | RequestRefused) => void
+}
+
+const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'PUT', 'DELETE']
+const WAIT_SECONDS = 30
+const MAX_TROUBLE_PAUSE_MS = 30_000
+
+/**
+ * A client of hart-depot's own API. Its methods are the operations of openapi.yaml. They throw {@link RequestRefused} with the code of
+ * the depot, {@link Unreachable}, and {@link NotADepot} if something else answers.
+ *
+ * Requests are repeated after failures that may be temporary, but only where executing them twice has the effect of executing them
+ * once: the client sends an idempotency key with every change that accepts one.
+ */
+export class DepotClient extends Operations {
+  /** The URL of the depot, without a slash at the end. */
+  readonly url: string
+  /** The view whose URL was given, if any. */
+  readonly view: string | undefined
+  readonly #transport: Transport
+  readonly #pause: NonNullable<ClientOptions['pause']>
+
+  /** Throws a RangeError for a URL that cannot be that of a depot. */
+  constructor({ url, pause = pauseFor, ...options }: ClientOptions) {
+    super()
+    const { base, view } = parseDepotUrl(url)
+    this.url = base
+    this.view = view
+    this.#pause = pause
+    this.#transport = new Transport({
+      base,
+      pause,
+      userAgent: 'hart-depot-client',
+      retries: 4,
+      idleMs: 60_000,
+      ...options,
+    })
+  }
+
+  /** Closes unused connections. The client can still be used. */
+  close(): void {
+    this.#transport.close()
+  }
+
+  /** Yields the items of a list, which is read page by page. */
+  async *each<List extends keyof Lists>(
+    list: List,
+    input: Lists[List]['input'],
+    options: CallOptions = {},
+  ): AsyncGenerator<Lists[List]['item']> {
+    for (let next: object | undefined = input; next !== undefined;) {
+      const page: Readonly<Record<string, unknown>> = await Reflect.apply(this[list], this, [next, options])
+      yield* page[ITEMS[list]] as Lists[List]['item'][]
+      next = typeof page['next'] === 'string' ? { ...next, ...queryOf(page['next']) } : undefined
+    }
+  }
+
+  /**
+   * Yields ledger entries as they are committed, without end, and without gap or repetition across broken connections and restarts of
+   * the depot. Throws only what waiting cannot cure: a token that is no longer valid, or `other_history` after a restore.
+   */
+  async *follow({ after, signal, onTrouble, ...filter }: FollowOptions = {}): AsyncGenerator<Event> {
+    const options = signal === undefined ? {} : { signal }
+    let position = after
+    for (let troubles = 0; ;) {
+      try {
+        position ??= (await this.getLedgerHead(options)).position
+        const page: Events = await this.listEvents(
+          { ...filter, after: position, wait: WAIT_SECONDS },
+          options,
+        )
+        troubles = 0
+        yield* page.events
+        position = page.position
+      } catch (error) {
+        if (!isTrouble(error)) throw error
+        onTrouble?.(error)
+        const pauseMs = Math.min(1_000 * 2 ** troubles, MAX_TROUBLE_PAUSE_MS)
+        troubles += 1
+        await this.#pause(pauseMs * (0.5 + Math.random() / 2), signal)
+      }
+    }
+  }
+
+  protected override async call<Answer>(call: Call, options: CallOptions = {}): Promise<Answer> {
+    const { path, body } = partsOf(call)
+    const key = call.takesKey === true ? (options.idempotencyKey ?? randomUUID()) : options.idempotencyKey
+    const answer = await this.#transport.send({
+      method: call.method,
+      path,
+      body,
+      headers: {
+        ...(body !== undefined && call.contentType !== undefined && { 'content-type': call.contentType }),
+        ...(call.isData === true && { accept: '*/*' }),
+        ...(key !== undefined && { 'idempotency-key': key }),
+        ...options.headers,
+      },
+      isRepeatable: REPEATABLE.includes(call.method) || call.takesKey === true,
+      signal: options.signal,
+      onProgress: options.onProgress,
+      extraIdleMs: waitMs(call),
+    })
+    if (call.isData === true) {
+      const data: DataAnswer = {
+        status: answer.statusCode ?? 0,
+        headers: answer.headers,
+        body: answer,
+        text: async () => text(answer),
+      }
+      return data as Answer
+    }
+    return parseAnswer(await text(answer), `${this.url}${path}`) as Answer
+  }
+}
+
+async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, signal === undefined ? {} : { signal })
+}
+
+function isTrouble(error: unknown): error is Unreachable | RequestRefused {
+  if (error instanceof Unreachable) return true
+  return error instanceof RequestRefused && (error.status >= 500 || error.status === 429)
+}
+
+/** Only the query of the next page's URL is used: behind a proxy, the depot may not know the path of its URL. */
+function queryOf(url: string): Record<string, string | string[]> {
+  const { searchParams } = new URL(url, 'http://depot')
+  return Object.fromEntries(
+    [...new Set(searchParams.keys())].map((name) => {
+      const values = searchParams.getAll(name)
+      return [name, values.length === 1 ? (values[0] ?? '') : values]
+    }),
+  )
+}
+
+function waitMs({ input }: Call): number {
+  const wait = input !== undefined && 'wait' in input ? Number(input.wait) : 0
+  return Number.isFinite(wait) ? wait * 1_000 : 0
+}
+
+function parseAnswer(body: string, url: string): unknown {
+  if (body === '') return undefined
+  try {
+    return JSON.parse(body)
+  } catch {
+    throw new NotADepot(`${url} did not answer with JSON, so it is not a hart-depot`)
+  }
+}
+
+// What a program that uses the package needs beside the client.
+export { DownloadDamaged, NotADepot, RequestRefused, Unreachable } from './errors.ts'
+export type { Problem, UnreachableReason } from './errors.ts'
+export type { CallOptions, DataAnswer } from './call.ts'
+export type * from './operations.ts'

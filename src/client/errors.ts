@@ -1,0 +1,58 @@
+/** A problem document (RFC 9457) of the depot, or what could be read of another answer. */
+export interface Problem {
+  readonly status: number
+  /** A code of the depot, or `unknown` for an answer that is no problem document. */
+  readonly code: string
+  readonly detail: string
+  /** Faults of the request, with JSON pointers into its body. */
+  readonly errors?: readonly { readonly detail: string; readonly pointer?: string }[]
+  readonly request_id?: string
+  /** What some codes add: for example `plan` for `stale_plan`. */
+  readonly [more: string]: unknown
+}
+
+/** The depot refused a request. */
+export class RequestRefused extends Error {
+  readonly status: number
+  readonly code: string
+  readonly problem: Problem
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(problem: Problem, retryAfterSeconds?: number) {
+    super(problem.detail)
+    this.name = 'RequestRefused'
+    this.status = problem.status
+    this.code = problem.code
+    this.problem = problem
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
+export type UnreachableReason = 'refused' | 'dns' | 'tls' | 'timeout' | 'cut' | 'other'
+
+/** No answer arrived. A request that changes something may have been executed, unless the reason is `refused`, `dns` or `tls`. */
+export class Unreachable extends Error {
+  readonly reason: UnreachableReason
+
+  constructor(reason: UnreachableReason, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'Unreachable'
+    this.reason = reason
+  }
+}
+
+/** The server answers, but not like a hart-depot: it is another program, an older depot or a proxy. */
+export class NotADepot extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'NotADepot'
+  }
+}
+
+/** A downloaded package has another checksum or size than the depot announced. */
+export class DownloadDamaged extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'DownloadDamaged'
+  }
+}

@@ -1,0 +1,223 @@
+import { once } from 'node:events'
+import { request as requestHttp, Agent as HttpAgent } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { request as requestHttps, Agent as HttpsAgent } from 'node:https'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { networkFault } from '../network-fault.ts'
+import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
+import type { Problem, UnreachableReason } from './errors.ts'
+
+// One HTTP request at a time, and its repetition. fetch would take longer to load than `hart-depot whoami` may take.
+
+export interface TransportOptions {
+  /** Everything before `/v1` and `/api`. */
+  readonly base: string
+  readonly token?: string | undefined
+  readonly userAgent: string
+  /** How often a request is repeated after a failure that may be temporary. */
+  readonly retries: number
+  /** Waits before a repetition. Rejects when the signal is aborted. */
+  readonly pause: (ms: number, signal?: AbortSignal) => Promise<unknown>
+  /** How long the depot may send nothing. */
+  readonly idleMs: number
+  /** The environment in which HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked up. By default, no proxy is used. */
+  readonly proxyEnv?: NodeJS.ProcessEnv | undefined
+  /** Certificates of authorities to trust in addition to the usual ones, in PEM. */
+  readonly ca?: string | undefined
+}
+
+export interface Outgoing {
+  readonly method: string
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Blob | undefined
+  /** Whether executing it twice has the effect of executing it once. */
+  readonly isRepeatable: boolean
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((sentBytes: number) => void) | undefined
+  /** How much longer than usual the depot may send nothing. */
+  readonly extraIdleMs?: number
+}
+
+const PAUSES_MS = [250, 1_000, 2_500, 5_000, 10_000]
+const MAX_PAUSE_MS = 60_000
+const MAX_PROBLEM_BYTES = 1024 * 1024
+const MAX_SHOWN = 200
+/** The depot did nothing, so any request may be repeated. */
+const NOTHING_DONE: readonly number[] = [429, 503]
+/** Statuses of proxies in front of the depot, which may have forwarded the request. */
+const UNKNOWN: readonly number[] = [408, 502, 504]
+const NEVER_SENT: readonly UnreachableReason[] = ['refused', 'dns', 'tls']
+
+export class Transport {
+  readonly #options: TransportOptions
+  readonly #base: URL
+  readonly #agent: HttpAgent | HttpsAgent
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+    this.#base = new URL(options.base)
+    const { proxyEnv, ca } = options
+    const settings = { keepAlive: true, ...(proxyEnv && { proxyEnv }) }
+    this.#agent =
+      this.#base.protocol === 'https:'
+        ? new HttpsAgent({ ...settings, ...(ca !== undefined && { ca }) })
+        : new HttpAgent(settings)
+  }
+
+  /** Closes unused connections. */
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  /**
+   * Resolves with a successful answer, whose body the caller must read or destroy. Repeats the request after failures that may be
+   * temporary. Throws {@link RequestRefused}, {@link Unreachable} and {@link NotADepot}.
+   */
+  async send(outgoing: Outgoing): Promise<IncomingMessage> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await this.#sendOnce(outgoing)
+      } catch (error) {
+        if (tries >= this.#options.retries || !mayRepeat(outgoing, error)) throw error
+        await this.#options.pause(pauseBefore(tries, error), outgoing.signal)
+      }
+    }
+  }
+
+  async #sendOnce(outgoing: Outgoing): Promise<IncomingMessage> {
+    const answer = await this.#exchange(outgoing)
+    const status = answer.statusCode ?? 0
+    if (status >= 200 && status < 300) return answer
+    throw await refusalOf(answer, `${this.#base.origin}${outgoing.path}`)
+  }
+
+  async #exchange(outgoing: Outgoing): Promise<IncomingMessage> {
+    const { method, path, headers, body, signal, onProgress, extraIdleMs = 0 } = outgoing
+    const { token, userAgent, idleMs } = this.#options
+    const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}${path}`, this.#base)
+    const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
+      method,
+      agent: this.#agent,
+      ...(signal && { signal }),
+      headers: {
+        accept: 'application/json, application/problem+json',
+        'user-agent': userAgent,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && {
+          'content-length': String(typeof body === 'string' ? Buffer.byteLength(body) : body.size),
+        }),
+        ...headers,
+      },
+    })
+    request.setTimeout(idleMs + extraIdleMs, () =>
+      request.destroy(Object.assign(new Error('timeout'), { code: 'ETIMEDOUT' })),
+    )
+    if (body === undefined || typeof body === 'string') request.end(body)
+    else sendBlob(body, request, onProgress)
+    try {
+      const [answer] = (await once(request, 'response')) as [IncomingMessage]
+      return answer
+    } catch (error) {
+      throw signal?.aborted === true ? signal.reason : this.#unreachable(url, error as NodeJS.ErrnoException)
+    }
+  }
+
+  #unreachable(url: URL, error: NodeJS.ErrnoException): Unreachable {
+    return new Unreachable(
+      reasonOf(error.code ?? ''),
+      `${url.host} cannot be reached: ${networkFault(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+/** Sends at the rate of the connection. An early answer ends the sending, since the depot then closes the connection. */
+function sendBlob(
+  blob: Blob,
+  request: ReturnType<typeof requestHttp>,
+  onProgress?: (sentBytes: number) => void,
+): void {
+  let sentBytes = 0
+  const source = Readable.fromWeb(blob.stream())
+  source.on('data', (piece: Buffer) => {
+    sentBytes += piece.length
+    onProgress?.(sentBytes)
+  })
+  source.once('error', (error) => request.destroy(error))
+  request.once('close', () => source.destroy())
+  source.pipe(request)
+}
+
+function reasonOf(code: string): UnreachableReason {
+  if (code === 'ECONNREFUSED') return 'refused'
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_FAIL' || code === 'ENODATA') return 'dns'
+  if (/CERT|SSL|TLS|EPROTO|SIGNATURE/.test(code)) return 'tls'
+  if (code === 'ETIMEDOUT') return 'timeout'
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'cut'
+  return 'other'
+}
+
+function mayRepeat({ isRepeatable, signal }: Outgoing, error: unknown): boolean {
+  if (signal?.aborted === true) return false
+  if (error instanceof Unreachable)
+    return error.reason !== 'tls' && (isRepeatable || NEVER_SENT.includes(error.reason))
+  if (!(error instanceof RequestRefused)) return false
+  return NOTHING_DONE.includes(error.status) || (isRepeatable && UNKNOWN.includes(error.status))
+}
+
+/** Honours Retry-After. Otherwise, clients that failed together come back at different times. */
+function pauseBefore(tries: number, error: unknown): number {
+  const asked = error instanceof RequestRefused ? error.retryAfterSeconds : undefined
+  if (asked !== undefined) return Math.min(asked * 1_000, MAX_PAUSE_MS)
+  const pauseMs = PAUSES_MS[tries] ?? PAUSES_MS.at(-1) ?? 0
+  return pauseMs * (0.5 + Math.random())
+}
+
+async function refusalOf(answer: IncomingMessage, url: string): Promise<Error> {
+  const status = answer.statusCode ?? 0
+  const { location, 'retry-after': retryAfter = '' } = answer.headers
+  if (status >= 300 && status < 400 && location !== undefined) {
+    answer.resume()
+    return new NotADepot(
+      `${url} answered ${status} and points to ${location}; give the address of the depot itself`,
+    )
+  }
+  const body = await readBounded(answer)
+  const problem = parseProblem(body, status)
+  if (problem === undefined && status < 500 && status !== 429)
+    return new NotADepot(
+      `${url} answered ${status}, and not as a hart-depot does${body === '' ? '' : `: ${body.replaceAll(/\s+/g, ' ').slice(0, MAX_SHOWN)}`}`,
+    )
+  return new RequestRefused(
+    problem ?? { status, code: 'unknown', detail: `${url} answered ${status}` },
+    /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined,
+  )
+}
+
+function parseProblem(body: string, status: number): Problem | undefined {
+  try {
+    const found = JSON.parse(body) as Partial<Problem> | null
+    return typeof found?.code === 'string' && typeof found.detail === 'string'
+      ? { ...found, status, code: found.code, detail: found.detail }
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function readBounded(answer: IncomingMessage): Promise<string> {
+  let size = 0
+  answer.on('data', (piece: Buffer) => {
+    size += piece.length
+    if (size > MAX_PROBLEM_BYTES) answer.destroy()
+  })
+  try {
+    return await text(answer)
+  } catch {
+    return ''
+  }
+}
