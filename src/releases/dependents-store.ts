@@ -1,4 +1,3 @@
-import type { Expression } from 'kysely'
 import type { Audience } from '../access/access.ts'
 import { inserter } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
@@ -69,13 +68,7 @@ export async function listDependents(
   target: Target,
   { audience, members }: { audience: Audience; members: Audience },
 ): Promise<string[]> {
-  const needed = db.selectNoFrom((eb) => [
-    eb.cast<string>(eb.val(formatPackageName(name)), 'text').as('dependency'),
-    eb.cast<Target>(eb.val(target), 'text').as('target'),
-    eb.cast<string>(eb.val(''), 'text').as('ident'),
-    eb.lit<number>(0).as('id'),
-  ])
-  const rows = await withDependents(db, needed)
+  const rows = await withDependents(db, { dependency: formatPackageName(name), target })
     .selectFrom('dependents')
     .innerJoin('packages', 'packages.id', 'dependents.package_id')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
@@ -101,46 +94,33 @@ export async function listDependents(
   return rows.map(formatPackageName).toSorted()
 }
 
-/** Packages for a target. `ident` and `id` name a release of the package for the caller's own joins. */
-type Needed = Expression<{ dependency: string; target: Target; ident: string; id: number }>
-
 /**
- * Adds two tables to a query: `needed`, and `dependents`, which has the packages that need each of them. The query seeks from one
- * dependent to the next in the index, so its cost does not grow with the number of their releases. Each list ends with a row whose
- * `package_id` is NULL.
+ * Adds a table `dependents` to a query, which has the packages that need a package. The query seeks from one dependent to the next in the
+ * index, so its cost does not grow with the number of their releases. The list begins with the id 0 and ends with NULL, which no package has.
  */
-export function withDependents(db: Db, needed: Needed) {
-  return db
-    .withRecursive('needed(dependency, target, ident, id)', () => needed)
-    .withRecursive('dependents(dependency, target, package_id)', (cte) =>
-      cte
-        .selectFrom('needed')
-        .distinct()
-        .select((eb) => [
-          'needed.dependency',
-          'needed.target',
-          eb
-            .selectFrom('release_dependencies')
-            .select((inner) => inner.fn.min('release_dependencies.package_id').as('package_id'))
-            .whereRef('release_dependencies.dependency', '=', 'needed.dependency')
-            .whereRef('release_dependencies.target', '=', 'needed.target')
-            .as('package_id'),
-        ])
-        .unionAll(
-          cte
-            .selectFrom('dependents')
-            .select((eb) => [
-              'dependents.dependency',
-              'dependents.target',
-              eb
-                .selectFrom('release_dependencies')
-                .select((inner) => inner.fn.min('release_dependencies.package_id').as('package_id'))
-                .whereRef('release_dependencies.dependency', '=', 'dependents.dependency')
-                .whereRef('release_dependencies.target', '=', 'dependents.target')
-                .whereRef('release_dependencies.package_id', '>', 'dependents.package_id')
-                .as('package_id'),
-            ])
-            .where('dependents.package_id', 'is not', null),
-        ),
-    )
+function withDependents(db: Db, { dependency, target }: { dependency: string; target: Target }) {
+  return db.withRecursive('dependents(dependency, target, package_id)', (cte) =>
+    cte
+      .selectNoFrom((eb) => [
+        eb.cast<string>(eb.val(dependency), 'text').as('dependency'),
+        eb.cast<Target>(eb.val(target), 'text').as('target'),
+        eb.cast<number | null>(eb.lit(0), 'integer').as('package_id'),
+      ])
+      .unionAll(
+        cte
+          .selectFrom('dependents')
+          .select((eb) => [
+            'dependents.dependency',
+            'dependents.target',
+            eb
+              .selectFrom('release_dependencies')
+              .select((inner) => inner.fn.min('release_dependencies.package_id').as('package_id'))
+              .whereRef('release_dependencies.dependency', '=', 'dependents.dependency')
+              .whereRef('release_dependencies.target', '=', 'dependents.target')
+              .whereRef('release_dependencies.package_id', '>', 'dependents.package_id')
+              .as('package_id'),
+          ])
+          .where('dependents.package_id', 'is not', null),
+      ),
+  )
 }

@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
+import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
+import type { Schema } from '../database/schema.ts'
 import { releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import { withDependents } from '../releases/dependents-store.ts'
 import { visible, visibleTo } from '../releases/visible-store.ts'
 import type { Dependencies, Dependent } from '../views/gates.ts'
 import { VIEW_RELEASE, listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
@@ -138,75 +139,125 @@ export async function readDependencies(
 }
 
 /**
- * Lists the members of a view that need each of these releases, by its id, with their visibility to the audience.
- * Long lists are cut.
+ * Lists the members of a view that need each of these releases and do not leave with them, by the release's id, with their visibility to
+ * the audience. Long lists are cut.
  */
 export async function listDependentMembers(
   db: Db,
   viewId: number,
-  releases: readonly ViewRelease[],
+  leaving: readonly ViewRelease[],
   audience: Audience,
 ): Promise<Map<number, Dependent[]>> {
+  const leavingIds = leaving.map(({ releaseId }) => releaseId)
   const found = new Map<number, Dependent[]>()
-  for (const ids of inBatches(
-    releases.map(({ releaseId }) => releaseId),
-    NEEDED_AT_ONCE,
-  )) {
-    const needed = db
-      .selectFrom('releases')
-      .innerJoin('packages', 'packages.id', 'releases.package_id')
-      .innerJoin('origins', 'origins.id', 'packages.origin_id')
-      .select((eb) => [
-        sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')}`.as('dependency'),
-        'releases.target',
-        'releases.ident',
-        'releases.id',
-      ])
-      .where('releases.id', 'in', ids)
-    const rows = await withDependents(db, needed)
-      .with('ranked', (cte) =>
-        cte
-          .selectFrom('needed')
-          .crossJoin('dependents')
-          .crossJoin('release_dependencies')
-          .crossJoin(usingIndex('members', 'members_by_release'))
-          .crossJoin('releases')
-          .select((eb) => [
-            'needed.id as needed_id',
-            'members.release_id',
-            eb.fn
-              .agg<number>('row_number')
-              .over((over) => over.partitionBy('needed.id').orderBy('releases.ident'))
-              .as('place'),
-          ])
-          .whereRef('dependents.dependency', '=', 'needed.dependency')
-          .whereRef('dependents.target', '=', 'needed.target')
-          .whereRef('release_dependencies.dependency', '=', 'dependents.dependency')
-          .whereRef('release_dependencies.target', '=', 'dependents.target')
-          .whereRef('release_dependencies.package_id', '=', 'dependents.package_id')
-          .whereRef('release_dependencies.ident', '=', 'needed.ident')
-          .whereRef('members.release_id', '=', 'release_dependencies.release_id')
-          .where('members.view_id', '=', viewId)
-          .where('members.to_revision', 'is', null)
-          .whereRef('releases.id', '=', 'members.release_id'),
-      )
-      .selectFrom('ranked')
-      .innerJoin('releases', 'releases.id', 'ranked.release_id')
-      .innerJoin('packages', 'packages.id', 'releases.package_id')
+  for (const neededIds of inBatches(leavingIds, NEEDED_AT_ONCE)) {
+    const rows = await dependentMembers(db, { viewId, neededIds, leavingIds })
       .select(VIEW_RELEASE)
       .select((eb) => [
-        'ranked.needed_id',
+        'dependents.needed_id',
         eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'),
       ])
-      .where('ranked.place', '<=', MAX_DEPENDENTS + releases.length)
-      .orderBy('ranked.needed_id')
-      .orderBy('ranked.place')
+      .orderBy('releases.ident')
       .execute()
     for (const row of rows) {
       const dependents = found.get(row.needed_id) ?? []
+      if (dependents.length === MAX_DEPENDENTS) continue
       dependents.push({ release: viewReleaseOf(row), isVisible: row.is_visible === 1 })
       found.set(row.needed_id, dependents)
     }
   }
   return found
 }
+
+/**
+ * Selects the members that need each release. The query seeks from one package that needs the release to the next in the index, and stops
+ * when enough of them have members. Each row of `dependents` is about `package_id`, and `next_id` comes after it; the first rows are about
+ * none. `found` counts the packages with members, and `before` those without this one.
+ */
+function dependentMembers(
+  db: Db,
+  {
+    viewId,
+    neededIds,
+    leavingIds,
+  }: { viewId: number; neededIds: readonly number[]; leavingIds: readonly number[] },
+) {
+  const membersOf = (eb: DependentsBuilder, packageId: 'package_id' | 'next_id') =>
+    eb
+      .selectFrom('release_dependencies')
+      .crossJoin(usingIndex('members', 'members_by_release'))
+      .select('members.release_id')
+      .whereRef('release_dependencies.dependency', '=', 'dependents.dependency')
+      .whereRef('release_dependencies.target', '=', 'dependents.target')
+      .whereRef('release_dependencies.package_id', '=', `dependents.${packageId}`)
+      .whereRef('release_dependencies.ident', '=', 'dependents.ident')
+      .whereRef('members.release_id', '=', 'release_dependencies.release_id')
+      .where('members.view_id', '=', viewId)
+      .where('members.to_revision', 'is', null)
+      .where('members.release_id', 'not in', leavingIds)
+  return db
+    .withRecursive(
+      'dependents(needed_id, dependency, target, ident, package_id, next_id, before, found)',
+      (cte) =>
+        cte
+          .selectFrom('releases')
+          .innerJoin('packages', 'packages.id', 'releases.package_id')
+          .innerJoin('origins', 'origins.id', 'packages.origin_id')
+          .select((eb) => [
+            'releases.id as needed_id',
+            sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')}`.as('dependency'),
+            'releases.target',
+            'releases.ident',
+            eb.lit<number | null>(null).as('package_id'),
+            eb.cast<number | null>(eb.lit(0), 'integer').as('next_id'),
+            eb.lit<number>(0).as('before'),
+            eb.lit<number>(0).as('found'),
+          ])
+          .where('releases.id', 'in', neededIds)
+          .unionAll(
+            cte
+              .selectFrom('dependents')
+              .select((eb) => [
+                'dependents.needed_id',
+                'dependents.dependency',
+                'dependents.target',
+                'dependents.ident',
+                'dependents.next_id as package_id',
+                eb
+                  .selectFrom('release_dependencies')
+                  .select((inner) => inner.fn.min('release_dependencies.package_id').as('package_id'))
+                  .whereRef('release_dependencies.dependency', '=', 'dependents.dependency')
+                  .whereRef('release_dependencies.target', '=', 'dependents.target')
+                  .whereRef('release_dependencies.package_id', '>', 'dependents.next_id')
+                  .as('next_id'),
+                'dependents.found as before',
+                eb
+                  .case()
+                  .when(eb.exists(membersOf(eb, 'next_id')))
+                  .then(eb('dependents.found', '+', 1))
+                  .else(eb.ref('dependents.found'))
+                  .end()
+                  .as('found'),
+              ])
+              .where('dependents.next_id', 'is not', null)
+              .where('dependents.found', '<', MAX_DEPENDENTS),
+          ),
+    )
+    .selectFrom('dependents')
+    .innerJoin('releases', (on) => on.on((eb) => eb('releases.id', 'in', membersOf(eb, 'package_id'))))
+    .innerJoin('packages', 'packages.id', 'releases.package_id')
+    .whereRef('dependents.found', '>', 'dependents.before')
+}
+
+type DependentsBuilder = ExpressionBuilder<
+  Schema & {
+    dependents: {
+      dependency: string
+      target: Target
+      ident: string
+      package_id: number | null
+      next_id: number | null
+    }
+  },
+  'dependents'
+>
