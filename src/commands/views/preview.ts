@@ -1,5 +1,6 @@
 import { UNRESTRICTED_AUDIENCE } from '../../access/access.ts'
 import type { Authority } from '../../access/access.ts'
+import { inBatches } from '../../database/batches.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, quote, refusalOf } from '../../errors.ts'
 import { lineKey, lineOf, parseIdent, releaseKey } from '../../package/ident.ts'
@@ -12,6 +13,7 @@ import { makeRevision } from './make-revision.ts'
 import { filterMembers } from '../../revisions/member-store.ts'
 import { listPointersOf, readPresentState } from '../../revisions/pointer-store.ts'
 import { planChange } from '../../views/plan.ts'
+import type { PresentState } from '../../views/plan.ts'
 import { getPlan, getPlanById } from '../../revisions/plan-store.ts'
 import { changesAnything, expiryOf } from '../../revisions/stored-plan.ts'
 import type { StoredPlan } from '../../revisions/stored-plan.ts'
@@ -182,16 +184,30 @@ async function setPointers(
   await makeRevision(context, preview, effect, { act: 'promote', cause: 'preview' })
 }
 
-/** Removes all releases from a preview, and closes it. */
+/** Removes all releases from a preview, and closes it. A preview that has grown with its base may need several revisions for that. */
 async function closePreview(context: CommandContext, preview: View): Promise<void> {
-  const effect = await context.read(`the end of ${preview.name}`, { views: [preview.name] }, async (db) => {
-    const delta = { joining: [], leaving: await listPointersOf(db, preview.id) }
-    return planChange(preview.rule, delta, await readPresentState(db, preview, delta))
-  })
-  await makeRevision(context, preview, effect, { act: 'demote', cause: 'preview' })
+  const pointers = await context.read(`the end of ${preview.name}`, { views: [preview.name] }, (db) =>
+    listPointersOf(db, preview.id),
+  )
+  for (const leaving of inBatches(pointers, MAX_MOVED_RELEASES)) {
+    const effect = planChange(preview.rule, { joining: [], leaving }, stateOf(leaving))
+    await makeRevision(context, await getViewById(context.trx, preview.id), effect, {
+      act: 'demote',
+      cause: 'preview',
+    })
+  }
   await deleteChannelsOf(context.trx, preview.id)
   await closeView(context.trx, preview.id, context.at)
   await context.record({ kind: 'view-closed', view: preview.name }, { viewId: preview.id })
+}
+
+/** Returns the state of lines of a preview. Each has one member, which its pointer names. */
+function stateOf(pointers: readonly ViewRelease[]): PresentState {
+  return {
+    members: new Set(pointers.map(({ releaseId }) => releaseId)),
+    pointers: new Map(pointers.map((pointer) => [lineOf(pointer), pointer])),
+    successors: new Map(),
+  }
 }
 
 function expectAuthor(plan: StoredPlan, caller: Authority): void {

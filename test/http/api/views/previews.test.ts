@@ -1,3 +1,4 @@
+import BetterSqlite3 from 'better-sqlite3'
 import tap, { test } from 'tap'
 import { ask } from '../../../support/ask.ts'
 import { callApi } from '../../../support/call-api.ts'
@@ -304,4 +305,48 @@ test('a view has at most ten previews', async (t) => {
     differences: '',
     body: { code: 'conflict' },
   })
+})
+
+/** Adds copies of the package `acme/NAME` with its only release to all views that have it. Writes the rows directly, which is quick. */
+function copyPackage(databaseFile: string, name: string, copies: number): void {
+  const db = new BetterSqlite3(databaseFile)
+  const copy = (table: string, changed: Readonly<Record<string, string>>, where: string) => {
+    const columns = db.prepare<[], string>(`SELECT name FROM pragma_table_info('${table}')`).pluck().all()
+    const values = columns.map((column) => changed[column] ?? `${table}.${column}`).join()
+    db.exec(`WITH RECURSIVE copies (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copies WHERE n < ${copies})
+      INSERT INTO ${table} (${columns.join()}) SELECT ${values} FROM ${table}, copies WHERE ${where}`)
+  }
+  const [from, release, copied] = [`acme/${name}`, `acme/${name}/1/${STAMP}`, `'acme/${name}-' || copies.n`]
+  const ids = { package_id: '1000 + copies.n', release_id: '1000 + copies.n' }
+  const ofRelease = `release_id = (SELECT id FROM releases WHERE ident = '${release}')`
+  db.transaction(() => {
+    copy('packages', { id: ids.package_id, name: `'${name}-' || copies.n` }, `name = '${name}'`)
+    const ident = `${copied} || '/1/${STAMP}'`
+    copy('releases', { id: ids.release_id, package_id: ids.package_id, ident }, `ident = '${release}'`)
+    copy('lines', { package: copied, package_id: ids.package_id }, `package = '${from}'`)
+    for (const table of ['members', 'pointers']) copy(table, ids, ofRelease)
+  })()
+  db.close()
+}
+
+test('a preview that has grown beyond the limit of one change can be dropped', async (t) => {
+  const own = await startDepot(t)
+  const [first, next] = (await makeReleases(own, `acme/app/1/${STAMP}`, `acme/web/1/${STAMP}`)) as [
+    ReleaseRow,
+    ReleaseRow,
+  ]
+  await move(own, 'promote', 'acceptance', [first])
+  const body = { releases: [next] }
+  const planned = await callApi(own, 'POST', '/api/v1/views/acceptance/plans', { body })
+  const plan = String(planned.body?.['plan'])
+  await callApi(own, 'POST', '/api/v1/views/acceptance/previews', { body: { name: 'grown', plan } })
+  copyPackage(own.depot.config.databaseFile, 'app', 10_000)
+  t.match(await callApi(own, 'GET', '/api/v1/views/grown'), { body: { packages: 10_002, revision: 1 } })
+  t.match(await callApi(own, 'DELETE', '/api/v1/views/grown'), { status: 204 })
+  const views = own.depot.db.selectFrom('views').where('name', '=', 'grown')
+  t.match(await views.select('revision').executeTakeFirst(), { revision: 3 }, 'in two revisions')
+  const left = views
+    .innerJoin('members', 'members.view_id', 'views.id')
+    .where('members.to_revision', 'is', null)
+  t.strictSame(await left.select('release_id').execute(), [])
 })
