@@ -24,12 +24,11 @@ import { makeFolder } from '../database/make-folder.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import { findState } from '../database/state-store.ts'
-import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
-import type { LedgerEntry } from '../ledger/entry.ts'
 import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
+import { logClock, logOverrides } from './log-subscribers.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
 import type { SubscriberName } from './subscribers.ts'
 import { keepPrivate } from './private-files.ts'
@@ -44,7 +43,7 @@ import { commandTable } from '../commands/command-table.ts'
 import type { handlers } from '../commands/commands.ts'
 import type { AdminTokenStatus } from '../commands/set-up.ts'
 import { Writer } from '../writer/writer.ts'
-import type { AnyWriter, CommitListener } from '../writer/writer.ts'
+import type { AnyWriter } from '../writer/writer.ts'
 import type { WriterPort } from '../writer/writer-client.ts'
 
 /** The writer of a depot, in this thread or another. */
@@ -192,8 +191,8 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     const authenticator = new Authenticator(db, now)
     const follower = await LedgerFollower.open(db, writer, SUBSCRIBERS)
     follower.subscribe('sessions', authenticator)
-    follower.subscribe('override warnings', { onCommit: (entries) => warnOfOverrides(log, entries) })
-    writer.onAnnouncement(clockWarner(log))
+    follower.subscribe('overrides in the log', logOverrides(log))
+    follower.subscribe('clock in the log', logClock({ log, now }, follower.head))
     const setUp = await setUpDepot({ db, writer, log }, givenToken)
 
     const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
@@ -297,34 +296,6 @@ async function openData(
   const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, { file, files: files.files, now })
   closers.push(() => writer.close())
   return { db: threads.db(), readInThreads: () => threads.start(), writer, files }
-}
-
-/** Logs every promotion that overrode rules. */
-function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
-  for (const { sequence, event } of entries) {
-    if (event.kind !== 'promotion' || event.override === undefined) continue
-    log.warn(
-      { sequence, view: event.view, revision: event.revision, ...event.override },
-      'rules of a view were overridden',
-    )
-  }
-}
-
-/** Logs when the clock falls behind commit times, and when it has caught up. */
-function clockWarner(log: Logger): CommitListener {
-  let isAhead = false
-  return (_announcement, commit) => {
-    if (commit === undefined) return
-    const { aheadMs } = commit
-    const seconds = Math.round(aheadMs / 1_000)
-    if (aheadMs > MAX_CLOCK_SKEW_MS && !isAhead)
-      log.warn(
-        { ahead_s: seconds },
-        'commit times are ahead of the clock, which was set back or is wrong: entries keep their order, and durations are measured by the clock',
-      )
-    if (aheadMs <= MAX_CLOCK_SKEW_MS && isAhead) log.info('the clock has caught up with commit times')
-    isAhead = aheadMs > MAX_CLOCK_SKEW_MS
-  }
 }
 
 /** Reads the configured administrator's token. Throws `invalid_request`. */

@@ -10,8 +10,9 @@ export const SUBSCRIBERS = [
   'feed',
   // Webhooks follow the answers too, because a receiver may poll as soon as it gets an entry.
   'webhooks',
-  // Logs and metrics change no answer.
-  'override warnings',
+  // Logs and metrics change no answer. The metrics of commits, which are not about entries, come from the writer.
+  'overrides in the log',
+  'clock in the log',
   'metrics',
 ] as const
 

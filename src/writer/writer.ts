@@ -26,8 +26,6 @@ export type CommitListener = (
 export interface CommitStats {
   readonly commands: number
   readonly durationMs: number
-  /** How far the last commit time is ahead of the clock. */
-  readonly aheadMs: number
 }
 
 /** A writer in this thread, or a client of the writer's thread. */
@@ -239,7 +237,6 @@ export class Writer<T extends Handlers> {
     const commit: CommitStats = {
       commands: settled.filter(({ result }) => result !== 'postponed').length,
       durationMs: elapsed() - begun,
-      aheadMs: Math.max(this.#head.at - this.#clock.now, 0),
     }
     await this.#announce({ entries, through: this.#head.sequence }, commit)
     for (const { queued, result } of settled) {

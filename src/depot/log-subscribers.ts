@@ -1,0 +1,42 @@
+import type { Logger } from 'pino'
+import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
+import type { LedgerHead } from '../ledger/chain.ts'
+import type { Subscriber } from '../ledger/follower.ts'
+
+/** Logs every promotion that overrode rules. */
+export function logOverrides(log: Logger): Subscriber {
+  return {
+    onCommit(entries) {
+      for (const { sequence, event } of entries) {
+        if (event.kind !== 'promotion' || event.override === undefined) continue
+        log.warn(
+          { sequence, view: event.view, revision: event.revision, ...event.override },
+          'rules of a view were overridden',
+        )
+      }
+    },
+  }
+}
+
+/** Logs when the clock is behind the last entry of the ledger, now or after a commit, and when it has caught up. */
+export function logClock({ log, now }: { log: Logger; now: () => number }, head: LedgerHead): Subscriber {
+  let isAhead = false
+  const look = (at: number) => {
+    const aheadMs = at - now()
+    const wasAhead = isAhead
+    isAhead = aheadMs > MAX_CLOCK_SKEW_MS
+    if (isAhead && !wasAhead)
+      log.warn(
+        { ahead_s: Math.round(aheadMs / 1_000) },
+        'commit times are ahead of the clock, which was set back or is wrong: entries keep their order, and durations are measured by the clock',
+      )
+    if (wasAhead && !isAhead) log.info('the clock has caught up with commit times')
+  }
+  look(head.at)
+  return {
+    onCommit(entries) {
+      const last = entries.at(-1)
+      if (last !== undefined) look(last.at)
+    },
+  }
+}
