@@ -8,7 +8,7 @@ import type { Recorded } from './record.ts'
 // bodies are in memory; large ones are read in pieces as large as the depot's.
 
 const MAX_CACHED_BYTES = 64 * 1024
-const READ_PIECE_BYTES = 512 * 1024
+const READ_CHUNK_BYTES = 512 * 1024
 
 const [answersFile = ''] = process.argv.slice(2)
 const recorded = JSON.parse(readFileSync(answersFile, 'utf8')) as Recorded[]
@@ -35,7 +35,7 @@ const server = createServer((request, response) => {
   }
   response.writeHead(answer.status, answer.headers)
   if (answer.kept !== undefined) response.end(answer.kept)
-  else createReadStream(answer.file, { highWaterMark: READ_PIECE_BYTES }).pipe(response)
+  else createReadStream(answer.file, { highWaterMark: READ_CHUNK_BYTES }).pipe(response)
 })
 
 /** The tag of an answer, and the headers of the 304 to a request with this tag. */

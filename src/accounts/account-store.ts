@@ -73,8 +73,8 @@ export async function listAccounts(
 }
 
 /**
- * Finds the session of a token, found by the token's hash or id. `undefined` for an unknown or revoked token and for one
- * of a disabled account; the caller checks the expiry.
+ * Finds the session of a token, by the token's hash or id. Returns `undefined` for an unknown or revoked token, and for a token of a
+ * disabled account. The caller checks the expiry.
  */
 export async function findSession(
   db: Db,

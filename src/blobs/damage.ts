@@ -29,19 +29,19 @@ export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: Blo
 }
 
 /**
- * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. `read` is called with the length of each piece;
- * the next piece is read once it resolves. Rejects with faults of the store, which may pass, and with the errors of `read`.
+ * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. `read` is called with the length of each chunk;
+ * the next chunk is read once it resolves. Rejects with faults of the store, which may pass, and with the errors of `read`.
  */
 export async function verifyBytes(
   storage: BlobStorage,
   blob: BlobRef,
   { hashes, read }: { hashes: HashThreads; read?: (bytes: number) => Promise<void> },
 ): Promise<Finding> {
-  const hashing = hashes.beginPieces(NO_ACCOUNT)
+  const hashing = hashes.beginChunks(NO_ACCOUNT)
   try {
-    for await (const piece of await storage.open(blob)) {
-      const bytes = (piece as Buffer).length
-      await hashing.take(piece as Buffer)
+    for await (const chunk of await storage.open(blob)) {
+      const bytes = (chunk as Buffer).length
+      await hashing.take(chunk as Buffer)
       await read?.(bytes)
     }
     return { damage: (await hashing.finish()) === blob.checksum ? undefined : 'of other bytes' }

@@ -1,7 +1,7 @@
 import { BlobAbsent, BlobUnreadable } from './storage.ts'
 
-/** Errors of the process or the machine, not of the file. A retry may succeed. */
-const PASSING: readonly string[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']
+/** Errors of the process or the machine, not of the file: a retry may succeed. */
+const TRANSIENT: readonly string[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']
 
 /**
  * Translates an error of the file system about the file of a blob. Only ENOENT means that the blob is absent. Returns
@@ -13,7 +13,7 @@ export function fileFault(checksum: string, error: unknown): unknown {
   if (code === 'ENOENT') return new BlobAbsent(checksum, { cause: error })
   if (!/^E[A-Z0-9]+$/.test(code)) return error
   return new BlobUnreadable(checksum, {
-    damage: PASSING.includes(code) ? undefined : 'unreadable',
+    damage: TRANSIENT.includes(code) ? undefined : 'unreadable',
     reason: code,
     cause: error,
   })

@@ -3,12 +3,12 @@ import { Socket } from 'node:net'
 import { fileFault } from './file-fault.ts'
 import { BlobStream, BlobUnreadable } from './storage.ts'
 
-/** Large enough that the cost of a piece is negligible compared with its bytes. */
-const PIECE_BYTES = 1024 * 1024
-/** The number of large pieces. Further streams get small ones, so that many parallel downloads stay within memory. */
+/** Large enough that the cost of a buffer is negligible compared with its bytes. */
+const BUFFER_BYTES = 1024 * 1024
+/** The number of large buffers. Further streams get small ones, so that many parallel downloads stay within memory. */
 const MAX_LARGE_BUFFERS = 64
-const SMALL_PIECE_BYTES = 64 * 1024
-/** The number of unused pieces that are kept for later streams, because allocating one costs as much as filling it. */
+const SMALL_BUFFER_BYTES = 64 * 1024
+/** The number of unused buffers that are kept for later streams, because allocating one costs as much as filling it. */
 const MAX_SPARE_BUFFERS = 16
 
 const spare: Buffer[] = []
@@ -25,32 +25,32 @@ export class FileStream extends BlobStream {
   readonly #end: number
   #at: number
   #isReading = false
-  #pieces: readonly [Buffer, Buffer] | undefined
+  #buffers: readonly [Buffer, Buffer] | undefined
 
   constructor(fd: number, { checksum, start, end }: { checksum: string; start: number; end: number }) {
-    super({ highWaterMark: PIECE_BYTES })
+    super({ highWaterMark: BUFFER_BYTES })
     this.#fd = fd
     this.#checksum = checksum
     this.#at = start
     this.#end = end
   }
 
-  /** The small pieces alone. The large pieces belong to a pool of constant size. */
+  /** The small buffers alone. The large buffers belong to a pool of constant size. */
   override get heldBytes(): number {
-    return Math.min(2 * SMALL_PIECE_BYTES, this.#end + 1 - this.#at)
+    return Math.min(2 * SMALL_BUFFER_BYTES, this.#end + 1 - this.#at)
   }
 
   override _read(): void {
-    const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, this.#end + 1 - this.#at))
-    this.#fill(piece).then(
-      (bytes) => this.push(bytes === 0 ? null : piece.subarray(0, bytes)),
+    const buffer = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, this.#end + 1 - this.#at))
+    this.#fill(buffer).then(
+      (bytes) => this.push(bytes === 0 ? null : buffer.subarray(0, bytes)),
       (error: unknown) => this.destroy(error as Error),
     )
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    if (this.#pieces !== undefined) taken -= this.#pieces.length // they may still be sent, so they are not reused
-    this.#pieces = undefined
+    if (this.#buffers !== undefined) taken -= this.#buffers.length // they may still be sent, so they are not reused
+    this.#buffers = undefined
     const end = () => close(this.#fd, (failed) => done(error ?? failed))
     if (this.#isReading) this.once(READ, end)
     else end()
@@ -67,32 +67,32 @@ export class FileStream extends BlobStream {
   }
 
   async #pump(destination: NodeJS.WritableStream, ends: boolean): Promise<void> {
-    if (this.destroyed) return // a destroyed stream would never return the pieces to the pool
-    const pieces = takePieces(this.#end + 1 - this.#at)
-    this.#pieces = pieces
+    if (this.destroyed) return // a destroyed stream would never return the buffers to the pool
+    const buffers = takeBuffers(this.#end + 1 - this.#at)
+    this.#buffers = buffers
     let written: Promise<void> | undefined
     for (let n = 0; ; n += 1) {
-      const piece = pieces[n % 2] as Buffer
-      const [bytes] = await Promise.all([this.#fill(piece), written])
+      const buffer = buffers[n % 2] as Buffer
+      const [bytes] = await Promise.all([this.#fill(buffer), written])
       if (bytes === 0) break
-      written = write(destination, piece.subarray(0, bytes))
+      written = write(destination, buffer.subarray(0, bytes))
     }
-    // Both pieces are written, so the pool can reuse them.
-    this.#pieces = undefined
-    givePieces(pieces)
+    // Both buffers are written, so the pool can reuse them.
+    this.#buffers = undefined
+    giveBuffers(buffers)
     if (ends) destination.end()
     this.push(null)
     this.resume() // emits `end`
   }
 
-  /** Reads into a piece. Resolves with the number of bytes; 0 at the end of the range. */
-  async #fill(piece: Buffer): Promise<number> {
-    const length = Math.min(piece.length, this.#end + 1 - this.#at)
+  /** Reads into a buffer. Resolves with the number of bytes; 0 at the end of the range. */
+  async #fill(buffer: Buffer): Promise<number> {
+    const length = Math.min(buffer.length, this.#end + 1 - this.#at)
     if (length <= 0) return 0
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     if (this.destroyed) throw new Error(`the stream of blob ${this.#checksum} is closed`)
     this.#isReading = true
-    read(this.#fd, piece, 0, length, this.#at, (error, bytes) => {
+    read(this.#fd, buffer, 0, length, this.#at, (error, bytes) => {
       this.#isReading = false
       this.emit(READ)
       if (error !== null) reject(fileFault(this.#checksum, error))
@@ -114,24 +114,24 @@ export class FileStream extends BlobStream {
 
 const READ = Symbol('read')
 
-function write(destination: NodeJS.WritableStream, piece: Buffer): Promise<void> {
+function write(destination: NodeJS.WritableStream, buffer: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    destination.write(piece, (error) => (error ? reject(error) : resolve()))
+    destination.write(buffer, (error) => (error ? reject(error) : resolve()))
   })
 }
 
-function takePieces(length: number): readonly [Buffer, Buffer] {
-  const isSmall = taken >= MAX_LARGE_BUFFERS || length <= 2 * SMALL_PIECE_BYTES
+function takeBuffers(length: number): readonly [Buffer, Buffer] {
+  const isSmall = taken >= MAX_LARGE_BUFFERS || length <= 2 * SMALL_BUFFER_BYTES
   taken += 2
-  if (isSmall) return [Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES), Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES)]
+  if (isSmall) return [Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES), Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES)]
   return [
-    spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES),
-    spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES),
+    spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES),
+    spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES),
   ]
 }
 
-function givePieces(pieces: readonly Buffer[]): void {
-  taken -= pieces.length
-  for (const piece of pieces)
-    if (piece.length === PIECE_BYTES && spare.length < MAX_SPARE_BUFFERS) spare.push(piece)
+function giveBuffers(buffers: readonly Buffer[]): void {
+  taken -= buffers.length
+  for (const buffer of buffers)
+    if (buffer.length === BUFFER_BYTES && spare.length < MAX_SPARE_BUFFERS) spare.push(buffer)
 }

@@ -49,12 +49,12 @@ export async function listOriginsWithChannel(
   originIds: Iterable<number>,
 ): Promise<Set<number>> {
   const found = new Set<number>()
-  for (const some of inBatches(originIds)) {
+  for (const batch of inBatches(originIds)) {
     const rows = await db
       .selectFrom('channels')
       .select('origin_id')
       .where('view_id', '=', viewId)
-      .where('origin_id', 'in', some)
+      .where('origin_id', 'in', batch)
       .where((eb) =>
         eb.or([
           eb('is_declared', '=', 1),

@@ -89,8 +89,8 @@ export function inserter<
       .$if(onConflict === 'keep', (query) => query.onConflict((conflict) => conflict.doNothing())),
   )
   return async (db, rows, common) => {
-    for (const some of inBatches(rows)) {
-      const values = some.map((row) => columns.map((column) => row[column]))
+    for (const batch of inBatches(rows)) {
+      const values = batch.map((row) => columns.map((column) => row[column]))
       await insert(db, { ...common, [ROWS]: values as never })
     }
   }

@@ -158,8 +158,8 @@ function parseCommand(line: string): Command {
 async function readLine(socket: Socket): Promise<string | undefined> {
   socket.setEncoding('utf8')
   let text = ''
-  for await (const piece of socket.iterator({ destroyOnReturn: false })) {
-    text += String(piece)
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    text += String(chunk)
     if (text.length > MAX_LINE_LENGTH)
       throw new DepotError('too_large', `the line is longer than ${MAX_LINE_LENGTH} characters`)
     const end = text.indexOf('\n')

@@ -131,11 +131,11 @@ async function membershipAt(
     subject.of === 'origin' && audience.origins.includes(subject.origin) ? [subject.origin] : [],
   )
   const since = new Map<string, number>()
-  for (const some of inBatches(named)) {
+  for (const batch of inBatches(named)) {
     const rows = await db
       .selectFrom('origins')
       .select(['name', 'created_at'])
-      .where('name', 'in', some)
+      .where('name', 'in', batch)
       .where('deleted_at', 'is', null)
       .execute()
     for (const row of rows) since.set(row.name, row.created_at)
@@ -160,12 +160,12 @@ async function releaseVisibility(
     deleted_at: number | null
     is_visible: number
   }[] = []
-  for (const some of inBatches(named.map(({ ident }) => ident))) {
+  for (const batch of inBatches(named.map(({ ident }) => ident))) {
     const found = await db
       .selectFrom('releases')
       .select(['ident', 'target', 'created_at', 'deleted_at'])
       .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
-      .where('ident', 'in', some)
+      .where('ident', 'in', batch)
       .execute()
     rows.push(...found)
   }

@@ -17,7 +17,7 @@ export type HashStep =
       readonly upTo: number
       readonly next: 'go on' | 'finish'
     }
-  | { readonly id: number; readonly piece: Uint8Array; readonly next: 'go on' | 'finish' }
+  | { readonly id: number; readonly chunk: Uint8Array; readonly next: 'go on' | 'finish' }
   | { readonly id: number; readonly next: 'forget' }
 
 /** The answer to each step except `forget`. The digest is present after `finish`. */
@@ -52,7 +52,7 @@ function take(step: HashStep): string | undefined {
       ? { fd: openSync(step.path, 'r'), at: step.from, hash: new Blake2b() }
       : { fd: undefined, at: 0, hash: new Blake2b() })
   files.set(id, file)
-  if ('piece' in step) file.hash.update(step.piece)
+  if ('chunk' in step) file.hash.update(step.chunk)
   else {
     while (file.fd !== undefined && file.at < step.upTo) {
       const bytes = readSync(file.fd, window, 0, Math.min(WINDOW_BYTES, step.upTo - file.at), file.at)

@@ -25,11 +25,11 @@ export interface Hashing {
   forget(): void
 }
 
-/** A hash of bytes that the caller passes in pieces. */
-export interface PieceHashing {
-  /** Resolves once the piece is hashed. A piece that fills its whole buffer is moved to the thread, and is empty afterwards. */
-  take(piece: Buffer): Promise<void>
-  /** Returns the BLAKE2b-256 of all pieces in hex. */
+/** A hash of bytes that the caller passes in chunks. */
+export interface ChunkHashing {
+  /** Resolves once the chunk is hashed. A chunk that fills its whole buffer is moved to the thread, and is empty afterwards. */
+  take(chunk: Buffer): Promise<void>
+  /** Returns the BLAKE2b-256 of all chunks in hex. */
   finish(): Promise<string>
   /** Abandons the hash. Call it unless `finish` is called. */
   forget(): void
@@ -38,11 +38,11 @@ export interface PieceHashing {
 /** A hash in progress. */
 interface RunningHash {
   readonly id: number
-  /** The file, or `undefined` for pieces. */
+  /** The file, or `undefined` for chunks. */
   readonly path: string | undefined
   readonly from: number
-  /** The next piece. */
-  piece: Buffer | undefined
+  /** The next chunk. */
+  chunk: Buffer | undefined
   readonly accountId: number
   readonly thread: Thread
   readonly resolve: (digest: string) => void
@@ -104,12 +104,12 @@ export class HashThreads {
   }
 
   /** Starts to hash bytes that the caller reads. */
-  beginPieces(accountId: number): PieceHashing {
+  beginChunks(accountId: number): ChunkHashing {
     const { hash, promise } = this.#begin({ path: undefined, from: 0, accountId })
     return {
-      take: (piece) => {
-        hash.piece = piece
-        return this.#reach(hash, hash.upTo + piece.length, promise)
+      take: (chunk) => {
+        hash.chunk = chunk
+        return this.#reach(hash, hash.upTo + chunk.length, promise)
       },
       finish: () => this.#finish(hash, hash.upTo, promise),
       forget: () => this.#forget(hash),
@@ -140,7 +140,7 @@ export class HashThreads {
       id,
       path,
       from,
-      piece: undefined,
+      chunk: undefined,
       accountId,
       thread,
       resolve,
@@ -196,8 +196,8 @@ export class HashThreads {
       hash.at = upTo
       thread.current = hash
       if (hash.path !== undefined) post(thread, { id: hash.id, path: hash.path, from: hash.from, upTo, next })
-      else post(thread, { id: hash.id, piece: hash.piece ?? Buffer.alloc(0), next })
-      hash.piece = undefined
+      else post(thread, { id: hash.id, chunk: hash.chunk ?? Buffer.alloc(0), next })
+      hash.chunk = undefined
     }
   }
 
@@ -251,7 +251,7 @@ export class HashThreads {
 }
 
 function post({ worker }: Thread, step: HashStep): void {
-  const buffer = 'piece' in step ? step.piece.buffer : undefined
-  const isOwn = buffer instanceof ArrayBuffer && 'piece' in step && buffer.byteLength === step.piece.length
+  const buffer = 'chunk' in step ? step.chunk.buffer : undefined
+  const isOwn = buffer instanceof ArrayBuffer && 'chunk' in step && buffer.byteLength === step.chunk.length
   worker.postMessage(step, isOwn ? [buffer] : [])
 }

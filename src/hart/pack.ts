@@ -51,7 +51,7 @@ export function packHart(options: PackOptions): Buffer {
   return signHart(Buffer.concat([...packPayload(options)]), options.secretKey)
 }
 
-/** Returns the payload of a hart file in pieces, for files that do not fit into memory. */
+/** Returns the payload of a hart file in chunks, for files that do not fit into memory. */
 export function packPayload(options: PackOptions): Iterable<Buffer> {
   return storeXz(tar(options))
 }

@@ -43,7 +43,7 @@ export const MAX_PATH_BYTES = 4096
 /** The content of an L, K, x or g header. pax headers may hold extended attributes. */
 export const MAX_EXTENSION_BYTES = 1024 * 1024
 /**
- * Reading ends at a multiple of this many bytes, so that the result does not depend on the sizes of the decoder's pieces, and nothing
+ * Reading ends at a multiple of this many bytes, so that the result does not depend on the sizes of the decoder's chunks, and nothing
  * hides directly after the last entry that the visitor wanted.
  */
 export const READ_STEP_BYTES = 64 * 1024

@@ -50,9 +50,9 @@ export async function decodeByProgram(
   let isRead = false
   try {
     let left = skipped
-    for await (const piece of program.stdout as AsyncIterable<Buffer>) {
-      const wanted = piece.subarray(Math.min(left, piece.length))
-      left -= piece.length - wanted.length
+    for await (const chunk of program.stdout as AsyncIterable<Buffer>) {
+      const wanted = chunk.subarray(Math.min(left, chunk.length))
+      left -= chunk.length - wanted.length
       isEnough = wanted.length > 0 && output(wanted) === 'enough'
       if (isEnough) break
     }

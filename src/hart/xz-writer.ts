@@ -10,7 +10,7 @@ const FLAGS = Buffer.of(0, CHECK_CRC32)
 // A block of unknown length with one filter: LZMA2, with one byte of properties.
 const BLOCK_HEADER = withCrc(Buffer.of(2, 0, 0x21, 1, DICTIONARY_64_KIB, 0, 0, 0))
 
-/** Yields the pieces of an xz file that unpacks to `content`. Chunks may have any length. */
+/** Yields the parts of an xz file that unpacks to `content`. Chunks may have any length. */
 export function* storeXz(content: Iterable<Uint8Array>): Generator<Buffer, void> {
   yield Buffer.concat([Buffer.from('fd377a585a00', 'hex'), FLAGS, littleEndian(crc32(FLAGS))])
   yield BLOCK_HEADER

@@ -20,7 +20,7 @@ export interface TrustedKey {
 export const MAX_TRUSTED_KEYS = 1_000
 const MAX_OWN_KEYS = 1_000
 
-/** Returns the purpose to which the encrypted private half of a key is bound. */
+/** Returns the purpose for which the private half of a key is encrypted; see {@link SecretBox}. */
 export function sealPurpose(id: string): string {
   return `depot key ${id}`
 }

@@ -48,7 +48,7 @@ const COLUMNS = [
   'releases.visibility',
   'releases.signer',
 ] as const
-const PIECE = 500
+const PAGE_SIZE = 500
 
 /**
  * Reads the contents of a lockfile of a view at a revision, for an audience: the answers of `latest`, and their dependencies for the
@@ -103,9 +103,9 @@ export async function expectLocked(
 ): Promise<void> {
   const missing: ErrorPart[] = []
   const differing: ErrorPart[] = []
-  for (const some of inBatches(releases)) {
-    const here = await findReleases(db, some, audience)
-    for (const { ident, target, checksum } of some) {
+  for (const batch of inBatches(releases)) {
+    const here = await findReleases(db, batch, audience)
+    for (const { ident, target, checksum } of batch) {
       const found = here.get(releaseKey({ ident, target }))?.checksum
       if (found === undefined) missing.push({ detail: `there is no release ${ident} for ${target}` })
       else if (found !== checksum)
@@ -130,7 +130,7 @@ async function* readPointers(
       db,
       view,
       revision,
-      { ...place, limit: PIECE, ...(after && { after }) },
+      { ...place, limit: PAGE_SIZE, ...(after && { after }) },
       audience,
     )
     const ids = page
@@ -143,7 +143,7 @@ async function* readPointers(
         .where('releases.id', 'in', ids)
         .execute()
     const last = page.at(-1)
-    if (page.length < PIECE || last === undefined) return
+    if (page.length < PAGE_SIZE || last === undefined) return
     after = [last.package, last.target]
     await setImmediate()
   }
@@ -156,11 +156,11 @@ async function readDependencies(
   audience: Audience,
 ): Promise<Row[]> {
   const rows: Row[] = []
-  for (const piece of inBatches(idents)) {
+  for (const batch of inBatches(idents)) {
     rows.push(
       ...(await visible(db, audience)
         .select(COLUMNS)
-        .where('releases.ident', 'in', piece)
+        .where('releases.ident', 'in', batch)
         .where('releases.target', '=', target)
         .execute()),
     )

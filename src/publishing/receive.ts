@@ -11,7 +11,7 @@ import type { HashThreads, Hashing } from '../hart/hash-threads.ts'
 /** The size of one write. Chunks of a socket are small, and each write is a trip to another thread and back. */
 const BATCH_BYTES = 1024 * 1024
 /** The maximum number of chunks in one write. Each chunk costs a hundred bytes or more, however small it is. */
-const BATCH_PIECES = 1_000
+const BATCH_CHUNKS = 1_000
 /** Data is synced after this many bytes, so that the final sync is short. */
 const SYNC_BYTES = 32 * 1024 * 1024
 /** The free space of the disk is checked after this many bytes. */
@@ -44,14 +44,14 @@ export async function receive(
   await using reception = new Reception(file, { accountId, threads: hashes })
   let received = 0
   let lookedAt = 0
-  for await (const piece of stream as AsyncIterable<Buffer>) {
-    received += piece.length
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    received += chunk.length
     if (received > config.maxUploadBytes)
       throw new DepotError(
         'too_large',
         `${what} is larger than the ${config.maxUploadBytes} bytes that this depot accepts`,
       )
-    const isTaken = reception.take(piece)
+    const isTaken = reception.take(chunk)
     if (isTaken !== undefined) await isTaken
     if (received - lookedAt < LOOK_BYTES) continue
     lookedAt = received
@@ -84,11 +84,11 @@ class Reception {
   }
 
   /** Returns when the next chunk can be taken, or a promise of that. */
-  take(piece: Buffer): Promise<void> | undefined {
-    this.#start.update(piece)
-    this.#batch.push(piece)
-    this.#batchBytes += piece.length
-    return this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_PIECES ? this.#flush() : undefined
+  take(chunk: Buffer): Promise<void> | undefined {
+    this.#start.update(chunk)
+    this.#batch.push(chunk)
+    this.#batchBytes += chunk.length
+    return this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_CHUNKS ? this.#flush() : undefined
   }
 
   async finish(): Promise<ReceivedHart> {
@@ -141,7 +141,7 @@ class Reception {
       this.#unsyncedBytes += bytesWritten
       left = after(left, bytesWritten)
     }
-    for (const piece of batch) free(piece)
+    for (const chunk of batch) free(chunk)
     const { header } = this.#start
     if (header !== undefined && !(isFirst && this.#writtenBytes < BATCH_BYTES)) {
       const { file, payload } = this.#hash(header.payloadOffset)
@@ -161,25 +161,25 @@ class Reception {
   }
 }
 
-function digestOf(pieces: readonly Buffer[]): HartDigests {
+function digestOf(chunks: readonly Buffer[]): HartDigests {
   const digest = new HartDigest()
-  for (const piece of pieces) digest.update(piece)
+  for (const chunk of chunks) digest.update(chunk)
   return digest.finish()
 }
 
 /** Returns the rest of a batch of which `bytes` were written. */
-function after(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
+function after(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
   let skipped = bytes
-  return pieces.flatMap((piece) => {
-    const skip = Math.min(skipped, piece.length)
+  return chunks.flatMap((chunk) => {
+    const skip = Math.min(skipped, chunk.length)
     skipped -= skip
-    return skip === piece.length ? [] : [piece.subarray(skip)]
+    return skip === chunk.length ? [] : [chunk.subarray(skip)]
   })
 }
 
 // Chunks from a socket own their buffers. The garbage collector frees them late, so tens of megabytes can pile up. A transfer to a
 // buffer of length 0 frees the bytes immediately. A chunk of a form shares its buffer and is left to the collector.
-function free(piece: Buffer): void {
-  if (piece.buffer instanceof ArrayBuffer && piece.buffer.byteLength === piece.length)
-    piece.buffer.transfer(0)
+function free(chunk: Buffer): void {
+  if (chunk.buffer instanceof ArrayBuffer && chunk.buffer.byteLength === chunk.length)
+    chunk.buffer.transfer(0)
 }

@@ -107,16 +107,16 @@ export class DepotSource implements PullSource {
 }
 
 async function readLockfileText(body: Readable): Promise<string> {
-  const pieces: Uint8Array[] = []
+  const chunks: Uint8Array[] = []
   let sizeBytes = 0
-  for await (const piece of body as AsyncIterable<Uint8Array>) {
-    sizeBytes += piece.length
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    sizeBytes += chunk.length
     if (sizeBytes > MAX_LOCKFILE_BYTES)
       throw new DepotError(
         'lockfile_malformed',
         `not a lockfile: it has more than ${MAX_LOCKFILE_BYTES} bytes`,
       )
-    pieces.push(piece)
+    chunks.push(chunk)
   }
-  return Buffer.concat(pieces).toString('utf8')
+  return Buffer.concat(chunks).toString('utf8')
 }

@@ -122,10 +122,10 @@ export async function listTargetsOf(
   audience: Audience,
 ): Promise<Map<string, Target[]>> {
   const found = new Map<string, Target[]>()
-  for (const some of inBatches(idents)) {
+  for (const batch of inBatches(idents)) {
     const rows = await visible(db, audience)
       .select(['releases.ident', 'releases.target'])
-      .where('releases.ident', 'in', some)
+      .where('releases.ident', 'in', batch)
       .orderBy('releases.target')
       .execute()
     for (const { ident, target } of rows) found.set(ident, [...(found.get(ident) ?? []), target])

@@ -41,7 +41,7 @@ export async function fetchHart(
       const digest = new HartDigest()
       await pipeline(
         body,
-        (pieces: AsyncIterable<Uint8Array>) => digested(pieces, digest, expected),
+        (chunks: AsyncIterable<Uint8Array>) => digested(chunks, digest, expected),
         createWriteStream(file),
       )
       return digest.finish()
@@ -56,8 +56,8 @@ export async function checkHart(file: string, expected: ExpectedHart, keyOf: Fin
   const digest = new HartDigest()
   const nowhere = new WritableStream<Uint8Array>()
   await pipeline(
-    createReadStream(file, { highWaterMark: READ_PIECE_BYTES }),
-    (pieces: AsyncIterable<Uint8Array>) => digested(pieces, digest, expected),
+    createReadStream(file, { highWaterMark: READ_CHUNK_BYTES }),
+    (chunks: AsyncIterable<Uint8Array>) => digested(chunks, digest, expected),
     nowhere,
   )
   const digests = digest.finish()
@@ -65,23 +65,23 @@ export async function checkHart(file: string, expected: ExpectedHart, keyOf: Fin
   return digests
 }
 
-const READ_PIECE_BYTES = 512 * 1024
+const READ_CHUNK_BYTES = 512 * 1024
 
 async function* digested(
-  pieces: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<Uint8Array>,
   digest: HartDigest,
   { sizeBytes = Number.POSITIVE_INFINITY }: ExpectedHart,
 ): AsyncGenerator<Uint8Array> {
   let received = 0
-  for await (const piece of pieces) {
-    received += piece.length
+  for await (const chunk of chunks) {
+    received += chunk.length
     if (received > sizeBytes)
       throw new DepotError(
         'checksum_mismatch',
         `the package is refused: it should have ${sizeBytes} bytes, but has more`,
       )
-    digest.update(piece)
-    yield piece
+    digest.update(chunk)
+    yield chunk
   }
 }
 

@@ -76,8 +76,8 @@ const hiddenNamed = prepared<{ idents: readonly string[]; origins: readonly stri
 /** Finds releases by id. Deleted releases are left out. */
 export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {
   const found = new Map<number, ViewRelease>()
-  for (const some of inBatches(ids)) {
-    for (const row of await viewReleases(db).where('releases.id', 'in', some).execute())
+  for (const batch of inBatches(ids)) {
+    for (const row of await viewReleases(db).where('releases.id', 'in', batch).execute())
       found.set(row.release_id, viewReleaseOf(row))
   }
   return found

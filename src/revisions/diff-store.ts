@@ -121,12 +121,12 @@ async function listChangedPackages(
     }
   }
   const names: string[] = []
-  for (const some of inBatches(ids)) {
+  for (const batch of inBatches(ids)) {
     const rows = await db
       .selectFrom('packages')
       .innerJoin('origins', 'origins.id', 'packages.origin_id')
       .select(['origins.name as origin', 'packages.name'])
-      .where('packages.id', 'in', some)
+      .where('packages.id', 'in', batch)
       .execute()
     names.push(...rows.map(formatPackageName))
   }

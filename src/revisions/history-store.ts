@@ -260,12 +260,12 @@ export async function listHiddenLines(
   audience: Audience,
 ): Promise<Map<string, number>> {
   const hidden = new Map<string, number>()
-  for (const some of packages === 'all' ? [undefined] : inBatches(packages)) {
+  for (const batch of packages === 'all' ? [undefined] : inBatches(packages)) {
     const rows = await db
       .selectFrom('lines')
       .select(['lines.package', 'lines.target', 'lines.package_id'])
       .where('lines.view_id', '=', viewId)
-      .$if(some !== undefined, (query) => query.where('lines.package', 'in', some ?? []))
+      .$if(batch !== undefined, (query) => query.where('lines.package', 'in', batch ?? []))
       .where((eb) =>
         eb.exists(
           eb
@@ -299,7 +299,7 @@ async function listVisible(
   audience: Audience,
 ): Promise<Map<string, Membership[]>> {
   const intervals: (ReleaseName & Membership)[] = []
-  for (const some of inBatches(idents)) {
+  for (const batch of inBatches(idents)) {
     const rows = await db
       .selectFrom('releases')
       .crossJoin('members') // the order of a cross join is kept: releases first
@@ -311,7 +311,7 @@ async function listVisible(
         'members.from_revision as from',
         'members.to_revision as to',
       ])
-      .where('releases.ident', 'in', some)
+      .where('releases.ident', 'in', batch)
       .where('members.view_id', '=', viewId)
       .where((eb) => visibleTo(eb, audience))
       .execute()

@@ -21,8 +21,8 @@ export interface TimedSpan extends Span {
 const NO_PACKAGE = 0
 
 /**
- * Lists the answers of `latest` of a line over time, for an audience, newest first. Only spans that began before the revision `before` are
- * listed. Under `promoted`, answers that the audience may not see are left out; under `highest`, the highest visible member counts.
+ * Lists what `latest` answered an audience for a line, newest first. Lists only spans that began before the revision `before`. Under
+ * `promoted`, pointers to hidden releases are left out; under `highest`, the highest visible member counts.
  */
 export async function listLatestSpans(
   db: Db,
@@ -44,13 +44,12 @@ export async function listLatestSpans(
   const mayDiffer = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
   const isHidden =
     mayDiffer && (await listHiddenLines(db, view.id, [line.package], audience)).has(lineKey(line))
-  const spans =
-    isHidden && hadOtherRules
-      ? pageOf(await listVisibleSpans(db, view, packageLine, audience), page)
-      : isHidden
-        ? await sweepLine(db, view.id, packageLine, page, audience)
-        : await listPointerSpans(db, view.id, packageLine, page, audience)
-  return withTimes(db, view.id, spans)
+  if (!isHidden)
+    return withTimes(db, view.id, await listPointerSpans(db, view.id, packageLine, page, audience))
+  const spans = hadOtherRules
+    ? await listVisibleSpans(db, view, packageLine, audience)
+    : sweepHighest(await listVisibleMemberships(db, view.id, packageLine, audience))
+  return withTimes(db, view.id, pageOf(spans, page))
 }
 
 /** The membership of a release in a view. */
@@ -59,12 +58,12 @@ export type ReleaseMembership = Omit<TimedSpan, 'ident'> & {
   readonly place: MembershipPlace
 }
 
-/** A place in the list: present memberships come before past ones. */
+/** A place in the list of {@link listMemberships}. Present memberships come before past ones. */
 export type MembershipPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
 
 /**
- * Lists the present memberships of a release in the order of the views' creation, then past ones, for each view the
- * oldest first.
+ * Lists the present memberships of a release, then the past ones. Views are in the order of their creation, the past memberships in a view
+ * are oldest first.
  */
 export async function listMemberships(
   db: Db,
@@ -144,16 +143,6 @@ async function listPointerSpans(
   return rows.map(({ ident, from, to }) => ({ ident, from, to: to ?? undefined }))
 }
 
-async function sweepLine(
-  db: Db,
-  viewId: number,
-  line: Line,
-  page: { before: number; limit: number },
-  audience: Audience,
-): Promise<Span[]> {
-  return pageOf(sweepHighest(await listVisibleMemberships(db, viewId, line, audience)), page)
-}
-
 /** Returns a page of spans, newest first. */
 function pageOf(spans: readonly Span[], page: { before: number; limit: number }): Span[] {
   return spans
@@ -165,12 +154,12 @@ function pageOf(spans: readonly Span[], page: { before: number; limit: number })
 async function withTimes(db: Db, viewId: number, spans: readonly Span[]): Promise<TimedSpan[]> {
   const revisions = spans.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]))
   const times = new Map<number | null | undefined, number>()
-  for (const some of inBatches(revisions)) {
+  for (const batch of inBatches(revisions)) {
     const rows = await db
       .selectFrom(usingIndex('ledger', 'ledger_by_revision'))
       .select(['revision', 'at'])
       .where('view_id', '=', viewId)
-      .where('revision', 'in', some)
+      .where('revision', 'in', batch)
       .execute()
     for (const { revision, at } of rows) times.set(revision, at)
   }

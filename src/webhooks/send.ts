@@ -155,14 +155,14 @@ function waitOf(header: string | undefined, now: number): number | undefined {
 
 /** Calls `done` at the end of the body, after an error, or once the excerpt is full. */
 function readExcerpt(answer: IncomingMessage, done: (excerpt: string) => void): void {
-  const pieces: Buffer[] = []
+  const chunks: Buffer[] = []
   let length = 0
   const finish = () =>
-    done(Buffer.concat(pieces).subarray(0, EXCERPT_BYTES).toString('utf8').replaceAll('\0', '\u{fffd}'))
-  answer.on('data', (piece: Buffer) => {
+    done(Buffer.concat(chunks).subarray(0, EXCERPT_BYTES).toString('utf8').replaceAll('\0', '\u{fffd}'))
+  answer.on('data', (chunk: Buffer) => {
     if (length >= EXCERPT_BYTES) return
-    pieces.push(piece)
-    length += piece.length
+    chunks.push(chunk)
+    length += chunk.length
     if (length >= EXCERPT_BYTES) finish()
   })
   answer.on('error', finish)

@@ -93,12 +93,12 @@ export function matcherOf(
     (origins === undefined || origins.some((origin) => originsOfEvent().has(origin)))
 }
 
-/** Returns the purpose to which the encrypted URL of a webhook is bound. */
+/** Returns the purpose for which the URL of a webhook is encrypted; see {@link SecretBox}. */
 export function urlPurpose(key: string): string {
   return `webhook url ${key}`
 }
 
-/** Returns the purpose to which the encrypted secrets of a webhook are bound. */
+/** Returns the purpose for which the secrets of a webhook are encrypted; see {@link SecretBox}. */
 export function secretPurpose(key: string): string {
   return `webhook secret ${key}`
 }

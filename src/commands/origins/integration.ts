@@ -42,7 +42,7 @@ export async function removeIntegration(
   return { isChanged }
 }
 
-/** Returns the purpose to which an encrypted integration is bound. */
+/** Returns the purpose for which an integration is encrypted; see {@link SecretBox}. */
 export function integrationPurpose(origin: string, { type, name }: IntegrationName): string {
   return `integration ${origin} ${type} ${name}`
 }

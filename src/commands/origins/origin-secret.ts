@@ -39,7 +39,7 @@ export async function removeSecret(
   return { isChanged }
 }
 
-/** Returns the purpose to which an encrypted secret is bound. */
+/** Returns the purpose for which a secret is encrypted; see {@link SecretBox}. */
 export function secretPurpose(origin: string, name: string): string {
   return `origin secret ${origin} ${name}`
 }

@@ -13,11 +13,11 @@ import type { Channel } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
 import { listMembersOfOrigin } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'
-import { UNSTABLE, isRuled } from '../../views/view.ts'
+import { UNSTABLE, hasRulesOrFreezes } from '../../views/view.ts'
 import type { View } from '../../views/view.ts'
 import { closeView, findView, getView } from '../../revisions/view-store.ts'
 
-/** Declares a channel of an origin, and creates its view if absent. Throws `not_found`, `already_exists`, and `refused` for a preview. */
+/** Declares a channel of an origin, and creates the view if it does not exist. Throws `not_found`, `already_exists`, and `refused` for a preview. */
 export async function declareChannel(
   context: CommandContext,
   input: { origin: string; name: string; ownerId: number },
@@ -53,7 +53,7 @@ export async function declareChannel(
   return channel
 }
 
-/** Returns the view of an origin's channel, and declares the channel if absent. Throws `not_found` for the origin. */
+/** Returns the view of an origin's channel, and declares the channel if it does not exist. Throws `not_found` for the origin. */
 export async function ensureChannel(
   context: CommandContext,
   input: { origin: string; name: string; ownerId: number },
@@ -97,7 +97,7 @@ export async function removeChannel(
     { kind: 'channel-removed', origin: origin.name, view: view.name },
     { originId: origin.id, viewId: view.id },
   )
-  if (view.maker === 'client' && !isRuled(view) && !(await hasChannels(trx, view.id))) {
+  if (view.maker === 'client' && !hasRulesOrFreezes(view) && !(await hasChannels(trx, view.id))) {
     await closeView(trx, view.id, at)
     await context.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
   }

@@ -20,8 +20,8 @@ export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMI
   let left = limits.maxBytes
   request.removeAllListeners('newListener') // removes the listener of askBeforeSending: the body is no longer wanted
   request.unpipe()
-  request.on('data', (piece: Buffer) => {
-    left -= piece.length
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length
     if (left < 0) socket.destroy()
   })
   request.resume()

@@ -10,7 +10,7 @@ export type BodyPace = Pick<Limits, 'uploadIdleMs' | 'bodyGraceMs' | 'minBodyByt
  * Returns the body of a request, called `what` in errors, as a stream. It fails with `stalled` when nothing
  * arrives for a while, or when the whole takes longer than the grace period plus the time its bytes need at
  * the lowest rate; with `length_mismatch` when the client leaves early; and with whatever `take` throws,
- * which is called with the size of each piece.
+ * which is called with the size of each chunk.
  * The stream stands between the request and its reader because a reader that gives up destroys its source,
  * and destroying the request would lose the answer.
  */
@@ -26,14 +26,14 @@ export function incoming(
     else relay.destroy(new DepotError('stalled', `no data of ${what} arrived for ${pace.uploadIdleMs} ms`))
   }, pace.uploadIdleMs).unref() // does not delay the end of the process for a body that is never read
   const forgetPace = keepPace(source, relay, what, pace)
-  source.on('data', (piece: Buffer) => {
+  source.on('data', (chunk: Buffer) => {
     stall.refresh()
     if (relay.destroyed) return
     try {
-      take?.(piece.length)
+      take?.(chunk.length)
     } catch (error) {
       relay.destroy(
-        error instanceof Error ? error : new Error('a piece of the body was refused', { cause: error }),
+        error instanceof Error ? error : new Error('a chunk of the body was refused', { cause: error }),
       )
     }
   })
@@ -80,7 +80,7 @@ function keepPace(
     }, afterMs).unref()
   }
   look(bodyGraceMs)
-  source.on('data', (piece: Buffer) => (received += piece.length))
+  source.on('data', (chunk: Buffer) => (received += chunk.length))
   return () => clearTimeout(timer)
 }
 
@@ -94,12 +94,12 @@ export async function incomingText(
     ...pace
   }: BodyPace & { readonly maxBytes: number; readonly take?: (bytes: number) => void },
 ): Promise<string> {
-  const pieces: Buffer[] = []
+  const chunks: Buffer[] = []
   let size = 0
-  for await (const piece of incoming(source, what, pace, take) as AsyncIterable<Buffer>) {
-    size += piece.length
+  for await (const chunk of incoming(source, what, pace, take) as AsyncIterable<Buffer>) {
+    size += chunk.length
     if (size > maxBytes) throw new DepotError('too_large', `${what} is larger than ${maxBytes} bytes`)
-    pieces.push(piece)
+    chunks.push(chunk)
   }
-  return Buffer.concat(pieces).toString('utf8')
+  return Buffer.concat(chunks).toString('utf8')
 }

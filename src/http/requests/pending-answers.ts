@@ -67,7 +67,7 @@ function rateOf({ socket, begun, takenBefore }: Charge, now: number): number {
 }
 
 /**
- * Returns the bytes that the kernel has accepted. node:net counts a piece as written when it hands it over,
+ * Returns the bytes that the kernel has accepted. node:net counts a chunk as written when it hands it over,
  * but the rest of it waits in libuv.
  */
 function takenOf(

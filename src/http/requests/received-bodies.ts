@@ -23,7 +23,7 @@ export class ReceivedBodies {
   }
 
   /**
-   * Counts a piece of a request's body. Throws `overloaded` if there is no room. Small bodies may use the
+   * Counts a chunk of a request's body. Throws `overloaded` if there is no room. Small bodies may use the
    * whole limit, larger ones half of it. The only larger body is always accepted, so that each one eventually
    * finds room.
    */

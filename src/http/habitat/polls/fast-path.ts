@@ -25,7 +25,7 @@ interface Answered {
 
 /**
  * Answers polls directly from the socket, without the HTTP parser, routing and streams of node:http, at half
- * the cost. Each connection starts here and stays as long as each piece that arrives is one complete poll.
+ * the cost. Each connection starts here and stays as long as each chunk that arrives is one complete poll.
  * The first chunk that is not a simple poll hands the connection to node:http for good. Answers other than
  * 200, 304 or 404 (a wrong token, an internal error) are handed over, too, because errors are formatted in
  * only one place.
@@ -67,23 +67,23 @@ export class FastPath {
     let hasEnded = false
     const sendLater = async (request: PollRequest, reply: Promise<Answered>, begun: number) => {
       this.#busy.add(socket)
-      socket.pause() // keeps the order of later pieces
+      socket.pause() // keeps the order of later chunks
       const known = await reply.finally(() => this.#busy.delete(socket))
       if (socket.destroyed) return
       this.#send(socket, hasEnded ? { ...request, isLast: true } : request, known, begun)
       if (!socket.writableNeedDrain) socket.resume()
     }
-    const onData = (piece: Buffer) => {
+    const onData = (chunk: Buffer) => {
       const begun = performance.now()
-      const request = this.#isStopping ? undefined : parsePollRequest(piece)
-      if (request === undefined) return handOver(piece)
+      const request = this.#isStopping ? undefined : parsePollRequest(chunk)
+      if (request === undefined) return handOver(chunk)
       try {
         const reply = this.#reply(request)
-        if (reply === undefined) return handOver(piece)
+        if (reply === undefined) return handOver(chunk)
         if (!(reply instanceof Promise)) return this.#send(socket, request, reply, begun)
-        void sendLater(request, reply, begun).catch(() => (socket.destroyed ? undefined : handOver(piece)))
+        void sendLater(request, reply, begun).catch(() => (socket.destroyed ? undefined : handOver(chunk)))
       } catch {
-        handOver(piece)
+        handOver(chunk)
       }
     }
     const onEnd = () => {
@@ -96,7 +96,7 @@ export class FastPath {
       this.#sockets.delete(socket)
       this.#busy.delete(socket)
     }
-    const handOver = (piece: Buffer) => {
+    const handOver = (chunk: Buffer) => {
       this.#sockets.delete(socket)
       socket.setTimeout(0)
       socket
@@ -108,11 +108,11 @@ export class FastPath {
       this.#handOver.call(this.#server, socket)
       if (hasEnded) {
         // The stream has ended, so nothing can be put back.
-        socket.emit('data', piece)
+        socket.emit('data', chunk)
         socket.emit('end')
         return
       }
-      socket.unshift(piece)
+      socket.unshift(chunk)
       socket.resume()
     }
     this.#sockets.add(socket)

@@ -15,8 +15,7 @@ export interface PollRequest {
 /** Longer requests are not parsed here; polls are a few hundred bytes. */
 const MAX_HEAD_BYTES = 2_048
 
-// Matches a GET of HTTP/1.1 without a body, in its usual form (RFC 9112). Unusual forms are left to
-// node:http.
+// Matches a GET of HTTP/1.1 without a body, in its usual form (RFC 9112). Unusual forms are left to node:http.
 const REQUEST = /^GET (\/v1\/[!-~]{1,1000}) HTTP\/1\.1\r\n((?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n)+)\r\n$/
 
 const SEGMENT = '([\\w.@+~:-]+)'
@@ -39,12 +38,12 @@ const UNSUPPORTED_HEADERS = new Set([
 ])
 
 /**
- * Parses a poll. Returns `undefined` unless the piece is exactly one complete poll. node:http would parse
- * every accepted piece in the same way.
+ * Parses a poll. Returns `undefined` unless the chunk is exactly one complete poll. node:http would parse
+ * every accepted chunk in the same way.
  */
-export function parsePollRequest(piece: Buffer): PollRequest | undefined {
-  if (piece.length > MAX_HEAD_BYTES) return undefined
-  const [, url = '', head = ''] = REQUEST.exec(piece.toString('latin1')) ?? []
+export function parsePollRequest(chunk: Buffer): PollRequest | undefined {
+  if (chunk.length > MAX_HEAD_BYTES) return undefined
+  const [, url = '', head = ''] = REQUEST.exec(chunk.toString('latin1')) ?? []
   if (url === '') return undefined
   const path = readPath(url)
   if (path === undefined) return undefined
@@ -74,7 +73,8 @@ function readPath(url: string): (PollPath & Pick<Poll, 'target'>) | undefined {
     : { view, channel, origin, name, version, release: last, target }
 }
 
-interface Read {
+/** The headers that affect a poll. */
+interface PollHeaders {
   host?: string
   connection?: string
   authorization?: string
@@ -86,8 +86,8 @@ interface Read {
  * Reads the headers that affect a poll. Returns `undefined` if one of them is repeated or a header is
  * unsupported.
  */
-function readHeaders(head: string): Read | undefined {
-  const read: Read = {}
+function readHeaders(head: string): PollHeaders | undefined {
+  const headers: PollHeaders = {}
   for (let at = 0; at < head.length;) {
     const colon = head.indexOf(':', at)
     const end = head.indexOf('\r\n', colon)
@@ -100,11 +100,11 @@ function readHeaders(head: string): Read | undefined {
       name === 'user-agent' ||
       name === 'if-none-match'
     ) {
-      if (read[name] !== undefined) return undefined
-      read[name] = head.slice(colon + 1, end).trim()
+      if (headers[name] !== undefined) return undefined
+      headers[name] = head.slice(colon + 1, end).trim()
     } else if (UNSUPPORTED_HEADERS.has(name)) {
       return undefined
     }
   }
-  return read
+  return headers
 }
