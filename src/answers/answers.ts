@@ -154,12 +154,13 @@ export class Answers implements Subscriber {
     const pointer = this.#pointers.get(view)?.get(line)
     if (pointer === undefined) return undefined
     if (audience.seesAll || audience.origins.includes(origin))
-      return this.#follow(question, pointer, UNRESTRICTED_AUDIENCE)
-    if (!this.#publicPointers.isRestricted(line)) return this.#follow(question, pointer, PUBLIC_AUDIENCE)
+      return this.#resolvePointer(question, pointer, UNRESTRICTED_AUDIENCE)
+    if (!this.#publicPointers.isRestricted(line))
+      return this.#resolvePointer(question, pointer, PUBLIC_AUDIENCE)
     const publicPointer = this.#publicPointers.find(view, line)
     if (publicPointer instanceof Promise)
-      return publicPointer.then((found) => found && this.#follow(question, found, PUBLIC_AUDIENCE))
-    return publicPointer && this.#follow(question, publicPointer, PUBLIC_AUDIENCE)
+      return publicPointer.then((found) => found && this.#resolvePointer(question, found, PUBLIC_AUDIENCE))
+    return publicPointer && this.#resolvePointer(question, publicPointer, PUBLIC_AUDIENCE)
   }
 
   /** Reports whether {@link latest} would find a release. Returns a promise only if the answer is not in memory. */
@@ -271,7 +272,7 @@ export class Answers implements Subscriber {
     }
   }
 
-  #follow(
+  #resolvePointer(
     question: LatestQuestion,
     pointer: Pointer,
     audience: Audience,

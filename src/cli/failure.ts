@@ -11,7 +11,7 @@ export function describeFailure(error: unknown): string {
 }
 
 /** Sentences for system errors, by Node's code (nodejs.org/api/errors.html, common system errors). */
-const SYSTEM: Readonly<Record<string, (path: string) => string>> = {
+const SYSTEM_SENTENCES: Readonly<Record<string, (path: string) => string>> = {
   ENOENT: (path) => `there is no ${path}`,
   EEXIST: (path) => `${path} already exists`,
   EISDIR: (path) => `${path} is a folder; a file is expected`,
@@ -34,7 +34,7 @@ function sentenceFor(error: unknown): string | undefined {
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return undefined
   const { code } = error
   const path = 'path' in error && typeof error.path === 'string' ? error.path : undefined
-  const describe = SYSTEM[code]
+  const describe = SYSTEM_SENTENCES[code]
   if (describe !== undefined) return describe(path ?? 'a file')
   const database = describeDatabaseError(code)
   if (database !== undefined) return database

@@ -20,12 +20,12 @@ export class Progress implements Reporter {
     this.#what = what
     this.#total = total
     this.#done = 0
-    if (total !== 0) this.#show({ evenInFile: true })
+    if (total !== 0) this.#show({ inLog: true })
   }
 
   advance(): void {
     this.#done += 1
-    this.#show({ evenInFile: this.#done % ITEMS_PER_LINE === 0 })
+    this.#show({ inLog: this.#done % ITEMS_PER_LINE === 0 })
   }
 
   fail(what: string, why: string): void {
@@ -50,11 +50,12 @@ export class Progress implements Reporter {
     if (this.#out.isTTY === true) this.#show()
   }
 
-  #show({ evenInFile = false } = {}): void {
+  /** Redraws the line on a terminal. Elsewhere, prints a line if `inLog` is true. */
+  #show({ inLog = false } = {}): void {
     const count = this.#done === 0 && this.#total === undefined ? '' : ` ${this.#done}`
     const total = this.#total === undefined ? '' : ` of ${this.#total}`
     const line = `${this.#what}${count}${total}`
     if (this.#out.isTTY === true) this.#out.write(`\r${line}\u001B[K`)
-    else if (evenInFile) this.#out.write(`${line}\n`)
+    else if (inLog) this.#out.write(`${line}\n`)
   }
 }

@@ -18,8 +18,8 @@ export const verify: Subcommand = {
   summary:
     'check the ledger, and that views, rows and files match it; if anything differs, the exit code is 1',
   details: [
-    'Can run beside a server, and reads one state of the database. Write down the head it prints: while the ledger has that hash',
-    'at that sequence number, no earlier entry was changed.',
+    'Can run beside a server, and reads one state of the database. Write down the head that is printed: while the ledger has that',
+    'hash at that sequence number, no earlier entry was changed.',
     'Checks that the file of each package exists and has the right size; --bytes also reads the files and checks their checksums.',
     'Lists files that no release needs. The depot deletes them by itself.',
   ],
@@ -33,8 +33,8 @@ export const verify: Subcommand = {
     const files = await readDepot(config, (db) => verifyFiles(db, storageOf(config), values.bytes))
     console.log(
       values.json
-        ? JSON.stringify({ ...toJson(ledger), ...blobsToJson(files, values.bytes) }, undefined, 2)
-        : [toText(ledger), blobsToText(files, values.bytes)].join('\n\n'),
+        ? JSON.stringify({ ...ledgerToJson(ledger), ...blobsToJson(files, values.bytes) }, undefined, 2)
+        : [ledgerToText(ledger), blobsToText(files, values.bytes)].join('\n\n'),
     )
     const count = ledger.findingCount + files.damagedCount
     if (count > 0) throw new DepotDiffers(count)
@@ -59,7 +59,7 @@ class DepotDiffers extends Error {
   }
 }
 
-function toText({ findings, findingCount, head, ...counts }: Verification): string {
+function ledgerToText({ findings, findingCount, head, ...counts }: Verification): string {
   const { entries, promotions, views, members, pointers } = counts
   const summary = formatColumns(
     ['ENTRIES', 'PROMOTIONS', 'VIEWS', 'MEMBERSHIPS', 'POINTERS'],
@@ -124,7 +124,7 @@ function blobsToJson(
   }
 }
 
-function toJson({ findings, findingCount, head, ...counts }: Verification): object {
+function ledgerToJson({ findings, findingCount, head, ...counts }: Verification): object {
   const { entries, promotions, views, members, pointers } = counts
   return {
     agrees: findingCount === 0,

@@ -88,8 +88,8 @@ export const requirements: Requirements = {
 
   promote: (caller, input) => expectPromoterOfAll(caller, input),
   demote: (caller, input) => expectPromoterOfAll(caller, input),
-  promoteAll: (caller, { origin, target }) => expectPromoter(caller, origin, target),
-  demoteAll: (caller, { origin, target }) => expectPromoter(caller, origin, target),
+  promoteAll: (caller, { origin, view }) => expectPromoter(caller, origin, view),
+  demoteAll: (caller, { origin, view }) => expectPromoter(caller, origin, view),
   declareChannel: (caller, { origin, name }) => expectPromoter(caller, origin, name),
   removeChannel: (caller, { origin, name }) => expectPromoter(caller, origin, name),
 

@@ -6,7 +6,7 @@ import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import { listEntries } from '../ledger/ledger-store.ts'
 import type { SecretBox } from '../origins/secret-box.ts'
 import type { DeliveryLog } from './delivery-log.ts'
-import type { Connections } from '../webhooks/connections.ts'
+import type { ConcurrencyLimit } from '../webhooks/concurrency-limit.ts'
 import { bodyOf, outgoing } from '../webhooks/outgoing.ts'
 import { advance, afterAttempt, msUntilAttempt } from '../webhooks/progress.ts'
 import type { Progress } from '../webhooks/progress.ts'
@@ -28,7 +28,7 @@ export interface DeliveryContext {
   readonly secrets: SecretBox
   readonly log: Logger
   readonly sendOptions: SendOptions & { random(): number }
-  readonly connections: Connections
+  readonly connections: ConcurrencyLimit
   readonly deliveryLog: DeliveryLog
   /** Returns the sequence number of the last committed entry. */
   head(): number
@@ -119,7 +119,7 @@ export class WebhookDelivery {
     if (wait > 0) await this.#sleep(wait)
     const entry = await this.#findNext()
     if (entry === undefined) return this.#waitForEntry()
-    await this.#context.connections.during(() => this.#deliver(entry))
+    await this.#context.connections.run(() => this.#deliver(entry))
   }
 
   /**

@@ -9,7 +9,7 @@ import type { LedgerEntry } from '../ledger/entry.ts'
 import { findHead } from '../ledger/ledger-store.ts'
 import { AddressRules, hostOf } from '../text/address-ranges.ts'
 import { DeliveryLog } from './delivery-log.ts'
-import { Connections } from '../webhooks/connections.ts'
+import { ConcurrencyLimit } from '../webhooks/concurrency-limit.ts'
 import { WebhookDelivery } from './webhook-delivery.ts'
 import type { DeliveryContext, CommittedEvent } from './webhook-delivery.ts'
 import { outgoing } from '../webhooks/outgoing.ts'
@@ -85,7 +85,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
       secrets: depot.secrets,
       log: depot.log,
       sendOptions: { ...options, now: depot.now, rules: new AddressRules(depot.config.webhookNetworks) },
-      connections: new Connections(MAX_CONNECTIONS),
+      connections: new ConcurrencyLimit(MAX_CONNECTIONS),
       deliveryLog: new DeliveryLog(depot.writer, depot.log, options.after),
       head: () => this.#head,
       onReceipt: (receipt) => {
@@ -154,7 +154,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
   async ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }> {
     const { sendOptions, secrets, connections } = this.#context
     const id = `${messageId(webhook.key, 0)}_ping_${randomBytes(8).toString('hex')}`
-    const receipt = await connections.during(() => {
+    const receipt = await connections.run(() => {
       const at = sendOptions.now()
       const body = JSON.stringify({
         sequence: null,

@@ -9,7 +9,7 @@ export interface PastRule {
   readonly rule: ViewRule
   /** The first revision under the next rule. */
   readonly until: number
-  /** The view was closed, and opened again under the next rule, so that no revision set it. */
+  /** Whether the view was closed and opened again under the next rule. Then no revision set the next rule. */
   readonly isReopened?: true
 }
 
@@ -29,21 +29,21 @@ export function periodsOf({
   rule,
   pastRules,
 }: Rules): { rule: ViewRule; from: number; until: number | undefined }[] {
-  const begins = [0, ...pastRules.map(({ until }) => until)]
-  return [...pastRules.map((past) => past.rule), rule].map((its, index) => ({
-    rule: its,
-    from: begins[index] ?? 0,
-    until: begins[index + 1],
+  const starts = [0, ...pastRules.map(({ until }) => until)]
+  return [...pastRules.map((past) => past.rule), rule].map((ruleOfPeriod, index) => ({
+    rule: ruleOfPeriod,
+    from: starts[index] ?? 0,
+    until: starts[index + 1],
   }))
 }
 
-/** Returns the past rules of a view once another rule holds from a revision on. */
+/** Returns the past rules of a view whose next rule holds from the revision `next.from` on. */
 export function withNextRule(
   { rule, pastRules }: Rules,
   next: { rule: ViewRule; from: number; isReopened?: boolean },
 ): readonly PastRule[] {
   const { from, isReopened = false } = next
-  // Before its first revision a view has no past to read.
+  // A view without revisions has no past.
   if (isReopened && (next.rule === rule || from === 1)) return pastRules
   return [...pastRules, { rule, until: from, ...(isReopened && { isReopened }) }]
 }

@@ -204,7 +204,7 @@ test('bulk moves, channels, plans, rollbacks and previews read ahead too', async
   t.match(
     await run({
       kind: 'promoteAll',
-      input: { origin: 'bulk', source: 'unstable', target: 'bulk-1', ownerId: 1 },
+      input: { origin: 'bulk', source: 'unstable', view: 'bulk-1', ownerId: 1 },
       actor,
     }),
     { isChanged: true, revision: 1 },
@@ -212,7 +212,7 @@ test('bulk moves, channels, plans, rollbacks and previews read ahead too', async
   t.match(
     await run({
       kind: 'promoteAll',
-      input: { origin: 'bulk', source: 'unstable', target: 'bulk-2', ownerId: 1 },
+      input: { origin: 'bulk', source: 'unstable', view: 'bulk-2', ownerId: 1 },
       actor,
     }),
     { isChanged: true },
@@ -220,7 +220,7 @@ test('bulk moves, channels, plans, rollbacks and previews read ahead too', async
   t.match(
     await run({
       kind: 'demoteAll',
-      input: { origin: 'bulk', source: 'bulk-2', target: 'bulk-1', ownerId: 1 },
+      input: { origin: 'bulk', source: 'bulk-2', view: 'bulk-1', ownerId: 1 },
       actor,
     }),
     { isChanged: true, revision: 2 },

@@ -40,7 +40,7 @@ test('counts follow every change, and pages together are the whole list', async 
         })
       else if (act < 0.95) await depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR })
       else {
-        const bulk = { origin: 'acme', source: 'unstable', target: view, ownerId: 1 }
+        const bulk = { origin: 'acme', source: 'unstable', view, ownerId: 1 }
         await depot.writer.submit({ kind: 'promoteAll', input: bulk, actor: ACTOR })
       }
     }

@@ -46,7 +46,7 @@ export async function moveAtRandom(
       const kind = random() < 0.5 ? 'promoteAll' : 'demoteAll'
       return started.depot.writer.submit({
         kind,
-        input: { origin: 'acme', source: 'acceptance', target: view, ownerId: 1 },
+        input: { origin: 'acme', source: 'acceptance', view, ownerId: 1 },
         actor: ACTOR,
       })
     }

@@ -2,7 +2,7 @@ import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { ensureChannel } from './channel.ts'
-import { listMembersOfOrigin, filterMembers } from '../../revisions/member-store.ts'
+import { listMembersOfOrigin, onlyMembers } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
@@ -10,10 +10,11 @@ import { findView } from '../../revisions/view-store.ts'
 
 export interface BulkInput {
   readonly origin: string
-  /** The view whose members are promoted or demoted. */
+  /** The view whose members are promoted or demoted. A view that does not exist counts as empty. */
   readonly source: string
-  readonly target: string
-  /** The owner of the channel `target`, if it is created. */
+  /** The view to change. */
+  readonly view: string
+  /** The owner of the origin's channel of the changed view, if the channel is created. */
   readonly ownerId: number
 }
 
@@ -24,17 +25,17 @@ export interface BulkOutcome {
 }
 
 /**
- * Promotes all releases of an origin in one view, for every target, to another view, which is created if absent (habitat-today.md 6,
- * Channels). Makes one promotion, in an order that keeps `latest` of the source under the rule `promoted`. An absent source counts as
- * empty. Throws `invalid_request` for the views and `not_found` for the origin.
+ * Promotes all releases of an origin in one view to another view, in one promotion (habitat-today.md 6, Channels). Creates the view if it
+ * does not exist. Under the rule `promoted`, `latest` then answers what it answers in the source. Throws `invalid_request` for the views
+ * and `not_found` for the origin.
  */
 export async function promoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
-  expectBulkAllowed(input, input.target === UNSTABLE)
-  const { target, releases } = await readSourceAndTarget(context, input)
-  if (releases.length === 0) return unchanged(target)
+  expectBulkAllowed(input, [input.view])
+  const { changing, releases } = await readSourceAndView(context, input)
+  if (releases.length === 0) return unchanged(changing)
   const { view, revision, isChanged } = await changeMembers(
     context,
-    target,
+    changing,
     { joining: releases.map((release) => ({ release })), leaving: [] },
     { act: 'promote', cause: 'bulk', by: context.caller },
   )
@@ -43,42 +44,43 @@ export async function promoteAll(context: CommandContext, input: BulkInput): Pro
 
 /** Demotes all releases of an origin in one view from another view. Throws like {@link promoteAll}. */
 export async function demoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
-  expectBulkAllowed(input, input.target === UNSTABLE || input.source === UNSTABLE)
-  const { target, releases } = await readSourceAndTarget(context, input)
-  const members = await context.read(`members of ${target.name}`, { views: [target.name] }, (db) =>
-    filterMembers(db, target, releases),
+  expectBulkAllowed(input, [input.view, input.source])
+  const { changing, releases } = await readSourceAndView(context, input)
+  const members = await context.read(`members of ${changing.name}`, { views: [changing.name] }, (db) =>
+    onlyMembers(db, changing, releases),
   )
-  if (members.length === 0) return unchanged(target)
+  if (members.length === 0) return unchanged(changing)
   const { view, revision, isChanged } = await changeMembers(
     context,
-    target,
+    changing,
     { joining: [], leaving: members },
     { act: 'demote', cause: 'bulk', by: context.caller },
   )
   return { view, revision, isChanged }
 }
 
-function expectBulkAllowed({ source, target }: BulkInput, isUnstable: boolean): void {
-  if (source === target) throw new DepotError('invalid_request', `${source} cannot be moved into itself`)
-  if (isUnstable)
+/** Checks that the views differ, and that none of `changeable` is `unstable`. */
+function expectBulkAllowed({ source, view }: BulkInput, changeable: readonly string[]): void {
+  if (source === view) throw new DepotError('invalid_request', `${source} cannot be moved into itself`)
+  if (changeable.includes(UNSTABLE))
     throw new DepotError(
       'invalid_request',
       `${UNSTABLE} holds every release: releases cannot be moved from or to it in bulk`,
     )
 }
 
-/** Reads the source's releases, and finds or creates the target. */
-async function readSourceAndTarget(
+/** Returns the view to change, which is created if it does not exist, and the origin's releases in the source. */
+async function readSourceAndView(
   context: CommandContext,
-  { origin, source, target, ownerId }: BulkInput,
-): Promise<{ target: View; releases: ViewRelease[] }> {
+  { origin, source, view, ownerId }: BulkInput,
+): Promise<{ changing: View; releases: ViewRelease[] }> {
   const { id } = await getOrigin(context.trx, origin)
   const from = await findView(context.trx, source)
   const releases =
     from === undefined
       ? []
       : await context.read(`members of ${source}`, { views: [] }, (db) => listMembersOfOrigin(db, from, id))
-  return { target: await ensureChannel(context, { origin, name: target, ownerId }), releases }
+  return { changing: await ensureChannel(context, { origin, name: view, ownerId }), releases }
 }
 
 function unchanged({ name, revision }: View): BulkOutcome {

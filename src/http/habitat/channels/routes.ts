@@ -118,13 +118,13 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
   const moveAll =
     (kind: 'promoteAll' | 'demoteAll') => async (request: HabitatRequest, reply: FastifyReply) => {
       const { origin, channel: source } = request.params
-      const target = query(request, 'channel') ?? ''
-      request.subject = `all of ${origin} in ${source}, ${target}`
-      const session = mayChange(request, target)
-      if (target === '') throw new DepotError('invalid_request', 'the destination channel is missing')
+      const view = query(request, 'channel') ?? ''
+      request.subject = `all of ${origin} in ${source}, ${view}`
+      const session = mayChange(request, view)
+      if (view === '') throw new DepotError('invalid_request', 'the destination channel is missing')
       const outcome = await depot.writer.submit({
         kind,
-        input: { origin, source, target, ownerId: session.accountId },
+        input: { origin, source, view, ownerId: session.accountId },
         actor: actorOf(request, 'habitat'),
       })
       return reply.headers(movedHeaders(outcome)).send()

@@ -1,5 +1,5 @@
-/** Limits how many functions run at once. The others wait in order. */
-export class Connections {
+/** Limits the number of functions that run at the same time. Further functions wait in order. */
+export class ConcurrencyLimit {
   readonly #waiting: (() => void)[] = []
   #free: number
 
@@ -7,7 +7,7 @@ export class Connections {
     this.#free = max
   }
 
-  async during<T>(act: () => Promise<T>): Promise<T> {
+  async run<T>(act: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
     try {
