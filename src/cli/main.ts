@@ -42,23 +42,7 @@ export async function main(args: readonly string[]): Promise<number> {
   )
   const name = Object.keys(SUBCOMMANDS).find((known) => startsWith(words, known))
   const load = name === undefined ? undefined : SUBCOMMANDS[name]
-  if (name === undefined || load === undefined) {
-    const group = Object.keys(SUBCOMMANDS).filter(
-      (known) => words.length === 1 && known.startsWith(`${words[0]} `),
-    )
-    if (isHelp && (words.length === 0 || group.length > 0)) {
-      console.log(await helpForAll(words.length === 0 ? undefined : group))
-      return 0
-    }
-    console.error(
-      first === undefined
-        ? await helpForAll()
-        : group.length > 0
-          ? await helpForAll(group)
-          : `hart-depot: ${unknownCommand(words)}`,
-    )
-    return 2
-  }
+  if (name === undefined || load === undefined) return reportNoSubcommand(words, isHelp)
   const subcommand = await load()
   if (isHelp) {
     console.log(helpFor(name, subcommand))
@@ -75,6 +59,24 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error(`hart-depot: ${error.message}; usage: hart-depot ${name} ${subcommand.usage}`.trimEnd())
     return 2
   }
+}
+
+/**
+ * Prints the help for all subcommands or for a group such as `token`, or that there is no such subcommand. Returns the exit code, which is
+ * 0 if the user asked for help.
+ */
+async function reportNoSubcommand(words: readonly string[], isHelp: boolean): Promise<number> {
+  const group = Object.keys(SUBCOMMANDS).filter(
+    (known) => words.length === 1 && known.startsWith(`${words[0]} `),
+  )
+  if (words.length > 0 && group.length === 0) {
+    console.error(`hart-depot: ${unknownCommand(words)}`)
+    return 2
+  }
+  const help = await helpForAll(words.length === 0 ? undefined : group)
+  if (isHelp) console.log(help)
+  else console.error(help)
+  return isHelp ? 0 : 2
 }
 
 function startsWith(words: readonly string[], name: string): boolean {

@@ -33,10 +33,12 @@ export interface Document extends Json {
   components: Json & { schemas: Record<string, Json>; responses?: Record<string, Response> }
 }
 
-/** The codes that every operation may answer. */
-const EVERYWHERE = ['invalid_request', 'unauthenticated', 'too_many_attempts', 'overloaded'] as const
-const OF_BODIES = ['too_large', 'length_mismatch', 'stalled'] as const
-const OF_CHANGES = ['storage_full', 'shutting_down'] as const
+/** The error codes of every operation. */
+const CODES_OF_ALL = ['invalid_request', 'unauthenticated', 'too_many_attempts', 'overloaded'] as const
+/** Further codes of operations with a body. */
+const CODES_OF_BODIES = ['too_large', 'length_mismatch', 'stalled'] as const
+/** Further codes of operations that change something. */
+const CODES_OF_CHANGES = ['storage_full', 'shutting_down'] as const
 
 /** Completes a document in place. */
 export function completeDocument(document: Document): void {
@@ -63,7 +65,7 @@ export function completeDocument(document: Document): void {
 
 /**
  * The library makes two schemas of each named shape: `Name` for answers, and `NameInput` for requests, in which fields with a
- * default are optional. Keeps the ones in use, under the name of the shape where only one is or both are the same.
+ * default are optional. Removes unused schemas. If only `NameInput` is used, or if both are equal, one schema `Name` remains.
  */
 function nameShapes(document: Document): void {
   const { schemas } = document.components
@@ -81,7 +83,7 @@ function nameShapes(document: Document): void {
   rewriteReferences(document, names)
 }
 
-/** A body that may be null may be absent. */
+/** Makes a body optional that may be null. */
 function allowNoBody({ requestBody }: Operation): void {
   if (requestBody === undefined) return
   for (const media of Object.values(requestBody.content)) {
@@ -122,7 +124,7 @@ function rewriteReferences(value: unknown, names: ReadonlyMap<string, string>): 
   }
 }
 
-/** Takes the examples out of the schemas, by the name of their shape. */
+/** Removes the examples from the schemas, and returns them by the name of their shape. */
 function takeExamples(schemas: Record<string, Json>): Record<string, unknown> {
   const taken: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(schemas)) {
@@ -149,20 +151,20 @@ function showExamples(operation: Operation, examples: Readonly<Record<string, un
     if (status.startsWith('2') && 'description' in response) show(response.content, answer)
 }
 
-/** Adds the error statuses of an operation. Each combination of codes is one response in `responses`. */
+/** Adds the error statuses of an operation. `responses` gets one response for each combination of codes. */
 function addProblems(operation: Operation, method: string, responses: Record<string, Response>): void {
   const isChange = method !== 'get'
   const codes = new Set<ErrorCode>([
-    ...EVERYWHERE,
-    ...(operation.requestBody === undefined ? [] : OF_BODIES),
-    ...(isChange ? OF_CHANGES : []),
+    ...CODES_OF_ALL,
+    ...(operation.requestBody === undefined ? [] : CODES_OF_BODIES),
+    ...(isChange ? CODES_OF_CHANGES : []),
     ...(operation['x-errors'] ?? []),
   ])
-  for (const [status, those] of Map.groupBy([...codes].toSorted(), apiStatus)) {
-    const name = those
+  for (const [status, codesOfStatus] of Map.groupBy([...codes].toSorted(), apiStatus)) {
+    const name = codesOfStatus
       .map((code) => code.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase()))
       .join('Or')
-    responses[name] ??= problemOf(those.map((code) => `\`${code}\``).join(', '))
+    responses[name] ??= problemOf(codesOfStatus.map((code) => `\`${code}\``).join(', '))
     operation.responses[status] = { $ref: `#/components/responses/${name}` }
   }
   responses['Internal'] ??= problemOf('`internal`')

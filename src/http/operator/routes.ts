@@ -43,7 +43,7 @@ export async function operatorRoutes(
     routes: readonly RouteOptions[]
   },
 ): Promise<void> {
-  /** Made when it is first requested, because its modules would make each start slower. */
+  /** Generated at the first request: the modules that it needs would slow down each start. */
   let document: Promise<string> | undefined
   app.addHook('onSend', (_request, reply, _payload, done) => {
     reply.header('cache-control', 'no-store')

@@ -9,11 +9,9 @@ export interface DrainLimits {
 const LIMITS: DrainLimits = { maxBytes: 64 * 1024 * 1024, maxMs: 10_000 }
 
 /**
- * Lets a client that is still sending receive the answer. Closing a connection with unread bytes resets it
- * and loses the answer; reading all of a refused upload could take forever. So the rest of the body is read
- * and discarded. Once the answer is sent, our side is closed, and the connection ends when the client closes
- * its side, has sent everything, or reaches a limit (RFC 9112 9.6). The answer should say `Connection:
- * close`.
+ * Lets a client that is still sending receive the answer. If a connection is closed with unread bytes, it is reset and the answer is lost.
+ * So the rest of the body is read and discarded, within limits. After the answer, the depot closes its side; the connection ends when the
+ * client closes the other side, has sent everything, or reaches a limit (RFC 9112 9.6). The answer should have `Connection: close`.
  */
 export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMITS): void {
   const { socket } = request
@@ -37,14 +35,14 @@ export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMI
 }
 
 /**
- * Sends `100 Continue` only when a handler starts to read the body, so that a refused client sends nothing.
- * By itself node:http sends it at once.
+ * Sends `100 Continue` only when a handler starts to read the body, so that a refused client sends no body. node:http would send it
+ * immediately.
  */
 export function askBeforeSending(server: Server): void {
   server.on('checkContinue', (request, response) => {
-    request.on('newListener', function goOn(event: string | symbol) {
+    request.on('newListener', function continueOnRead(event: string | symbol) {
       if (event !== 'data' && event !== 'readable') return
-      request.off('newListener', goOn)
+      request.off('newListener', continueOnRead)
       response.writeContinue()
     })
     server.emit('request', request, response)
