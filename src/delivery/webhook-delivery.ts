@@ -36,11 +36,11 @@ export interface DeliveryContext {
 }
 
 const MAX_PAGE_SIZE = 100
-/** The maximum number of sequence numbers that a page covers, including entries of other kinds, which do not count as entries of the page. */
+/** The maximum length of the range of sequence numbers that one page is read from. Most entries in it may be of other kinds. */
 const MAX_SEQUENCE_SPAN = 1_000
 const RETRY_MS = 60_000
 const LOG_FULL_MS = 1_000
-/** The number of skipped entries after which the position is stored. A restart examines at most so many again. */
+/** The number of skipped entries after which the position is stored. A restart examines at most this many entries again. */
 const LOG_EVERY = 1_000
 
 /**

@@ -3,8 +3,8 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { DepotError } from '../errors.ts'
 
-const OTHERS = 0o007
-const GROUP = 0o070
+const ACCESS_OF_OTHERS = 0o007
+const ACCESS_OF_GROUP = 0o070
 const MAX_BYTES = 4096
 
 /**
@@ -17,12 +17,12 @@ export async function readSecretFile(path: string, log: Logger): Promise<string 
   if (file === undefined) return undefined
   try {
     const { mode, size } = await file.stat()
-    if ((mode & OTHERS) !== 0)
+    if ((mode & ACCESS_OF_OTHERS) !== 0)
       throw new DepotError(
         'invalid_request',
         `every user of this machine may read the secret in ${path}: chmod 600 ${path}`,
       )
-    if ((mode & GROUP) !== 0)
+    if ((mode & ACCESS_OF_GROUP) !== 0)
       log.warn(
         { file: path },
         `the group of the file may read the secret in it: chmod 600 ${path}, unless only the depot is in that group`,

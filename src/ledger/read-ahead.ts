@@ -9,7 +9,7 @@ import type { LedgerEntry, LedgerEvent } from './entry.ts'
 export interface Basis {
   /** Any change of these views invalidates the result. */
   readonly views: readonly string[]
-  /** A release that leaves one of these views invalidates the result. */
+  /** A member that leaves one of these views invalidates the result. */
   readonly membersOf?: readonly string[]
 }
 

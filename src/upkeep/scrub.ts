@@ -25,7 +25,7 @@ interface Dependencies {
 type Pace = (bytes: number) => Promise<void>
 
 const ACTOR = { client: 'hart-depot', door: 'depot' } as const
-/** Opening a blob counts as reading so many bytes, so that many small blobs are read slowly, too. */
+/** Opening a blob counts as reading this many bytes, so that small blobs are read slowly, too. */
 const OPEN_BYTES = 64 * 1024
 const ROWS_IN_A_PAGE = 100
 /** The time from the start of one pass to the start of the next. */

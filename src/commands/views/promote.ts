@@ -204,7 +204,7 @@ export async function expectStillAllowed(
   if (hidden.size > 0)
     throw new DepotError(
       'forbidden',
-      `this change was made, and names releases that ${caller.accountName} may no longer see`,
+      `the change was made, but it names releases that ${caller.accountName} may no longer see`,
     )
 }
 

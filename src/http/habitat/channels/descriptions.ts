@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MOVED, NOT_FOUND, REFUSED, empty, json, pages } from '../conventions/describing.ts'
+import { PROMOTED, NOT_FOUND, REFUSED, empty, json, pages } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
 import { Ident } from '../conventions/shapes.ts'
 import { FOUND } from '../packages/descriptions.ts'
@@ -48,12 +48,12 @@ export const CHANNEL_ROUTES: Readonly<Record<string, Description>> = {
   'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/promote': {
     summary: 'Promotes a release',
     query: ['target'],
-    answers: { ...MOVED, ...REFUSED, ...NOT_FOUND },
+    answers: { ...PROMOTED, ...REFUSED, ...NOT_FOUND },
   },
   'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/demote': {
     summary: 'Demotes a release',
     query: ['target'],
-    answers: { ...MOVED, 400: empty('the release is not in the channel'), ...REFUSED, ...NOT_FOUND },
+    answers: { ...PROMOTED, 400: empty('the release is not in the channel'), ...REFUSED, ...NOT_FOUND },
   },
   'GET /events': {
     summary: 'Promotions and demotions of single releases, newest first',

@@ -127,7 +127,7 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
         input: { origin, source, view, ownerId: session.accountId },
         actor: actorOf(request, 'habitat'),
       })
-      return reply.headers(movedHeaders(outcome)).send()
+      return reply.headers(promotionHeaders(outcome)).send()
     }
   app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))
   app.put(`${mount}/channels/:origin/:channel/pkgs/demote`, moveAll('demoteAll'))
@@ -157,10 +157,10 @@ export async function targetToPromote(
 
 /** Replies with an empty 200. The headers describe the outcome. */
 export function replyPromotion(reply: FastifyReply, outcome: BulkOutcome, target: Target): FastifyReply {
-  return reply.headers({ ...movedHeaders(outcome), 'depot-target': target }).send()
+  return reply.headers({ ...promotionHeaders(outcome), 'depot-target': target }).send()
 }
 
-function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {
+function promotionHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {
   return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
 }
 

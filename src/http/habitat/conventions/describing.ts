@@ -56,7 +56,7 @@ export const pages = (item: z.ZodType) => ({
 
 export const NOT_FOUND = { 404: empty('not found, or not visible to the caller') }
 export const REFUSED = { 401: empty('no token or an invalid one'), 403: empty('not allowed for this token') }
-export const MOVED = {
+export const PROMOTED = {
   200: empty(
     'success, also if nothing changed. The headers Depot-View, Depot-Revision, Depot-Target and Depot-Changed have the details',
   ),

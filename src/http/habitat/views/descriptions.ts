@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MOVED, NOT_FOUND, REFUSED, json } from '../conventions/describing.ts'
+import { PROMOTED, NOT_FOUND, REFUSED, json } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
 
 // Describes the routes of views for openapi.yaml.
@@ -13,6 +13,6 @@ export const VIEW_ROUTES: Readonly<Record<string, Description>> = {
   'POST /views/:view/pkgs/:origin/:name/:version/:release/promote': {
     summary: 'Promotes a release into a view',
     query: ['target'],
-    answers: { ...MOVED, ...REFUSED, ...NOT_FOUND },
+    answers: { ...PROMOTED, ...REFUSED, ...NOT_FOUND },
   },
 }
