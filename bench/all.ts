@@ -3,8 +3,8 @@ import { cpus, release, type } from 'node:os'
 import { join } from 'node:path'
 import { measureDownload } from './download.ts'
 import { measureFeed } from './feed.ts'
-import { formatResults, joinResults, spreadOf } from './figure.ts'
-import type { Results } from './figure.ts'
+import { formatResults, joinResults, spreadOf } from './results.ts'
+import type { Results } from './results.ts'
 import { measureFleet } from './fleet.ts'
 import { measureHistory } from './history.ts'
 import { measureInstall } from './install.ts'
@@ -22,7 +22,7 @@ import { measureUpload } from './upload.ts'
 import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
 
-// `npm run bench` measures every figure, prints it and writes RESULTS.md. `npm run bench -- --quick` takes a minute, is less exact and
+// `npm run bench` takes every measurement, prints the results and writes RESULTS.md. `npm run bench -- --quick` takes a minute, is less exact and
 // only prints.
 
 const RESULTS = new URL('RESULTS.md', import.meta.url)
@@ -62,7 +62,7 @@ const measured: Results[] = []
 for (const measure of MEASURES) {
   const leftOut = isQuick ? LEFT_OUT_OF_QUICK.get(measure) : undefined
   if (leftOut !== undefined) {
-    measured.push({ figures: [], limits: [], missing: [`${leftOut}: not in a quick run`] })
+    measured.push({ measurements: [], limits: [], missing: [`${leftOut}: not in a quick run`] })
     continue
   }
   const begun = performance.now()

@@ -1,8 +1,8 @@
 import { rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatIdent, hartFileName } from '../src/package/ident.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Limit, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Limit, Results } from './results.ts'
 import { makeIncompressible } from './harts.ts'
 import { getRequest, readAll } from './load.ts'
 import { checksumOf, introduce, TARGET, TOKEN, upload } from './publisher.ts'
@@ -68,7 +68,7 @@ export async function measureDownload({ isQuick }: { isQuick: boolean }): Promis
   if (!hasNginx()) {
     const seconds = spreadOf(alone.map((sample) => sample.cpuMs)).median / 1000
     return {
-      figures: [],
+      measurements: [],
       limits,
       missing: [
         `download against nginx: nginx is not installed; the depot used ${seconds.toFixed(2)} s of processor for ${sizeMb} MB`,
@@ -83,7 +83,7 @@ export async function measureDownload({ isQuick }: { isQuick: boolean }): Promis
     yardstick: () => download(nginx, fromNginx, size),
   })
   const goals: Record<string, number> = { 'processor ms': 4, ms: 1.11 }
-  const figure = (unit: string, of: (sample: Sample) => number) => ({
+  const measurement = (unit: string, of: (sample: Sample) => number) => ({
     name: `download of ${sizeMb} MB`,
     unit,
     depot: spreadOf(samples.depot.map(of)),
@@ -91,7 +91,10 @@ export async function measureDownload({ isQuick }: { isQuick: boolean }): Promis
     ...(goals[unit] !== undefined && { goal: goals[unit] }),
   })
   return {
-    figures: [figure('processor ms', (sample) => sample.cpuMs), figure('ms', (sample) => sample.wallMs)],
+    measurements: [
+      measurement('processor ms', (sample) => sample.cpuMs),
+      measurement('ms', (sample) => sample.wallMs),
+    ],
     limits,
     missing: [],
   }

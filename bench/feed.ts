@@ -6,8 +6,8 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { makeIdent } from '../src/package/ident.ts'
-import { formatResults, joinResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { formatResults, joinResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { makeService } from './harts.ts'
 import { ask, getRequest, headerOf } from './load.ts'
 import { checksumOf, createChannel, introduce, ORIGIN, promote, TOKEN, upload } from './publisher.ts'
@@ -67,14 +67,14 @@ export async function measureFeed({ isQuick }: { isQuick: boolean }): Promise<Re
   )
   if (files < count + SPARE_FILES)
     return {
-      figures: [],
+      measurements: [],
       limits: [],
       missing: [`${count} who follow a view: only ${files} files may be open (ulimit -n)`],
     }
   const results: Results[] = []
   for (const how of isQuick ? (['stream'] as const) : (['stream', 'poll'] as const))
     results.push(await measure(how, scale))
-  if (isQuick) results.push({ figures: [], limits: [], missing: ['long polls: not in a quick run'] })
+  if (isQuick) results.push({ measurements: [], limits: [], missing: ['long polls: not in a quick run'] })
   return joinResults(results)
 }
 
@@ -97,19 +97,23 @@ async function measure(how: How, scale: Scale): Promise<Results> {
     max: MAX_LAST_HEARD_MS,
   }
   const what = how === 'stream' ? 'reader of an event stream' : 'long poll'
-  const figure = (name: string, unit: string, take: (sample: Sample) => readonly number[]): Figure => ({
+  const measurement = (
+    name: string,
+    unit: string,
+    take: (sample: Sample) => readonly number[],
+  ): Measurement => ({
     name,
     unit,
     depot: spreadOf(take(ofDepot)),
     yardstick: { name: 'bare node:http', ...spreadOf(take(ofBare)) },
   })
   return {
-    figures: [
-      figure(`resident memory of each ${what}, of ${count}`, 'KB', ({ residentBytes }) => [
+    measurements: [
+      measurement(`resident memory of each ${what}, of ${count}`, 'KB', ({ residentBytes }) => [
         residentBytes / KB,
       ]),
-      figure(`live memory of each ${what}, of ${count}`, 'KB', ({ liveBytes }) => [liveBytes / KB]),
-      figure(
+      measurement(`live memory of each ${what}, of ${count}`, 'KB', ({ liveBytes }) => [liveBytes / KB]),
+      measurement(
         `a promotion until the last ${what} of ${count} has heard`,
         'ms',
         ({ lastHeardMs }) => lastHeardMs,

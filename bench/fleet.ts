@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { formatIdent, makeIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Limit, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Limit, Results } from './results.ts'
 import { makeService } from './harts.ts'
 import { askClosing, getRequest } from './load.ts'
 import { checksumOf, createChannel, introduce, ORIGIN, promote, TARGET, TOKEN, upload } from './publisher.ts'
@@ -92,7 +92,7 @@ export async function measureFleet(): Promise<Results> {
   const liveAfter = await depot.liveBytes()
   if (ofBare.wrong > 0) throw new Error('the yardstick does not answer as the depot did')
 
-  const figure: Figure = {
+  const measurement: Measurement = {
     name: `poll of a fleet of ${ofDepot.supervisors.length}, a promotion each ${POLLS_PER_PROMOTION}`,
     unit: 'processor µs',
     depot: spreadOf(samples.depot),
@@ -136,7 +136,7 @@ export async function measureFleet(): Promise<Results> {
       to: after.bytes,
       max: MAX_GROWTH_MB,
     })
-  return { figures: [figure], limits, missing: [] }
+  return { measurements: [measurement], limits, missing: [] }
 }
 
 /** Polls with each supervisor in turn. Calls `promoteOne` in between, one call at a time. */

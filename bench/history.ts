@@ -9,8 +9,8 @@ import { listPointersAt } from '../src/revisions/content-store.ts'
 import { listDifferences } from '../src/revisions/diff-store.ts'
 import { getView } from '../src/revisions/view-store.ts'
 import type { View } from '../src/views/view.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { fillWithHistory, REVISIONS, TARGET } from './filling.ts'
 import { openScratch } from './scratch.ts'
 
@@ -30,10 +30,10 @@ export async function measureHistory(): Promise<Results> {
   try {
     const view = await getView(snapshot.reader, 'delivered')
     const reads = historyReads(snapshot.reader, bare.db, view)
-    const figures: Figure[] = []
-    for (const read of reads) figures.push(await measureRead(read))
-    figures.push(await measureVerify(file, bare.db))
-    return { figures, limits: [], missing: [] }
+    const measurements: Measurement[] = []
+    for (const read of reads) measurements.push(await measureRead(read))
+    measurements.push(await measureVerify(file, bare.db))
+    return { measurements, limits: [], missing: [] }
   } finally {
     snapshot.close()
   }
@@ -100,7 +100,7 @@ function historyReads(db: Db, bare: BetterSqlite3.Database, view: View): Read[] 
   ]
 }
 
-async function measureRead({ name, depot, yardstick, repeats }: Read): Promise<Figure> {
+async function measureRead({ name, depot, yardstick, repeats }: Read): Promise<Measurement> {
   const timed = async (read: () => unknown) => {
     const begun = performance.now()
     for (let repeat = 0; repeat < repeats; repeat += 1) await read()
@@ -118,7 +118,7 @@ async function measureRead({ name, depot, yardstick, repeats }: Read): Promise<F
   }
 }
 
-async function measureVerify(file: string, bare: BetterSqlite3.Database): Promise<Figure> {
+async function measureVerify(file: string, bare: BetterSqlite3.Database): Promise<Measurement> {
   const count = Number(bare.prepare('SELECT count(*) FROM ledger').pluck().get())
   const per10000 = (begun: number) => ((performance.now() - begun) / count) * 10_000
   const samples = await byTurns(VERIFY_ROUNDS, {

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { HartDigest } from '../src/hart/digest.ts'
 import type { SecretKey } from '../src/hart/origin-key.ts'
 import { formatIdent } from '../src/package/ident.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { makeIncompressible } from './harts.ts'
 import type { HartFile } from './harts.ts'
 import { ask, getRequest, readAll } from './load.ts'
@@ -66,7 +66,7 @@ export async function measureInstall(): Promise<Results> {
   const samples = await byTurns(ROUNDS, sides)
 
   const name = `install of ${DEPENDENCIES + 1} packages, ${(sizeBytes / MB).toFixed(0)} MB`
-  const figuresAgainst = (yardstick: string, taken: readonly Sample[]): Figure[] =>
+  const measurementsAgainst = (yardstick: string, taken: readonly Sample[]): Measurement[] =>
     [
       { unit: 'processor ms', of: (sample: Sample) => sample.cpuMs },
       { unit: 'ms', of: (sample: Sample) => sample.wallMs },
@@ -76,11 +76,11 @@ export async function measureInstall(): Promise<Results> {
       depot: spreadOf(samples.depot.map(of)),
       yardstick: { name: yardstick, ...spreadOf(taken.map(of)) },
     }))
-  const figures = figuresAgainst('bare node:http', samples.bare)
+  const measurements = measurementsAgainst('bare node:http', samples.bare)
   if (nginx === undefined)
-    return { figures, limits: [], missing: ['install against nginx: nginx is not installed'] }
+    return { measurements, limits: [], missing: ['install against nginx: nginx is not installed'] }
   return {
-    figures: [...figures, ...figuresAgainst('nginx, sendfile', samples.nginx)],
+    measurements: [...measurements, ...measurementsAgainst('nginx, sendfile', samples.nginx)],
     limits: [],
     missing: [],
   }

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseIdent } from '../src/package/ident.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results, Spread } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results, Spread } from './results.ts'
 import { ask, askAny, getRequest, pollKeepingAlive } from './load.ts'
 import type { Poll } from './load.ts'
 import { fill, identOf, originOf, packageOf, viewOf } from './million-rows.ts'
@@ -96,7 +96,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
     unit: string,
     act: (of: Measured) => Promise<number>,
     goal?: number,
-  ): Promise<Figure[]> => {
+  ): Promise<Measurement[]> => {
     const samples = await byTurns(
       rounds,
       Object.fromEntries(all.map((of) => [of.size.releases, () => act(of)])),
@@ -111,7 +111,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
       ...(goal !== undefined && of === largest && { goal }),
     }))
   }
-  const figures = await compare(
+  const measurements = await compare(
     'poll, kept alive',
     'processor µs',
     async ({ depot, polls }) => {
@@ -123,7 +123,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
   )
   for (const [name, path] of Object.entries(QUESTIONS)) {
     const times = isQuick ? 2 : 10
-    figures.push(
+    measurements.push(
       ...(await compare(name, 'ms', async ({ depot }) => {
         const begun = performance.now()
         for (let n = 0; n < times; n += 1) await read(depot.port, path)
@@ -134,7 +134,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
   const moves = ['promote', 'demote'] as const
   for (const { depot } of all)
     for (const act of moves) await promote(depot.port, parseIdent(identOf(7, 0)), VIEW, act)
-  figures.push(
+  measurements.push(
     ...(await compare('a promotion of 1 release', 'ms', async ({ depot }) => {
       const begun = performance.now()
       for (const act of moves) await promote(depot.port, parseIdent(identOf(7, 0)), VIEW, act)
@@ -142,7 +142,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
     })),
   )
   return {
-    figures,
+    measurements,
     limits: all.flatMap(({ size, startMs, memoryBytes, databaseBytes }) => [
       { name: `start with ${count(size)}`, unit: 'ms', value: startMs.median, max: MAX_START_MS },
       {

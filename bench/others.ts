@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { askAny, getRequest, pollKeepingAlive } from './load.ts'
 import type { Poll } from './load.ts'
 import { LATEST, publishApp, SUPERVISOR } from './poll.ts'
@@ -50,20 +50,21 @@ export async function measureOthers({ isQuick }: { isQuick: boolean }): Promise<
   )
   if (isQuick)
     return {
-      figures: [],
+      measurements: [],
       limits: [],
       missing: ['polls against verdaccio and docker-registry: not in a quick run'],
     }
-  if (here.length === 0) return { figures: [], limits: [], missing }
+  if (here.length === 0) return { measurements: [], limits: [], missing }
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   await publishApp(depot.port, scratch.path)
-  const figures: Figure[] = []
-  for (const other of here) figures.push(await measureOther(depot, other, join(scratch.path, other.name)))
-  return { figures, limits: [], missing }
+  const measurements: Measurement[] = []
+  for (const other of here)
+    measurements.push(await measureOther(depot, other, join(scratch.path, other.name)))
+  return { measurements, limits: [], missing }
 }
 
-async function measureOther(depot: ServerProcess, other: Other, folder: string): Promise<Figure> {
+async function measureOther(depot: ServerProcess, other: Other, folder: string): Promise<Measurement> {
   await mkdir(folder)
   await using server = await other.start(folder)
   const ours = await pollOf(depot.port, getRequest(LATEST, SUPERVISOR, 'keep-alive'))

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { askAny, getRequest, pollKeepingAlive } from './load.ts'
 import type { Poll } from './load.ts'
 import { fill, originOf } from './million-rows.ts'
@@ -38,7 +38,7 @@ export async function measurePages({ isQuick }: { isQuick: boolean }): Promise<R
   await using depot = await startServer('depot.ts', [data, TOKEN])
   await using byHand = await startServer('pages-by-hand.ts', [join(data, 'depot.sqlite'), ORIGIN, TARGET])
   const [rounds, reads] = isQuick ? [QUICK_ROUNDS, QUICK_READS] : [ROUNDS, READS]
-  const figures: Figure[] = []
+  const measurements: Measurement[] = []
   for (const [name, [path, pathByHand, goal]] of Object.entries(PAGES)) {
     const [asked, askedByHand] = [await prepare(depot.port, path), await prepare(byHand.port, pathByHand)]
     if (asked.body !== askedByHand.body) throw new Error(`${path} is not what the yardstick answers`)
@@ -50,7 +50,7 @@ export async function measurePages({ isQuick }: { isQuick: boolean }): Promise<R
     const sides = { depot: () => cost(depot, asked), yardstick: () => cost(byHand, askedByHand) }
     await byTurns(1, sides) // warm up, so that the code is compiled
     const samples = await byTurns(rounds, sides)
-    figures.push({
+    measurements.push({
       name: `${name}, of 20,000 releases`,
       unit: 'processor ms',
       depot: spreadOf(samples.depot),
@@ -58,7 +58,7 @@ export async function measurePages({ isQuick }: { isQuick: boolean }): Promise<R
       goal,
     })
   }
-  return { figures, limits: [], missing: [] }
+  return { measurements, limits: [], missing: [] }
 }
 
 interface Asked {

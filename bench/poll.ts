@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { makeIdent } from '../src/package/ident.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { makeService } from './harts.ts'
 import { askAny, getRequest, headerOf, pollClosing, pollKeepingAlive } from './load.ts'
 import type { Poll } from './load.ts'
@@ -80,24 +80,24 @@ export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Re
       (await prepare(server.port, KINDS[0])).polls,
       isQuick ? 10_000 : 20_000,
     )
-  const figures: Figure[] = []
+  const measurements: Measurement[] = []
   const kinds = KINDS.filter(({ isLeftOutOfQuick }) => !isQuick || isLeftOutOfQuick !== true)
   for (const kind of kinds)
-    figures.push(
+    measurements.push(
       ...(await measureKind(kind, { depot, bare, ...(nginx !== undefined && { nginx }) }, isQuick)),
     )
   const missing = KINDS.filter((kind) => !kinds.includes(kind)).map(
     ({ name }) => `${name}: not in a quick run`,
   )
   if (nginx === undefined) missing.push('polls against nginx: nginx is not installed (Debian: nginx-light)')
-  return { figures, limits: [], missing }
+  return { measurements, limits: [], missing }
 }
 
 async function measureKind(
   kind: Kind,
   servers: { depot: ServerProcess; bare: ServerProcess; nginx?: ServerProcess },
   isQuick: boolean,
-): Promise<Figure[]> {
+): Promise<Measurement[]> {
   const isKept = kind.connection === 'keep-alive'
   // New connections run other code than kept ones. Before it is compiled, polls cost half as much again.
   const [rounds, count, warming] = isQuick
@@ -118,21 +118,21 @@ async function measureKind(
     }
     await poll(server.port, polls, warming)
   }
-  // Servers may answer conditional requests with different statuses, which the name of the figure shows.
+  // Servers may answer conditional requests with different statuses, which the name of the measurement shows.
   if (kind.isConditional !== true && new Set(bodies).size > 1)
     throw new Error(`${kind.name}: the servers answer differently`)
   const samples = await byTurns(rounds, sides)
-  const figure = (yardstick: string, goal: number, taken: readonly number[]): Figure => ({
+  const measurement = (yardstick: string, goal: number, taken: readonly number[]): Measurement => ({
     name: `${kind.name}: ${statuses}`,
     unit: 'processor µs',
     depot: spreadOf(samples['depot'] ?? []),
     yardstick: { name: yardstick, ...spreadOf(taken) },
     goal,
   })
-  const figures = [figure('bare node:http', MAX_OF_BARE, samples['bare'] ?? [])]
+  const measurements = [measurement('bare node:http', MAX_OF_BARE, samples['bare'] ?? [])]
   if (samples['nginx'] !== undefined)
-    figures.push(figure('nginx, a file', MAX_OF_NGINX[kind.connection], samples['nginx']))
-  return figures
+    measurements.push(measurement('nginx, a file', MAX_OF_NGINX[kind.connection], samples['nginx']))
+  return measurements
 }
 
 /** Requests each path once, and returns the polls with their expected answers. */

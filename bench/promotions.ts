@@ -12,8 +12,8 @@ import type { Depot } from '../src/depot/open.ts'
 import { ACTOR, CLIENTS, openByHand, perPromotion, rowOf, VERSIONS, VIEW } from './by-hand.ts'
 import type { PromotionCost, Row } from './by-hand.ts'
 import { promoteAtOnce } from './clients/promoter.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { TARGET, TOKEN } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
@@ -37,7 +37,7 @@ export async function measurePromotions({ isQuick }: { isQuick: boolean }): Prom
   const together = await measureTogether(data, file, isQuick)
   const overHttp = await measureOverHttp(data, file, isQuick)
   return {
-    figures: [...alone, ...together.figures, ...overHttp],
+    measurements: [...alone, ...together.measurements, ...overHttp],
     limits: [],
     missing: [],
     notes: [together.note],
@@ -45,7 +45,7 @@ export async function measurePromotions({ isQuick }: { isQuick: boolean }): Prom
 }
 
 /** Creates the depot, and copies its database to `file`. */
-async function measureAlone(data: string, file: string, isQuick: boolean): Promise<Figure[]> {
+async function measureAlone(data: string, file: string, isQuick: boolean): Promise<Measurement[]> {
   const depot = await openDepot(readConfig({ DEPOT_DATA: data, DEPOT_ADMIN_TOKEN: TOKEN }), {
     log: pino({ level: 'silent' }),
   })
@@ -70,7 +70,7 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
     copyFileSync(depot.config.databaseFile, file)
     using hand = openByHand(file)
 
-    const figures: Figure[] = []
+    const measurements: Measurement[] = []
     for (const { size, times } of [
       { size: 1, times: isQuick ? 100 : 1_000 },
       { size: packages, times: isQuick ? 6 : 10 },
@@ -84,20 +84,24 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
         ruled: async () => repeat(async (set) => promote(depot, RULED, set)),
         hand: async () => repeat((set) => hand.promote(set)),
       })
-      const figure = (name: string, taken: typeof samples.depot, unit: 'cpuMicros' | 'micros'): Figure => ({
+      const measurement = (
+        name: string,
+        taken: typeof samples.depot,
+        unit: 'cpuMicros' | 'micros',
+      ): Measurement => ({
         name,
         unit: unit === 'micros' ? 'µs' : 'processor µs',
         depot: spreadOf(taken.map((sample) => sample[unit])),
         yardstick: { name: 'the same rows by hand', ...spreadOf(samples.hand.map((sample) => sample[unit])) },
       })
       const what = size === 1 ? 'promotion of 1 release' : `promotion of ${size} releases`
-      figures.push(
-        figure(what, samples.depot, 'micros'),
-        figure(what, samples.depot, 'cpuMicros'),
-        figure(`${what}, three rules`, samples.ruled, 'cpuMicros'),
+      measurements.push(
+        measurement(what, samples.depot, 'micros'),
+        measurement(what, samples.depot, 'cpuMicros'),
+        measurement(`${what}, three rules`, samples.ruled, 'cpuMicros'),
       )
     }
-    return figures
+    return measurements
   } finally {
     await depot.close()
   }
@@ -107,7 +111,7 @@ async function measureTogether(
   data: string,
   file: string,
   isQuick: boolean,
-): Promise<{ figures: Figure[]; note: string }> {
+): Promise<{ measurements: Measurement[]; note: string }> {
   const [rounds, times, warming] = isQuick ? [2, 8, 4] : [5, 20, 60]
   await using depot = await startServer('depot.ts', [data, TOKEN])
   await promoteAtOnce(depot, { clients: CLIENTS, times: warming })
@@ -116,17 +120,17 @@ async function measureTogether(
     alone: () => promoteByHand(file, times * CLIENTS, 1),
     together: () => promoteByHand(file, times * CLIENTS, CLIENTS),
   })
-  const figures = (yardstick: string, taken: readonly PromotionCost[], goal?: number): Figure[] => {
+  const measurements = (yardstick: string, taken: readonly PromotionCost[], goal?: number): Measurement[] => {
     const name = `promotion, ${CLIENTS} clients at once`
-    const figure = (unit: string, of: (sample: PromotionCost) => number) => ({
+    const measurement = (unit: string, of: (sample: PromotionCost) => number) => ({
       name,
       unit,
       depot: spreadOf(samples.depot.map(of)),
       yardstick: { name: yardstick, ...spreadOf(taken.map(of)) },
     })
     return [
-      { ...figure('µs', ({ micros }) => micros), ...(goal !== undefined && { goal }) },
-      figure('processor µs', ({ cpuMicros }) => cpuMicros),
+      { ...measurement('µs', ({ micros }) => micros), ...(goal !== undefined && { goal }) },
+      measurement('processor µs', ({ cpuMicros }) => cpuMicros),
     ]
   }
   const medians = Object.fromEntries(
@@ -137,9 +141,9 @@ async function measureTogether(
   )
   return {
     // The most that a commit for many can save, because the rows are the same.
-    figures: [
-      ...figures('by hand, one commit each', samples.alone, MAX_OF_BY_HAND),
-      ...figures(`by hand, a commit for ${CLIENTS}`, samples.together),
+    measurements: [
+      ...measurements('by hand, one commit each', samples.alone, MAX_OF_BY_HAND),
+      ...measurements(`by hand, a commit for ${CLIENTS}`, samples.together),
     ],
     note: noteOn(medians as Record<keyof typeof samples, number>),
   }
@@ -152,10 +156,10 @@ const OVER_HTTP = [
 ] as const
 
 /** Measures promotions against a server with hand-written statements, which commits each promotion by itself. */
-async function measureOverHttp(data: string, file: string, isQuick: boolean): Promise<Figure[]> {
+async function measureOverHttp(data: string, file: string, isQuick: boolean): Promise<Measurement[]> {
   await using depot = await startServer('depot.ts', [data, TOKEN])
   await using hand = await startServer('by-hand.ts', [file])
-  const figures: Figure[] = []
+  const measurements: Measurement[] = []
   for (const { name, clients, isRepeated, goal } of OVER_HTTP) {
     const times = Math.ceil((isQuick ? 160 : 400) / clients)
     for (const server of [depot, hand]) await promoteAtOnce(server, { clients, times: 3 * times, isRepeated })
@@ -163,19 +167,19 @@ async function measureOverHttp(data: string, file: string, isQuick: boolean): Pr
       depot: () => promoteAtOnce(depot, { clients, times, isRepeated }),
       hand: () => promoteAtOnce(hand, { clients, times, isRepeated }),
     })
-    const figure = (unit: string, of: (sample: PromotionCost) => number, max: number | undefined) => ({
+    const measurement = (unit: string, of: (sample: PromotionCost) => number, max: number | undefined) => ({
       name,
       unit,
       depot: spreadOf(samples.depot.map(of)),
       yardstick: { name: 'by hand over node:http, one commit each', ...spreadOf(samples.hand.map(of)) },
       ...(max !== undefined && { goal: max }),
     })
-    figures.push(
-      figure('processor µs', ({ cpuMicros }) => cpuMicros, goal.cpu),
-      figure('µs', ({ micros }) => micros, 'wall' in goal ? goal.wall : undefined),
+    measurements.push(
+      measurement('processor µs', ({ cpuMicros }) => cpuMicros, goal.cpu),
+      measurement('µs', ({ micros }) => micros, 'wall' in goal ? goal.wall : undefined),
     )
   }
-  return figures
+  return measurements
 }
 
 /** By hand, a promotion costs its rows and a commit. In the depot, it costs its rows, the request and a part of a commit. */

@@ -5,8 +5,8 @@ import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { formatIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { makeIncompressible } from './harts.ts'
 import { checksumOf, introduce, promote, TARGET, TOKEN, upload } from './publisher.ts'
 import { openScratch } from './scratch.ts'
@@ -31,7 +31,7 @@ export async function measurePull(): Promise<Results> {
   const missing = ['curl', 'b2sum']
     .filter((program) => !has(program))
     .map((program) => `pull: ${program} is not installed`)
-  if (missing.length > 0) return { figures: [], limits: [], missing }
+  if (missing.length > 0) return { measurements: [], limits: [], missing }
   await using scratch = await openScratch()
   await using source = await startServer('depot.ts', [join(scratch.path, 'source'), TOKEN])
   const idents = await publish(source.port, scratch.path)
@@ -80,7 +80,7 @@ export async function measurePull(): Promise<Results> {
     },
     yardstick: () => inFolder(fetched, download, [config, fetched]),
   })
-  const figures = (what: string, yardstick: string, samples: typeof saved): Figure[] =>
+  const measurements = (what: string, yardstick: string, samples: typeof saved): Measurement[] =>
     (
       [
         ['processor ms', ({ cpuMs }: Sample) => cpuMs],
@@ -93,9 +93,9 @@ export async function measurePull(): Promise<Results> {
       yardstick: { name: yardstick, ...spreadOf(samples.yardstick.map(of)) },
     }))
   return {
-    figures: [
-      ...figures('pull to a folder of', 'curl + b2sum + sync', saved),
-      ...figures('pull into a depot of', 'curl + b2sum', pulled),
+    measurements: [
+      ...measurements('pull to a folder of', 'curl + b2sum + sync', saved),
+      ...measurements('pull into a depot of', 'curl + b2sum', pulled),
     ],
     limits: [],
     missing: [],

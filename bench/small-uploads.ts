@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { payloadOffsetOf } from './harts.ts'
 import { introduce, ORIGIN, TARGET, TOKEN, uploadPath } from './publisher.ts'
 import { openScratch } from './scratch.ts'
@@ -40,7 +40,7 @@ export async function measureSmallUploads({ isQuick }: { isQuick: boolean }): Pr
   const absent = ['xz', 'b2sum'].filter((program) => !has(program))
   if (absent.length > 0)
     return {
-      figures: [],
+      measurements: [],
       limits: [],
       missing: absent.map((program) => `uploads of 1 KB: ${program} is not installed`),
     }
@@ -76,14 +76,14 @@ export async function measureSmallUploads({ isQuick }: { isQuick: boolean }): Pr
   try {
     await uploadAll() // warms up
     const samples = await byTurns(isQuick ? QUICK_ROUNDS : ROUNDS, { depot: uploadAll, programs: byPrograms })
-    const figure = (unit: string, of: (cost: Cost) => number): Figure => ({
+    const measurement = (unit: string, of: (cost: Cost) => number): Measurement => ({
       name: `upload of 1 KB, ${CLIENTS} clients`,
       unit,
       depot: spreadOf(samples.depot.map(of)),
       yardstick: { name: 'cat + sync + b2sum + xz -dc', ...spreadOf(samples.programs.map(of)) },
     })
     return {
-      figures: [figure('processor ms', ({ cpuMs }) => cpuMs), figure('ms', ({ ms }) => ms)],
+      measurements: [measurement('processor ms', ({ cpuMs }) => cpuMs), measurement('ms', ({ ms }) => ms)],
       limits: [],
       missing: [],
     }

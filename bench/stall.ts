@@ -6,8 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { makeIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
 import type { Pace } from './clients/paced.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { fillWithHistory, REVISIONS } from './filling.ts'
 import { makeIncompressible, makeService } from './harts.ts'
 import type { HartFile } from './harts.ts'
@@ -96,8 +96,8 @@ export async function measureStall(): Promise<Results> {
     ),
   })
 
-  const figures = (name: string, taken: readonly Taken[], goal?: number): Figure[] => {
-    const figure = (what: string, of: (sample: Taken) => number, end?: number): Figure => ({
+  const measurements = (name: string, taken: readonly Taken[], goal?: number): Measurement[] => {
+    const measurement = (what: string, of: (sample: Taken) => number, end?: number): Measurement => ({
       name: `${what} while ${name}`,
       unit: 'ms',
       depot: spreadOf(taken.map(of)),
@@ -105,13 +105,13 @@ export async function measureStall(): Promise<Results> {
       ...(end !== undefined && { goal: end }),
     })
     return [
-      figure('p99 of polls', percentile99, goal),
-      figure('longest poll', (sample) => Math.max(...sample)),
+      measurement('p99 of polls', percentile99, goal),
+      measurement('longest poll', (sample) => Math.max(...sample)),
     ]
   }
   const rate = ((promotions * 1_000) / changingMs).toFixed(0)
   const busy = `${rate} promotions a second and an upload of ${UPLOAD_MB} MB run`
-  const beside: Figure[] = [
+  const beside: Measurement[] = [
     {
       name: `p99 of polls while ${busy}`,
       unit: 'ms',
@@ -123,10 +123,10 @@ export async function measureStall(): Promise<Results> {
     },
   ]
   return {
-    figures: [
-      ...figures(busy, samples['changing'] ?? [], GOAL),
+    measurements: [
+      ...measurements(busy, samples['changing'] ?? [], GOAL),
       ...beside,
-      ...LONG_READS.flatMap(({ name }) => figures(`${name} runs over and over`, samples[name] ?? [])),
+      ...LONG_READS.flatMap(({ name }) => measurements(`${name} runs over and over`, samples[name] ?? [])),
     ],
     limits: [],
     missing: [],

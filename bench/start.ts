@@ -6,8 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { fillWithHistory, TARGET } from './filling.ts'
 import { askAny, getRequest } from './load.ts'
 import { openScratch } from './scratch.ts'
@@ -33,7 +33,7 @@ interface Start {
 
 export async function measureStart({ isQuick }: { isQuick: boolean }): Promise<Results> {
   if (process.platform !== 'linux')
-    return { figures: [], limits: [], missing: ['starts: /proc is only on Linux'] }
+    return { measurements: [], limits: [], missing: ['starts: /proc is only on Linux'] }
   await using scratch = await openScratch()
   const data = join(scratch.path, 'data')
   const file = join(data, 'depot.sqlite')
@@ -64,7 +64,7 @@ export async function measureStart({ isQuick }: { isQuick: boolean }): Promise<R
   const samples = await byTurns(isQuick ? 3 : 12, sides)
   const spread = (side: keyof typeof sides, what: keyof Start) =>
     spreadOf(samples[side].map((start) => start[what]))
-  const figures = (['built', 'sources'] as const).flatMap((side): Figure[] => {
+  const measurements = (['built', 'sources'] as const).flatMap((side): Measurement[] => {
     const from = side === 'built' ? 'dist/' : 'sources'
     const row = (what: keyof Start) => ({ name: 'node:http and better-sqlite3', ...spread('row', what) })
     const { cpuMs, ownMb } = MAX_OF_ROW[side]
@@ -91,7 +91,7 @@ export async function measureStart({ isQuick }: { isQuick: boolean }): Promise<R
       },
     ]
   })
-  return { figures, limits: [], missing: [] }
+  return { measurements, limits: [], missing: [] }
 }
 
 /** Starts a program, polls until it answers, and ends it after it was idle. Without a port, waits for its end. */

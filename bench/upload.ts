@@ -3,8 +3,8 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Limit, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Limit, Results } from './results.ts'
 import { makeCompressed, makeIncompressible, makeManyFiles, payloadOffsetOf } from './harts.ts'
 import type { HartFile } from './harts.ts'
 import { checksumOf, introduce, TOKEN, uploadPath } from './publisher.ts'
@@ -39,7 +39,7 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
   const absent = ['curl', 'b2sum']
     .filter((program) => !has(program))
     .map((program) => `upload: ${program} is not installed`)
-  if (absent.length > 0) return { figures: [], limits: [], missing: absent }
+  if (absent.length > 0) return { measurements: [], limits: [], missing: absent }
   const sizeMb = isQuick ? QUICK_SIZE_MB : SIZE_MB
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
@@ -54,7 +54,7 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
   for (let i = 0; i < 5; i += 1)
     await uploadTo(depot, { ...small, checksum: await checksumOf(small.path), again: i > 0 })
 
-  const figures: Figure[] = []
+  const measurements: Measurement[] = []
   const limits: Limit[] = []
   const missing: string[] = []
   const measure = async (kind: string, hart: HartFile, rounds: number, decoder?: Decoder) => {
@@ -65,15 +65,15 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
     })
     const name = `upload of ${kind}`
     const yardstick = ['cat + sync + b2sum', ...(decoder === undefined ? [] : [decoder])].join(' + ')
-    const figure = (unit: string, of: (sample: Sample) => number) => ({
+    const measurement = (unit: string, of: (sample: Sample) => number) => ({
       name,
       unit,
       depot: spreadOf(taken.depot.map(of)),
       yardstick: { name: yardstick, ...spreadOf(taken.yardstick.map(of)) },
     })
-    figures.push(
-      figure('processor ms', (sample) => sample.cpuMs),
-      { ...figure('ms', (sample) => sample.wallMs), goal: MAX_TIME },
+    measurements.push(
+      measurement('processor ms', (sample) => sample.cpuMs),
+      { ...measurement('ms', (sample) => sample.wallMs), goal: MAX_TIME },
     )
     if (growthMb !== undefined)
       limits.push({ name: `memory of ${name}: growth`, unit: 'MB', value: growthMb, max: MAX_GROWTH_MB })
@@ -122,7 +122,7 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
   const pssBytes = proportionalMemoryOf(depot.pid)
   if (pssBytes !== undefined)
     limits.push({ name: 'memory after uploads (PSS)', unit: 'MB', value: pssBytes / MB, max: MAX_PSS_MB })
-  return { figures, limits, missing }
+  return { measurements, limits, missing }
 }
 
 async function measureHart(

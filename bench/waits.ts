@@ -7,8 +7,8 @@ import { openDepot } from '../src/depot/open.ts'
 import type { Depot } from '../src/depot/open.ts'
 import { ACTOR, openByHand } from './by-hand.ts'
 import type { Row } from './by-hand.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Results } from './results.ts'
 import { fill, identOf, viewOf } from './million-rows.ts'
 import { TARGET, TOKEN } from './publisher.ts'
 import { openScratch } from './scratch.ts'
@@ -51,7 +51,7 @@ export async function measureWaits({
         return { largeMs, waitMs: performance.now() - begun }
       },
     })
-    const figure = (name: string, of: (sample: { largeMs: number; waitMs: number }) => number) => ({
+    const measurement = (name: string, of: (sample: { largeMs: number; waitMs: number }) => number) => ({
       name,
       unit: 'ms',
       depot: spreadOf(samples.depot.map(of)),
@@ -59,12 +59,12 @@ export async function measureWaits({
     })
     const longest = Math.max(...samples.depot.map(({ waitMs }) => waitMs))
     return {
-      figures: [
-        figure(
+      measurements: [
+        measurement(
           `longest wait of a small change beside a promotion of ${size} releases`,
           ({ waitMs }) => waitMs,
         ),
-        figure(`promotion of ${size} releases`, ({ largeMs }) => largeMs),
+        measurement(`promotion of ${size} releases`, ({ largeMs }) => largeMs),
       ],
       limits: [
         {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { readConfig } from '../src/config.ts'
-import { byTurns, formatResults, spreadOf } from './figure.ts'
-import type { Figure, Results } from './figure.ts'
+import { byTurns, formatResults, spreadOf } from './results.ts'
+import type { Measurement, Results } from './results.ts'
 import { LATEST, publishApp, SUPERVISOR } from './poll.ts'
 import { TOKEN } from './publisher.ts'
 import { openScratch } from './scratch.ts'
@@ -56,17 +56,17 @@ export async function measureWorkers({ isQuick }: { isQuick: boolean }): Promise
     await load(depot, ANYWHERE, isQuick ? 1 : 4) // warm up, so that the code is compiled
   }
   const [rounds, seconds] = isQuick ? [2, 1] : [10, 1]
-  const figures = async (
+  const measurements = async (
     kind: string,
     places: { one: Places; two: Places },
     yardstick: string,
     isPromised: boolean,
-  ): Promise<Figure[]> => {
+  ): Promise<Measurement[]> => {
     const samples = await byTurns(rounds, {
       one: () => load(one, places.one, seconds),
       two: () => load(two, places.two, seconds),
     })
-    const figure = (unit: string, of: (sample: Sample) => number, goal: number): Figure => ({
+    const measurement = (unit: string, of: (sample: Sample) => number, goal: number): Measurement => ({
       name: `poll, 2 workers${kind}`,
       unit,
       depot: spreadOf(samples.two.map(of)),
@@ -74,32 +74,37 @@ export async function measureWorkers({ isQuick }: { isQuick: boolean }): Promise
       ...(isPromised && { goal }),
     })
     return [
-      figure('µs', ({ micros }) => micros, MAX_TIME),
-      figure('processor µs', ({ cpuMicros }) => cpuMicros, MAX_PROCESSOR_TIME),
+      measurement('µs', ({ micros }) => micros, MAX_TIME),
+      measurement('processor µs', ({ cpuMicros }) => cpuMicros, MAX_PROCESSOR_TIME),
     ]
   }
   const anywhere =
     isQuick && has('taskset')
       ? []
-      : await figures(', load from the same machine', { one: ANYWHERE, two: ANYWHERE }, '1 worker', false)
+      : await measurements(
+          ', load from the same machine',
+          { one: ANYWHERE, two: ANYWHERE },
+          '1 worker',
+          false,
+        )
   if (!has('taskset'))
     return {
-      figures: anywhere,
+      measurements: anywhere,
       limits: [],
       missing: ['workers told their cores: taskset, of util-linux, is not installed'],
     }
   const both = { depot: '0,1', load: '2,3' }
   const told =
     cores >= 4
-      ? await figures(', load from other cores', { one: both, two: both }, '1 worker', true)
-      : await figures(
+      ? await measurements(', load from other cores', { one: both, two: both }, '1 worker', true)
+      : await measurements(
           ' and their load on 2 cores',
           { one: { depot: '0', load: '0' }, two: { depot: '0,1', load: '0,1' } },
           '1 worker and its load on 1 core',
           true,
         )
   return {
-    figures: [...told, ...anywhere],
+    measurements: [...told, ...anywhere],
     limits: [],
     missing: has('wrk') ? [] : ['load by wrk, which costs least, for polls of workers: wrk is not installed'],
   }
@@ -165,7 +170,7 @@ function knowsWorkers(): boolean {
 }
 
 function onlyMissing(why: string): Results {
-  return { figures: [], limits: [], missing: [`polls of several workers: ${why}`] }
+  return { measurements: [], limits: [], missing: [`polls of several workers: ${why}`] }
 }
 
 if (process.argv[1] === import.meta.filename)

@@ -1,7 +1,7 @@
-// Measures and formats figures. A subject and its yardstick take turns, so that other load on the machine affects both.
+// Takes and formats measurements. A subject and its yardstick take turns, so that other load on the machine affects both.
 
 /** A measurement and its yardstick. Numbers are of one operation. */
-export interface Figure {
+export interface Measurement {
   readonly name: string
   readonly unit: string
   readonly depot: Spread
@@ -25,7 +25,7 @@ export interface Limit {
 }
 
 export interface Results {
-  readonly figures: readonly Figure[]
+  readonly measurements: readonly Measurement[]
   readonly limits: readonly Limit[]
   /** What could not be measured, and the reason. */
   readonly missing: readonly string[]
@@ -35,7 +35,7 @@ export interface Results {
 
 export function joinResults(results: readonly Results[]): Results {
   return {
-    figures: results.flatMap((each) => each.figures),
+    measurements: results.flatMap((each) => each.measurements),
     limits: results.flatMap((each) => each.limits),
     missing: results.flatMap((each) => each.missing),
     notes: results.flatMap((each) => each.notes ?? []),
@@ -66,8 +66,8 @@ export function spreadOf(samples: readonly number[]): Spread {
 }
 
 /** Formats results as Markdown. */
-export function formatResults({ figures, limits, missing, notes = [] }: Results): string {
-  const rows = figures.map(({ name, unit, depot, yardstick, goal }) => {
+export function formatResults({ measurements, limits, missing, notes = [] }: Results): string {
+  const rows = measurements.map(({ name, unit, depot, yardstick, goal }) => {
     const ratio = depot.median / yardstick.median
     const end = goal === undefined ? '' : `≤ ${goal.toFixed(2)}${ratio > goal ? ' missed' : ''}`
     return [name, unit, formatSpread(depot), formatSpread(yardstick), yardstick.name, ratio.toFixed(2), end]
@@ -75,7 +75,7 @@ export function formatResults({ figures, limits, missing, notes = [] }: Results)
   const parts =
     rows.length === 0
       ? []
-      : [table(['figure', 'unit', 'depot', 'yardstick', 'which is', 'ratio', 'goal'], rows)]
+      : [table(['measurement', 'unit', 'depot', 'yardstick', 'yardstick is', 'ratio', 'goal'], rows)]
   if (limits.length > 0) {
     parts.push(
       table(
