@@ -41,7 +41,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'releases/list-store.ts MAX_BATCH_SIZE',
   'search/package-search.ts MAX_WORDS', // no name has more
   'revisions/diff-store.ts MAX_EXAMINED_CHANGES',
-  'revisions/diff-store.ts MAX_LINES_PER_PART',
+  'revisions/diff-store.ts MAX_SECTION_LINES',
   'revisions/visible-span-store.ts MAX_PAGE_SIZE',
   'delivery/delivery-log.ts MAX_BATCH_SIZE',
   'delivery/delivery-log.ts MAX_UNSAVED_ATTEMPTS',

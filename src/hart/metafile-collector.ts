@@ -15,7 +15,7 @@ export class MetafileCollector {
   #seen = new Set<string>()
   #listed: ReadonlySet<string> | undefined
 
-  /** A collector with the same content, which can be thrown away. */
+  /** Returns an independent collector with the same content. */
   copy(): MetafileCollector {
     const copy = new MetafileCollector()
     copy.#paths = this.#paths.copy()

@@ -11,8 +11,8 @@ import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
 // Differences of `latest` between two states of views. Within one view, only packages whose members changed between the revisions are
-// compared, as long as they are few: a pointer moves only when a release of its line joins or leaves. Otherwise both sides are walked
-// along their lines in pieces, and the process does other work between them.
+// compared, as long as they are few: a pointer moves only when a release of its line joins or leaves. Otherwise all lines of both sides are
+// compared, section by section, and other work runs in between.
 
 /** A view at one of its revisions. */
 export interface ViewState {
@@ -33,10 +33,10 @@ export interface Difference {
 }
 
 // Each line with hidden releases may need some queries of its own.
-const LINES_IN_A_PIECE = 200
-const PACKAGES_IN_A_PIECE = 100
+const LINES_PER_SECTION = 200
+const PACKAGES_PER_SECTION = 100
 // This is an upper bound, because a package has one line for each target.
-const MAX_LINES_PER_PART = 1_000
+const MAX_SECTION_LINES = 1_000
 const ROWS_IN_A_READ = 1_000
 const MAX_EXAMINED_CHANGES = 5_000
 
@@ -49,9 +49,9 @@ export async function listDifferences(
 ): Promise<Difference[]> {
   const { from, to } = states
   const found: Difference[] = []
-  for await (const piece of piecesOf(db, [from, to], page)) {
-    const before = await listPointersAt(db, from.view, from.revision, piece, audience)
-    const after = await listPointersAt(db, to.view, to.revision, piece, audience)
+  for await (const section of sectionsOf(db, [from, to], page)) {
+    const before = await listPointersAt(db, from.view, from.revision, section, audience)
+    const after = await listPointersAt(db, to.view, to.revision, section, audience)
     found.push(...compare(before, after))
     if (found.length >= page.limit) break
     await setImmediate()
@@ -59,14 +59,14 @@ export async function listDifferences(
   return found.slice(0, page.limit)
 }
 
-type Piece = LinePage<PointerPlace>
+type Section = LinePage<PointerPlace>
 
-/** Returns the pieces to compare from the page's place on, in the order of lines. */
-async function* piecesOf(
+/** Yields the sections to compare, in the order of lines, from the place of the page on. */
+async function* sectionsOf(
   db: Db,
   [one, other]: readonly [ViewState, ViewState],
-  page: Omit<Piece, 'limit'>,
-): AsyncGenerator<Piece> {
+  page: Omit<Section, 'limit'>,
+): AsyncGenerator<Section> {
   const { after, ...filter } = page
   // After a change of the rule, `latest` may differ for packages without changed members.
   const hasOneRule = ruleAt(one.view, one.revision) === ruleAt(other.view, other.revision)
@@ -76,27 +76,27 @@ async function* piecesOf(
       : undefined
   if (changed !== undefined) {
     const packages = changed.filter((name) => isIn(name, filter) && name >= (after?.[0] ?? ''))
-    for (let begin = 0; begin < packages.length; begin += PACKAGES_IN_A_PIECE) {
+    for (let begin = 0; begin < packages.length; begin += PACKAGES_PER_SECTION) {
       yield {
-        packages: packages.slice(begin, begin + PACKAGES_IN_A_PIECE),
+        packages: packages.slice(begin, begin + PACKAGES_PER_SECTION),
         ...(after && { after }),
-        limit: MAX_LINES_PER_PART,
+        limit: MAX_SECTION_LINES,
       }
     }
     return
   }
   const viewIds = [...new Set([one.view.id, other.view.id])]
   for (let begin = after ?? firstPlace(filter); ;) {
-    const until = await findEndOfPiece(db, viewIds, begin)
-    yield { ...filter, ...(begin && { after: begin }), ...(until && { until }), limit: MAX_LINES_PER_PART }
-    if (until === undefined || isBehind(until, filter)) return
+    const until = await findEndOfSection(db, viewIds, begin)
+    yield { ...filter, ...(begin && { after: begin }), ...(until && { until }), limit: MAX_SECTION_LINES }
+    if (until === undefined || isAfterOrigin(until, filter)) return
     begin = until
   }
 }
 
 /**
- * Lists the names of packages of which a release joined or left a view between two revisions, sorted. `undefined` if there are so many that
- * walking along the lines is cheaper.
+ * Lists, sorted, the packages with a release that joined or left the view between two revisions. Returns `undefined` if there were so many
+ * changes that it is cheaper to compare all lines.
  */
 async function listChangedPackages(
   db: Db,
@@ -105,14 +105,11 @@ async function listChangedPackages(
 ): Promise<string[] | undefined> {
   const between = { first: Math.min(...revisions), last: Math.max(...revisions) }
   const ids = new Set<number>()
-  for (const moment of ['from_revision', 'to_revision'] as const) {
-    for (
-      let [after, read] = [{ revision: between.first, package_id: Infinity, release_id: 0 }, 0];
-      ;
-      read += ROWS_IN_A_READ
-    ) {
-      if (read === MAX_EXAMINED_CHANGES) return undefined
-      const rows = await listChanges(db, viewId, moment, { after, last: between.last })
+  for (const column of ['from_revision', 'to_revision'] as const) {
+    let after: ChangedMember = { revision: between.first, package_id: Infinity, release_id: 0 }
+    for (let examined = 0; ; examined += ROWS_IN_A_READ) {
+      if (examined === MAX_EXAMINED_CHANGES) return undefined
+      const rows = await listChanges(db, viewId, column, { after, last: between.last })
       for (const row of rows) ids.add(row.package_id)
       const last = rows.at(-1)
       if (last === undefined || rows.length < ROWS_IN_A_READ) break
@@ -133,7 +130,8 @@ async function listChangedPackages(
   return names.toSorted(compareText)
 }
 
-interface Joined {
+/** A row whose membership began or ended at `revision`. */
+interface ChangedMember {
   readonly revision: number
   readonly package_id: number
   readonly release_id: number
@@ -142,24 +140,24 @@ interface Joined {
 async function listChanges(
   db: Db,
   viewId: number,
-  moment: 'from_revision' | 'to_revision',
-  page: { after: Joined; last: number },
-): Promise<Joined[]> {
+  column: 'from_revision' | 'to_revision',
+  page: { after: ChangedMember; last: number },
+): Promise<ChangedMember[]> {
   const { after, last } = page
   const rows = await db
     .selectFrom('members')
-    .select(['package_id', 'release_id', `${moment} as revision`])
+    .select(['package_id', 'release_id', `${column} as revision`])
     .where('view_id', '=', viewId)
     .where((eb) =>
       eb(
-        eb.refTuple(moment, 'package_id', 'release_id'),
+        eb.refTuple(column, 'package_id', 'release_id'),
         '>',
         eb.tuple(after.revision, after.package_id, after.release_id),
       ),
     )
-    .where(moment, '<=', last)
-    .where(moment, 'is not', null)
-    .orderBy(moment)
+    .where(column, '<=', last)
+    .where(column, 'is not', null)
+    .orderBy(column)
     .orderBy('package_id')
     .orderBy('release_id')
     .limit(ROWS_IN_A_READ)
@@ -168,14 +166,14 @@ async function listChanges(
   return rows
 }
 
-async function findEndOfPiece(
+async function findEndOfSection(
   db: Db,
   viewIds: readonly number[],
   after: PointerPlace | undefined,
 ): Promise<PointerPlace | undefined> {
   let nearest: PointerPlace | undefined
   for (const viewId of viewIds) {
-    const end = await findLineAfter(db, viewId, after, LINES_IN_A_PIECE)
+    const end = await findLineAfter(db, viewId, after, LINES_PER_SECTION)
     if (end !== undefined && (nearest === undefined || comparePlaces(end, nearest) < 0)) nearest = end
   }
   return nearest
@@ -189,7 +187,7 @@ function firstPlace({ origin }: { origin?: string }): PointerPlace | undefined {
   return origin === undefined ? undefined : [`${origin}/`, 'x86_64-linux']
 }
 
-function isBehind([name]: PointerPlace, { origin }: { origin?: string }): boolean {
+function isAfterOrigin([name]: PointerPlace, { origin }: { origin?: string }): boolean {
   return origin !== undefined && name >= `${origin}0`
 }
 

@@ -20,13 +20,13 @@ import { MAX_MOVED_RELEASES, expectMovable } from '../views/view.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 import { getPastView } from './view-store.ts'
 
-const PAGE = 1_000
+const PAGE_SIZE = 1_000
 
 /** A request, resolved to releases. */
 export interface Resolved {
   readonly delta: ViewDelta
   readonly conflicts: readonly Conflict[]
-  /** The source of the set, with its revision. */
+  /** The view and revision, or the lockfile, from which the releases were taken. */
   readonly source: Source | undefined
   /** The revision that a rollback restores or a revert undoes. */
   readonly of: number | undefined
@@ -35,7 +35,8 @@ export interface Resolved {
   readonly pinned: RequestWithAudience
 }
 
-interface Taken {
+/** The releases of a request's source. */
+interface SourceReleases {
   readonly releases: ViewRelease[]
   readonly source: Source | undefined
   readonly conflicts: readonly Conflict[]
@@ -61,26 +62,26 @@ function resolveAct(db: Db, view: View, request: RequestWithAudience): Promise<R
   return resolveRule(db, view, request)
 }
 
-type Of<A extends RequestWithAudience['act']> = Extract<RequestWithAudience, { act: A }>
+type RequestTo<A extends RequestWithAudience['act']> = Extract<RequestWithAudience, { act: A }>
 
-async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Promise<Resolved> {
-  const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
+async function resolvePromotion(db: Db, view: View, request: RequestTo<'promote'>): Promise<Resolved> {
+  const { pinned, releases, ...rest } = await readSource(db, request.source, request)
   const needed = request.withDeps === true ? await findNeeded(db, releases, request) : []
   const kept = new Set([...releases, ...needed].map(({ releaseId }) => releaseId))
   const leaving =
     request.isExact === true
-      ? (await membersAbsentFrom(db, view, request.source, releases)).filter(
+      ? (await membersAbsentFromSource(db, view, request.source, releases)).filter(
           ({ releaseId }) => !kept.has(releaseId),
         )
       : []
   const dependencies = await joiningDependencies(db, view, needed, { releases, leaving })
   const delta = { joining: [...dependencies, ...releases.map((release) => ({ release }))], leaving }
-  return { delta, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
+  return { delta, ...rest, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
 }
 
-/** Releases that the request lists must be members. From other sources, only members leave. */
-async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promise<Resolved> {
-  const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
+/** Throws `not_member` if the request lists a release that is not a member. Ignores releases of other sources that are not members. */
+async function resolveDemotion(db: Db, view: View, request: RequestTo<'demote'>): Promise<Resolved> {
+  const { pinned, releases, ...rest } = await readSource(db, request.source, request)
   const leaving = await filterMembers(db, view, releases)
   if ('releases' in request.source && leaving.length < releases.length) {
     const members = new Set(leaving)
@@ -94,14 +95,14 @@ async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promi
   }
   return {
     delta: { joining: [], leaving },
-    ...taken,
+    ...rest,
     of: undefined,
     only: undefined,
     pinned: { ...request, source: pinned },
   }
 }
 
-async function resolveRollback(db: Db, view: View, request: Of<'rollback'>): Promise<Resolved> {
+async function resolveRollback(db: Db, view: View, request: RequestTo<'rollback'>): Promise<Resolved> {
   const revision = await getRevisionAt(db, view, request.to)
   return {
     ...(await restore(db, view, revision, request.only)),
@@ -112,7 +113,7 @@ async function resolveRollback(db: Db, view: View, request: Of<'rollback'>): Pro
   }
 }
 
-async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise<Resolved> {
+async function resolveRevert(db: Db, view: View, request: RequestTo<'revert'>): Promise<Resolved> {
   const { revision, mark } = request
   await expectRevisionKnown(db, view, { number: revision, mark })
   if (revision < 1 || revision > view.revision)
@@ -135,7 +136,7 @@ async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise
 }
 
 /** Releases that become `latest` under the new rule rejoin, so that `latest` always moves together with a member. */
-async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise<Resolved> {
+async function resolveRule(db: Db, view: View, request: RequestTo<'set-rule'>): Promise<Resolved> {
   const isOther = request.rule !== view.rule
   const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
   const delta = {
@@ -146,8 +147,12 @@ async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise
   return { delta, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
 }
 
-async function takeFrom(db: Db, source: ReleaseSource, { audience }: RequestWithAudience): Promise<Taken> {
-  if ('from' in source) return takePointers(db, source, { audience })
+async function readSource(
+  db: Db,
+  source: ReleaseSource,
+  { audience }: RequestWithAudience,
+): Promise<SourceReleases> {
+  if ('from' in source) return readPointers(db, source, { audience })
   const named = 'lockfile' in source ? source.lockfile.releases : source.releases
   const found = await findReleases(db, named, audience)
   const releases = new Map<number, ViewRelease>()
@@ -177,12 +182,12 @@ async function takeFrom(db: Db, source: ReleaseSource, { audience }: RequestWith
   }
 }
 
-/** Reads the pointers of the source view. Their order does not matter, since each is on a line of its own. */
-async function takePointers(
+/** Reads the pointers of the source view. Their order does not matter, since no two are of one line. */
+async function readPointers(
   db: Db,
   source: Extract<ReleaseSource, { from: string }>,
   { audience }: Pick<RequestWithAudience, 'audience'>,
-): Promise<Taken> {
+): Promise<SourceReleases> {
   const { from, at, ...filter } = source
   const view = await getPastView(db, from)
   const revision = await getRevisionAt(db, view, at)
@@ -192,12 +197,12 @@ async function takePointers(
       db,
       view,
       revision,
-      { ...filter, limit: PAGE, ...(after && { after }) },
+      { ...filter, limit: PAGE_SIZE, ...(after && { after }) },
       audience,
     )
     pointers.push(...page)
     const last = page.at(-1)
-    if (last === undefined || page.length < PAGE) break
+    if (last === undefined || page.length < PAGE_SIZE) break
     if (pointers.length > MAX_MOVED_RELEASES) break
     after = [last.package, last.target]
   }
@@ -254,13 +259,13 @@ async function joiningDependencies(
   const settled = new Set([...releases, ...leaving].map(({ releaseId }) => releaseId))
   const joining: Joining[] = []
   for (const [line, some] of Map.groupBy(absent, lineOf)) {
-    const rising = some.toSorted((a, b) => (a.orderKey < b.orderKey ? -1 : 1))
-    joining.push(...rising.map((release) => ({ release, isDependency: true })))
+    const ascending = some.toSorted((a, b) => (a.orderKey < b.orderKey ? -1 : 1))
+    joining.push(...ascending.map((release) => ({ release, isDependency: true })))
     const pointer = pointers.get(line)
     const isHigher =
       pointer !== undefined &&
       !settled.has(pointer.releaseId) &&
-      pointer.orderKey > (rising.at(-1)?.orderKey ?? '')
+      pointer.orderKey > (ascending.at(-1)?.orderKey ?? '')
     if (view.rule === 'promoted' && isHigher)
       joining.push({ release: pointer, rejoins: true, isDependency: true })
   }
@@ -268,8 +273,8 @@ async function joiningDependencies(
   return joining
 }
 
-/** Returns the members of packages that the source, within its filter, does not have. */
-async function membersAbsentFrom(
+/** Returns the members on lines that the source does not have. A filter of the source limits which lines count. */
+async function membersAbsentFromSource(
   db: Db,
   view: View,
   source: ReleaseSource,
@@ -335,7 +340,7 @@ async function revert(
         after: after?.get(line) ?? [],
         now: now?.get(line) ?? [],
       }
-      // Lines of the package that this revision did not touch are as they were before it.
+      // The revision changed other lines of the package, but not this one.
       if (isSame(members.before, members.after)) continue
       parts.push(
         revertLine(

@@ -66,7 +66,7 @@ export function targetOrDefault(request: HabitatRequest): Target {
 }
 
 /** The page size of current lists (habitat-today.md 3.5). */
-export const PAGE = 50
+export const PAGE_SIZE = 50
 
 /** Parses `range`, a zero-based offset or a negative number. Throws `invalid_request`. */
 export function rangeOf(request: HabitatRequest): number {
@@ -86,7 +86,7 @@ export function offsetOf(request: HabitatRequest): number {
  * Returns the page that contains an offset. Most lists start there, not at the offset (habitat-today.md 3.5).
  */
 export function pageAt(offset: number): { offset: number; limit: number } {
-  return { offset: offset - (offset % PAGE), limit: PAGE }
+  return { offset: offset - (offset % PAGE_SIZE), limit: PAGE_SIZE }
 }
 
 /** Parses `true` or `false`; the default is false. Throws `invalid_request`. */

@@ -6,7 +6,7 @@ import type { Slice } from '../../../releases/ident-count-store.ts'
 import { findRelease, listViewsOf } from '../../../releases/release-store.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { PAGE, flagOf, identTextOf, parseTarget, rangeOf } from '../conventions/parameters.ts'
+import { PAGE_SIZE, flagOf, identTextOf, parseTarget, rangeOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { NO_CACHE, sendJson, sendPage, sendUncached } from '../conventions/replies.ts'
 import { wireIdent } from '../conventions/shapes.ts'
@@ -58,7 +58,8 @@ export function versionLists(app: FastifyInstance, { depot }: RouteContext, moun
 /** Sends a list of packages. Unlike other current lists, it starts at any offset (habitat-today.md 3.5). */
 async function replyList(request: HabitatRequest, reply: FastifyReply, depot: Depot): Promise<FastifyReply> {
   const range = rangeOf(request)
-  const slice: Slice = range < 0 ? { offset: 0, limit: MAX_UNPAGED_ITEMS } : { offset: range, limit: PAGE }
+  const slice: Slice =
+    range < 0 ? { offset: 0, limit: MAX_UNPAGED_ITEMS } : { offset: range, limit: PAGE_SIZE }
   const audience = audienceOf(request.caller)
   if (flagOf(request, 'distinct'))
     return sendPage(
@@ -94,11 +95,11 @@ async function replyViewList(
       depot.db,
       view.id,
       prefixOf(request),
-      { offset, limit: PAGE },
+      { offset, limit: PAGE_SIZE },
       audienceOf(request.caller),
     ))
   const { items, total } = page ?? { items: [], total: 0 }
-  const range = `${offset}..${offset + PAGE}; count=${total}`
+  const range = `${offset}..${offset + PAGE_SIZE}; count=${total}`
   reply.headers({
     'content-range': range,
     'x-content-range': range,
@@ -106,7 +107,7 @@ async function replyViewList(
     'cache-control': NO_CACHE,
     'content-type': 'application/json; charset=utf-8',
   })
-  if (total > offset + PAGE) reply.code(206).header('next-range', String(offset + PAGE + 1))
+  if (total > offset + PAGE_SIZE) reply.code(206).header('next-range', String(offset + PAGE_SIZE + 1))
   return reply.send(JSON.stringify(items.map(wireIdent)))
 }
 
