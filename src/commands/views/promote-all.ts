@@ -2,7 +2,7 @@ import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { ensureChannel } from './channel.ts'
-import { listMembersOfOrigin, onlyMembers } from '../../revisions/member-store.ts'
+import { listMembersOfOrigin, filterMembers } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
@@ -47,7 +47,7 @@ export async function demoteAll(context: CommandContext, input: BulkInput): Prom
   expectBulkAllowed(input, [input.view, input.source])
   const { changing, releases } = await readSourceAndView(context, input)
   const members = await context.read(`members of ${changing.name}`, { views: [changing.name] }, (db) =>
-    onlyMembers(db, changing, releases),
+    filterMembers(db, changing, releases),
   )
   if (members.length === 0) return unchanged(changing)
   const { view, revision, isChanged } = await changeMembers(
