@@ -51,7 +51,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'writer/writer.ts MAX_BATCH_COMMANDS',
   'writer/writer.ts MAX_BATCH_MS',
   'writer/writer.ts MAX_READ_MS',
-  'writer/writer.ts MAX_READ_AHEAD_ATTEMPTS',
+  'writer/long-commands.ts MAX_READ_AHEAD_ATTEMPTS',
 ]
 
 /** The start of the row of each limit. */
