@@ -1,7 +1,7 @@
 import type { Db } from '../database/database.ts'
 import { TARGETS } from '../package/target.ts'
 import { readPackageNames } from '../releases/package-store.ts'
-import { listPointersIn } from '../revisions/pointer-store.ts'
+import { listPointerTuples } from '../revisions/pointer-store.ts'
 import type { View } from '../views/view.ts'
 import type { Line, Pointer } from './public-pointers.ts'
 
@@ -17,7 +17,7 @@ export async function readPointers(db: Db, views: readonly View[]): Promise<Map<
   const readRemaining = async () => {
     for (const view of remaining) {
       const pointersOfView = pointersOf(pointers, view.name)
-      for (const [packageId, target, ident, revision] of await listPointersIn(db, view.id)) {
+      for (const [packageId, target, ident, revision] of await listPointerTuples(db, view.id)) {
         const line = lines.get(target)?.get(packageId) ?? `${names.get(packageId) ?? ''} ${target}`
         lines.get(target)?.set(packageId, line)
         pointersOfView.set(line, { ident, revision, versions: undefined })

@@ -19,8 +19,8 @@ import {
 
 // The pointers of views: the answers of `latest`, by line. Writes work on sets, since a promotion may move thousands of releases.
 
-/** Lists the pointers of a view, in no order. Read as one text, which is cheap to pass between threads. */
-export async function listPointersIn(
+/** Lists the pointers of a view, in no order. They are read as one text, which is cheap to pass between threads. */
+export async function listPointerTuples(
   db: Db,
   viewId: number,
 ): Promise<[packageId: number, target: Target, ident: string, revision: number][]> {
@@ -83,7 +83,7 @@ export async function readPresentState(
   return { members, pointers, successors: await findSuccessors(db, view, new Map(losing)) }
 }
 
-/** Lists the releases that `latest` would answer under a rule, where it answers another one now, by package and target. */
+/** Lists the releases that `latest` would newly answer if the view had this rule, by ident and target. */
 export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
   const rows = await db
     .with('ranked', (query) => membersOf(query as Db, viewId).select(placeInLine(rule)))
