@@ -53,7 +53,7 @@ export function foldPromotion(
     const member = fold.members.get(releaseKey(release))
     if (member === undefined) return false
     fold.members.delete(releaseKey(release)) // so that a release that joins again becomes the last of the map
-    if (member.from < revision) endedMembers.push(member) // a release that joins twice in one revision has no earlier row
+    if (member.from < revision) endedMembers.push(member) // a membership that begins and ends in one revision has no row
     return true
   }
   for (const release of left) {

@@ -5,7 +5,7 @@ import type { Ident } from '../package/ident.ts'
 import type { Page, Slice } from '../releases/ident-count-store.ts'
 import { visibleTo } from '../releases/visible-store.ts'
 import type { Search } from '../search/package-search.ts'
-import { isFound } from '../search/words-store.ts'
+import { matchesSearch } from '../search/words-store.ts'
 import type { Promotion } from '../ledger/entry.ts'
 
 /** An event in the sense of Habitat: a promotion or demotion of a single release that changed a view. */
@@ -45,7 +45,7 @@ export async function listEvents(
     .$if(view !== undefined, (rows) => rows.where('views.name', '=', view ?? ''))
     .$if(search !== undefined, (rows) =>
       rows.where((eb) =>
-        search === undefined ? eb.lit(true) : isFound(eb.ref('subject.package_id'), search),
+        search === undefined ? eb.lit(true) : matchesSearch(eb.ref('subject.package_id'), search),
       ),
     )
     .where((eb) => {

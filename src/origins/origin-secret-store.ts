@@ -19,7 +19,7 @@ export async function listSecrets(db: Db, originId: number): Promise<StoredSecre
   return rows.map((row) => ({ id: row.id, originId: row.origin_id, name: row.name, sealed: row.value }))
 }
 
-/** Returns false, and changes nothing, if the secret exists. */
+/** Stores a secret. Returns false if it exists already. */
 export async function insertSecret(
   db: Db,
   secret: { originId: number; name: string; sealed: string; ownerId: number; at: number },
@@ -33,7 +33,7 @@ export async function insertSecret(
   return numInsertedOrUpdatedRows === 1n
 }
 
-/** Returns whether the secret existed. */
+/** Deletes a secret. Returns false if there is none. */
 export async function deleteSecret(db: Db, originId: number, name: string): Promise<boolean> {
   const { numDeletedRows } = await db
     .deleteFrom('origin_secrets')

@@ -5,7 +5,7 @@ import type { Ident, PackageName } from '../package/ident.ts'
 import { IN_ORDER, ORIGIN_IN_ORDER, countedIn, pageOfIdents } from '../releases/ident-count-store.ts'
 import type { Packages, Page, Place, Slice } from '../releases/ident-count-store.ts'
 import type { Search } from './package-search.ts'
-import { isFound } from './words-store.ts'
+import { matchesSearch } from './words-store.ts'
 
 /** A page of search results, from the whole depot or one view. */
 export type SearchSlice = Slice & Place
@@ -48,5 +48,5 @@ function packagesFound(db: Db, search: Search): Packages {
     .selectFrom('packages')
     .crossJoin('origins')
     .whereRef('origins.id', '=', 'packages.origin_id')
-    .where((eb) => isFound(eb.ref('packages.id'), search))
+    .where((eb) => matchesSearch(eb.ref('packages.id'), search))
 }

@@ -95,7 +95,7 @@ export async function updateProgress(
     .execute()
 }
 
-/** Deletes a webhook and its deliveries. Returns whether it existed. */
+/** Deletes a webhook and its deliveries. Returns false if there is none. */
 export async function deleteWebhook(db: Db, name: string): Promise<boolean> {
   const { numDeletedRows } = await db.deleteFrom('webhooks').where('name', '=', name).executeTakeFirst()
   return numDeletedRows > 0n

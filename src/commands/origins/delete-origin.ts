@@ -32,7 +32,7 @@ export async function deleteOrigin(context: CommandContext, input: { origin: str
   if (remaining.secrets > 0) refuse(remaining.secrets, 'secrets')
   if (remaining.integrations > 0) refuse(remaining.integrations, 'integrations')
   if (channels.length > PERMANENT_CHANNELS.length)
-    refuse(channels.length, 'channels', ` PackageFilter two are allowed [${PERMANENT_CHANNELS.join(', ')}].`)
+    refuse(channels.length, 'channels', ` Only two are allowed [${PERMANENT_CHANNELS.join(', ')}].`)
   if (remaining.packages > 0) refuse(remaining.packages, 'packages')
   if (remaining.settings > 0) refuse(remaining.settings, 'package settings entries')
   for (const name of channels) await removeChannel(context, { origin: origin.name, name })
