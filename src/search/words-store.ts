@@ -20,7 +20,10 @@ export async function insertWords(db: Db, packageId: number, name: PackageName):
 const insertRows = inserter('package_words', ['word'], { shared: ['package_id'], onConflict: 'keep' })
 
 /** Returns an SQL condition on a package id: the package matches the search. */
-export function matchesSearch(packageId: Expression<number>, { whole, beginning }: Search): Expression<SqlBool> {
+export function matchesSearch(
+  packageId: Expression<number>,
+  { whole, beginning }: Search,
+): Expression<SqlBool> {
   const eb = expressionBuilder<Schema>()
   const found = eb.selectFrom('package_words').select('package_words.package_id')
   return eb.and([
