@@ -7,7 +7,7 @@ import { VARIABLES } from '../src/config.ts'
 
 const SOURCE = new URL('../src/', import.meta.url)
 /** Code that runs for a client or an operator, not in the depot. */
-const OF_CLIENTS = /^(cli|import|pull|remote)\//
+const OF_CLIENTS = /^(cli|client|import|pull|remote)\//
 const LIMIT =
   /^(?:export )?const ((?:MAX|MIN|KEPT)_\w+|DEFAULT_(?:BODY_BYTES|JSON|PAGE)|\w+_KEPT_MS)(?:: [^=]+)? = (.*)$/gm
 
