@@ -1,6 +1,7 @@
 import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../access/access.ts'
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
+import { FIRST_HEAD } from '../ledger/chain.ts'
 import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
@@ -43,6 +44,12 @@ export interface LatestAnswer {
   readonly revision: number | undefined
 }
 
+/** A revision of a view, and the hash of the ledger entry that made it. */
+export interface ViewRevision {
+  readonly number: number
+  readonly hash: string
+}
+
 /** Functions that render a release and the views that contain it, by shape. */
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
@@ -63,7 +70,7 @@ export class Answers implements Subscriber {
   readonly #publicPointers: PublicPointers
   /** The ungoverned origins of each open view, by its name. */
   readonly #ungoverned: Map<string, ReadonlySet<string>>
-  readonly #revisions: Map<string, number>
+  readonly #revisions: Map<string, ViewRevision>
   readonly #previews: Set<string>
   readonly #bodies = new Map<string, PackageAnswer>()
   readonly #absent = new Set<string>()
@@ -77,7 +84,7 @@ export class Answers implements Subscriber {
       pointers: Map<string, Map<Line, Pointer>>
       publicPointers: PublicPointers
       ungoverned: Map<string, ReadonlySet<string>>
-      revisions: Map<string, number>
+      revisions: Map<string, ViewRevision>
       previews: Set<string>
     },
   ) {
@@ -126,19 +133,17 @@ export class Answers implements Subscriber {
   }
 
   /** Returns the revision that {@link latest} answers from; 0 for a view without promotions and for an unknown view. */
-  revisionOf(view: string): number {
-    return this.#revisions.get(view) ?? 0
+  revisionOf(view: string): ViewRevision {
+    return this.#revisions.get(view) ?? { number: 0, hash: FIRST_HEAD.hash }
   }
 
   /**
-   * Returns the revision of a view if `latest` names this release already, so that promoting it would change nothing.
-   * Returns `undefined` if the writer must decide, for example because clients cannot change the view.
+   * Reports whether `latest` names this release already, so that promoting it would change nothing. False if the writer must decide, for
+   * example because clients cannot change the view.
    */
-  revisionIfCurrent(view: string, release: ReleaseName): number | undefined {
+  isCurrent(view: string, release: ReleaseName): boolean {
     const pointer = this.#pointers.get(view)?.get(lineOf(release))
     return pointer?.ident === release.ident && this.isOpen(view) && !this.#previews.has(view)
-      ? this.revisionOf(view)
-      : undefined
   }
 
   /**
@@ -226,7 +231,8 @@ export class Answers implements Subscriber {
 
   /** See {@link Subscriber.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
-    for (const { event } of entries) {
+    for (const { event, hash } of entries) {
+      if (event.kind === 'promotion') this.#revisions.set(event.view, { number: event.revision, hash })
       this.#applyEvent(event)
       this.#publicPointers.onEvent(event, this.#pointers)
     }
@@ -249,7 +255,6 @@ export class Answers implements Subscriber {
   }
 
   #applyPromotion(promotion: Promotion): void {
-    this.#revisions.set(promotion.view, promotion.revision)
     const pointers = pointersOf(this.#pointers, promotion.view)
     this.#evictReleases([...promotion.joined, ...promotion.left], [pointers])
     if (promotion.rule !== undefined) for (const pointer of pointers.values()) pointer.versions = undefined

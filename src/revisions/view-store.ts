@@ -5,6 +5,7 @@ import { prepared } from '../database/prepared.ts'
 import type { ViewsTable } from '../database/schema.ts'
 import { commonFreezes } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'
+import { FIRST_HEAD } from '../ledger/chain.ts'
 import { parseFreezes } from './freeze-store.ts'
 import { DEFAULT_UNGOVERNED, UNSTABLE } from '../views/view.ts'
 import { withNextRule } from '../views/rule.ts'
@@ -48,10 +49,19 @@ export async function listViews(db: Db, page?: { after: number; limit: number })
   return rows.map(viewOf)
 }
 
-/** Reads the revisions of all views by name, including closed ones, which continue if they are reopened. */
-export async function readRevisions(db: Db): Promise<Map<string, number>> {
-  const rows = await db.selectFrom('views').select(['name', 'revision']).execute()
-  return new Map(rows.map(({ name, revision }) => [name, revision]))
+/**
+ * Reads the revisions of all views by name, with the hashes of their ledger entries. Includes closed views, whose revisions continue if
+ * they are reopened.
+ */
+export async function readRevisions(db: Db): Promise<Map<string, { number: number; hash: string }>> {
+  const rows = await db
+    .selectFrom('views')
+    .leftJoin('ledger', (on) =>
+      on.onRef('ledger.view_id', '=', 'views.id').onRef('ledger.revision', '=', 'views.revision'),
+    )
+    .select(['views.name', 'views.revision as number', 'ledger.hash'])
+    .execute()
+  return new Map(rows.map(({ name, number, hash }) => [name, { number, hash: hash ?? FIRST_HEAD.hash }]))
 }
 
 export async function insertView(

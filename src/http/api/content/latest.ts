@@ -104,12 +104,12 @@ async function findOrAwaitLatest(
     let waiting: WatchOptions
     if (minRevision.mark !== undefined)
       await expectRevisionKnown(depot.db, await getView(depot.db, view), minRevision)
-    if (answers.revisionOf(view) < minRevision.number) {
+    if (answers.revisionOf(view).number < minRevision.number) {
       await getView(depot.db, view)
       if (!mayWait)
         throw new DepotError(
           'stale_revision',
-          `${view} is at revision ${answers.revisionOf(view)}, not yet at ${minRevision.number}`,
+          `${view} is at revision ${answers.revisionOf(view).number}, not yet at ${minRevision.number}`,
         )
       waiting = {
         topic: viewTopic(view),

@@ -19,6 +19,7 @@ import {
   RollbackBody,
 } from './shapes.ts'
 import { promotionText } from './text.ts'
+import { outcomeIfUnchanged } from './unchanged.ts'
 import { wirePromotion } from './wire.ts'
 
 const tags = ['promotions']
@@ -57,7 +58,8 @@ const ROUTES = [
   },
 ] as const
 
-export function promotionRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+export function promotionRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { depot } = context
   const api = app.withTypeProvider<ZodTypeProvider>()
   for (const { url, act, body, summary, description } of ROUTES) {
     const schema = {
@@ -91,11 +93,13 @@ export function promotionRoutes(app: FastifyInstance, { depot }: RouteContext): 
           body: request.body,
         })
         const change = await parseChange(depot, act, { view: view.name, body: request.body, caller })
-        const outcome = await depot.writer.submit({
-          kind: 'changeView',
-          input: { request: change, ...options },
-          actor: actorOf(request, 'api'),
-        })
+        const outcome =
+          (await outcomeIfUnchanged(request, context, { change, options })) ??
+          (await depot.writer.submit({
+            kind: 'changeView',
+            input: { request: change, ...options },
+            actor: actorOf(request, 'api'),
+          }))
         return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))
       },
     )

@@ -1,0 +1,34 @@
+import type { FastifyRequest } from 'fastify'
+import { audienceOfChanges } from '../../access/access.ts'
+import type { ViewRevision } from '../../answers/answers.ts'
+import { IS_WRITTEN_BY_ONE_PROCESS } from '../../database/engine.ts'
+import type { Depot } from '../../depot/open.ts'
+import { originOf } from '../../package/ident.ts'
+import type { ReleaseName } from '../../package/ident.ts'
+import type { RouteContext } from './request.ts'
+
+/**
+ * Returns the revision of a view if promoting these releases to it would change nothing, for a caller whose rights were checked. It is
+ * answered from memory, as if the promotion had run before every commit that this thread has not yet seen, none of which was answered
+ * when the promotion was requested. Returns `undefined` if the writer must decide.
+ */
+export async function revisionIfCurrent(
+  request: FastifyRequest,
+  { depot, answers }: Pick<RouteContext, 'depot' | 'answers'>,
+  { view, releases }: { view: string; releases: readonly ReleaseName[] },
+): Promise<ViewRevision | undefined> {
+  const { caller } = request
+  if (caller === undefined || !(await isUpToDate(request, depot))) return undefined
+  const { seesAll, origins } = audienceOfChanges(caller)
+  const areVisible = seesAll || releases.every(({ ident }) => origins.includes(originOf(ident)))
+  return areVisible && releases.every((release) => answers.isCurrent(view, release))
+    ? answers.revisionOf(view)
+    : undefined
+}
+
+/** Reports whether this thread knows every answered commit, and the caller has the same rights as when the request began. */
+async function isUpToDate({ caller, headers }: FastifyRequest, depot: Depot): Promise<boolean> {
+  if (!IS_WRITTEN_BY_ONE_PROCESS || depot.follower.catchUp() !== undefined) return false
+  // Changed rights are another session object.
+  return (await depot.authenticator.identify(headers.authorization)) === caller
+}
