@@ -115,7 +115,11 @@ test('the script reports an unreachable depot', async (t) => {
   t.match(await audit(['http://127.0.0.1:9']), { code: /[1-9]/, stdout: '' })
   t.match(
     await audit([url], { HART_DEPOT_TOKEN: 'wrong' }),
-    { code: 22, stdout: '', stderr: /401\n.*"detail":"the token is unknown or revoked"/ },
+    {
+      code: 22,
+      stdout: '',
+      stderr: /401\n.*"detail":"the token is unknown or revoked, or its account is disabled"/,
+    },
     'with the answer of the depot',
   )
 })

@@ -259,7 +259,7 @@ test("curl gets the reason of every error of Habitat's routes", async (t) => {
       '/v1/depot/views/acceptance/pkgs/acme/app/latest',
       { authorization: 'Bearer wrong' },
       401,
-      'the token is unknown or revoked\n',
+      'the token is unknown or revoked, or its account is disabled\n',
     ],
     [
       'PUT',

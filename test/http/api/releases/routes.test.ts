@@ -59,7 +59,7 @@ test('a private release is visible only to members of its origin', async (t) => 
   )
 })
 
-test('no answer contains a row id', async (t) => {
+test('no answer contains a row id, except those of tokens, which are revoked by id', async (t) => {
   for (const url of [
     `releases/${APP}`,
     'views',
@@ -69,6 +69,7 @@ test('no answer contains a row id', async (t) => {
     'origins/acme/members',
     'whoami',
   ]) {
-    t.notMatch((await callApi(started, 'GET', `/api/v1/${url}`)).text, /"(\w+_)?id":/, url)
+    const { text } = await callApi(started, 'GET', `/api/v1/${url}`)
+    t.notMatch(text.replace(/"token":\{"id":/, ''), /"(\w+_)?id":/, url)
   }
 })
