@@ -106,7 +106,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/habitat/views/absent-views.ts MAX_WARNINGS': 'remembered names of views that do not exist',
   'http/habitat/conventions/body.ts MAX_JSON_BYTES': 'JSON body below `/v1`',
   'http/habitat/conventions/body.ts MAX_NAMED_FIELDS': 'faults of a body below `/v1`',
-  'http/habitat/routes.ts MAX_FIELD_BYTES': 'fields beside the package',
+  'http/requests/package-body.ts MAX_FIELD_BYTES': 'fields beside the package',
   'http/habitat/packages/lists.ts MAX_UNPAGED_ITEMS': 'items of a whole list of packages',
   'http/requests/descriptors.ts MIN_CONNECTIONS': 'connections',
   'http/requests/error-reply.ts MAX_DETAIL_LENGTH': 'faults of a request',

@@ -20,16 +20,21 @@ import { findBytes } from '../releases/release-store.ts'
 import { findUploadRows } from '../releases/upload-store.ts'
 import type { UploadRows } from '../releases/upload-store.ts'
 
-/** One upload. The caller has checked the publisher's rights. If `target` is absent, the archive's target counts. */
+/** One upload. If `ident` or `target` is absent, the archive's counts. */
 export interface Upload {
-  readonly ident: Ident
+  /** The caller has checked the publisher's rights to a named ident. */
+  readonly ident: Ident | undefined
+  /** Checks the publisher's rights to the ident in the archive, if none is named. */
+  readonly authorize?: (ident: Ident) => void
   readonly target: Target | undefined
   /** The client's target, if known. An upload that names no target is probably for this one. */
   readonly clientTarget: Target | undefined
   /** The announced length of the body, including the parts of a form around the file. */
   readonly announcedBytes: number | undefined
-  /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
+  /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. Needed if an ident is named. */
   readonly checksum: string | undefined
+  /** Whether a release that is published with the same bytes is left as it is, and is no error. */
+  readonly acceptsSame?: boolean
   readonly isForced: boolean
   /** Overrides the package's settings and the origin's default. */
   readonly visibility?: Visibility
@@ -39,28 +44,35 @@ export interface Upload {
   readonly actor: Actor
 }
 
+export interface Published {
+  readonly ident: Ident
+  readonly target: Target
+  readonly isNew: boolean
+}
+
 /**
  * Publishes a hart: bytes first, then rows. The checks run in this order: already published, bytes, checksum,
- * signature, archive, ident, target. A failed upload leaves nothing behind: its spool file is removed, and a blob that no release needs.
+ * signature, archive, ident, target; without a named ident, the rights and whether it is published come last. A failed upload leaves nothing behind: its spool file is removed, and a blob that no release needs.
  * An upload of the right bytes repairs a damaged release. A crash leaves at most a blob without a release, never a release without its blob.
  *
- * Throws `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
+ * Throws what `authorize` throws, `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
  * `length_mismatch`, `hart_malformed`, `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`,
  * `target_mismatch`, `release_differs`, `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
  */
-export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: boolean }> {
-  const { ident, target, checksum, isForced } = upload
-  const text = formatIdent(ident)
+export async function publish(depot: Depot, upload: Upload): Promise<Published> {
+  const { ident: named, target, checksum, isForced } = upload
+  const what = named === undefined ? 'the package' : formatIdent(named)
   depot.files.expectPresent()
   if (target !== undefined) expectTaken(depot, target)
-  const likely = target ?? upload.clientTarget
-  const rows = await findUploadRows(depot.db, { origin: ident.origin, ident: text, target: likely })
-  if (rows === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
-  if (!isForced && likely !== undefined && (await isThere(depot, rows.published, checksum)))
-    throw alreadyThere(text, likely)
-  if (checksum === undefined || checksum === '')
-    throw new DepotError('checksum_missing', `the upload of ${text} has no checksum`)
-  await depot.blobs.room.expect({ bytes: upload.announcedBytes ?? 0, what: text })
+  const likely = named === undefined ? undefined : (target ?? upload.clientTarget)
+  const rows = named && (await findRows(depot, named, likely))
+  if (rows !== undefined) {
+    if (!isForced && likely !== undefined && (await isThere(depot, rows.published, checksum)))
+      throw alreadyThere(what, likely)
+    if (checksum === undefined || checksum === '')
+      throw new DepotError('checksum_missing', `the upload of ${what} has no checksum`)
+  }
+  await depot.blobs.room.expect({ bytes: upload.announcedBytes ?? 0, what })
 
   depot.scanner.expectRoom(upload.publisher.accountId)
 
@@ -68,41 +80,43 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   try {
     const { config, hashes, blobs } = depot
     const received = await receive({ config, hashes, room: blobs.room }, await upload.open(), file, {
-      what: text,
+      what,
       accountId: upload.publisher.accountId,
     })
-    if (received.checksum !== checksum) {
+    if (checksum !== undefined && received.checksum !== checksum) {
       throw new DepotError(
         'checksum_mismatch',
-        `the checksum of ${text} should be ${checksum}, but is ${received.checksum}`,
+        `the checksum of ${what} should be ${checksum}, but is ${received.checksum}`,
       )
     }
-    const isVerified = await verify(depot, received, { origin: ident.origin, newest: rows.newestKey })
-    const {
-      ident: inside,
-      deps,
-      tdeps,
-      buildDeps,
-      buildTdeps,
-      ...metadata
-    } = await scan(depot, received, { path: file.path, accountId: upload.publisher.accountId })
-    if (formatIdent(inside) !== text)
-      throw new DepotError('ident_mismatch', `the archive is ${formatIdent(inside)}, not ${text}`)
+    const isVerified = await verify(depot, received, { origin: named?.origin, newest: rows?.newestKey })
+    const { ident, deps, tdeps, buildDeps, buildTdeps, ...metadata } = await scan(depot, received, {
+      path: file.path,
+      accountId: upload.publisher.accountId,
+    })
+    const text = formatIdent(ident)
+    if (named !== undefined && text !== what)
+      throw new DepotError('ident_mismatch', `the archive is ${text}, not ${what}`)
     if (target !== undefined && metadata.target !== target)
       throw new DepotError(
         'target_mismatch',
         `the archive of ${text} is for ${metadata.target}, not ${target}`,
       )
     expectTaken(depot, metadata.target)
+    if (named === undefined) upload.authorize?.(ident)
+    const isSame = async () =>
+      upload.acceptsSame === true &&
+      (await findBytes(depot.db, text, metadata.target))?.checksum === received.checksum
     // Look for damage now: afterwards, the new bytes have replaced the old ones.
-    if (
-      !isForced &&
-      metadata.target !== likely &&
-      (await isThere(depot, await findBytes(depot.db, text, metadata.target), checksum))
-    )
-      throw alreadyThere(text, metadata.target)
+    if (!isForced && metadata.target !== likely) {
+      const { published } = await findRows(depot, ident, metadata.target)
+      if (await isThere(depot, published, received.checksum)) {
+        if (await isSame()) return { ident, target: metadata.target, isNew: false }
+        throw alreadyThere(text, metadata.target)
+      }
+    }
 
-    await depot.blobs.claims.keep(file.path, checksum)
+    await depot.blobs.claims.keep(file.path, received.checksum)
     let outcome: ClaimOutcome = 'unknown'
     try {
       const published = await depot.writer.submit({
@@ -117,7 +131,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
             buildDeps: buildDeps.map(formatIdent),
             buildTdeps: buildTdeps.map(formatIdent),
           },
-          checksum,
+          checksum: received.checksum,
           sizeBytes: received.sizeBytes,
           signer: formatKeyName(received.header.signer),
           isVerified,
@@ -127,13 +141,18 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
         },
       })
       outcome = 'published'
-      return published
+      return { ident, target: metadata.target, isNew: published.isNew }
+    } catch (error) {
+      // Another upload of the same file may have come first.
+      if (error instanceof DepotError && error.code === 'already_exists' && (await isSame()))
+        return { ident, target: metadata.target, isNew: false }
+      throw error
     } finally {
-      await depot.blobs.claims.release(checksum, outcome)
+      await depot.blobs.claims.release(received.checksum, outcome)
     }
   } catch (error) {
     if (isDiskFull(error))
-      throw new DepotError('storage_full', `there is no room for ${text}; nothing was stored`, {
+      throw new DepotError('storage_full', `there is no room for ${what}; nothing was stored`, {
         cause: error,
       })
     if (!(error instanceof DepotError)) depot.files.expectPresent() // a missing data folder explains the error better
@@ -141,6 +160,13 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   } finally {
     await depot.blobs.spool.discard(file)
   }
+}
+
+/** Reads what an upload is checked against. Throws `not_found` for the origin. */
+async function findRows({ db }: Depot, ident: Ident, target: Target | undefined): Promise<UploadRows> {
+  const rows = await findUploadRows(db, { origin: ident.origin, ident: formatIdent(ident), target })
+  if (rows === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
+  return rows
 }
 
 function alreadyThere(ident: string, target: Target): DepotError {
@@ -177,7 +203,7 @@ async function scan(
 async function verify(
   depot: Depot,
   { header, payloadHash }: HartDigests,
-  { origin, newest }: { origin: string; newest: UploadRows['newestKey'] },
+  { origin, newest }: { origin: string | undefined; newest: UploadRows['newestKey'] | undefined },
 ): Promise<boolean> {
   const { signer } = header
   const key =

@@ -133,6 +133,9 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /api/v1/views/{view}/lockfile': 'anyone',
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}': 'anyone',
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}/views': 'anyone',
+  'GET /api/v1/releases/{origin}/{name}/{version}/{release}/download': 'anyone',
+  // The role in the origin of the package is checked once the package is read; a test of its own checks that.
+  'POST /api/v1/releases': 'upload',
   'GET /api/v1/events': 'anyone',
   'GET /api/v1/ledger': 'anyone',
   'POST /api/v1/views/{view}/promotions': 'promote origin view',

@@ -87,6 +87,7 @@ const MORE: Readonly<
   'GET /v1/depot/views/{view}/pkgs/{origin}/{name}/{version}/{release}/download': {
     names: { name: 'absent' },
   },
+  'GET /api/v1/releases/{origin}/{name}/{version}/{release}/download': { names: { name: 'absent' } },
   'DELETE /v1/depot/pkgs/{origin}/{name}/{version}/{release}': { names: { name: 'deleted' } },
   'PATCH /v1/depot/pkgs/{origin}/{name}/{version}/{release}/{visibility}': { names: { name: 'patched' } },
   'DELETE /v1/depot/channels/{origin}/{channel}': { names: { channel: 'canary' } },

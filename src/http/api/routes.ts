@@ -20,6 +20,7 @@ import { originRoutes } from './origins/routes.ts'
 import { planRoutes } from './plans/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
 import { releaseRoutes } from './releases/routes.ts'
+import { packageFileRoutes } from './releases/upload.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { previewRoutes } from './views/previews.ts'
 import { viewRoutes } from './views/routes.ts'
@@ -56,7 +57,7 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   app.addHook('preParsing', (request, _reply, payload, done) => {
     done(
       null,
-      hasBody(request) && !isRead(request)
+      hasBody(request) && !isRead(request) && request.routeOptions.config.hasStreamedBody !== true
         ? incoming(payload, 'the body', context.depot.limits, (bytes) => request.bodies.take(request, bytes))
         : payload,
     )
@@ -77,6 +78,7 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   gateRoutes(app, context)
   previewRoutes(app, context)
   releaseRoutes(app, context)
+  packageFileRoutes(app, context)
   originRoutes(app, context)
   webhookRoutes(app, context)
   accountRoutes(app, context)

@@ -1,6 +1,6 @@
-import multipart from '@fastify/multipart'
 import type { FastifyInstance } from 'fastify'
 import { replyHabitat } from '../requests/error-reply.ts'
+import { streamBodies } from '../requests/package-body.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { profileRoutes, profileTokenRoutes } from './accounts/profile.ts'
 import { userReads } from './accounts/user.ts'
@@ -24,9 +24,6 @@ import { AbsentViews } from './views/absent-views.ts'
 import { belowViews } from './views/below-views.ts'
 import { viewReads, viewWrites } from './views/routes.ts'
 
-/** The maximum size of a form field besides the package. These fields are ignored. */
-const MAX_FIELD_BYTES = 1024
-
 /** Adds the routes of the Habitat protocol below `/v1`. Each is served under `depot/` and, as in 2016, without it. */
 export async function habitatRoutes(
   app: FastifyInstance,
@@ -34,13 +31,7 @@ export async function habitatRoutes(
 ): Promise<void> {
   app.setErrorHandler(replyHabitat)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
-  // Rights are checked before a body is read, and clients send bodies with any Content-Type or none. So
-  // handlers get the stream, and read it if they need it.
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, body, done) => done(null, body))
-  await app.register(multipart, {
-    limits: { files: 1, fields: 8, fieldSize: MAX_FIELD_BYTES, fileSize: Number.MAX_SAFE_INTEGER },
-  })
+  await streamBodies(app)
 
   statusReads(app)
   dependentReads(app, context)

@@ -12,6 +12,7 @@ const { paths } = parse(await readFile(new URL('../../../openapi.yaml', import.m
 }
 const reads = Object.entries(paths)
   .filter(([path, operations]) => path.startsWith('/api/') && operations['get'] !== undefined)
+  .filter(([path]) => !path.endsWith('/download')) // the bytes of a package
   .map(([path]) => path)
 
 const started = await startDepot(tap, { environment: { DEPOT_WEBHOOK_NETWORKS: '127.0.0.0/8' } })

@@ -4,6 +4,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Limits on the JSON of the body; default: {@link DEFAULT_JSON}. */
     readonly json?: JsonLimits
+    /** Whether the handler reads the body as a stream, which is not held in memory. */
+    readonly hasStreamedBody?: boolean
   }
 }
 

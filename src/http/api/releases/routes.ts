@@ -2,10 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
-import { getAccountName } from '../../../accounts/account-store.ts'
 import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
-import { findRelease, listTargets, listViewsOf } from '../../../releases/release-store.ts'
+import { findRelease } from '../../../releases/release-store.ts'
 import { listMemberships } from '../../../revisions/membership-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -14,9 +13,9 @@ import { textToo } from '../conventions/responses.ts'
 import { FormatQuery, ReleasePath, TargetQuery } from '../conventions/shapes.ts'
 import { HoldersQuery } from '../history/shapes.ts'
 import { wireInterval } from '../history/wire.ts'
+import { describeRelease } from './describe.ts'
 import { Memberships, Release } from './shapes.ts'
 import { membershipsText, releaseText } from './text.ts'
-import { wireRelease } from './wire.ts'
 
 const tags = ['releases']
 const ReleaseQuery = TargetQuery.extend(FormatQuery.shape)
@@ -47,10 +46,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const audience = audienceOf(request.caller)
       const release = await findRelease(depot.db, ident, request.query.target, audience)
       if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
-      const targets = await listTargets(depot.db, ident, audience)
-      const publisher = await getAccountName(depot.db, release.publisherId)
-      const views = await listViewsOf(depot.db, release.id)
-      return reply.send(wireRelease(release, { targets, publisher, views: views.toReversed() }))
+      return reply.send(await describeRelease(depot.db, release, audience))
     },
   )
 

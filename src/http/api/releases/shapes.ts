@@ -1,9 +1,54 @@
 import { z } from 'zod'
 import { CHECKSUM, DEPENDENCY, IDENT, NOW, TARGET, YESTERDAY } from '../conventions/examples.ts'
-import { Ident, Next, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
+import { FormatQuery, Ident, Next, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
 import { Interval } from '../history/shapes.ts'
+import { PromotionAnswer } from '../promotions/shapes.ts'
 
 // Shapes of releases.
+
+// Requests
+
+export const UploadQuery = FormatQuery.extend({
+  checksum: z
+    .string()
+    .regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits')
+    .optional()
+    .describe('the BLAKE2b-256 of the file, which is then compared'),
+  view: z.string().optional().describe('a view into which the release is promoted, too'),
+})
+
+/** A file in a request or an answer. Its bytes are never parsed here. */
+export const PackageFile = named(
+  'PackageFile',
+  z.unknown().meta({ type: 'string', format: 'binary', description: 'the bytes of a .hart file' }),
+  'HART-1\nacme-20250101000000\nBLAKE2b\n…',
+)
+
+// Responses
+
+const APP = {
+  ident: IDENT,
+  target: TARGET as typeof TARGET,
+  targets: [TARGET] as (typeof TARGET)[],
+  visibility: 'public' as const,
+  checksum: CHECKSUM,
+  size_bytes: 1_048_576,
+  signer: 'acme-20250101000000',
+  signature: 'verified' as const,
+  published_at: YESTERDAY,
+  publisher: 'ci',
+  package_type: 'standard' as const,
+  svc_user: 'hab',
+  svc_group: 'hab',
+  exposes: [8080],
+  deps: [DEPENDENCY],
+  tdeps: [DEPENDENCY],
+  build_deps: [],
+  build_tdeps: [],
+  config: 'port = 8080\n',
+  manifest: '# acme / app\n',
+  views: [{ view: 'acceptance', since_revision: 12, since: NOW }],
+}
 
 export const Release = named(
   'Release',
@@ -30,29 +75,7 @@ export const Release = named(
     manifest: z.string(),
     views: z.array(z.object({ view: ViewName, since_revision: Revision, since: Time })),
   }),
-  {
-    ident: IDENT,
-    target: TARGET,
-    targets: [TARGET],
-    visibility: 'public',
-    checksum: CHECKSUM,
-    size_bytes: 1_048_576,
-    signer: 'acme-20250101000000',
-    signature: 'verified',
-    published_at: YESTERDAY,
-    publisher: 'ci',
-    package_type: 'standard',
-    svc_user: 'hab',
-    svc_group: 'hab',
-    exposes: [8080],
-    deps: [DEPENDENCY],
-    tdeps: [DEPENDENCY],
-    build_deps: [],
-    build_tdeps: [],
-    config: 'port = 8080\n',
-    manifest: '# acme / app\n',
-    views: [{ view: 'acceptance', since_revision: 12, since: NOW }],
-  },
+  APP,
 )
 
 export const Memberships = named(
@@ -73,4 +96,14 @@ export const Memberships = named(
     views: [{ view: 'acceptance', from_revision: 12, since: NOW, to_revision: null, until: null }],
     next: null,
   },
+)
+
+export const Upload = named(
+  'Upload',
+  Release.extend({
+    promotion: PromotionAnswer.nullable().describe(
+      'the promotion into the view of the request; null without a view',
+    ),
+  }),
+  { ...APP, views: [], promotion: null },
 )

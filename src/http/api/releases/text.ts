@@ -1,7 +1,8 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
-import { page, seconds } from '../conventions/text.ts'
+import { page, seconds, sections } from '../conventions/text.ts'
 import { INTERVAL, intervalCells } from '../history/text.ts'
+import { promotionText } from '../promotions/text.ts'
 import type * as shapes from './shapes.ts'
 
 /** Formats one field per line. Long texts and lists of dependencies are only in the JSON. */
@@ -17,6 +18,11 @@ export function releaseText(release: z.infer<typeof shapes.Release>): string {
     seconds(since),
   ])
   return `${formatColumns(['RELEASE', release.ident], rows.slice(1))}\n\n${formatColumns(['VIEW', 'SINCE', 'AT'], places)}`
+}
+
+/** Formats the release and, if it was promoted, the effect of that. */
+export function uploadText({ promotion, ...release }: z.infer<typeof shapes.Upload>): string {
+  return sections(releaseText(release), promotion === null ? '' : promotionText(promotion))
 }
 
 export function membershipsText({ views, next }: z.infer<typeof shapes.Memberships>): string {

@@ -3,31 +3,10 @@ import type { z } from 'zod'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError } from '../../../errors.ts'
 import { shapeFault } from '../../../text/shape-fault.ts'
-import { parserMessage } from '../../requests/error-reply.ts'
-import { incoming, incomingText } from '../../requests/incoming.ts'
+import { incomingText } from '../../requests/incoming.ts'
 import { expectModest } from '../../requests/json-limits.ts'
 import type { JsonLimits } from '../../requests/json-limits.ts'
 import type { HabitatRequest } from './parameters.ts'
-
-/**
- * Opens the stream of an uploaded package: the raw body, with or without a length, from `hab`, or the part
- * `file` of a form, from habitat-client. Reads nothing yet. Throws `hart_malformed` if there is no body,
- * `too_large`, and `invalid_request` for a bad form.
- */
-export async function packageIn(request: HabitatRequest, depot: Depot, what: string): Promise<Readable> {
-  const { maxUploadBytes } = depot.config
-  if (!request.isMultipart()) {
-    if (Number(request.headers['content-length']) > maxUploadBytes) {
-      throw new DepotError(
-        'too_large',
-        `${what} would be larger than the ${maxUploadBytes} bytes that this depot accepts`,
-      )
-    }
-    if (request.body instanceof Readable) return incoming(request.body, what, depot.limits)
-    throw new DepotError('hart_malformed', `the upload of ${what} has no body`)
-  }
-  return incoming(await fileOfForm(request, what, depot.limits.bodyGraceMs), what, depot.limits)
-}
 
 /**
  * Reads a short text, for example a key file, or '' if there is no body. Throws `too_large`, `stalled`,
@@ -79,36 +58,4 @@ export async function readJson<Shape extends z.ZodType>(
     .slice(0, MAX_NAMED_FIELDS)
     .map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
   throw new DepotError('invalid_request', `the body with ${options.what} is invalid: ${wrong.join('; ')}`)
-}
-
-async function fileOfForm(request: HabitatRequest, what: string, graceMs: number): Promise<Readable> {
-  // The request already ended; the parser would wait forever for its next event.
-  if (request.raw.destroyed) throw new DepotError('length_mismatch', `${what} ended before its announced end`)
-  const { promise: stall, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () =>
-      reject(new DepotError('stalled', `the form with ${what} did not begin its file within ${graceMs} ms`)),
-    graceMs,
-  )
-  try {
-    const part = await Promise.race([request.file(), stall])
-    if (part?.fieldname === 'file') return part.file
-    throw new DepotError('invalid_request', `the form with ${what} has no file named "file"`)
-  } catch (error) {
-    if (error instanceof DepotError) throw error
-    if (request.raw.destroyed && !request.raw.complete)
-      throw new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error })
-    throw new DepotError('invalid_request', `the form with ${what} is malformed: ${formFault(error)}`, {
-      cause: error,
-    })
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Describes an error of the form parser, which has codes only for its limits. */
-function formFault(error: unknown): string {
-  return error instanceof Error && 'code' in error
-    ? parserMessage(error)
-    : 'it ends early, or does not match its Content-Type'
 }

@@ -6,10 +6,10 @@ import { publish } from '../../../publishing/publish.ts'
 import { remove } from '../../../publishing/remove.ts'
 import { findDownload } from '../../../releases/release-store.ts'
 import { replyArchive } from '../../requests/archive-reply.ts'
+import { packageIn } from '../../requests/package-body.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
-import { packageIn } from '../conventions/body.ts'
 import {
   clientTarget,
   identOf,
