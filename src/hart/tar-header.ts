@@ -55,7 +55,8 @@ const EMPTY_SUM = 8 * 0x20
 
 function checksum(block: Buffer): number {
   let sum = EMPTY_SUM
-  for (let at = 0; at < BLOCK; at += 1) if (at < 148 || at >= 156) sum += block[at] ?? 0
+  for (let at = 0; at < 148; at += 1) sum += block[at] ?? 0
+  for (let at = 156; at < BLOCK; at += 1) sum += block[at] ?? 0
   return sum
 }
 

@@ -4,8 +4,10 @@ import type { Blobs } from '../blobs/open.ts'
 import type { SpoolFile } from '../blobs/spool.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
-import { HartDigest, HartStart } from '../hart/digest.ts'
+import { Blake2b } from '../hart/blake2b.ts'
+import { HartStart } from '../hart/digest.ts'
 import type { HartDigests } from '../hart/digest.ts'
+import type { HartHeader } from '../hart/header.ts'
 import type { HashThreads, Hashing } from '../hart/hash-threads.ts'
 
 /** The size of one write. Chunks of a socket are small, and each write is a trip to another thread and back. */
@@ -94,11 +96,11 @@ class Reception {
   async finish(): Promise<ReceivedHart> {
     if (this.#isWhole && this.#batchBytes <= SMALL_BYTES) {
       const bytes = Buffer.concat(this.#batch)
-      const digest = digestOf([bytes])
+      const digest = digestOf([bytes], this.#start.finish())
       await this.#file.write(bytes)
       return { ...digest, bytes }
     }
-    const digest = this.#isWhole ? digestOf(this.#batch) : undefined
+    const digest = this.#isWhole ? digestOf(this.#batch, this.#start.finish()) : undefined
     await this.#flush()
     await this.#writing
     const header = this.#start.finish()
@@ -161,13 +163,23 @@ class Reception {
   }
 }
 
-function digestOf(chunks: readonly Buffer[]): HartDigests {
-  const digest = new HartDigest()
-  for (const chunk of chunks) digest.update(chunk)
-  return digest.finish()
+/** Makes one hash after the other, because all hashes of a thread share one state, and changing it costs more than a kilobyte. */
+function digestOf(chunks: readonly Buffer[], header: HartHeader): HartDigests {
+  return {
+    header,
+    checksum: hashOf(chunks),
+    payloadHash: hashOf(after(chunks, header.payloadOffset)),
+    sizeBytes: chunks.reduce((sum, { length }) => sum + length, 0),
+  }
 }
 
-/** Returns the rest of a batch of which `bytes` were written. */
+function hashOf(chunks: readonly Buffer[]): string {
+  const hash = new Blake2b()
+  for (const chunk of chunks) hash.update(chunk)
+  return hash.digest()
+}
+
+/** Returns the rest of a batch after its first `bytes`. */
 function after(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
   let skipped = bytes
   return chunks.flatMap((chunk) => {

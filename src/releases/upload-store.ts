@@ -1,4 +1,6 @@
+import type { Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import { prepared } from '../database/prepared.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from './release.ts'
@@ -20,10 +22,7 @@ export async function findUploadRows(
   const [row] = await uploadRows(db, { origin, ident, target })
   return (
     row && {
-      published:
-        row.checksum === null || row.size_bytes === null
-          ? undefined
-          : { checksum: row.checksum, sizeBytes: row.size_bytes },
+      published: publishedOf(row),
       newestKey:
         row.revision === null || row.body === null ? undefined : { revision: row.revision, body: row.body },
     }
@@ -49,3 +48,60 @@ const uploadRows = prepared<{ origin: string; ident: string; target: Target | nu
       .orderBy('origin_keys.revision', 'desc')
       .limit(1),
 )
+
+/** The rows of a package that a new release of it needs. */
+export interface PackageRows {
+  readonly id: number
+  /** The visibility of new releases. `undefined` if the package has no settings yet. */
+  readonly visibility: Visibility | undefined
+  /** The type of the package's releases. `undefined` if it has none. */
+  readonly type: Release['packageType'] | undefined
+  readonly published: UploadRows['published']
+}
+
+/** Reads in one query what a new release needs to know of its package. `undefined` if there is no such package. */
+export async function findPackageRows(
+  db: Db,
+  upload: { originId: number; name: string; ident: string; target: Target },
+): Promise<PackageRows | undefined> {
+  const [row] = await packageRows(db, upload)
+  return (
+    row && {
+      id: row.id,
+      visibility: row.visibility ?? undefined,
+      type: row.package_type ?? undefined,
+      published: publishedOf(row),
+    }
+  )
+}
+
+const packageRows = prepared<{ originId: number; name: string; ident: string; target: Target }>()(
+  (db, { originId, name, ident, target }) =>
+    db
+      .selectFrom('packages')
+      .leftJoin('package_settings', 'package_settings.package_id', 'packages.id')
+      .leftJoin('releases as published', (on) =>
+        on
+          .on('published.ident', '=', ident)
+          .on('published.target', '=', target)
+          .on('published.deleted_at', 'is', null),
+      )
+      .select(['packages.id', 'package_settings.visibility', 'published.checksum', 'published.size_bytes'])
+      .select((eb) =>
+        eb
+          .selectFrom(usingIndex('releases', 'releases_of_package'))
+          .select('releases.package_type')
+          .whereRef('releases.package_id', '=', 'packages.id')
+          .where('releases.deleted_at', 'is', null)
+          .limit(1)
+          .as('package_type'),
+      )
+      .where('packages.origin_id', '=', originId)
+      .where('packages.name', '=', name),
+)
+
+function publishedOf(row: { checksum: string | null; size_bytes: number | null }): UploadRows['published'] {
+  return row.checksum === null || row.size_bytes === null
+    ? undefined
+    : { checksum: row.checksum, sizeBytes: row.size_bytes }
+}

@@ -12,10 +12,11 @@ import { getView } from '../../revisions/view-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { insertWords } from '../../search/words-store.ts'
 import { insertDependencies } from '../../releases/dependents-store.ts'
-import { findBytes, insertRelease, referenceBlob } from '../../releases/release-store.ts'
-import { findPackageId, findPackageType, insertPackage } from '../../releases/package-store.ts'
+import { insertRelease, referenceBlob } from '../../releases/release-store.ts'
+import { insertPackage } from '../../releases/package-store.ts'
+import { findPackageRows } from '../../releases/upload-store.ts'
 import { setVisibility } from './set-visibility.ts'
-import { settingsForUpload } from './settings.ts'
+import { addSettings } from './settings.ts'
 
 export interface PublishInput {
   readonly ident: Ident
@@ -51,21 +52,19 @@ export async function publishRelease(
   const { target, packageType } = metadata
   const origin = await getOrigin(trx, ident.origin)
 
-  const packageId =
-    (await findPackageId(trx, origin.id, ident.name)) ?? (await insertPackage(trx, origin.id, ident.name))
-  const before = await findBytes(trx, text, target)
+  const found = await findPackageRows(trx, { originId: origin.id, name: ident.name, ident: text, target })
+  const packageId = found?.id ?? (await insertPackage(trx, origin.id, ident.name))
+  const usualVisibility = async () =>
+    found?.visibility ??
+    (await addSettings(context, origin, { packageId, name: ident.name, ownerId: publisherId })).visibility
+  const before = found?.published
   if (before !== undefined) {
     const isRepair = before.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
     if (isRepair) await updateDamage(trx, checksum, undefined)
     if (isRepair && !input.isForced) return { isNew: false }
     if (!input.isForced) throw new DepotError('already_exists', `${text} is already published for ${target}`)
     if (before.checksum === checksum) {
-      const { visibility } = await settingsForUpload(context, origin, {
-        packageId,
-        name: ident.name,
-        ownerId: publisherId,
-      })
-      await setVisibility(context, { ident: text, target, visibility })
+      await setVisibility(context, { ident: text, target, visibility: await usualVisibility() })
       return { isNew: false }
     }
     throw new DepotError(
@@ -74,20 +73,16 @@ export async function publishRelease(
     )
   }
 
-  const type = (await findPackageType(trx, packageId)) ?? packageType
+  const { type = packageType } = found ?? {}
   if (type !== packageType) {
     throw new DepotError(
       'package_type_mismatch',
       `${text} is a ${packageType} package, but the earlier releases of ${formatPackageName(ident)} are ${type}`,
     )
   }
-  const settings = await settingsForUpload(context, origin, {
-    packageId,
-    name: ident.name,
-    ownerId: publisherId,
-  })
-  const visibility = input.visibility ?? settings.visibility
-  await insertWords(trx, packageId, ident)
+  const usual = await usualVisibility()
+  const visibility = input.visibility ?? usual
+  if (found?.type === undefined) await insertWords(trx, packageId, ident) // a package with releases has its words
   await referenceBlob(trx, { checksum, sizeBytes, at })
   const releaseId = await insertRelease(trx, packageId, {
     ...metadata,

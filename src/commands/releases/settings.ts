@@ -77,18 +77,8 @@ export async function removeSettings(context: CommandContext, input: Named): Pro
   return { isChanged: true }
 }
 
-/** Returns the settings for an upload. The first upload of a package creates them. */
-export async function settingsForUpload(
-  context: CommandContext,
-  origin: Origin,
-  settings: Pick<PackageSettings, 'packageId' | 'name' | 'ownerId'>,
-): Promise<PackageSettings> {
-  return (
-    (await findSettings(context.trx, origin.name, settings.name)) ?? addSettings(context, origin, settings)
-  )
-}
-
-async function addSettings(
+/** Creates the settings of a package with the default visibility of its origin. */
+export async function addSettings(
   context: CommandContext,
   origin: Origin,
   { packageId, name, ownerId }: Pick<PackageSettings, 'packageId' | 'name' | 'ownerId'>,
