@@ -8,6 +8,8 @@ import { Turns } from './turns.ts'
 
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./hash-thread${extname(import.meta.filename)}`, import.meta.url)
+// Its buffers do not count here. Each hash makes little garbage, and V8 would let it pile up.
+const HEAP_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 2 }
 /** Each upload makes two hashes of nearly the same bytes, one in each thread. */
 const THREADS = 2
 /** The bytes that one hash takes in a turn, which lasts some milliseconds. */
@@ -202,7 +204,7 @@ export class HashThreads {
   }
 
   #start(): Thread {
-    const worker = new Worker(THREAD, { execArgv: [] }) // without the parent's preloaded modules
+    const worker = new Worker(THREAD, { execArgv: [], resourceLimits: HEAP_LIMITS }) // without the parent's preloaded modules
     const thread: Thread = { worker, queue: new Turns(), current: undefined, cancelEnd: () => undefined }
     worker.unref()
     worker.on('message', (answer: HashAnswer) => {

@@ -12,6 +12,8 @@ import type { Schema } from '../schema.ts'
 const MAX_THREADS = 4
 /** The cache of the reads before {@link ReadingThreads.start}. They read little twice, and its memory would stay with the process. */
 const STARTING_CACHE_KIB = 1024
+// Rows are garbage as soon as they are sent. V8 would let 30 MB of them pile up in each thread.
+const HEAP_LIMITS = { maxYoungGenerationSizeMb: 4 }
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, import.meta.url)
 
@@ -27,7 +29,11 @@ export class ReadingThreads {
   #starting: SqliteDatabase | undefined
 
   constructor(file: string) {
-    this.#threads = new ThreadPool(THREAD, { maxThreads: MAX_THREADS, workerData: { file } })
+    this.#threads = new ThreadPool(THREAD, {
+      maxThreads: MAX_THREADS,
+      workerData: { file },
+      resourceLimits: HEAP_LIMITS,
+    })
     this.#starting = keepingStatements(connect(file, true, STARTING_CACHE_KIB))
   }
 
