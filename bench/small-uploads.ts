@@ -115,7 +115,8 @@ function makeSmall(
   })
   execFileSync('sh', [
     '-c',
-    'cd "$1" && for f in *; do xz -dc "$f" > "$f.tar"; rm "$f"; done && xz -6 *.tar',
+    // Nothing is removed: ext4 takes ten times as long to create a file for some seconds after others were removed.
+    'cd "$1" && for f in *; do xz -dc "$f" > "$f.tar"; done && xz -6 --keep *.tar',
     'sh',
     folder,
   ])

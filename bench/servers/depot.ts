@@ -4,11 +4,13 @@ import { openDepot } from '../../src/depot/open.ts'
 import { openLogTo } from '../../src/log.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
+import { keepYoungGenerationSmall, letYoungGenerationGrow } from '../../src/cli/young-generation.ts'
 import { serve } from './process.ts'
 
 // The depot with its default settings, except the number of workers, which comes from the environment. Its log is written, but thrown
 // away. `depot.ts DATA TOKEN` takes the data folder and the administrator's token.
 
+keepYoungGenerationSmall() // as `serve` does
 const [dataFolder = '', token = ''] = process.argv.slice(2)
 const { DEPOT_WORKERS } = process.env
 const config = readConfig({
@@ -22,7 +24,9 @@ const depot = await openDepot(config, {
 })
 const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
 const app = await buildServer(depot, { ...(workers && { workers }) })
-serve(await listen(app, config, workers), async () => {
+const port = await listen(app, config, workers)
+letYoungGenerationGrow()
+serve(port, async () => {
   await app.close()
   await depot.close()
 })
