@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import type { SqliteDatabase } from 'kysely'
-import { parse } from 'yaml'
 import { listTokens } from '../../src/accounts/account-store.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
 import { Answers } from '../../src/answers/answers.ts'
@@ -28,6 +26,7 @@ import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/packages/shapes.ts'
 
 import tap, { test } from 'tap'
+import { OPENAPI } from '../support/openapi.ts'
 
 // What doors and commands ask of the database must cost what is read and written, not what the depot holds, nor what ever happened. So
 // every statement that a tour of all doors makes is explained: none walks through a table that grows, or all that a view ever held, and
@@ -120,7 +119,7 @@ interface Operation {
 
 /** Each GET of each door, with each parameter that it takes, by each kind of caller. */
 async function readEverywhere(): Promise<void> {
-  const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+  const document = OPENAPI as {
     paths: Record<string, Record<string, Operation>>
   }
   for (const [template, { get }] of Object.entries(document.paths)) {

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
 import tap, { test } from 'tap'
-import { parse } from 'yaml'
 import { ACTIONS } from '../../src/access/access.ts'
 import type { Scope } from '../../src/access/access.ts'
 import { generateToken, hashToken } from '../../src/accounts/token.ts'
@@ -10,6 +8,7 @@ import { furnish, gatherTeam } from '../support/furnish.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { ACTIONS_OF_ROUTES } from './actions.ts'
+import { OPENAPI } from '../support/openapi.ts'
 
 // A narrowed token may do only what its actions allow. Every route is requested with every kind of narrowed token of an account that
 // has all rights.
@@ -228,7 +227,7 @@ function may(row: string, { actions, origins, views }: Scope): boolean {
 }
 
 test('every route has a row, and every row a route', async (t) => {
-  const { paths } = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+  const { paths } = OPENAPI as {
     paths: Record<string, Record<string, object>>
   }
   const routes = Object.entries(paths).flatMap(([path, operations]) =>

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
-import { parse } from 'yaml'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import { PUBLIC_AUDIENCE } from '../../src/access/access.ts'
@@ -12,6 +10,7 @@ import { getView } from '../../src/revisions/view-store.ts'
 import { sampleOf } from '../support/random.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
+import { OPENAPI } from '../support/openapi.ts'
 
 // Nothing private is revealed (P15), in errors as little as in answers. Everything private here has the word `zebra` in its names,
 // versions and reasons. Callers who may not see it request every route. The word may be in an answer only if it was in the request, and
@@ -170,7 +169,7 @@ function withoutOrigins(url: string, body: string): string {
   })
 }
 
-const { paths } = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+const { paths } = OPENAPI as {
   paths: Record<string, Record<string, object>>
 }
 const ROUTES = Object.entries(paths).flatMap(([path, operations]) =>

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { parse } from 'yaml'
 import { ADMIN_TOKEN } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
+import { OPENAPI } from './openapi.ts'
 
 // Requests to `/api/v1` that compare each answer with openapi.yaml.
 
@@ -25,7 +24,7 @@ interface Operation {
   readonly responses: Record<string, Response | { readonly $ref: string }>
 }
 
-const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+const document = OPENAPI as {
   paths: Record<string, Record<string, Operation>>
   components: { responses: Record<string, Response> }
 }

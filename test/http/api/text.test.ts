@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import tap, { test } from 'tap'
-import { parse } from 'yaml'
 import { callApi } from '../../support/call-api.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
+import { OPENAPI } from '../../support/openapi.ts'
 
 // Every read of `/api/v1`, as text and as JSON.
 
-const { paths } = parse(await readFile(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as {
+const { paths } = OPENAPI as {
   paths: Record<string, Record<string, object>>
 }
 const reads = Object.entries(paths)

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { parse } from 'yaml'
 import { ORIGIN_EXPECTATIONS, PEOPLE_EXPECTATIONS } from './expectations-origins.ts'
 import { PACKAGE_READS, PACKAGE_WRITES } from './expectations-packages.ts'
+import { OPENAPI } from '../../support/openapi.ts'
 
 const EXPECTATIONS = [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS, ...PACKAGE_READS, ...PACKAGE_WRITES]
 
@@ -13,7 +12,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'POST /v1/depot/origins/{origin}/depart': 'origins.test.ts',
 }
 
-const { paths } = parse(readFileSync(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as {
+const { paths } = OPENAPI as {
   paths: Record<string, Record<string, { tags: string[] }>>
 }
 

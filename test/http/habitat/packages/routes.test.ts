@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { parse } from 'yaml'
 import { ask } from '../../../support/ask.ts'
 import { bearer, makeOrigin, promoteTo, publishAll } from '../../../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
+import { OPENAPI } from '../../../support/openapi.ts'
 
 const NO_CACHE = 'private, no-cache, no-store'
 const ACME = [
@@ -216,7 +215,7 @@ test('an invalid target is 422 on every route that takes one, and the error name
     channel: 'stable',
     view: 'acceptance',
   }
-  const document = parse(await readFile(new URL('../../../../openapi.yaml', import.meta.url), 'utf8')) as {
+  const document = OPENAPI as {
     paths: Record<string, Record<string, { parameters?: { name: string }[] }>>
   }
   const asked: string[] = []
