@@ -25,7 +25,7 @@ import { makeOrigin, upload } from '../support/origin.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-const world = { log: pino({ level: 'silent' }) }
+const world = { log: pino({ level: 'silent' }), inProcess: true }
 
 async function scratch(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
@@ -70,7 +70,7 @@ test('a missing or different secret key is refused once something is encrypted',
   const folder = await scratch(t)
   const file = join(folder, 'secret.key')
   const open = (more: Record<string, string> = {}) =>
-    openDepot(readConfig({ DEPOT_DATA: folder, ...more }), { ...world, inProcess: true })
+    openDepot(readConfig({ DEPOT_DATA: folder, ...more }), world)
   await (await open()).close()
   await rm(file)
   const depot = await open()
@@ -166,7 +166,8 @@ test("files of the depot are private, whatever the umask and the folder's mode",
   const folder = await scratch(t)
   const [data, blobs] = [join(folder, 'data'), join(folder, 'blobs')]
   for (const place of [data, blobs]) await mkdir(place, { mode: 0o755 })
-  const open = () => openDepot(readConfig({ DEPOT_DATA: data, DEPOT_BLOBS: `fs:${blobs}` }), world)
+  const open = () =>
+    openDepot(readConfig({ DEPOT_DATA: data, DEPOT_BLOBS: `fs:${blobs}` }), { ...world, inProcess: false })
   const publish = async () => {
     const depot = await open()
     const spooled = depot.blobs.spool.newFile()
