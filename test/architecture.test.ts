@@ -154,6 +154,12 @@ test('command handlers are in commands/', async (t) => {
   )
 })
 
+test('commands that talk to a depot know only its client', async (t) => {
+  for (const file of files.filter(inFolder('cli/remote')))
+    for (const name of importsOf(file).filter((path) => sources.has(path)))
+      t.ok(/^(client|cli|text|package)\//.test(name), `${file} imports ${name}`)
+})
+
 test('imports have no cycles, types included', async (t) => {
   const known = new Map(
     files.map((file) => [file, importsOf(file, { types: true }).filter((name) => sources.has(name))]),
@@ -192,7 +198,10 @@ for (const [names, mayLoad] of Object.entries(ONLY_IN)) {
 }
 
 const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => boolean]>> = {
-  'the environment is read in config.ts': [/process\.env/, (file) => file === 'config.ts'],
+  'the environment is read in config.ts': [
+    /process\.env/,
+    (file) => ['config.ts', 'cli/process-io.ts'].includes(file),
+  ],
   'HTTP statuses are used only in http/': [
     /\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/,
     (file) => inFolder('http', 'client', 'cli')(file) || file === 'webhooks/send.ts',

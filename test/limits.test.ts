@@ -37,6 +37,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'following/visible-pages.ts MAX_SHARED_DISTANCE',
   'following/visible-pages.ts MAX_SHARED_PAGES',
   'lockfiles/lockfile.ts MAX_LINES', // follows from MAX_LOCKED_RELEASES
+  'text/columns.ts MIN_CUT_WIDTH',
   'text/nearest.ts MAX_COMPARED_LENGTH',
   'releases/list-store.ts MAX_BATCH_SIZE',
   'search/package-search.ts MAX_WORDS', // no name has more

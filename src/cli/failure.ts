@@ -1,7 +1,53 @@
 import { describeDatabaseError } from '../database/engine.ts'
+import { NotADepot, RequestRefused, Unreachable } from '../client/errors.ts'
 import { DepotError } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
 import { describeDenial } from './data-folder.ts'
+import { EXIT, Exit } from './exit-codes.ts'
+import type { ExitCode } from './exit-codes.ts'
+
+/** The exit code of a failed command. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof Exit) return error.exitCode
+  if (error === 'SIGINT') return EXIT.interrupted
+  if (error === 'SIGTERM') return EXIT.terminated
+  if (error instanceof Unreachable || error instanceof NotADepot) return EXIT.unreachable
+  if (!(error instanceof RequestRefused)) return EXIT.failed
+  switch (error.status) {
+    case 401:
+    case 403:
+      return EXIT.noRights
+    case 404:
+      return EXIT.notFound
+    case 409:
+      return EXIT.refused
+    case 412:
+      return EXIT.stale
+    default:
+      return error.status >= 500 ? EXIT.unreachable : EXIT.failed
+  }
+}
+
+/** Explains a failure to a person. An empty text means that the command has said everything, or that a signal ended it. */
+export function explain(error: unknown): string {
+  if (error === 'SIGINT' || error === 'SIGTERM') return ''
+  if (error instanceof Exit || error instanceof Unreachable || error instanceof NotADepot)
+    return error.message
+  if (error instanceof RequestRefused) return `${error.message}${adviceFor(error)}`
+  return describeFailure(error)
+}
+
+function adviceFor({ code }: RequestRefused): string {
+  switch (code) {
+    case 'unauthenticated':
+      return '. Log in with hart-depot login URL --with-token'
+    case 'stale_plan':
+    case 'stale_revision':
+      return '. Nothing was changed: look again, and repeat the command'
+    default:
+      return ''
+  }
+}
 
 /** Formats a failure: one sentence for errors of the caller or the machine, the stack for bugs. */
 export function describeFailure(error: unknown): string {

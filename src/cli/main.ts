@@ -1,82 +1,67 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describeFailure } from './failure.ts'
 import { PACKAGE_ROOT } from '../package-root.ts'
+import { didYouMean } from '../text/nearest.ts'
+import { isHelpShown, runCommand, wrongArguments } from './command.ts'
+import { EXIT } from './exit-codes.ts'
+import { exitCodeOf, explain } from './failure.ts'
+import type { Io } from './io.ts'
+import { ENTRIES, PROGRAM } from './program.ts'
+import type { Entry } from './program.ts'
 import { UsageError } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
-import { didYouMean } from '../text/nearest.ts'
-import { keepYoungGenerationSmall } from './young-generation.ts'
 
-/** All subcommands, by name. Each is loaded only when it runs, because most do not need the server's modules. */
-const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
-  serve: async () => {
-    keepYoungGenerationSmall()
-    return (await import('./serve.ts')).serve
-  },
-  healthy: async () => (await import('./healthy.ts')).healthy,
-  'account add': async () => (await import('./account-add.ts')).accountAdd,
-  'account list': async () => (await import('./account-list.ts')).accountList,
-  'token add': async () => (await import('./token-add.ts')).tokenAdd,
-  'token list': async () => (await import('./token-list.ts')).tokenList,
-  'token revoke': async () => (await import('./token-revoke.ts')).tokenRevoke,
-  restored: async () => (await import('./restored.ts')).restored,
-  verify: async () => (await import('./verify.ts')).verify,
-  'import-builder': async () => (await import('./import-builder.ts')).importBuilder,
-  pull: async () => (await import('./pull.ts')).pull,
-  'key show': async () => (await import('./key-show.ts')).keyShow,
-  'key trust': async () => (await import('./key-trust.ts')).keyTrust,
-  demo: async () => (await import('./demo.ts')).demo,
-  openapi: async () => (await import('./openapi.ts')).openapi,
-}
-
-/** Runs a command line. Resolves with the exit code: 0, 1 if the command failed, or 2 for wrong arguments. */
-export async function main(args: readonly string[]): Promise<number> {
+/** Runs a command line, and resolves with its exit code. */
+export async function main(args: readonly string[], io: Io): Promise<number> {
   const [first] = args
-  if (first === '--version') {
-    console.log(`hart-depot ${readVersion()}`)
-    return 0
+  if (first === '--version' || first === 'version') {
+    io.stdout.write(`hart-depot ${readVersion()}\n`)
+    return EXIT.done
   }
   const isHelp = first === 'help' || args.some((arg) => arg === '--help' || arg === '-h')
   const words = args.filter(
     (arg, index) => !(arg === 'help' && index === 0) && arg !== '--help' && arg !== '-h',
   )
-  const name = Object.keys(SUBCOMMANDS).find((known) => startsWith(words, known))
-  const load = name === undefined ? undefined : SUBCOMMANDS[name]
-  if (name === undefined || load === undefined) return reportNoSubcommand(words, isHelp)
-  const subcommand = await load()
-  if (isHelp) {
-    console.log(helpFor(name, subcommand))
-    return 0
-  }
-  try {
-    await subcommand.run(args.slice(name.split(' ').length))
-    return 0
-  } catch (error) {
-    if (!(error instanceof UsageError)) {
-      console.error(`hart-depot: ${describeFailure(error)}`)
-      return 1
-    }
-    console.error(`hart-depot: ${error.message}; usage: hart-depot ${name} ${subcommand.usage}`.trimEnd())
-    return 2
-  }
+  const entry = ENTRIES.find(({ name }) => startsWith(words, name))
+  return entry === undefined
+    ? reportNoCommand(words, isHelp, io)
+    : run(entry, isHelp ? ['--help'] : args.slice(entry.name.split(' ').length), io)
 }
 
-/**
- * Prints the help for all subcommands or for a group such as `token`, or that there is no such subcommand. Returns the exit code, which is
- * 0 if the user asked for help.
- */
-async function reportNoSubcommand(words: readonly string[], isHelp: boolean): Promise<number> {
-  const group = Object.keys(SUBCOMMANDS).filter(
-    (known) => words.length === 1 && known.startsWith(`${words[0]} `),
-  )
-  if (words.length > 0 && group.length === 0) {
-    console.error(`hart-depot: ${unknownCommand(words)}`)
-    return 2
+/** Prints the help of all commands or of a group if that was asked for, and otherwise says what is wrong. */
+function reportNoCommand(words: readonly string[], isHelp: boolean, { stdout, stderr }: Io): number {
+  const group = words.length === 1 ? ENTRIES.filter(({ name }) => name.startsWith(`${words[0]} `)) : []
+  const help = words.length === 0 ? helpForAll() : group.length > 0 ? listOf(group) : undefined
+  if (isHelp && help !== undefined) {
+    stdout.write(`${help}\n`)
+    return EXIT.done
   }
-  const help = await helpForAll(words.length === 0 ? undefined : group)
-  if (isHelp) console.log(help)
-  else console.error(help)
-  return isHelp ? 0 : 2
+  stderr.write(`${help ?? `hart-depot: ${unknownCommand(words)}`}\n`)
+  return EXIT.usage
+}
+
+async function run({ name, summary, load }: Entry, args: readonly string[], io: Io): Promise<number> {
+  const loaded = await load()
+  try {
+    if (typeof loaded === 'function') await runCommand(name, summary, loaded, args, io)
+    else if (args.includes('--help')) io.stdout.write(`${helpFor(name, loaded)}\n`)
+    else await loaded.run([...args])
+    return EXIT.done
+  } catch (error) {
+    if (isHelpShown(error)) return EXIT.done
+    const wrong = wrongArguments(error) ?? (error instanceof UsageError ? error.message : undefined)
+    if (wrong !== undefined) {
+      const usage =
+        typeof loaded === 'function'
+          ? `see hart-depot ${name} --help`
+          : `usage: hart-depot ${name} ${loaded.usage}`
+      io.stderr.write(`${`hart-depot: ${wrong}; ${usage}`.trimEnd()}\n`)
+      return EXIT.usage
+    }
+    const sentence = explain(error)
+    if (sentence !== '') io.stderr.write(`hart-depot: ${sentence}\n`)
+    return exitCodeOf(error)
+  }
 }
 
 function startsWith(words: readonly string[], name: string): boolean {
@@ -84,7 +69,7 @@ function startsWith(words: readonly string[], name: string): boolean {
 }
 
 function unknownCommand(words: readonly string[]): string {
-  const names = Object.keys(SUBCOMMANDS)
+  const names = ENTRIES.map(({ name }) => name)
   const [first = ''] = words
   const hint =
     didYouMean(words.slice(0, 2).join(' '), names) ||
@@ -92,13 +77,19 @@ function unknownCommand(words: readonly string[]): string {
   return `there is no command ${JSON.stringify(words.join(' '))}${hint === '' ? ': see hart-depot --help' : hint}`
 }
 
-async function helpForAll(names = Object.keys(SUBCOMMANDS)): Promise<string> {
-  const width = Math.max(...names.map((name) => name.length))
-  const lines = names.map(
-    async (name) => `  ${name.padEnd(width)}  ${(await SUBCOMMANDS[name]?.())?.summary}\n`,
-  )
-  const commands = (await Promise.all(lines)).join('')
-  return `hart-depot COMMAND\n\n${commands}\nFor the options of a command, run hart-depot COMMAND --help. Settings are environment variables (DEPOT_…);\nDEPOT_DATA is the depot's data folder (default ./data).`
+function helpForAll(): string {
+  const groups = Object.entries(PROGRAM).map(([heading, entries]) => `${heading}:\n${linesOf(entries)}`)
+  return `hart-depot COMMAND\n\n${groups.join('\n\n')}\n\nFor the options of a command, run hart-depot COMMAND --help. Settings of a depot are environment variables (DEPOT_…);\nDEPOT_DATA is its data folder (default ./data).`
+}
+
+function listOf(entries: readonly Entry[]): string {
+  return `${linesOf(entries)}\n\nFor the options of a command, run hart-depot COMMAND --help.`
+}
+
+const WIDTH = Math.max(...ENTRIES.map(({ name }) => name.length))
+
+function linesOf(entries: readonly Entry[]): string {
+  return entries.map(({ name, summary }) => `  ${name.padEnd(WIDTH)}  ${summary}`).join('\n')
 }
 
 function helpFor(name: string, { usage, summary, details = [] }: Subcommand): string {

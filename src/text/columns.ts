@@ -1,20 +1,42 @@
+const GAP = '  '
+const MIN_CUT_WIDTH = 8
+
 /**
  * Formats rows as aligned columns under a heading. Empty cells become `-`. Control and bidirectional characters become `?`,
- * so that text from clients cannot manipulate a terminal.
+ * so that text from clients cannot manipulate a terminal. Rows longer than `width` are made to fit by cutting the widest columns.
  */
-export function formatColumns(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+export function formatColumns(
+  heading: readonly string[],
+  rows: readonly (readonly string[])[],
+  width = Number.POSITIVE_INFINITY,
+): string {
   const cells = [heading, ...rows].map((row) =>
     row.map((cell) => (cell === '' ? '-' : cell.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?'))),
   )
   const widths = heading.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  narrow(widths, width - GAP.length * (heading.length - 1))
   return cells
     .map((row) =>
       row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
+        .map((cell, column) => cut(cell, widths[column] ?? 0).padEnd(widths[column] ?? 0))
+        .join(GAP)
         .trimEnd(),
     )
     .join('\n')
+}
+
+function narrow(widths: number[], most: number): void {
+  for (let excess = widths.reduce((sum, each) => sum + each, 0) - most; excess > 0;) {
+    const [widest = 0, second = 0] = widths.toSorted((a, b) => b - a)
+    if (widest <= MIN_CUT_WIDTH) return
+    const next = Math.max(second === widest ? widest - 1 : second, widest - excess, MIN_CUT_WIDTH)
+    widths[widths.indexOf(widest)] = next
+    excess -= widest - next
+  }
+}
+
+function cut(cell: string, width: number): string {
+  return cell.length <= width ? cell : `${cell.slice(0, width - 1)}…`
 }
 
 /** Formats epoch milliseconds as RFC 3339 in UTC with whole seconds. `undefined` gives an empty text. */

@@ -93,7 +93,7 @@ test('wrong arguments give exit code 2 and one line with the usage', async (t) =
   t.match(await runHere(['token']), {
     code: 2,
     stdout: '',
-    stderr: /^hart-depot COMMAND\n\n {2}token add .*\n {2}token list .*\n {2}token revoke /,
+    stderr: /^ {2}token add .*\n {2}token list .*\n {2}token revoke /,
   })
   for (const [args, meant] of [
     [['tokn', 'list'], 'token list'],
@@ -172,7 +172,7 @@ test('--help and --version print to stdout', async (t) => {
   ]) {
     t.match(
       await runHere(args),
-      { code: 0, stderr: '', stdout: /^hart-depot COMMAND\n\n {2}account add .*\n {2}account list .*\n\n/ },
+      { code: 0, stderr: '', stdout: /^ {2}account add .*\n {2}account list .*\n\n/ },
       args.join(' '),
     )
   }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { main } from '../../src/cli/main.ts'
+import { processIo } from '../../src/cli/process-io.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 // With a compile cache, a process starts in half the time.
@@ -109,7 +110,7 @@ const here = new AsyncLocalStorage<Here>()
 export async function runHere(args: readonly string[], environment: Environment = {}): Promise<Ended> {
   catchWrites()
   const ended: Here = { env: { ...ownEnvironment(), ...environment }, stdout: '', stderr: '' }
-  const code = await here.run(ended, () => main(args))
+  const code = await here.run(ended, () => main(args, processIo()))
   return { code, signal: null, stdout: ended.stdout, stderr: ended.stderr }
 }
 

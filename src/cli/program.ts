@@ -1,0 +1,132 @@
+import type { Define } from './command.ts'
+import type { Subcommand } from './subcommand.ts'
+import { keepYoungGenerationSmall } from './young-generation.ts'
+
+/** A command of the tree. Its module is loaded only when it runs or shows its help. */
+export interface Entry {
+  /** One word, or a group and a word. */
+  readonly name: string
+  readonly summary: string
+  readonly load: () => Promise<Define | Subcommand>
+}
+
+/** All commands, under the headings of the help. */
+export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
+  'Connect to a depot': [
+    {
+      name: 'login',
+      summary: 'store the address and the token of a depot',
+      load: async () => (await import('./remote/login.ts')).login,
+    },
+    {
+      name: 'logout',
+      summary: 'forget a depot and its token',
+      load: async () => (await import('./remote/login.ts')).logout,
+    },
+    {
+      name: 'whoami',
+      summary: 'show the account and the rights of the token',
+      load: async () => (await import('./remote/login.ts')).whoami,
+    },
+  ],
+  'Change views': [
+    {
+      name: 'promote',
+      summary: 'promote releases into a view',
+      load: async () => (await import('./remote/promote.ts')).promote,
+    },
+  ],
+  Look: [
+    {
+      name: 'views',
+      summary: 'list the views',
+      load: async () => (await import('./remote/views.ts')).views,
+    },
+  ],
+  'Run and look after a depot on this machine': [
+    {
+      name: 'serve',
+      summary: 'run the depot until SIGTERM or SIGINT',
+      load: async () => {
+        keepYoungGenerationSmall()
+        return (await import('./serve.ts')).serve
+      },
+    },
+    {
+      name: 'healthy',
+      summary: 'check that a depot answers on DEPOT_LISTEN; if not, the exit code is 1',
+      load: async () => (await import('./healthy.ts')).healthy,
+    },
+    {
+      name: 'account add',
+      summary: 'create an account',
+      load: async () => (await import('./account-add.ts')).accountAdd,
+    },
+    {
+      name: 'account list',
+      summary: 'list the accounts',
+      load: async () => (await import('./account-list.ts')).accountList,
+    },
+    {
+      name: 'token add',
+      summary: 'create a token for an account, and print it',
+      load: async () => (await import('./token-add.ts')).tokenAdd,
+    },
+    {
+      name: 'token list',
+      summary: 'list all tokens, or the tokens of one account, without their secrets',
+      load: async () => (await import('./token-list.ts')).tokenList,
+    },
+    {
+      name: 'token revoke',
+      summary: 'revoke a token, at once and for good; hart-depot token list shows the IDs',
+      load: async () => (await import('./token-revoke.ts')).tokenRevoke,
+    },
+    {
+      name: 'restored',
+      summary:
+        'start a new ledger history after the database was restored from a backup; run it while the server is stopped',
+      load: async () => (await import('./restored.ts')).restored,
+    },
+    {
+      name: 'verify',
+      summary:
+        'check the ledger, and that views, rows and files match it; if anything differs, the exit code is 1',
+      load: async () => (await import('./verify.ts')).verify,
+    },
+    {
+      name: 'import-builder',
+      summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
+      load: async () => (await import('./import-builder.ts')).importBuilder,
+    },
+    {
+      name: 'pull',
+      summary: 'copy a view of another depot, at one revision, into a running depot',
+      load: async () => (await import('./pull.ts')).pull,
+    },
+    {
+      name: 'key show',
+      summary: "print this depot's public key file, which other depots need to trust its lockfiles",
+      load: async () => (await import('./key-show.ts')).keyShow,
+    },
+    {
+      name: 'key trust',
+      summary: 'trust lockfiles signed with the depot key in FILE, under the name NAME',
+      load: async () => (await import('./key-trust.ts')).keyTrust,
+    },
+    {
+      name: 'demo',
+      summary:
+        'promote three releases through four views of a temporary depot, and show what supervisors see',
+      load: async () => (await import('./demo.ts')).demo,
+    },
+    {
+      name: 'openapi',
+      summary: 'print the OpenAPI document of all routes',
+      load: async () => (await import('./openapi.ts')).openapi,
+    },
+  ],
+}
+
+/** All commands, in the order of the help. */
+export const ENTRIES: readonly Entry[] = Object.values(PROGRAM).flat()

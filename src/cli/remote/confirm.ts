@@ -1,0 +1,22 @@
+import type { Readable, Writable } from 'node:stream'
+import { EXIT, Exit } from '../exit-codes.ts'
+import { isInteractive } from '../io.ts'
+import type { Io } from '../io.ts'
+
+/** Asks the person at the terminal. Throws {@link Exit} unless the answer is yes. */
+export async function confirm(io: Io, question: string): Promise<void> {
+  const { confirm: ask } = await import('@clack/prompts')
+  const answer = await ask({
+    message: question,
+    initialValue: false,
+    input: io.stdin as Readable,
+    output: io.stderr as unknown as Writable,
+    signal: io.signal,
+  })
+  if (answer !== true) throw new Exit(EXIT.interrupted, 'nothing was changed')
+}
+
+/** Whether a command should ask before it changes something: on a terminal, unless `--yes` is given. */
+export function shouldAsk(io: Io, { yes }: { yes?: boolean | undefined }): boolean {
+  return yes !== true && isInteractive(io)
+}

@@ -1,0 +1,64 @@
+import type { Command } from '@commander-js/extra-typings'
+import { DepotClient } from '../../client/client.ts'
+import { isInteractive } from '../io.ts'
+import type { Io } from '../io.ts'
+import { UsageError } from '../subcommand.ts'
+import { Output } from './output.ts'
+import type { OutputOptions } from './output.ts'
+import { findTarget } from './profiles.ts'
+import type { Target, TargetOptions } from './profiles.ts'
+
+/** A person prefers to be told at once. A pipeline should survive a restart of the depot. */
+const RETRIES_BEFORE_A_PERSON = 1
+const RETRIES_IN_A_PIPELINE = 5
+
+/** The options of every command that talks to a depot. */
+export type RemoteOptions = TargetOptions & OutputOptions
+
+/** Adds the options of every command that talks to a depot. */
+export function remoteOptions(command: Command) {
+  return command
+    .option('--url <url>', 'the depot; the default is HART_DEPOT_URL or the current profile')
+    .option('--profile <name>', 'a depot that hart-depot login has stored')
+    .option('--json', 'print one JSON document')
+    .option('-q, --quiet', 'print only names, or nothing')
+}
+
+export interface Connected {
+  readonly depot: DepotClient
+  readonly out: Output
+  readonly target: Target
+}
+
+/** Makes a client of the depot that the options, the environment or the current profile name. */
+export function connect(io: Io, options: RemoteOptions): Connected {
+  const target = findTarget(io, options)
+  return { depot: makeClient(io, target), out: new Output(io, options), target }
+}
+
+/** Like {@link connect}, for a command that changes something. Refuses the URL of a view, which supervisors only read from. */
+export function connectToChange(io: Io, options: RemoteOptions): Connected {
+  const connected = connect(io, options)
+  const { depot, target } = connected
+  if (depot.view !== undefined)
+    throw new UsageError(
+      `${target.url} is the URL of the view ${depot.view}, which can only be read: give the depot's own URL, ${depot.url}`,
+    )
+  return connected
+}
+
+export function makeClient(io: Io, { url, token, source }: Target): DepotClient {
+  try {
+    return new DepotClient({
+      url,
+      token,
+      userAgent: 'hart-depot-cli',
+      proxyEnv: io.env,
+      pause: (ms, signal) => io.pause(ms, signal),
+      retries: isInteractive(io) ? RETRIES_BEFORE_A_PERSON : RETRIES_IN_A_PIPELINE,
+    })
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`${error.message} (from ${source})`)
+    throw error
+  }
+}

@@ -1,0 +1,29 @@
+import type { Plan, Promotion } from '../../client/operations.ts'
+import type { Output } from './output.ts'
+
+type Change = Pick<Plan, 'releases' | 'notes'>
+
+/** Formats what a plan would do, or what a change did, as a table with the reasons for what is blocked. */
+export function planText(out: Output, plan: Plan): string {
+  return [
+    changeTable(out, plan),
+    ...plan.blocked.map(({ rule, detail }) => `${out.style('red', 'blocked')} by ${rule}: ${detail}`),
+    ...plan.missing.map(({ chain, target }) => `missing in the depot: ${chain.join(' → ')} (${target})`),
+    ...plan.notes,
+  ].join('\n')
+}
+
+export function promotionText(out: Output, { view, revision, changed, ...change }: Promotion): string {
+  if (!changed) return `${view} is unchanged, at revision ${revision}.`
+  return [changeTable(out, change), ...change.notes, `${view} is at revision ${revision}.`].join('\n')
+}
+
+const STYLES = { added: 'green', moved: 'green', downgraded: 'yellow', removed: 'red' } as const
+
+function changeTable(out: Output, { releases }: Change): string {
+  const rows = releases.map(({ ident, target, change, from }) => [change, ident, from ?? '', target])
+  const table = out.table(['CHANGE', 'RELEASE', 'LATEST BEFORE', 'TARGET'], rows)
+  return table.replaceAll(/^(added|moved|downgraded|removed)\b/gm, (word) =>
+    out.style(STYLES[word as keyof typeof STYLES], word),
+  )
+}

@@ -1,0 +1,78 @@
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { runCommand } from '../../support/command.ts'
+import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
+
+interface Teardown {
+  teardown(fn: () => Promise<void>): unknown
+}
+
+async function configFolder(t: Teardown): Promise<{ XDG_CONFIG_HOME: string; file: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-config-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return { XDG_CONFIG_HOME: folder, file: join(folder, 'hart-depot/profiles.json') }
+}
+
+test('login stores a token that the depot accepts, privately, and logout forgets it', async (t) => {
+  const { url } = await startDepot(t, { listen: true })
+  const { XDG_CONFIG_HOME, file } = await configFolder(t)
+  const env = { XDG_CONFIG_HOME }
+  const login = await runCommand(['login', `${url}/v1/depot`, '--with-token'], {
+    env,
+    stdin: `${ADMIN_TOKEN}\n`,
+  })
+  t.match(login, { code: 0, stdout: '' })
+  t.notMatch(login.stderr, ADMIN_TOKEN)
+  t.equal((await stat(file)).mode & 0o777, 0o600)
+  t.equal((await stat(join(file, '..'))).mode & 0o777, 0o700)
+  t.match(await runCommand(['whoami', '--quiet'], { env }), { code: 0, stdout: 'admin\n', stderr: '' })
+  t.match(JSON.parse((await runCommand(['whoami', '--json'], { env })).stdout), { administrator: true })
+  t.match(await runCommand(['logout'], { env }), { code: 0 })
+  t.match(await runCommand(['whoami'], { env }), { code: 2 })
+  t.notMatch(await readFile(file, 'utf8'), ADMIN_TOKEN)
+})
+
+test('login stores nothing unless the depot accepts the token', async (t) => {
+  const { url } = await startDepot(t, { listen: true })
+  const { XDG_CONFIG_HOME, file } = await configFolder(t)
+  const env = { XDG_CONFIG_HOME }
+  t.match(await runCommand(['login', url, '--with-token'], { env, stdin: 'hart_wrong' }), { code: 6 })
+  t.match(await runCommand(['login', url, '--with-token'], { env, stdin: '' }), { code: 2 })
+  t.match(await runCommand(['login', 'ftp://depot'], { env }), { code: 2 })
+  await t.rejects(stat(file), { code: 'ENOENT' })
+})
+
+test('profiles that others may read, or that are damaged, are refused', async (t) => {
+  const { url } = await startDepot(t, { listen: true })
+  const { XDG_CONFIG_HOME, file } = await configFolder(t)
+  const env = { XDG_CONFIG_HOME }
+  t.match(await runCommand(['login', url], { env }), { code: 0 })
+  await chmod(file, 0o640)
+  t.match(await runCommand(['views'], { env }), { code: 2, stderr: /chmod 600/ })
+  await chmod(file, 0o600)
+  await writeFile(file, '{')
+  t.match(await runCommand(['views'], { env }), { code: 2, stderr: /damaged/ })
+})
+
+test('a token goes only to the depot that it was given for', async (t) => {
+  const { url } = await startDepot(t, { listen: true })
+  const other = await startDepot(t, { listen: true })
+  const { XDG_CONFIG_HOME } = await configFolder(t)
+  const given = { XDG_CONFIG_HOME, HART_DEPOT_URL: url, HART_DEPOT_TOKEN: ADMIN_TOKEN }
+  t.match(await runCommand(['whoami', '--quiet'], { env: given }), { code: 0, stdout: 'admin\n' })
+  t.match(
+    await runCommand(['whoami', '--url', other.url], { env: given }),
+    { code: 6 },
+    'sent without a token',
+  )
+  const habitat = { XDG_CONFIG_HOME, HAB_BLDR_URL: url, HAB_AUTH_TOKEN: ADMIN_TOKEN }
+  t.match(await runCommand(['whoami', '--quiet'], { env: habitat }), { code: 0 })
+  t.match(
+    await runCommand(['whoami'], { env: { XDG_CONFIG_HOME, HAB_BLDR_URL: url } }),
+    { code: 2 },
+    'half a pair',
+  )
+  t.match(await runCommand(['whoami'], { env: { ...habitat, HART_DEPOT_URL: other.url } }), { code: 6 })
+})

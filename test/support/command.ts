@@ -1,0 +1,50 @@
+import { Readable } from 'node:stream'
+import { main } from '../../src/cli/main.ts'
+import type { Io } from '../../src/cli/io.ts'
+import { ADMIN_TOKEN } from './start-depot.ts'
+import type { TestDepot } from './start-depot.ts'
+
+export interface CommandResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CommandOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: string
+  /** The width of the terminal that stdout and stderr are; none by default. */
+  readonly columns?: number
+  readonly signal?: AbortSignal
+  readonly now?: number
+}
+
+/** Runs a command in this process, with an environment and streams of its own. */
+export async function runCommand(
+  args: readonly string[],
+  { env = {}, stdin = '', columns, signal, now = Date.parse('2026-01-02T00:00:00Z') }: CommandOptions = {},
+): Promise<CommandResult> {
+  const written = { stdout: '', stderr: '' }
+  const out = (name: 'stdout' | 'stderr') => ({
+    ...(columns !== undefined && { isTTY: true, columns }),
+    write: (text: string) => (written[name] += text),
+  })
+  const io: Io = {
+    stdin: Readable.from([stdin]),
+    stdout: out('stdout'),
+    stderr: out('stderr'),
+    env,
+    now: () => now,
+    pause: async () => undefined,
+    signal: signal ?? new AbortController().signal,
+  }
+  const code = await main(args, io)
+  return { code, ...written }
+}
+
+/** Returns a function that runs commands on a listening depot, by default as its administrator. */
+export function commandsOn({ url }: Pick<TestDepot, 'url'>, token: string | undefined = ADMIN_TOKEN) {
+  const env = { HART_DEPOT_URL: url, ...(token !== undefined && { HART_DEPOT_TOKEN: token }) }
+  return async (args: readonly string[], options: CommandOptions = {}) =>
+    runCommand(args, { ...options, env: { ...env, ...options.env } })
+}
