@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
+import { EXIT } from '../../src/cli/exit-codes.ts'
 import { ENTRIES } from '../../src/cli/program.ts'
 import { runCommand } from '../support/command.ts'
 
@@ -16,4 +18,11 @@ test('every command has help with two examples', async (t) => {
 test('unknown commands and options get a hint', async (t) => {
   t.match(await runCommand(['promte']), { code: 2, stderr: /did you mean promote\?/ })
   t.match(await runCommand(['whoami', '--jsn']), { code: 2, stderr: /did you mean --json\?/ })
+})
+
+test('docs/cli.md explains every exit code', async (t) => {
+  const document = await readFile(new URL('../../docs/cli.md', import.meta.url), 'utf8')
+  const rows = document.matchAll(/^\| ([\d, ]+) \|/gm)
+  const explained = [...rows].flatMap(([, codes = '']) => codes.split(', ').map(Number))
+  t.strictSame(explained, Object.values(EXIT))
 })
