@@ -6,13 +6,18 @@ const hasher = await createBLAKE2b(DIGEST_BITS)
 let current: Kept | undefined
 
 interface Kept {
-  /** The saved state while another hash uses the instance; absent before the first update. */
-  state?: Uint8Array
+  /** The saved state while another hash uses the instance; `undefined` before the first update. */
+  state: Uint8Array | undefined
 }
 
 /** BLAKE2b-256 without a key, which Habitat uses for every hash. node:crypto has only BLAKE2b-512. */
 export class Blake2b {
-  readonly #kept: Kept = {}
+  readonly #kept: Kept
+
+  /** Begins a hash, or goes on with one that {@link save} saved, in this thread or another. */
+  constructor(state?: Uint8Array) {
+    this.#kept = { state }
+  }
 
   update(bytes: Uint8Array): this {
     this.#begin()
@@ -25,6 +30,14 @@ export class Blake2b {
     this.#begin()
     current = undefined
     return hasher.digest()
+  }
+
+  /** Returns the state after the bytes so far. */
+  save(): Uint8Array {
+    this.#begin()
+    current = undefined
+    this.#kept.state = hasher.save()
+    return this.#kept.state
   }
 
   #begin(): void {

@@ -1,78 +1,43 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { parentPort } from 'node:worker_threads'
-import { packError } from '../threads/thread-error.ts'
-import type { PackedError } from '../threads/thread-error.ts'
+import { answerTasks } from '../threads/pool-thread.ts'
 import { lowerPriority } from '../threads/thread-priority.ts'
 import { Blake2b } from './blake2b.ts'
 
-// The thread that hash-threads.ts starts. The bytes were just written, so they are in the system's cache, and reading them costs much less
-// than hashing them.
+// The threads of hash-threads.ts. Files were just written, so they are in the system's cache, and reading them costs much less than hashing
+// them.
 
-export type HashStep =
-  | {
-      readonly id: number
-      readonly path: string
-      readonly from: number
-      /** The end of the bytes that have been written. */
-      readonly upTo: number
-      readonly next: 'go on' | 'finish'
-    }
-  | { readonly id: number; readonly chunk: Uint8Array; readonly next: 'go on' | 'finish' }
-  | { readonly id: number; readonly next: 'forget' }
+/** One turn of a hash: the next bytes of a file, or a chunk. */
+export interface HashTask {
+  /** The state after the last turn, or `undefined` in the first. */
+  readonly state: Uint8Array | undefined
+  readonly bytes: Uint8Array | { readonly path: string; readonly start: number; readonly end: number }
+  readonly isLast: boolean
+}
 
-/** The answer to each step except `forget`. The digest is present after `finish`. */
-export type HashAnswer =
-  | { readonly id: number; readonly digest: string | undefined }
-  | { readonly id: number; readonly error: PackedError }
+/** The state for the next turn, or the digest after the last. */
+export type HashResult = { readonly state: Uint8Array } | { readonly digest: string }
 
 const WINDOW_BYTES = 256 * 1024
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
-const files = new Map<number, { fd: number | undefined; at: number; hash: Blake2b }>()
 
 lowerPriority()
-parentPort?.on('message', (step: HashStep) => {
-  try {
-    const digest = take(step)
-    if (step.next !== 'forget') tell({ id: step.id, digest })
-  } catch (error) {
-    forget(step.id)
-    tell({ id: step.id, error: packError(error) })
-  }
+answerTasks(({ state, bytes, isLast }: HashTask): HashResult => {
+  const hash = new Blake2b(state)
+  if (bytes instanceof Uint8Array) hash.update(bytes)
+  else updateFrom(hash, bytes)
+  return isLast ? { digest: hash.digest() } : { state: hash.save() }
 })
 
-function take(step: HashStep): string | undefined {
-  const { id, next } = step
-  if (next === 'forget') {
-    forget(id)
-    return undefined
-  }
-  const file =
-    files.get(id) ??
-    ('path' in step
-      ? { fd: openSync(step.path, 'r'), at: step.from, hash: new Blake2b() }
-      : { fd: undefined, at: 0, hash: new Blake2b() })
-  files.set(id, file)
-  if ('chunk' in step) file.hash.update(step.chunk)
-  else {
-    while (file.fd !== undefined && file.at < step.upTo) {
-      const bytes = readSync(file.fd, window, 0, Math.min(WINDOW_BYTES, step.upTo - file.at), file.at)
-      if (bytes === 0) throw new Error(`${step.path} ends before byte ${step.upTo}`)
-      file.hash.update(window.subarray(0, bytes))
-      file.at += bytes
+function updateFrom(hash: Blake2b, { path, start, end }: { path: string; start: number; end: number }): void {
+  const file = openSync(path, 'r')
+  try {
+    for (let at = start; at < end;) {
+      const bytes = readSync(file, window, 0, Math.min(WINDOW_BYTES, end - at), at)
+      if (bytes === 0) throw new Error(`${path} ends before byte ${end}`)
+      hash.update(window.subarray(0, bytes))
+      at += bytes
     }
+  } finally {
+    closeSync(file)
   }
-  if (next === 'go on') return undefined
-  forget(id)
-  return file.hash.digest()
-}
-
-function forget(id: number): void {
-  const file = files.get(id)
-  files.delete(id)
-  if (file?.fd !== undefined) closeSync(file.fd)
-}
-
-function tell(answer: HashAnswer): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-  parentPort?.postMessage(answer)
 }

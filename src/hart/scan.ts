@@ -123,7 +123,7 @@ export class ArchiveScanner {
     }, this.#timeoutMs)
     this.#running.add(scan)
     try {
-      scan.resolve(await this.#threads.run({ path, payloadOffset }, stopping.signal))
+      scan.resolve(await this.#threads.run({ path, payloadOffset }, { signal: stopping.signal }))
     } catch (error) {
       scan.reject(error)
     } finally {

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { WorkerOptions } from 'node:worker_threads'
+import type { Transferable, WorkerOptions } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
 import { unpackError } from './thread-error.ts'
 import type { PoolAnswer } from './pool-thread.ts'
@@ -18,6 +18,8 @@ export const IDLE_MS = 60_000
 
 interface Running<Task, Result> {
   readonly task: Task
+  /** Parts of the task that are moved to the thread. */
+  readonly moved: readonly Transferable[]
   resolve(result: Result): void
   reject(error: unknown): void
 }
@@ -50,12 +52,16 @@ export class ThreadPool<Task, Result> {
 
   /**
    * Runs a task. Rejects with the error of the task, with `shutting_down`, or with the reason why the thread died. If
-   * `signal` aborts while the task runs, its thread ends and the task rejects with the reason of the signal.
+   * `signal` aborts while the task runs, its thread ends and the task rejects with the reason of the signal. The task is
+   * cloned, except for parts in `moved`.
    */
-  run(task: Task, signal?: AbortSignal): Promise<Result> {
+  run(
+    task: Task,
+    { signal, moved = [] }: { signal?: AbortSignal; moved?: readonly Transferable[] } = {},
+  ): Promise<Result> {
     if (this.#isClosed) return Promise.reject(closed())
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
-    const running: Running<Task, Result> = { task, resolve, reject }
+    const running: Running<Task, Result> = { task, moved, resolve, reject }
     this.#waiting.push(running)
     signal?.addEventListener('abort', () => {
       for (const [thread, other] of this.#busy)
@@ -102,7 +108,7 @@ export class ThreadPool<Task, Result> {
       if (running === undefined) return
       thread.ref()
       this.#busy.set(thread, running)
-      post(thread, { kind: 'task', task: running.task })
+      post(thread, { kind: 'task', task: running.task }, running.moved)
     }
   }
 
@@ -165,9 +171,8 @@ export function unreferencedTimer(ms: number, act: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
-function post(thread: Worker, message: unknown): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-  thread.postMessage(message)
+function post(thread: Worker, message: unknown, moved: readonly Transferable[] = []): void {
+  thread.postMessage(message, moved)
 }
 
 function closed(): DepotError {

@@ -28,3 +28,15 @@ test('interleaved hashes do not affect each other', (t) => {
   )
   t.end()
 })
+
+test('a hash goes on from a saved state', (t) => {
+  const begun = new Blake2b().update(Buffer.from('a'))
+  const state = begun.save()
+  begun.update(Buffer.from('x'))
+  t.equal(
+    new Blake2b(state).update(Buffer.from('bc')).digest(),
+    'bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319',
+  )
+  t.equal(begun.digest(), new Blake2b().update(Buffer.from('ax')).digest(), 'which stays as it is')
+  t.end()
+})

@@ -67,7 +67,7 @@ test('a thread that fails while the pool closes fails its task, not the closing'
 test('an aborted task rejects with the reason, and its thread is replaced', async (t) => {
   const { pool } = openPool(t, { maxThreads: 1 })
   const stopping = new AbortController()
-  const endless = pool.run('go on', stopping.signal)
+  const endless = pool.run('go on', { signal: stopping.signal })
   const next = pool.run('say')
   stopping.abort(new Error('too long'))
   await t.rejects(endless, { message: 'too long' })
