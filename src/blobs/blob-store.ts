@@ -1,4 +1,5 @@
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import type { Damage } from './storage.ts'
 
 /** Returns the number of stored blobs and the sum of their bytes. */
@@ -175,4 +176,44 @@ export async function listIdentsOf(db: Db, checksum: string): Promise<string[]> 
     .orderBy('ident')
     .execute()
   return rows.map(({ ident }) => ident)
+}
+
+/** Records that the bytes of a checksum are present, intact and needed. */
+export async function referenceBlob(
+  db: Db,
+  blob: { checksum: string; sizeBytes: number; at: number },
+): Promise<void> {
+  await neededBlob(db, blob)
+}
+
+const neededBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>()(
+  (db, { checksum, sizeBytes, at }) =>
+    db
+      .insertInto('blobs')
+      .values({ checksum, size_bytes: sizeBytes, created_at: at, unreferenced_since: null })
+      .onConflict((conflict) =>
+        conflict
+          .column('checksum')
+          .doUpdateSet({ unreferenced_since: null, removed_at: null, damage: null, damaged_at: null }),
+      ),
+)
+
+export async function isBlobReferenced(db: Db, checksum: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('releases')
+    .select('id')
+    .where('checksum', '=', checksum)
+    .where('deleted_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Records since when no release needs the bytes of a checksum. */
+export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
+  await db
+    .updateTable('blobs')
+    .set({ unreferenced_since: at, damage: null, damaged_at: null })
+    .where('checksum', '=', checksum)
+    .execute()
 }

@@ -229,46 +229,6 @@ export async function listViewsOf(
   }))
 }
 
-/** Records that the bytes of a checksum are present, intact and needed. */
-export async function referenceBlob(
-  db: Db,
-  blob: { checksum: string; sizeBytes: number; at: number },
-): Promise<void> {
-  await neededBlob(db, blob)
-}
-
-const neededBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>()(
-  (db, { checksum, sizeBytes, at }) =>
-    db
-      .insertInto('blobs')
-      .values({ checksum, size_bytes: sizeBytes, created_at: at, unreferenced_since: null })
-      .onConflict((conflict) =>
-        conflict
-          .column('checksum')
-          .doUpdateSet({ unreferenced_since: null, removed_at: null, damage: null, damaged_at: null }),
-      ),
-)
-
-export async function isBlobReferenced(db: Db, checksum: string): Promise<boolean> {
-  const row = await db
-    .selectFrom('releases')
-    .select('id')
-    .where('checksum', '=', checksum)
-    .where('deleted_at', 'is', null)
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
-}
-
-/** Records since when no release needs the bytes of a checksum. */
-export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
-  await db
-    .updateTable('blobs')
-    .set({ unreferenced_since: at, damage: null, damaged_at: null })
-    .where('checksum', '=', checksum)
-    .execute()
-}
-
 /** Marks a release as deleted and returns its checksum. The row is kept for the history of views. */
 export async function markReleaseDeleted(db: Db, releaseId: number, at: number): Promise<string> {
   const { checksum } = await db

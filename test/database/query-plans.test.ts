@@ -16,7 +16,7 @@ import {
   listUnneeded,
   readScrub,
 } from '../../src/blobs/blob-store.ts'
-import { isBlobReferenced } from '../../src/releases/release-store.ts'
+import { isBlobReferenced } from '../../src/blobs/blob-store.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { furnish, gatherTeam } from '../support/furnish.ts'

@@ -8,7 +8,8 @@ import { STABLE } from '../../views/view.ts'
 import { listViewsWith } from '../../revisions/view-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { hasDependents, deleteDependencies } from '../../releases/dependents-store.ts'
-import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from '../../releases/release-store.ts'
+import { isBlobReferenced, unreferenceBlob } from '../../blobs/blob-store.ts'
+import { markReleaseDeleted } from '../../releases/release-store.ts'
 
 /**
  * Removes a release from all views, with a revision in each, and deletes it. Its row is kept for the history of views, and its ident
