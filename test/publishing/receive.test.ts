@@ -93,6 +93,31 @@ test('hash threads end when no upload needed them for a while', async (t) => {
   t.equal(await hashes.begin(path, 0, 1).finish(9), digest, 'another thread starts')
 })
 
+test('chunks are hashed in order, and moved if they fill their buffers', async (t) => {
+  const hashes = new HashThreads()
+  t.teardown(() => hashes.close())
+  const [first, second] = [Buffer.allocUnsafeSlow(100_000).fill(1), Buffer.alloc(200_000, 2)]
+  const part = second.subarray(0, 100_000)
+  const expected = new Blake2b().update(first).update(part).digest()
+  const hashing = hashes.beginChunks(1)
+  const other = hashes.beginChunks(1)
+  await Promise.all([hashing.take(first), other.take(Buffer.from('x'))])
+  await hashing.take(part)
+  t.equal(await hashing.finish(), expected)
+  t.equal(await other.finish(), new Blake2b().update(Buffer.from('x')).digest())
+  t.strictSame([first.length, part.length], [0, 100_000])
+})
+
+test('closing rejects unfinished hashes', async (t) => {
+  const hashes = new HashThreads()
+  const [hashing, file] = [hashes.beginChunks(1), hashes.begin('/nowhere', 0, 1)]
+  const outcomes = Promise.allSettled([hashing.take(Buffer.from('x')), hashing.finish(), file.finish(1)])
+  await hashes.close()
+  for (const outcome of await outcomes)
+    t.match(outcome, { status: 'rejected', reason: { code: 'shutting_down' } })
+  t.throws(() => hashes.beginChunks(1), { code: 'shutting_down' })
+})
+
 test('an abandoned hash does not block others', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-receive-'))
   const hashes = new HashThreads()
