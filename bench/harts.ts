@@ -29,6 +29,7 @@ const PIECE_BYTES = 1024 * 1024
 // The fastest level, because decoding costs the same.
 const LEVEL = '-1'
 const HAB_BLOCK_BYTES = 24 * 1024 * 1024
+const IN_BLOCKS = `-T0 --block-size=${HAB_BLOCK_BYTES}`
 const FILE_BYTES = 400_000
 
 /** Makes a package of random bytes, stored uncompressed. */
@@ -86,13 +87,24 @@ export function makeCompressed(path: string, secretKey: SecretKey, program: stri
   return { ...made, path }
 }
 
-/** Makes a package of the first bytes of a program, in many files, compressed like those of `hab`, with the metadata last. */
+interface ManyFiles {
+  readonly name: string
+  readonly program: string
+  readonly sizeBytes: number
+  /** Whether the archive is one block of xz. */
+  readonly isOneBlock?: boolean
+}
+
+/** Makes a package of many files, parts of a program, with the metadata last. By default, it is compressed in blocks like those of `hab`. */
 export function makeManyFiles(
   path: string,
   secretKey: SecretKey,
-  { name, program, sizeBytes }: { name: string; program: string; sizeBytes: number },
+  { name, program, sizeBytes, isOneBlock = false }: ManyFiles,
 ): HartFile {
-  const content = readFileSync(program).subarray(0, sizeBytes)
+  const once = readFileSync(program)
+  const content = Buffer.concat(
+    Array.from({ length: Math.ceil(sizeBytes / once.length) }, () => once),
+  ).subarray(0, sizeBytes)
   const count = Math.ceil(content.length / FILE_BYTES)
   const files = Array.from({ length: count }, (_, number) => ({
     path: `lib/${number}`,
@@ -100,16 +112,16 @@ export function makeManyFiles(
   }))
   const stored = `${path}.stored`
   const made = pack(stored, { name, secretKey, metadata: 'last', files })
-  compress(stored, path, secretKey)
+  compress(stored, path, secretKey, isOneBlock ? '' : IN_BLOCKS)
   return { ...made, path }
 }
 
-/** Compresses the archive of a hart file in blocks, and removes the file. */
-function compress(stored: string, path: string, secretKey: SecretKey): void {
+/** Compresses the archive of a hart file, and removes the file. `options` are those of `xz`. */
+function compress(stored: string, path: string, secretKey: SecretKey, options = IN_BLOCKS): void {
   const packed = `${path}.xz`
   execFileSync('sh', [
     '-c',
-    `tail -c +"$1" "$2" | xz -dc | xz -T0 ${LEVEL} --block-size=${HAB_BLOCK_BYTES} > "$3"`,
+    `tail -c +"$1" "$2" | xz -dc | xz ${LEVEL} ${options} > "$3"`,
     'sh',
     String(payloadOffsetOf(stored) + 1),
     stored,
