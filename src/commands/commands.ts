@@ -26,6 +26,7 @@ import { setVisibility } from './releases/set-visibility.ts'
 import { changeSettings, makeSettings, removeSettings } from './releases/settings.ts'
 import { declareChannel, removeChannel } from './views/channel.ts'
 import { applyPlan, approve, draftPlan, propose, reject } from './views/apply-plan.ts'
+import { closeView } from './views/close-view.ts'
 import { createView } from './views/create-view.ts'
 import { freeze, freezeAll, thaw, thawAll } from './views/freeze.ts'
 import { setGates } from './views/set-gates.ts'
@@ -76,6 +77,7 @@ export const handlers = {
   changeSettings,
   removeSettings,
   createView,
+  closeView,
   setView,
   setGates,
   freeze,

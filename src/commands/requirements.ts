@@ -69,6 +69,7 @@ export const requirements: Requirements = {
   removeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
 
   createView: expectAdministrator,
+  closeView: expectAdministrator,
   setView: expectAdministrator,
   setGates: expectAdministrator,
   // The handlers check the view's rules.

@@ -61,6 +61,18 @@ export async function filterMembers(
   return releases.filter(({ releaseId }) => members.has(releaseId))
 }
 
+/** Reports whether a view has releases now. */
+export async function hasMembers(db: Db, viewId: number): Promise<boolean> {
+  const row = await db
+    .selectFrom(usingIndex('members', 'members_current'))
+    .select('members.release_id')
+    .where('members.view_id', '=', viewId)
+    .where('members.to_revision', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Lists the present members of an origin. For each package, the release that the view's rule puts first comes last. */
 export async function listMembersOfOrigin(
   db: Db,

@@ -5,15 +5,31 @@ import { insertChannel } from '../../channels/channel-store.ts'
 import { PERMANENT_CHANNELS } from '../../views/view.ts'
 import { findView } from '../../revisions/view-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { runOnce } from '../../ledger/idempotency-store.ts'
+import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { findOrigin, getOrigin, insertMember, insertOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 
 /** Creates an origin with its owner and the channels of every Habitat origin. Throws `origin_malformed` and `already_exists`. */
 export async function createOrigin(
   context: CommandContext,
-  input: { name: string; ownerId: number; defaultVisibility?: Visibility },
+  input: NewOrigin & { idempotency?: IdempotencyKey },
 ): Promise<Origin> {
-  const { name, ownerId, defaultVisibility = 'public' } = input
+  const { idempotency, ...origin } = input
+  const sameRight = { expectStill: async () => undefined } // the writer has checked the right
+  return runOnce(context, idempotency, sameRight, () => insertNewOrigin(context, origin))
+}
+
+interface NewOrigin {
+  readonly name: string
+  readonly ownerId: number
+  readonly defaultVisibility?: Visibility
+}
+
+async function insertNewOrigin(
+  context: CommandContext,
+  { name, ownerId, defaultVisibility = 'public' }: NewOrigin,
+): Promise<Origin> {
   if (!isOriginName(name))
     throw new DepotError(
       'origin_malformed',

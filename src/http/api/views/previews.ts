@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { expectTokenReachesView } from '../../../access/rights.ts'
+import { expectAdministrator, expectTokenReachesView } from '../../../access/rights.ts'
 import { DepotError } from '../../../errors.ts'
 import { getPlan } from '../../../revisions/plan-store.ts'
 import { getView } from '../../../revisions/view-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayChange, mayChangeView, needs } from '../../requests/rights.ts'
+import { mayChange, mayChangeView, signedInAnyhow } from '../../requests/rights.ts'
 import { answers } from '../conventions/responses.ts'
 import { ViewPath } from '../conventions/shapes.ts'
 import { PreviewBody, View } from './shapes.ts'
@@ -61,24 +61,28 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       schema: {
         operationId: 'deleteView',
         tags,
-        summary: 'Deletes a preview',
-        description: 'Other views cannot be deleted.',
-        errors: ['forbidden', 'not_found', 'refused'],
+        summary: 'Deletes a preview, or closes a view',
+        description:
+          'A preview: its author and those who may change the view. Another view: administrators only, and only when it is empty (a rollback to revision 0 empties it), not frozen, and not required by the rules of another view. Its history stays readable.',
+        errors: ['conflict', 'forbidden', 'not_found', 'refused'],
 
         params: ViewPath,
         response: answers(z.undefined().describe('deleted'), 204),
       },
-      onRequest: needs('promote'),
+      onRequest: async (request) => void signedInAnyhow(request),
     },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
-      request.subject = `delete ${view.name}`
-      mayChange(request, view, [])
-      await depot.writer.submit({
-        kind: 'dropPreview',
-        input: { name: view.name },
-        actor: actorOf(request, 'api'),
-      })
+      const { name } = view
+      request.subject = `delete ${name}`
+      const actor = actorOf(request, 'api')
+      if (view.preview === undefined) {
+        expectAdministrator(signedInAnyhow(request))
+        await depot.writer.submit({ kind: 'closeView', input: { view: name }, actor })
+      } else {
+        mayChange(request, view, [])
+        await depot.writer.submit({ kind: 'dropPreview', input: { name }, actor })
+      }
       return reply.code(204).send()
     },
   )
