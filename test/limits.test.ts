@@ -97,6 +97,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/api/promotions/shapes.ts MAX_NAMED_RELEASES': 'releases named one by one',
   'http/api/gates/shapes.ts MAX_REQUIREMENTS': 'views that the rules of a view require',
   'http/api/views/shapes.ts MAX_UNGOVERNED': 'origins that a view does not govern',
+  'http/api/origins/keys.ts MAX_KEY_FILE_BYTES': "file of an origin's key",
   'http/api/lockfiles/depot-keys.ts MAX_KEY_FILE_BYTES': "file of a depot's key",
   'http/api/events/pages.ts MAX_FILTER_NAMES': 'names of views, origins or kinds',
   'http/api/events/pages.ts MAX_PARALLEL_PAGES': 'pages that one request with `wait` reads',

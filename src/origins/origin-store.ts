@@ -25,21 +25,15 @@ export interface StoredKey {
 
 export async function findOrigin(db: Db, name: string): Promise<Origin | undefined> {
   const [row] = await originByName(db, { name })
-  return (
-    row && {
-      id: row.id,
-      name: row.name,
-      ownerId: row.owner_id,
-      owner: row.owner,
-      defaultVisibility: row.default_visibility,
-      createdAt: row.created_at,
-      updatedAt: row.updated_at,
-    }
-  )
+  return row && fromRow(row)
 }
 
 const originByName = prepared<{ name: string }>()((db, { name }) =>
-  db
+  originRows(db).where('origins.name', '=', name),
+)
+
+function originRows(db: Db) {
+  return db
     .selectFrom('origins')
     .innerJoin('accounts', 'accounts.id', 'origins.owner_id')
     .select([
@@ -51,15 +45,40 @@ const originByName = prepared<{ name: string }>()((db, { name }) =>
       'origins.created_at',
       'origins.updated_at',
     ])
-    .where('origins.name', '=', name)
-    .where('origins.deleted_at', 'is', null),
-)
+    .where('origins.deleted_at', 'is', null)
+}
+
+function fromRow(row: Awaited<ReturnType<ReturnType<typeof originRows>['executeTakeFirstOrThrow']>>): Origin {
+  return {
+    id: row.id,
+    name: row.name,
+    ownerId: row.owner_id,
+    owner: row.owner,
+    defaultVisibility: row.default_visibility,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
 
 /** Returns the origin of this name. Throws `not_found`. */
 export async function getOrigin(db: Db, name: string): Promise<Origin> {
   const origin = await findOrigin(db, name)
   if (origin === undefined) throw new DepotError('not_found', `there is no origin ${quote(name)}`)
   return origin
+}
+
+/** Lists the origins by name: all, or those of a list of names, in a page of those after a name. */
+export async function listOrigins(
+  db: Db,
+  { names, after, limit }: { names: readonly string[] | undefined; after: string | undefined; limit: number },
+): Promise<Origin[]> {
+  const rows = await originRows(db)
+    .$if(names !== undefined, (query) => query.where('origins.name', 'in', names ?? []))
+    .$if(after !== undefined, (query) => query.where('origins.name', '>', after ?? ''))
+    .orderBy('origins.name')
+    .limit(limit)
+    .execute()
+  return rows.map(fromRow)
 }
 
 /** Lists the names of all origins that are not deleted. */
@@ -266,6 +285,22 @@ export async function listKeyRevisions(db: Db, origin: string, kind: KeyKind): P
     .limit(MAX_KEYS)
     .execute()
   return rows.map((row) => row.revision)
+}
+
+/** Lists the keys of an origin, newest first: those before a revision. */
+export async function listKeysBefore(
+  db: Db,
+  origin: string,
+  kind: KeyKind,
+  { before, limit }: { before: string | undefined; limit: number },
+): Promise<{ revision: string; addedAt: number }[]> {
+  const rows = await keysOf(db, origin, kind)
+    .select('origin_keys.created_at')
+    .$if(before !== undefined, (query) => query.where('origin_keys.revision', '<', before ?? ''))
+    .orderBy('origin_keys.revision', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(({ revision, created_at }) => ({ revision, addedAt: created_at }))
 }
 
 export async function insertKey(

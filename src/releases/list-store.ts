@@ -62,7 +62,7 @@ export async function listIdents(
   return { items: await describeIdents(db, items, audience), total }
 }
 
-function packagesBelow(db: Db, [origin = '', name]: IdentPrefix): Packages {
+export function packagesBelow(db: Db, [origin = '', name]: IdentPrefix): Packages {
   return db
     .selectFrom('origins')
     .crossJoin('packages')
@@ -245,7 +245,7 @@ async function describeIdents(db: Db, idents: readonly string[], audience: Audie
 }
 
 /** Reads the targets of packages and the views that have members of them. */
-async function describePackages(
+export async function describePackages(
   db: Db,
   packageIds: readonly number[],
   audience: Audience,

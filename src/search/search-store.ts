@@ -4,6 +4,8 @@ import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
 import { IN_ORDER, ORIGIN_IN_ORDER, countedIn, pageOfIdents } from '../releases/ident-count-store.ts'
 import type { Packages, Page, Place, Slice } from '../releases/ident-count-store.ts'
+import { describePackages } from '../releases/list-store.ts'
+import type { ListedPackage } from '../releases/list-store.ts'
 import type { Search } from './package-search.ts'
 import { matchesSearch } from './words-store.ts'
 
@@ -41,6 +43,36 @@ export async function searchPackages(
     .offset(offset)
     .execute()
   return { items, total }
+}
+
+/** Finds the matching packages with a visible release, by name and then by origin: those after a place. */
+export async function listFound(
+  db: Db,
+  search: Search,
+  {
+    viewId,
+    after,
+    limit,
+  }: Place & { after: readonly [name: string, origin: string] | undefined; limit: number },
+  audience: Audience,
+): Promise<ListedPackage[]> {
+  const rows = await countedIn(packagesFound(db, search), { viewId }, audience)
+    .select(['packages.id', 'origins.name as origin', 'packages.name'])
+    .$if(after !== undefined, (query) =>
+      query.where((eb) =>
+        eb(eb.refTuple('packages.name', 'origins.name'), '>', eb.tuple(after?.[0] ?? '', after?.[1] ?? '')),
+      ),
+    )
+    .orderBy('packages.name')
+    .orderBy('origins.name')
+    .limit(limit)
+    .execute()
+  const described = await describePackages(
+    db,
+    rows.map(({ id }) => id),
+    audience,
+  )
+  return rows.map(({ id, origin, name }) => ({ package: { origin, name }, ...described(id) }))
 }
 
 function packagesFound(db: Db, search: Search): Packages {

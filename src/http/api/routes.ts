@@ -16,12 +16,15 @@ import { gateRoutes } from './gates/routes.ts'
 import { historyRoutes } from './history/routes.ts'
 import { depotKeyRoutes, trustedKeyRoutes } from './lockfiles/depot-keys.ts'
 import { lockfileRoutes } from './lockfiles/routes.ts'
+import { originKeyRoutes } from './origins/keys.ts'
 import { originRoutes } from './origins/routes.ts'
+import { packageRoutes } from './packages/routes.ts'
 import { planRoutes } from './plans/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
 import { releaseRoutes } from './releases/routes.ts'
 import { packageFileRoutes } from './releases/upload.ts'
 import { tokenRoutes } from './tokens/routes.ts'
+import { versionRoutes } from './version/routes.ts'
 import { previewRoutes } from './views/previews.ts'
 import { viewRoutes } from './views/routes.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
@@ -80,6 +83,9 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   releaseRoutes(app, context)
   packageFileRoutes(app, context)
   originRoutes(app, context)
+  originKeyRoutes(app, context)
+  packageRoutes(app, context)
+  versionRoutes(app)
   webhookRoutes(app, context)
   accountRoutes(app, context)
   tokenRoutes(app, context)

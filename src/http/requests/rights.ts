@@ -42,6 +42,14 @@ export function signedInAs(request: FastifyRequest, minimum: Role, origin: strin
   return caller
 }
 
+/** Returns the caller, who may create origins. Throws `unauthenticated` and `forbidden`. */
+export function mayCreateOrigins(request: FastifyRequest, { originCreators }: Depot['config']): Session {
+  const caller = signedIn(request, 'manage')
+  if (!caller.isAdministrator && originCreators?.includes(caller.accountName) === false)
+    throw new DepotError('forbidden', `${caller.accountName} may not create origins`)
+  return caller
+}
+
 /** Like {@link signedIn}, for actions on an origin that need no role in it. */
 export function signedInFor(request: FastifyRequest, origin: string, action: Action): Session {
   const caller = signedIn(request, action)

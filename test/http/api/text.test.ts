@@ -1,4 +1,6 @@
 import tap, { test } from 'tap'
+import { formatPublicKey } from '../../../src/hart/origin-key.ts'
+import { makeKeys } from '../../support/build-hart.ts'
 import { callApi } from '../../support/call-api.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
@@ -27,6 +29,11 @@ await started.depot.writer.submit({
   actor: { client: 'tests', door: 'cli' },
 })
 
+await callApi(started, 'PUT', '/api/v1/origins/acme/keys/20260101000000', {
+  body: formatPublicKey(makeKeys('acme').publicKey),
+  headers: { 'content-type': 'text/plain' },
+})
+
 const VALUES: Readonly<Record<string, string>> = {
   view: 'union',
   account: 'admin',
@@ -43,7 +50,10 @@ const VALUES: Readonly<Record<string, string>> = {
 /** Parameters whose names have another meaning in one path. */
 const OTHERS: Readonly<Record<string, Record<string, string>>> = {
   '/api/v1/depot/trusted-keys/{name}': { name: 'first' },
+  '/api/v1/origins/{origin}/keys/{revision}': { revision: 'latest' },
 }
+/** Parameters that reads need, by the end of their paths. */
+const QUERIES: Readonly<Record<string, string>> = { diff: '?at=0', search: '?q=app' }
 /** Routes that return files, which have no text form. */
 const FILES = [
   '/api/v1/depot/keys/{key}',
@@ -62,7 +72,7 @@ function urlOf(path: string): string {
 test('every read is available as text and as one line of JSON', async (t) => {
   t.ok(reads.length >= 28, 'the reads are found')
   for (const path of reads) {
-    const url = `${urlOf(path)}${path.endsWith('/diff') ? '?at=0' : ''}`
+    const url = `${urlOf(path)}${QUERIES[path.split('/').at(-1) ?? ''] ?? ''}`
     const isFile = FILES.includes(path)
     const ways = [
       [url, { accept: 'text/plain' }],

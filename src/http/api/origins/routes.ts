@@ -1,24 +1,157 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { getOrigin, listMembers } from '../../../origins/origin-store.ts'
+import { allowsOrigin, roleIn } from '../../../access/access.ts'
+import type { Caller } from '../../../access/access.ts'
+import { getOrigin, listMembers, listOrigins } from '../../../origins/origin-store.ts'
 import type { Origin as StoredOrigin } from '../../../origins/origin-store.ts'
 import { formatColumns } from '../../../text/columns.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { needs, signedInAs } from '../../requests/rights.ts'
+import { mayCreateOrigins, needs, signedInAs } from '../../requests/rights.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
 import { page, seconds } from '../conventions/text.ts'
 import { wireTime } from '../conventions/wire.ts'
-import { MemberAnswer, MemberBody, MemberPath, Origin, OriginMembers, OriginPath } from './shapes.ts'
+import {
+  MemberAnswer,
+  MemberBody,
+  MemberPath,
+  NewOrigin,
+  Origin,
+  OriginChanges,
+  OriginMembers,
+  OriginPath,
+  Origins,
+  OriginsQuery,
+} from './shapes.ts'
 
 const tags = ['origins']
 
 export function originRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
+
+  api.get(
+    '/origins',
+    {
+      schema: {
+        operationId: 'listOrigins',
+        tags,
+        summary: 'Lists the origins',
+        description: "Everyone may read them. By name, with the caller's role in each.",
+
+        querystring: OriginsQuery,
+        response: textToo(Origins),
+      },
+      preSerialization: orText(originsText),
+    },
+    async (request, reply) => {
+      const { member, limit } = request.query
+      const { caller } = request
+      const names = member === 'true' ? ownOrigins(caller) : undefined
+      const question = { list: 'origins', of: member === 'true' ? caller?.accountName : undefined }
+      const after = placeIn(request.query, question, z.string())
+      const found = await listOrigins(depot.db, { names, after, limit: limit + 1 })
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
+      return reply.send({
+        origins: items.map((origin) => ({
+          ...wireOrigin(origin),
+          role: roleIn(caller, origin.name) ?? null,
+        })),
+        next,
+      })
+    },
+  )
+
+  api.post(
+    '/origins',
+    {
+      schema: {
+        operationId: 'createOrigin',
+        tags,
+        summary: 'Creates an origin',
+        description:
+          'The caller owns it. Operators may restrict this to some accounts. With an Idempotency-Key, a repeated request changes nothing and gets the same answer for seven days.',
+        errors: ['already_exists', 'forbidden', 'idempotency_mismatch', 'origin_malformed'],
+
+        headers: IdempotencyHeaders,
+        body: NewOrigin,
+        response: answers(Origin, 201),
+      },
+      onRequest: async (request) => void mayCreateOrigins(request, depot.config),
+    },
+    async (request, reply) => {
+      const { name, default_visibility: defaultVisibility } = request.body
+      request.subject = `origin ${name}`
+      const caller = mayCreateOrigins(request, depot.config)
+      const idempotency = idempotencyOf(request)
+      const origin = await depot.writer.submit({
+        kind: 'createOrigin',
+        input: { name, ownerId: caller.accountId, defaultVisibility, ...(idempotency && { idempotency }) },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .header('location', `${request.publicPath}/api/v1/origins/${name}`)
+        .send(wireOrigin(origin))
+    },
+  )
+
+  api.patch(
+    '/origins/:origin',
+    {
+      schema: {
+        operationId: 'changeOrigin',
+        tags,
+        summary: 'Sets the visibility of new packages of an origin',
+        description: 'Administrators of the origin only. Existing packages keep theirs.',
+        errors: ['forbidden', 'not_found'],
+
+        params: OriginPath,
+        body: OriginChanges,
+        response: answers(Origin),
+      },
+      onRequest: needs('manage'),
+    },
+    async (request, reply) => {
+      const { origin } = request.params
+      request.subject = `origin ${origin}`
+      signedInAs(request, 'administrator', origin, 'manage')
+      await depot.writer.submit({
+        kind: 'changeOrigin',
+        input: { origin, defaultVisibility: request.body.default_visibility },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.send(wireOrigin(await getOrigin(depot.db, origin)))
+    },
+  )
+
+  api.delete(
+    '/origins/:origin',
+    {
+      schema: {
+        operationId: 'deleteOrigin',
+        tags,
+        summary: 'Deletes an empty origin',
+        description: 'The owner only. An origin with packages, members or other contents is refused.',
+        errors: ['forbidden', 'not_found', 'origin_not_empty'],
+
+        params: OriginPath,
+        response: answers(z.undefined().describe('deleted'), 204),
+      },
+      onRequest: needs('manage'),
+    },
+    async (request, reply) => {
+      const { origin } = request.params
+      request.subject = `origin ${origin}`
+      signedInAs(request, 'owner', origin, 'manage')
+      await depot.writer.submit({ kind: 'deleteOrigin', input: { origin }, actor: actorOf(request, 'api') })
+      return reply.code(204).send()
+    },
+  )
 
   api.get(
     '/origins/:origin',
@@ -131,6 +264,11 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
   )
 }
 
+/** Returns the origins in which the caller has a role of its own and that its token reaches. */
+function ownOrigins(caller: Caller): string[] {
+  return caller === undefined ? [] : [...caller.roles.keys()].filter((origin) => allowsOrigin(caller, origin))
+}
+
 function wireOrigin(origin: StoredOrigin): z.infer<typeof Origin> {
   return {
     name: origin.name,
@@ -138,6 +276,20 @@ function wireOrigin(origin: StoredOrigin): z.infer<typeof Origin> {
     default_visibility: origin.defaultVisibility,
     created_at: wireTime(origin.createdAt),
   }
+}
+
+function originsText({ origins, next }: z.infer<typeof Origins>): string {
+  return page(
+    ['ORIGIN', 'OWNER', 'NEW PACKAGES', 'MADE AT', 'YOUR ROLE'],
+    origins.map((origin) => [
+      origin.name,
+      origin.owner,
+      origin.default_visibility,
+      seconds(origin.created_at),
+      origin.role ?? '',
+    ]),
+    next,
+  )
 }
 
 function originText({ name, owner, default_visibility, created_at }: z.infer<typeof Origin>): string {

@@ -1,11 +1,42 @@
 import { z } from 'zod'
 import { ROLES } from '../../../access/access.ts'
-import { YESTERDAY } from '../conventions/examples.ts'
-import { Next, Time, named } from '../conventions/shapes.ts'
+import { NOW, YESTERDAY } from '../conventions/examples.ts'
+import { Next, PageQuery, Time, named } from '../conventions/shapes.ts'
 
 // Shapes of origins and their members.
 
 export const OriginPath = z.object({ origin: z.string() })
+
+export const KeyRevisionPath = OriginPath.extend({
+  revision: z.string().regex(/^\d{14}$/, 'must be the 14 digits of a key'),
+})
+
+export const OriginKeyPath = OriginPath.extend({
+  revision: z.string().regex(/^(latest|\d{14})$/, 'must be latest, or the 14 digits of a key'),
+})
+
+export const OriginsQuery = PageQuery.extend({
+  member: z.enum(['true', 'false']).default('false').describe('only origins in which the caller has a role'),
+})
+
+const DefaultVisibility = z.enum(['public', 'private']).describe('the visibility of new packages')
+
+export const NewOrigin = named(
+  'NewOrigin',
+  z.strictObject({ name: z.string(), default_visibility: DefaultVisibility.default('public') }),
+  { name: 'acme' },
+)
+
+export const OriginChanges = named(
+  'OriginChanges',
+  z.strictObject({ default_visibility: DefaultVisibility }),
+  { default_visibility: 'private' },
+)
+
+const KEY_FILE = 'SIG-PUB-1\nacme-20250101000000\n\nI/qkPYCRb51m7QP4EjVTXsKyPpj38P2mK520Kv9IESg='
+const KeyFile = z.string().describe('the key file, as Habitat has it')
+
+export const OriginKeyText = named('OriginKeyFile', KeyFile, KEY_FILE)
 
 export const MemberPath = z.object({ origin: z.string(), account: z.string() })
 
@@ -22,6 +53,41 @@ export const Origin = named(
     created_at: Time,
   }),
   { name: 'acme', owner: 'jane', default_visibility: 'public', created_at: YESTERDAY },
+)
+
+export const Origins = named(
+  'Origins',
+  z.object({
+    origins: z.array(Origin.extend({ role: z.enum(ROLES).nullable().describe("the caller's role") })),
+    next: Next,
+  }),
+  {
+    origins: [
+      {
+        name: 'acme',
+        owner: 'jane',
+        default_visibility: 'public',
+        created_at: YESTERDAY,
+        role: 'maintainer',
+      },
+    ],
+    next: null,
+  },
+)
+
+const KeyName = { key: z.string().describe('the name of the key'), revision: z.string() }
+const KEY_NAME = { key: 'acme-20250101000000', revision: '20250101000000' }
+
+export const OriginKey = named('OriginKey', z.object({ ...KeyName, origin: z.string(), file: KeyFile }), {
+  ...KEY_NAME,
+  origin: 'acme',
+  file: KEY_FILE,
+})
+
+export const OriginKeys = named(
+  'OriginKeys',
+  z.object({ origin: z.string(), keys: z.array(z.object({ ...KeyName, added_at: Time })), next: Next }),
+  { origin: 'acme', keys: [{ ...KEY_NAME, added_at: NOW }], next: null },
 )
 
 const OriginMember = named('OriginMember', z.object({ account: z.string(), role: z.enum(ROLES) }))

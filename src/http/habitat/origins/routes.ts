@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { DepotError } from '../../../errors.ts'
 import { findLatestKey, getOrigin } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { signedIn, signedInAs } from '../../requests/rights.ts'
+import { mayCreateOrigins, signedInAs } from '../../requests/rights.ts'
 import { readJson } from '../conventions/body.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendJson } from '../conventions/replies.ts'
@@ -21,15 +20,7 @@ export function originReads(app: FastifyInstance, { depot }: RouteContext, mount
 
 export function originWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.post(`${mount}/origins`, async (request: HabitatRequest, reply) => {
-    const caller = signedIn(request, 'manage')
-    const { originCreators } = depot.config
-    if (
-      !caller.isAdministrator &&
-      originCreators !== undefined &&
-      !originCreators.includes(caller.accountName)
-    ) {
-      throw new DepotError('forbidden', `${caller.accountName} may not create origins`)
-    }
+    const caller = mayCreateOrigins(request, depot.config)
     const { name, default_package_visibility: defaultVisibility } = await readJson(request, depot, {
       what: 'the origin',
       shape: NewOrigin,

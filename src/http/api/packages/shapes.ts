@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import { CHECKSUM, IDENT, TARGET, YESTERDAY } from '../conventions/examples.ts'
+import { Ident, Next, Package, PageQuery, Target, Time, ViewName, named } from '../conventions/shapes.ts'
+
+// Shapes of packages, their releases, and searches for them.
+
+// Requests
+
+export const PackagePath = z.object({ origin: z.string(), name: z.string() })
+
+export const ReleasesQuery = PageQuery.extend({
+  version: z.string().optional().describe('only the releases of this version'),
+})
+
+export const SearchQuery = PageQuery.extend({
+  q: z
+    .string()
+    .describe(
+      'words of the origin and the name. All must occur, and the last may be the beginning of a word',
+    ),
+  view: z.string().optional().describe('only packages with a release in this view'),
+})
+
+// Responses
+
+const ListedPackage = named(
+  'ListedPackage',
+  z.object({
+    package: Package,
+    targets: z.array(Target).describe('the targets for which it has releases'),
+    views: z.array(ViewName).describe('the open views that have a release of it'),
+  }),
+)
+
+const APP = { package: 'acme/app', targets: [TARGET as typeof TARGET], views: ['acceptance', 'unstable'] }
+
+export const Packages = named(
+  'Packages',
+  z.object({ origin: z.string(), packages: z.array(ListedPackage), next: Next }),
+  { origin: 'acme', packages: [APP], next: null },
+)
+
+export const FoundPackages = named(
+  'FoundPackages',
+  z.object({ packages: z.array(ListedPackage), next: Next }),
+  { packages: [APP], next: null },
+)
+
+const ListedRelease = named(
+  'ListedRelease',
+  z.object({
+    ident: Ident,
+    target: Target,
+    visibility: z.enum(['public', 'private', 'hidden']),
+    checksum: z.string().describe('BLAKE2b-256 of the file'),
+    size_bytes: z.int(),
+    published_at: Time,
+    views: z.array(ViewName).describe('the open views that have it, by name'),
+  }),
+)
+
+export const Releases = named(
+  'Releases',
+  z.object({ package: Package, releases: z.array(ListedRelease), next: Next }),
+  {
+    package: 'acme/app',
+    releases: [
+      {
+        ident: IDENT,
+        target: TARGET,
+        visibility: 'public',
+        checksum: CHECKSUM,
+        size_bytes: 1_048_576,
+        published_at: YESTERDAY,
+        views: ['acceptance', 'unstable'],
+      },
+    ],
+    next: null,
+  },
+)

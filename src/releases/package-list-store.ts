@@ -1,0 +1,112 @@
+import type { Audience, Visibility } from '../access/access.ts'
+import { usingIndex } from '../database/engine-sql.ts'
+import type { Db } from '../database/database.ts'
+import type { Target } from '../package/target.ts'
+import { countedIn } from './ident-count-store.ts'
+import { describePackages, packagesBelow } from './list-store.ts'
+import type { ListedPackage } from './list-store.ts'
+import { visibleTo } from './visible-store.ts'
+
+// Lists of packages and of their releases, in pages that begin after a place.
+
+/** A release in the list of its package. */
+export interface ListedRelease {
+  readonly ident: string
+  readonly target: Target
+  readonly visibility: Visibility
+  readonly checksum: string
+  readonly sizeBytes: number
+  readonly createdAt: number
+  /** The open views that have it, by name. */
+  readonly views: readonly string[]
+  readonly place: ReleasePlace
+}
+
+export type ReleasePlace = readonly [orderKey: string, target: Target]
+
+/** Lists the packages of an origin with a visible release, by name. */
+export async function listPackagesAfter(
+  db: Db,
+  origin: string,
+  { after, limit }: { after: string | undefined; limit: number },
+  audience: Audience,
+): Promise<ListedPackage[]> {
+  const rows = await countedIn(packagesBelow(db, [origin]), {}, audience)
+    .select(['packages.id', 'packages.name'])
+    .$if(after !== undefined, (query) => query.where('packages.name', '>', after ?? ''))
+    .orderBy('packages.name')
+    .limit(limit)
+    .execute()
+  const described = await describePackages(
+    db,
+    rows.map(({ id }) => id),
+    audience,
+  )
+  return rows.map(({ id, name }) => ({ package: { origin, name }, ...described(id) }))
+}
+
+/** Lists the visible releases of a package, highest first, and of one ident by target. */
+export async function listReleasesOf(
+  db: Db,
+  { origin, name, version }: { origin: string; name: string; version: string | undefined },
+  { after, limit }: { after: ReleasePlace | undefined; limit: number },
+  audience: Audience,
+): Promise<ListedRelease[]> {
+  const rows = await packagesBelow(db, [origin, name])
+    .innerJoin('releases', 'releases.package_id', 'packages.id')
+    .select([
+      'releases.id',
+      'releases.ident',
+      'releases.target',
+      'releases.visibility',
+      'releases.checksum',
+      'releases.size_bytes',
+      'releases.created_at',
+      'releases.order_key',
+    ])
+    .where('releases.deleted_at', 'is', null)
+    .where((eb) => visibleTo(eb, audience))
+    .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
+    .$if(after !== undefined, (query) =>
+      query.where((eb) =>
+        eb(
+          eb.refTuple('releases.order_key', 'releases.target'),
+          '<',
+          eb.tuple(after?.[0] ?? '', after?.[1] ?? 'x86_64-linux'),
+        ),
+      ),
+    )
+    .orderBy('releases.order_key', 'desc')
+    .orderBy('releases.target', 'desc')
+    .limit(limit)
+    .execute()
+  const views = await viewsOf(
+    db,
+    rows.map(({ id }) => id),
+  )
+  return rows.map((row) => ({
+    ident: row.ident,
+    target: row.target,
+    visibility: row.visibility,
+    checksum: row.checksum,
+    sizeBytes: row.size_bytes,
+    createdAt: row.created_at,
+    views: views.get(row.id) ?? [],
+    place: [row.order_key, row.target],
+  }))
+}
+
+/** Lists the open views of releases by name. */
+async function viewsOf(db: Db, releaseIds: readonly number[]): Promise<Map<number, string[]>> {
+  const rows = await db
+    .selectFrom(usingIndex('members', 'members_by_release'))
+    .innerJoin('views', 'views.id', 'members.view_id')
+    .select(['members.release_id', 'views.name'])
+    .where('members.release_id', 'in', releaseIds)
+    .where('members.to_revision', 'is', null)
+    .orderBy('views.name')
+    .execute()
+  const found = new Map<number, string[]>()
+  for (const { release_id, name } of rows) found.set(release_id, [...(found.get(release_id) ?? []), name])
+  return found
+}

@@ -1,0 +1,93 @@
+import tap, { test } from 'tap'
+import { formatPublicKey } from '../../../../src/hart/origin-key.ts'
+import { makeKeys } from '../../../support/build-hart.ts'
+import { callApi } from '../../../support/call-api.ts'
+import { startDepot } from '../../../support/start-depot.ts'
+
+const started = await startDepot(tap, { environment: { DEPOT_ORIGIN_CREATORS: 'maker' } })
+const maker = await started.account('maker')
+const other = await started.account('other')
+
+const create = (body: object, token = maker, headers: Record<string, string> = {}) =>
+  callApi(started, 'POST', '/api/v1/origins', { body, token, headers })
+const names = async (query = '', token: string | null = maker) =>
+  (
+    (await callApi(started, 'GET', `/api/v1/origins${query}`, { token })).body as {
+      origins: { name: string; role: string | null }[]
+    }
+  ).origins.map(({ name, role }) => `${name} ${role ?? '-'}`)
+
+test('origins are created, changed, listed and deleted', async (t) => {
+  const key = { 'idempotency-key': 'first' }
+  for (const _ of [1, 2])
+    t.match(await create({ name: 'acme', default_visibility: 'private' }, maker, key), {
+      status: 201,
+      differences: '',
+      headers: { location: '/api/v1/origins/acme' },
+      body: { name: 'acme', owner: 'maker', default_visibility: 'private' },
+    })
+  t.match(await create({ name: 'acme' }), { status: 409, body: { code: 'already_exists' } })
+  t.match(await create({ name: 'Acme' }), {
+    status: 422,
+    differences: '',
+    body: { code: 'origin_malformed' },
+  })
+  t.match(await create({ name: 'mine' }, other), { status: 403, body: { detail: /other may not create/ } })
+  await callApi(started, 'POST', '/api/v1/origins', { body: { name: 'core' } })
+  t.strictSame(await names(), ['acme owner', 'core -'])
+  t.strictSame(await names('?member=true'), ['acme owner'])
+  t.strictSame(await names('?member=true', other), [])
+  t.strictSame(await names('?member=true', null), [])
+  const first = await callApi(started, 'GET', '/api/v1/origins?limit=1', { token: null })
+  t.equal(first.differences, '')
+  t.match((await callApi(started, 'GET', String(first.body?.['next']))).body, { origins: [{ name: 'core' }] })
+
+  const change = (token: string) =>
+    callApi(started, 'PATCH', '/api/v1/origins/acme', { body: { default_visibility: 'public' }, token })
+  t.match(await change(other), { status: 403 })
+  t.match(await change(maker), { status: 200, differences: '', body: { default_visibility: 'public' } })
+  const remove = (token: string) => callApi(started, 'DELETE', '/api/v1/origins/acme', { token })
+  t.match(await remove(other), { status: 403 })
+  t.match(await remove(maker), { status: 204 })
+  t.strictSame(await names(), ['core -'])
+})
+
+test('public keys are added once, listed and read', async (t) => {
+  await create({ name: 'umbrella' })
+  const [first, second] = ['20260101000000', '20270101000000'].map((revision) =>
+    formatPublicKey(makeKeys('umbrella', revision).publicKey),
+  )
+  const put = (revision: string, body: string, token = maker) =>
+    callApi(started, 'PUT', `/api/v1/origins/umbrella/keys/${revision}`, {
+      body,
+      token,
+      headers: { 'content-type': 'text/plain' },
+    })
+  t.match(await put('20260101000000', first ?? ''), {
+    status: 201,
+    differences: '',
+    body: { key: 'umbrella-20260101000000', file: first },
+  })
+  t.match(await put('20260101000000', first ?? ''), { status: 200, differences: '' })
+  t.match(await put('20270101000000', second ?? ''), { status: 201 })
+  t.match(await put('20260101000000', second ?? ''), { status: 422, body: { code: 'key_malformed' } })
+  t.match(await put('20280101000000', 'no key'), {
+    status: 422,
+    differences: '',
+    body: { code: 'key_malformed' },
+  })
+  t.match(await put('20260101000000', first ?? '', other), { status: 403 })
+
+  const get = (path: string) =>
+    callApi(started, 'GET', `/api/v1/origins/umbrella/keys${path}`, { token: null })
+  const list = await get('?limit=1')
+  t.match(list, { status: 200, differences: '', body: { keys: [{ revision: '20270101000000' }] } })
+  t.match((await callApi(started, 'GET', String(list.body?.['next']))).body, {
+    keys: [{ key: 'umbrella-20260101000000' }],
+    next: null,
+  })
+  t.match(await get('/latest'), { differences: '', body: { revision: '20270101000000', file: second } })
+  t.equal((await get('/20260101000000?format=text')).text, `${first}\n`)
+  t.match(await get('/20250101000000'), { status: 404, differences: '' })
+  t.match(await callApi(started, 'GET', '/api/v1/origins/nobody/keys'), { status: 404 })
+})
