@@ -16,7 +16,7 @@ export async function closeView(context: CommandContext, input: { view: string }
   const view = await getView(trx, input.view)
   const { name } = view
   if (view.preview !== undefined) throw new DepotError('refused', `${name} is a preview, which is dropped`)
-  if ((PERMANENT_CHANNELS as readonly string[]).includes(name))
+  if (PERMANENT_CHANNELS.includes(name))
     throw new DepotError('refused', `${name} is a channel of every origin, and cannot be closed`)
   const freeze = view.freezes.find((candidate) => isInForce(candidate, clock.now))
   if (freeze !== undefined) throw new DepotError('refused', `${name} is frozen: ${freeze.reason}`)
