@@ -97,12 +97,26 @@ export function needs(action: Action): (request: FastifyRequest) => Promise<void
  * Route hook for changes of the view in the URL. Rejects callers who may not change it before the body is
  * read. Throws `not_found`, and the errors of {@link mayChange}.
  */
-export function mayChangeView({ db }: Depot): (request: FastifyRequest) => Promise<void> {
+export function mayChangeView({ db, follower }: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     signedIn(request, 'promote')
-    const { view } = request.params as { view: string }
-    mayChange(request, await getView(db, view), [])
+    const { sequence } = follower.head
+    const view = await getView(db, (request.params as { view: string }).view)
+    mayChange(request, view, [])
+    checkedViews.set(request, { view, sequence })
   }
+}
+
+/** The views that {@link mayChangeView} read, each at least as new as the ledger entry of this number. */
+const checkedViews = new WeakMap<FastifyRequest, { readonly view: View; readonly sequence: number }>()
+
+/** Returns the view that {@link mayChangeView} checked. Reads it again if there were commits while the body arrived. Throws `not_found`. */
+export async function viewToChange(request: FastifyRequest, { db, follower }: Depot): Promise<View> {
+  await follower.catchUp()
+  const checked = checkedViews.get(request)
+  return checked !== undefined && checked.sequence === follower.head.sequence
+    ? checked.view
+    : getView(db, (request.params as { view: string }).view)
 }
 
 /** Route hook for administrators only. */

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { getView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayChange, mayChangeView } from '../../requests/rights.ts'
+import { mayChange, mayChangeView, viewToChange } from '../../requests/rights.ts'
 import { textToo } from '../conventions/responses.ts'
 import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
 import { SET_BODY } from './body-limit.ts'
@@ -83,7 +82,7 @@ export function promotionRoutes(app: FastifyInstance, context: RouteContext): vo
         preSerialization: orText(promotionText),
       },
       async (request, reply) => {
-        const view = await getView(depot.db, request.params.view)
+        const view = await viewToChange(request, depot)
         request.subject = subjectOf(act, view.name, request.body)
         const caller = mayChange(request, view, originsOf(request.body))
         const options = parseOptions({
