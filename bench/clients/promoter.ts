@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { rowOf, VERSIONS, VIEW } from '../by-hand.ts'
-import type { PromotionCost } from '../by-hand.ts'
+import type { PromotionCost, Row } from '../by-hand.ts'
 import { TARGET, TOKEN } from '../publisher.ts'
 import type { ServerProcess } from '../servers/process.ts'
 
@@ -11,6 +11,8 @@ interface Load {
   readonly times: number
   /** Promote the same version each time, so that only the first promotion changes anything. */
   readonly isRepeated?: boolean
+  /** Promote through `/api/v1` instead of Habitat's API. */
+  readonly isOwnApi?: boolean
 }
 
 /** Each client promotes its own package on its own connection, the versions in turns. Returns the cost of one promotion. */
@@ -25,19 +27,30 @@ export async function promoteAtOnce(server: ServerProcess, load: Load): Promise<
   return { micros, cpuMicros: (((await server.cpuMs()) - before) * 1_000) / count }
 }
 
-async function promoteOften(port: number, client: number, { times, isRepeated }: Load): Promise<void> {
+async function promoteOften(
+  port: number,
+  client: number,
+  { times, isRepeated, isOwnApi }: Load,
+): Promise<void> {
   const socket = connect(port, '127.0.0.1').setNoDelay()
   await once(socket, 'connect')
   const versions = isRepeated === true ? VERSIONS.slice(0, 1) : VERSIONS
-  const requests = versions.map((version) => {
-    const path = `/v1/depot/views/${VIEW}/pkgs/${rowOf(client, version).ident}/promote?target=${TARGET}`
-    return `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${TOKEN}\r\ncontent-length: 0\r\n\r\n`
-  })
+  const requests = versions.map((version) => requestFor(rowOf(client, version), isOwnApi === true))
+  const expected = isOwnApi === true ? /^HTTP\/1\.1 200 / : /^HTTP\/1\.1 20\d .*\r\ncontent-length: 0\r\n/is
   for (let number = 0; number < times; number += 1) {
     socket.write(requests[number % requests.length] ?? '')
     const [answer] = (await once(socket, 'data')) as [Buffer]
-    if (!/^HTTP\/1\.1 20\d .*\r\ncontent-length: 0\r\n/is.test(answer.toString('latin1')))
+    if (!expected.test(answer.toString('latin1')))
       throw new Error(`unexpected answer: ${answer.toString('latin1')}`)
   }
   socket.destroy()
+}
+
+function requestFor(release: Row, isOwnApi: boolean): string {
+  const path = isOwnApi
+    ? `/api/v1/views/${VIEW}/promotions`
+    : `/v1/depot/views/${VIEW}/pkgs/${release.ident}/promote?target=${TARGET}`
+  const body = isOwnApi ? JSON.stringify({ releases: [release] }) : ''
+  const type = isOwnApi ? 'content-type: application/json\r\n' : ''
+  return `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${TOKEN}\r\n${type}content-length: ${body.length}\r\n\r\n${body}`
 }
