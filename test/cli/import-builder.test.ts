@@ -119,6 +119,7 @@ test('on a terminal, progress overwrites one line and failures stay', async (t) 
   progress.begin('copying releases', 2)
   progress.advance()
   progress.fail('acme/app', 'it is \u001B[31mred')
+  progress.note('acme has no channel dev')
   progress.advance()
   progress.end()
   t.equal(
@@ -129,10 +130,14 @@ test('on a terminal, progress overwrites one line and failures stay', async (t) 
       '\r\u001B[K',
       'failed: acme/app: it is ?[31mred\n',
       '\rcopying releases 1 of 2\u001B[K',
+      '\r\u001B[K',
+      'note: acme has no channel dev\n',
+      '\rcopying releases 1 of 2\u001B[K',
       '\rcopying releases 2 of 2\u001B[K',
       '\r\u001B[K',
     ].join(''),
   )
+  t.strictSame(progress.notes, ['acme has no channel dev'])
 })
 
 test('without a terminal, progress is a line for every hundredth item', async (t) => {

@@ -96,6 +96,19 @@ test('every read is available as text and as one line of JSON', async (t) => {
   }
 })
 
+test('a changed rule is shown with its effect, as text', async (t) => {
+  for (const [rule, revision] of [
+    ['highest', 2],
+    ['promoted', 3],
+  ]) {
+    const input = { body: { rule }, headers: { accept: 'text/plain' } }
+    t.match(await callApi(started, 'PUT', '/api/v1/views/union', input), {
+      status: 200,
+      text: `\nunion is at revision ${revision}, under the rule ${rule}\n`,
+    })
+  }
+})
+
 test('an error is one line of JSON', async (t) => {
   for (const url of ['/api/v1/views/nosuch', '/api/v1/nosuch', '/api/v1/views?limit=0']) {
     t.match(

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { bearer } from '../../../support/origin.ts'
+import { bearer, makeOrigin } from '../../../support/origin.ts'
 import { makeReleases, move, setVisibility } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
@@ -293,4 +293,28 @@ test('for an origin that a view does not govern, packages outside the view come 
   t.strictSame(await list(url('core/base/pkgs/_latest?target=x86_64-linux')), ['glibc/2.41', 'small/2.0.0'])
   t.strictSame(await list(url('core/base/pkgs/small')), ['small/1.0.0', 'small/2.0.0'])
   t.equal(await version(url('core/base/pkgs/small/latest'), bearer()), '1.1.0 of acceptance')
+})
+
+test('a channel that promotions made and emptied can be created, and stays when it is empty', async (t) => {
+  const started = await startDepot(t)
+  await makeOrigin(started)
+  const releases = await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
+  const named = async () =>
+    ((await get(started, 'channels/acme')).json as unknown as { name: string }[]).map(({ name }) => name)
+  await move(started, 'promote', 'acceptance', releases)
+  t.ok((await named()).includes('acceptance'))
+  await move(started, 'demote', 'acceptance', releases)
+  t.notOk((await named()).includes('acceptance'))
+  for (const status of [201, 409])
+    t.equal(
+      (
+        await started.app.inject({
+          method: 'POST',
+          url: '/v1/depot/channels/acme/acceptance',
+          headers: bearer(),
+        })
+      ).statusCode,
+      status,
+    )
+  t.ok((await named()).includes('acceptance'))
 })
