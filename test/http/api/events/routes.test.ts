@@ -231,13 +231,18 @@ test('present visibility applies to past events, and a republished ident is anot
 test('proposals are shown to signed-in callers who see their releases, and gates to everyone', async (t) => {
   const from = (await head()).sequence
   await makeView(started, 'gated', 'promoted')
-  for (const name of ['web', 'secret'])
-    t.match(
-      await callApi(started, 'POST', '/api/v1/views/gated/proposals', {
-        body: { releases: [row(ident(name))], reason: `the ${name}` },
-      }),
-      { status: 201 },
-    )
+  for (const name of ['web', 'secret']) {
+    const body = { releases: [row(ident(name))], reason: `the ${name}` }
+    const proposed = await callApi(started, 'POST', '/api/v1/views/gated/proposals', { body })
+    t.match(proposed, { status: 201 })
+    const plan = String(proposed.body?.['plan'])
+    const preview = { plan, name: `gated-${name}` }
+    t.match(await callApi(started, 'POST', '/api/v1/views/gated/previews', { body: preview }), {
+      status: 201,
+    })
+    const rejection = { body: { reason: `not ${name}` } }
+    t.match(await callApi(started, 'POST', `/api/v1/plans/${plan}/reject`, rejection), { status: 200 })
+  }
   await callApi(started, 'PUT', '/api/v1/views/gated/freeze', { body: { reason: 'holidays' } })
   const reasons = async (token?: string | null) =>
     (await readAll(`after=${from}&view=gated&kind=proposal-made,view-frozen`, token)).map(
@@ -247,6 +252,11 @@ test('proposals are shown to signed-in callers who see their releases, and gates
   t.strictSame(await reasons(friend), ['the web', 'the secret', 'holidays'])
   t.strictSame(await reasons(stranger), ['the web', 'holidays'])
   t.strictSame(await reasons(null), ['holidays'])
+  const ended = async (token?: string | null) =>
+    (await readAll(`after=${from}&kind=proposal-ended,preview-made`, token)).map(({ kind }) => kind)
+  t.strictSame(await ended(friend), ['preview-made', 'proposal-ended', 'preview-made', 'proposal-ended'])
+  t.strictSame(await ended(stranger), ['preview-made', 'proposal-ended'])
+  t.strictSame(await ended(null), [])
 })
 
 test('filters find matching entries and report how far they have read', async (t) => {

@@ -536,6 +536,19 @@ test('applying a plan again with its key repeats the answer, even after drafts w
   )
 })
 
+test('approving again with its key repeats the answer, and only to a caller who may still approve', async (t) => {
+  const view = await viewWith({ approval: { approvers: ['boss'] } })
+  const proposed = await propose(view, { releases: [web] })
+  const approve = () => decide(proposed, 'approve', boss, undefined, { 'idempotency-key': 'approve-1' })
+  const first = await approve()
+  t.match(first, { status: 200, body: { revision: 1 } })
+  t.equal((await approve()).text, first.text)
+  await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, {
+    body: { approval: { approvers: ['lead'] } },
+  })
+  t.match(await approve(), { status: 403, body: { code: 'forbidden' } })
+})
+
 test('approving without the right does not end a stale proposal', async (t) => {
   const view = await viewWith({ approval: {} }, [app1])
   const proposed = await propose(view, { releases: [app2] })

@@ -118,6 +118,21 @@ test('_latest lists the latest release of every package for a target', async (t)
   })
 })
 
+test('a deleted channel can be created again', async (t) => {
+  const started = await startDepot(t)
+  await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
+  const request = async (method: 'POST' | 'DELETE') =>
+    (await started.app.inject({ method, url: '/v1/depot/channels/acme/dev', headers: bearer() })).statusCode
+  const names = async () =>
+    (JSON.parse((await get(started, 'channels/acme')).body) as { name: string }[]).map(({ name }) => name)
+  t.equal(await request('POST'), 201)
+  t.equal(await request('POST'), 409)
+  t.equal(await request('DELETE'), 200)
+  t.strictSame(await names(), ['stable', 'unstable'])
+  t.equal(await request('POST'), 201)
+  t.strictSame(await names(), ['dev', 'stable', 'unstable'])
+})
+
 test('channels that begin with bldr- are listed only on request', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
