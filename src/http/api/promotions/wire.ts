@@ -1,6 +1,8 @@
 import type { z } from 'zod'
 import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
 import { formatPosition } from '../../../ledger/position.ts'
+import { parseIdent } from '../../../package/ident.ts'
+import { compareReleases } from '../../../package/version.ts'
 import type { DescribedStep } from '../../../views/plan.ts'
 import type * as shapes from './shapes.ts'
 
@@ -21,7 +23,7 @@ export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.
     releases: outcome.releases.map(wireStep),
     pointers: [...outcome.pointers],
     overridden: [...outcome.overridden],
-    notes: notesOn(outcome.releases),
+    notes: notesOn(outcome.pointers),
   }
 }
 
@@ -29,6 +31,10 @@ export function wireStep({ ident, target, change, from, isDependency }: Describe
   return { ident, target, change, from: from ?? null, dependency: isDependency === true }
 }
 
-export function notesOn(releases: readonly DescribedStep[]): string[] {
-  return releases.some(({ change }) => change === 'downgraded') ? [DOWNGRADE] : []
+/** Pointers count, and not only steps: a rollback or a demotion moves `latest` down to a release that was in the view already. */
+export function notesOn(pointers: PromotionOutcome['pointers']): string[] {
+  const goesDown = pointers.some(
+    ({ from, to }) => from !== null && to !== null && compareReleases(parseIdent(to), parseIdent(from)) < 0,
+  )
+  return goesDown ? [DOWNGRADE] : []
 }
