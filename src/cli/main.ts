@@ -18,14 +18,21 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     io.stdout.write(`hart-depot ${readVersion()}\n`)
     return EXIT.done
   }
-  const isHelp = first === 'help' || args.some((arg) => arg === '--help' || arg === '-h')
-  const words = args.filter(
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args // a command that is given after -- has its own help
+  const isHelp = first === 'help' || own.some((arg) => arg === '--help' || arg === '-h')
+  const words = own.filter(
     (arg, index) => !(arg === 'help' && index === 0) && arg !== '--help' && arg !== '-h',
   )
   const entry = ENTRIES.find(({ name }) => startsWith(words, name))
   return entry === undefined
     ? reportNoCommand(words, isHelp, io)
-    : run(entry, isHelp ? ['--help'] : args.slice(entry.name.split(' ').length), io)
+    : run(entry, isHelp ? helpArgs(words, entry) : args.slice(entry.name.split(' ').length), io)
+}
+
+/** Asks for the help of a command, or of its subcommand if one is named. */
+function helpArgs(words: readonly string[], { name }: Entry): string[] {
+  const next = words[name.split(' ').length]
+  return next === undefined || next.startsWith('-') ? ['--help'] : [next, '--help']
 }
 
 /** Prints the help of all commands or of a group if that was asked for, and otherwise says what is wrong. */

@@ -1,4 +1,5 @@
 import type { Define } from './command.ts'
+import type { ACTS } from './remote/acts.ts'
 import type { Subcommand } from './subcommand.ts'
 import { keepYoungGenerationSmall } from './young-generation.ts'
 
@@ -8,6 +9,16 @@ export interface Entry {
   readonly name: string
   readonly summary: string
   readonly load: () => Promise<Define | Subcommand>
+}
+
+function change(act: keyof typeof ACTS): Entry['load'] {
+  return async () => {
+    const [{ changeCommand }, { ACTS }] = await Promise.all([
+      import('./remote/change-view.ts'),
+      import('./remote/acts.ts'),
+    ])
+    return changeCommand(ACTS[act])
+  }
 }
 
 /** All commands, under the headings of the help. */
@@ -33,7 +44,57 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
     {
       name: 'promote',
       summary: 'promote releases into a view',
-      load: async () => (await import('./remote/promote.ts')).promote,
+      load: change('promote'),
+    },
+    {
+      name: 'demote',
+      summary: 'remove releases from a view',
+      load: change('demote'),
+    },
+    {
+      name: 'rollback',
+      summary: 'restore an earlier state of a view; by default, undo the last move',
+      load: change('rollback'),
+    },
+    {
+      name: 'revert',
+      summary: 'undo one revision of a view, and keep the later ones',
+      load: change('revert'),
+    },
+    {
+      name: 'set-rule',
+      summary: 'set what latest means in a view',
+      load: change('setRule'),
+    },
+    {
+      name: 'plan',
+      summary: 'show what a change would do and what blocks it, without making it',
+      load: async () => (await import('./remote/plans.ts')).plan,
+    },
+    {
+      name: 'apply',
+      summary: 'make the change of a plan, if the view has not changed since',
+      load: async () => (await import('./remote/plans.ts')).apply,
+    },
+    {
+      name: 'propose',
+      summary: 'propose a change that a second person must approve',
+      load: async () => (await import('./remote/plans.ts')).propose,
+    },
+    {
+      name: 'approve',
+      summary: 'approve a proposal, and make its change',
+      load: async () => (await import('./remote/plans.ts')).approve,
+    },
+    {
+      name: 'reject',
+      summary: 'end a proposal without making its change',
+      load: async () => (await import('./remote/plans.ts')).reject,
+    },
+    {
+      name: 'proposals',
+      summary: 'list proposals',
+      load: async () => (await import('./remote/plans.ts')).proposals,
     },
   ],
   Look: [

@@ -1,7 +1,9 @@
 import type { Plan, Promotion } from '../../client/operations.ts'
+import { parseIdent } from '../../package/ident.ts'
+import { compareReleases } from '../../package/version.ts'
 import type { Output } from './output.ts'
 
-type Change = Pick<Plan, 'releases' | 'notes'>
+type Change = Pick<Plan, 'releases' | 'pointers' | 'notes'>
 
 /** Formats what a plan would do, or what a change did, as a table with the reasons for what is blocked. */
 export function planText(out: Output, plan: Plan): string {
@@ -20,10 +22,27 @@ export function promotionText(out: Output, { view, revision, changed, ...change 
 
 const STYLES = { added: 'green', moved: 'green', downgraded: 'yellow', removed: 'red' } as const
 
-function changeTable(out: Output, { releases }: Change): string {
+function changeTable(out: Output, { releases, pointers }: Change): string {
   const rows = releases.map(({ ident, target, change, from }) => [change, ident, from ?? '', target])
-  const table = out.table(['CHANGE', 'RELEASE', 'LATEST BEFORE', 'TARGET'], rows)
+  const table = out.table(
+    ['CHANGE', 'RELEASE', 'LATEST BEFORE', 'TARGET'],
+    [...rows, ...movesAlone({ releases, pointers })],
+  )
   return table.replaceAll(/^(added|moved|downgraded|removed)\b/gm, (word) =>
     out.style(STYLES[word as keyof typeof STYLES], word),
   )
+}
+
+/** Rows for packages whose latest moves to a release that was in the view before, because another one leaves. */
+function movesAlone({ releases, pointers }: Pick<Change, 'releases' | 'pointers'>): string[][] {
+  const shown = new Set(
+    releases
+      .filter(({ change }) => ['added', 'moved', 'downgraded'].includes(change))
+      .map(({ ident, target }) => `${ident} ${target}`),
+  )
+  return pointers.flatMap(({ from, to, target }) => {
+    if (to === null || shown.has(`${to} ${target}`)) return []
+    const isDown = from !== null && compareReleases(parseIdent(to), parseIdent(from)) < 0
+    return [[isDown ? 'downgraded' : 'moved', to, from ?? '', target]]
+  })
 }

@@ -1,0 +1,207 @@
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import type { DepotClient } from '../../client/client.ts'
+import type { NewPlan } from '../../client/operations.ts'
+import type { Example } from '../command.ts'
+import { EXIT, Exit } from '../exit-codes.ts'
+import { pathOf } from '../io.ts'
+import type { Io } from '../io.ts'
+import { UsageError } from '../subcommand.ts'
+import { atOf, splitAt, splitWords } from './arguments.ts'
+
+/** A change of a view that can be made, planned or proposed, always with the same arguments. */
+export interface Act {
+  readonly name: NonNullable<NewPlan['act']>
+  /** For the help: what is done to what. */
+  readonly summary: string
+  readonly arguments: readonly (readonly [name: string, description: string])[]
+  readonly options: readonly (readonly [flags: string, description: string])[]
+  /** The lines begin with the name of the act. */
+  readonly examples: readonly [Example, Example, ...Example[]]
+  /** Reads the arguments. Throws a UsageError. */
+  read(words: readonly string[], options: ActOptions, from: { io: Io; depot: DepotClient }): Promise<Change>
+}
+
+export interface Change {
+  readonly view: string
+  readonly body: NewPlan
+}
+
+export interface ActOptions {
+  readonly from?: string
+  readonly origin?: string
+  readonly name?: string
+  readonly lockfile?: string
+  readonly target?: string
+  readonly withDeps?: true
+  readonly exact?: true
+  readonly to?: string
+}
+
+const WORDS = [
+  '<ident-or-view...>',
+  'full idents and the view, in either order: the slash tells which is which',
+] as const
+const ONLY_FROM = [
+  ['--origin <origin>', 'with --from: only packages of this origin'],
+  ['--name <name>', 'with --from: only packages of this name'],
+] as const
+const TARGET = [
+  '--target <target>',
+  'the target of the idents; the default is the only one there is',
+] as const
+const ONLY = [
+  ['--origin <origin>', 'only packages of this origin'],
+  ['--name <name>', 'only packages of this name'],
+] as const
+
+const promote: Act = {
+  name: 'promote',
+  summary: 'promote releases into a view',
+  arguments: [WORDS],
+  options: [
+    ['--from <view>', 'promote the latest releases of another view: VIEW, VIEW@REVISION or VIEW@TIME'],
+    ...ONLY_FROM,
+    ['--lockfile <file>', 'promote the releases of a signed lockfile; - is stdin'],
+    TARGET,
+    ['--with-deps', 'also promote all dependencies'],
+    ['--exact', 'also remove packages that the source does not have'],
+  ],
+  examples: [
+    ['promote acme/app/1.2.0/20260101120000 acceptance', 'one release'],
+    ['promote delivered --from rehearsal --origin acme --reason "release 42"', 'what another view has'],
+    ['promote union acme/app/1.2.0/20260101120000 --with-deps', 'a release with its dependencies'],
+  ],
+  async read(words, options, { io }) {
+    const { view, idents } = splitWords(words)
+    return {
+      view,
+      body: {
+        ...(await readReleases(io, idents, options)),
+        ...(options.withDeps === true && { with_deps: true }),
+        ...(options.exact === true && { exact: true }),
+      },
+    }
+  },
+}
+
+const demote: Act = {
+  name: 'demote',
+  summary: 'remove releases from a view',
+  arguments: [WORDS],
+  options: [
+    ['--from <view>', 'remove the latest releases of another view: VIEW, VIEW@REVISION or VIEW@TIME'],
+    ...ONLY_FROM,
+    ['--lockfile <file>', 'remove the releases of a signed lockfile; - is stdin'],
+    TARGET,
+  ],
+  examples: [
+    ['demote acme/app/1.2.0/20260101120000 union', 'one release'],
+    ['demote union acme/app/1.2.0/20260101120000 --reason "it crashes"', 'with the reason for the history'],
+  ],
+  async read(words, options, { io }) {
+    const { view, idents } = splitWords(words)
+    return { view, body: await readReleases(io, idents, options) }
+  },
+}
+
+const rollback: Act = {
+  name: 'rollback',
+  summary: 'restore an earlier state of a view',
+  arguments: [['<view>', 'the view']],
+  options: [
+    ['--to <revision-or-time>', 'the state to restore; the default is the one before the last move'],
+    ...ONLY,
+  ],
+  examples: [
+    ['rollback delivered', 'undo the last move'],
+    ['rollback delivered --to 2026-01-02T08:00:00Z', 'restore what was there at a time'],
+    ['rollback delivered --origin acme --name app', 'restore one package, and leave all others alone'],
+  ],
+  async read([view = ''], options, { depot }) {
+    const only = onlyOf(options)
+    const to = options.to === undefined ? await findStateBefore(depot, view, only) : atOf(options.to, '--to')
+    return { view, body: { to, ...only } }
+  },
+}
+
+const revert: Act = {
+  name: 'revert',
+  summary: 'undo one revision of a view, and keep the later ones',
+  arguments: [
+    ['<view>', 'the view'],
+    ['<revision>', 'the revision to undo; hart-depot history VIEW lists them'],
+  ],
+  options: ONLY,
+  examples: [
+    ['revert delivered 41', 'undo revision 41'],
+    ['revert delivered 41 --origin acme', 'undo it for the packages of one origin'],
+  ],
+  async read([view = '', revision = ''], options) {
+    return { view, body: { revision: atOf(revision, 'the revision'), ...onlyOf(options) } }
+  },
+}
+
+const setRule: Act = {
+  name: 'set-rule',
+  summary: 'set what latest means in a view',
+  arguments: [
+    ['<view>', 'the view'],
+    ['<rule>', 'promoted (the release promoted last) or highest (the highest version)'],
+  ],
+  options: [],
+  examples: [
+    ['set-rule stable promoted', 'let latest go down when an older release is promoted'],
+    ['set-rule stable highest --reason "as Builder has it"', 'let latest be the highest version'],
+  ],
+  async read([view = '', rule]) {
+    if (rule !== 'promoted' && rule !== 'highest')
+      throw new UsageError(`the rule is promoted or highest, not ${JSON.stringify(rule)}`)
+    return { view, body: { rule } }
+  },
+}
+
+export const ACTS = { promote, demote, rollback, revert, setRule } as const
+
+async function readReleases(
+  io: Io,
+  idents: readonly string[],
+  { from, origin, name, lockfile, target }: ActOptions,
+): Promise<Pick<NewPlan, 'releases' | 'target' | 'from' | 'lockfile'>> {
+  const given = [idents.length > 0, from !== undefined, lockfile !== undefined].filter(Boolean)
+  if (given.length !== 1)
+    throw new UsageError('name releases in one of three ways: idents, --from or --lockfile')
+  if (from === undefined && (origin !== undefined || name !== undefined))
+    throw new UsageError('--origin and --name need --from')
+  if (lockfile !== undefined)
+    return {
+      lockfile: lockfile === '-' ? await text(io.stdin) : await readFile(pathOf(io, lockfile), 'utf8'),
+    }
+  if (from !== undefined) {
+    const { view, at } = splitAt(from)
+    return { from: { view, ...(at !== undefined && { at }), ...onlyOf({ origin, name }) } }
+  }
+  return {
+    releases: [...idents],
+    ...(target !== undefined && { target: target as NonNullable<NewPlan['target']> }),
+  }
+}
+
+interface Only {
+  readonly origin?: string
+  readonly name?: string
+}
+
+function onlyOf({ origin, name }: { [key in keyof Only]: Only[key] | undefined }): Only {
+  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
+}
+
+/** Returns the revision before the last one that moved `latest` of a package. */
+async function findStateBefore(depot: DepotClient, view: string, { origin, name }: Only): Promise<number> {
+  for await (const { revision, pointers } of depot.each('listRevisions', { view }))
+    for (const { package: moved } of pointers) {
+      const [movedOrigin, movedName] = moved.split('/')
+      if ((origin ?? movedOrigin) === movedOrigin && (name ?? movedName) === movedName) return revision - 1
+    }
+  throw new Exit(EXIT.failed, `nothing has moved in ${view} yet, so there is no state to roll back to`)
+}

@@ -1,0 +1,54 @@
+import { UsageError } from '../subcommand.ts'
+
+/** Tells idents from the view. Throws a UsageError unless there is exactly one view. */
+export function splitWords(words: readonly string[]): { view: string; idents: string[] } {
+  const idents = words.filter((word) => word.includes('/'))
+  const [view, ...others] = words.filter((word) => !word.includes('/'))
+  if (view === undefined) throw new UsageError('the view is missing, for example acceptance')
+  if (others.length > 0)
+    throw new UsageError(`${[view, ...others].join(' and ')} both look like views: an ident has slashes`)
+  return { view, idents }
+}
+
+const REVISION = /^\d+(?:-[0-9a-f]{16})?$/
+const TIME = /^\d{4}-\d\d-\d\d./
+
+/** Splits `VIEW@REVISION` or `VIEW@TIME` at its last `@`, if a revision or a time follows. */
+export function splitAt(text: string): { view: string; at: string | undefined } {
+  const [, view, at = ''] = /^(.+)@([^@]+)$/.exec(text) ?? []
+  return view !== undefined && (REVISION.test(at) || TIME.test(at))
+    ? { view, at }
+    : { view: text, at: undefined }
+}
+
+/** Checks a revision, a revision ID or a time. Throws a UsageError. */
+export function atOf(text: string, what: string): string {
+  if (!REVISION.test(text) && (!TIME.test(text) || Number.isNaN(Date.parse(text))))
+    throw new UsageError(
+      `${what} is a revision such as 41, or a time such as 2026-01-02T08:00:00Z, not ${JSON.stringify(text)}`,
+    )
+  return text
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+}
+
+/** Parses a period such as `90s`, `30m`, `6h`, `2d`, `1w` or `0` into milliseconds. Throws a UsageError. */
+export function periodMs(text: string, what: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text === '0' ? '0s' : text) ?? []
+  if (count === undefined || unit === undefined)
+    throw new UsageError(`${what} is a period such as 90s, 30m, 6h, 2d or 1w, not ${JSON.stringify(text)}`)
+  return Number(count) * (UNIT_MS[unit] ?? 0)
+}
+
+/** Parses a time, or a period that is added to `now` or, with the sign -1, subtracted. Returns RFC 3339. Throws a UsageError. */
+export function timeOf(text: string, what: string, { now, sign }: { now: number; sign: 1 | -1 }): string {
+  const at = TIME.test(text) ? Date.parse(text) : now + sign * periodMs(text, what)
+  if (Number.isNaN(at)) throw new UsageError(`${what} is not a time: ${JSON.stringify(text)}`)
+  return new Date(at).toISOString()
+}

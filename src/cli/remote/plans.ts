@@ -1,0 +1,191 @@
+import type { Plan } from '../../client/operations.ts'
+import { examples } from '../command.ts'
+import type { Define, Example } from '../command.ts'
+import { EXIT, Exit } from '../exit-codes.ts'
+import type { Io } from '../io.ts'
+import { ACTS } from './acts.ts'
+import type { Act } from './acts.ts'
+import { actOptions, changesAnything, decisionOf, givenTo } from './change-view.ts'
+import { confirm, shouldAsk } from './confirm.ts'
+import { connect, connectToChange, remoteOptions } from './connect.ts'
+import { planText, promotionText } from './say-change.ts'
+
+// A command that is planned or proposed keeps its arguments: `promote …` becomes `plan promote …`.
+
+export const plan: Define = (command, io) => {
+  for (const act of Object.values(ACTS)) {
+    const one = actOptions(command.command(act.name), act)
+    one
+      .description(`plan to ${act.summary}`)
+      .option('--exit-code', 'exit with 8 if the change would make a new revision')
+      .addHelpText('after', examples(prefixed(act, 'plan')))
+      .action(async (...given: unknown[]) => {
+        const { words, options } = givenTo(given)
+        const { depot, out } = connectToChange(io, options)
+        const { view, body } = await act.read(words, options, { io, depot })
+        const made = await depot.createPlan({ view, body: { ...body, ...reasonOf(options), act: act.name } })
+        out.show(made, { whole: () => wholePlan(out, made), brief: () => [made.plan] })
+        if (options.exitCode === true && changesAnything(made)) throw new Exit(EXIT.differs)
+      })
+  }
+  return command.usage('ACT …').addHelpText(
+    'after',
+    examples([
+      ['plan promote delivered --from rehearsal', 'show what a promotion would change and what blocks it'],
+      ['plan rollback delivered --exit-code', 'exit with 8 if a rollback would change anything'],
+    ]),
+  )
+}
+
+export const propose: Define = (command, io) => {
+  for (const act of Object.values(ACTS)) {
+    const one = actOptions(command.command(act.name), act)
+    one
+      .description(`propose to ${act.summary}`)
+      .addHelpText('after', examples(prefixed(act, 'propose')))
+      .action(async (...given: unknown[]) => {
+        const { words, options } = givenTo(given)
+        const { depot, out } = connectToChange(io, options)
+        const { view, body } = await act.read(words, options, { io, depot })
+        const made = await depot.propose({ view, body: { ...body, ...reasonOf(options), act: act.name } })
+        out.show(made, {
+          whole: () =>
+            `${planText(out, made)}\nProposal ${made.plan} can be approved until ${made.expires_at}: hart-depot approve ${made.plan}`,
+          brief: () => [made.plan],
+        })
+      })
+  }
+  return command.usage('ACT …').addHelpText(
+    'after',
+    examples([
+      ['propose promote delivered --from rehearsal', 'let a second person approve a promotion'],
+      ['propose rollback delivered --reason "it crashes"', 'let a second person approve a rollback'],
+    ]),
+  )
+}
+
+export const apply: Define = (command, io) =>
+  decide(command, io, {
+    does: 'apply',
+    help: [
+      [
+        'apply 0198c2',
+        'make the change that hart-depot plan has shown; exit with 4 if the view has changed since',
+      ],
+      [
+        'apply 0198c2 --override "customers are down"',
+        'make it although a rule blocks it, for those who may',
+      ],
+    ],
+  })
+
+export const approve: Define = (command, io) =>
+  decide(command, io, {
+    does: 'approve',
+    help: [
+      ['approve 0198c2', 'show the proposal, ask, and make its change'],
+      ['approve 0198c2 --yes --reason "tested by hand"', 'make it without a question'],
+    ],
+  })
+
+interface Decision {
+  readonly does: 'apply' | 'approve'
+  readonly help: readonly [Example, Example]
+}
+
+function decide(command: Parameters<Define>[0], io: Io, { does, help }: Decision) {
+  return remoteOptions(command)
+    .argument('<plan>', does === 'apply' ? 'the ID of the plan' : 'the ID of the proposal')
+    .option('--reason <text>', 'why; it is kept in the history')
+    .option('--override <reason>', 'override the rules of the view, for those who may; the reason is kept')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', examples(help))
+    .action(async (id, options) => {
+      const { depot, out } = connectToChange(io, options)
+      if (shouldAsk(io, options)) {
+        const shown = await depot.getPlan({ plan: id })
+        io.stderr.write(`${planText(out, shown)}\n`)
+        await confirm(io, `Change ${shown.view}?`)
+      }
+      const input = { plan: id, body: decisionOf(options) }
+      const promotion = await (does === 'apply' ? depot.applyPlan(input) : depot.approveProposal(input))
+      out.show(promotion, {
+        whole: () => promotionText(out, promotion),
+        brief: () => [promotion.revision_id],
+      })
+    })
+}
+
+export const reject: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<plan>', 'the ID of the proposal')
+    .option('--reason <text>', 'why; it is kept with the proposal')
+    .addHelpText(
+      'after',
+      examples([
+        ['reject 0198c2', 'end a proposal without making its change'],
+        ['reject 0198c2 --reason "wait for Monday"', 'say why'],
+      ]),
+    )
+    .action(async (id, options) => {
+      const { depot, out } = connectToChange(io, options)
+      const ended = await depot.rejectProposal({ plan: id, body: reasonOf(options) })
+      out.show(ended, { whole: () => `Rejected the proposal to ${ended.act} in ${ended.view}.` })
+    })
+
+export const proposals: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('[view]', 'only the proposals for this view')
+    .option('--all', 'also those that have ended')
+    .addHelpText(
+      'after',
+      examples([
+        ['proposals', 'list the open proposals of all views'],
+        ['proposals delivered --all', 'list every proposal that the depot still has for a view'],
+      ]),
+    )
+    .action(async (given, options) => {
+      const { depot, out } = connect(io, options)
+      const views =
+        given === undefined
+          ? (await Array.fromAsync(depot.each('listViews', {}))).map(({ name }) => name)
+          : [given]
+      const state = options.all === true ? 'all' : 'open'
+      const list: Plan[] = []
+      for (const view of views)
+        list.push(...(await Array.fromAsync(depot.each('listProposals', { view, state }))))
+      out.show(list, {
+        whole: () =>
+          list.length === 0
+            ? 'There are no proposals.'
+            : out.table(
+                ['PROPOSAL', 'VIEW', 'ACT', 'RELEASES', 'STATE', 'BY', 'REASON', 'UNTIL'],
+                list.map(({ plan: id, view, act, releases, state: now, account, reason, expires_at }) => [
+                  id,
+                  view,
+                  act,
+                  String(releases.length),
+                  now,
+                  account ?? '',
+                  reason ?? '',
+                  expires_at,
+                ]),
+              ),
+        brief: () => list.map(({ plan: id }) => id),
+      })
+    })
+
+function wholePlan(out: Parameters<typeof planText>[0], made: Plan): string {
+  if (!changesAnything(made)) return `${made.view} would not change; it is at revision ${made.revision}.`
+  const next = `Plan ${made.plan} for ${made.view} at revision ${made.revision} can be applied until ${made.expires_at}: hart-depot apply ${made.plan}`
+  return `${planText(out, made)}\n${next}`
+}
+
+function reasonOf({ reason }: { reason?: string | undefined }): { reason?: string } {
+  return reason === undefined ? {} : { reason }
+}
+
+function prefixed({ examples: [first, second, ...more] }: Act, verb: string): Act['examples'] {
+  const prefix = ([line, does]: Example): Example => [`${verb} ${line}`, does]
+  return [prefix(first), prefix(second), ...more.map(prefix)]
+}
