@@ -1,57 +1,206 @@
-// The codes of all errors that a caller can cause or needs to know. Any other error is a bug of the depot or a failure of the disk.
-// Only http/requests/error-reply.ts maps codes to HTTP statuses.
+/**
+ * All problem codes: what each means, and what the caller can do. docs/errors.md and openapi.yaml are made from this table.
+ * `internal` stands for every error that no caller caused: a bug of the depot or a failure of the disk.
+ * Only http/requests/error-reply.ts maps codes to HTTP statuses.
+ */
+export const PROBLEMS = {
+  invalid_request: {
+    meaning: 'A part of the request is malformed. `errors` names each part.',
+    advice: 'Correct the request.',
+  },
+  unauthenticated: {
+    meaning: 'The request needs a token and has none, or its token is wrong, revoked or expired.',
+    advice: 'Send a valid token. Do not repeat the request with the same one.',
+  },
+  too_many_attempts: {
+    meaning: 'Too many wrong tokens came from one address.',
+    advice: 'Correct the token, and repeat the request after `Retry-After` seconds.',
+  },
+  forbidden: {
+    meaning: 'The caller is known, and lacks the right.',
+    advice: 'Use an account or a token with the right that `detail` names.',
+  },
+  not_found: {
+    meaning: 'The thing does not exist, or the caller may not see it.',
+    advice: 'Check the name, and whether the token may see it.',
+  },
+  method_not_allowed: {
+    meaning: 'The path exists, but not for this method.',
+    advice: 'Use a method that `Allow` lists.',
+  },
+  already_exists: {
+    meaning: 'The name is taken.',
+    advice: 'Choose another name, or use the thing that has it.',
+  },
+  conflict: {
+    meaning:
+      'The change does not fit the present state, for example because a limit is reached or a plan has ended.',
+    advice: 'Read the present state, and decide again.',
+  },
+  stale_revision: {
+    meaning: 'The view is not at the revision that the request names.',
+    advice: 'Read the view again, and decide again. For a read with `min_revision`, wait and repeat.',
+  },
+  other_history: {
+    meaning:
+      'A position or a `revision_id` belongs to another history: the depot was restored from an older copy.',
+    advice: 'Read everything again from the beginning.',
+  },
+  stale_plan: {
+    meaning:
+      'The plan would now have another effect. `plan` is the plan that replaces it, if the caller may see all of it.',
+    advice: 'Read the new plan, and apply that one.',
+  },
+  idempotency_mismatch: {
+    meaning: 'The Idempotency-Key was already used for another request.',
+    advice: 'Use a new key for each new request.',
+  },
+  too_large: {
+    meaning:
+      'The request has more bytes, values or releases than the depot accepts, or would change more than a limit allows.',
+    advice: 'Send less, in several requests.',
+  },
+  length_mismatch: {
+    meaning: 'Fewer or more bytes arrived than Content-Length announced.',
+    advice: 'Repeat the request.',
+  },
+  stalled: { meaning: 'The client stopped sending, or sent too slowly.', advice: 'Repeat the request.' },
+  hart_malformed: {
+    meaning: 'The file is not a hart file, or its header, compression, archive or metadata is invalid.',
+    advice: 'Build the package again.',
+  },
+  checksum_missing: {
+    meaning: 'The upload names no checksum.',
+    advice: 'Send `checksum`, the BLAKE2b-256 of the file in hex.',
+  },
+  checksum_mismatch: {
+    meaning: 'The bytes have another checksum than the upload names.',
+    advice: 'Send the file again. If that fails, build it again.',
+  },
+  signer_unknown: {
+    meaning: 'The depot does not have the key that signed the file, or does not trust it.',
+    advice: 'Upload the public key of the origin, or trust the key of the depot, and repeat the request.',
+  },
+  signature_invalid: {
+    meaning: 'The signature is wrong, or signs other bytes.',
+    advice: 'Sign the file again.',
+  },
+  ident_malformed: {
+    meaning: 'An ident, or a part of one, is malformed.',
+    advice: 'Write it as `origin/name/version/release`.',
+  },
+  ident_mismatch: {
+    meaning: 'The ident in the archive is not the one it was uploaded as.',
+    advice: 'Upload it as the ident that `detail` names.',
+  },
+  target_malformed: {
+    meaning: 'The target is not one that Habitat knows.',
+    advice: 'Use a target such as `x86_64-linux`.',
+  },
+  target_mismatch: {
+    meaning: 'The target in the archive is not the one it was uploaded for.',
+    advice: 'Upload it for the target that `detail` names.',
+  },
+  target_unsupported: {
+    meaning: 'The target exists, and this depot does not accept it.',
+    advice: 'Upload to another depot.',
+  },
+  key_malformed: {
+    meaning: 'The body is not the public key file that the request needs.',
+    advice: 'Send the unchanged key file.',
+  },
+  secret_key_malformed: {
+    meaning: 'The body is not a secret key file of the origin.',
+    advice: 'Send the unchanged key file.',
+  },
+  key_upload_forbidden: {
+    meaning: 'The caller may check for keys of the origin, and may not add one.',
+    advice: 'Ask an administrator of the origin.',
+  },
+  origin_malformed: {
+    meaning: 'The name of the origin is malformed.',
+    advice: 'Use lower-case letters, digits, `-` and `_`, beginning with a letter or a digit.',
+  },
+  origin_not_empty: {
+    meaning: 'The origin still has packages, members or other contents.',
+    advice: 'Delete what `detail` names first.',
+  },
+  invalid_value: { meaning: 'A number or a word in the URL is malformed.', advice: 'Correct the URL.' },
+  transfer_to_owner: { meaning: 'The account already owns the origin.', advice: 'Nothing is to do.' },
+  owner_cannot_depart: {
+    meaning: 'The owner cannot leave the origin.',
+    advice: 'Transfer the origin first.',
+  },
+  not_origin_member: {
+    meaning: 'The origin does not exist, or the caller is not a member of it.',
+    advice: 'Check the name.',
+  },
+  token_not_owned: {
+    meaning: 'The token to revoke does not belong to the caller.',
+    advice: 'Check the id of the token.',
+  },
+  view_absent: {
+    meaning: 'The URL is below a view that does not exist or is closed.',
+    advice: 'Correct the depot URL. `detail` names the nearest view.',
+  },
+  read_only: {
+    meaning: 'A view URL accepts no writes.',
+    advice: 'Send the request to the URL that `detail` names.',
+  },
+  refused: {
+    meaning: 'A rule of the view refuses the change. `errors` names each rule.',
+    advice: 'Meet the rule, or override it with a reason, if the caller may.',
+  },
+  not_member: {
+    meaning: 'A release to remove is not in the view.',
+    advice: 'Read the members of the view again.',
+  },
+  in_use: {
+    meaning: 'A release to delete is in stable, or others depend on its package.',
+    advice: 'Demote it, or delete the others first.',
+  },
+  release_differs: {
+    meaning: 'An ident is already published with other bytes.',
+    advice: 'Build a new release.',
+  },
+  package_type_mismatch: {
+    meaning: 'Earlier releases of the package have the other type.',
+    advice: 'Use another name for the package.',
+  },
+  lockfile_malformed: {
+    meaning: 'The text is not a lockfile, or was cut off.',
+    advice: 'Download the lockfile again.',
+  },
+  storage_full: {
+    meaning: 'The disk of the depot is full. Nothing was changed.',
+    advice: 'Repeat the request when the operator has made room.',
+  },
+  blob_damaged: {
+    meaning: 'The bytes of the release are missing or damaged.',
+    advice: 'Upload the same file again. It repairs the release.',
+  },
+  blob_unreadable: {
+    meaning: 'The bytes of the release cannot be read now.',
+    advice: 'Repeat the request later.',
+  },
+  data_in_use: { meaning: 'Another process holds the data folder.', advice: 'Stop the other process.' },
+  data_gone: {
+    meaning: 'The data folder was removed or replaced while the depot ran.',
+    advice: 'Tell the operator. Repeat the request when the depot has been restarted.',
+  },
+  shutting_down: { meaning: 'The depot is stopping.', advice: 'Repeat the request after some seconds.' },
+  overloaded: {
+    meaning: 'Too many requests of this kind wait.',
+    advice: 'Repeat the request after `Retry-After` seconds.',
+  },
+  internal: {
+    meaning: 'The depot failed. Its log has the cause under `request_id`.',
+    advice: 'Repeat the request once. Report it if it fails again.',
+  },
+} as const satisfies Record<string, { readonly meaning: string; readonly advice: string }>
 
-export type ErrorCode =
-  | 'invalid_request' //     a part of the request is malformed; the message names it
-  | 'unauthenticated' //     no credential where one is needed, or one that is wrong, revoked or expired
-  | 'too_many_attempts' //   too many wrong credentials came from one address
-  | 'forbidden' //           the caller is known, and lacks the right
-  | 'not_found' //           absent, or invisible to the requester
-  | 'method_not_allowed' //  the path exists, but not for this method
-  | 'already_exists' //      the name is taken
-  | 'conflict' //            the change does not fit the present state
-  | 'stale_revision' //      the view has moved on from the revision the caller expected
-  | 'other_history' //       a position belongs to another history than this ledger's
-  | 'stale_plan' //          the plan would now have another effect; `more` holds the plan that replaces it
-  | 'idempotency_mismatch' // the Idempotency-Key was used with another request
-  | 'too_large' //           more bytes than the depot accepts
-  | 'length_mismatch' //     fewer or more bytes than Content-Length announced
-  | 'stalled' //             the client stopped sending
-  | 'hart_malformed' //      not a hart file: header, compression, archive or metadata
-  | 'checksum_missing'
-  | 'checksum_mismatch'
-  | 'signer_unknown' //      the depot does not hold the signing key, or does not trust it
-  | 'signature_invalid' //   the signature is wrong, or signs other bytes
-  | 'ident_malformed'
-  | 'ident_mismatch' //      the archive's IDENT is not the ident it was uploaded as
-  | 'target_malformed'
-  | 'target_mismatch' //     the archive's TARGET is not the target it was uploaded for
-  | 'target_unsupported' //  a real target that this depot does not accept
-  | 'key_malformed' //       not a public key file of the origin
-  | 'secret_key_malformed' // not a secret key file of the origin
-  | 'key_upload_forbidden' //       the caller may check for existing keys, and may not add one
-  | 'origin_malformed'
-  | 'origin_not_empty' //    the origin still has packages, members or other contents
-  | 'invalid_value' //       a malformed number or word in the URL; elsewhere this is `invalid_request`
-  | 'transfer_to_owner' //   the account already owns the origin
-  | 'owner_cannot_depart' //       the owner cannot leave the origin
-  | 'not_origin_member' //    the caller leaves an origin that is absent or of which it is not a member
-  | 'token_not_owned' //     the token to revoke does not belong to the caller
-  | 'view_absent' //         below the URL of a view that does not exist or is closed
-  | 'read_only' //           a write below the URL of a view
-  | 'refused' //             a rule of the view refuses the promotion
-  | 'not_member' //          a release to demote is not in the view
-  | 'in_use' //              a release to delete is in stable, or others depend on its package
-  | 'release_differs' //     a published ident has other bytes than the forced upload or the lockfile
-  | 'package_type_mismatch' // earlier releases of the package have the other type
-  | 'lockfile_malformed'
-  | 'storage_full'
-  | 'blob_damaged' //        the bytes of a release are missing or damaged
-  | 'blob_unreadable' //     the store cannot read the bytes of a release, although they may exist
-  | 'data_in_use' //         another process holds the data folder
-  | 'data_gone' //           the data folder was removed or replaced under the depot
-  | 'shutting_down'
-  | 'overloaded' //          too many requests of this kind wait; the client may retry
+/** The code of an error that a caller can cause or needs to know. */
+export type ErrorCode = Exclude<keyof typeof PROBLEMS, 'internal'>
 
 /** One cause among several, for answers that can carry a list. `pointer` names the part of the request (RFC 6901). */
 export interface ErrorPart {

@@ -6,8 +6,11 @@ import { parse } from 'yaml'
 import { OPENAPI } from './support/openapi.ts'
 import { digestOf } from '../scripts/write-client.ts'
 import { describeDepot } from '../src/cli/openapi.ts'
+import { PROBLEMS } from '../src/errors.ts'
+import { withCodes } from '../src/http/operator/errors-page.ts'
 
 const FILE = new URL('../openapi.yaml', import.meta.url)
+const ERRORS_PAGE = new URL('../docs/errors.md', import.meta.url)
 
 interface Media {
   readonly schema: { readonly $ref?: string }
@@ -27,7 +30,10 @@ interface Operation {
 
 interface Document {
   readonly paths: Record<string, Record<string, Operation>>
-  readonly components: { readonly examples: Record<string, { readonly value: unknown }> }
+  readonly components: {
+    readonly examples: Record<string, { readonly value: unknown }>
+    readonly schemas: Record<string, { readonly enum?: readonly string[]; readonly description?: string }>
+  }
 }
 
 async function readDocument(): Promise<Document> {
@@ -107,6 +113,19 @@ test('every body and every successful answer has an example, which its shape acc
         )
       }
     }
+  }
+})
+
+test('docs/errors.md and openapi.yaml have every problem code, what it means and what to do', async (t) => {
+  const page = await readFile(ERRORS_PAGE, 'utf8')
+  t.ok(page === withCodes(page), 'run `npm run openapi` and commit docs/errors.md: the codes have changed')
+  const { ProblemCode } = (await readDocument()).components.schemas
+  t.strictSame(ProblemCode?.enum, Object.keys(PROBLEMS))
+  for (const [code, { meaning, advice }] of Object.entries(PROBLEMS)) {
+    t.ok(page.includes(`| \`${code}\` |`), `docs/errors.md has ${code}`)
+    t.ok(ProblemCode?.description?.includes(`\`${code}\``), `openapi.yaml says what ${code} means`)
+    t.match(meaning, /^[A-Z].*\.$/, `${code}: a sentence`)
+    t.match(advice, /^[A-Z].*\.$/, `${code}: advice`)
   }
 })
 

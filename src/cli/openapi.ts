@@ -1,25 +1,30 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { readConfig } from '../config.ts'
 import { openDepot } from '../depot/open.ts'
 import { buildServer } from '../http/server.ts'
+import { withCodes } from '../http/operator/errors-page.ts'
 import { PACKAGE_ROOT } from '../package-root.ts'
 import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 const FILE = join(PACKAGE_ROOT, 'openapi.yaml')
+const ERRORS_PAGE = join(PACKAGE_ROOT, 'docs/errors.md')
 
 export const openapi: Subcommand = {
   usage: '[--write]',
   summary: 'print the OpenAPI document of all routes',
-  details: ['--write    write it to openapi.yaml in the source folder'],
+  details: [
+    '--write    write it to openapi.yaml in the source folder, and the table of codes to docs/errors.md',
+  ],
   async run(args) {
     const values = parseOptionsOnly(args, { write: { type: 'boolean', default: false } })
     const document = await describeDepot()
-    if (values.write) await writeFile(FILE, document)
-    else process.stdout.write(document)
+    if (!values.write) return void process.stdout.write(document)
+    await writeFile(FILE, document)
+    await writeFile(ERRORS_PAGE, withCodes(await readFile(ERRORS_PAGE, 'utf8')))
   },
 }
 

@@ -1,4 +1,6 @@
+import { PROBLEMS } from '../../errors.ts'
 import type { ErrorCode } from '../../errors.ts'
+import { Text } from '../requests/described.ts'
 import { Problem } from '../requests/problem.ts'
 import { apiStatus } from '../requests/error-reply.ts'
 
@@ -164,17 +166,21 @@ function addProblems(operation: Operation, method: string, responses: Record<str
     const name = codesOfStatus
       .map((code) => code.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase()))
       .join('Or')
-    responses[name] ??= problemOf(codesOfStatus.map((code) => `\`${code}\``).join(', '))
+    responses[name] ??= problemOf(those)
     operation.responses[status] = { $ref: `#/components/responses/${name}` }
   }
-  responses['Internal'] ??= problemOf('`internal`')
+  responses['Internal'] ??= problemOf(['internal'])
   operation.responses['500'] = { $ref: '#/components/responses/Internal' }
 }
 
-function problemOf(description: string): Response {
+function problemOf(codes: readonly (keyof typeof PROBLEMS)[]): Response {
+  const lines = codes.map((code) => `\`${code}\`: ${PROBLEMS[code].meaning} ${PROBLEMS[code].advice}`)
   return {
-    description,
-    content: { 'application/problem+json': { schema: { $ref: `${REFERENCE}${Problem.meta()?.id}` } } },
+    description: lines.length === 1 ? (lines[0] ?? '') : lines.map((line) => `- ${line}`).join('\n'),
+    content: {
+      'application/problem+json': { schema: { $ref: `${REFERENCE}${Problem.meta()?.id}` } },
+      'text/plain': { schema: { $ref: `${REFERENCE}${Text.meta()?.id}` } },
+    },
   }
 }
 

@@ -14,7 +14,7 @@ export function orText(write: (body: never) => string) {
 }
 
 export function prefersText(request: FastifyRequest): boolean {
-  const { format } = request.query as { format?: string }
+  const { format } = (request.query ?? {}) as { format?: string } // a URL that cannot be decoded has no query
   return format === undefined ? acceptsTextRather(request) : format === 'text'
 }
 

@@ -28,5 +28,5 @@ export function named<Shape extends z.ZodType>(
   return shape.meta({ id, ...(examples.length > 0 && { 'x-examples': [...examples] }) })
 }
 
-/** An answer as text, for people. */
+/** An answer or an error as text. */
 export const Text = named('Text', z.string().describe('columns for people; programs should use JSON'))

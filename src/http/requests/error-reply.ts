@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BlobUnreadable } from '../../blobs/storage.ts'
 import { DepotError, shorten } from '../../errors.ts'
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode, PROBLEMS } from '../../errors.ts'
 import { lacksDescriptors } from './descriptors.ts'
-import { acceptsTextRather, namesProblem } from './as-text.ts'
+import { acceptsTextRather, namesProblem, prefersText } from './as-text.ts'
 
 const RETRY_AFTER_SECONDS = 5
 
@@ -106,9 +106,14 @@ const API_STATUS: Partial<Record<ErrorCode, number>> = {
   target_malformed: 400,
 }
 
-/** Returns the HTTP status of an error below `/api` and on the operator's routes. */
-export function apiStatus(code: ErrorCode): number {
-  return API_STATUS[code] ?? MEANINGS[code].status
+/** Returns the HTTP status of a problem below `/api` and on the operator's routes. */
+export function apiStatus(code: keyof typeof PROBLEMS): number {
+  return code === 'internal' ? 500 : (API_STATUS[code] ?? MEANINGS[code].status)
+}
+
+/** Returns the HTTP status of a problem below `/v1`, for clients other than `hab`. */
+export function habitatStatus(code: keyof typeof PROBLEMS): number {
+  return code === 'internal' ? 500 : MEANINGS[code].status
 }
 
 /** Replies with a problem document (RFC 9457), for `/api` and the operator's routes. */
@@ -116,11 +121,25 @@ export function replyProblem(error: unknown, request: FastifyRequest, reply: Fas
   const { code, status, detail, parts } = describe(error, request, reply)
   const own = API_STATUS[code as ErrorCode] ?? status
   if (own === 401) reply.header('www-authenticate', 'Bearer')
+  reply.header('vary', 'accept, authorization')
+  if (prefersText(request)) {
+    const causes = parts.length < 2 ? [] : parts.map((part) => `  ${causeText(part)}`)
+    const lines = [`${own} ${code}: ${detail}`, ...causes, `request ${request.id}`]
+    return reply
+      .code(own)
+      .type('text/plain; charset=utf-8')
+      .serializer(String)
+      .send(`${lines.join('\n')}\n`)
+  }
   return sendProblem(
     { code, status: own, detail, parts, ...(error instanceof DepotError && { more: error.more }) },
     request,
     reply,
   )
+}
+
+function causeText({ pointer = '', rule = '', detail }: DepotError['parts'][number]): string {
+  return [pointer, rule, detail].filter((text) => text !== '').join(': ')
 }
 
 function sendProblem(

@@ -1,16 +1,33 @@
 import { z } from 'zod'
+import { PROBLEMS } from '../../errors.ts'
 import { named } from './described.ts'
+import { apiStatus } from './error-reply.ts'
+
+type Code = keyof typeof PROBLEMS
+
+export const CODES = Object.keys(PROBLEMS) as readonly Code[]
+
+const ProblemCode = named(
+  'ProblemCode',
+  z
+    .enum(CODES)
+    .describe(
+      CODES.map(
+        (code) => `- \`${code}\` (${apiStatus(code)}): ${PROBLEMS[code].meaning} ${PROBLEMS[code].advice}`,
+      ).join('\n'),
+    ),
+)
 
 /** The shape of errors, except for those of the Habitat routes to clients that do not ask for it. */
 export const Problem = named(
   'Problem',
   z
     .object({
-      type: z.string(),
+      type: z.string().describe('urn:hart-depot:error: and the code'),
       title: z.string(),
       status: z.int(),
-      code: z.string().describe('stable; for programs'),
-      detail: z.string(),
+      code: ProblemCode,
+      detail: z.string().describe('one sentence for people'),
       errors: z
         .array(
           z.object({
@@ -28,4 +45,12 @@ export const Problem = named(
       request_id: z.string().describe('the id of this request in the log'),
     })
     .describe('an error (RFC 9457)'),
+  {
+    type: 'urn:hart-depot:error:not_found',
+    title: 'not found',
+    status: 404,
+    code: 'not_found',
+    detail: 'there is no view delivred; the nearest name is delivered',
+    request_id: '9f1c2a7b4d3e-42',
+  },
 )

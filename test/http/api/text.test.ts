@@ -109,6 +109,34 @@ test('a changed rule is shown with its effect, as text', async (t) => {
   }
 })
 
+test('every read answers an error as text: its status, its code and a sentence', async (t) => {
+  for (const path of reads) {
+    const url = `${path.replaceAll(/\{\w+\}/g, 'nosuch')}?nosuch=1`
+    for (const [asked, headers] of [
+      [url, { accept: 'text/plain' }],
+      [`${url}&format=text`, {}],
+    ] as const)
+      t.match(
+        await callApi(started, 'GET', asked, { headers }),
+        {
+          status: /^40[04]$/,
+          headers: { 'content-type': /^text\/plain/ },
+          text: /^40[04] \w+: .+\n( {2}.+\n)*request \S+\n$/,
+          differences: '',
+        },
+        asked,
+      )
+  }
+})
+
+test('an error as text has a line for each cause', async (t) => {
+  const { text } = await callApi(started, 'GET', '/api/v1/views?limit=0&nosuch=1&format=text')
+  t.match(
+    text,
+    /^400 invalid_request: .+\n {2}\/limit: must be at least 1\n {2}\/nosuch: unknown field\nrequest /,
+  )
+})
+
 test('an error is one line of JSON', async (t) => {
   for (const url of ['/api/v1/views/nosuch', '/api/v1/nosuch', '/api/v1/views?limit=0']) {
     t.match(
