@@ -22,9 +22,10 @@ export const openapi: Subcommand = {
   async run(args) {
     const values = parseOptionsOnly(args, { write: { type: 'boolean', default: false } })
     const document = await describeDepot()
-    if (!values.write) return void process.stdout.write(document)
-    await writeFile(FILE, document)
-    await writeFile(ERRORS_PAGE, withCodes(await readFile(ERRORS_PAGE, 'utf8')))
+    if (values.write) {
+      await writeFile(FILE, document)
+      await writeFile(ERRORS_PAGE, withCodes(await readFile(ERRORS_PAGE, 'utf8')))
+    } else process.stdout.write(document)
   },
 }
 
