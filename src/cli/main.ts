@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { PACKAGE_ROOT } from '../package-root.ts'
+import { packageVersion } from '../package-root.ts'
 import { didYouMean } from '../text/nearest.ts'
 import { isHelpShown, runCommand, wrongArguments } from './command.ts'
 import { EXIT } from './exit-codes.ts'
@@ -15,7 +13,7 @@ import type { Subcommand } from './subcommand.ts'
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const [first] = args
   if (first === '--version' || first === 'version') {
-    io.stdout.write(`hart-depot ${readVersion()}\n`)
+    io.stdout.write(`hart-depot ${packageVersion()}\n`)
     return EXIT.done
   }
   const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args // a command that is given after -- has its own help
@@ -107,11 +105,4 @@ function helpFor(name: string, { usage, summary, details = [] }: Subcommand): st
     ...(details.length > 0 ? [''] : []),
     ...details.map((line) => `  ${line}`),
   ].join('\n')
-}
-
-function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
-    version: string
-  }
-  return version
 }

@@ -143,7 +143,7 @@ async function assemble(
     if (route.method === 'GET') answerHead(route)
   })
   await app.register(habitatRoutes, { prefix: '/v1', context })
-  await app.register(apiRoutes, { prefix: '/api/v1', context })
+  await app.register(apiRoutes, { prefix: '/api/v1', context, routes })
   await app.register(operatorRoutes, { context, metricsText, routes })
   return app
 }

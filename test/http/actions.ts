@@ -182,6 +182,7 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /api/v1/webhooks/{webhook}/deliveries': 'manage depot',
   'POST /api/v1/webhooks/{webhook}/replays': 'manage depot',
   'POST /api/v1/webhooks/{webhook}/pings': 'manage depot',
+  'GET /api/v1': 'anyone',
   'GET /api/v1/whoami': 'session',
   'GET /api/v1/accounts': 'manage depot',
   'POST /api/v1/accounts': 'manage depot',

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import { replyProblem } from '../requests/error-reply.ts'
 import { incoming } from '../requests/incoming.ts'
@@ -16,6 +16,7 @@ import { gateRoutes } from './gates/routes.ts'
 import { historyRoutes } from './history/routes.ts'
 import { depotKeyRoutes, trustedKeyRoutes } from './lockfiles/depot-keys.ts'
 import { lockfileRoutes } from './lockfiles/routes.ts'
+import { mapRoutes } from './map.ts'
 import { originKeyRoutes } from './origins/keys.ts'
 import { originRoutes } from './origins/routes.ts'
 import { packageRoutes } from './packages/routes.ts'
@@ -29,8 +30,11 @@ import { previewRoutes } from './views/previews.ts'
 import { viewRoutes } from './views/routes.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 
-/** Adds the routes of `/api/v1`, the API of this depot beyond the Habitat protocol. */
-export async function apiRoutes(app: FastifyInstance, { context }: { context: RouteContext }): Promise<void> {
+/** Adds the routes of `/api/v1`, the API of this depot beyond the Habitat protocol. `routes` collects all routes. */
+export async function apiRoutes(
+  app: FastifyInstance,
+  { context, routes }: { context: RouteContext; routes: readonly RouteOptions[] },
+): Promise<void> {
   app.setErrorHandler(replyProblem)
   const methodsAt = collectMethods(app)
   const refuseUnrouted = (request: FastifyRequest, reply: FastifyReply) => {
@@ -71,6 +75,7 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
 
   app.addHook('onSend', tagAnswers)
 
+  mapRoutes(app, routes)
   viewRoutes(app, context)
   contentRoutes(app, context)
   latestRoutes(app, context)
