@@ -24,7 +24,8 @@ test('the map has every operation of the API, and nothing else', async (t) => {
     differences: '',
     body: { name: 'hart-depot', version, openapi: '/openapi.yaml', reference: '/docs/api' },
   })
-  const found = (answer.body?.['resources'] as readonly Resource[]).flatMap(({ url, operations }) =>
+  const { resources } = JSON.parse(answer.text) as { resources: readonly Resource[] }
+  const found = resources.flatMap(({ url, operations }) =>
     operations.map(({ method, operation }) => `${method} ${url} ${operation}`),
   )
   const described = Object.entries(paths)
