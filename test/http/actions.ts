@@ -26,9 +26,6 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /v1/profile/access-tokens': 'read',
   'POST /v1/profile/access-tokens': 'manage tokens',
   'DELETE /v1/profile/access-tokens/{id}': 'manage tokens',
-  'GET /v1/profile/license': 'read',
-  'PUT /v1/profile/license': 'read',
-  'POST /v1/ext/integrations/{type}/credentials/validate': 'read',
 
   'GET /v1/depot/views': 'anyone',
   'POST /v1/depot/views/{view}/pkgs/{origin}/{name}/{version}/{release}/promote': 'promote origin view',

@@ -1,6 +1,6 @@
 import { ACCOUNT_ROUTES } from './accounts/descriptions.ts'
 import { CHANNEL_ROUTES } from './channels/descriptions.ts'
-import { PARAMETERS, empty, text } from './conventions/describing.ts'
+import { PARAMETERS, empty, schemaOf, text } from './conventions/describing.ts'
 import type { Description, Schema } from './conventions/describing.ts'
 import { ORIGIN_ROUTES } from './origins/descriptions.ts'
 import { PACKAGE_ROUTES } from './packages/descriptions.ts'
@@ -11,7 +11,12 @@ import { VIEW_ROUTES } from './views/descriptions.ts'
 
 /** Routes by method and path, relative to `/v1/depot`, `/v1` or the URL of a view. */
 const ROUTES: Readonly<Record<string, Description>> = {
-  'GET /status': { summary: 'Whether the depot answers', answers: { 200: empty('ok') } },
+  'GET /status': {
+    operationId: 'habitatGetStatus',
+    summary: 'Answers while the depot runs',
+    description: 'For health checks of Habitat clients. The answer has no body.',
+    answers: { 200: empty('ok') },
+  },
   ...VIEW_ROUTES,
   ...PACKAGE_ROUTES,
   ...CHANNEL_ROUTES,
@@ -21,11 +26,11 @@ const ROUTES: Readonly<Record<string, Description>> = {
 
 const BELOW_A_VIEW = '/views/:view'
 /** Routes that Builder serves only under `/v1`. */
-const UNMOUNTED = /^\/v1\/(status|user|profile|settings|ext|rdeps)(\/|$)/
+const UNMOUNTED = /^\/v1\/(status|user|profile(?!\/license)|settings|rdeps)(\/|$)/
 
 /**
  * Describes a route for openapi.yaml. Most routes are served under `/v1/depot` and, as in 2016, under `/v1`,
- * but they are described once. Throws for a route without a description.
+ * but they are described once. Routes that only refuse (not-served.ts) are left out. Throws for a route without a description.
  */
 export function describeHabitatRoute(method: string, url: string): Schema {
   const isMounted = url.startsWith('/v1/depot/')
@@ -39,10 +44,15 @@ export function describeHabitatRoute(method: string, url: string): Schema {
   const description = own ?? inherited
   if (description === undefined)
     throw new Error(`${method} ${url} has no description: add one to ${import.meta.filename}`)
-  const { summary, query = [], needs = [], body, consumes, answers } = description
+  const { query = [], needs = [], body, consumes, answers, ...texts } = description
+  const isBelowView = own === undefined
   return {
-    tags: [own === undefined ? 'Habitat, below the URL of a view' : 'Habitat'],
-    summary: own === undefined ? `${summary}, within the view` : summary,
+    tags: [isBelowView ? 'Habitat, below the URL of a view' : 'Habitat'],
+    operationId: isBelowView ? `${texts.operationId}InView` : texts.operationId,
+    summary: isBelowView ? `${texts.summary}, within the view` : texts.summary,
+    description: isBelowView
+      ? `${texts.description} For clients whose depot URL is the URL of the view.`
+      : texts.description,
     ...(query.length > 0 && {
       querystring: {
         type: 'object',
@@ -50,7 +60,7 @@ export function describeHabitatRoute(method: string, url: string): Schema {
         required: needs,
       },
     }),
-    ...(body !== undefined && { body, consumes }),
+    ...(body !== undefined && { body: schemaOf(body, 'input'), consumes }),
     response: { ...(query.includes('target') && { 422: text('the target is invalid') }), ...answers },
   }
 }

@@ -1,7 +1,9 @@
+import type { z } from 'zod'
 import { PROBLEMS } from '../../errors.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { Text } from '../requests/described.ts'
 import { Problem } from '../requests/problem.ts'
+import { Fault } from '../habitat/conventions/shapes.ts'
 import { apiStatus } from '../requests/error-reply.ts'
 
 // Completes the OpenAPI document that the library makes from the routes: errors by their codes, examples by the names of
@@ -48,20 +50,22 @@ export function completeDocument(document: Document): void {
   for (const [path, operations] of Object.entries(document.paths))
     for (const [method, operation] of Object.entries(operations)) {
       allowNoBody(operation)
-      if (!path.startsWith('/v1/')) addProblems(operation, method, responses)
+      if (path.startsWith('/v1/')) addFaults(operation, responses)
+      else addProblems(operation, method, responses)
       delete operation['x-errors']
     }
   document.components.responses = sorted(responses)
   nameShapes(document)
   const examples = takeExamples(document.components.schemas)
+  const shown: Record<string, { value: unknown }> = {}
   for (const operation of Object.values(document.paths).flatMap((operations) => Object.values(operations))) {
-    showExamples(operation, examples)
+    showExamples(operation, examples, shown)
     delete operation['x-examples']
   }
   document.components = {
     ...document.components,
     schemas: sorted(document.components.schemas),
-    examples: sorted(mapValues(examples, (value) => ({ value }))),
+    examples: sorted(shown),
   }
 }
 
@@ -126,26 +130,39 @@ function rewriteReferences(value: unknown, names: ReadonlyMap<string, string>): 
   }
 }
 
-/** Removes the examples from the schemas, and returns them by the name of their shape. */
-function takeExamples(schemas: Record<string, Json>): Record<string, unknown> {
-  const taken: Record<string, unknown> = {}
+/** Takes the examples out of the schemas, by the name of their shape. */
+function takeExamples(schemas: Record<string, Json>): Map<string, readonly unknown[]> {
+  const taken = new Map<string, readonly unknown[]>()
   for (const [name, schema] of Object.entries(schemas)) {
-    if (!Array.isArray(schema['x-examples'])) continue
-    for (const [index, example] of schema['x-examples'].entries())
-      taken[index === 0 ? name : `${name}${index + 1}`] = example
+    const { 'x-examples': examples } = schema
+    if (Array.isArray(examples)) taken.set(name, examples)
     delete schema['x-examples']
   }
   return taken
 }
 
-/** Adds the examples of shapes, or the operation's own, to its body and its successful answers. */
-function showExamples(operation: Operation, examples: Readonly<Record<string, unknown>>): void {
+/**
+ * Adds the examples of shapes, or the operation's own, to its body and its successful answers. Those of shapes are shared, in
+ * `shown`.
+ */
+function showExamples(
+  operation: Operation,
+  examples: ReadonlyMap<string, readonly unknown[]>,
+  shown: Record<string, { value: unknown }>,
+): void {
   const { body, answer } = operation['x-examples'] ?? {}
   const show = (content: Record<string, Media> = {}, own?: unknown) => {
     for (const [type, media] of Object.entries(content)) {
-      const name = media.schema.$ref?.slice(REFERENCE.length) ?? ''
-      if (own !== undefined && type !== 'text/plain') media.examples = { [name]: { value: own } }
-      else if (name in examples) media.examples = { [name]: { $ref: `#/components/examples/${name}` } }
+      const shape = media.schema.$ref?.slice(REFERENCE.length) ?? ''
+      if (own !== undefined && type !== 'text/plain') {
+        media.examples = { [shape]: { value: own } }
+        continue
+      }
+      for (const [index, value] of (examples.get(shape) ?? []).entries()) {
+        const name = index === 0 ? shape : `${shape}${index + 1}`
+        shown[name] = { value }
+        media.examples = { ...media.examples, [name]: { $ref: `#/components/examples/${name}` } }
+      }
     }
   }
   show(operation.requestBody?.content, body)
@@ -173,24 +190,49 @@ function addProblems(operation: Operation, method: string, responses: Record<str
   operation.responses['500'] = { $ref: '#/components/responses/Internal' }
 }
 
+/** The errors of every Habitat operation. */
+const FAULTS: Readonly<Record<number, string>> = {
+  401: 'no token or an invalid one',
+  429: 'too many wrong tokens came from this address; see Retry-After',
+  500: 'the depot failed; its log has the cause',
+  503: 'too many requests wait, or the depot is stopping; see Retry-After',
+}
+
+/** Adds the bodies of the errors of a Habitat operation. Errors with one description are one response in `responses`. */
+function addFaults(operation: Operation, responses: Record<string, Response>): void {
+  for (const [status, description] of Object.entries(FAULTS)) operation.responses[status] ??= { description }
+  for (const [status, response] of Object.entries(operation.responses)) {
+    if (!('description' in response) || !/^[45]/.test(status)) continue
+    const { description } = response
+    const words = description.split(/\W+/).map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
+    const name = `Habitat${status}${words.join('')}`
+    responses[name] = {
+      description,
+      content: {
+        'application/json': { schema: referTo(Fault) },
+        'text/plain': { schema: referTo(Text) },
+        'application/problem+json': { schema: referTo(Problem) },
+      },
+    }
+    operation.responses[status] = { $ref: `#/components/responses/${name}` }
+  }
+}
+
+function referTo(shape: z.ZodType): { $ref: string } {
+  return { $ref: `${REFERENCE}${shape.meta()?.id}` }
+}
+
 function problemOf(codes: readonly (keyof typeof PROBLEMS)[]): Response {
   const lines = codes.map((code) => `\`${code}\`: ${PROBLEMS[code].meaning} ${PROBLEMS[code].advice}`)
   return {
     description: lines.length === 1 ? (lines[0] ?? '') : lines.map((line) => `- ${line}`).join('\n'),
     content: {
-      'application/problem+json': { schema: { $ref: `${REFERENCE}${Problem.meta()?.id}` } },
-      'text/plain': { schema: { $ref: `${REFERENCE}${Text.meta()?.id}` } },
+      'application/problem+json': { schema: referTo(Problem) },
+      'text/plain': { schema: referTo(Text) },
     },
   }
 }
 
 function sorted<Value>(values: Record<string, Value>): Record<string, Value> {
   return Object.fromEntries(Object.entries(values).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-function mapValues<Value, Made>(
-  values: Record<string, Value>,
-  make: (value: Value) => Made,
-): Record<string, Made> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, make(value)]))
 }

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import type { Account } from '../../../accounts/account-store.ts'
 import type { ProfileToken } from '../../../accounts/profile-token-store.ts'
 import type { OwnOrigin as CallersOrigin } from '../../../origins/origin-store.ts'
-import { Visibility, wireTime } from '../conventions/shapes.ts'
+import { named } from '../../requests/described.ts'
+import { EXAMPLE_TIME, Visibility, wireTime } from '../conventions/shapes.ts'
 import type { Json } from '../conventions/shapes.ts'
 
 // Habitat's JSON for the caller's own account (habitat-today.md 3.4 and 6).
@@ -10,7 +11,7 @@ import type { Json } from '../conventions/shapes.ts'
 const MASKED = '********'
 
 /** An origin of the caller. */
-export const OwnOrigin = z.object({
+const OwnOrigin = z.object({
   owner_id: z.string(),
   name: z.string(),
   created_at: z.string(),
@@ -18,6 +19,16 @@ export const OwnOrigin = z.object({
   default_package_visibility: Visibility,
   package_count: z.int(),
 })
+export const OwnOrigins = named('HabitatOwnOrigins', z.array(OwnOrigin), [
+  {
+    owner_id: '1',
+    name: 'acme',
+    created_at: EXAMPLE_TIME,
+    updated_at: EXAMPLE_TIME,
+    default_package_visibility: 'public',
+    package_count: 1,
+  },
+])
 
 export function wireOwnOrigin(origin: CallersOrigin): Json<typeof OwnOrigin> {
   return {
@@ -30,15 +41,21 @@ export function wireOwnOrigin(origin: CallersOrigin): Json<typeof OwnOrigin> {
   }
 }
 
-export const ChangedProfile = z.object({ email: z.string().min(1).max(254) })
-
-export const Profile = z.object({
-  id: z.string(),
-  name: z.string(),
-  email: z.string(),
-  created_at: z.string(),
-  updated_at: z.string(),
+export const ChangedProfile = named('HabitatNewProfile', z.object({ email: z.string().min(1).max(254) }), {
+  email: 'jane@example.com',
 })
+
+export const Profile = named(
+  'HabitatProfile',
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    email: z.string(),
+    created_at: z.string(),
+    updated_at: z.string(),
+  }),
+  { id: '1', name: 'jane', email: 'jane@example.com', created_at: EXAMPLE_TIME, updated_at: EXAMPLE_TIME },
+)
 
 export function wireProfile(account: Account): Json<typeof Profile> {
   return {
@@ -50,13 +67,18 @@ export function wireProfile(account: Account): Json<typeof Profile> {
   }
 }
 
-export const Token = z.object({
+const token = z.object({
   id: z.string(),
   account_id: z.string(),
   token: z.string(),
   created_at: z.string(),
 })
-export const Tokens = z.object({ tokens: z.array(Token) })
+const EXAMPLE: z.input<typeof token> = { id: '3', account_id: '1', token: MASKED, created_at: EXAMPLE_TIME }
+export const Token = named('HabitatToken', token, {
+  ...EXAMPLE,
+  token: 'hart_7Yk2sQ0bJm5dX1nVt9aRcE4uWf8pLz',
+})
+export const Tokens = named('HabitatTokens', z.object({ tokens: z.array(Token) }), { tokens: [EXAMPLE] })
 
 /** Includes the token itself only if it was just made: the depot stores nothing but digests. */
 export function wireToken(made: ProfileToken, token: string = MASKED): Json<typeof Token> {

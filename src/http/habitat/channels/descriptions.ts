@@ -1,10 +1,7 @@
-import { z } from 'zod'
-import { PROMOTED, NOT_FOUND, REFUSED, empty, json, pages } from '../conventions/describing.ts'
+import { MOVED, NOT_FOUND, REFUSED, empty, json, pages } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
-import { Ident } from '../conventions/shapes.ts'
 import { FOUND } from '../packages/descriptions.ts'
-import { Event } from './shapes.ts'
-import { Channel, ChannelLatest, ChannelName } from './shapes.ts'
+import { Channel, ChannelLatest, ChannelNames, EventPage, IdentPage } from './shapes.ts'
 
 // Describes the routes of channels and events for openapi.yaml.
 
@@ -18,65 +15,93 @@ const MOVED_ALL = {
 /** Routes by method and path, relative to the mount. */
 export const CHANNEL_ROUTES: Readonly<Record<string, Description>> = {
   'GET /channels/:origin': {
-    summary: "An origin's channels",
+    operationId: 'habitatListChannels',
+    summary: 'Lists the channels of an origin',
+    description: 'By name. Without sandbox, names that start with `bldr-` are left out.',
     query: ['sandbox'],
-    answers: { 200: json('by name', z.array(ChannelName)) },
+    answers: { 200: json('by name', ChannelNames) },
   },
   'POST /channels/:origin/:channel': {
-    summary: 'Makes a channel',
+    operationId: 'habitatCreateChannel',
+    summary: 'Creates a channel',
+    description: 'For maintainers. A channel is the part of a view that belongs to the origin.',
     answers: { 201: json('created', Channel), ...REFUSED, 409: empty('it already exists') },
   },
   'DELETE /channels/:origin/:channel': {
-    summary: "Deletes a channel and removes the origin's releases from its view",
+    operationId: 'habitatDeleteChannel',
+    summary: 'Deletes a channel',
+    description: 'For maintainers. The releases of the origin leave the view.',
     answers: { 200: empty('deleted'), ...REFUSED },
   },
   'GET /channels/:origin/:channel/pkgs/:name/latest': {
-    summary: 'The latest release of a package in a channel',
+    operationId: 'habitatGetLatestInChannel',
+    summary: 'Shows the latest release of a package in a channel',
+    description: 'This is what supervisors poll. Answered from memory.',
     query: ['target'],
     answers: FOUND,
   },
   'GET /channels/:origin/:channel/pkgs/:name/:version/latest': {
-    summary: 'The latest release of one version in a channel',
+    operationId: 'habitatGetLatestOfVersionInChannel',
+    summary: 'Shows the latest release of one version in a channel',
+    description: 'This is what supervisors poll. Answered from memory.',
     query: ['target'],
     answers: FOUND,
   },
   'GET /channels/:origin/:channel/pkgs/:name/:version/:release': {
-    summary: 'One release, if it is in the channel',
+    operationId: 'habitatGetReleaseInChannel',
+    summary: 'Shows a release, if it is in the channel',
+    description: 'With all metadata of the package.',
     query: ['target'],
     answers: FOUND,
   },
   'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/promote': {
-    summary: 'Promotes a release',
+    operationId: 'habitatPromote',
+    summary: 'Promotes a release into a channel',
+    description:
+      'For maintainers of the origin, or the promoters of the view. Promoting what is latest already succeeds and changes nothing.',
     query: ['target'],
     answers: { ...PROMOTED, ...REFUSED, ...NOT_FOUND },
   },
   'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/demote': {
-    summary: 'Demotes a release',
+    operationId: 'habitatDemote',
+    summary: 'Removes a release from a channel',
+    description:
+      'For maintainers of the origin, or the promoters of the view. A release cannot be removed from unstable.',
     query: ['target'],
     answers: { ...PROMOTED, 400: empty('the release is not in the channel'), ...REFUSED, ...NOT_FOUND },
   },
   'GET /events': {
-    summary: 'Promotions and demotions of single releases, newest first',
+    operationId: 'habitatListEvents',
+    summary: 'Lists promotions and demotions of single releases',
+    description: 'Newest first. 50 items a page.',
     query: ['range', 'channel', 'from_date', 'to_date', 'query'],
-    answers: pages(Event),
+    answers: pages(EventPage),
   },
   'GET /channels/:origin/:channel/pkgs': {
-    summary: 'Releases in a channel',
+    operationId: 'habitatListReleasesInChannel',
+    summary: 'Lists the releases in a channel',
+    description: '50 items a page; range is the offset of the next one.',
     query: ['range'],
-    answers: pages(Ident),
+    answers: pages(IdentPage),
   },
   'GET /channels/:origin/:channel/pkgs/:name': {
-    summary: 'Releases of a package in a channel',
+    operationId: 'habitatListReleasesOfPackageInChannel',
+    summary: 'Lists the releases of a package in a channel',
+    description: '50 items a page; range is the offset of the next one.',
     query: ['range'],
-    answers: pages(Ident),
+    answers: pages(IdentPage),
   },
   'GET /channels/:origin/:channel/pkgs/:name/:version': {
-    summary: 'Releases of one version in a channel',
+    operationId: 'habitatListReleasesOfVersionInChannel',
+    summary: 'Lists the releases of one version in a channel',
+    description: '50 items a page; range is the offset of the next one.',
     query: ['range'],
-    answers: pages(Ident),
+    answers: pages(IdentPage),
   },
   'GET /channels/:origin/:channel/pkgs/_latest': {
-    summary: 'The latest release of every package in a channel',
+    operationId: 'habitatListLatestInChannel',
+    summary: 'Lists the latest release of every package in a channel',
+    description: 'By name, for one target.',
     query: ['target'],
     answers: {
       200: json('by name', ChannelLatest),
@@ -84,13 +109,17 @@ export const CHANNEL_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'PUT /channels/:origin/:channel/pkgs/promote': {
+    operationId: 'habitatPromoteChannel',
     summary: 'Promotes all releases of one channel into another',
+    description: 'For maintainers. All or none, in one revision of the view.',
     query: ['channel'],
     needs: ['channel'],
     answers: MOVED_ALL,
   },
   'PUT /channels/:origin/:channel/pkgs/demote': {
+    operationId: 'habitatDemoteChannel',
     summary: 'Removes all releases of one channel from another',
+    description: 'For maintainers. All or none, in one revision of the view.',
     query: ['channel'],
     needs: ['channel'],
     answers: MOVED_ALL,

@@ -1,5 +1,5 @@
-import { z } from 'zod'
-import { pageOf } from './shapes.ts'
+import type { z } from 'zod'
+import { Text } from '../../requests/described.ts'
 
 // Helpers for describing the Habitat routes in openapi.yaml.
 
@@ -8,13 +8,16 @@ export interface Schema {
 }
 
 export interface Description {
+  /** The name of the method in generated clients. Below the URL of a view, it ends in `InView`. */
+  readonly operationId: string
   readonly summary: string
+  readonly description: string
   readonly query?: readonly (keyof typeof PARAMETERS)[]
   /** The required parameters of `query`. */
   readonly needs?: readonly (keyof typeof PARAMETERS)[]
-  readonly body?: Schema
+  readonly body?: z.ZodType
   readonly consumes?: readonly string[]
-  /** Responses by status. */
+  /** Responses by status. Those of every operation, for example to a wrong token, are added to them. */
   readonly answers: Readonly<Record<number, Schema>>
 }
 
@@ -38,19 +41,17 @@ export const PARAMETERS = {
   },
 } as const
 
-export const text = (description: string) => ({
+export const file = (description: string, shape: z.ZodType, type = 'text/plain') => ({
   description,
-  content: { 'text/plain': { schema: { type: 'string' } } },
+  content: { [type]: { schema: schemaOf(shape) } },
 })
+export const text = (description: string) => file(description, Text)
+export const json = (description: string, shape: z.ZodType) => file(description, shape, 'application/json')
 export const empty = (description: string) => ({ type: 'null', description })
-export const json = (description: string, shape: z.ZodType) => ({
-  description,
-  content: { 'application/json': { schema: schemaOf(shape) } },
-})
 /** The answers of a list: its last page, or an earlier one. */
-export const pages = (item: z.ZodType) => ({
-  200: json('the last page', pageOf(item)),
-  206: json('a page that is not the last', pageOf(item)),
+export const pages = (page: z.ZodType) => ({
+  200: json('the last page', page),
+  206: json('a page that is not the last', page),
   400: empty('an invalid parameter'),
 })
 
@@ -62,8 +63,9 @@ export const PROMOTED = {
   ),
 }
 
-/** Converts a shape to the JSON Schema of openapi.yaml, which has named shapes among its components. */
-export function schemaOf(shape: z.ZodType): Schema {
-  const { $schema: _dialect, $defs: _named, ...schema } = z.toJSONSchema(shape)
-  return JSON.parse(JSON.stringify(schema).replaceAll('#/$defs/', '#/components/schemas/')) as Schema
+/** Refers to a named shape among the components of openapi.yaml, as it is in requests or in answers. */
+export function schemaOf(shape: z.ZodType, io: 'input' | 'output' = 'output'): Schema {
+  const { id } = shape.meta() ?? {}
+  if (id === undefined) throw new Error('bodies and answers need a name: wrap the shape in named()')
+  return { $ref: `#/components/schemas/${id}${io === 'input' ? 'Input' : ''}` }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { named } from '../../requests/described.ts'
 import type { Ident as IdentValue } from '../../../package/ident.ts'
 import type { Page } from '../../../releases/ident-count-store.ts'
 
@@ -9,6 +10,12 @@ import type { Page } from '../../../releases/ident-count-store.ts'
 export type Json<Shape extends z.ZodType> = Frozen<z.infer<Shape>>
 type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T
 
+/** An error for `hab`, which shows the message (habitat-2016.md 1.5). */
+export const Fault = named('HabitatFault', z.object({ code: z.int(), msg: z.string() }), {
+  code: 4,
+  msg: 'acceptance has no acme/app for x86_64-linux',
+})
+
 export const Visibility = z.enum(['public', 'private', 'hidden'])
 
 /** Formats a time: `2026-01-01T00:00:00.123000`. */
@@ -16,22 +23,35 @@ export function wireTime(at: number): string {
   return `${new Date(at).toISOString().slice(0, -1)}000`
 }
 
-export const Ident = z
-  .object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() })
-  .meta({ id: 'HabitatIdent' })
+const ident = z.object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() })
+
+// Values in the examples of openapi.yaml.
+export const EXAMPLE_IDENT: z.input<typeof ident> = {
+  origin: 'acme',
+  name: 'app',
+  version: '1.2.0',
+  release: '20260101120000',
+}
+export const EXAMPLE_TIME = '2026-01-02T09:00:00.000000'
+
+export const Ident = named('HabitatIdent', ident, EXAMPLE_IDENT)
 
 export function wireIdent(ident: IdentValue): Json<typeof Ident> {
   return { origin: ident.origin, name: ident.name, version: ident.version, release: ident.release }
 }
 
-/** Returns a page of a current list. */
-export function pageOf<Item extends z.ZodType>(item: Item) {
-  return z.object({
-    range_start: z.int(),
-    range_end: z.int(),
-    total_count: z.int(),
-    data: z.array(item),
-  })
+/** Returns the shape of a page of a current list, with a name and an example of one item. */
+export function pageOf<Item extends z.ZodType>(id: string, item: Item, example: z.input<Item>) {
+  return named(
+    id,
+    z.object({
+      range_start: z.int().describe('the zero-based offset of the first item of the page'),
+      range_end: z.int().describe('the offset of the last item of the page'),
+      total_count: z.int().describe('the number of items on all pages'),
+      data: z.array(item),
+    }),
+    { range_start: 0, range_end: 0, total_count: 1, data: [example] },
+  )
 }
 
 /** Makes a page of a current list, and its status: 206 while there are more items (habitat-today.md 3.5). */

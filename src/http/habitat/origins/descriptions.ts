@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import { NOT_FOUND, REFUSED, empty, json, schemaOf, text } from '../conventions/describing.ts'
+import { NOT_FOUND, REFUSED, empty, file, json, text } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
 import {
   ChangedOrigin,
@@ -10,29 +9,35 @@ import {
   Integrations,
   Invitation,
   Invitations,
-  KeyLocation,
+  KeyLocations,
   MemberRole,
   Members,
   NewOrigin,
   NewSecret,
   Origin,
-  Secret,
+  PublicKey,
+  SecretKey,
+  Secrets,
 } from './shapes.ts'
 
 // Describes the routes of origins, their members, invitations, keys, secrets and integrations for openapi.yaml.
 
-const KEY = { 200: text('the key file; its name is in X-Filename'), ...NOT_FOUND }
+const KEY = { 200: file('the key file; its name is in X-Filename', PublicKey), ...NOT_FOUND }
 const DECIDED = { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: empty('not an id') }
 
 /** Routes by method and path, relative to the mount. */
 export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
   'GET /origins/:origin': {
-    summary: 'One origin',
+    operationId: 'habitatGetOrigin',
+    summary: 'Shows an origin',
+    description: 'With the name of its newest secret key, for members.',
     answers: { 200: json('the origin', Origin), ...NOT_FOUND },
   },
   'POST /origins': {
-    summary: 'Makes an origin',
-    body: schemaOf(NewOrigin),
+    operationId: 'habitatCreateOrigin',
+    summary: 'Creates an origin',
+    description: 'The caller becomes its owner.',
+    body: NewOrigin,
     consumes: ['application/json'],
     answers: {
       201: json('made', CreatedOrigin),
@@ -43,17 +48,23 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'PUT /origins/:origin': {
-    summary: 'Sets the default visibility of new packages of an origin (administrators of the origin)',
-    body: schemaOf(ChangedOrigin),
+    operationId: 'habitatChangeOrigin',
+    summary: 'Sets the default visibility of new packages of an origin',
+    description: 'For administrators of the origin. Safe to repeat.',
+    body: ChangedOrigin,
     consumes: ['application/json'],
     answers: { 204: empty('set'), 400: empty('invalid body'), ...REFUSED, ...NOT_FOUND },
   },
   'DELETE /origins/:origin': {
-    summary: 'Deletes an empty origin (owner)',
+    operationId: 'habitatDeleteOrigin',
+    summary: 'Deletes an empty origin',
+    description: 'For its owner.',
     answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND, 409: text('the origin is not empty') },
   },
   'POST /origins/:origin/transfer/:account': {
-    summary: 'Transfers an origin to another member (owner)',
+    operationId: 'habitatTransferOrigin',
+    summary: 'Transfers an origin to another member',
+    description: 'For its owner, who stays a member.',
     answers: {
       204: empty('transferred'),
       ...REFUSED,
@@ -62,7 +73,9 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'POST /origins/:origin/depart': {
+    operationId: 'habitatDepartFromOrigin',
     summary: 'Leaves an origin',
+    description: 'For members. The owner cannot leave.',
     answers: {
       204: empty('left'),
       401: REFUSED[401],
@@ -71,13 +84,27 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'GET /origins/:origin/keys': {
-    summary: 'Public keys of an origin, newest first',
-    answers: { 200: json('the names and URLs of the keys', z.array(KeyLocation)) },
+    operationId: 'habitatListKeys',
+    summary: 'Lists the public keys of an origin',
+    description: 'Newest first, at most 1,000.',
+    answers: { 200: json('the names and URLs of the keys', KeyLocations) },
   },
-  'GET /origins/:origin/keys/latest': { summary: 'The newest public key', answers: KEY },
-  'GET /origins/:origin/keys/:revision': { summary: 'One public key', answers: KEY },
+  'GET /origins/:origin/keys/latest': {
+    operationId: 'habitatGetLatestKey',
+    summary: 'Downloads the newest public key of an origin',
+    description: 'X-Filename has its name.',
+    answers: KEY,
+  },
+  'GET /origins/:origin/keys/:revision': {
+    operationId: 'habitatGetKey',
+    summary: 'Downloads a public key of an origin',
+    description: 'X-Filename has its name.',
+    answers: KEY,
+  },
   'POST /origins/:origin/keys': {
-    summary: 'Makes a key pair',
+    operationId: 'habitatCreateKeys',
+    summary: 'Makes a key pair for an origin',
+    description: 'For administrators of the origin.',
     answers: {
       201: empty('created'),
       ...REFUSED,
@@ -86,14 +113,19 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'POST /origins/:origin/keys/:revision': {
-    summary: 'Adds a public key (administrators; other members learn whether it exists)',
-    body: { type: 'string' },
+    operationId: 'habitatUploadKey',
+    summary: 'Adds a public key to an origin',
+    description:
+      'For administrators of the origin; other members learn whether it exists. At most 16 KiB. A repeated request gets 409.',
+    body: PublicKey,
     consumes: ['text/plain'],
     answers: { 201: text('added'), ...REFUSED, 409: empty('it already exists'), 422: text('not a key file') },
   },
   'POST /origins/:origin/secret_keys/:revision': {
-    summary: 'Adds a secret key',
-    body: { type: 'string' },
+    operationId: 'habitatUploadSecretKey',
+    summary: 'Adds a secret key to an origin',
+    description: 'For administrators of the origin. The depot keeps it encrypted. At most 16 KiB.',
+    body: SecretKey,
     consumes: ['text/plain'],
     answers: {
       200: empty('added, for `hab`'),
@@ -104,20 +136,28 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'GET /origins/:origin/secret_keys/latest': {
-    summary: 'The newest secret key, for members of the origin',
-    answers: { ...KEY, ...REFUSED },
+    operationId: 'habitatGetLatestSecretKey',
+    summary: 'Downloads the newest secret key of an origin',
+    description: 'For members. X-Filename has its name.',
+    answers: { 200: file('the key file; its name is in X-Filename', SecretKey), ...NOT_FOUND, ...REFUSED },
   },
   'GET /origins/:origin/encryption_key': {
-    summary: 'The public key for encrypting secrets of an origin; made on first use',
+    operationId: 'habitatGetEncryptionKey',
+    summary: 'Downloads the public key for encrypting secrets of an origin',
+    description: 'It is made when it is first read.',
     answers: { ...KEY, ...REFUSED },
   },
   'GET /origins/:origin/secret': {
-    summary: 'Secrets of an origin, as they were sent (administrators of the origin)',
-    answers: { 200: json('by name', z.array(Secret)), ...REFUSED, ...NOT_FOUND },
+    operationId: 'habitatListSecrets',
+    summary: 'Lists the secrets of an origin',
+    description: 'For administrators of the origin. The values are as they were sent.',
+    answers: { 200: json('by name', Secrets), ...REFUSED, ...NOT_FOUND },
   },
   'POST /origins/:origin/secret': {
-    summary: 'Adds a secret (administrators of the origin)',
-    body: schemaOf(NewSecret),
+    operationId: 'habitatAddSecret',
+    summary: 'Adds a secret to an origin',
+    description: 'For administrators of the origin.',
+    body: NewSecret,
     consumes: ['application/json'],
     answers: {
       201: empty('added'),
@@ -128,11 +168,15 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'DELETE /origins/:origin/secret/:name': {
-    summary: 'Deletes a secret (administrators of the origin)',
+    operationId: 'habitatDeleteSecret',
+    summary: 'Deletes a secret of an origin',
+    description: 'For administrators of the origin.',
     answers: { 200: empty('deleted'), ...REFUSED, ...NOT_FOUND },
   },
   'GET /origins/:origin/integrations': {
-    summary: 'Integrations of an origin',
+    operationId: 'habitatListIntegrations',
+    summary: 'Lists the integrations of an origin',
+    description: 'Names by type.',
     answers: {
       200: json('names by type', Integrations),
       ...REFUSED,
@@ -140,16 +184,22 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'GET /origins/:origin/integrations/:type/names': {
-    summary: 'Integrations of one type',
+    operationId: 'habitatListIntegrationsOfType',
+    summary: 'Lists the integrations of one type',
+    description: 'Their names.',
     answers: { 200: json('names', IntegrationNames), ...REFUSED, ...NOT_FOUND },
   },
   'GET /origins/:origin/integrations/:type/:name': {
-    summary: 'One integration, without its password',
+    operationId: 'habitatGetIntegration',
+    summary: 'Shows an integration',
+    description: 'Without its password.',
     answers: { 200: json('the integration', Integration), ...REFUSED, ...NOT_FOUND },
   },
   'PUT /origins/:origin/integrations/:type/:name': {
-    summary: 'Adds an integration (maintainers)',
-    body: schemaOf(IntegrationBody),
+    operationId: 'habitatAddIntegration',
+    summary: 'Adds an integration',
+    description: 'For maintainers. The depot keeps the fields encrypted.',
+    body: IntegrationBody,
     consumes: ['application/json'],
     answers: {
       201: empty('added'),
@@ -160,11 +210,15 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'DELETE /origins/:origin/integrations/:type/:name': {
-    summary: 'Deletes an integration (maintainers)',
+    operationId: 'habitatDeleteIntegration',
+    summary: 'Deletes an integration',
+    description: 'For maintainers.',
     answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND },
   },
   'GET /origins/:origin/users': {
-    summary: 'Members of an origin',
+    operationId: 'habitatListMembers',
+    summary: 'Lists the members of an origin',
+    description: 'For members.',
     answers: {
       200: json('by name', Members),
       ...REFUSED,
@@ -172,21 +226,29 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'DELETE /origins/:origin/users/:account': {
-    summary: 'Removes an account from an origin (owner)',
+    operationId: 'habitatRemoveMember',
+    summary: 'Removes an account from an origin',
+    description: 'For the owner of the origin.',
     answers: { 204: empty('removed'), 400: empty('the owner cannot be removed'), ...REFUSED, ...NOT_FOUND },
   },
   'GET /origins/:origin/users/:account/role': {
-    summary: 'The role of an account in an origin (members)',
+    operationId: 'habitatGetRole',
+    summary: 'Shows the role of an account in an origin',
+    description: 'For members.',
     answers: { 200: json('its role', MemberRole), ...REFUSED, ...NOT_FOUND },
   },
   'PUT /origins/:origin/users/:account/role': {
-    summary: 'Changes the role of a member (administrators of the origin)',
+    operationId: 'habitatSetRole',
+    summary: 'Changes the role of a member',
+    description: 'For administrators of the origin. Safe to repeat.',
     query: ['role'],
     needs: ['role'],
     answers: { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: text('not a role') },
   },
   'POST /origins/:origin/users/:account/invitations': {
-    summary: 'Invites an account (maintainers)',
+    operationId: 'habitatInvite',
+    summary: 'Invites an account into an origin',
+    description: 'For maintainers.',
     answers: {
       201: json('invited', Invitation),
       ...REFUSED,
@@ -195,14 +257,31 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'GET /origins/:origin/invitations': {
-    summary: 'Open invitations to an origin',
+    operationId: 'habitatListInvitations',
+    summary: 'Lists the open invitations to an origin',
+    description: 'Oldest first.',
     answers: {
       200: json('oldest first', Invitations),
       ...REFUSED,
       ...NOT_FOUND,
     },
   },
-  'PUT /origins/:origin/invitations/:id': { summary: 'Accepts an invitation', answers: DECIDED },
-  'PUT /origins/:origin/invitations/:id/ignore': { summary: 'Ignores an invitation', answers: DECIDED },
-  'DELETE /origins/:origin/invitations/:id': { summary: 'Rescinds an invitation', answers: DECIDED },
+  'PUT /origins/:origin/invitations/:id': {
+    operationId: 'habitatAcceptInvitation',
+    summary: 'Accepts an invitation',
+    description: 'For the invited account.',
+    answers: DECIDED,
+  },
+  'PUT /origins/:origin/invitations/:id/ignore': {
+    operationId: 'habitatIgnoreInvitation',
+    summary: 'Ignores an invitation',
+    description: 'For the invited account.',
+    answers: DECIDED,
+  },
+  'DELETE /origins/:origin/invitations/:id': {
+    operationId: 'habitatRescindInvitation',
+    summary: 'Withdraws an invitation',
+    description: 'For members who may invite.',
+    answers: DECIDED,
+  },
 }

@@ -1,83 +1,103 @@
-import { z } from 'zod'
-import { NOT_FOUND, REFUSED, empty, json, pages, schemaOf, text } from '../conventions/describing.ts'
+import { NOT_FOUND, REFUSED, empty, file, json, pages, text } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
-import { Ident, pageOf } from '../conventions/shapes.ts'
 import {
   ChangedSettings,
   Dependents,
-  ListedPackage,
-  ListedRelease,
+  HartFile,
+  ListPage,
   Package,
-  ReleaseChannel,
+  ReleaseChannels,
+  SearchPage,
   Settings,
-  Version,
+  SettingsPage,
+  Versions,
 } from './shapes.ts'
 
 // Describes the routes of packages, their lists and their settings for openapi.yaml.
 
 /** The answers of requests for one package. */
 export const FOUND = { 200: json('the package', Package), ...NOT_FOUND }
-const ListPage = pageOf(z.union([ListedRelease, ListedPackage])).meta({ id: 'HabitatPage' })
 const LISTS = { 200: json('the last page', ListPage), 206: json('a page that is not the last', ListPage) }
 
 /** Routes by method and path, relative to the mount. */
 export const PACKAGE_ROUTES: Readonly<Record<string, Description>> = {
-  'GET /pkgs/:origin': { summary: 'Releases of an origin', query: ['range', 'distinct'], answers: LISTS },
+  'GET /pkgs/:origin': {
+    operationId: 'habitatListPackagesOfOrigin',
+    summary: 'Lists the releases of an origin',
+    description:
+      '50 items a page; range is the offset of the next one. A negative range asks for the whole list, at most 10,000 items.',
+    query: ['range', 'distinct'],
+    answers: LISTS,
+  },
   'GET /pkgs/:origin/:name': {
-    summary: 'Releases of a package',
+    operationId: 'habitatListReleases',
+    summary: 'Lists the releases of a package',
+    description:
+      '50 items a page; range is the offset of the next one. A negative range asks for the whole list, at most 10,000 items.',
     query: ['range', 'distinct'],
     answers: LISTS,
   },
   'GET /pkgs/:origin/:name/:version': {
-    summary: 'Releases of one version',
+    operationId: 'habitatListReleasesOfVersion',
+    summary: 'Lists the releases of one version',
+    description:
+      '50 items a page; range is the offset of the next one. A negative range asks for the whole list, at most 10,000 items.',
     query: ['range', 'distinct'],
     answers: LISTS,
   },
   'GET /pkgs/:origin/:name/latest': {
-    summary: 'The latest release of a package',
+    operationId: 'habitatGetLatest',
+    summary: 'Shows the latest release of a package',
+    description: 'This is what supervisors poll. Answered from memory.',
     query: ['target'],
     answers: FOUND,
   },
   'GET /pkgs/:origin/:name/:version/latest': {
-    summary: 'The latest release of one version',
+    operationId: 'habitatGetLatestOfVersion',
+    summary: 'Shows the latest release of one version',
+    description: 'This is what supervisors poll. Answered from memory.',
     query: ['target'],
     answers: FOUND,
   },
-  'GET /pkgs/:origin/:name/:version/:release': { summary: 'One release', query: ['target'], answers: FOUND },
+  'GET /pkgs/:origin/:name/:version/:release': {
+    operationId: 'habitatGetRelease',
+    summary: 'Shows a release',
+    description: 'With all metadata of the package.',
+    query: ['target'],
+    answers: FOUND,
+  },
   'GET /pkgs/:origin/:name/:version/:release/channels': {
-    summary: 'The views that contain a release',
+    operationId: 'habitatListViewsOfRelease',
+    summary: 'Lists the views that contain a release',
+    description: 'By name, descending.',
     query: ['target'],
     answers: {
-      200: json('by name, descending', z.array(ReleaseChannel)),
+      200: json('by name, descending', ReleaseChannels),
     },
   },
   'GET /pkgs/:origin/:name/:version/:release/download': {
-    summary: 'The file of a release; its name is in X-Filename',
+    operationId: 'habitatDownload',
+    summary: 'Downloads the file of a release',
+    description:
+      'X-Filename has its name. The entity tag is the checksum; If-None-Match, If-Range and ranges are understood, so that a download can be resumed.',
     query: ['target'],
     answers: {
-      200: {
-        description: 'the whole file',
-        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
-      },
-      206: {
-        description: 'the requested range',
-        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
-      },
+      200: file('the whole file', HartFile, 'application/octet-stream'),
+      206: file('the requested range', HartFile, 'application/octet-stream'),
       304: empty('the client has it (If-None-Match)'),
       416: empty('the range is beyond the end of the file'),
       ...NOT_FOUND,
     },
   },
   'POST /pkgs/:origin/:name/:version/:release': {
+    operationId: 'habitatUpload',
     summary: 'Uploads a release',
+    description:
+      'For members of the origin who may upload. The body is the file, or a form with the part `file`. The release is visible once the answer has come, and joins unstable. A repeated upload gets 409; with forced=true it succeeds if the bytes are the same, so it is safe to repeat.',
     query: ['target', 'checksum', 'forced'],
     needs: ['checksum'],
     consumes: ['application/octet-stream', 'multipart/form-data'],
-    body: {
-      type: 'string',
-      format: 'binary',
-      description: 'the file itself, or a form with the part `file`',
-    },
+    body: HartFile,
     answers: {
       200: text('published, for a client that sent a form'),
       201: text('published'),
@@ -91,21 +111,29 @@ export const PACKAGE_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'GET /pkgs/:origin/:name/versions': {
-    summary: 'The versions of a package, highest first',
-    answers: { 200: json('the versions', z.array(Version)) },
+    operationId: 'habitatListVersions',
+    summary: 'Lists the versions of a package',
+    description: 'Highest first.',
+    answers: { 200: json('the versions', Versions) },
   },
   'GET /pkgs/search/:words': {
-    summary: 'Finds releases or packages by words in their names',
+    operationId: 'habitatSearch',
+    summary: 'Finds packages by words in their names',
+    description: 'Releases, or with distinct packages. 50 items a page.',
     query: ['range', 'distinct'],
-    answers: pages(Ident),
+    answers: pages(SearchPage),
   },
   'GET /rdeps/:origin/:name': {
-    summary: 'The packages that depend on a package',
+    operationId: 'habitatListDependents',
+    summary: 'Lists the packages that depend on a package',
+    description: 'By name, as origin/name.',
     query: ['target'],
     answers: { 200: json('by name', Dependents) },
   },
   'DELETE /pkgs/:origin/:name/:version/:release': {
+    operationId: 'habitatDelete',
     summary: 'Deletes a release',
+    description: 'For maintainers. A release in stable, and one on which others depend, cannot be deleted.',
     query: ['target'],
     answers: {
       204: empty('deleted'),
@@ -115,23 +143,31 @@ export const PACKAGE_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'PATCH /pkgs/:origin/:name/:version/:release/:visibility': {
-    summary: 'Makes an ident `public` or `private` for all of its targets',
+    operationId: 'habitatSetVisibility',
+    summary: 'Makes an ident public or private',
+    description: 'For maintainers, and for all targets of the ident. Safe to repeat.',
     answers: { 200: empty('success'), ...REFUSED, ...NOT_FOUND, 422: empty('not a valid visibility') },
   },
   'GET /:origin/pkgs': {
-    summary: "Settings of an origin's packages, by name",
+    operationId: 'habitatListPackageSettings',
+    summary: "Lists the settings of an origin's packages",
+    description: 'By name. 50 items a page.',
     query: ['range'],
     answers: {
-      200: json('the last page', pageOf(Settings)),
-      206: json('a page that is not the last', pageOf(Settings)),
+      200: json('the last page', SettingsPage),
+      206: json('a page that is not the last', SettingsPage),
     },
   },
   'GET /settings/:origin/:name': {
-    summary: 'Settings of a package',
+    operationId: 'habitatGetPackageSettings',
+    summary: 'Shows the settings of a package',
+    description: 'For members of the origin.',
     answers: { 200: json('the settings', Settings), ...REFUSED, ...NOT_FOUND },
   },
   'POST /settings/:origin/:name': {
-    summary: 'Creates the settings of a package with the default visibility of its origin (maintainers)',
+    operationId: 'habitatCreatePackageSettings',
+    summary: 'Creates the settings of a package',
+    description: 'For maintainers. With the default visibility of the origin.',
     answers: {
       201: json('made', Settings),
       ...REFUSED,
@@ -141,13 +177,17 @@ export const PACKAGE_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'PUT /settings/:origin/:name': {
-    summary: 'Sets the visibility of future releases of a package (maintainers)',
-    body: schemaOf(ChangedSettings),
+    operationId: 'habitatChangePackageSettings',
+    summary: 'Sets the visibility of future releases of a package',
+    description: 'For maintainers. Safe to repeat.',
+    body: ChangedSettings,
     consumes: ['application/json'],
     answers: { 200: json('set', Settings), 400: empty('invalid body'), ...REFUSED, ...NOT_FOUND },
   },
   'DELETE /settings/:origin/:name': {
-    summary: 'Deletes the settings of a package (maintainers)',
+    operationId: 'habitatDeletePackageSettings',
+    summary: 'Deletes the settings of a package',
+    description: 'For maintainers. A package with releases keeps its settings.',
     answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND, 409: empty('the package has releases') },
   },
 }

@@ -7,39 +7,70 @@ import type {
 } from '../../../releases/list-store.ts'
 import type { Release } from '../../../releases/release.ts'
 import type { PackageSettings } from '../../../releases/settings-store.ts'
-import { Ident, Visibility, wireIdent, wireTime } from '../conventions/shapes.ts'
+import { named } from '../../requests/described.ts'
+import {
+  EXAMPLE_IDENT,
+  EXAMPLE_TIME,
+  Ident,
+  Visibility,
+  pageOf,
+  wireIdent,
+  wireTime,
+} from '../conventions/shapes.ts'
 import type { Json } from '../conventions/shapes.ts'
 
 /**
  * A release, with every field of both generations, so that one body serves both (habitat-today.md 1.3). Outside
  * of views it has its size, and the long texts are empty.
  */
-export const Package = z
-  .object({
-    id: z.string(),
-    owner_id: z.string(),
-    name: z.string(),
-    ident: Ident,
-    ident_array: z.array(z.string()),
-    origin: z.string(),
-    checksum: z.string(),
-    manifest: z.string(),
-    config: z.string(),
-    target: z.string(),
-    deps: z.array(Ident),
-    tdeps: z.array(Ident),
-    build_deps: z.array(Ident),
-    build_tdeps: z.array(Ident),
-    exposes: z.array(z.int()),
-    visibility: Visibility,
-    package_type: z.enum(['Native', 'Standard']),
-    is_a_service: z.boolean(),
-    channels: z.array(z.string()),
-    created_at: z.string(),
-    updated_at: z.string(),
-    size: z.int().optional(),
-  })
-  .meta({ id: 'HabitatPackage' })
+const pkg = z.object({
+  id: z.string(),
+  owner_id: z.string(),
+  name: z.string(),
+  ident: Ident,
+  ident_array: z.array(z.string()),
+  origin: z.string(),
+  checksum: z.string(),
+  manifest: z.string(),
+  config: z.string(),
+  target: z.string(),
+  deps: z.array(Ident),
+  tdeps: z.array(Ident),
+  build_deps: z.array(Ident),
+  build_tdeps: z.array(Ident),
+  exposes: z.array(z.int()),
+  visibility: Visibility,
+  package_type: z.enum(['Native', 'Standard']),
+  is_a_service: z.boolean(),
+  channels: z.array(z.string()),
+  created_at: z.string(),
+  updated_at: z.string(),
+  size: z.int().optional(),
+})
+
+export const Package = named('HabitatPackage', pkg, {
+  id: '42',
+  owner_id: '1',
+  name: 'app',
+  ident: EXAMPLE_IDENT,
+  ident_array: ['acme', 'app', '1.2.0', '20260101120000'],
+  origin: 'acme',
+  checksum: 'a4f1c9f1d4cfd2a14f4a9c1f33ad1fc94b1a1b3ab61f4b0dc9ab7fb3bb3a2e51',
+  manifest: '# acme / app',
+  config: 'port = 8080',
+  target: 'x86_64-linux',
+  deps: [],
+  tdeps: [],
+  build_deps: [],
+  build_tdeps: [],
+  exposes: [8080],
+  visibility: 'public',
+  package_type: 'Standard',
+  is_a_service: true,
+  channels: ['unstable', 'acceptance'],
+  created_at: EXAMPLE_TIME,
+  updated_at: EXAMPLE_TIME,
+})
 
 /**
  * Renders a package for `latest` and exact shows in a view. `views` are the names of the views that contain
@@ -92,6 +123,13 @@ function wireIdents(idents: readonly string[]): Json<typeof Ident>[] {
   return idents.map((text) => wireIdent(parseIdent(text)))
 }
 
+/** The bytes of a release: the file itself, or a form with the part `file`. */
+export const HartFile = named(
+  'HartFile',
+  z.string().meta({ format: 'binary' }).describe('a hart file: some lines of text, and an archive'),
+  'HART-1\nacme-20250101000000\nBLAKE2b\n(base64 of the signed checksum)\n\n(the archive)',
+)
+
 /** An item of a list of releases. */
 export const ListedRelease = Ident.extend({
   channels: z.array(z.string()),
@@ -112,9 +150,19 @@ export function wireName({ origin, name }: { origin: string; name: string }): Js
 /** An item of a list of packages. */
 export const ListedPackage = Name.extend({ channels: z.array(z.string()), platforms: z.array(z.string()) })
 
+/** A page of releases, or of packages with `distinct`. */
+export const ListPage = pageOf('HabitatPage', z.union([ListedRelease, ListedPackage]), {
+  ...EXAMPLE_IDENT,
+  channels: ['unstable', 'acceptance'],
+  platforms: ['x86_64-linux'],
+})
+
 export function wireListedPackage(listed: PackageItem): Json<typeof ListedPackage> {
   return { ...wireName(listed.package), channels: listed.views, platforms: listed.targets }
 }
+
+/** A page of idents, or of packages with `distinct`. */
+export const SearchPage = pageOf('HabitatSearchPage', z.union([Ident, Name]), EXAMPLE_IDENT)
 
 /** A version in place of its releases. */
 export const Version = z.object({
@@ -126,6 +174,17 @@ export const Version = z.object({
   platforms: z.array(z.string()),
   visibility: z.string(),
 })
+export const Versions = named('HabitatVersions', z.array(Version), [
+  {
+    origin: 'acme',
+    name: 'app',
+    version: '1.2.0',
+    release_count: '1',
+    latest: '20260101120000',
+    platforms: ['x86_64-linux'],
+    visibility: 'public',
+  },
+])
 
 export function wireVersion(
   { origin, name }: { origin: string; name: string },
@@ -137,6 +196,9 @@ export function wireVersion(
 
 /** A channel that contains a release. */
 export const ReleaseChannel = z.object({ name: z.string(), created_at: z.string(), promoted_at: z.string() })
+export const ReleaseChannels = named('HabitatReleaseChannels', z.array(ReleaseChannel), [
+  { name: 'acceptance', created_at: EXAMPLE_TIME, promoted_at: EXAMPLE_TIME },
+])
 
 export function wireReleaseChannel(view: {
   name: string
@@ -151,10 +213,14 @@ export function wireReleaseChannel(view: {
 }
 
 /** The packages that depend on a package, as `origin/name`. */
-export const Dependents = z.object({ origin: z.string(), name: z.string(), rdeps: z.array(z.string()) })
+export const Dependents = named(
+  'HabitatDependents',
+  z.object({ origin: z.string(), name: z.string(), rdeps: z.array(z.string()) }),
+  { origin: 'core', name: 'openssl', rdeps: ['acme/app'] },
+)
 
 /** The settings of a package (habitat-today.md 6, Settings). */
-export const Settings = z.object({
+const settings = z.object({
   id: z.string(),
   origin: z.string(),
   name: z.string(),
@@ -164,7 +230,21 @@ export const Settings = z.object({
   created_at: z.string(),
   updated_at: z.string(),
 })
-export const ChangedSettings = z.object({ visibility: Visibility })
+const EXAMPLE_SETTINGS: z.input<typeof settings> = {
+  id: '7',
+  origin: 'acme',
+  name: 'app',
+  visibility: 'public',
+  owner_id: '1',
+  hidden: false,
+  created_at: EXAMPLE_TIME,
+  updated_at: EXAMPLE_TIME,
+}
+export const Settings = named('HabitatPackageSettings', settings, EXAMPLE_SETTINGS)
+export const SettingsPage = pageOf('HabitatPackageSettingsPage', Settings, EXAMPLE_SETTINGS)
+export const ChangedSettings = named('HabitatNewPackageSettings', z.object({ visibility: Visibility }), {
+  visibility: 'private',
+})
 
 export function wireSettings(settings: PackageSettings): Json<typeof Settings> {
   return {
