@@ -113,6 +113,12 @@ test('every body and every successful answer has an example, which its shape acc
   }
 })
 
+test('the client is generated from this description', async (t) => {
+  const operations = await readFile(new URL('../src/client/operations.ts', import.meta.url), 'utf8')
+  const [, digest] = /SHA-256 ([0-9a-f]{64})/.exec(operations) ?? []
+  t.equal(digest, digestOf(await readFile(FILE, 'utf8')), 'run npm run openapi')
+})
+
 test('docs/errors.md and openapi.yaml have every problem code, what it means and what to do', async (t) => {
   const page = await readFile(ERRORS_PAGE, 'utf8')
   t.ok(page === withCodes(page), 'run `npm run openapi` and commit docs/errors.md: the codes have changed')

@@ -183,7 +183,7 @@ function addProblems(operation: Operation, method: string, responses: Record<str
     const name = codesOfStatus
       .map((code) => code.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase()))
       .join('Or')
-    responses[name] ??= problemOf(those)
+    responses[name] ??= problemOf(codesOfStatus)
     operation.responses[status] = { $ref: `#/components/responses/${name}` }
   }
   responses['Internal'] ??= problemOf(['internal'])

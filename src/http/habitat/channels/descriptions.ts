@@ -1,4 +1,4 @@
-import { MOVED, NOT_FOUND, REFUSED, empty, json, pages } from '../conventions/describing.ts'
+import { PROMOTED, NOT_FOUND, REFUSED, empty, json, pages } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
 import { FOUND } from '../packages/descriptions.ts'
 import { Channel, ChannelLatest, ChannelNames, EventPage, IdentPage } from './shapes.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { named } from '../../requests/described.ts'
-import { MOVED, NOT_FOUND, REFUSED, json } from '../conventions/describing.ts'
+import { PROMOTED, NOT_FOUND, REFUSED, json } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
 
 // Describes the routes of views for openapi.yaml.
