@@ -67,14 +67,19 @@ export function wireProfile(account: Account): Json<typeof Profile> {
   }
 }
 
-const token = z.object({
+const tokenShape = z.object({
   id: z.string(),
   account_id: z.string(),
   token: z.string(),
   created_at: z.string(),
 })
-const EXAMPLE: z.input<typeof token> = { id: '3', account_id: '1', token: MASKED, created_at: EXAMPLE_TIME }
-export const Token = named('HabitatToken', token, {
+const EXAMPLE: z.input<typeof tokenShape> = {
+  id: '3',
+  account_id: '1',
+  token: MASKED,
+  created_at: EXAMPLE_TIME,
+}
+export const Token = named('HabitatToken', tokenShape, {
   ...EXAMPLE,
   token: 'hart_7Yk2sQ0bJm5dX1nVt9aRcE4uWf8pLz',
 })

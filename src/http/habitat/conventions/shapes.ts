@@ -23,10 +23,15 @@ export function wireTime(at: number): string {
   return `${new Date(at).toISOString().slice(0, -1)}000`
 }
 
-const ident = z.object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() })
+const identShape = z.object({
+  origin: z.string(),
+  name: z.string(),
+  version: z.string(),
+  release: z.string(),
+})
 
 // Values in the examples of openapi.yaml.
-export const EXAMPLE_IDENT: z.input<typeof ident> = {
+export const EXAMPLE_IDENT: z.input<typeof identShape> = {
   origin: 'acme',
   name: 'app',
   version: '1.2.0',
@@ -34,7 +39,7 @@ export const EXAMPLE_IDENT: z.input<typeof ident> = {
 }
 export const EXAMPLE_TIME = '2026-01-02T09:00:00.000000'
 
-export const Ident = named('HabitatIdent', ident, EXAMPLE_IDENT)
+export const Ident = named('HabitatIdent', identShape, EXAMPLE_IDENT)
 
 export function wireIdent(ident: IdentValue): Json<typeof Ident> {
   return { origin: ident.origin, name: ident.name, version: ident.version, release: ident.release }

@@ -115,7 +115,7 @@ export function wireMembers(
 
 export const MemberRole = named('HabitatMemberRole', z.object({ role: z.string() }), { role: 'maintainer' })
 
-const invitation = z.object({
+const invitationShape = z.object({
   id: z.string(),
   account_id: z.string(),
   account_name: z.string(),
@@ -127,7 +127,7 @@ const invitation = z.object({
   created_at: z.string(),
   updated_at: z.string(),
 })
-const EXAMPLE: z.input<typeof invitation> = {
+const EXAMPLE: z.input<typeof invitationShape> = {
   id: '9',
   account_id: '4',
   account_name: 'ci',
@@ -139,7 +139,7 @@ const EXAMPLE: z.input<typeof invitation> = {
   created_at: EXAMPLE_TIME,
   updated_at: EXAMPLE_TIME,
 }
-export const Invitation = named('HabitatInvitation', invitation, EXAMPLE)
+export const Invitation = named('HabitatInvitation', invitationShape, EXAMPLE)
 export const OwnInvitations = named('HabitatOwnInvitations', z.array(Invitation), [EXAMPLE])
 
 export function wireInvitation(invitation: StoredInvitation): Json<typeof Invitation> {

@@ -23,7 +23,7 @@ import type { Json } from '../conventions/shapes.ts'
  * A release, with every field of both generations, so that one body serves both (habitat-today.md 1.3). Outside
  * of views it has its size, and the long texts are empty.
  */
-const pkg = z.object({
+const packageShape = z.object({
   id: z.string(),
   owner_id: z.string(),
   name: z.string(),
@@ -48,7 +48,7 @@ const pkg = z.object({
   size: z.int().optional(),
 })
 
-export const Package = named('HabitatPackage', pkg, {
+export const Package = named('HabitatPackage', packageShape, {
   id: '42',
   owner_id: '1',
   name: 'app',
@@ -220,7 +220,7 @@ export const Dependents = named(
 )
 
 /** The settings of a package (habitat-today.md 6, Settings). */
-const settings = z.object({
+const settingsShape = z.object({
   id: z.string(),
   origin: z.string(),
   name: z.string(),
@@ -230,7 +230,7 @@ const settings = z.object({
   created_at: z.string(),
   updated_at: z.string(),
 })
-const EXAMPLE_SETTINGS: z.input<typeof settings> = {
+const EXAMPLE_SETTINGS: z.input<typeof settingsShape> = {
   id: '7',
   origin: 'acme',
   name: 'app',
@@ -240,7 +240,7 @@ const EXAMPLE_SETTINGS: z.input<typeof settings> = {
   created_at: EXAMPLE_TIME,
   updated_at: EXAMPLE_TIME,
 }
-export const Settings = named('HabitatPackageSettings', settings, EXAMPLE_SETTINGS)
+export const Settings = named('HabitatPackageSettings', settingsShape, EXAMPLE_SETTINGS)
 export const SettingsPage = pageOf('HabitatPackageSettingsPage', Settings, EXAMPLE_SETTINGS)
 export const ChangedSettings = named('HabitatNewPackageSettings', z.object({ visibility: Visibility }), {
   visibility: 'private',
