@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 
 // Bundles the sources and their libraries into dist/: a file for each thread, one for the client, and what they share. Loading a thousand modules would take
@@ -12,6 +13,8 @@ const ENTRIES = [
   'src/hart/scan-worker.ts',
   'src/http/worker-thread.ts',
 ]
+/** What src/http/operator/reference.ts serves, and its license. */
+const REFERENCE = ['swagger-ui.css', 'swagger-ui-bundle.js', 'swagger-ui-bundle.js.LICENSE.txt', 'LICENSE', 'NOTICE']
 /** They load files of their own: a compiled addon, and WebAssembly. */
 const LEFT_OUTSIDE = [/^better-sqlite3/, /^node-liblzma/]
 
@@ -20,6 +23,17 @@ export default {
   input: Object.fromEntries(ENTRIES.map((path) => [basename(path, '.ts'), path])),
   platform: 'node',
   external: LEFT_OUTSIDE,
+  plugins: [
+    {
+      name: 'reference',
+      generateBundle() {
+        for (const file of REFERENCE) {
+          const source = readFileSync(`node_modules/swagger-ui-dist/${file}`)
+          this.emitFile({ type: 'asset', fileName: `reference/${file}`, source })
+        }
+      },
+    },
+  ],
   output: {
     dir: 'dist',
     cleanDir: true,

@@ -18,6 +18,7 @@ interface Media {
 }
 
 interface Operation {
+  readonly tags: readonly string[]
   readonly operationId?: string
   readonly summary?: string
   readonly description?: string
@@ -29,6 +30,7 @@ interface Operation {
 }
 
 interface Document {
+  readonly tags: readonly { readonly name: string }[]
   readonly paths: Record<string, Record<string, Operation>>
   readonly components: {
     readonly examples: Record<string, { readonly value: unknown }>
@@ -79,6 +81,12 @@ test('every operation has a name for clients, a summary, a description and descr
     t.match(description, /^\S.{4,}/s, `${name}: description`)
     t.notMatch(JSON.stringify(responses), /Default Response/, name)
   }
+})
+
+test('every operation is in a group that the introduction explains, and every group has operations', async (t) => {
+  const document = await readDocument()
+  const used = operationsOf(document).flatMap(([, { tags }]) => tags)
+  t.strictSame([...new Set(used)].toSorted(), document.tags.map(({ name }) => name).toSorted())
 })
 
 test('every body and every successful answer is a named shape', async (t) => {

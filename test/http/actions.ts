@@ -203,4 +203,5 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /readyz': 'anyone',
   'GET /metrics': 'anyone',
   'GET /openapi.yaml': 'anyone',
+  'GET /docs/api': 'anyone',
 }

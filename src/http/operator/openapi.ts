@@ -6,14 +6,12 @@ import { stringify } from 'yaml'
 import { describeHabitatRoute } from '../habitat/describe-route.ts'
 import { completeDocument } from './document.ts'
 import type { Document } from './document.ts'
+import { INTRODUCTION, TAGS } from './introduction.ts'
 
 const INFO = {
   title: 'hart-depot',
   version: '1',
-  description:
-    'A Habitat package depot whose environments are named, versioned views. The Habitat protocol is served below /v1, for clients of all years; the API of hart-depot is below /api/v1. ' +
-    'Errors below /v1 have the body that Builder sends, which is mostly empty. hab gets {code,msg}; curl, wget and clients that prefer text/plain get a sentence; clients that list application/problem+json get a problem document (RFC 9457). ' +
-    'Changes are additive: fields are added, and never removed or changed.',
+  description: INTRODUCTION,
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 }
 
@@ -41,6 +39,7 @@ export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<str
       openapi: '3.1.0',
       info: INFO,
       servers: [{ url: '/' }],
+      tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
       components: { securitySchemes: SECURITY_SCHEMES },
       security: [{}, { bearer: [] }, { basic: [] }],
     },

@@ -4,6 +4,7 @@ import { named } from '../requests/described.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { MetricsText } from './metrics.ts'
 import { readiness } from './readiness.ts'
+import { referenceRoutes } from './reference.ts'
 
 const tags = ['operation']
 const Readiness = named(
@@ -30,7 +31,7 @@ const Description = named(
   'openapi: 3.1.0\ninfo:\n  title: hart-depot\n',
 )
 
-/** Routes for the operator's tools: health, readiness, metrics and openapi.yaml, which describes `routes`. */
+/** Routes for the operator's tools: health, readiness, metrics, openapi.yaml, which describes `routes`, and its reference. */
 export async function operatorRoutes(
   app: FastifyInstance,
   {
@@ -46,7 +47,7 @@ export async function operatorRoutes(
   /** Generated at the first request: the modules that it needs would slow down each start. */
   let document: Promise<string> | undefined
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    reply.header('cache-control', 'no-store')
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     done()
   })
 
@@ -121,6 +122,8 @@ export async function operatorRoutes(
       return reply.type('application/yaml').send(await document)
     },
   )
+
+  referenceRoutes(app)
 }
 
 function answer(description: string, schema: z.ZodType) {
