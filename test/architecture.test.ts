@@ -183,12 +183,9 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   // Bytes of packages are reached through blobs/storage.ts: audit, upkeep, publishing and the routes work on any store.
   'node:fs(/promises)?': (file) =>
     inFolder('blobs', 'database', 'depot', 'hart', 'client', 'cli', 'import', 'pull', 'remote')(file) ||
-    [
-      'package-root.ts',
-      'http/operator/readiness.ts',
-      'http/operator/reference.ts',
-      'http/requests/descriptors.ts',
-    ].includes(file),
+    ['http/operator/readiness.ts', 'http/operator/reference.ts', 'http/requests/descriptors.ts'].includes(
+      file,
+    ),
   'node:https?': (file) => inFolder('http', 'client', 'cli')(file) || file === 'webhooks/send.ts',
 }
 

@@ -86,7 +86,11 @@ test('every operation has a name for clients, a summary, a description and descr
 test('every operation is in a group that the introduction explains, and every group has operations', async (t) => {
   const document = await readDocument()
   const used = operationsOf(document).flatMap(([, { tags }]) => tags)
-  t.strictSame([...new Set(used)].toSorted(), document.tags.map(({ name }) => name).toSorted())
+  t.strictSame(
+    [...new Set(used)].toSorted(),
+    document.tags.map(({ name }) => name).toSorted(),
+    'TAGS in introduction.ts',
+  )
 })
 
 test('every body and every successful answer is a named shape', async (t) => {

@@ -1,4 +1,4 @@
-import { packageVersion } from '../package-root.ts'
+import { readVersion } from '../package-root.ts'
 import { didYouMean } from '../text/nearest.ts'
 import { isHelpShown, runCommand, wrongArguments } from './command.ts'
 import { EXIT } from './exit-codes.ts'
@@ -13,7 +13,7 @@ import type { Subcommand } from './subcommand.ts'
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const [first] = args
   if (first === '--version' || first === 'version') {
-    io.stdout.write(`hart-depot ${packageVersion()}\n`)
+    io.stdout.write(`hart-depot ${readVersion()}\n`)
     return EXIT.done
   }
   const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args // a command that is given after -- has its own help
