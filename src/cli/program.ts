@@ -96,12 +96,67 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       summary: 'list proposals',
       load: async () => (await import('./remote/plans.ts')).proposals,
     },
+    {
+      name: 'freeze',
+      summary: 'refuse changes of a view or of all views, for a time',
+      load: async () => (await import('./remote/rules.ts')).freeze,
+    },
+    {
+      name: 'thaw',
+      summary: 'end a freeze',
+      load: async () => (await import('./remote/rules.ts')).thaw,
+    },
+    {
+      name: 'gates',
+      summary: 'show or replace the gates of a view',
+      load: async () => (await import('./remote/rules.ts')).gates,
+    },
+    {
+      name: 'view create',
+      summary: 'create a view',
+      load: async () => (await import('./remote/views.ts')).viewCreate,
+    },
+    {
+      name: 'view close',
+      summary: 'close a preview',
+      load: async () => (await import('./remote/views.ts')).viewClose,
+    },
   ],
   Look: [
     {
       name: 'views',
       summary: 'list the views',
       load: async () => (await import('./remote/views.ts')).views,
+    },
+    {
+      name: 'view',
+      summary: 'show what is latest in a view, now or in the past',
+      load: async () => (await import('./remote/views.ts')).view,
+    },
+    {
+      name: 'history',
+      summary: 'list the revisions of a view',
+      load: async () => (await import('./remote/history.ts')).history,
+    },
+    {
+      name: 'diff',
+      summary: 'compare two views, or two states of a view',
+      load: async () => (await import('./remote/history.ts')).diff,
+    },
+    {
+      name: 'events',
+      summary: 'show the ledger, or follow it',
+      load: async () => (await import('./remote/events.ts')).events,
+    },
+    {
+      name: 'wait',
+      summary: 'wait until a release is latest in a view',
+      load: async () => (await import('./remote/wait.ts')).wait,
+    },
+    {
+      name: 'bisect',
+      summary: 'find the revision of a view that broke something',
+      load: async () => (await import('./remote/bisect.ts')).bisect,
     },
   ],
   'Run and look after a depot on this machine': [

@@ -17,17 +17,29 @@ export interface CommandOptions {
   readonly columns?: number
   readonly signal?: AbortSignal
   readonly now?: number
+  /** Called with each text that the command writes to stdout. */
+  readonly onOutput?: (text: string) => void
 }
 
 /** Runs a command in this process, with an environment and streams of its own. */
 export async function runCommand(
   args: readonly string[],
-  { env = {}, stdin = '', columns, signal, now = Date.parse('2026-01-02T00:00:00Z') }: CommandOptions = {},
+  {
+    env = {},
+    stdin = '',
+    columns,
+    signal,
+    now = Date.parse('2026-01-02T00:00:00Z'),
+    onOutput,
+  }: CommandOptions = {},
 ): Promise<CommandResult> {
   const written = { stdout: '', stderr: '' }
   const out = (name: 'stdout' | 'stderr') => ({
     ...(columns !== undefined && { isTTY: true, columns }),
-    write: (text: string) => (written[name] += text),
+    write: (text: string) => {
+      written[name] += text
+      if (name === 'stdout') onOutput?.(text)
+    },
   })
   const io: Io = {
     stdin: Readable.from([stdin]),

@@ -7,7 +7,8 @@ import { EXIT, Exit } from '../exit-codes.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import { UsageError } from '../subcommand.ts'
-import { atOf, splitAt, splitWords } from './arguments.ts'
+import { atOf, onlyOf, splitAt, splitWords } from './arguments.ts'
+import type { Only } from './arguments.ts'
 
 /** A change of a view that can be made, planned or proposed, always with the same arguments. */
 export interface Act {
@@ -185,15 +186,6 @@ async function readReleases(
     releases: [...idents],
     ...(target !== undefined && { target: target as NonNullable<NewPlan['target']> }),
   }
-}
-
-interface Only {
-  readonly origin?: string
-  readonly name?: string
-}
-
-function onlyOf({ origin, name }: { [key in keyof Only]: Only[key] | undefined }): Only {
-  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }
 
 /** Returns the revision before the last one that moved `latest` of a package. */

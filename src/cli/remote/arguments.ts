@@ -52,3 +52,13 @@ export function timeOf(text: string, what: string, { now, sign }: { now: number;
   if (Number.isNaN(at)) throw new UsageError(`${what} is not a time: ${JSON.stringify(text)}`)
   return new Date(at).toISOString()
 }
+
+/** A restriction to packages of an origin, a name, or both. */
+export interface Only {
+  readonly origin?: string
+  readonly name?: string
+}
+
+export function onlyOf({ origin, name }: { [key in keyof Only]: Only[key] | undefined }): Only {
+  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
+}

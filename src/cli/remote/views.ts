@@ -1,6 +1,9 @@
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
-import { connect, remoteOptions } from './connect.ts'
+import { UsageError } from '../subcommand.ts'
+import { onlyOf, splitAt } from './arguments.ts'
+import { confirm, shouldAsk } from './confirm.ts'
+import { connect, connectToChange, remoteOptions } from './connect.ts'
 
 export const views: Define = (command, io) =>
   remoteOptions(command)
@@ -22,4 +25,91 @@ export const views: Define = (command, io) =>
           ),
         brief: () => list.map(({ name }) => name),
       })
+    })
+
+export const view: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<view>', 'VIEW, or VIEW@REVISION or VIEW@TIME for the past')
+    .option('--origin <origin>', 'only packages of this origin')
+    .option('--name <name>', 'only packages of this name')
+    .addHelpText(
+      'after',
+      examples([
+        ['view delivered', 'show what is latest in a view'],
+        ['view delivered@2026-01-02T08:00:00Z --origin acme', 'show what was latest at a time'],
+        ['view delivered --quiet', 'print only the idents'],
+      ]),
+    )
+    .action(async (given, { origin, name, ...options }) => {
+      const { depot, out } = connect(io, options)
+      const { view: viewName, at } = splitAt(given)
+      const input = { view: viewName, ...(at !== undefined && { at }), ...onlyOf({ origin, name }) }
+      const detail = await depot.getView({ view: input.view })
+      const first = await depot.listContent(input)
+      // All pages are of the revision of the first one.
+      const pointers =
+        first.next === null
+          ? first.pointers
+          : await Array.fromAsync(depot.each('listContent', { ...input, at: String(first.revision) }))
+      out.show(
+        { ...first, pointers, next: null },
+        {
+          whole: () =>
+            [
+              `${input.view} at revision ${first.revision}${first.at === null ? '' : ` of ${first.at}`}, rule ${detail.rule}, ${pointers.length} packages`,
+              ...(detail.frozen === null ? [] : [out.style('yellow', `frozen now: ${detail.frozen.reason}`)]),
+              out.table(
+                ['LATEST', 'TARGET', 'SINCE REVISION', 'SINCE'],
+                pointers.map(({ ident, target, since_revision, since }) => [
+                  ident,
+                  target,
+                  String(since_revision),
+                  since,
+                ]),
+              ),
+            ].join('\n'),
+          brief: () => pointers.map(({ ident }) => ident),
+        },
+      )
+    })
+
+export const viewCreate: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<name>', 'the name of the new view')
+    .option('--rule <rule>', 'what latest means: promoted (the release promoted last) or highest', 'promoted')
+    .addHelpText(
+      'after',
+      examples([
+        ['view create canary', 'create an empty view'],
+        ['view create nightly --rule highest', 'create a view in which latest is the highest version'],
+      ]),
+    )
+    .action(async (name, { rule, ...options }) => {
+      if (rule !== 'promoted' && rule !== 'highest')
+        throw new UsageError(`the rule is promoted or highest, not ${JSON.stringify(rule)}`)
+      const { depot, out } = connectToChange(io, options)
+      const created = await depot.createView({ body: { name, rule } })
+      out.show(created, {
+        whole: () => `Created the view ${name}: ${depot.url}/v1/depot/views/${encodeURIComponent(name)}`,
+        brief: () => [created.name],
+      })
+    })
+
+export const viewClose: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<name>', 'the view')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText(
+      'after',
+      examples([
+        ['view close delivered.tomorrow', 'close a preview; its history is kept'],
+        ['view close delivered.tomorrow --yes', 'close it without a question'],
+      ]),
+    )
+    .action(async (name, options) => {
+      const { depot, out } = connectToChange(io, options)
+      const detail = await depot.getView({ view: name })
+      if (shouldAsk(io, options)) await confirm(io, `Close ${name}, which has ${detail.packages} packages?`)
+      await depot.deleteView({ view: name })
+      out.show({ closed: name }, { whole: () => `Closed the view ${name}.` })
     })

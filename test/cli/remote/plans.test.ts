@@ -1,27 +1,9 @@
 import { test } from 'tap'
 import { commandsOn } from '../../support/command.ts'
-import { makeOrigin, publishAll } from '../../support/origin.ts'
-import { furnished } from '../../support/start-depot.ts'
-
-const [OLD, NEW] = ['acme/app/1.0.0/20260101000000', 'acme/app/1.1.0/20260101000000'] as const
-const OTHER = 'acme/lib/1.0.0/20260101000000'
-
-/** `union` has had OLD at revision 1, NEW at revision 2, and OTHER besides at revision 3. */
-const start = furnished(async (started) => {
-  await makeOrigin(started)
-  await publishAll(started, OLD, NEW, OTHER)
-  const run = commandsOn(started)
-  for (const ident of [OLD, NEW, OTHER]) await run(['promote', 'union', ident])
-})
-
-type Run = ReturnType<typeof commandsOn>
-
-async function json<Document>(run: Run, ...args: string[]): Promise<Document> {
-  return JSON.parse((await run([...args, '--json'])).stdout) as Document
-}
+import { NEW, OLD, OTHER, json, startMoved } from '../../support/view-scene.ts'
 
 test('a plan takes the arguments of the change, and apply makes it', async (t) => {
-  const { started } = await start(t)
+  const { started } = await startMoved(t)
   const run = commandsOn(started)
   const shown = await run(['plan', 'promote', 'rehearsal', '--from', 'union@1', '--exit-code'])
   t.match(shown, { code: 8, stderr: '' })
@@ -47,7 +29,7 @@ test('a plan takes the arguments of the change, and apply makes it', async (t) =
 })
 
 test('a plan that has become stale is not applied', async (t) => {
-  const { started } = await start(t)
+  const { started } = await startMoved(t)
   const run = commandsOn(started)
   const { plan } = await json<{ plan: string }>(run, 'plan', 'rollback', 'union')
   await run(['demote', NEW, 'union'])
@@ -55,7 +37,7 @@ test('a plan that has become stale is not applied', async (t) => {
 })
 
 test('rollback undoes the last move, of the whole view or of a package', async (t) => {
-  const { started } = await start(t)
+  const { started } = await startMoved(t)
   const run = commandsOn(started)
   const [package_, whole] = [
     await run(['rollback', 'union', '--name', 'app']),
@@ -74,7 +56,7 @@ test('rollback undoes the last move, of the whole view or of a package', async (
 })
 
 test('demote and set-rule change a view', async (t) => {
-  const { started } = await start(t)
+  const { started } = await startMoved(t)
   const run = commandsOn(started)
   t.match(await json(run, 'demote', 'union', NEW, OTHER), {
     revision: 4,
@@ -89,7 +71,7 @@ test('demote and set-rule change a view', async (t) => {
 })
 
 test('a view that needs approval takes proposals', async (t) => {
-  const { started } = await start(t)
+  const { started } = await startMoved(t)
   const run = commandsOn(started)
   const second = commandsOn(started, await started.account('second'))
   await started.depot.writer.submit({

@@ -1,0 +1,36 @@
+import { test } from 'tap'
+import { commandsOn } from '../../support/command.ts'
+import { NEW, OLD, OTHER, json, startMoved } from '../../support/view-scene.ts'
+
+test('history lists revisions, newest first', async (t) => {
+  const { started } = await startMoved(t)
+  const run = commandsOn(started)
+  t.match(await json(run, 'history', 'union'), [{ revision: 3 }, { revision: 2 }, { revision: 1 }])
+  t.match(await run(['history', 'union', '-L', '1', '--quiet']), { code: 0, stdout: '3\n' })
+  started.setClock(Date.parse('2026-01-01T05:00:00Z'))
+  await run(['rollback', 'union', '--reason', 'drill'])
+  const now = Date.parse('2026-01-01T06:00:00Z')
+  t.match(await run(['history', 'union', '--since', '2h', '--quiet'], { now }), { stdout: '4\n' })
+  t.match(await run(['history', 'union', '--since', '1w']), { stdout: /^4 .* rollback +admin .* drill$/m })
+  t.match(await run(['history', 'union', '--since', '2 hours']), { code: 2 })
+  t.match(await run(['history', 'nowhere']), { code: 5 })
+})
+
+test('diff compares views and states of views', async (t) => {
+  const { started } = await startMoved(t)
+  const run = commandsOn(started)
+  t.match(await json(run, 'diff', 'union@1', 'union'), {
+    from: { revision: 1 },
+    to: { revision: 3 },
+    differences: [
+      { change: 'moved', from: OLD, to: NEW },
+      { change: 'added', to: OTHER },
+    ],
+  })
+  t.match(await run(['diff', 'union', 'union@1']), { code: 0, stdout: /^downgraded +acme\/app +1\.1\.0/m })
+  t.match(await run(['diff', 'union', 'rehearsal', '--exit-code', '--quiet']), { code: 8, stderr: '' })
+  t.match(await run(['diff', 'union@2', 'union', '--name', 'app', '--exit-code']), {
+    code: 0,
+    stdout: /do not differ/,
+  })
+})
