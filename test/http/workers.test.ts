@@ -82,10 +82,21 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
   })
 }
 
-test('a revoked token and a hidden release apply in every thread', async (t) => {
+test('a disabled account, a revoked token and a hidden release apply in every thread', async (t) => {
   const token = await shared.account('friend')
   const profile = `${shared.url}/v1/profile`
   t.ok((await everywhere(profile, bearer(token))).every(({ status }) => status === 200))
+  for (const [isDisabled, expected] of [
+    [true, 401],
+    [false, 200],
+  ] as const) {
+    await shared.depot.writer.submit({
+      kind: 'disableAccount',
+      input: { account: 'friend', isDisabled },
+      actor: { client: 'tests', door: 'cli' },
+    })
+    t.ok((await everywhere(profile, bearer(token))).every(({ status }) => status === expected))
+  }
   await shared.depot.writer.submit({
     kind: 'revokeToken',
     input: { tokenId: 2 },

@@ -303,12 +303,31 @@ test('a change that ends after a right was lost is refused and leaves nothing', 
   // Shorter files are not written before their last byte came.
   const files = [{ path: 'bin/large', content: Buffer.alloc(2 * 1024 * 1024, 'x') }]
   const hart = buildHart({ ident: 'acme/slow/1.0.0/20260101120000', files })
+  let enable = async (): Promise<unknown> => undefined
   const losses: Readonly<Record<string, readonly [number, (tokenId: number) => Promise<unknown>]>> = {
     'its token is revoked': [
       401,
       (tokenId) => depot.writer.submit({ kind: 'revokeToken', input: { tokenId }, actor }),
     ],
     'its token expires': [401, async () => started.setClock(START + 3_600_000)],
+    'its token is narrowed': [
+      403,
+      (tokenId) =>
+        depot.writer.submit({
+          kind: 'narrowToken',
+          input: { tokenId, scope: { actions: ['read'] } },
+          actor,
+        }),
+    ],
+    'its account is disabled': [
+      401,
+      async () => {
+        const disable = async (isDisabled: boolean) =>
+          depot.writer.submit({ kind: 'disableAccount', input: { account: 'publisher', isDisabled }, actor })
+        await disable(true)
+        enable = () => disable(false)
+      },
+    ],
     'its role is taken away': [
       403,
       () =>
@@ -350,5 +369,6 @@ test('a change that ends after a right was lost is refused and leaves nothing', 
     await talk.say(hart.bytes.subarray(-100))
     t.match(await talk.toTheEnd(), new RegExp(`^HTTP/1\\.1 ${status} `), how)
     t.strictSame(await traces(depot), { ...before, rows }, how)
+    await enable()
   }
 })

@@ -149,11 +149,11 @@ test('a stream has private entries only for members, and until they lose their r
   for (const talk of [outsider, member]) talk.socket.destroy()
 })
 
-test('a stream ends when its token is revoked or expires', async (t) => {
+test('a stream ends when its token is revoked or expires, or its account is disabled', async (t) => {
   const started = await startWithView(t, { unreadMs: 120 })
   const { writer, now } = started.depot
   await writer.submit({ kind: 'addAccount', input: { name: 'reader' }, actor })
-  for (const how of ['revoked', 'expired'] as const) {
+  for (const how of ['revoked', 'expired', 'disabled'] as const) {
     const input = {
       account: 'reader',
       hash: hashToken(`token-${how}`),
@@ -164,7 +164,13 @@ test('a stream ends when its token is revoked or expires', async (t) => {
     const authorization = `Bearer token-${how}`
     const talk = await listen(started, '?view=prod', { authorization })
     if (how === 'revoked') await writer.submit({ kind: 'revokeToken', input: { tokenId }, actor })
-    else started.setClock(now() + 120_000)
+    else if (how === 'expired') started.setClock(now() + 120_000)
+    else
+      await writer.submit({
+        kind: 'disableAccount',
+        input: { account: 'reader', isDisabled: true },
+        actor,
+      })
     await talk.hear(/\r\n0\r\n\r\n$/)
     talk.socket.destroy()
     t.equal((await ask(`${started.url}/api/v1/events`, { headers: { authorization } })).status, 401)
