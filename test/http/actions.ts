@@ -161,6 +161,7 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /api/v1/origins': 'anyone',
   'POST /api/v1/origins': 'manage origin',
   'PATCH /api/v1/origins/{origin}': 'manage origin',
+  'PUT /api/v1/origins/{origin}/owner': 'manage origin',
   'DELETE /api/v1/origins/{origin}': 'manage origin',
   'GET /api/v1/origins/{origin}/packages': 'anyone',
   'GET /api/v1/origins/{origin}/keys': 'anyone',

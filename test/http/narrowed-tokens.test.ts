@@ -132,6 +132,7 @@ const MORE: Readonly<
   'GET /api/v1/search': { query: 'q=app' },
   'POST /api/v1/origins': { body: { name: 'acme' } },
   'PATCH /api/v1/origins/{origin}': { body: { default_visibility: 'public' } },
+  'PUT /api/v1/origins/{origin}/owner': { body: { account: 'maintainer' } },
   'PUT /api/v1/origins/{origin}/keys/{revision}': { names: { revision: '20270101000000' }, body: 'no key' },
   'GET /api/v1/origins/{origin}/keys/{revision}': { names: { revision: 'latest' } },
   'POST /api/v1/accounts': { body: { account: 'newcomer' } },

@@ -21,6 +21,7 @@ import {
   MemberBody,
   MemberPath,
   NewOrigin,
+  NewOwner,
   Origin,
   OriginChanges,
   OriginMembers,
@@ -123,6 +124,37 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
       await depot.writer.submit({
         kind: 'changeOrigin',
         input: { origin, defaultVisibility: request.body.default_visibility },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.send(wireOrigin(await getOrigin(depot.db, origin)))
+    },
+  )
+
+  api.put(
+    '/origins/:origin/owner',
+    {
+      schema: {
+        operationId: 'transferOrigin',
+        tags,
+        summary: 'Gives an origin to another account',
+        description:
+          'The owner only, who becomes a maintainer. The new owner must be a member of the origin.',
+        errors: ['forbidden', 'not_found', 'transfer_to_owner'],
+
+        params: OriginPath,
+        body: NewOwner,
+        response: answers(Origin),
+      },
+      onRequest: needs('manage'),
+    },
+    async (request, reply) => {
+      const { origin } = request.params
+      const { account } = request.body
+      request.subject = `origin ${origin} to ${account}`
+      signedInAs(request, 'owner', origin, 'manage')
+      await depot.writer.submit({
+        kind: 'transferOrigin',
+        input: { origin, account },
         actor: actorOf(request, 'api'),
       })
       return reply.send(wireOrigin(await getOrigin(depot.db, origin)))

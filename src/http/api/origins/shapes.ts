@@ -33,6 +33,8 @@ export const OriginChanges = named(
   { default_visibility: 'private' },
 )
 
+export const NewOwner = named('NewOwner', z.strictObject({ account: z.string() }), { account: 'jane' })
+
 const KEY_FILE = 'SIG-PUB-1\nacme-20250101000000\n\nI/qkPYCRb51m7QP4EjVTXsKyPpj38P2mK520Kv9IESg='
 const KeyFile = z.string().describe('the key file, as Habitat has it')
 

@@ -52,6 +52,20 @@ test('origins are created, changed, listed and deleted', async (t) => {
   t.strictSame(await names(), ['core -'])
 })
 
+test('the owner gives an origin to a member', async (t) => {
+  await create({ name: 'gift' })
+  const give = (account: string, token: string) =>
+    callApi(started, 'PUT', '/api/v1/origins/gift/owner', { body: { account }, token })
+  t.match(await give('other', maker), { status: 403, differences: '', body: { detail: /not a member/ } })
+  await callApi(started, 'PUT', '/api/v1/origins/gift/members/other', {
+    body: { role: 'member' },
+    token: maker,
+  })
+  t.match(await give('other', other), { status: 403 })
+  t.match(await give('other', maker), { status: 200, differences: '', body: { owner: 'other' } })
+  t.match(await give('other', other), { differences: '', body: { code: 'transfer_to_owner' } })
+})
+
 test('public keys are added once, listed and read', async (t) => {
   await create({ name: 'umbrella' })
   const [first, second] = ['20260101000000', '20270101000000'].map((revision) =>
