@@ -74,7 +74,7 @@ export async function listOrigins(
 ): Promise<Origin[]> {
   const rows = await originRows(db)
     .$if(names !== undefined, (query) => query.where('origins.name', 'in', names ?? []))
-    .$if(after !== undefined, (query) => query.where('origins.name', '>', after ?? ''))
+    .where('origins.name', '>', after ?? '')
     .orderBy('origins.name')
     .limit(limit)
     .execute()

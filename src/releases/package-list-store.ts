@@ -1,6 +1,7 @@
 import type { Audience, Visibility } from '../access/access.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
+import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { countedIn } from './ident-count-store.ts'
 import { describePackages, packagesBelow } from './list-store.ts'
@@ -48,38 +49,18 @@ export async function listPackagesAfter(
 /** Lists the visible releases of a package, highest first, and of one ident by target. */
 export async function listReleasesOf(
   db: Db,
-  { origin, name, version }: { origin: string; name: string; version: string | undefined },
+  of: { origin: string; name: string; version: string | undefined },
   { after, limit }: { after: ReleasePlace | undefined; limit: number },
   audience: Audience,
 ): Promise<ListedRelease[]> {
-  const rows = await packagesBelow(db, [origin, name])
-    .innerJoin('releases', 'releases.package_id', 'packages.id')
-    .select([
-      'releases.id',
-      'releases.ident',
-      'releases.target',
-      'releases.visibility',
-      'releases.checksum',
-      'releases.size_bytes',
-      'releases.created_at',
-      'releases.order_key',
-    ])
-    .where('releases.deleted_at', 'is', null)
-    .where((eb) => visibleTo(eb, audience))
-    .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
-    .$if(after !== undefined, (query) =>
-      query.where((eb) =>
-        eb(
-          eb.refTuple('releases.order_key', 'releases.target'),
-          '<',
-          eb.tuple(after?.[0] ?? '', after?.[1] ?? 'x86_64-linux'),
-        ),
-      ),
-    )
-    .orderBy('releases.order_key', 'desc')
-    .orderBy('releases.target', 'desc')
-    .limit(limit)
-    .execute()
+  // An index has the releases of each target in order.
+  const ofTargets = await Promise.all(
+    TARGETS.map((target) => releasesBelow(db, of, { target, after, limit }, audience)),
+  )
+  const rows = ofTargets
+    .flat()
+    .toSorted((a, b) => (isBefore(a, b) ? -1 : 1))
+    .slice(0, limit)
   const views = await viewsOf(
     db,
     rows.map(({ id }) => id),
@@ -94,6 +75,48 @@ export async function listReleasesOf(
     views: views.get(row.id) ?? [],
     place: [row.order_key, row.target],
   }))
+}
+
+interface Placed {
+  readonly order_key: string
+  readonly target: Target
+}
+
+function isBefore(a: Placed, b: Placed): boolean {
+  return a.order_key === b.order_key ? a.target > b.target : a.order_key > b.order_key
+}
+
+const LAST_CHARACTER = '\u{10FFFF}'
+
+/** Reads the highest visible releases of a package for one target, below a place. */
+async function releasesBelow(
+  db: Db,
+  { origin, name, version }: { origin: string; name: string; version: string | undefined },
+  { target, after, limit }: { target: Target; after: ReleasePlace | undefined; limit: number },
+  audience: Audience,
+) {
+  const [orderKey, afterTarget] = after ?? [LAST_CHARACTER, target]
+  return packagesBelow(db, [origin, name])
+    .crossJoin(usingIndex('releases', 'releases_by_order'))
+    .select([
+      'releases.id',
+      'releases.ident',
+      'releases.target',
+      'releases.visibility',
+      'releases.checksum',
+      'releases.size_bytes',
+      'releases.created_at',
+      'releases.order_key',
+    ])
+    .whereRef('releases.package_id', '=', 'packages.id')
+    .where('releases.target', '=', target)
+    .where('releases.order_key', target < afterTarget ? '<=' : '<', orderKey)
+    .where('releases.deleted_at', 'is', null)
+    .where((eb) => visibleTo(eb, audience))
+    .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
+    .orderBy('releases.order_key', 'desc')
+    .limit(limit)
+    .execute()
 }
 
 /** Lists the open views of releases by name. */
