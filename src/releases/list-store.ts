@@ -11,7 +11,7 @@ import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { IN_ORDER, countedIn, pageOfIdents, visibleIdents } from './ident-count-store.ts'
 import type { Packages, Page, Slice } from './ident-count-store.ts'
-import { hasVisible, visible, visibleTo } from './visible-store.ts'
+import { hasVisible, holdsAt, visible, visibleTo } from './visible-store.ts'
 
 // Queries for Habitat's lists (habitat-today.md 3.1, 3.2 and 6, Lists). Text is sorted bytewise; only versions are sorted as versions.
 
@@ -160,10 +160,11 @@ export async function listVersions(
 }
 
 /**
- * The members of one view, or a mix of two: of `viewId` on the given lines (`origin/name target`), of `otherId` on all others.
+ * The members of one view, now or at a revision, or a mix of two: of `viewId` on the given lines (`origin/name target`), of `otherId` on all others.
  */
 export type MembersOf =
   | number
+  | { readonly viewId: number; readonly revision: number }
   | { readonly viewId: number; readonly otherId: number; readonly lines: readonly string[] }
 
 /** Lists the idents of a view's members below a prefix, by text. */
@@ -180,17 +181,24 @@ export async function listIdentsInView(
     const { items, total } = await pageOfIdents(db, packages, { ...slice, viewId: of }, audience)
     return { items: items.map(parseIdent), total }
   }
+  const revision = typeof of === 'object' && 'revision' in of ? of.revision : undefined
   const matching = db
     .selectFrom('origins')
     .crossJoin('packages')
-    .crossJoin(usingIndex('members', 'members_current'))
+    .crossJoin(revision === undefined ? usingIndex('members', 'members_current') : 'members')
     .crossJoin('releases')
     .where('origins.name', '=', origin)
     .whereRef('packages.origin_id', '=', 'origins.id')
     .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
-    .where((eb) => (typeof of === 'number' ? eb('members.view_id', '=', of) : isOneOf(eb, of)))
+    .where((eb) =>
+      typeof of === 'number'
+        ? eb('members.view_id', '=', of)
+        : 'lines' in of
+          ? isOneOf(eb, of)
+          : eb('members.view_id', '=', of.viewId),
+    )
     .whereRef('members.package_id', '=', 'packages.id')
-    .where('members.to_revision', 'is', null)
+    .where((eb) => holdsAt(eb, revision))
     .whereRef('releases.id', '=', 'members.release_id')
     .where('releases.deleted_at', 'is', null)
     .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
@@ -201,7 +209,7 @@ export async function listIdentsInView(
 
 function isOneOf(
   eb: ExpressionBuilder<Schema, 'origins' | 'packages' | 'members' | 'releases'>,
-  { viewId, otherId, lines }: Exclude<MembersOf, number>,
+  { viewId, otherId, lines }: Extract<MembersOf, { lines: unknown }>,
 ) {
   const line = sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')} || ' ' || ${eb.ref('releases.target')}`
   return eb.and([

@@ -12,7 +12,7 @@ import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Release } from './release.ts'
-import { NOT_PUBLIC, visible, visibleTo } from './visible-store.ts'
+import { NOT_PUBLIC, holdsAt, visible, visibleTo } from './visible-store.ts'
 
 /** Finds a visible release. Without a target, the one for `x86_64-linux` or else the first target by name. */
 export async function findRelease(
@@ -133,11 +133,15 @@ export async function listTargetsOf(
   return found
 }
 
-/** Finds the answer of `latest` for an audience, for a package or one version of it in a view (decision 0001). */
+/**
+ * Finds the answer of `latest` for an audience, for a package or one version of it in a view (decision 0001), now or at a
+ * revision. `rule` is the rule of the view at that time.
+ */
 export async function findLatest(
   db: Db,
   asked: {
     view: { id: number; rule: ViewRule }
+    revision?: number
     origin: string
     name: string
     version: string | undefined
@@ -145,15 +149,18 @@ export async function findLatest(
   },
   audience: Audience,
 ): Promise<Release | undefined> {
-  const { view, version } = asked
+  const { view, version, revision } = asked
   const members = db
-    .selectFrom(usingIndex('members', 'members_current'))
-    .innerJoin('releases', 'releases.id', 'members.release_id')
-    .innerJoin('packages', 'packages.id', 'members.package_id')
-    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .selectFrom('origins')
+    .crossJoin('packages')
+    .crossJoin(revision === undefined ? usingIndex('members', 'members_current') : 'members')
+    .crossJoin('releases')
     .selectAll('releases')
+    .whereRef('packages.origin_id', '=', 'origins.id')
+    .whereRef('members.package_id', '=', 'packages.id')
+    .whereRef('releases.id', '=', 'members.release_id')
     .where('members.view_id', '=', view.id)
-    .where('members.to_revision', 'is', null)
+    .where((eb) => holdsAt(eb, revision))
     .where('origins.name', '=', asked.origin)
     .where('packages.name', '=', asked.name)
     .where('releases.target', '=', asked.target)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/engine-sql.ts'
+import { unindexed, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Slot } from '../database/prepared.ts'
 import type { Schema } from '../database/schema.ts'
@@ -31,6 +31,18 @@ export function visibleTo(
     .whereRef('origins.created_at', '<=', 'releases.created_at')
     .where('origins.name', 'in', origins)
   return eb.or([isPublic, eb.exists(ofMembers)])
+}
+
+/** Returns an SQL condition on `members`: the membership holds now, or did at a revision. With an index, SQLite would scan all earlier memberships of the view. */
+export function holdsAt(
+  eb: ExpressionBuilder<Schema, 'members'>,
+  revision: number | undefined,
+): Expression<SqlBool> {
+  if (revision === undefined) return eb('members.to_revision', 'is', null)
+  return eb.and([
+    eb(unindexed(eb.ref('members.from_revision')), '<=', revision),
+    eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]),
+  ])
 }
 
 /** Reports whether a package has a visible release, of the given version if there is one. */

@@ -2,11 +2,10 @@ import type { Audience } from '../access/access.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
-import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
+import { holdsAt, invisibleTo, visibleTo } from '../releases/visible-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 import { formatPackageName } from '../package/ident.ts'
-import { holdsAt } from './member-store.ts'
 import {
   findHighestVisible,
   findVisibleLatest,

@@ -1,11 +1,10 @@
 import { sql } from 'kysely'
-import type { ExpressionBuilder } from 'kysely'
-import { inserter, unindexed, usingIndex } from '../database/engine-sql.ts'
+import { inserter, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
-import type { Schema } from '../database/schema.ts'
 import { inBatches } from '../database/batches.ts'
 import { formatIdent, parseIdent } from '../package/ident.ts'
+import { holdsAt } from '../releases/visible-store.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { PastRelease } from './restore.ts'
@@ -196,14 +195,6 @@ export function placeInLine(rule: ViewRule) {
   return sql<number>`row_number() OVER (PARTITION BY members.package_id, releases.target ORDER BY ${order})`.as(
     'place',
   )
-}
-
-/** Reports whether a membership holds at a revision. With an index, SQLite would scan all earlier memberships of the view. */
-export function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
-  return eb.and([
-    eb(unindexed(eb.ref('members.from_revision')), '<=', revision),
-    eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]),
-  ])
 }
 
 interface ViewReleaseRow {

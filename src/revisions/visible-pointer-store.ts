@@ -4,11 +4,10 @@ import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import type { Target } from '../package/target.ts'
-import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
+import { holdsAt, invisibleTo, visibleTo } from '../releases/visible-store.ts'
 import { listVisibleSpans } from './visible-span-store.ts'
 import type { Line } from './visible-span-store.ts'
 import type { View } from '../views/view.ts'
-import { holdsAt } from './member-store.ts'
 import { findRevisionTime } from './revision-store.ts'
 
 // The answers of `latest` for an audience that may not see every release of a line.

@@ -32,6 +32,7 @@ export async function habitatRoutes(
   app.setErrorHandler(replyHabitat)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
   await streamBodies(app)
+  app.decorateRequest('past', undefined)
 
   statusReads(app)
   dependentReads(app, context)

@@ -19,6 +19,17 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     const offset = offsetOf(request)
     const prefix = parts.filter((part) => part !== undefined)
     const audience = audienceOf(request.caller)
+    if (request.past !== undefined) {
+      // Packages of ungoverned origins that the view lacks are not listed.
+      const { view, revision } = request.past
+      const members = { viewId: view.id, revision }
+      return sendPage(
+        reply,
+        await listIdentsInView(depot.db, members, prefix, pageAt(offset), audience),
+        offset,
+        wireIdent,
+      )
+    }
     const views = viewsOfChannel(answers, request.params)
     const [first, fallback] = [
       await findView(depot.db, views.first),
@@ -48,10 +59,11 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     const target = parseTarget(request)
     if (target === undefined)
       throw new DepotError('invalid_request', 'a list of the newest releases of a channel needs a target')
-    const { first, fallback } = viewsOfChannel(answers, request.params)
+    const source = request.past ?? answers
+    const { first, fallback } = viewsOfChannel(source, request.params)
     const audience = audienceOf(request.caller)
     const latestIn = async (view: string | undefined) =>
-      view === undefined ? new Map<string, string>() : answers.listLatest({ view, origin, target }, audience)
+      view === undefined ? new Map<string, string>() : source.listLatest({ view, origin, target }, audience)
     const latest = new Map([...(await latestIn(fallback)), ...(await latestIn(first))])
     const data = [...latest]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))

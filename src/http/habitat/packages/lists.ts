@@ -88,12 +88,13 @@ async function replyViewList(
 ): Promise<FastifyReply> {
   const [, first = '1'] = /^\s*(\d{1,15})\s*$/.exec(request.headers.range ?? '') ?? []
   const offset = Math.max(0, Number(first) - 1)
-  const view = await findView(depot.db, name)
+  const { past } = request
+  const view = past === undefined ? await findView(depot.db, name) : past.view
   const page =
     view &&
     (await listIdentsInView(
       depot.db,
-      view.id,
+      past === undefined ? view.id : { viewId: view.id, revision: past.revision },
       prefixOf(request),
       { offset, limit: PAGE_SIZE },
       audienceOf(request.caller),

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { audienceAs, audienceOf } from '../../../access/access.ts'
+import { DepotError } from '../../../errors.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import { parseSearch } from '../../../search/package-search.ts'
 import { searchIdents, searchPackages } from '../../../search/search-store.ts'
@@ -21,6 +22,11 @@ export function searchReads(app: FastifyInstance, { depot }: RouteContext, place
   app.get(`${place}/pkgs/search/:words`, async (request: HabitatRequest, reply) => {
     const { caller } = request
     const { view: name, words } = request.params
+    if (request.past !== undefined)
+      throw new DepotError(
+        'not_found',
+        `${request.past.name} is a past state, which cannot be searched: search ${request.past.view.name}`,
+      )
     const offset = offsetOf(request)
     const isDistinct = flagOf(request, 'distinct')
     const search = parseSearch(words)

@@ -14,6 +14,9 @@ import type { PackageReply } from './package-reply.ts'
 
 const YEAR = 'public, max-age=31536000'
 
+/** The present answers, or those of a past state. */
+export type PollAnswers = Pick<Answers, 'governs' | 'latest' | 'hasLatest' | 'exact'>
+
 /** The path of a poll. Without a release it asks for `latest`. */
 export interface PollPath {
   /** The view below whose URL the poll was sent. */
@@ -33,7 +36,7 @@ export interface Poll extends PollPath {
 
 /** Answers a poll. Answers in memory are returned without a promise. */
 export function answerPoll(
-  answers: Answers,
+  answers: PollAnswers,
   poll: Poll,
   audience: Audience,
 ): PackageReply | Promise<PackageReply> {
@@ -44,7 +47,7 @@ export function answerPoll(
 
 /** Answers a poll for `latest` (habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2). */
 function answerLatest(
-  answers: Answers,
+  answers: PollAnswers,
   poll: Poll,
   audience: Audience,
 ): PackageReply | Promise<PackageReply> {
@@ -57,7 +60,7 @@ function answerLatest(
 
 /** Answers `latest` outside of views with that of `unstable`, in brief form. */
 function answerLatestIn(
-  answers: Answers,
+  answers: PollAnswers,
   poll: Poll,
   view: string | undefined,
   audience: Audience,
@@ -85,7 +88,11 @@ function answerLatestIn(
  * view it need not be, because dependencies are not promoted (decision 0002). Elsewhere Builder ignores the
  * target: if the release does not exist for it, any other target is shown (habitat-today.md 3.1).
  */
-function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
+function answerExact(
+  answers: PollAnswers,
+  poll: Poll,
+  audience: Audience,
+): PackageReply | Promise<PackageReply> {
   const { view, channel, origin, name, version = '', release = '' } = poll
   const shape = view === undefined && channel === undefined ? 'brief' : 'whole'
   const question = { shape, ident: formatIdent({ origin, name, version, release }) } as const
@@ -115,7 +122,7 @@ export interface ChannelViews {
  * come from the requested channel (decision 0002).
  */
 export function viewsOfChannel(
-  answers: Answers,
+  answers: Pick<Answers, 'governs'>,
   { view, channel, origin }: { view: string | undefined; channel: string; origin: string },
 ): ChannelViews {
   if (view === undefined) return { first: channel, fallback: undefined }

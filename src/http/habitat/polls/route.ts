@@ -6,6 +6,7 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { answerPoll } from './answer-poll.ts'
 import type { Poll } from './answer-poll.ts'
 import { replyPackage } from './package-reply.ts'
+import type { PackageReply } from './package-reply.ts'
 
 /**
  * Route for polls that do not take the fast path. Answers in memory are sent without a promise, which would
@@ -16,11 +17,32 @@ export function pollRoute(
   kind: { isLatest: boolean; isChannel: boolean },
 ): (request: HabitatRequest, reply: FastifyReply) => undefined | Promise<FastifyReply> {
   return (request, reply) => {
+    const { past } = request
+    if (past !== undefined)
+      return replyFromPast(
+        request,
+        reply,
+        answerPoll(past, pollOf(request, kind), audienceOf(request.caller)),
+      )
     const answer = answerPoll(answers, pollOf(request, kind), audienceOf(request.caller))
     if (answer instanceof Promise) return answer.then((known) => replyPackage(request, reply, known))
     replyPackage(request, reply, answer)
     return undefined
   }
+}
+
+/** How long shared caches may keep a public answer of a past state. It changes only when a release is hidden or deleted. */
+const PAST = 'public, max-age=86400'
+
+async function replyFromPast(
+  request: HabitatRequest,
+  reply: FastifyReply,
+  answer: PackageReply | Promise<PackageReply>,
+): Promise<FastifyReply> {
+  const known = await answer
+  const isPublic = known.found?.isPublic === true && request.caller === undefined
+  reply.header('vary', 'authorization')
+  return replyPackage(request, reply, isPublic ? { ...known, cacheControl: PAST } : known)
 }
 
 /** Parses a poll. Throws `target_malformed`. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { DepotError } from '../../../errors.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { channelLists } from '../channels/lists.ts'
@@ -9,13 +9,14 @@ import { packageLists } from '../packages/lists.ts'
 import { packageReads } from '../packages/routes.ts'
 import { searchReads } from '../packages/search.ts'
 import type { AbsentViews } from './absent-views.ts'
+import { findPastView } from '../conventions/past-views.ts'
 
 const WRITING = ['POST', 'PUT', 'PATCH', 'DELETE']
 
 /**
  * The read routes of both generations below the URL of a view, so that a client needs no other URL. `latest`,
  * lists and searches show the view; downloads, keys and exact shows cover the whole depot, because
- * dependencies are not promoted. Writes other than the promotion of 2016 (routes.ts) are refused with the URL
+ * dependencies are not promoted. `{view}@{revision}` is the view as it was (past-views.ts). Writes other than the promotion of 2016 (routes.ts) are refused with the URL
  * to use instead.
  */
 export async function belowViews(
@@ -23,11 +24,20 @@ export async function belowViews(
   { context, mount, absentViews }: { context: RouteContext; mount: string; absentViews: AbsentViews },
 ): Promise<void> {
   const view = `${mount}/views/:view`
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { view: name = '' } = (request as HabitatRequest).params
+  const refuseAbsent = (request: FastifyRequest, name: string) => {
     const refusal = absentViews.refusalOf(name, request.ip)
     request.isLoggedElsewhere = refusal !== undefined
-    done(refusal)
+    return refusal
+  }
+  const openPast = async (request: FastifyRequest, name: string) => {
+    request.past = await findPastView(context, name)
+    const refusal = request.past === undefined ? refuseAbsent(request, name) : undefined
+    if (refusal !== undefined) throw refusal
+  }
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { view: name = '' } = (request as HabitatRequest).params
+    if (!context.answers.isOpen(name) && name.includes('@')) return openPast(request, name)
+    return done(refuseAbsent(request, name))
   })
   for (const place of [view, `${view}/depot`]) {
     packageReads(app, context, place)

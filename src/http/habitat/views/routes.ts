@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { audienceOfChanges } from '../../../access/access.ts'
+import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { listViews } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -10,6 +11,7 @@ import { identOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendUncached } from '../conventions/replies.ts'
 import type { AbsentViews } from './absent-views.ts'
+import { findPastView } from '../conventions/past-views.ts'
 
 /** Route that lists views (habitat-2016.md 1.2 row 1). */
 export function viewReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
@@ -38,6 +40,9 @@ export function viewWrites(
     async (request: HabitatRequest, reply) => {
       const { origin, view = '' } = request.params
       signedIn(request, 'promote')
+      const past = context.answers.isOpen(view) ? undefined : await findPastView(context, view)
+      if (past !== undefined)
+        throw new DepotError('read_only', `${view} is a past state: promote into ${past.view.name}`)
       const absent = absentViews.refusalOf(view, request.ip)
       if (absent !== undefined) throw absent
       const caller = mayPromote(request, origin, view)
