@@ -303,7 +303,8 @@ test('a change that ends after a right was lost is refused and leaves nothing', 
   // Shorter files are not written before their last byte came.
   const files = [{ path: 'bin/large', content: Buffer.alloc(2 * 1024 * 1024, 'x') }]
   const hart = buildHart({ ident: 'acme/slow/1.0.0/20260101120000', files })
-  let enable = async (): Promise<unknown> => undefined
+  const setDisabled = (isDisabled: boolean) =>
+    depot.writer.submit({ kind: 'disableAccount', input: { account: 'publisher', isDisabled }, actor })
   const losses: Readonly<Record<string, readonly [number, (tokenId: number) => Promise<unknown>]>> = {
     'its token is revoked': [
       401,
@@ -319,15 +320,7 @@ test('a change that ends after a right was lost is refused and leaves nothing', 
           actor,
         }),
     ],
-    'its account is disabled': [
-      401,
-      async () => {
-        const disable = async (isDisabled: boolean) =>
-          depot.writer.submit({ kind: 'disableAccount', input: { account: 'publisher', isDisabled }, actor })
-        await disable(true)
-        enable = () => disable(false)
-      },
-    ],
+    'its account is disabled': [401, () => setDisabled(true)],
     'its role is taken away': [
       403,
       () =>
@@ -369,6 +362,6 @@ test('a change that ends after a right was lost is refused and leaves nothing', 
     await talk.say(hart.bytes.subarray(-100))
     t.match(await talk.toTheEnd(), new RegExp(`^HTTP/1\\.1 ${status} `), how)
     t.strictSame(await traces(depot), { ...before, rows }, how)
-    await enable()
+    await setDisabled(false)
   }
 })
