@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream'
+import { EventEmitter } from 'node:events'
+import { PassThrough, Readable } from 'node:stream'
 import { main } from '../../src/cli/main.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { ADMIN_TOKEN } from './start-depot.ts'
@@ -13,6 +14,8 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string
+  /** What a person types at a terminal, which commands then ask at. */
+  readonly typed?: string
   /** The width of the terminal that stdout and stderr are; none by default. */
   readonly columns?: number
   readonly signal?: AbortSignal
@@ -31,20 +34,23 @@ export async function runCommand(
     signal,
     now = Date.parse('2026-01-02T00:00:00Z'),
     onOutput,
+    typed,
   }: CommandOptions = {},
 ): Promise<CommandResult> {
   const written = { stdout: '', stderr: '' }
   const out = (name: 'stdout' | 'stderr') => ({
-    ...(columns !== undefined && { isTTY: true, columns }),
+    ...((columns !== undefined || typed !== undefined) && { isTTY: true, columns: columns ?? 80 }),
     write: (text: string) => {
       written[name] += text
       if (name === 'stdout') onOutput?.(text)
     },
   })
+  const keyboard = Object.assign(new PassThrough(), { isTTY: true as const, setRawMode: () => undefined })
+  if (typed !== undefined) keyboard.write(typed)
   const io: Io = {
-    stdin: Readable.from([stdin]),
+    stdin: typed === undefined ? Readable.from([stdin]) : keyboard,
     stdout: out('stdout'),
-    stderr: out('stderr'),
+    stderr: Object.assign(new EventEmitter(), out('stderr')), // prompts listen for a new size of the terminal
     env,
     now: () => now,
     pause: async () => undefined,

@@ -1,3 +1,4 @@
+import { RequestRefused } from '../../client/errors.ts'
 import type { Plan } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define, Example } from '../command.ts'
@@ -8,6 +9,7 @@ import type { Act } from './acts.ts'
 import { actOptions, changesAnything, decisionOf, givenTo } from './change-view.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
+import type { Output } from './output.ts'
 import { planText, promotionText } from './say-change.ts'
 
 // A command that is planned or proposed keeps its arguments: `promote …` becomes `plan promote …`.
@@ -28,6 +30,21 @@ export const plan: Define = (command, io) => {
         if (options.exitCode === true && changesAnything(made)) throw new Exit(EXIT.differs)
       })
   }
+  remoteOptions(command.command('show'))
+    .description('show a plan or a proposal')
+    .argument('<plan>', 'the ID of the plan or proposal')
+    .addHelpText(
+      'after',
+      examples([
+        ['plan show 0198c2', 'show what a plan or a proposal would change'],
+        ['plan show 0198c2 --json', 'show it as the API does'],
+      ]),
+    )
+    .action(async (id, options) => {
+      const { depot, out } = connect(io, options)
+      const found = await depot.getPlan({ plan: id })
+      out.show(found, { whole: () => wholePlan(out, found), brief: () => [found.plan] })
+    })
   return command.usage('ACT …').addHelpText(
     'after',
     examples([
@@ -48,11 +65,7 @@ export const propose: Define = (command, io) => {
         const { depot, out } = connectToChange(io, options)
         const { view, body } = await act.read(words, options, { io, depot })
         const made = await depot.propose({ view, body: { ...body, ...reasonOf(options), act: act.name } })
-        out.show(made, {
-          whole: () =>
-            `${planText(out, made)}\nProposal ${made.plan} can be approved until ${made.expires_at}: hart-depot approve ${made.plan}`,
-          brief: () => [made.plan],
-        })
+        out.show(made, { whole: () => wholePlan(out, made), brief: () => [made.plan] })
       })
   }
   return command.usage('ACT …').addHelpText(
@@ -108,7 +121,12 @@ function decide(command: Parameters<Define>[0], io: Io, { does, help }: Decision
         await confirm(io, `Change ${shown.view}?`)
       }
       const input = { plan: id, body: decisionOf(options) }
-      const promotion = await (does === 'apply' ? depot.applyPlan(input) : depot.approveProposal(input))
+      const decision = does === 'apply' ? depot.applyPlan(input) : depot.approveProposal(input)
+      const promotion = await decision.catch((error: unknown) => {
+        const next = newPlanOf(error)
+        if (next !== undefined) io.stderr.write(`${wholePlan(out, next)}\n`)
+        throw error
+      })
       out.show(promotion, {
         whole: () => promotionText(out, promotion),
         brief: () => [promotion.revision_id],
@@ -175,8 +193,18 @@ export const proposals: Define = (command, io) =>
       })
     })
 
-function wholePlan(out: Parameters<typeof planText>[0], made: Plan): string {
+/** The plan that the depot made in place of a stale one. */
+function newPlanOf(error: unknown): Plan | undefined {
+  if (!(error instanceof RequestRefused) || error.code !== 'stale_plan') return undefined
+  return error.problem['plan'] as Plan | undefined
+}
+
+function wholePlan(out: Output, made: Plan): string {
+  if (made.state !== 'open')
+    return `${planText(out, made)}\n${made.kind} ${made.plan} for ${made.view} is ${made.state}.`
   if (!changesAnything(made)) return `${made.view} would not change; it is at revision ${made.revision}.`
+  if (made.kind === 'proposal')
+    return `${planText(out, made)}\nProposal ${made.plan} can be approved until ${made.expires_at}: hart-depot approve ${made.plan}`
   const next = `Plan ${made.plan} for ${made.view} at revision ${made.revision} can be applied until ${made.expires_at}: hart-depot apply ${made.plan}`
   return `${planText(out, made)}\n${next}`
 }

@@ -55,3 +55,9 @@ test('bisect stops where its command breaks, and refuses wrong arguments', async
   t.match(await run(['bisect', 'union', '--good', '3', '--bad', '2', '--', 'true']), { code: 2 })
   t.match(await run(['bisect', 'union', '--good', '1', '--', 'true']), { code: 2, stderr: /--bad/ })
 })
+
+test('without a command, bisect asks at the terminal', async (t) => {
+  const { run } = await startWithTen(t)
+  const answered = await run(['bisect', 'union', '--good', '1', '--bad', '3'], { typed: '\r' })
+  t.match(answered, { code: 0, stdout: /^Revision 3/, stderr: /Is revision 2 good\?/ })
+})

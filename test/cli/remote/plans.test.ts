@@ -33,7 +33,12 @@ test('a plan that has become stale is not applied', async (t) => {
   const run = commandsOn(started)
   const { plan } = await json<{ plan: string }>(run, 'plan', 'rollback', 'union')
   await run(['demote', NEW, 'union'])
-  t.match(await run(['apply', plan]), { code: 4, stdout: '', stderr: /Nothing was changed/ })
+  const refused = await run(['apply', plan])
+  t.match(refused, { code: 4, stdout: '', stderr: /Nothing was changed/ })
+  const [, next = ''] = /hart-depot apply (\S+)$/m.exec(refused.stderr) ?? []
+  t.match(await run(['plan', 'show', next]), { code: 0, stdout: refused.stderr.split('\n')[0] })
+  t.match(await run(['apply', next]), { code: 0 })
+  t.match(await run(['plan', 'show', next]), { stdout: /is applied\.$/m })
 })
 
 test('rollback undoes the last move, of the whole view or of a package', async (t) => {
@@ -89,4 +94,22 @@ test('a view that needs approval takes proposals', async (t) => {
   t.match(await run(['reject', plan, '--reason', 'not today']), { code: 0, stdout: /demote in union/ })
   t.match(await run(['proposals']), { code: 0, stdout: 'There are no proposals.\n' })
   t.match(await json(run, 'proposals', '--all'), [{ state: 'rejected' }, { state: 'applied' }])
+})
+
+const at = { env: { NO_COLOR: '1' } }
+
+test('at a terminal, a change is shown and made only after a yes', async (t) => {
+  const { started } = await startMoved(t)
+  const run = commandsOn(started)
+  const declined = await run(['rollback', 'union', '--name', 'app'], { ...at, typed: 'n' })
+  t.match(declined, { code: 130, stdout: '', stderr: /nothing was changed/ })
+  t.match(declined.stderr, /^downgraded +acme\/app\/1\.0\.0.*latest moves down.*Change union\?/ms)
+  t.match(await run(['history', 'union', '--quiet']), { stdout: '3\n2\n1\n' })
+  t.match(await run(['rollback', 'union', '--name', 'app'], { ...at, typed: 'y' }), {
+    code: 0,
+    stdout: /^union is at revision 4\.$/m,
+  })
+  const { plan } = await json<{ plan: string }>(run, 'plan', 'revert', 'union', '4')
+  t.match(await run(['apply', plan], { ...at, typed: 'n' }), { code: 130, stderr: /Change union\?/ })
+  t.match(await run(['apply', plan], { ...at, typed: 'y' }), { code: 0 })
 })
