@@ -277,5 +277,5 @@ async function outcomeOf(depot: Depot, applied: Applied, audience: Audience): Pr
 }
 
 function newToken(): string {
-  return randomBytes(16).toString('base64url')
+  return randomBytes(16).toString('hex') // in base64url, one in 64 would look like an option of a command
 }
