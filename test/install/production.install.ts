@@ -65,6 +65,7 @@ async function tryClient(folder: string, url: string): Promise<void> {
     depot.close()`,
   )
   const options = [
+    '--ignoreConfig',
     '--strict',
     '--module',
     'nodenext',
