@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto'
+import { openAsBlob } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { partsOf } from './call.ts'
 import type { Call, CallOptions, DataAnswer } from './call.ts'
 import { parseDepotUrl } from './depot-url.ts'
+import type { DownloadOptions } from './download.ts'
 import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
 import { ITEMS, Operations } from './operations.ts'
-import type { Events, ListEventsInput, Lists } from './operations.ts'
+import type {
+  DownloadReleaseInput,
+  Events,
+  ListEventsInput,
+  Lists,
+  Release,
+  Upload,
+  UploadReleaseInput,
+} from './operations.ts'
 import { Transport } from './transport.ts'
 
 export interface ClientOptions {
@@ -38,6 +48,8 @@ export interface FollowOptions extends Omit<ListEventsInput, 'after' | 'wait'> {
 }
 
 const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'PUT', 'DELETE']
+/** An upload of bytes that are published already changes nothing. */
+const REPEATABLE_POSTS: readonly string[] = ['/api/v1/releases']
 const WAIT_SECONDS = 30
 const MAX_TROUBLE_PAUSE_MS = 30_000
 
@@ -92,6 +104,79 @@ export class DepotClient extends Operations {
   }
 
   /**
+   * Uploads a package from a file, which is read at the rate of the connection. Repeating it is safe: a release that is published with the
+   * same bytes stays as it is.
+   */
+  async uploadFile(
+    file: string,
+    input: Omit<UploadReleaseInput, 'body'> = {},
+    options: CallOptions = {},
+  ): Promise<Upload> {
+    return this.uploadRelease({ ...input, body: await openAsBlob(file) }, options)
+  }
+
+  /**
+   * Downloads a package to a file, and verifies its checksum and signature. The file appears when it is complete; until then its bytes are
+   * in `FILE.part`, from which broken connections and later calls continue. Throws {@link DownloadDamaged} and errors of the disk.
+   */
+  async downloadFile(
+    input: DownloadReleaseInput,
+    file: string,
+    options: DownloadOptions & Pick<CallOptions, 'signal'> = {},
+  ): Promise<Release> {
+    const signal = options.signal && { signal: options.signal }
+    const [{ downloadPackage }, release] = await Promise.all([
+      import('./download.ts'), // loads WebAssembly, which other calls do not need
+      this.getRelease(input, signal),
+    ])
+    const { ident, target, checksum, size_bytes: sizeBytes } = release
+    await downloadPackage(
+      {
+        open: async (from) =>
+          this.downloadRelease(
+            { ...input, target },
+            {
+              ...signal,
+              ...(from > 0 && { headers: { range: `bytes=${from}-`, 'if-range': `"${checksum}"` } }),
+            },
+          ),
+        findKey: async ({ origin, revision }) => this.findOriginKey(origin, revision),
+        pause: async (ms) => this.#pause(ms, options.signal),
+      },
+      { ident, checksum, sizeBytes },
+      file,
+      options,
+    )
+    return release
+  }
+
+  /** Returns the public key file of an origin, or `undefined` if the depot does not have it. */
+  async findOriginKey(origin: string, revision: string): Promise<string | undefined> {
+    try {
+      const path = '/v1/depot/origins/{origin}/keys/{revision}'
+      const input = { origin, revision }
+      return await (await this.call<DataAnswer>({ method: 'GET', path, input, isData: true })).text()
+    } catch (error) {
+      if (error instanceof RequestRefused && error.status === 404) return undefined
+      throw error
+    }
+  }
+
+  /** Adds a public key to an origin. `body` is the key file. Throws {@link RequestRefused} with 409 if the depot has a key of this name. */
+  async addOriginKey(origin: string, revision: string, body: string): Promise<void> {
+    const path = '/v1/depot/origins/{origin}/keys/{revision}'
+    const input = { origin, revision, body }
+    const answer = await this.call<DataAnswer>({
+      method: 'POST',
+      path,
+      input,
+      contentType: 'text/plain',
+      isData: true,
+    })
+    await answer.text()
+  }
+
+  /**
    * Yields ledger entries as they are committed, without end, and without gap or repetition across broken connections and restarts of
    * the depot. Throws only what waiting cannot cure: a token that is no longer valid, or `other_history` after a restore.
    */
@@ -131,7 +216,8 @@ export class DepotClient extends Operations {
         ...(key !== undefined && { 'idempotency-key': key }),
         ...options.headers,
       },
-      isRepeatable: REPEATABLE.includes(call.method) || call.takesKey === true,
+      isRepeatable:
+        REPEATABLE.includes(call.method) || call.takesKey === true || REPEATABLE_POSTS.includes(call.path),
       signal: options.signal,
       onProgress: options.onProgress,
       extraIdleMs: waitMs(call),

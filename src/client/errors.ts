@@ -49,10 +49,10 @@ export class NotADepot extends Error {
   }
 }
 
-/** A downloaded package has another checksum or size than the depot announced. */
+/** A downloaded package has another checksum, size or signature than it should have. */
 export class DownloadDamaged extends Error {
-  constructor(message: string) {
-    super(message)
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
     this.name = 'DownloadDamaged'
   }
 }

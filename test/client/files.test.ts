@@ -1,0 +1,113 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { DepotClient } from '../../src/client/client.ts'
+import { parseIdent } from '../../src/package/ident.ts'
+import { buildHart, makeKeys } from '../support/build-hart.ts'
+import { formatPublicKey } from '../../src/hart/origin-key.ts'
+import { makeOrigin, publishAll } from '../support/origin.ts'
+import { startProxy } from '../support/proxy.ts'
+import type { Fate } from '../support/proxy.ts'
+import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
+
+const IDENT = 'acme/app/1.0.0/20260101000000'
+const RELEASE = parseIdent(IDENT)
+
+async function start(
+  t: Parameters<typeof startDepot>[0],
+  fateOf: (asked: string, nth: number) => Fate = () => 'pass',
+) {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-files-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  const proxy = await startProxy(t, started.url, fateOf)
+  const depot = new DepotClient({ url: proxy.url, token: ADMIN_TOKEN, pause: async () => undefined })
+  t.teardown(async () => depot.close())
+  return { started, depot, proxy, folder, file: join(folder, 'app.hart') }
+}
+
+test('a download continues after broken connections, and its file is the package', async (t) => {
+  const { started, depot, folder, file } = await start(t, (asked, nth) =>
+    asked.includes('/download') && nth <= 3 ? 'cut-within' : 'pass',
+  )
+  const [hart] = await publishAll(started, IDENT)
+  const sizes: number[] = []
+  const release = await depot.downloadFile(RELEASE, file, { onProgress: (size) => sizes.push(size) })
+  t.match(release, { ident: IDENT, checksum: hart?.checksum })
+  t.strictSame(await readFile(file), hart?.bytes)
+  t.strictSame(await readdir(folder), ['app.hart'])
+  t.strictSame(sizes.slice(0, 3), [10, 20, 30])
+})
+
+test('a download continues the part of an earlier one, and begins again if the part is of another file', async (t) => {
+  const { started, depot, folder, file, proxy } = await start(t)
+  const [hart] = await publishAll(started, IDENT)
+  if (hart === undefined) throw new Error('nothing is published')
+  for (const [part, requests] of [
+    [hart.bytes.subarray(0, 100), 1],
+    [hart.bytes, 0],
+    [Buffer.concat([hart.bytes, Buffer.from('more')]), 1],
+    [Buffer.from('something else'), 2],
+  ] as const) {
+    proxy.asked.length = 0
+    await writeFile(`${file}.part`, part)
+    await depot.downloadFile(RELEASE, file)
+    t.strictSame(await readFile(file), hart.bytes)
+    t.equal(proxy.asked.filter((asked) => asked.includes('/download')).length, requests)
+    t.strictSame(await readdir(folder), ['app.hart'])
+  }
+})
+
+test('a download that breaks off again and again keeps its part', async (t) => {
+  const { started, depot, folder, file } = await start(t, (asked, nth) =>
+    asked.includes('/download') && nth > 1 ? 'cut' : asked.includes('/download') ? 'cut-within' : 'pass',
+  )
+  await publishAll(started, IDENT)
+  await t.rejects(depot.downloadFile(RELEASE, file), { name: 'Unreachable', reason: 'cut' })
+  t.strictSame(await readdir(folder), ['app.hart.part'])
+})
+
+test('a damaged download and one of another signer leave nothing', async (t) => {
+  const { started, depot, folder, file } = await start(t, (asked) =>
+    asked.includes('/download') ? { status: 200, body: 'x'.repeat(20) } : 'pass',
+  )
+  await publishAll(started, IDENT)
+  await t.rejects(depot.downloadFile(RELEASE, file), { name: /Unreachable|DownloadDamaged/ })
+  const direct = new DepotClient({ url: started.url, token: ADMIN_TOKEN })
+  t.teardown(async () => direct.close())
+  await rm(`${file}.part`, { force: true })
+  const key = formatPublicKey({ ...makeKeys('acme').publicKey, raw: makeKeys('other').publicKey.raw })
+  await t.rejects(direct.downloadFile(RELEASE, file, { key }), {
+    name: 'DownloadDamaged',
+    message: /signature was not made by/,
+  })
+  t.strictSame(await readdir(folder), [])
+})
+
+test('an upload is repeated after a broken connection, and once published changes nothing', async (t) => {
+  const { depot, file } = await start(t, (asked, nth) =>
+    asked === 'POST /api/v1/releases' && nth === 1 ? 'cut' : 'pass',
+  )
+  const hart = buildHart({ ident: IDENT })
+  await writeFile(file, hart.bytes)
+  const sizes: number[] = []
+  const first = await depot.uploadFile(file, {}, { onProgress: (size) => sizes.push(size) })
+  t.match(first, { ident: IDENT, checksum: hart.checksum, promotion: null })
+  t.equal(sizes.at(-1), hart.bytes.length)
+  t.match(await depot.uploadFile(file, { view: 'union' }), { promotion: { revision: 1, changed: true } })
+  t.match(await depot.uploadFile(file, { view: 'union' }), { promotion: { revision: 1, changed: false } })
+})
+
+test('the key of an origin is added once, and a missing one is undefined', async (t) => {
+  const { depot } = await start(t)
+  const { publicKey } = makeKeys('acme')
+  t.equal(await depot.findOriginKey('acme', publicKey.revision), formatPublicKey(publicKey))
+  t.equal(await depot.findOriginKey('acme', '20200101000000'), undefined)
+  t.equal(await depot.findOriginKey('nowhere', '20200101000000'), undefined)
+  const other = { ...makeKeys('other').publicKey, origin: 'acme', revision: '20200101000000' }
+  await depot.addOriginKey('acme', other.revision, formatPublicKey(other))
+  t.equal(await depot.findOriginKey('acme', other.revision), formatPublicKey(other))
+  await t.rejects(depot.addOriginKey('acme', other.revision, formatPublicKey(other)), { status: 409 })
+})
