@@ -11,6 +11,7 @@ import { ITEMS, Operations } from './operations.ts'
 import type {
   DownloadReleaseInput,
   Events,
+  GetOriginKeyInput,
   ListEventsInput,
   Lists,
   Release,
@@ -140,7 +141,7 @@ export class DepotClient extends Operations {
               ...(from > 0 && { headers: { range: `bytes=${from}-`, 'if-range': `"${checksum}"` } }),
             },
           ),
-        findKey: async ({ origin, revision }) => this.findOriginKey(origin, revision),
+        findKey: async (signer) => this.#findKey(signer, signal),
         pause: async (ms) => this.#pause(ms, options.signal),
       },
       { ident, checksum, sizeBytes },
@@ -148,32 +149,6 @@ export class DepotClient extends Operations {
       options,
     )
     return release
-  }
-
-  /** Returns the public key file of an origin, or `undefined` if the depot does not have it. */
-  async findOriginKey(origin: string, revision: string): Promise<string | undefined> {
-    try {
-      const path = '/v1/depot/origins/{origin}/keys/{revision}'
-      const input = { origin, revision }
-      return await (await this.call<DataAnswer>({ method: 'GET', path, input, isData: true })).text()
-    } catch (error) {
-      if (error instanceof RequestRefused && error.status === 404) return undefined
-      throw error
-    }
-  }
-
-  /** Adds a public key to an origin. `body` is the key file. Throws {@link RequestRefused} with 409 if the depot has a key of this name. */
-  async addOriginKey(origin: string, revision: string, body: string): Promise<void> {
-    const path = '/v1/depot/origins/{origin}/keys/{revision}'
-    const input = { origin, revision, body }
-    const answer = await this.call<DataAnswer>({
-      method: 'POST',
-      path,
-      input,
-      contentType: 'text/plain',
-      isData: true,
-    })
-    await answer.text()
   }
 
   /**
@@ -200,6 +175,18 @@ export class DepotClient extends Operations {
         troubles += 1
         await this.#pause(pauseMs * (0.5 + Math.random() / 2), signal)
       }
+    }
+  }
+
+  async #findKey(
+    { origin, revision }: GetOriginKeyInput,
+    options: CallOptions | undefined,
+  ): Promise<string | undefined> {
+    try {
+      return (await this.getOriginKey({ origin, revision }, options)).file
+    } catch (error) {
+      if (error instanceof RequestRefused && error.status === 404) return undefined
+      throw error
     }
   }
 

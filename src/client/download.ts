@@ -146,7 +146,9 @@ async function verify(
 
 async function digestOf(file: string): Promise<HartDigests> {
   const digest = new HartDigest()
-  for await (const chunk of createReadStream(file, { highWaterMark: READ_CHUNK_BYTES }) as AsyncIterable<Buffer>)
+  for await (const chunk of createReadStream(file, {
+    highWaterMark: READ_CHUNK_BYTES,
+  }) as AsyncIterable<Buffer>)
     digest.update(chunk)
   return digest.finish()
 }

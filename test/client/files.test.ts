@@ -74,7 +74,7 @@ test('a damaged download and one of another signer leave nothing', async (t) => 
     asked.includes('/download') ? { status: 200, body: 'x'.repeat(20) } : 'pass',
   )
   await publishAll(started, IDENT)
-  await t.rejects(depot.downloadFile(RELEASE, file), { name: /Unreachable|DownloadDamaged/ })
+  await t.rejects(depot.downloadFile(RELEASE, file), { name: 'Unreachable', reason: 'cut' })
   const direct = new DepotClient({ url: started.url, token: ADMIN_TOKEN })
   t.teardown(async () => direct.close())
   await rm(`${file}.part`, { force: true })
@@ -98,16 +98,4 @@ test('an upload is repeated after a broken connection, and once published change
   t.equal(sizes.at(-1), hart.bytes.length)
   t.match(await depot.uploadFile(file, { view: 'union' }), { promotion: { revision: 1, changed: true } })
   t.match(await depot.uploadFile(file, { view: 'union' }), { promotion: { revision: 1, changed: false } })
-})
-
-test('the key of an origin is added once, and a missing one is undefined', async (t) => {
-  const { depot } = await start(t)
-  const { publicKey } = makeKeys('acme')
-  t.equal(await depot.findOriginKey('acme', publicKey.revision), formatPublicKey(publicKey))
-  t.equal(await depot.findOriginKey('acme', '20200101000000'), undefined)
-  t.equal(await depot.findOriginKey('nowhere', '20200101000000'), undefined)
-  const other = { ...makeKeys('other').publicKey, origin: 'acme', revision: '20200101000000' }
-  await depot.addOriginKey('acme', other.revision, formatPublicKey(other))
-  t.equal(await depot.findOriginKey('acme', other.revision), formatPublicKey(other))
-  await t.rejects(depot.addOriginKey('acme', other.revision, formatPublicKey(other)), { status: 409 })
 })
