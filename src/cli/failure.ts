@@ -1,5 +1,5 @@
 import { describeDatabaseError } from '../database/engine.ts'
-import { NotADepot, RequestRefused, Unreachable } from '../client/errors.ts'
+import { DownloadDamaged, NotADepot, RequestRefused, Unreachable } from '../client/errors.ts'
 import { DepotError } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
 import { describeDenial } from './data-folder.ts'
@@ -31,7 +31,12 @@ export function exitCodeOf(error: unknown): ExitCode {
 /** Explains a failure to a person. An empty text means that the command has said everything, or that a signal ended it. */
 export function explain(error: unknown): string {
   if (error === 'SIGINT' || error === 'SIGTERM') return ''
-  if (error instanceof Exit || error instanceof Unreachable || error instanceof NotADepot)
+  if (
+    error instanceof Exit ||
+    error instanceof Unreachable ||
+    error instanceof NotADepot ||
+    error instanceof DownloadDamaged
+  )
     return error.message
   if (error instanceof RequestRefused) return `${error.message}${adviceFor(error)}`
   return describeFailure(error)
@@ -41,6 +46,8 @@ function adviceFor({ code }: RequestRefused): string {
   switch (code) {
     case 'unauthenticated':
       return '. Log in with hart-depot login URL --with-token'
+    case 'signer_unknown':
+      return '. Give the public key of the signer with --key FILE'
     case 'stale_plan':
     case 'stale_revision':
       return '. Nothing was changed: look again, and repeat the command'

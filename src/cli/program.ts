@@ -40,6 +40,33 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./remote/login.ts')).whoami,
     },
   ],
+  Releases: [
+    {
+      name: 'upload',
+      summary: 'upload packages, with what they need if wanted',
+      load: async () => (await import('./remote/upload.ts')).upload,
+    },
+    {
+      name: 'download',
+      summary: 'download a package, and verify its checksum and signature',
+      load: async () => (await import('./remote/download.ts')).download,
+    },
+    {
+      name: 'show',
+      summary: 'show a release',
+      load: async () => (await import('./remote/releases.ts')).show,
+    },
+    {
+      name: 'search',
+      summary: 'search packages by their names',
+      load: async () => (await import('./remote/releases.ts')).search,
+    },
+    {
+      name: 'where',
+      summary: 'list the views that contain a release',
+      load: async () => (await import('./remote/releases.ts')).where,
+    },
+  ],
   'Change views': [
     {
       name: 'promote',

@@ -70,7 +70,7 @@ export async function downloadPackage(
 
 /** Appends to the part until it is complete, and flushes it to the disk. */
 async function receive(
-  { open: openAt, pause }: DownloadSource,
+  source: DownloadSource,
   { sizeBytes }: ExpectedPackage,
   part: string,
   { onProgress }: DownloadOptions,
@@ -80,7 +80,7 @@ async function receive(
     let size = (await handle.stat()).size
     let furthest = size
     for (let breaks = 0; size !== sizeBytes;) {
-      const answer = await openAt(size > sizeBytes ? 0 : size)
+      const answer = await source.open(size > sizeBytes ? 0 : size)
       const from = startOf(answer)
       if (from !== size) await handle.truncate(from)
       size = from
@@ -104,7 +104,7 @@ async function receive(
           'cut',
           `the download broke off ${breaks} times at byte ${size} of ${sizeBytes}: ${part} is kept, and the same command continues it`,
         )
-      await pause(PAUSE_MS * breaks)
+      await source.pause(PAUSE_MS * breaks)
     }
     await handle.sync()
   } finally {

@@ -1,0 +1,141 @@
+import type { GetReleaseInput } from '../../client/operations.ts'
+import { parseIdent } from '../../package/ident.ts'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { UsageError } from '../subcommand.ts'
+import { connect, remoteOptions } from './connect.ts'
+
+const IDENT = 'a full ident, origin/name/version/release'
+const TARGET = 'the target, for example x86_64-linux; the default is the usual or the only one'
+
+export const show: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<ident>', IDENT)
+    .option('--target <target>', TARGET)
+    .addHelpText(
+      'after',
+      examples([
+        [
+          'show acme/app/1.2.0/20260101120000',
+          'show a release: who published it, its checksum and dependencies',
+        ],
+        ['show acme/app/1.2.0/20260101120000 --json', 'print everything that the depot knows of it'],
+      ]),
+    )
+    .action(async (ident, options) => {
+      const { depot, out } = connect(io, options)
+      const release = await depot.getRelease(releaseOf(ident, options.target))
+      const { views, deps, ...more } = release
+      const rows = [
+        ['target', more.target],
+        ['published', `${more.published_at} by ${more.publisher}`],
+        [
+          'signed by',
+          `${more.signer}${more.signature === 'verified' ? '' : ', which this depot does not know'}`,
+        ],
+        ['checksum', more.checksum],
+        ['size', `${more.size_bytes} bytes`],
+        ['visibility', more.visibility],
+        ['dependencies', deps.length === 0 ? 'none' : deps.join(' ')],
+        ['views', views.length === 0 ? 'none' : views.map(({ view }) => view).join(' ')],
+      ]
+      out.show(release, {
+        whole: () => out.table(['RELEASE', release.ident], rows),
+        brief: () => [release.ident],
+      })
+    })
+
+export const search: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<words...>', 'words of the origin and the name; the last may be the beginning of a word')
+    .option('--view <view>', 'only packages that this view contains')
+    .addHelpText(
+      'after',
+      examples([
+        ['search redis', 'find packages by their names'],
+        ['search acme web --view delivered --quiet', 'print the names of packages that a view contains'],
+      ]),
+    )
+    .action(async (words, options) => {
+      const { depot, out } = connect(io, options)
+      const { view = depot.view } = options
+      const found = await Array.fromAsync(
+        depot.each('searchPackages', { q: words.join(' '), ...(view !== undefined && { view }) }),
+      )
+      if (found.length === 0) out.note('No package has these words.')
+      out.show(found, {
+        whole: () =>
+          found.length === 0
+            ? ''
+            : out.table(
+                ['PACKAGE', 'TARGETS'],
+                found.map(({ package: name, targets }) => [name, targets.join(' ')]),
+              ),
+        brief: () => found.map(({ package: name }) => name),
+      })
+    })
+
+export const where: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<ident>', IDENT)
+    .option('--target <target>', TARGET)
+    .option('--past', 'also views that contained the release earlier')
+    .addHelpText(
+      'after',
+      examples([
+        [
+          'where acme/app/1.2.0/20260101120000',
+          'list the views that contain a release, since when and by whom',
+        ],
+        ['where acme/app/1.2.0/20260101120000 --past', 'list past memberships, too'],
+      ]),
+    )
+    .action(async (ident, options) => {
+      const { depot, out } = connect(io, options)
+      const all = await Array.fromAsync(depot.each('listViewsOfRelease', releaseOf(ident, options.target)))
+      const wanted = options.past === true ? all : all.filter(({ until }) => until === null)
+      const places = await Promise.all(
+        wanted.map(async (place) => {
+          const { actor, reason } = await depot.getRevision({
+            view: place.view,
+            revision: String(place.from_revision),
+          })
+          return { ...place, actor, reason }
+        }),
+      )
+      if (places.length === 0) out.note(`No view contains ${ident}.`)
+      out.show(places, {
+        whole: () =>
+          places.length === 0
+            ? ''
+            : out.table(
+                ['VIEW', 'REVISION', 'SINCE', 'UNTIL', 'BY', 'REASON'],
+                places.map(({ view, from_revision, since, until, actor, reason }) => [
+                  view,
+                  String(from_revision),
+                  since,
+                  until ?? '',
+                  actor ?? '',
+                  reason ?? '',
+                ]),
+              ),
+        brief: () => places.map(({ view }) => view),
+      })
+    })
+
+/** Parses an ident and a target. Throws a UsageError. */
+export function releaseOf(ident: string, target: string | undefined): GetReleaseInput {
+  try {
+    const { origin, name, version, release } = parseIdent(ident)
+    return {
+      origin,
+      name,
+      version,
+      release,
+      // The depot says which targets there are.
+      ...(target !== undefined && { target: target as NonNullable<GetReleaseInput['target']> }),
+    }
+  } catch (error) {
+    throw error instanceof Error ? new UsageError(error.message) : error
+  }
+}
