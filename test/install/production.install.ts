@@ -46,8 +46,19 @@ test('a packed depot runs its build in a folder that has only the package', asyn
     'it has no sources',
   )
   await run('npm', ['install', '--prefer-offline', join(folder, filename)], { cwd: folder })
-  await tryDepot(t, folder, [join(folder, 'node_modules/.bin/hart-depot')], (url) => tryClient(folder, url))
+  await tryDepot(t, folder, [join(folder, 'node_modules/.bin/hart-depot')], async (url) => {
+    await tryReference(t, url)
+    await tryClient(folder, url)
+  })
 })
+
+/** Reads the page of the reference and its files. */
+async function tryReference(t: Test, url: string): Promise<void> {
+  const page = await (await fetch(`${url}/docs/api`)).text()
+  const files = [...page.matchAll(/(?:src|href)="(\/docs\/api\/[^"]+)"/g)]
+  t.equal(files.length, 3, 'the page has its files')
+  for (const [, file = ''] of files) t.equal((await fetch(`${url}${file}`)).status, 200, file)
+}
 
 /** Checks and runs a program that uses the client of the installed package, in strict TypeScript and under the Node of this machine. */
 async function tryClient(folder: string, url: string): Promise<void> {
