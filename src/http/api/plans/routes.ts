@@ -271,7 +271,7 @@ async function outcomeOf(depot: Depot, applied: Applied, audience: Audience): Pr
     )
   throw new DepotError(
     'stale_plan',
-    `the plan is stale: ${stale.view} is at revision ${stale.effect.revision}; the new plan shows what the change would do now`,
+    `the plan is stale: ${stale.view} is at revision ${stale.effect.revision}; the new plan ${stale.token} shows what the change would do now`,
     { more: { plan: wirePlan(stale, depot.now()) } },
   )
 }

@@ -166,6 +166,16 @@ test('of two plans on one revision one wins, and the other is answered with a ne
   t.match(await callApi(started, 'GET', `/api/v1/plans/${tokenOf(two)}`), { body: { state: 'stale' } })
 })
 
+test('a stale plan as text names the plan that replaces it', async (t) => {
+  const view = await viewWith({}, [app1])
+  const planned = await plan(view, { releases: [app2] })
+  await move(started, 'promote', view, [app3])
+  const { status, text } = await decide(planned, 'apply', ci, undefined, { accept: 'text/plain' })
+  t.equal(status, 412)
+  const [, next = ''] = /^412 stale_plan: .* the new plan (\S+) shows /.exec(text) ?? []
+  t.match(await callApi(started, 'GET', `/api/v1/plans/${next}`), { status: 200, body: { state: 'open' } })
+})
+
 test('a set from a view is the one at the revision of the plan', async (t) => {
   const [from, to] = [await viewWith({}, [app1]), await viewWith({})]
   const planned = await plan(to, { from: { view: from } })
