@@ -11,6 +11,7 @@ import { originsOf, parseChange, parseOptions, subjectOf } from './parse-change.
 import {
   DemotionBody,
   ERRORS_OF_CHANGES,
+  EXAMPLE_UNDO,
   PromotionAnswer,
   PromotionBody,
   PromotionHeaders,
@@ -71,6 +72,7 @@ export function promotionRoutes(app: FastifyInstance, context: RouteContext): vo
       querystring: FormatQuery,
       body,
       headers: PromotionHeaders,
+      ...(act !== 'promote' && { examples: { answer: EXAMPLE_UNDO } }),
       response: textToo(PromotionAnswer),
     }
     api.post(

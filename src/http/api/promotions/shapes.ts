@@ -189,30 +189,44 @@ export const Step = z.object({
   dependency: z.boolean().describe('whether it was added as a dependency'),
 })
 
+/** A note for every downgrade (decision 0001). */
+export const DOWNGRADE =
+  'latest moves down: current Supervisors follow that only with --update-condition track-channel, and those of 2016 never do'
+
 export const Notes = z.array(z.string()).describe('remarks, one sentence each')
 
-export const PromotionAnswer = named(
-  'Promotion',
-  z.object({
-    view: ViewName,
-    revision: Revision.describe('the new revision, or the current one if nothing changed'),
-    revision_id: RevisionId,
-    changed: z.boolean(),
-    rule: z.enum(VIEW_RULES).nullable().describe('the new rule, if changed'),
-    releases: z.array(Step),
-    pointers: z.array(PointerMove),
-    overridden: z.array(z.string()).describe('the overridden rules'),
-    notes: Notes,
-  }),
-  {
-    view: 'acceptance',
-    revision: 12,
-    revision_id: REVISION_ID,
-    changed: true,
-    rule: null,
-    releases: [{ ident: IDENT, target: TARGET, change: 'moved', from: EARLIER_IDENT, dependency: false }],
-    pointers: [{ package: 'acme/app', target: TARGET, from: EARLIER_IDENT, to: IDENT }],
-    overridden: [],
-    notes: [],
-  },
-)
+const promotionShape = z.object({
+  view: ViewName,
+  revision: Revision.describe('the new revision, or the current one if nothing changed'),
+  revision_id: RevisionId,
+  changed: z.boolean(),
+  rule: z.enum(VIEW_RULES).nullable().describe('the new rule, if changed'),
+  releases: z.array(Step),
+  pointers: z.array(PointerMove),
+  overridden: z.array(z.string()).describe('the overridden rules'),
+  notes: Notes,
+})
+
+const EXAMPLE: z.input<typeof promotionShape> = {
+  view: 'acceptance',
+  revision: 12,
+  revision_id: REVISION_ID,
+  changed: true,
+  rule: null,
+  releases: [{ ident: IDENT, target: TARGET, change: 'moved', from: EARLIER_IDENT, dependency: false }],
+  pointers: [{ package: 'acme/app', target: TARGET, from: EARLIER_IDENT, to: IDENT }],
+  overridden: [],
+  notes: [],
+}
+
+export const PromotionAnswer = named('Promotion', promotionShape, EXAMPLE)
+
+/** The answer in examples to a demotion, a rollback or a revert of the promotion of the other examples. */
+export const EXAMPLE_UNDO: z.input<typeof promotionShape> = {
+  ...EXAMPLE,
+  revision: 13,
+  revision_id: '13-5db9f1494d5f250b',
+  releases: [{ ident: IDENT, target: TARGET, change: 'removed', from: null, dependency: false }],
+  pointers: [{ package: 'acme/app', target: TARGET, from: IDENT, to: EARLIER_IDENT }],
+  notes: [DOWNGRADE],
+}

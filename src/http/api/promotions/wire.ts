@@ -4,11 +4,8 @@ import { formatPosition } from '../../../ledger/position.ts'
 import { parseIdent } from '../../../package/ident.ts'
 import { compareReleases } from '../../../package/version.ts'
 import type { DescribedStep } from '../../../views/plan.ts'
+import { DOWNGRADE } from './shapes.ts'
 import type * as shapes from './shapes.ts'
-
-/** A note for every downgrade (decision 0001). */
-const DOWNGRADE =
-  'latest moves down: current Supervisors follow that only with --update-condition track-channel, and those of 2016 never do'
 
 export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.PromotionAnswer> {
   return {
