@@ -46,6 +46,7 @@ export function isHelpShown(error: unknown): boolean {
 /** The message for wrong arguments, or `undefined` for any other error. */
 export function wrongArguments(error: unknown): string | undefined {
   if (!(error instanceof CommanderError) || error.exitCode === 0) return undefined
+  if (error.code === 'commander.help') return 'one of the commands above is missing'
   return error.message
     .replace(/^error: /, '')
     .replace('\n(Did you mean', '; did you mean')

@@ -15,6 +15,18 @@ test('every command has help with two examples', async (t) => {
   }
 })
 
+test('every change has help with two examples also where it is planned or proposed', async (t) => {
+  for (const verb of ['plan', 'propose'])
+    for (const act of ['promote', 'demote', 'rollback', 'revert', 'set-rule']) {
+      const { code, stdout } = await runCommand([verb, act, '--help'])
+      t.equal(code, 0)
+      t.ok(stdout.split(`\n  hart-depot ${verb} ${act}`).length > 2, `${verb} ${act} has two examples`)
+      t.strictSame(await runCommand(['help', verb, act]), { code, stdout, stderr: '' })
+    }
+  t.match(await runCommand(['plan']), { code: 2, stdout: '', stderr: /one of the commands above is missing/ })
+  t.match(await runCommand(['plan', 'rolback', 'union']), { code: 2, stderr: /did you mean rollback\?/ })
+})
+
 test('unknown commands and options get a hint', async (t) => {
   t.match(await runCommand(['promte']), { code: 2, stderr: /did you mean promote\?/ })
   t.match(await runCommand(['whoami', '--jsn']), { code: 2, stderr: /did you mean --json\?/ })

@@ -45,13 +45,16 @@ export const plan: Define = (command, io) => {
       const found = await depot.getPlan({ plan: id })
       out.show(found, { whole: () => wholePlan(out, found), brief: () => [found.plan] })
     })
-  return command.usage('ACT …').addHelpText(
-    'after',
-    examples([
-      ['plan promote delivered --from rehearsal', 'show what a promotion would change and what blocks it'],
-      ['plan rollback delivered --exit-code', 'exit with 8 if a rollback would change anything'],
-    ]),
-  )
+  return command
+    .helpCommand(false)
+    .usage('ACT …')
+    .addHelpText(
+      'after',
+      examples([
+        ['plan promote delivered --from rehearsal', 'show what a promotion would change and what blocks it'],
+        ['plan rollback delivered --exit-code', 'exit with 8 if a rollback would change anything'],
+      ]),
+    )
 }
 
 export const propose: Define = (command, io) => {
@@ -68,13 +71,16 @@ export const propose: Define = (command, io) => {
         out.show(made, { whole: () => wholePlan(out, made), brief: () => [made.plan] })
       })
   }
-  return command.usage('ACT …').addHelpText(
-    'after',
-    examples([
-      ['propose promote delivered --from rehearsal', 'let a second person approve a promotion'],
-      ['propose rollback delivered --reason "it crashes"', 'let a second person approve a rollback'],
-    ]),
-  )
+  return command
+    .helpCommand(false)
+    .usage('ACT …')
+    .addHelpText(
+      'after',
+      examples([
+        ['propose promote delivered --from rehearsal', 'let a second person approve a promotion'],
+        ['propose rollback delivered --reason "it crashes"', 'let a second person approve a rollback'],
+      ]),
+    )
 }
 
 export const apply: Define = (command, io) =>

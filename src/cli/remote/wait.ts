@@ -7,6 +7,7 @@ import { EXIT, Exit } from '../exit-codes.ts'
 import { UsageError } from '../subcommand.ts'
 import { periodMs, splitWords } from './arguments.ts'
 import { connect, remoteOptions } from './connect.ts'
+import type { Connected } from './connect.ts'
 
 type Target = NonNullable<GetLatestInput['target']>
 
@@ -31,10 +32,11 @@ export const wait: Define = (command, io) =>
       if (ident === undefined || idents.length > 1)
         throw new UsageError('name one ident, for example acme/app/1.2.0')
       const timeoutMs = periodMs(timeout, '--timeout')
-      const { depot, out } = connect(io, options)
+      const connected = connect(io, options)
+      const { depot, out } = connected
       const sought = { view, ident, ...(target !== undefined && { target: target as Target }) }
       const timer = timeoutMs === 0 ? undefined : AbortSignal.timeout(timeoutMs)
-      const found = await search(depot, sought, timer && AbortSignal.any([io.signal, timer])).catch(
+      const found = await search(connected, sought, timer && AbortSignal.any([io.signal, timer])).catch(
         (error: unknown) => {
           if (timer?.aborted === true && !io.signal.aborted && !(error instanceof RequestRefused))
             return undefined
@@ -58,7 +60,7 @@ interface Sought {
 }
 
 /** Resolves when the ident is latest in the view. Without a signal, resolves at once, with `undefined` if it is not. */
-async function search(depot: DepotClient, sought: Sought, signal: AbortSignal | undefined) {
+async function search({ depot, out }: Connected, sought: Sought, signal: AbortSignal | undefined) {
   const { view, ident } = sought
   const options = signal === undefined ? {} : { signal }
   // Changes after this position are not missed while the view is read.
@@ -70,7 +72,14 @@ async function search(depot: DepotClient, sought: Sought, signal: AbortSignal | 
   }
   const now = await look()
   if (now !== undefined || signal === undefined) return now
-  for await (const _ of depot.follow({ view, kind: 'promotion', after: position, signal })) {
+  const changes = depot.follow({
+    view,
+    kind: 'promotion',
+    after: position,
+    signal,
+    onTrouble: ({ message }) => out.note(`${message}; waiting`),
+  })
+  for await (const _ of changes) {
     const later = await look()
     if (later !== undefined) return later
   }

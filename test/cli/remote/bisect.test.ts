@@ -61,3 +61,14 @@ test('without a command, bisect asks at the terminal', async (t) => {
   const answered = await run(['bisect', 'union', '--good', '1', '--bad', '3'], { typed: '\r' })
   t.match(answered, { code: 0, stdout: /^Revision 3/, stderr: /Is revision 2 good\?/ })
 })
+
+test('the command of bisect reads the view as it was at the revision', async (t) => {
+  const { run } = await startWithTen(t)
+  const latest = `fetch(process.env.HAB_BLDR_URL + '/pkgs/acme/app/latest').then((answer) => answer.json())
+    .then(({ ident }) => process.exit(ident.version === '1.1.0' ? 0 : 1))`
+  t.match(await run(['bisect', 'union', '--good', '2', '--bad', '4', '-q', '--', ...judge(latest)]), {
+    code: 0,
+    stdout: '4\n',
+    stderr: '',
+  })
+})
