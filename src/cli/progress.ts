@@ -1,3 +1,4 @@
+import { printable } from '../text/columns.ts'
 import type { Reporter } from '../remote/attempt.ts'
 
 /** The number of items for each line, unless the output is a terminal. */
@@ -46,7 +47,7 @@ export class Progress implements Reporter {
   #printLine(text: string): void {
     this.end()
     // Texts of another depot must not control the terminal.
-    this.#out.write(`${text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')}\n`)
+    this.#out.write(`${printable(text)}\n`)
     if (this.#out.isTTY === true) this.#show()
   }
 

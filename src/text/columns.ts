@@ -2,17 +2,14 @@ const GAP = '  '
 const MIN_CUT_WIDTH = 8
 
 /**
- * Formats rows as aligned columns under a heading. Empty cells become `-`. Control and bidirectional characters become `?`,
- * so that text from clients cannot manipulate a terminal. Rows longer than `width` are made to fit by cutting the widest columns.
+ * Formats rows as aligned columns under a heading. Empty cells become `-`, and cells are made {@link printable}. Rows longer than `width` are made to fit by cutting the widest columns.
  */
 export function formatColumns(
   heading: readonly string[],
   rows: readonly (readonly string[])[],
   width = Number.POSITIVE_INFINITY,
 ): string {
-  const cells = [heading, ...rows].map((row) =>
-    row.map((cell) => (cell === '' ? '-' : cell.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?'))),
-  )
+  const cells = [heading, ...rows].map((row) => row.map((cell) => (cell === '' ? '-' : printable(cell))))
   const widths = heading.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
   narrow(widths, width - GAP.length * (heading.length - 1))
   return cells
@@ -23,6 +20,11 @@ export function formatColumns(
         .trimEnd(),
     )
     .join('\n')
+}
+
+/** Replaces control and bidirectional characters by `?`, so that text from clients cannot manipulate a terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
 }
 
 function narrow(widths: number[], most: number): void {

@@ -9,6 +9,7 @@ import type { Act } from './acts.ts'
 import { actOptions, changesAnything, decisionOf, givenTo } from './change-view.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
+import { printable } from '../../text/columns.ts'
 import type { Output } from './output.ts'
 import { planText, promotionText } from './say-change.ts'
 
@@ -179,22 +180,7 @@ export const proposals: Define = (command, io) =>
       for (const view of views)
         list.push(...(await Array.fromAsync(depot.each('listProposals', { view, state }))))
       out.show(list, {
-        whole: () =>
-          list.length === 0
-            ? 'There are no proposals.'
-            : out.table(
-                ['PROPOSAL', 'VIEW', 'ACT', 'RELEASES', 'STATE', 'BY', 'REASON', 'UNTIL'],
-                list.map(({ plan: id, view, act, releases, state: now, account, reason, expires_at }) => [
-                  id,
-                  view,
-                  act,
-                  String(releases.length),
-                  now,
-                  account ?? '',
-                  reason ?? '',
-                  expires_at,
-                ]),
-              ),
+        whole: () => (list.length === 0 ? 'There are no proposals.' : list.map(proposalLine).join('\n')),
         brief: () => list.map(({ plan: id }) => id),
       })
     })
@@ -203,6 +189,14 @@ export const proposals: Define = (command, io) =>
 function newPlanOf(error: unknown): Plan | undefined {
   if (!(error instanceof RequestRefused) || error.code !== 'stale_plan') return undefined
   return error.problem['plan'] as Plan | undefined
+}
+
+/** One line, not a row: a table would cut the ID on a narrow terminal. */
+function proposalLine({ plan: id, state, act, view, releases, account, reason, expires_at }: Plan): string {
+  const count = releases.length === 1 ? '1 release' : `${releases.length} releases`
+  return printable(
+    `${id}  ${state}: ${act} in ${view}, ${count}, by ${account ?? 'nobody'}, until ${expires_at}${reason === null ? '' : `: ${reason}`}`,
+  )
 }
 
 function wholePlan(out: Output, made: Plan): string {

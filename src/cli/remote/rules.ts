@@ -2,6 +2,7 @@ import { stringify } from 'yaml'
 import type { Gates, NewGates } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
+import { printable } from '../../text/columns.ts'
 import { UsageError } from '../subcommand.ts'
 import { onlyOf, timeOf } from './arguments.ts'
 import type { Only } from './arguments.ts'
@@ -65,7 +66,7 @@ export const thaw: Define = (command, io) =>
       const { freezes } = answer
       out.show(answer, {
         whole: () =>
-          `Ended the freeze of ${namesOf(named, only)}.${freezes.length === 0 ? '' : ` Still in force: ${freezes.map(({ reason }) => reason).join('; ')}.`}`,
+          `Ended the freeze of ${namesOf(named, only)}.${freezes.length === 0 ? '' : ` Still in force: ${freezes.map(({ reason }) => printable(reason)).join('; ')}.`}`,
       })
     })
 
@@ -112,8 +113,7 @@ function gatesText({ view, frozen: _frozen, freezes, requires, ...others }: Gate
   return [
     set.length === 0 ? `# ${view} has no gates` : stringify(Object.fromEntries(set)).trimEnd(),
     ...freezes.map(
-      ({ reason, until }) =>
-        `# frozen until ${until ?? 'somebody thaws it'}: ${reason.replaceAll(/\s+/g, ' ')}`,
+      ({ reason, until }) => `# frozen until ${until ?? 'somebody thaws it'}: ${printable(reason)}`,
     ),
   ].join('\n')
 }

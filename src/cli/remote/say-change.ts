@@ -1,6 +1,7 @@
 import type { Plan, Promotion } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { compareReleases } from '../../package/version.ts'
+import { printable } from '../../text/columns.ts'
 import type { Output } from './output.ts'
 
 type Change = Pick<Plan, 'releases' | 'pointers' | 'notes'>
@@ -9,7 +10,9 @@ type Change = Pick<Plan, 'releases' | 'pointers' | 'notes'>
 export function planText(out: Output, plan: Plan): string {
   return [
     changeTable(out, plan),
-    ...plan.blocked.map(({ rule, detail }) => `${out.style('red', 'blocked')} by ${rule}: ${detail}`),
+    ...plan.blocked.map(
+      ({ rule, detail }) => `${out.style('red', 'blocked')} by ${rule}: ${printable(detail)}`,
+    ),
     ...plan.missing.map(({ chain, target }) => `missing in the depot: ${chain.join(' → ')} (${target})`),
     ...plan.notes,
   ].join('\n')

@@ -1,5 +1,6 @@
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
+import { printable } from '../../text/columns.ts'
 import { UsageError } from '../subcommand.ts'
 import { onlyOf, splitAt } from './arguments.ts'
 import { confirm, shouldAsk } from './confirm.ts'
@@ -57,7 +58,9 @@ export const view: Define = (command, io) =>
           whole: () =>
             [
               `${input.view} at revision ${first.revision}${first.at === null ? '' : ` of ${first.at}`}, rule ${detail.rule}, ${pointers.length} packages`,
-              ...(detail.frozen === null ? [] : [out.style('yellow', `frozen now: ${detail.frozen.reason}`)]),
+              ...(detail.frozen === null
+                ? []
+                : [out.style('yellow', `frozen now: ${printable(detail.frozen.reason)}`)]),
               out.table(
                 ['LATEST', 'TARGET', 'SINCE REVISION', 'SINCE'],
                 pointers.map(({ ident, target, since_revision, since }) => [

@@ -34,3 +34,27 @@ test('diff compares views and states of views', async (t) => {
     stdout: /do not differ/,
   })
 })
+
+test('tables fit a terminal of 60 columns', async (t) => {
+  const { started } = await startMoved(t)
+  const run = commandsOn(started)
+  await run(['rollback', 'union', '--reason', 'a long reason that does not fit into a narrow terminal'])
+  for (const args of [
+    ['views'],
+    ['view', 'union'],
+    ['history', 'union'],
+    ['diff', 'union@1', 'union@3'],
+    ['events'],
+    ['plan', 'rollback', 'union', '--to', '1'],
+  ]) {
+    const { code, stdout } = await run(args, { columns: 60, env: { NO_COLOR: '1' } })
+    const rows = stdout.split('\n').filter((line) => line.includes('  '))
+    t.equal(code, 0)
+    t.ok(rows.length > 1, args.join(' '))
+    t.strictSame(
+      rows.filter((row) => row.length > 60),
+      [],
+      args.join(' '),
+    )
+  }
+})

@@ -84,3 +84,19 @@ test('a mistake in a file of gates is told with its line and column', async (t) 
     t.match(await run(['gates', 'union', '--set', '-'], { stdin }), { code: 2, stdout: '', stderr: place })
   t.match(await run(['gates', 'union']), { stdout: '# union has no gates\n' }, 'nothing was changed')
 })
+
+test('a reason cannot manipulate the terminal', async (t) => {
+  const { started } = await startMoved(t)
+  const run = commandsOn(started)
+  t.match(await run(['freeze', 'union', '--reason', 'audit\u001b[2J']), { code: 0 })
+  for (const args of [
+    ['promote', 'union', OLD],
+    ['plan', 'promote', 'union', OLD],
+    ['view', 'union'],
+    ['gates', 'union'],
+  ]) {
+    const { stdout, stderr } = await run(args)
+    t.match(stdout + stderr, 'audit', args.join(' '))
+    t.notMatch(stdout + stderr, '\u001b', args.join(' '))
+  }
+})
