@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { DepotClient } from '../../client/client.ts'
@@ -15,6 +15,7 @@ import type { Io } from '../io.ts'
 import { connectToChange, remoteOptions } from './connect.ts'
 import type { Connected, RemoteOptions } from './connect.ts'
 import { promotionText } from './say-change.ts'
+import { readKeyFile } from './keys.ts'
 import { transferProgress } from './transfer-progress.ts'
 
 export const upload: Define = (command, io) =>
@@ -39,6 +40,7 @@ export const upload: Define = (command, io) =>
     .action(async (given, options) => {
       const connected = connectToChange(io, options)
       const files = given.map((file) => pathOf(io, file))
+      if (options.promote !== undefined) await connected.depot.getView({ view: options.promote }) // before anything is sent
       const signers = new Set<string>()
       const all =
         options.withDeps === undefined
@@ -140,24 +142,23 @@ async function sendKey(
   out.note(`Added the key ${name} to ${origin}.`)
 }
 
-/** Finds the public key file of this name: the given file, or one in the folders where hab keeps keys. */
-async function findKeyFile(
-  { env }: Io,
-  name: string,
-  given: string | undefined,
-): Promise<string | undefined> {
+/**
+ * Finds the public key file of this name: the given file, or one in the folders where hab keeps keys. Throws a UsageError if the given file
+ * is anything else than a public key.
+ */
+async function findKeyFile(io: Io, name: string, given: string | undefined): Promise<string | undefined> {
   if (given !== undefined) {
-    const text = await readFile(pathOf({ env } as Io, given), 'utf8')
-    if (text.split('\n')[1]?.trim() === name) return text
+    const key = await readKeyFile(pathOf(io, given))
+    if (key.name === name) return key.text
   }
-  const { HAB_CACHE_KEY_PATH: own, HOME: home = homedir() } = env
+  const { HAB_CACHE_KEY_PATH: own, HOME: home = homedir() } = io.env
   for (const folder of [
     ...(own === undefined ? [] : [own]),
     join(home, '.hab/cache/keys'),
     '/hab/cache/keys',
   ]) {
     const file = join(folder, `${name}.pub`)
-    if (await exists(file)) return readFile(file, 'utf8')
+    if (await exists(file)) return (await readKeyFile(file)).text
   }
   return undefined
 }

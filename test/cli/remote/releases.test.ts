@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { formatPublicKey } from '../../../src/hart/origin-key.ts'
+import { formatPublicKey, formatSecretKey } from '../../../src/hart/origin-key.ts'
 import { parseIdent, hartFileName } from '../../../src/package/ident.ts'
 import { buildHart, makeKeys } from '../../support/build-hart.ts'
 import type { BuildHartOptions } from '../../support/build-hart.ts'
@@ -62,6 +62,9 @@ test('upload sends the key of the signer if the depot lacks it and the token may
   t.match(await run(['upload', file]), { code: 1, stderr: /was not uploaded: .*acme-\d+.*--key FILE/ })
   const key = join(folder, `acme-${KEY.revision}.pub`)
   await writeFile(key, formatPublicKey(KEY))
+  const secret = join(folder, 'acme.sig.key')
+  await writeFile(secret, formatSecretKey(makeKeys('acme').secretKey))
+  t.match(await run(['upload', file, '--key', secret]), { code: 2, stderr: /a secret key: nothing was sent/ })
   const member = commandsOn(started, await started.account('guest'))
   t.match(await member(['upload', file, '--key', key], { env: { HOME: folder } }), {
     code: 6,
@@ -84,9 +87,17 @@ test('upload says which file was refused and why', async (t) => {
   await writeFile(join(folder, 'text.hart'), 'no package')
   t.match(await run(['upload', join(folder, 'text.hart')]), { code: 1, stderr: /not a hart file/ })
   t.match(await run(['upload', join(folder, 'absent.hart')]), { code: 1, stderr: /there is no / })
-  t.match(await run(['upload', good, '--promote', 'nowhere']), {
-    code: 5,
-    stderr: /is published\. Nothing was promoted/,
+  const other = await write({ ident: 'acme/other/1.0.0/20260101000000' })
+  t.match(await run(['upload', other, '--promote', 'nowhere']), { code: 5, stderr: /nowhere/ })
+  t.match(await run(['show', 'acme/other/1.0.0/20260101000000']), { code: 5 }, 'nothing was sent')
+  await started.depot.writer.submit({
+    kind: 'freeze',
+    input: { view: 'union', reason: 'stocktaking' },
+    actor: { client: 'tests', door: 'cli' },
+  })
+  t.match(await run(['upload', other, '--promote', 'union']), {
+    code: 3,
+    stderr: /other\S+ \(x86_64-linux\) is published\. Nothing was promoted into union: .*stocktaking/,
   })
 })
 

@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { pathOf } from '../io.ts'
+import { UsageError } from '../subcommand.ts'
+import { connect, connectToChange, remoteOptions } from './connect.ts'
+
+export const keyList: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<origin>', 'the origin')
+    .addHelpText(
+      'after',
+      examples([
+        ['key list acme', 'list the public keys of an origin, newest first'],
+        ['key list acme --quiet', 'print only their names'],
+      ]),
+    )
+    .action(async (origin, options) => {
+      const { depot, out } = connect(io, options)
+      const list = await Array.fromAsync(depot.each('listOriginKeys', { origin }))
+      out.show(list, {
+        whole: () =>
+          out.table(
+            ['KEY', 'ADDED'],
+            list.map(({ key, added_at }) => [key, added_at]),
+          ),
+        brief: () => list.map(({ key }) => key),
+      })
+    })
+
+export const keyUpload: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<file>', 'a public key file (.pub)')
+    .addHelpText(
+      'after',
+      examples([
+        ['key upload acme-20260101120000.pub', 'add a public key to its origin'],
+        ['key upload ~/.hab/cache/keys/acme-20260101120000.pub --quiet', 'add the key that hab made'],
+      ]),
+    )
+    .action(async (given, options) => {
+      const { depot, out } = connectToChange(io, options)
+      const { name, text: body } = await readKeyFile(pathOf(io, given))
+      const { origin, revision } = partsOf(name)
+      const key = await depot.putOriginKey({ origin, revision, body })
+      out.show(key, { whole: () => `${origin} has the key ${key.key}`, brief: () => [key.key] })
+    })
+
+export const keyDownload: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<origin-or-key>', 'an origin, for its newest key, or the name of a key')
+    .addHelpText(
+      'after',
+      examples([
+        ['key download acme > acme.pub', 'print the newest public key of an origin'],
+        ['key download acme-20260101120000 > acme-20260101120000.pub', 'print a certain key'],
+      ]),
+    )
+    .action(async (given, options) => {
+      const { depot, out } = connect(io, options)
+      const { origin, revision } = partsOf(given)
+      const key = await depot.getOriginKey(
+        origin === '' ? { origin: given, revision: 'latest' } : { origin, revision },
+      )
+      out.show(key, { whole: () => key.file.trimEnd(), brief: () => [key.file.trimEnd()] })
+    })
+
+/** Reads a public key file that is to be sent. Throws a UsageError for anything else: a secret key never leaves this machine. */
+export async function readKeyFile(file: string): Promise<{ name: string; text: string }> {
+  const text = await readFile(file, 'utf8')
+  const [kind, name = ''] = text.split('\n').map((line) => line.trim())
+  if (kind !== 'SIG-PUB-1' || partsOf(name).origin === '')
+    throw new UsageError(
+      `${file} is not a public key file${kind === 'SIG-SEC-1' ? ', but a secret key: nothing was sent' : ''}`,
+    )
+  return { name, text }
+}
+
+/** Splits the name of a key, `origin-revision`. The origin is empty if it is not such a name. */
+function partsOf(name: string): { origin: string; revision: string } {
+  const [, origin = '', revision = ''] = /^(.+)-(\d{14})$/.exec(name) ?? []
+  return { origin, revision }
+}
