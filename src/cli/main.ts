@@ -6,13 +6,14 @@ import { exitCodeOf, explain } from './failure.ts'
 import type { Io } from './io.ts'
 import { ENTRIES, PROGRAM } from './program.ts'
 import type { Entry } from './program.ts'
+import { namesDepot } from './remote/local-too.ts'
 import { UsageError } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 /** Runs a command line, and resolves with its exit code. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const [first] = args
-  if (first === '--version' || first === 'version') {
+  if (first === '--version') {
     io.stdout.write(`hart-depot ${readVersion()}\n`)
     return EXIT.done
   }
@@ -46,7 +47,7 @@ function reportNoCommand(words: readonly string[], isHelp: boolean, { stdout, st
 }
 
 async function run({ name, summary, load }: Entry, args: readonly string[], io: Io): Promise<number> {
-  const loaded = await load()
+  const loaded = await load(args.includes('--help') || namesDepot(args, io.env))
   try {
     if (typeof loaded === 'function') await runCommand(name, summary, loaded, args, io)
     else if (args.includes('--help')) io.stdout.write(`${helpFor(name, loaded)}\n`)

@@ -8,7 +8,8 @@ export interface Entry {
   /** One word, or a group and a word. */
   readonly name: string
   readonly summary: string
-  readonly load: () => Promise<Define | Subcommand>
+  /** With `isRemote`, the command talks to the depot that is named; otherwise some work on the data folder. */
+  readonly load: (isRemote: boolean) => Promise<Define | Subcommand>
 }
 
 function change(act: keyof typeof ACTS): Entry['load'] {
@@ -38,6 +39,16 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       name: 'whoami',
       summary: 'show the account and the rights of the token',
       load: async () => (await import('./remote/login.ts')).whoami,
+    },
+    {
+      name: 'status',
+      summary: 'show the version of the depot, whether it is ready, and who you are',
+      load: async () => (await import('./remote/status.ts')).status,
+    },
+    {
+      name: 'version',
+      summary: 'show the version of this program and of the depot',
+      load: async () => (await import('./version.ts')).version,
     },
   ],
   Releases: [
@@ -186,6 +197,106 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./remote/bisect.ts')).bisect,
     },
   ],
+  'Origins, keys, accounts and tokens': [
+    {
+      name: 'origin list',
+      summary: 'list the origins',
+      load: async () => (await import('./remote/origins.ts')).originList,
+    },
+    {
+      name: 'origin create',
+      summary: 'create an origin',
+      load: async () => (await import('./remote/origins.ts')).originCreate,
+    },
+    {
+      name: 'origin show',
+      summary: 'show an origin and its packages',
+      load: async () => (await import('./remote/origins.ts')).originShow,
+    },
+    {
+      name: 'origin delete',
+      summary: 'delete an empty origin',
+      load: async () => (await import('./remote/origins.ts')).originDelete,
+    },
+    {
+      name: 'origin members',
+      summary: 'list the members of an origin',
+      load: async () => (await import('./remote/origins.ts')).originMembers,
+    },
+    {
+      name: 'origin add-member',
+      summary: 'give an account a role in an origin',
+      load: async () => (await import('./remote/origins.ts')).originAddMember,
+    },
+    {
+      name: 'origin remove-member',
+      summary: 'take the role of an account in an origin',
+      load: async () => (await import('./remote/origins.ts')).originRemoveMember,
+    },
+    {
+      name: 'key list',
+      summary: 'list the public keys of an origin',
+      load: async () => (await import('./remote/keys.ts')).keyList,
+    },
+    {
+      name: 'key upload',
+      summary: 'add a public key to its origin',
+      load: async () => (await import('./remote/keys.ts')).keyUpload,
+    },
+    {
+      name: 'key download',
+      summary: 'print a public key of an origin',
+      load: async () => (await import('./remote/keys.ts')).keyDownload,
+    },
+    {
+      name: 'account add',
+      summary: 'create an account',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('./remote/accounts.ts')).accountAdd
+          : (await import('./account-add.ts')).accountAdd,
+    },
+    {
+      name: 'account list',
+      summary: 'list the accounts',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('./remote/accounts.ts')).accountList
+          : (await import('./account-list.ts')).accountList,
+    },
+    {
+      name: 'account disable',
+      summary: 'refuse all tokens of an account',
+      load: async () => (await import('./remote/accounts.ts')).accountDisable,
+    },
+    {
+      name: 'account enable',
+      summary: 'accept the tokens of a disabled account again',
+      load: async () => (await import('./remote/accounts.ts')).accountEnable,
+    },
+    {
+      name: 'token add',
+      summary: 'create a token for an account, and print it',
+      load: async (isRemote) =>
+        isRemote ? (await import('./remote/tokens.ts')).tokenAdd : (await import('./token-add.ts')).tokenAdd,
+    },
+    {
+      name: 'token list',
+      summary: 'list all tokens, or the tokens of one account, without their secrets',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('./remote/tokens.ts')).tokenList
+          : (await import('./token-list.ts')).tokenList,
+    },
+    {
+      name: 'token revoke',
+      summary: 'revoke a token, at once and for good; hart-depot token list shows the IDs',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('./remote/tokens.ts')).tokenRevoke
+          : (await import('./token-revoke.ts')).tokenRevoke,
+    },
+  ],
   'Run and look after a depot on this machine': [
     {
       name: 'serve',
@@ -199,31 +310,6 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       name: 'healthy',
       summary: 'check that a depot answers on DEPOT_LISTEN; if not, the exit code is 1',
       load: async () => (await import('./healthy.ts')).healthy,
-    },
-    {
-      name: 'account add',
-      summary: 'create an account',
-      load: async () => (await import('./account-add.ts')).accountAdd,
-    },
-    {
-      name: 'account list',
-      summary: 'list the accounts',
-      load: async () => (await import('./account-list.ts')).accountList,
-    },
-    {
-      name: 'token add',
-      summary: 'create a token for an account, and print it',
-      load: async () => (await import('./token-add.ts')).tokenAdd,
-    },
-    {
-      name: 'token list',
-      summary: 'list all tokens, or the tokens of one account, without their secrets',
-      load: async () => (await import('./token-list.ts')).tokenList,
-    },
-    {
-      name: 'token revoke',
-      summary: 'revoke a token, at once and for good; hart-depot token list shows the IDs',
-      load: async () => (await import('./token-revoke.ts')).tokenRevoke,
     },
     {
       name: 'restored',

@@ -38,6 +38,16 @@ export interface ClientOptions {
   readonly pause?: (ms: number, signal?: AbortSignal) => Promise<unknown>
 }
 
+/** Whether a depot is ready for requests, as `/readyz` tells. */
+export interface Readiness {
+  readonly ready: boolean
+  readonly database: string
+  /** `ok`, or why writes are refused; reads still work. */
+  readonly disk: string
+  /** What the operator should fix, one sentence each. */
+  readonly reasons: readonly string[]
+}
+
 export type Event = Events['events'][number]
 
 export interface FollowOptions extends Omit<ListEventsInput, 'after' | 'wait'> {
@@ -176,6 +186,11 @@ export class DepotClient extends Operations {
         await this.#pause(pauseMs * (0.5 + Math.random() / 2), signal)
       }
     }
+  }
+
+  /** Asks whether the depot is ready. Throws {@link RequestRefused} with 503 if it cannot answer reads. */
+  async checkReadiness(options?: CallOptions): Promise<Readiness> {
+    return this.call({ method: 'GET', path: '/readyz' }, options)
   }
 
   async #findKey(

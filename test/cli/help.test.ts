@@ -9,7 +9,7 @@ test('every command has help with two examples', async (t) => {
     const { code, stdout } = await runCommand([...name.split(' '), '--help'])
     t.equal(code, 0, name)
     t.ok(stdout.includes(summary), `${name} says what it does`)
-    if (typeof (await load()) === 'function')
+    if (typeof (await load(true)) === 'function')
       t.ok(stdout.split(`\n  hart-depot ${name}`).length > 2, `${name} has two examples`)
     t.strictSame(await runCommand(['help', ...name.split(' ')]), { code, stdout, stderr: '' }, name)
   }

@@ -1,0 +1,64 @@
+import type { DepotClient, Readiness } from '../../client/client.ts'
+import { NotADepot, RequestRefused } from '../../client/errors.ts'
+import type { Version } from '../../client/operations.ts'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { EXIT, Exit } from '../exit-codes.ts'
+import { explain } from '../failure.ts'
+import { connect, remoteOptions } from './connect.ts'
+
+export const status: Define = (command, io) =>
+  remoteOptions(command)
+    .addHelpText(
+      'after',
+      examples([
+        ['status', 'show the version of the depot, whether it is ready, and who you are'],
+        ['status --quiet', 'print nothing; the exit code is 0 if the depot is ready'],
+      ]),
+    )
+    .action(async (options) => {
+      const { depot, out, target } = connect(io, options)
+      const { version } = await versionOf(depot)
+      const readiness = await readinessOf(depot, version)
+      const account = target.token === undefined ? null : (await depot.whoAmI()).account
+      out.show(
+        { url: depot.url, version, ...readiness, account },
+        {
+          whole: () =>
+            [
+              `${depot.url} (${target.source}) is hart-depot ${version}.`,
+              'It is ready.',
+              ...readiness.reasons.map((reason) => `It reports: ${reason}.`),
+              account === null ? 'You have no token for it.' : `You are ${account}.`,
+            ].join('\n'),
+        },
+      )
+    })
+
+async function readinessOf(depot: DepotClient, release: string): Promise<Readiness> {
+  try {
+    return await depot.checkReadiness()
+  } catch (error) {
+    if (!(error instanceof RequestRefused) || error.status !== 503) throw error
+    throw new Exit(
+      EXIT.failed,
+      `${depot.url} is hart-depot ${release}, but not ready: it cannot read its database`,
+    )
+  }
+}
+
+/** Asks a server for its version. Throws {@link Exit} with a sentence if it is no hart-depot, or an older one. */
+export async function versionOf(depot: DepotClient): Promise<Version> {
+  try {
+    const found = await depot.getVersion()
+    if ((found as Partial<Version> | undefined)?.name === 'hart-depot') return found
+  } catch (error) {
+    const isOther = error instanceof NotADepot || (error instanceof RequestRefused && error.status === 404)
+    if (!isOther) throw error
+    throw new Exit(
+      EXIT.unreachable,
+      `${depot.url} is not a hart-depot, or one that is older than this program: ${explain(error)}`,
+    )
+  }
+  throw new Exit(EXIT.unreachable, `${depot.url} answers, but it is not a hart-depot`)
+}

@@ -1,0 +1,118 @@
+import type { NewToken, Token } from '../../client/operations.ts'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { UsageError } from '../subcommand.ts'
+import { connect, connectToChange, remoteOptions } from './connect.ts'
+import { LOCAL_TOO } from './local-too.ts'
+
+type Actions = NonNullable<NewToken['actions']>
+
+const SEVERAL = 'repeat it, or give several with commas'
+
+export const tokenAdd: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('[name]', 'the account; the default is your own')
+    .option('--label <text>', 'what the token is for')
+    .option('--expires <when>', 'a period such as 90d, 12h or 30m, or a date; the default is never')
+    .option('--action <action>', `allow only read, upload, promote or manage; ${SEVERAL}`, collect)
+    .option('--origin <origin>', `limit it to this origin; ${SEVERAL}`, collect)
+    .option('--view <view>', `allow changes only to this view; ${SEVERAL}`, collect)
+    .addHelpText(
+      'after',
+      `${examples([
+        [
+          'token add ci --action upload,promote --view acceptance --expires 90d',
+          'create a token for a pipeline',
+        ],
+        ['token add --action read --expires 8h > token.txt', 'create a token of your own that can only read'],
+      ])}\n${LOCAL_TOO}`,
+    )
+    .action(async (account, options) => {
+      const { depot, out } = connectToChange(io, options)
+      const { label, expires, action: actions, origin: origins, view: views } = options
+      const made = await depot.addToken({
+        body: {
+          ...(account !== undefined && { account }),
+          ...(label !== undefined && { label }),
+          ...(expires !== undefined && { expires }),
+          ...(actions !== undefined && { actions: actions as Actions }), // the depot checks them
+          ...(origins !== undefined && { origins }),
+          ...(views !== undefined && { views }),
+        },
+      })
+      out.note(`This is token ${made.id} of ${made.account}. It is shown only now:`)
+      out.show(made, { whole: () => made.secret, brief: () => [made.secret] })
+    })
+
+export const tokenList: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('[name]', 'the account; the default is your own')
+    .option('--all', 'the tokens of all accounts')
+    .addHelpText(
+      'after',
+      `${examples([
+        ['token list', 'list your tokens, without their secrets'],
+        ['token list ci', 'list the tokens of another account, as an administrator'],
+      ])}\n${LOCAL_TOO} There, it lists the tokens of all accounts by default.`,
+    )
+    .action(async (account, options) => {
+      const { depot, out } = connect(io, options)
+      if (account !== undefined && options.all === true)
+        throw new UsageError('--all and an account exclude each other')
+      const list = await Array.fromAsync(
+        depot.each('listTokens', {
+          ...(account !== undefined && { account }),
+          ...(options.all === true && { all: 'true' }),
+        }),
+      )
+      out.show(list, {
+        whole: () =>
+          out.table(
+            ['ID', 'ACCOUNT', 'LABEL', 'STATE', 'LAST USED', 'ONLY FOR'],
+            list.map((token) => [
+              String(token.id),
+              token.account,
+              token.label,
+              stateOf(token),
+              token.last_used_at ?? '',
+              limitsOf(token),
+            ]),
+          ),
+        brief: () => list.map(({ id }) => String(id)),
+      })
+    })
+
+export const tokenRevoke: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<id>', 'the ID that hart-depot token list shows')
+    .addHelpText(
+      'after',
+      `${examples([
+        ['token revoke 7', 'revoke a token at once and for good'],
+        ['token revoke 7 --profile staging', 'do so in another depot'],
+      ])}\n${LOCAL_TOO}`,
+    )
+    .action(async (id, options) => {
+      const { depot, out } = connectToChange(io, options)
+      if (!/^\d{1,15}$/.test(id))
+        throw new UsageError(`${JSON.stringify(id)} is not the ID of a token: see hart-depot token list`)
+      await depot.revokeToken({ token: id })
+      out.show({ id: Number(id), state: 'revoked' }, { whole: () => `revoked token ${id}` })
+    })
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, ...value.split(',').map((part) => part.trim())]
+}
+
+/** A token that can still be used also says until when. */
+function stateOf({ state, current, expires_at: until }: Token): string {
+  return `${state}${state === 'active' && until !== null ? ` until ${until}` : ''}${current ? ', this one' : ''}`
+}
+
+function limitsOf({ actions, origins, views }: Token): string {
+  return [
+    ...(actions === null ? [] : [actions.join(',')]),
+    ...(origins === null ? [] : [`origins ${origins.join(',')}`]),
+    ...(views === null ? [] : [`views ${views.join(',')}`]),
+  ].join('; ')
+}
