@@ -7,7 +7,8 @@ import { DepotClient } from '../../src/client/client.ts'
 import type { ClientOptions, Event } from '../../src/client/client.ts'
 import { parseDepotUrl } from '../../src/client/depot-url.ts'
 import { makeOrigin, publishAll } from '../support/origin.ts'
-import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
+import { ADMIN_TOKEN, furnished } from '../support/start-depot.ts'
+import type { startDepot } from '../support/start-depot.ts'
 
 const RELEASES = ['1.0.0', '1.1.0', '1.2.0'].map((version) => `acme/app/${version}/20260101000000`)
 const noPause = async () => undefined
@@ -54,10 +55,13 @@ const answer =
   }
 const cut: Handler = (request) => request.socket.destroy()
 
-async function startFilled(t: Parameters<typeof startDepot>[0]) {
-  const started = await startDepot(t, { listen: true })
+const startWithReleases = furnished(async (started) => {
   await makeOrigin(started)
   await publishAll(started, ...RELEASES)
+})
+
+async function startFilled(t: Parameters<typeof startDepot>[0]) {
+  const { started } = await startWithReleases(t)
   const client = (options: Partial<ClientOptions> = {}) => {
     const made = new DepotClient({ url: started.url, token: ADMIN_TOKEN, pause: noPause, ...options })
     t.teardown(async () => made.close())
