@@ -22,8 +22,8 @@ import { measureUpload } from './upload.ts'
 import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
 
-// `npm run bench` takes every measurement, prints the results and writes RESULTS.md. `npm run bench -- --quick` takes a minute, is less exact and
-// only prints.
+// `npm run bench` takes every measurement, prints the results and writes RESULTS.md. `npm run bench --
+// --quick` takes a minute, is less exact and only prints.
 
 const RESULTS = new URL('RESULTS.md', import.meta.url)
 /** Notes on profiles, written by hand. */

@@ -2,8 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import BetterSqlite3 from 'better-sqlite3'
 import { packageOf } from '../src/package/ident.ts'
 
-// The yardstick of promotions: prepared statements that write the same rows. As a program, `by-hand.ts FILE TIMES TOGETHER` promotes one
-// release after another in this database, TOGETHER in each transaction, with a savepoint each, and prints a {@link PromotionCost}.
+// The yardstick of promotions: prepared statements that write the same rows. As a program, `by-hand.ts FILE
+// TIMES TOGETHER` promotes one release after another in this database, TOGETHER in each transaction, with a
+// savepoint each, and prints a {@link PromotionCost}.
 
 export const ACTOR = { client: 'bench', door: 'cli' } as const
 export const VIEW = 'delivered'

@@ -11,7 +11,8 @@ import { hasNginx, startNginx } from './servers/nginx.ts'
 import { forgetPeakMemory, memoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
-// Measures the cost of a download, against nginx with sendfile, which does not copy the bytes into its memory.
+// Measures the cost of a download, against nginx with sendfile, which does not copy the bytes into its
+// memory.
 
 const SIZE_MB = 256
 const QUICK_SIZE_MB = 64

@@ -15,8 +15,9 @@ import { openScratch } from './scratch.ts'
 import { memoryOf, startServer } from './servers/process.ts'
 import type { NodeProcess } from './servers/process.ts'
 
-// Measures followers of a view, each with one open request: the memory of each, and the time until the last one receives a promotion.
-// The yardstick is node:http, which holds as many responses and writes the same to each.
+// Measures followers of a view, each with one open request: the memory of each, and the time until the last
+// one receives a promotion. The yardstick is node:http, which holds as many responses and writes the same to
+// each.
 
 const FOLLOWERS = 10_000
 const MAX_LAST_HEARD_MS = 400
@@ -171,7 +172,10 @@ interface Crowd {
   close(): void
 }
 
-/** Opens connections and sends a request on each. Waits for the beginning of each answer, if there is one at once. */
+/**
+ * Opens connections and sends a request on each. Waits for the beginning of each answer, if there is one at
+ * once.
+ */
 async function openCrowd(port: number, count: number, how: How, bytes: Buffer): Promise<Crowd> {
   const sign = how === 'stream' ? 'event: promotion' : 'HTTP/1.1 200 '
   const sockets: Socket[] = []

@@ -11,8 +11,8 @@ export const REVISIONS = 10_000
 export const TARGET = 'x86_64-linux'
 
 /**
- * Writes the rows of 10,000 promotions directly. The first promotes every package, and each later one moves one package to its
- * other release or back. The last 2,000 move only 40 packages.
+ * Writes the rows of 10,000 promotions directly. The first promotes every package, and each later one moves
+ * one package to its other release or back. The last 2,000 move only 40 packages.
  */
 export async function fillWithHistory(file: string): Promise<void> {
   const database = openDatabase(file, 1)

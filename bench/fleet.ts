@@ -10,9 +10,10 @@ import { openScratch } from './scratch.ts'
 import { memoryOf, startServer } from './servers/process.ts'
 import { startBare } from './servers/record.ts'
 
-// Measures the polls of a fleet. Supervisors poll one after another, each on a new connection and for its own service, in several views,
-// half of them through a channel and half through the view's URL, while releases are promoted and demoted. Every answer is checked. The
-// yardstick is node:http with a fixed answer for each URL.
+// Measures the polls of a fleet. Supervisors poll one after another, each on a new connection and for its own
+// service, in several views, half of them through a channel and half through the view's URL, while releases
+// are promoted and demoted. Every answer is checked. The yardstick is node:http with a fixed answer for each
+// URL.
 
 const PACKAGES = 50
 const ROUNDS = 9
@@ -25,11 +26,17 @@ const VIEWS = ['develop', 'test', 'review', 'staging', 'production']
 const POLLS_PER_PROMOTION = 500
 const IN_FLIGHT = 16
 const GOAL = 2.5
-/** Resident memory varies by a hundred megabytes with garbage collection. Live memory shows whether polls leak. */
+/**
+ * Resident memory varies by a hundred megabytes with garbage collection. Live memory shows whether polls
+ * leak.
+ */
 const MAX_GROWTH_MB = 128
 const MAX_LIVE_GROWTH_MB = 8
 const MB = 1024 * 1024
-/** The step from one promoted line to the next. It is larger than a view, so that view and package both change. */
+/**
+ * The step from one promoted line to the next. It is larger than a view, so that view and package both
+ * change.
+ */
 const LINES_APART = 7
 const HAB_SUP = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
 /** The releases of each package. The first is always in every view; the second is promoted and demoted. */
@@ -166,7 +173,10 @@ async function pollOnce(fleet: Fleet): Promise<void> {
   if (!line.was.includes(formatIdent(ident), answered)) fleet.wrong += 1
 }
 
-/** Promotes the second release of one line after another, or demotes it again. The affected supervisors poll next. */
+/**
+ * Promotes the second release of one line after another, or demotes it again. The affected supervisors poll
+ * next.
+ */
 async function promoteNext(fleet: Fleet): Promise<void> {
   const line =
     fleet.lines[

@@ -41,7 +41,10 @@ export function makeIncompressible(path: string, { sizeBytes, ...making }: Makin
   return pack(path, { ...making, files: [{ path: 'data', sizeBytes, chunks }] })
 }
 
-/** Makes a package like a typical service: a manifest and a configuration of some kilobytes, and twenty dependencies. */
+/**
+ * Makes a package like a typical service: a manifest and a configuration of some kilobytes, and twenty
+ * dependencies.
+ */
 export function makeService(path: string, ident: Ident, secretKey: SecretKey): HartFile {
   const tdeps = Array.from({ length: 20 }, (_, i) => parseIdent(`core/library-${i}/1.${i}.0/20250101000000`))
   const manifest = `# ${ORIGIN} / ${ident.name}\n\n${'A line of the plan that made it, as manifests carry it.\n'.repeat(60)}`
@@ -64,7 +67,9 @@ export function makeService(path: string, ident: Ident, secretKey: SecretKey): H
   return { path, ident }
 }
 
-/** Makes a package of a program, compressed by `xz`, with the metadata last. Throws if `xz` is not installed. */
+/**
+ * Makes a package of a program, compressed by `xz`, with the metadata last. Throws if `xz` is not installed.
+ */
 export function makeCompressed(path: string, secretKey: SecretKey, program: string): HartFile {
   const { size: sizeBytes } = statSync(program)
   function* chunks() {
@@ -95,7 +100,10 @@ interface ManyFiles {
   readonly isOneBlock?: boolean
 }
 
-/** Makes a package of many files, parts of a program, with the metadata last. By default, it is compressed in blocks like those of `hab`. */
+/**
+ * Makes a package of many files, parts of a program, with the metadata last. By default, it is compressed in
+ * blocks like those of `hab`.
+ */
 export function makeManyFiles(
   path: string,
   secretKey: SecretKey,

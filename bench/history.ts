@@ -14,8 +14,9 @@ import type { Measurement, Results } from './results.ts'
 import { fillWithHistory, REVISIONS, TARGET } from './filling.ts'
 import { openScratch } from './scratch.ts'
 
-// Measures reads of the past: a view of 10,000 pointers and 10,000 revisions is read at past revisions and compared with the present. The
-// yardstick is handwritten statements that read the same rows. Also measures verifying a ledger, against hashing its texts.
+// Measures reads of the past: a view of 10,000 pointers and 10,000 revisions is read at past revisions and
+// compared with the present. The yardstick is handwritten statements that read the same rows. Also measures
+// verifying a ledger, against hashing its texts.
 
 const PAGE = 100
 const READ_ROUNDS = 15

@@ -14,9 +14,9 @@ import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 import { startBare } from './servers/record.ts'
 
-// Measures `hab pkg install` on an empty machine (habitat-today.md 2.1): `latest` in a channel, the package and its dependencies one after
-// another, then the key of each signer, each on a new connection. The yardsticks are node:http and nginx, which send the same bodies from
-// files at the same URLs.
+// Measures `hab pkg install` on an empty machine (habitat-today.md 2.1): `latest` in a channel, the package
+// and its dependencies one after another, then the key of each signer, each on a new connection. The
+// yardsticks are node:http and nginx, which send the same bodies from files at the same URLs.
 
 const VIEW = 'delivered'
 const DEPENDENCIES = 40
@@ -109,8 +109,8 @@ async function checkAll(server: ServerProcess, steps: readonly Step[]): Promise<
 }
 
 /**
- * Publishes an app of one origin, and its dependencies from another: many small packages and few large ones. Returns the
- * requests of an install.
+ * Publishes an app of one origin, and its dependencies from another: many small packages and few large ones.
+ * Returns the requests of an install.
  */
 async function publishAll(port: number, folder: string): Promise<Step[]> {
   const appKey = await introduce(port)

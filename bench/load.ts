@@ -9,11 +9,17 @@ export interface Answer {
   /** Names and values in turns, unchanged. */
   readonly headers: readonly string[]
   readonly body: Buffer
-  /** The size of head and body together. It is the same for every answer, because a `Date` always has the same length. */
+  /**
+   * The size of head and body together. It is the same for every answer, because a `Date` always has the same
+   * length.
+   */
   readonly sizeBytes: number
 }
 
-/** A request that is repeated, and the answer of {@link askAny}. A different first line or length fails the run. */
+/**
+ * A request that is repeated, and the answer of {@link askAny}. A different first line or length fails the
+ * run.
+ */
 export interface Poll {
   readonly request: Buffer
   readonly firstLine: string

@@ -7,8 +7,8 @@ import { orderKey } from '../src/package/version.ts'
 import { ACTOR } from './by-hand.ts'
 import { TARGET, TOKEN } from './publisher.ts'
 
-// Writes the rows of many uploads and promotions directly. Rows, ledger and hash chain are the same as after real commands, so
-// `hart-depot verify` reports only the missing files.
+// Writes the rows of many uploads and promotions directly. Rows, ledger and hash chain are the same as after
+// real commands, so `hart-depot verify` reports only the missing files.
 
 export interface Size {
   readonly releases: number
@@ -21,7 +21,9 @@ export interface Size {
 
 const ORIGINS = 20
 const VIEWS = 20
-/** The packages that are promoted together at first, and the releases that are promoted one by one afterwards. */
+/**
+ * The packages that are promoted together at first, and the releases that are promoted one by one afterwards.
+ */
 const SET = 100
 const LATER_MOVES = 1_000
 const FIRST_DAY = 20_260_101

@@ -12,8 +12,8 @@ import { openScratch } from './scratch.ts'
 import { memoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
-// Measures what grows with the number of releases: sends the same requests to depots of three sizes, and compares the largest with the
-// smallest.
+// Measures what grows with the number of releases: sends the same requests to depots of three sizes, and
+// compares the largest with the smallest.
 
 const SIZES: readonly Size[] = [
   { releases: 1_000, packages: 1_000 },

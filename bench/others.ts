@@ -12,8 +12,8 @@ import type { ServerProcess } from './servers/process.ts'
 import { startServer } from './servers/process.ts'
 import { freePort, has, startProgram } from './servers/program.ts'
 
-// Measures the equivalent of a poll in other depots: the description of a package in verdaccio, and a manifest by its tag in
-// docker-registry. Each has one small package, and does not log requests.
+// Measures the equivalent of a poll in other depots: the description of a package in verdaccio, and a
+// manifest by its tag in docker-registry. Each has one small package, and does not log requests.
 
 const VERDACCIO = '6.10.4'
 const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json'

@@ -9,7 +9,8 @@ import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
-// Measures the first pages of lists of 20,000 releases of one origin, and the same bodies made by prepared statements behind node:http.
+// Measures the first pages of lists of 20,000 releases of one origin, and the same bodies made by prepared
+// statements behind node:http.
 
 const SIZE = { releases: 20_000, packages: 2_000, origins: 1, views: 3 }
 const ROUNDS = 11

@@ -12,8 +12,8 @@ import { startBare } from './servers/record.ts'
 import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
-// Measures the processor time of a poll, as sent by a supervisor that has a view's URL as its depot URL. The yardsticks are node:http, which
-// sends the same bytes from memory, and nginx, which sends them from files.
+// Measures the processor time of a poll, as sent by a supervisor that has a view's URL as its depot URL. The
+// yardsticks are node:http, which sends the same bytes from memory, and nginx, which sends them from files.
 
 const VIEW = 'delivered'
 const IDENT = { origin: ORIGIN, name: 'app', version: '1.2.0', release: '20260101120000' }

@@ -19,9 +19,10 @@ import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import { parseIdent } from '../src/package/ident.ts'
 
-// Measures promotions: the command, through the writer, against prepared statements that write the same rows in one transaction of a
-// copy of the database, with `synchronous=FULL` on both sides. Each promotion moves `latest` of each of its packages. Then many clients
-// promote at once over HTTP, so that one commit can serve several, against one transaction for each.
+// Measures promotions: the command, through the writer, against prepared statements that write the same rows
+// in one transaction of a copy of the database, with `synchronous=FULL` on both sides. Each promotion moves
+// `latest` of each of its packages. Then many clients promote at once over HTTP, so that one commit can serve
+// several, against one transaction for each.
 
 const PACKAGES = 500
 const QUICK_PACKAGES = 64
@@ -164,7 +165,9 @@ const OVER_HTTP = [
   },
 ] as const
 
-/** Measures promotions against a server with hand-written statements, which commits each promotion by itself. */
+/**
+ * Measures promotions against a server with hand-written statements, which commits each promotion by itself.
+ */
 async function measureOverHttp(data: string, file: string, isQuick: boolean): Promise<Measurement[]> {
   await using depot = await startServer('depot.ts', [data, TOKEN])
   await using hand = await startServer('by-hand.ts', [file])
@@ -194,7 +197,10 @@ async function measureOverHttp(data: string, file: string, isQuick: boolean): Pr
   return measurements
 }
 
-/** By hand, a promotion costs its rows and a commit. In the depot, it costs its rows, the request and a part of a commit. */
+/**
+ * By hand, a promotion costs its rows and a commit. In the depot, it costs its rows, the request and a part
+ * of a commit.
+ */
 function noteOn({ depot, alone, together }: Record<'depot' | 'alone' | 'together', number>): string {
   const commit = ((alone - together) * CLIENTS) / (CLIENTS - 1)
   const met = (depot / MAX_OF_BY_HAND - (alone - commit)) / 1_000

@@ -26,7 +26,10 @@ export async function introduce(port: number, origin = ORIGIN): Promise<SecretKe
   return secretKey
 }
 
-/** Uploads like `hab`, without a Content-Length. `again` repeats an existing upload; only the rename of the blob is left out. */
+/**
+ * Uploads like `hab`, without a Content-Length. `again` repeats an existing upload; only the rename of the
+ * blob is left out.
+ */
 export async function upload(
   port: number,
   ident: Ident,

@@ -13,8 +13,9 @@ import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
-// Measures `pull` to a folder and into an empty depot, against `curl`, which downloads the same files, and `b2sum`, which hashes them.
-// Includes the start of the processes, and for the folder a `sync`. Processor time is that of the command, not of the depots.
+// Measures `pull` to a folder and into an empty depot, against `curl`, which downloads the same files, and
+// `b2sum`, which hashes them. Includes the start of the processes, and for the folder a `sync`. Processor
+// time is that of the command, not of the depots.
 
 const PACKAGES = 200
 const ROUNDS = 3

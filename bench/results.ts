@@ -1,4 +1,5 @@
-// Takes and formats measurements. A subject and its yardstick take turns, so that other load on the machine affects both.
+// Takes and formats measurements. A subject and its yardstick take turns, so that other load on the machine
+// affects both.
 
 /** A measurement and its yardstick. Numbers are of one operation. */
 export interface Measurement {

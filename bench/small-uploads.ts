@@ -15,8 +15,8 @@ import type { SecretKey } from '../src/hart/origin-key.ts'
 import { packHart, signHart } from '../src/hart/pack.ts'
 import { makeIdent } from '../src/package/ident.ts'
 
-// Measures uploads of packages of 1 KB by many clients at once. The yardstick does for each package what cannot be avoided, with
-// programs: `cat` and `sync` write it, `b2sum` hashes it, `xz` unpacks it.
+// Measures uploads of packages of 1 KB by many clients at once. The yardstick does for each package what
+// cannot be avoided, with programs: `cat` and `sync` write it, `b2sum` hashes it, `xz` unpacks it.
 
 const CLIENTS = 8
 const PACKAGES = 400
@@ -115,7 +115,8 @@ function makeSmall(
   })
   execFileSync('sh', [
     '-c',
-    // Nothing is removed: ext4 takes ten times as long to create a file for some seconds after others were removed.
+    // Nothing is removed: ext4 takes ten times as long to create a file for some seconds after others were
+    // removed.
     'cd "$1" && for f in *; do xz -dc "$f" > "$f.tar"; done && xz -6 --keep *.tar',
     'sh',
     folder,

@@ -17,8 +17,8 @@ import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import { startBare } from './servers/record.ts'
 
-// Measures the time of a poll while the depot is busy, against an idle depot: during promotions and a large upload, and during each kind of
-// long read. The depot has 10,000 packages and as many revisions.
+// Measures the time of a poll while the depot is busy, against an idle depot: during promotions and a large
+// upload, and during each kind of long read. The depot has 10,000 packages and as many revisions.
 
 const SHOP = 'shop'
 const VIEWS = ['acceptance', 'union', 'rehearsal', 'delivered']
@@ -170,7 +170,10 @@ function startPolls(port: number): { during(act: () => Promise<unknown>): Promis
   }
 }
 
-/** Promotes and demotes one release after another at a fixed rate until it is stopped. Returns the number of successes. */
+/**
+ * Promotes and demotes one release after another at a fixed rate until it is stopped. Returns the number of
+ * successes.
+ */
 async function promoteByPace(port: number, signal: AbortSignal): Promise<number> {
   const begun = performance.now()
   const running = new Set<Promise<void>>()

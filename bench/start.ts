@@ -13,8 +13,9 @@ import { askAny, getRequest } from './load.ts'
 import { openScratch } from './scratch.ts'
 import { cpuMsOf, freePort } from './servers/program.ts'
 
-// Measures a start with 20,000 releases, from the shell to the first answered poll, and the memory of the idle depot: as built by
-// `npm run build`, and from its sources. Yardsticks are node:http with better-sqlite3 on the same file, and Node that does nothing.
+// Measures a start with 20,000 releases, from the shell to the first answered poll, and the memory of the
+// idle depot: as built by `npm run build`, and from its sources. Yardsticks are node:http with better-sqlite3
+// on the same file, and Node that does nothing.
 
 const ROOT = join(import.meta.dirname, '..')
 const LATEST = `/v1/depot/views/delivered/pkgs/acme/lib00001/latest?target=${TARGET}`
@@ -25,7 +26,10 @@ const MAX_OF_ROW = { built: { cpuMs: 7, ownMb: 4 }, sources: { cpuMs: 13, ownMb:
 interface Start {
   readonly ms: number
   readonly cpuMs: number
-  /** The memory of all its processes, in megabytes. Pages that processes share count in part, so other programs of Node matter. */
+  /**
+   * The memory of all its processes, in megabytes. Pages that processes share count in part, so other
+   * programs of Node matter.
+   */
   readonly pssMb: number
   /** The part of it that is no file. */
   readonly ownMb: number
@@ -94,7 +98,9 @@ export async function measureStart({ isQuick }: { isQuick: boolean }): Promise<R
   return { measurements, limits: [], missing: [] }
 }
 
-/** Starts a program, polls until it answers, and ends it after it was idle. Without a port, waits for its end. */
+/**
+ * Starts a program, polls until it answers, and ends it after it was idle. Without a port, waits for its end.
+ */
 async function startOf(
   port: number | undefined,
   [program = '', ...args]: readonly string[],

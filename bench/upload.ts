@@ -13,9 +13,10 @@ import { forgetPeakMemory, memoryOf, proportionalMemoryOf, startServer } from '.
 import type { ServerProcess } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
-// Measures an upload from the socket to the disk, against programs that do the unavoidable work: `cat` writes, `b2sum` computes one of
-// the two hashes, and `xz` or the depot's decoder unpacks the archive if its metadata is last. `curl` sends the file, because it needs the least
-// of the shared cores. Both write a new file.
+// Measures an upload from the socket to the disk, against programs that do the unavoidable work: `cat`
+// writes, `b2sum` computes one of the two hashes, and `xz` or the depot's decoder unpacks the archive if its
+// metadata is last. `curl` sends the file, because it needs the least of the shared cores. Both write a new
+// file.
 
 const SIZE_MB = 256
 const QUICK_SIZE_MB = 64

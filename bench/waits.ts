@@ -13,8 +13,9 @@ import { fill, identOf, viewOf } from './million-rows.ts'
 import { TARGET, TOKEN } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 
-// Measures how long a small change waits during the largest allowed promotion. The yardstick is prepared statements that write the same
-// rows in one transaction, for which a small change has to wait. Both move `latest` of every package.
+// Measures how long a small change waits during the largest allowed promotion. The yardstick is prepared
+// statements that write the same rows in one transaction, for which a small change has to wait. Both move
+// `latest` of every package.
 
 const MOST = 10_000
 const MAX_WAIT_MS = 500

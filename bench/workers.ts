@@ -13,9 +13,9 @@ import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
-// Measures a second worker: the number of polls in the same time, and the processor time of each. With four cores or more, the depot has two
-// of them and the load the others. With two cores, each worker shares a core with its load, and one core is compared with two. A further
-// measurement lets the system choose the cores.
+// Measures a second worker: the number of polls in the same time, and the processor time of each. With four
+// cores or more, the depot has two of them and the load the others. With two cores, each worker shares a core
+// with its load, and one core is compared with two. A further measurement lets the system choose the cores.
 
 const CONNECTIONS = 64
 const MAX_TIME = 1 / 1.8

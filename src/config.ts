@@ -64,7 +64,8 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /**
  * The variables that Kubernetes sets in each container for a Service called `depot` or `depot-…`
- * (kubernetes.io/docs/concepts/services-networking/service, environment variables): name and value have one of these forms.
+ * (kubernetes.io/docs/concepts/services-networking/service, environment variables): name and value have one
+ * of these forms.
  */
 const OF_KUBERNETES: readonly (readonly [name: RegExp, value: RegExp])[] = [
   [/^DEPOT(_[A-Z0-9_]+)?_SERVICE_HOST$/, /^[0-9a-fA-F.:]+$/],
@@ -190,9 +191,9 @@ const Environment = z.object({
 export const VARIABLES: readonly string[] = Object.keys(Environment.shape)
 
 /**
- * Parses the settings. An empty variable counts as unset, and the variables that Kubernetes sets for a Service called `depot` are ignored.
- * {@link givenPath} resolves relative paths. Throws `invalid_request` with every variable that is wrong, or that starts with `DEPOT_` and is
- * unknown.
+ * Parses the settings. An empty variable counts as unset, and the variables that Kubernetes sets for a
+ * Service called `depot` are ignored. {@link givenPath} resolves relative paths. Throws `invalid_request`
+ * with every variable that is wrong, or that starts with `DEPOT_` and is unknown.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
   const given = Object.entries(environment).filter(
@@ -295,8 +296,9 @@ function formatSize(bytes: number): string {
 }
 
 /**
- * Resolves a path from a variable or the command line, relative to the user's working directory. npm runs scripts in the folder of
- * package.json and passes the user's directory in `INIT_CWD` (docs.npmjs.com/cli/commands/npm-run).
+ * Resolves a path from a variable or the command line, relative to the user's working directory. npm runs
+ * scripts in the folder of package.json and passes the user's directory in `INIT_CWD`
+ * (docs.npmjs.com/cli/commands/npm-run).
  */
 export function givenPath(
   path: string,

@@ -1,7 +1,7 @@
 /**
- * All problem codes: what each means, and what the caller can do. docs/errors.md and openapi.yaml are made from this table.
- * `internal` stands for every error that no caller caused: a bug of the depot or a failure of the disk.
- * Only http/requests/error-reply.ts maps codes to HTTP statuses.
+ * All problem codes: what each means, and what the caller can do. docs/errors.md and openapi.yaml are made
+ * from this table. `internal` stands for every error that no caller caused: a bug of the depot or a failure
+ * of the disk. Only http/requests/error-reply.ts maps codes to HTTP statuses.
  */
 export const PROBLEMS = {
   invalid_request: {
@@ -202,7 +202,10 @@ export const PROBLEMS = {
 /** The code of an error that a caller can cause or needs to know. */
 export type ErrorCode = Exclude<keyof typeof PROBLEMS, 'internal'>
 
-/** One cause among several, for answers that can carry a list. `pointer` names the part of the request (RFC 6901). */
+/**
+ * One cause among several, for answers that can carry a list. `pointer` names the part of the request (RFC
+ * 6901).
+ */
 export interface ErrorPart {
   detail: string
   pointer?: string

@@ -10,15 +10,18 @@ const MAX_FIELD_LENGTH = 1_000
 const MAX_STACK_LENGTH = 4_000
 
 /**
- * Opens the log on stderr: JSON lines for programs, text on a terminal. Stdout is for results, so that a token shown
- * there is in no log. Every thread may open the log; each line is written at once.
+ * Opens the log on stderr: JSON lines for programs, text on a terminal. Stdout is for results, so that a
+ * token shown there is in no log. Every thread may open the log; each line is written at once.
  */
 export function openLog(level: string): Logger {
   if (!isatty(STDERR)) return openLogTo(level, pino.destination({ fd: STDERR, sync: true }))
   return openLogTo(level, { write: (line: string) => process.stderr.write(formatLogLine(line)) })
 }
 
-/** Creates a log of JSON lines with level names and RFC 3339 times. Shortens long texts, which may come from clients. */
+/**
+ * Creates a log of JSON lines with level names and RFC 3339 times. Shortens long texts, which may come from
+ * clients.
+ */
 export function openLogTo(level: string, destination: DestinationStream): Logger {
   return pino(
     {
@@ -42,7 +45,9 @@ function cut<Fields extends object>(fields: Fields): Fields & Record<string, unk
   ) as Fields & Record<string, unknown>
 }
 
-/** Formats a JSON line as `12:00:01 info  request method=PUT status=200`, with the stack of an error below it. */
+/**
+ * Formats a JSON line as `12:00:01 info  request method=PUT status=200`, with the stack of an error below it.
+ */
 export function formatLogLine(line: string): string {
   const {
     level,

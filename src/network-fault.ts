@@ -1,8 +1,9 @@
-// Explains failed connections in plain words. The messages of Node and its libraries name functions and codes.
+// Explains failed connections in plain words. The messages of Node and its libraries name functions and
+// codes.
 
 /**
- * By the code of Node, fetch or OpenSSL (nodejs.org/api/errors.html, nodejs.org/api/tls.html), or by the text if
- * there is no code.
+ * By the code of Node, fetch or OpenSSL (nodejs.org/api/errors.html, nodejs.org/api/tls.html), or by the text
+ * if there is no code.
  */
 const SENTENCES: Readonly<Record<string, string>> = {
   'bad port': 'Node allows no HTTP connections to this port', // fetch.spec.whatwg.org, port blocking
@@ -57,7 +58,10 @@ export function isNetworkFault(code: string): boolean {
   return code in SENTENCES || FAMILIES.some(([prefix]) => code.startsWith(prefix))
 }
 
-/** Explains why a connection failed, as part of a sentence. An error without a code is our own; its message is used. */
+/**
+ * Explains why a connection failed, as part of a sentence. An error without a code is our own; its message is
+ * used.
+ */
 export function networkFault(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const sentence =

@@ -2,7 +2,10 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The folder of package.json, of the migrations and of openapi.yaml. `src/` is in it, and so is `dist/`, whose files lie beside each other. */
+/**
+ * The folder of package.json, of the migrations and of openapi.yaml. `src/` is in it, and so is `dist/`,
+ * whose files lie beside each other.
+ */
 export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 
 /** Returns the version in package.json. */

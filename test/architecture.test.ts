@@ -2,7 +2,8 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'tap'
 
-// Checks the rules of ARCHITECTURE.md: which folder may import which, and where SQL, HTTP and the clock may be used.
+// Checks the rules of ARCHITECTURE.md: which folder may import which, and where SQL, HTTP and the clock may
+// be used.
 
 const SRC = resolve(import.meta.dirname, '../src')
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
@@ -10,7 +11,10 @@ const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
 )
 const sources = new Map(files.map((file) => [file, readFileSync(join(SRC, file), 'utf8')]))
 
-/** Returns the imports of a file, with `types` also the type-only ones: own files as paths below src/, and packages by name. */
+/**
+ * Returns the imports of a file, with `types` also the type-only ones: own files as paths below src/, and
+ * packages by name.
+ */
 function importsOf(file: string, { types = false } = {}): string[] {
   const found = (sources.get(file) ?? '').matchAll(
     types
@@ -28,7 +32,10 @@ const inFolder =
     folders.some((folder) => file.startsWith(`${folder}/`))
 const isStore = (file: string) => file.endsWith('-store.ts')
 
-/** Every folder and top file of src/, from the ground up. Each imports only from those before it, types included. */
+/**
+ * Every folder and top file of src/, from the ground up. Each imports only from those before it, types
+ * included.
+ */
 const ROOMS: readonly string[] = [
   // independent of depots
   'errors.ts',
@@ -162,6 +169,16 @@ test('commands that talk to a depot know only its client', async (t) => {
       t.ok(/^(client|cli|text|package)\//.test(name), `${file} imports ${name}`)
 })
 
+/** A line of a comment that is no table and no example. */
+const PROSE = /^\s*(\/\/(?! oxlint)|\/\*\*|\*) [\w`{]/
+
+test('comments are no wider than the code, which the formatter breaks at 110 columns', async (t) => {
+  const written = [...sources].filter(([file]) => file !== 'client/operations.ts') // generated
+  for (const [file, text] of written)
+    for (const line of text.split('\n')) if (line.length > 110 && PROSE.test(line)) t.fail(`${file}: ${line}`)
+  t.ok(sources.size > 100)
+})
+
 test('imports have no cycles, types included', async (t) => {
   const known = new Map(
     files.map((file) => [file, importsOf(file, { types: true }).filter((name) => sources.has(name))]),
@@ -180,7 +197,8 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   zod: (file) =>
     inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'depot/control.ts',
   'hash-wasm|node-liblzma.*': inFolder('hart'),
-  // Bytes of packages are reached through blobs/storage.ts: audit, upkeep, publishing and the routes work on any store.
+  // Bytes of packages are reached through blobs/storage.ts: audit, upkeep, publishing and the routes work on
+  // any store.
   'node:fs(/promises)?': (file) =>
     inFolder('blobs', 'database', 'depot', 'hart', 'client', 'cli', 'import', 'pull', 'remote')(file) ||
     ['http/operator/readiness.ts', 'http/operator/reference.ts', 'http/requests/descriptors.ts'].includes(

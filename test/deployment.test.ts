@@ -129,7 +129,10 @@ test('the health check of the image uses DEPOT_LISTEN', async (t) => {
   })
 })
 
-/** Adapts the schema to ajv: it has `id` for `$id` and another address of its draft, and does not define its formats. */
+/**
+ * Adapts the schema to ajv: it has `id` for `$id` and another address of its draft, and does not define its
+ * formats.
+ */
 function composeSchema() {
   const { $schema: _, ...schema } = z
     .looseObject({ $schema: z.string() })

@@ -2,8 +2,9 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'tap'
 import { VARIABLES } from '../src/config.ts'
 
-// docs/limits.md has a row for each limit. A limit is a constant of a module whose name starts with one of the words of LIMIT, or a field
-// of `Limits`. This file maps each limit to its row, or lists it as one that no client meets. The row must have the number of the source.
+// docs/limits.md has a row for each limit. A limit is a constant of a module whose name starts with one of
+// the words of LIMIT, or a field of `Limits`. This file maps each limit to its row, or lists it as one that
+// no client meets. The row must have the number of the source.
 
 const SOURCE = new URL('../src/', import.meta.url)
 /** Code that runs for a client or an operator, not in the depot. */

@@ -4,14 +4,18 @@ import { availableParallelism } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import type { FileResult } from './support/run-files.ts'
 
-// Runs the named test files and those of the named folders, or all: `test/run.ts [FILE | FOLDER]...`. There is a process for each core, and
-// one more. Each takes the next file when it is done with one, since starting a process and loading the server takes longer than most
-// files do. Prints one line per file and the failures.
+// Runs the named test files and those of the named folders, or all: `test/run.ts [FILE | FOLDER]...`. There
+// is a process for each core, and one more. Each takes the next file when it is done with one, since starting
+// a process and loading the server takes longer than most files do. Prints one line per file and the
+// failures.
 
 const ROOT = resolve(import.meta.dirname, '..')
 const MEMORY_DISK = '/dev/shm'
 const MEMORY_DISK_NEEDS_BYTES = 2 * 1024 ** 3
-/** Tests make more garbage than a server. With V8's usual young generation, a sixth of their time is its collection. */
+/**
+ * Tests make more garbage than a server. With V8's usual young generation, a sixth of their time is its
+ * collection.
+ */
 const EXEC_ARGV = ['--min-semi-space-size=16', '--max-semi-space-size=32']
 const FOLDER = /^hart-depot-tests-(\d+)-/
 /** Folders and files that take long. They begin first, so that no core is left with a long one at the end. */
@@ -55,7 +59,10 @@ function tell(result: FileResult): void {
   )
 }
 
-/** A process that runs files until none are left. When it dies, the file that it ran has failed, and another process goes on. */
+/**
+ * A process that runs files until none are left. When it dies, the file that it ran has failed, and another
+ * process goes on.
+ */
 async function runProcess(env: NodeJS.ProcessEnv): Promise<void> {
   let file = queue.shift()
   if (file === undefined) return
@@ -85,8 +92,8 @@ async function runProcess(env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 /**
- * A folder for temporary files on a disk in memory, where there is a large one: most of the time of a small commit is its
- * sync. Removes those of earlier runs that were killed.
+ * A folder for temporary files on a disk in memory, where there is a large one: most of the time of a small
+ * commit is its sync. Removes those of earlier runs that were killed.
  */
 function memoryDisk(): string | undefined {
   if (!existsSync(MEMORY_DISK)) return undefined
@@ -114,7 +121,8 @@ function isRunning(pid: number): boolean {
 
 const folder = memoryDisk()
 const env = { ...process.env, ...(folder !== undefined && { TMPDIR: folder }) }
-// One more than cores, because a file that waits for a timer or another process leaves its core idle. PROCESSES overrides it.
+// One more than cores, because a file that waits for a timer or another process leaves its core idle.
+// PROCESSES overrides it.
 const processes = Math.min(Number(process.env['PROCESSES'] ?? availableParallelism() + 1), queue.length)
 await Promise.all(Array.from({ length: processes }, () => runProcess(env)))
 console.log(

@@ -1,6 +1,7 @@
 import { askAny, getRequest, pollKeepingAlive } from '../load.ts'
 
-// Sends COUNT polls, each after the answer to the last, and prints the polls per second. `eager.ts PORT URL COUNT`.
+// Sends COUNT polls, each after the answer to the last, and prints the polls per second. `eager.ts PORT URL
+// COUNT`.
 
 const [port = '', url = '', count = ''] = process.argv.slice(2)
 const request = getRequest(url, {}, 'keep-alive')

@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 
-// Polls at a fixed rate from a process of its own, and measures each poll from the moment when it was due. So a stall counts for all polls
-// that it delays, and not only for those in flight. `paced.ts` starts when it receives a {@link Pace}; after 'stop' it sends the
-// milliseconds of each poll.
+// Polls at a fixed rate from a process of its own, and measures each poll from the moment when it was due. So
+// a stall counts for all polls that it delays, and not only for those in flight. `paced.ts` starts when it
+// receives a {@link Pace}; after 'stop' it sends the milliseconds of each poll.
 
 export interface Pace {
   readonly port: number

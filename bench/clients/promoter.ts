@@ -15,7 +15,10 @@ interface Load {
   readonly isOwnApi?: boolean
 }
 
-/** Each client promotes its own package on its own connection, the versions in turns. Returns the cost of one promotion. */
+/**
+ * Each client promotes its own package on its own connection, the versions in turns. Returns the cost of one
+ * promotion.
+ */
 export async function promoteAtOnce(server: ServerProcess, load: Load): Promise<PromotionCost> {
   const before = await server.cpuMs()
   const begun = performance.now()

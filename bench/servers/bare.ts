@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { serve } from './process.ts'
 import type { Recorded } from './record.ts'
 
-// The yardstick of polls and installs: node:http with fixed answers. `bare.ts ANSWERS` reads them from a file with a JSON array. Small
-// bodies are in memory; large ones are read in pieces as large as the depot's.
+// The yardstick of polls and installs: node:http with fixed answers. `bare.ts ANSWERS` reads them from a file
+// with a JSON array. Small bodies are in memory; large ones are read in pieces as large as the depot's.
 
 const MAX_CACHED_BYTES = 64 * 1024
 const READ_CHUNK_BYTES = 512 * 1024

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { openByHand } from '../by-hand.ts'
 import { serve } from './process.ts'
 
-// The yardstick of promotions over HTTP: node:http in front of the transaction of by-hand.ts. `by-hand.ts FILE` takes a copy of a depot's
-// database. It knows the URL of a promotion and nothing else: no rights, rules, log, metrics or memory that follows the ledger.
+// The yardstick of promotions over HTTP: node:http in front of the transaction of by-hand.ts. `by-hand.ts
+// FILE` takes a copy of a depot's database. It knows the URL of a promotion and nothing else: no rights,
+// rules, log, metrics or memory that follows the ledger.
 
 const PROMOTION = /^\/v1\/depot\/views\/[^/]+\/pkgs\/(.+)\/promote\?/
 

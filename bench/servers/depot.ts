@@ -7,8 +7,8 @@ import { Workers, listen } from '../../src/http/workers.ts'
 import { keepYoungGenerationSmall, letYoungGenerationGrow } from '../../src/cli/young-generation.ts'
 import { serve } from './process.ts'
 
-// The depot with its default settings, except the number of workers, which comes from the environment. Its log is written, but thrown
-// away. `depot.ts DATA TOKEN` takes the data folder and the administrator's token.
+// The depot with its default settings, except the number of workers, which comes from the environment. Its
+// log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the administrator's token.
 
 keepYoungGenerationSmall() // as `serve` does
 const [dataFolder = '', token = ''] = process.argv.slice(2)

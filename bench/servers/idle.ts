@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from './process.ts'
 
-// The yardstick of followers: node:http, which holds every response and writes each POSTed body to all of them. `/stream` starts its
-// answer at once and never ends it; other paths answer once.
+// The yardstick of followers: node:http, which holds every response and writes each POSTed body to all of
+// them. `/stream` starts its answer at once and never ends it; other paths answer once.
 
 const HEAD = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
 const streams = new Set<ServerResponse>()

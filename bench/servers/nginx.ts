@@ -9,8 +9,9 @@ export function hasNginx(): boolean {
 }
 
 /**
- * Serves the files of `folder`, which also takes its configuration, from one process, without a log. Files are opened for each request,
- * as they are by default: `open_file_cache` takes a third off an answer of some kilobytes. What is not there is an empty 404.
+ * Serves the files of `folder`, which also takes its configuration, from one process, without a log. Files
+ * are opened for each request, as they are by default: `open_file_cache` takes a third off an answer of some
+ * kilobytes. What is not there is an empty 404.
  */
 export async function startNginx(
   folder: string,

@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net'
 import BetterSqlite3 from 'better-sqlite3'
 import { serve } from './process.ts'
 
-// The yardstick of pages: node:http with prepared statements, for the one origin and the one target that the depot has. `pages-by-hand.ts
-// DATABASE ORIGIN TARGET` answers GET /channel, /latest, /search and /list with the bodies of the depot's first pages. Everything happens in
-// one thread, and nobody's rights are checked.
+// The yardstick of pages: node:http with prepared statements, for the one origin and the one target that the
+// depot has. `pages-by-hand.ts DATABASE ORIGIN TARGET` answers GET /channel, /latest, /search and /list with
+// the bodies of the depot's first pages. Everything happens in one thread, and nobody's rights are checked.
 
 const [file = '', origin = '', target = ''] = process.argv.slice(2)
 const PAGE = 50

@@ -7,13 +7,18 @@ import { readFileSync, writeFileSync } from 'node:fs'
 export interface ServerProcess extends AsyncDisposable {
   readonly pid: number
   readonly port: number
-  /** The processor time of all its threads and of the programs that it ran, kernel time included, in milliseconds. */
+  /**
+   * The processor time of all its threads and of the programs that it ran, kernel time included, in
+   * milliseconds.
+   */
   cpuMs(): Promise<number>
 }
 
 /** A server of our own, which can also report its memory. */
 export interface NodeProcess extends ServerProcess {
-  /** The bytes in use after a garbage collection. Unlike resident memory, they do not vary with the collector. */
+  /**
+   * The bytes in use after a garbage collection. Unlike resident memory, they do not vary with the collector.
+   */
   liveBytes(): Promise<number>
 }
 
@@ -72,7 +77,10 @@ export async function startServer(
   }
 }
 
-/** Runs in the child: reports the port, answers requests for costs and memory, and closes when the parent says so or is gone. */
+/**
+ * Runs in the child: reports the port, answers requests for costs and memory, and closes when the parent says
+ * so or is gone.
+ */
 export function serve(port: number, close: () => Promise<void>): void {
   process.on('message', (asked) => {
     if (asked === 'live') {
@@ -88,7 +96,10 @@ export function serve(port: number, close: () => Promise<void>): void {
   tell({ port })
 }
 
-/** Returns the resident memory in bytes: now, and the peak since {@link forgetPeakMemory}. `undefined` unless this is Linux. */
+/**
+ * Returns the resident memory in bytes: now, and the peak since {@link forgetPeakMemory}. `undefined` unless
+ * this is Linux.
+ */
 export function memoryOf(pid: number): { bytes: number; peakBytes: number } | undefined {
   if (process.platform !== 'linux') return undefined
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -96,7 +107,10 @@ export function memoryOf(pid: number): { bytes: number; peakBytes: number } | un
   return { bytes: field('VmRSS'), peakBytes: field('VmHWM') }
 }
 
-/** Returns the memory of a process in bytes, with a share of what it shares with others. `undefined` unless this is Linux. */
+/**
+ * Returns the memory of a process in bytes, with a share of what it shares with others. `undefined` unless
+ * this is Linux.
+ */
 export function proportionalMemoryOf(pid: number): number | undefined {
   if (process.platform !== 'linux') return undefined
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')

@@ -20,7 +20,10 @@ export function has(program: string): boolean {
   }
 }
 
-/** Starts a server that listens on this port of 127.0.0.1, and waits until it does. Its processor time is known only on Linux. */
+/**
+ * Starts a server that listens on this port of 127.0.0.1, and waits until it does. Its processor time is
+ * known only on Linux.
+ */
 export async function startProgram(
   port: number,
   command: string,
@@ -52,7 +55,10 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Returns the nanoseconds that its threads ran, kernel time included. /proc/PID/stat would count in hundredths of a second. */
+/**
+ * Returns the nanoseconds that its threads ran, kernel time included. /proc/PID/stat would count in
+ * hundredths of a second.
+ */
 export function cpuMsOf(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`)
   return (

@@ -20,8 +20,8 @@ const OK = 200
 const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
 
 /**
- * Starts node:http with the depot's present answers to these URLs, and 304 for their tags. `folder` gets the bodies, at the
- * paths of their URLs; the bodies of errors get the status as suffix.
+ * Starts node:http with the depot's present answers to these URLs, and 304 for their tags. `folder` gets the
+ * bodies, at the paths of their URLs; the bodies of errors get the status as suffix.
  */
 export async function startBare(
   depotPort: number,

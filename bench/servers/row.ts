@@ -1,7 +1,8 @@
 import { createServer } from 'node:http'
 import BetterSqlite3 from 'better-sqlite3'
 
-// The yardstick of starts: node:http that answers every request with the release of one pointer, by better-sqlite3. `row.ts FILE PORT`.
+// The yardstick of starts: node:http that answers every request with the release of one pointer, by
+// better-sqlite3. `row.ts FILE PORT`.
 
 const [file = '', port] = process.argv.slice(2)
 const db = new BetterSqlite3(file, { readonly: true })

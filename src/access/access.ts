@@ -1,8 +1,8 @@
 // Roles, sessions and audiences. All functions are pure.
 
 /**
- * Builder's roles, from the least to the most powerful (habitat-today.md 3). Each role includes the rights of the
- * roles before it.
+ * Builder's roles, from the least to the most powerful (habitat-today.md 3). Each role includes the rights of
+ * the roles before it.
  */
 export const ROLES = ['readonly_member', 'member', 'maintainer', 'administrator', 'owner'] as const
 export type Role = (typeof ROLES)[number]
@@ -110,7 +110,10 @@ export function audienceOf(caller: Caller): Audience {
   }
 }
 
-/** Returns the audience for changes. A token with `promote` and without `read` can still find the releases that it promotes. */
+/**
+ * Returns the audience for changes. A token with `promote` and without `read` can still find the releases
+ * that it promotes.
+ */
 export function audienceOfChanges(caller: Authority): Audience {
   if (caller === 'operator') return UNRESTRICTED_AUDIENCE
   const { actions: _actions, ...scope } = caller.scope

@@ -2,14 +2,18 @@ import { DepotError } from '../errors.ts'
 import { allowsAction, allowsOrigin, allowsView, hasRole } from './access.ts'
 import type { Action, Role, Session } from './access.ts'
 
-// The rights that changes need. Routes check them before they read a body. The writer checks them again in the transaction, with
-// the rights at that moment, and its check decides. Each function throws `forbidden` and names the missing right.
+// The rights that changes need. Routes check them before they read a body. The writer checks them again in
+// the transaction, with the rights at that moment, and its check decides. Each function throws `forbidden`
+// and names the missing right.
 
 export function expectTokenAllows(caller: Session, action: Action): void {
   if (!allowsAction(caller, action)) throw new DepotError('forbidden', `this token may not ${action}`)
 }
 
-/** Checks that the token allows an action and reaches an origin. Does not check the account's role in the origin. */
+/**
+ * Checks that the token allows an action and reaches an origin. Does not check the account's role in the
+ * origin.
+ */
 export function expectTokenReachesOrigin(caller: Session, origin: string, action: Action): void {
   expectTokenAllows(caller, action)
   if (!allowsOrigin(caller, origin))
@@ -62,8 +66,8 @@ export function expectMayManageTokens(caller: Session, accountId: number): void 
 }
 
 /**
- * Checks the right to make, narrow and revoke the tokens of an account: the caller's own, or for an administrator any. A
- * narrowed token must not make a wider one.
+ * Checks the right to make, narrow and revoke the tokens of an account: the caller's own, or for an
+ * administrator any. A narrowed token must not make a wider one.
  */
 export function expectMayManageTokensOf(caller: Session, account: string): void {
   if (account !== caller.accountName) expectAdministrator(caller)

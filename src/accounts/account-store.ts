@@ -73,8 +73,8 @@ export async function listAccounts(
 }
 
 /**
- * Finds the session of a token, by the token's hash or id. Returns `undefined` for an unknown or revoked token, and for a token of a
- * disabled account. The caller checks the expiry.
+ * Finds the session of a token, by the token's hash or id. Returns `undefined` for an unknown or revoked
+ * token, and for a token of a disabled account. The caller checks the expiry.
  */
 export async function findSession(
   db: Db,
@@ -241,7 +241,10 @@ export async function insertToken(
   return id
 }
 
-/** Revokes a token and returns the name of its account. Throws `not_found`, and `conflict` if the token is already revoked. */
+/**
+ * Revokes a token and returns the name of its account. Throws `not_found`, and `conflict` if the token is
+ * already revoked.
+ */
 export async function markTokenRevoked(db: Db, id: number, at: number): Promise<string> {
   const { account, revokedAt } = await getToken(db, id)
   if (revokedAt !== undefined) throw new DepotError('conflict', `token ${id} is already revoked`)

@@ -16,8 +16,8 @@ interface KnownSession {
 }
 
 /**
- * Identifies callers. Sessions are cached, so that polls with a token do not read the database. The cache is cleared when
- * an account, a token or a membership changes. Wrong tokens are not cached.
+ * Identifies callers. Sessions are cached, so that polls with a token do not read the database. The cache is
+ * cleared when an account, a token or a membership changes. Wrong tokens are not cached.
  */
 export class Authenticator implements Subscriber {
   readonly #db: Db
@@ -33,9 +33,9 @@ export class Authenticator implements Subscriber {
   }
 
   /**
-   * Returns the caller that an `Authorization` header names: `Bearer TOKEN`, or `Basic` with the token as the password. Without a
-   * header the caller is anonymous. A malformed header and a wrong, revoked or expired token throw or reject with `unauthenticated`.
-   * A cached session is returned directly, not as a promise.
+   * Returns the caller that an `Authorization` header names: `Bearer TOKEN`, or `Basic` with the token as the
+   * password. Without a header the caller is anonymous. A malformed header and a wrong, revoked or expired
+   * token throw or reject with `unauthenticated`. A cached session is returned directly, not as a promise.
    */
   identify(authorization: string | undefined): Caller | Promise<Caller> {
     if (authorization === undefined) return undefined
@@ -75,8 +75,8 @@ export class Authenticator implements Subscriber {
 export const UNKNOWN_TOKEN = 'the token is unknown or revoked, or its account is disabled'
 
 /**
- * Returns the session. Throws `unauthenticated` if its token has expired. `now` is the wall clock; commit times may
- * be ahead of it.
+ * Returns the session. Throws `unauthenticated` if its token has expired. `now` is the wall clock; commit
+ * times may be ahead of it.
  */
 export function expectUnexpired(session: Session, now: number): Session {
   if (session.expiresAt !== undefined && session.expiresAt <= now)

@@ -13,9 +13,9 @@ interface Bucket {
 }
 
 /**
- * Limits how often an address may send a wrong token, with a token bucket for each address. Only wrong tokens count: a
- * whole site may share one address, so anonymous requests and valid tokens are never limited. All IPv6 addresses of a /64
- * count as one, because one customer usually has a whole /64.
+ * Limits how often an address may send a wrong token, with a token bucket for each address. Only wrong tokens
+ * count: a whole site may share one address, so anonymous requests and valid tokens are never limited. All
+ * IPv6 addresses of a /64 count as one, because one customer usually has a whole /64.
  */
 export class GuessLimit {
   readonly #now: () => number
@@ -62,7 +62,10 @@ export class GuessLimit {
   }
 }
 
-/** Returns an IPv4 address, the /64 of an IPv6 address, or `an unknown address` for any other text from a proxy. */
+/**
+ * Returns an IPv4 address, the /64 of an IPv6 address, or `an unknown address` for any other text from a
+ * proxy.
+ */
 export function networkOf(address: string): string {
   const [plain = ''] = address.split('%', 1) // without the zone of a link-local address
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain) ?? []

@@ -1,4 +1,6 @@
-/** The most tokens whose use is remembered. More tokens are noted again when their sessions are read again. */
+/**
+ * The most tokens whose use is remembered. More tokens are noted again when their sessions are read again.
+ */
 const MAX_TOKENS = 20_000
 /** A stored time is replaced only when it is this much older. */
 export const USE_RESOLUTION_MS = 10 * 60_000
@@ -14,8 +16,8 @@ interface StoredUse extends TokenUse {
 }
 
 /**
- * When the tokens of one thread were last used. A request only sets the time of its token's {@link TokenUse}. The times
- * are stored from here later and together, so that no request writes.
+ * When the tokens of one thread were last used. A request only sets the time of its token's {@link TokenUse}.
+ * The times are stored from here later and together, so that no request writes.
  */
 export class TokenUses {
   readonly #uses = new Map<number, StoredUse>()
@@ -37,7 +39,10 @@ export class TokenUses {
     return at === 0 ? undefined : at
   }
 
-  /** Stores the uses that are newer than the stored ones by the resolution, or all newer ones. What `store` rejects with is thrown, and the next call tries again. */
+  /**
+   * Stores the uses that are newer than the stored ones by the resolution, or all newer ones. What `store`
+   * rejects with is thrown, and the next call tries again.
+   */
   async flush(
     store: (uses: readonly { tokenId: number; at: number }[]) => Promise<unknown>,
     { all }: { all: boolean },

@@ -24,7 +24,10 @@ const UNITS: Readonly<Record<string, number>> = {
   y: 365 * 86_400_000,
 }
 
-/** Parses `90d`, `12h` or a date such as `2027-01-31` to epoch milliseconds after `now`. Throws `invalid_request`. */
+/**
+ * Parses `90d`, `12h` or a date such as `2027-01-31` to epoch milliseconds after `now`. Throws
+ * `invalid_request`.
+ */
 export function parseExpiry(text: string, now: number): number {
   const [, amount, unit = ''] = /^(\d{1,5})([mhdwy])$/.exec(text) ?? []
   const at =

@@ -40,7 +40,9 @@ export interface ExactQuestion {
 
 export interface LatestAnswer {
   readonly package: PackageAnswer
-  /** The revision that moved the pointer here, for this audience; `undefined` if the question named a version. */
+  /**
+   * The revision that moved the pointer here, for this audience; `undefined` if the question named a version.
+   */
   readonly revision: number | undefined
 }
 
@@ -59,9 +61,10 @@ const MAX_ABSENT_KEYS = 10_000
 const MAX_ABSENT_KEY_LENGTH = 300
 
 /**
- * Answers `latest` from memory. All pointers of all views are in memory. Rendered bodies are cached up to a number of bytes.
- * Commits update both before their callers get an answer, so a poll that starts after a promotion was answered sees the
- * promotion. Members of an origin and the public have separate pointers, but share the bodies.
+ * Answers `latest` from memory. All pointers of all views are in memory. Rendered bodies are cached up to a
+ * number of bytes. Commits update both before their callers get an answer, so a poll that starts after a
+ * promotion was answered sees the promotion. Members of an origin and the public have separate pointers, but
+ * share the bodies.
  */
 export class Answers implements Subscriber {
   readonly #db: Db
@@ -125,21 +128,24 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Reports whether a view governs an origin. Below the URL of the view, a package of a governed origin exists only if the view
-   * has it. Packages of other origins come from the channel in the URL.
+   * Reports whether a view governs an origin. Below the URL of the view, a package of a governed origin
+   * exists only if the view has it. Packages of other origins come from the channel in the URL.
    */
   governs(view: string, origin: string): boolean {
     return this.#ungoverned.get(view)?.has(origin) !== true
   }
 
-  /** Returns the revision that {@link latest} answers from; 0 for a view without promotions and for an unknown view. */
+  /**
+   * Returns the revision that {@link latest} answers from; 0 for a view without promotions and for an unknown
+   * view.
+   */
   revisionOf(view: string): ViewRevision {
     return this.#revisions.get(view) ?? { number: 0, hash: FIRST_HEAD.hash }
   }
 
   /**
-   * Reports whether `latest` names this release already, so that promoting it would change nothing. False if the writer must decide, for
-   * example because clients cannot change the view.
+   * Reports whether `latest` names this release already, so that promoting it would change nothing. False if
+   * the writer must decide, for example because clients cannot change the view.
    */
   isCurrent(view: string, release: ReleaseName): boolean {
     const pointer = this.#pointers.get(view)?.get(lineOf(release))
@@ -147,8 +153,8 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Finds the latest release; `undefined` if the view has none that the audience may see. Returns a promise only if the
-   * answer is not in memory.
+   * Finds the latest release; `undefined` if the view has none that the audience may see. Returns a promise
+   * only if the answer is not in memory.
    */
   latest(
     question: LatestQuestion,
@@ -168,7 +174,10 @@ export class Answers implements Subscriber {
     return publicPointer && this.#resolvePointer(question, publicPointer, PUBLIC_AUDIENCE)
   }
 
-  /** Reports whether {@link latest} would find a release. Returns a promise only if the answer is not in memory. */
+  /**
+   * Reports whether {@link latest} would find a release. Returns a promise only if the answer is not in
+   * memory.
+   */
   hasLatest(
     { view, origin, name, target }: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>,
     audience: Audience,
@@ -184,8 +193,8 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Lists the idents of the latest releases of an origin, for one target or all, by line and in no order. Examines every
-   * line of the view, which takes about 50 ns for each.
+   * Lists the idents of the latest releases of an origin, for one target or all, by line and in no order.
+   * Examines every line of the view, which takes about 50 ns for each.
    */
   async listLatest(
     { view, origin, target }: { view: string; origin: string; target?: Target },
@@ -210,8 +219,8 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Finds the body of one release; `undefined` if it does not exist, is not visible to the audience, or is not in the
-   * view of the question. Returns a promise only if the answer is not in memory.
+   * Finds the body of one release; `undefined` if it does not exist, is not visible to the audience, or is
+   * not in the view of the question. Returns a promise only if the answer is not in memory.
    */
   exact(
     question: ExactQuestion,
@@ -339,7 +348,10 @@ export class Answers implements Subscriber {
     return answer
   }
 
-  /** Remembers until the next change that a release is absent. The number of keys is limited, so requests cannot fill the memory. */
+  /**
+   * Remembers until the next change that a release is absent. The number of keys is limited, so requests
+   * cannot fill the memory.
+   */
   #cacheAbsence(key: string, generation: number): void {
     if (generation !== this.#generation || key.length > MAX_ABSENT_KEY_LENGTH) return
     if (this.#absent.size >= MAX_ABSENT_KEYS) this.#absent.clear()

@@ -5,8 +5,8 @@ import { originOf } from '../package/ident.ts'
 const OVERHEAD_BYTES = 2_560
 
 /**
- * The JSON body that describes a package, with the values of its headers and its visibility. It also caches whole responses,
- * for example the head and body that `latest` of one view sends.
+ * The JSON body that describes a package, with the values of its headers and its visibility. It also caches
+ * whole responses, for example the head and body that `latest` of one view sends.
  */
 export class PackageAnswer {
   readonly ident: string
@@ -46,7 +46,10 @@ export class PackageAnswer {
     return this.#bytes
   }
 
-  /** Returns the response for `key`: the head alone, or the head and the body. The first call with a key makes it. */
+  /**
+   * Returns the response for `key`: the head alone, or the head and the body. The first call with a key makes
+   * it.
+   */
   response(key: string, part: 'whole' | 'head', head: () => Buffer): Buffer {
     const known = this.#responses.get(key)
     if (known !== undefined) return known

@@ -21,8 +21,8 @@ interface ViewAt {
 }
 
 /**
- * Answers polls from a view at one of its revisions. Each answer reads the database; only bodies come from memory.
- * Releases that were deleted since are absent.
+ * Answers polls from a view at one of its revisions. Each answer reads the database; only bodies come from
+ * memory. Releases that were deleted since are absent.
  */
 export class PastView {
   readonly #db: Db
@@ -40,7 +40,10 @@ export class PastView {
     this.revision = past.revision
   }
 
-  /** See {@link Answers.governs}. The view's present setting counts, because former settings are only in the ledger. */
+  /**
+   * See {@link Answers.governs}. The view's present setting counts, because former settings are only in the
+   * ledger.
+   */
   governs(_view: string, origin: string): boolean {
     return !this.view.ungoverned.includes(origin)
   }

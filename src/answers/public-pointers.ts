@@ -7,7 +7,9 @@ import { listPointersAt } from '../revisions/content-store.ts'
 import { findView } from '../revisions/view-store.ts'
 import { lineOf } from '../package/ident.ts'
 
-/** The release that `latest` of a package and target names in a view. `versions` caches lookups by version. */
+/**
+ * The release that `latest` of a package and target names in a view. `versions` caches lookups by version.
+ */
 export interface Pointer {
   readonly ident: string
   readonly revision: number
@@ -23,14 +25,14 @@ const DELETED = ''
 type CachedPointer = Pointer | 'nothing' | Promise<Pointer | undefined>
 
 /**
- * The pointers that the public sees, for lines where members may see others. They are computed before the first
- * request, so that a private package and a missing one are denied in the same time.
+ * The pointers that the public sees, for lines where members may see others. They are computed before the
+ * first request, so that a private package and a missing one are denied in the same time.
  */
 export class PublicPointers {
   readonly #db: Db
   /**
-   * The non-public releases of each line that has or had one. Deleted releases stay, because the time at which `latest`
-   * moved would reveal them.
+   * The non-public releases of each line that has or had one. Deleted releases stay, because the time at
+   * which `latest` moved would reveal them.
    */
   readonly #restricted = new Map<Line, Set<string>>()
   /** Public pointers of restricted lines, by view. */
@@ -67,7 +69,10 @@ export class PublicPointers {
     return this.#restricted.has(line)
   }
 
-  /** Finds the public pointer of a restricted line. Returns a promise only shortly after a commit that changed the line. */
+  /**
+   * Finds the public pointer of a restricted line. Returns a promise only shortly after a commit that changed
+   * the line.
+   */
   find(view: string, line: Line): Pointer | undefined | Promise<Pointer | undefined> {
     const cached = this.#pointers.get(view)?.get(line)
     if (cached === undefined) return this.#read(view, line)

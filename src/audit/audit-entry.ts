@@ -29,11 +29,17 @@ export interface AuditedEntry {
   readonly faults: readonly string[]
   /** `undefined` if the text is not a valid ledger entry. */
   readonly event: LedgerEvent | undefined
-  /** The head before the next entry. It has this entry's stored values, so that each fault is reported only once. */
+  /**
+   * The head before the next entry. It has this entry's stored values, so that each fault is reported only
+   * once.
+   */
   readonly head: LedgerHead
 }
 
-/** Checks that an entry follows the previous one, that its hashes are right, and that its columns agree with its text. */
+/**
+ * Checks that an entry follows the previous one, that its hashes are right, and that its columns agree with
+ * its text.
+ */
 export function auditEntry(row: EntryRow, previous: LedgerHead): AuditedEntry {
   const faults: string[] = []
   const expected = link(previous, row.text, row.salt)
@@ -55,7 +61,9 @@ export function auditEntry(row: EntryRow, previous: LedgerHead): AuditedEntry {
   return { faults, event, head: { sequence: row.sequence, hash: row.hash, at: row.at } }
 }
 
-/** The fields of an entry that are not part of its event, and the fields that only some kinds of events have. */
+/**
+ * The fields of an entry that are not part of its event, and the fields that only some kinds of events have.
+ */
 interface EntryFields {
   readonly at: number
   readonly clock?: number

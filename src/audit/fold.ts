@@ -5,8 +5,8 @@ import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/rule.ts'
 
-// Rebuilds a view from its promotions, in order: first the releases in `left` leave, then those in `joined` join.
-// `docs/ledger.md` describes the same for readers without the source.
+// Rebuilds a view from its promotions, in order: first the releases in `left` leave, then those in `joined`
+// join. `docs/ledger.md` describes the same for readers without the source.
 
 /** A member since revision `from`; `position` is its place within that promotion. */
 export interface FoldedMember extends ReleaseName {
@@ -84,7 +84,10 @@ export function foldPromotion(
   return { endedMembers, endedPointers, faults }
 }
 
-/** Computes `latest` of each line (`origin/name target`) by a view's rule. Members are in the order of their promotion. */
+/**
+ * Computes `latest` of each line (`origin/name target`) by a view's rule. Members are in the order of their
+ * promotion.
+ */
 export function latestOf(rule: ViewRule, members: Iterable<ReleaseName>): Map<string, string> {
   const latest = new Map<string, { ident: string; key: string }>()
   for (const { ident, target } of members) {

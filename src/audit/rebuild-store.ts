@@ -5,8 +5,9 @@ import type { Schema } from '../database/schema.ts'
 import type { EntryRow } from './audit-entry.ts'
 import type { RebuiltMember, RebuiltPointer } from './rebuild.ts'
 
-// Stores the rebuilt past of views in temporary tables, which only this connection sees. So a ledger of any length can be compared
-// with the rows at every revision, and memory holds only the present state of the views.
+// Stores the rebuilt past of views in temporary tables, which only this connection sees. So a ledger of any
+// length can be compared with the rows at every revision, and memory holds only the present state of the
+// views.
 
 type RebuiltTables = {
   rebuilt_members: RebuiltMember
@@ -16,7 +17,10 @@ type RebuiltTables = {
 /** A connection with the temporary tables, for the caller of {@link openRebuild} alone. */
 export type RebuildDb = Kysely<Schema & RebuiltTables>
 
-/** Creates the temporary tables. Call it once for each connection, which must see one state of the database throughout. */
+/**
+ * Creates the temporary tables. Call it once for each connection, which must see one state of the database
+ * throughout.
+ */
 export async function openRebuild(db: Db): Promise<RebuildDb> {
   await db.schema
     .createTable('rebuilt_members')
@@ -192,8 +196,8 @@ export async function listDifferingLines(
 }
 
 /**
- * Finds rows that refer to the wrong release of an ident that was deleted and published again: members at a time when
- * their release did not exist, and pointers to a release that was not a member.
+ * Finds rows that refer to the wrong release of an ident that was deleted and published again: members at a
+ * time when their release did not exist, and pointers to a release that was not a member.
  */
 export async function listWrongReleases(
   db: Db,

@@ -137,8 +137,8 @@ export class RebuiltViews {
   }
 
   /**
-   * Finishes a view after the last entry: checks its pointers against its rule, and adds the memberships and pointers
-   * that still hold to the ended ones.
+   * Finishes a view after the last entry: checks its pointers against its rule, and adds the memberships and
+   * pointers that still hold to the ended ones.
    */
   finish({ name, rule, closedAt, fold }: RebuiltView): void {
     const { members, pointers } = fold

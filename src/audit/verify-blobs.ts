@@ -37,9 +37,10 @@ export const MAX_REPORTED = 100
 const ROWS_IN_A_PAGE = 100
 
 /**
- * Compares rows and blobs in both directions: checks that each needed blob exists and has the right size or, with `hashes`, the right
- * bytes; and lists blobs that no release needs. Checks every difference twice, so that uploads and deletions in progress are not
- * reported; `db` must therefore see the latest commit. Rejects with any error that prevents the check.
+ * Compares rows and blobs in both directions: checks that each needed blob exists and has the right size or,
+ * with `hashes`, the right bytes; and lists blobs that no release needs. Checks every difference twice, so
+ * that uploads and deletions in progress are not reported; `db` must therefore see the latest commit. Rejects
+ * with any error that prevents the check.
  */
 export async function verifyBlobs(
   db: Db,
@@ -66,7 +67,9 @@ export async function verifyBlobs(
   return { ...sums, damaged, damagedCount, orphans, orphanCount }
 }
 
-/** Checks the blobs that releases need, in the order of their checksums. With `hashes`, reads all their bytes. */
+/**
+ * Checks the blobs that releases need, in the order of their checksums. With `hashes`, reads all their bytes.
+ */
 export async function* checkBlobs(
   db: Db,
   storage: BlobStorage,

@@ -28,7 +28,9 @@ export interface Verification {
   /** The number of rebuilt memberships and pointers, past and present. */
   readonly members: number
   readonly pointers: number
-  /** The end of the chain. A head that was recorded earlier must still be the sequence and hash of an entry. */
+  /**
+   * The end of the chain. A head that was recorded earlier must still be the sequence and hash of an entry.
+   */
   readonly head: LedgerHead
   /** The first {@link MAX_FINDINGS}. */
   readonly findings: readonly Finding[]
@@ -48,9 +50,9 @@ const ENTRIES_IN_A_PAGE = 200
 const ROWS_IN_A_STATEMENT = 500
 
 /**
- * Recomputes the hash chain of the ledger, rebuilds every view from it, and compares the views with the rows at every
- * revision. Memory grows with the present size of the views, not with the ledger. `db` must see one state of the
- * database throughout and be used by no one else.
+ * Recomputes the hash chain of the ledger, rebuilds every view from it, and compares the views with the rows
+ * at every revision. Memory grows with the present size of the views, not with the ledger. `db` must see one
+ * state of the database throughout and be used by no one else.
  */
 export async function verifyDepot(db: Db): Promise<Verification> {
   const findings: Finding[] = []

@@ -3,22 +3,29 @@ import type { BlobStorage } from './storage.ts'
 /** `published` if the upload's row was committed; `unknown` if it was not, or may not have been. */
 export type ClaimOutcome = 'published' | 'unknown'
 
-/** Makes sure that no blob is removed while an upload needs it. A depot has exactly one, in the thread that opened it. */
+/**
+ * Makes sure that no blob is removed while an upload needs it. A depot has exactly one, in the thread that
+ * opened it.
+ */
 export interface Claims {
   /**
-   * Stores a spooled file as a blob and claims the blob. Replaces an existing blob, which may be damaged. The caller calls `release` once
-   * for each call that resolves. If the call rejects, an unneeded blob is removed.
+   * Stores a spooled file as a blob and claims the blob. Replaces an existing blob, which may be damaged. The
+   * caller calls `release` once for each call that resolves. If the call rejects, an unneeded blob is
+   * removed.
    */
   keep(spoolPath: string, checksum: string): Promise<void>
-  /** Ends a claim. Removes the blob if no other upload claims it and no row needs it. With `published`, it does not look for a row. */
+  /**
+   * Ends a claim. Removes the blob if no other upload claims it and no row needs it. With `published`, it
+   * does not look for a row.
+   */
   release(checksum: string, outcome: ClaimOutcome): Promise<void>
   /** Removes a blob that no row needs. If uploads claim the blob, the last `release` removes it instead. */
   forget(checksum: string): Promise<void>
 }
 
 /**
- * Claims in memory. An upload claims its blob until its row is committed or refused, so that a failing upload cannot
- * remove bytes that another upload of the same file needs.
+ * Claims in memory. An upload claims its blob until its row is committed or refused, so that a failing upload
+ * cannot remove bytes that another upload of the same file needs.
  */
 export class ClaimsInMemory implements Claims {
   readonly #storage: Pick<BlobStorage, 'put' | 'delete'>
@@ -74,7 +81,9 @@ export class ClaimsInMemory implements Claims {
     if (!(await this.#isNeeded(checksum))) await this.#storage.delete(checksum)
   }
 
-  /** Runs operations on one blob in sequence: while `act` runs, nothing creates, replaces or removes the blob. */
+  /**
+   * Runs operations on one blob in sequence: while `act` runs, nothing creates, replaces or removes the blob.
+   */
   async alone<T>(checksum: string, act: () => Promise<T>): Promise<T> {
     const turn = (this.#busy.get(checksum) ?? Promise.resolve()).then(act, act)
     this.#busy.set(checksum, turn)

@@ -17,7 +17,10 @@ export interface Inspection extends Finding {
 
 const NO_ACCOUNT = 0
 
-/** Compares the size of a blob with its row, without reading it. Rejects with faults of the store, which may pass. */
+/**
+ * Compares the size of a blob with its row, without reading it. Rejects with faults of the store, which may
+ * pass.
+ */
 export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: BlobRef): Promise<Inspection> {
   try {
     const { sizeBytes: found, version } = await storage.head(checksum)
@@ -29,8 +32,9 @@ export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: Blo
 }
 
 /**
- * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. `read` is called with the length of each chunk;
- * the next chunk is read once it resolves. Rejects with faults of the store, which may pass, and with the errors of `read`.
+ * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. `read` is called with
+ * the length of each chunk; the next chunk is read once it resolves. Rejects with faults of the store, which
+ * may pass, and with the errors of `read`.
  */
 export async function verifyBytes(
   storage: BlobStorage,

@@ -22,8 +22,9 @@ interface Places {
 }
 
 /**
- * Reads the space on the disks of the database and the packages, often the same disk. Packages need the disk of the spool: every store
- * is given spooled files, and a store of files is on the same disk. Rejects with the system's error.
+ * Reads the space on the disks of the database and the packages, often the same disk. Packages need the disk
+ * of the spool: every store is given spooled files, and a store of files is on the same disk. Rejects with
+ * the system's error.
  */
 export async function readDiskSpace({
   config: { databaseFile, diskReserveBytes },
@@ -59,8 +60,8 @@ export class DiskRoom {
   }
 
   /**
-   * Checks that the disk has room for `bytes` more. Throws `storage_full` if they would use the space reserved for
-   * other writes. `what` names the upload. Many small uploads share one reading of the disks.
+   * Checks that the disk has room for `bytes` more. Throws `storage_full` if they would use the space
+   * reserved for other writes. `what` names the upload. Many small uploads share one reading of the disks.
    */
   async expect({ bytes, what }: { bytes: number; what: string }): Promise<void> {
     const kept = this.#reading

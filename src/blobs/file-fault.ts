@@ -4,8 +4,8 @@ import { BlobAbsent, BlobUnreadable } from './storage.ts'
 const TRANSIENT: readonly string[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']
 
 /**
- * Translates an error of the file system about the file of a blob. Only ENOENT means that the blob is absent. Returns
- * other errors as they are.
+ * Translates an error of the file system about the file of a blob. Only ENOENT means that the blob is absent.
+ * Returns other errors as they are.
  */
 export function fileFault(checksum: string, error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return error

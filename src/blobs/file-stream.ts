@@ -5,19 +5,26 @@ import { BlobStream, BlobUnreadable } from './storage.ts'
 
 /** Large enough that the cost of a buffer is negligible compared with its bytes. */
 const BUFFER_BYTES = 1024 * 1024
-/** The number of large buffers. Further streams get small ones, so that many parallel downloads stay within memory. */
+/**
+ * The number of large buffers. Further streams get small ones, so that many parallel downloads stay within
+ * memory.
+ */
 const MAX_LARGE_BUFFERS = 64
 const SMALL_BUFFER_BYTES = 64 * 1024
-/** The number of unused buffers that are kept for later streams, because allocating one costs as much as filling it. */
+/**
+ * The number of unused buffers that are kept for later streams, because allocating one costs as much as
+ * filling it.
+ */
 const MAX_SPARE_BUFFERS = 16
 
 const spare: Buffer[] = []
 let taken = 0
 
 /**
- * Streams the bytes `start` through `end` of a blob's open file, and closes it. Piped into a socket or a response, it reuses two
- * buffers: it fills one while the other is written. Piped elsewhere it is an ordinary stream. The reader reads it to its end or
- * destroys it. Fails with {@link BlobUnreadable} for errors of the file.
+ * Streams the bytes `start` through `end` of a blob's open file, and closes it. Piped into a socket or a
+ * response, it reuses two buffers: it fills one while the other is written. Piped elsewhere it is an ordinary
+ * stream. The reader reads it to its end or destroys it. Fails with {@link BlobUnreadable} for errors of the
+ * file.
  */
 export class FileStream extends BlobStream {
   readonly #fd: number

@@ -17,8 +17,9 @@ const FOLDER = /^[0-9a-f]{2}$/
 const NAME = /^[0-9a-f]{64}$/
 
 /**
- * Stores each blob as the file `ab/abcdef…` of a folder. A spooled file becomes a blob by a rename, so it must be on the same file
- * system. The folder must exist: a folder that was removed while the depot runs is not created again.
+ * Stores each blob as the file `ab/abcdef…` of a folder. A spooled file becomes a blob by a rename, so it
+ * must be on the same file system. The folder must exist: a folder that was removed while the depot runs is
+ * not created again.
  */
 export class FilesystemStorage implements BlobStorage {
   readonly #folder: string

@@ -34,8 +34,9 @@ const SPOOL = 'spool'
 const OWN = 'own'
 
 /**
- * Opens the store of a depot for this process alone, creates what is missing, and removes what a crash left in the spool. Call it after
- * the data folder is locked. Throws `invalid_request` if the folder cannot be used, and `data_in_use` if another depot uses it.
+ * Opens the store of a depot for this process alone, creates what is missing, and removes what a crash left
+ * in the spool. Call it after the data folder is locked. Throws `invalid_request` if the folder cannot be
+ * used, and `data_in_use` if another depot uses it.
  */
 export async function openStorage({ dataFolder, blobFolder }: Places): Promise<OpenedStorage> {
   await makeFolder(blobFolder, 'DEPOT_BLOBS')
@@ -53,8 +54,8 @@ export async function openStorage({ dataFolder, blobFolder }: Places): Promise<O
 }
 
 /**
- * Opens the blobs of a depot in a thread called `name`. The thread that opened the depot has the claims, and sweeps
- * the spool if `name` dies.
+ * Opens the blobs of a depot in a thread called `name`. The thread that opened the depot has the claims, and
+ * sweeps the spool if `name` dies.
  */
 export function joinBlobs(config: Config, claims: Claims, name: string): Blobs {
   const spool = new Spool(join(config.blobFolder, SPOOL), name)
@@ -67,8 +68,8 @@ export function storageOf({ blobFolder }: Pick<Config, 'blobFolder'>): BlobStora
 }
 
 /**
- * Makes the folders of earlier versions private. This protects their files, of which there may be a million, without
- * a change to each.
+ * Makes the folders of earlier versions private. This protects their files, of which there may be a million,
+ * without a change to each.
  */
 async function keepPrivate(folder: string): Promise<void> {
   for (const name of await readdir(folder))

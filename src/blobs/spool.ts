@@ -33,7 +33,10 @@ export interface ListedFile {
   readonly version: string
 }
 
-/** The folder of files that are being received, shared by all threads. `threadName` names this thread, in letters and digits. */
+/**
+ * The folder of files that are being received, shared by all threads. `threadName` names this thread, in
+ * letters and digits.
+ */
 export class Spool {
   /** For measuring its disk. */
   readonly folder: string
@@ -44,7 +47,9 @@ export class Spool {
     this.#threadName = threadName
   }
 
-  /** Removes all files, which a crash left, and creates the folder. Call it before any thread uses the spool. */
+  /**
+   * Removes all files, which a crash left, and creates the folder. Call it before any thread uses the spool.
+   */
   async empty(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true })
     await mkdir(this.folder, { recursive: true })
@@ -70,7 +75,8 @@ export class Spool {
 
   /** Removes a file, if it still exists. */
   async discard(file: SpoolFile): Promise<void> {
-    // The store has usually moved the file. The system still has the name in its cache, so this check reads nothing from the disk.
+    // The store has usually moved the file. The system still has the name in its cache, so this check reads
+    // nothing from the disk.
     if (existsSync(file.path)) await rm(file.path, { force: true })
   }
 

@@ -1,32 +1,39 @@
 import { Readable } from 'node:stream'
 
-// The interface of stores of bytes. Every store must pass test/blobs/contract.ts. `open.ts` chooses the store.
+// The interface of stores of bytes. Every store must pass test/blobs/contract.ts. `open.ts` chooses the
+// store.
 
 /**
- * Stores blobs by checksum, the BLAKE2b-256 of all their bytes in lower-case hex. The depot verifies bytes in a local file before it
- * stores them, and compares sizes and checksums when it reads them, so a store need not check anything. All threads of a depot use the
- * same store at the same time. `claims.ts` makes sure that no two of them write or delete the same blob at once.
+ * Stores blobs by checksum, the BLAKE2b-256 of all their bytes in lower-case hex. The depot verifies bytes in
+ * a local file before it stores them, and compares sizes and checksums when it reads them, so a store need
+ * not check anything. All threads of a depot use the same store at the same time. `claims.ts` makes sure that
+ * no two of them write or delete the same blob at once.
  */
 export interface BlobStorage {
   /**
-   * Stores the bytes of a local file, and replaces a blob of the same checksum, which may be damaged. Once this resolves, the blob
-   * outlives a crash. Until then, readers see the whole previous blob, the whole new one, or none. The store may move the file; the caller
-   * removes it otherwise. Rejects with the error of the system or the service. The blob may then exist, but only as a whole.
+   * Stores the bytes of a local file, and replaces a blob of the same checksum, which may be damaged. Once
+   * this resolves, the blob outlives a crash. Until then, readers see the whole previous blob, the whole new
+   * one, or none. The store may move the file; the caller removes it otherwise. Rejects with the error of the
+   * system or the service. The blob may then exist, but only as a whole.
    */
   put(spoolPath: string, checksum: string): Promise<void>
   /**
-   * Opens a blob, or its bytes `start` through `end`. Rejects with {@link BlobAbsent}, or with {@link BlobUnreadable} if the blob has
-   * another size or cannot be opened. The caller reads the stream to its end or destroys it. The stream fails with
-   * {@link BlobUnreadable} if the blob cannot be read to its end.
+   * Opens a blob, or its bytes `start` through `end`. Rejects with {@link BlobAbsent}, or with {@link
+   * BlobUnreadable} if the blob has another size or cannot be opened. The caller reads the stream to its end
+   * or destroys it. The stream fails with {@link BlobUnreadable} if the blob cannot be read to its end.
    */
   open(blob: BlobRef, range?: ByteRange): Promise<BlobStream>
-  /** Returns the size and version of a blob without reading it. Rejects with {@link BlobAbsent} or {@link BlobUnreadable}. */
+  /**
+   * Returns the size and version of a blob without reading it. Rejects with {@link BlobAbsent} or {@link
+   * BlobUnreadable}.
+   */
   head(checksum: string): Promise<BlobHead>
   /** Removes a blob. Resolves if there is none. */
   delete(checksum: string): Promise<void>
   /**
-   * Lists all blobs, in pages and in no order. A blob that is stored or deleted meanwhile may be listed or not. Rejects with the error
-   * of the system or the service, rather than leave anything out. An empty or missing store has no pages.
+   * Lists all blobs, in pages and in no order. A blob that is stored or deleted meanwhile may be listed or
+   * not. Rejects with the error of the system or the service, rather than leave anything out. An empty or
+   * missing store has no pages.
    */
   list(): AsyncIterable<ListedPage>
   /** Returns the path or URL at which an operator finds a blob. For messages to operators only. */
@@ -81,8 +88,8 @@ export class BlobAbsent extends Error {
 export class BlobUnreadable extends Error {
   readonly code = 'BLOB_UNREADABLE'
   /**
-   * The damage of the blob, or `undefined` if the blob may be intact and a later attempt may succeed: for example after EMFILE, or after
-   * a 503 from a service.
+   * The damage of the blob, or `undefined` if the blob may be intact and a later attempt may succeed: for
+   * example after EMFILE, or after a 503 from a service.
    */
   readonly damage: Damage | undefined
   /** The cause in a few words, for operators: for example `EIO`. It names no path. */

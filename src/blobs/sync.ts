@@ -4,8 +4,9 @@ import { promisify } from 'node:util'
 const syncFile = promisify(fsync)
 
 /**
- * Makes a file or the entries of a folder durable (fsync). Rejects with the system's error. Opens and closes the path synchronously:
- * both are fast, because the path was just changed, and a thread of libuv would cost more.
+ * Makes a file or the entries of a folder durable (fsync). Rejects with the system's error. Opens and closes
+ * the path synchronously: both are fast, because the path was just changed, and a thread of libuv would cost
+ * more.
  */
 export async function sync(path: string): Promise<void> {
   const fd = openSync(path, 'r')
@@ -17,8 +18,8 @@ export async function sync(path: string): Promise<void> {
 }
 
 /**
- * Syncs folders. Callers that wait for the same folder share one sync. A call always waits for a sync that begins after the call, because
- * a running sync may miss the caller's change.
+ * Syncs folders. Callers that wait for the same folder share one sync. A call always waits for a sync that
+ * begins after the call, because a running sync may miss the caller's change.
  */
 export class FolderSyncs {
   readonly #next = new Map<string, Promise<void>>()

@@ -5,20 +5,26 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { visibleTo } from '../releases/visible-store.ts'
 
-// A channel is a view as the Habitat clients of one origin see it. It exists while it is declared, or while the view contains
-// releases of the origin.
+// A channel is a view as the Habitat clients of one origin see it. It exists while it is declared, or while
+// the view contains releases of the origin.
 
 export interface Channel {
   readonly id: number
   readonly viewId: number
   readonly ownerId: number
-  /** Whether an account created the channel. Otherwise it exists only while the view has releases of the origin. */
+  /**
+   * Whether an account created the channel. Otherwise it exists only while the view has releases of the
+   * origin.
+   */
   readonly isDeclared: boolean
   readonly createdAt: number
   readonly updatedAt: number
 }
 
-/** Finds the channel's row. It may exist while the channel does not exist for clients; see {@link channelExists}. */
+/**
+ * Finds the channel's row. It may exist while the channel does not exist for clients; see {@link
+ * channelExists}.
+ */
 export async function findChannel(db: Db, originId: number, viewId: number): Promise<Channel | undefined> {
   const row = await db
     .selectFrom('channels')
@@ -76,12 +82,15 @@ export async function listOriginsWithChannel(
   return found
 }
 
-/** Channels of Builder's jobs start with `bldr-` (habitat-today.md 3.2). `.` follows `-` in ASCII, so `bldr.` ends the range. */
+/**
+ * Channels of Builder's jobs start with `bldr-` (habitat-today.md 3.2). `.` follows `-` in ASCII, so `bldr.`
+ * ends the range.
+ */
 const JOB_CHANNELS = { from: 'bldr-', to: 'bldr.' }
 
 /**
- * Lists the names of an origin's channels, in byte order. A channel that is not declared is listed if the audience
- * may see a member of it.
+ * Lists the names of an origin's channels, in byte order. A channel that is not declared is listed if the
+ * audience may see a member of it.
  */
 export async function listChannelNames(
   db: Db,
@@ -140,7 +149,8 @@ export async function insertChannel(
 }
 
 /**
- * Makes the view a channel of each of the origins, unless it is one already. Without `ownerId`, the origin's owner owns the channel.
+ * Makes the view a channel of each of the origins, unless it is one already. Without `ownerId`, the origin's
+ * owner owns the channel.
  */
 export async function ensureChannels(
   db: Db,

@@ -14,7 +14,9 @@ export function examples(lines: readonly [Example, Example, ...Example[]]): stri
   return `\nExamples:\n${texts.join('\n\n')}`
 }
 
-/** Runs a command. Throws a CommanderError for wrong arguments and after `--help`, and what its action throws. */
+/**
+ * Runs a command. Throws a CommanderError for wrong arguments and after `--help`, and what its action throws.
+ */
 export async function runCommand(
   name: string,
   summary: string,

@@ -6,8 +6,8 @@ import { DepotError } from '../errors.ts'
 import { quoteForShell } from './first-steps.ts'
 
 /**
- * Checks that the user may list the data folder, and read or write the database, if they exist. Throws `forbidden`
- * with the command that runs as the owner, and `invalid_request` if DEPOT_DATA names a file.
+ * Checks that the user may list the data folder, and read or write the database, if they exist. Throws
+ * `forbidden` with the command that runs as the owner, and `invalid_request` if DEPOT_DATA names a file.
  */
 export function expectAccess(config: Config, to: 'read' | 'write'): void {
   const { dataFolder, databaseFile } = config
@@ -69,7 +69,10 @@ function asOwner(owner: string, { dataFolder, databaseFile, blobFolder }: Config
   return ['sudo', '-u', owner, 'env', ...settings, ...process.argv].map(quoteForShell).join(' ')
 }
 
-/** Returns the path, or the nearest folder above it, that `stat` can read. That file or folder is the one that denies access. */
+/**
+ * Returns the path, or the nearest folder above it, that `stat` can read. That file or folder is the one that
+ * denies access.
+ */
 function nearestReadable(path: string): string {
   try {
     statSync(path)

@@ -41,7 +41,9 @@ export const demo: Subcommand = {
 const PIPELINE = ['acceptance', 'union', 'rehearsal', 'delivered'] as const
 const VERSIONS = ['1.0.0', '1.1.0', '1.2.0'] as const
 
-/** Runs `act` against a depot in the folder that listens on the loopback address. Closes the depot afterwards. */
+/**
+ * Runs `act` against a depot in the folder that listens on the loopback address. Closes the depot afterwards.
+ */
 async function withServer(folder: string, act: (api: Api) => Promise<void>): Promise<void> {
   const token = generateToken()
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: token })
@@ -160,7 +162,10 @@ class Pipeline {
     this.#promoted.set(view, ident)
   }
 
-  /** Polls each view once and prints the answers. Throws unless each view answers with the release promoted last. */
+  /**
+   * Polls each view once and prints the answers. Throws unless each view answers with the release promoted
+   * last.
+   */
   async show(step: string): Promise<ReadonlyMap<string, PollResult | undefined>> {
     const polled = new Map<string, PollResult | undefined>()
     for (const [view, supervisor] of this.#supervisors) polled.set(view, await supervisor.poll())

@@ -28,7 +28,10 @@ export function exitCodeOf(error: unknown): ExitCode {
   }
 }
 
-/** Explains a failure to a person. An empty text means that the command has said everything, or that a signal ended it. */
+/**
+ * Explains a failure to a person. An empty text means that the command has said everything, or that a signal
+ * ended it.
+ */
 export function explain(error: unknown): string {
   if (error === 'SIGINT' || error === 'SIGTERM') return ''
   if (

@@ -26,7 +26,10 @@ export interface Io {
 const MIN_COLUMNS = 60
 const USUAL_COLUMNS = 80
 
-/** How wide a table on this stream may be: unlimited if it is no terminal, so that other programs get everything. */
+/**
+ * How wide a table on this stream may be: unlimited if it is no terminal, so that other programs get
+ * everything.
+ */
 export function widthOf({ isTTY, columns }: Out): number {
   return isTTY === true ? Math.max(columns ?? USUAL_COLUMNS, MIN_COLUMNS) : Number.POSITIVE_INFINITY
 }

@@ -16,8 +16,8 @@ export interface Names {
 }
 
 /**
- * Checks that names exist in a depot. Throws `not_found` with the nearest known name. Accepts every name while the
- * depot does not exist, because the command that creates the depot checks its input itself.
+ * Checks that names exist in a depot. Throws `not_found` with the nearest known name. Accepts every name
+ * while the depot does not exist, because the command that creates the depot checks its input itself.
  */
 export async function expectKnown(
   config: Config,

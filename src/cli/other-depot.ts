@@ -10,13 +10,19 @@ import { UsageError } from './subcommand.ts'
 
 // Shared by commands that talk to depots over HTTP: URLs, tokens, and a temporary folder for packages.
 
-/** Checks that a depot answers now. Later requests are retried, but a wrong URL should fail at once. Throws `unreachable`. */
+/**
+ * Checks that a depot answers now. Later requests are retried, but a wrong URL should fail at once. Throws
+ * `unreachable`.
+ */
 export async function expectReachable(depot: RemoteDepot): Promise<void> {
   if (await depot.isReachable()) return
   throw new RemoteError('unreachable', `no depot answers at ${depot.url}: both depots must be running`)
 }
 
-/** Runs `act` with a temporary folder for packages. The folder is removed at the end, and on SIGINT and SIGTERM. */
+/**
+ * Runs `act` with a temporary folder for packages. The folder is removed at the end, and on SIGINT and
+ * SIGTERM.
+ */
 export async function withTempFolder<T>(prefix: string, act: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), prefix))
   const onSignal = () => {
@@ -42,7 +48,10 @@ export function parseHttpUrl(given: string): string {
   return url.href
 }
 
-/** Reads a token from a file, or from stdin for `-`. Tokens are never arguments, because every process can see those. */
+/**
+ * Reads a token from a file, or from stdin for `-`. Tokens are never arguments, because every process can see
+ * those.
+ */
 export async function readTokenFile(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
   const token = (file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8')).trim()

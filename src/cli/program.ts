@@ -8,7 +8,9 @@ export interface Entry {
   /** One word, or a group and a word. */
   readonly name: string
   readonly summary: string
-  /** With `isRemote`, the command talks to the depot that is named; otherwise some work on the data folder. */
+  /**
+   * With `isRemote`, the command talks to the depot that is named; otherwise some work on the data folder.
+   */
   readonly load: (isRemote: boolean) => Promise<Define | Subcommand>
 }
 

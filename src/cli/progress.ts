@@ -4,7 +4,10 @@ import type { Reporter } from '../remote/attempt.ts'
 /** The number of items for each line, unless the output is a terminal. */
 const ITEMS_PER_LINE = 100
 
-/** Shows the progress of an import or a pull: on a terminal in one line that changes, elsewhere in a line for every hundred items. */
+/**
+ * Shows the progress of an import or a pull: on a terminal in one line that changes, elsewhere in a line for
+ * every hundred items.
+ */
 export class Progress implements Reporter {
   readonly failures: { what: string; why: string }[] = []
   readonly notes: string[] = []

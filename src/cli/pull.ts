@@ -132,8 +132,8 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
 }
 
 /**
- * Saves lockfile and packages to a folder. Without `--key`, trusts the key that the source presents. A pull from the
- * folder verifies the lockfile again.
+ * Saves lockfile and packages to a folder. Without `--key`, trusts the key that the source presents. A pull
+ * from the folder verifies the lockfile again.
  */
 async function saveTo(
   folder: string,
@@ -213,7 +213,10 @@ function parse(args: string[]) {
   return parseOptions(args, OPTIONS)
 }
 
-/** Returns the view to request from a depot, or `undefined` if the source is a folder, which holds one lockfile. */
+/**
+ * Returns the view to request from a depot, or `undefined` if the source is a folder, which holds one
+ * lockfile.
+ */
 function parseRequest(place: string, values: Values): ViewRequest | undefined {
   const { view, into, at, origin, target, save: folder } = values
   for (const name of [view, into])

@@ -4,8 +4,8 @@ import type { Db } from '../database/database.ts'
 import { expectDepot } from './data-folder.ts'
 
 /**
- * Opens the database of a depot for reading, calls `read`, and closes the database. A server may be running. With `openSnapshot` for
- * `open`, all reads see one state of the database. Throws like {@link expectDepot}.
+ * Opens the database of a depot for reading, calls `read`, and closes the database. A server may be running.
+ * With `openSnapshot` for `open`, all reads see one state of the database. Throws like {@link expectDepot}.
  */
 export async function readDepot<T>(
   config: Config,

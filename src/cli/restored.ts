@@ -81,8 +81,8 @@ async function startNewHistory({ writer }: Depot): Promise<void> {
 }
 
 /**
- * Adopts or discards orphans. Prints why an orphan cannot be adopted, and continues with the next. Throws `not_found` for an unknown
- * checksum, and `refused` at the end if an orphan was not adopted.
+ * Adopts or discards orphans. Prints why an orphan cannot be adopted, and continues with the next. Throws
+ * `not_found` for an unknown checksum, and `refused` at the end if an orphan was not adopted.
  */
 async function adoptOrDiscard(
   depot: Depot,
@@ -148,7 +148,9 @@ async function reportStrays(depot: Depot): Promise<void> {
   )
 }
 
-/** Returns the orphans whose checksums start with these texts, or all of them for `all`. Throws `not_found`. */
+/**
+ * Returns the orphans whose checksums start with these texts, or all of them for `all`. Throws `not_found`.
+ */
 function orphansOf(orphans: readonly string[], prefixes: readonly string[]): string[] {
   if (prefixes.includes(ALL)) return [...orphans]
   return prefixes.map((text) => {

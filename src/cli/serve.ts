@@ -16,7 +16,10 @@ import { urlOf } from './url.ts'
 import { expectAccess } from './data-folder.ts'
 import { letYoungGenerationGrow } from './young-generation.ts'
 
-/** One ^C in a terminal reaches the server several times, because npm and the launcher forward it too. Signals within this time are one. */
+/**
+ * One ^C in a terminal reaches the server several times, because npm and the launcher forward it too. Signals
+ * within this time are one.
+ */
 const SAME_SIGNAL_MS = 1_000
 
 export const serve: Subcommand = {
@@ -35,7 +38,8 @@ export const serve: Subcommand = {
       throw (await findOtherServer(config)) ?? cannotListen(config, error)
     })
     const depot = await openDepot(config, { log })
-    // The token is printed before anything can fail: only its digest is stored, so it can never be shown again.
+    // The token is printed before anything can fail: only its digest is stored, so it can never be shown
+    // again.
     if (depot.newAdminToken !== undefined)
       console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.newAdminToken)}\n`)
     if (depot.adminTokenStatus === 'added')
@@ -69,7 +73,10 @@ export const serve: Subcommand = {
   },
 }
 
-/** Listens for signals to stop. `first` resolves with the first signal; a later signal ends the process. The caller calls `close`. */
+/**
+ * Listens for signals to stop. `first` resolves with the first signal; a later signal ends the process. The
+ * caller calls `close`.
+ */
 function listenForSignals(log: Logger): { first: Promise<string>; close(): void } {
   const { promise, resolve } = Promise.withResolvers<string>()
   let firstAt: number | undefined

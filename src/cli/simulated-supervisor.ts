@@ -16,8 +16,9 @@ export interface PollResult {
 const HEADERS = { 'user-agent': 'hab-sup/2.0.134/20240101000000 (x86_64-linux; 6.1.0)', connection: 'close' }
 
 /**
- * Polls a view as a supervisor does. If the latest release has changed, downloads it, fetches the signer's key and
- * verifies the signature. Follows rollbacks to older releases, like `--update-condition track-channel`.
+ * Polls a view as a supervisor does. If the latest release has changed, downloads it, fetches the signer's
+ * key and verifies the signature. Follows rollbacks to older releases, like `--update-condition
+ * track-channel`.
  */
 export class SimulatedSupervisor {
   readonly #depotUrl: string
@@ -30,7 +31,9 @@ export class SimulatedSupervisor {
     this.#packageName = packageName
   }
 
-  /** Polls once; `undefined` if the view does not have the package. Throws if the depot's answer is invalid. */
+  /**
+   * Polls once; `undefined` if the view does not have the package. Throws if the depot's answer is invalid.
+   */
   async poll(): Promise<PollResult | undefined> {
     const answer = await fetch(`${this.#depotUrl}/pkgs/${this.#packageName}/latest`, { headers: HEADERS })
     if (answer.status === 404) {

@@ -29,7 +29,10 @@ type Parsed<Options extends ParseArgsOptionsConfig> = ReturnType<
   typeof parseArgs<{ args: string[]; allowPositionals: true; options: Options }>
 >
 
-/** Parses options and arguments. Throws {@link UsageError} for an option that is unknown, lacks its value, or is repeated. */
+/**
+ * Parses options and arguments. Throws {@link UsageError} for an option that is unknown, lacks its value, or
+ * is repeated.
+ */
 export function parseOptions<const Options extends ParseArgsOptionsConfig>(
   args: readonly string[],
   options: Options,

@@ -12,9 +12,9 @@ const MAX_WAIT_MS = 5_000
 const PAUSE_MS = 50
 
 /**
- * Runs a command on a data folder: through the running server, or by locking the folder if no server runs. Waits a
- * little for a server that is starting or stopping. Throws the command's errors, `data_in_use`, and `forbidden` like
- * {@link expectAccess}.
+ * Runs a command on a data folder: through the running server, or by locking the folder if no server runs.
+ * Waits a little for a server that is starting or stopping. Throws the command's errors, `data_in_use`, and
+ * `forbidden` like {@link expectAccess}.
  */
 export async function submit<K extends CommandKind>(
   config: Config,

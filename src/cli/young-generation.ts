@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 
-// V8 doubles its young generation whenever much of it is still in use, up to 32 MB, and hardly ever returns the memory. While modules load and
-// a depot opens, nearly all objects stay in use. Later, few do.
+// V8 doubles its young generation whenever much of it is still in use, up to 32 MB, and hardly ever returns
+// the memory. While modules load and a depot opens, nearly all objects stay in use. Later, few do.
 
 /** Keeps the young generation at 1 MB until {@link letYoungGenerationGrow}, in all threads. */
 export function keepYoungGenerationSmall(): void {

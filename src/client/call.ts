@@ -11,7 +11,10 @@ export interface Call {
   readonly query?: readonly string[]
   /** The type of the body, if there is one. */
   readonly contentType?: string
-  /** Whether the operation accepts an idempotency key. The client then sends one, so that it can repeat the request. */
+  /**
+   * Whether the operation accepts an idempotency key. The client then sends one, so that it can repeat the
+   * request.
+   */
   readonly takesKey?: true
   /** Whether the answer is not JSON. */
   readonly isData?: true
@@ -44,7 +47,10 @@ interface Parts {
   readonly body: string | Blob | undefined
 }
 
-/** Returns the path of a call, with the query, and its body. Throws a RangeError for a parameter that would change the path. */
+/**
+ * Returns the path of a call, with the query, and its body. Throws a RangeError for a parameter that would
+ * change the path.
+ */
 export function partsOf({ path, input = {}, query = [], contentType }: Call): Parts {
   const fields = input as Readonly<Record<string, Parameter | Parameter[] | undefined>>
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => pathPart(name, String(fields[name])))

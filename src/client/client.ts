@@ -30,7 +30,10 @@ export interface ClientOptions {
   readonly retries?: number
   /** How long the depot may send nothing, in milliseconds. The default is a minute. */
   readonly idleMs?: number
-  /** The environment in which HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked up. By default, no proxy is used. */
+  /**
+   * The environment in which HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked up. By default, no proxy is
+   * used.
+   */
   readonly proxyEnv?: NodeJS.ProcessEnv
   /** Certificates of further authorities to trust, in PEM. */
   readonly ca?: string
@@ -65,11 +68,12 @@ const WAIT_SECONDS = 30
 const MAX_TROUBLE_PAUSE_MS = 30_000
 
 /**
- * A client of hart-depot's own API. Its methods are the operations of openapi.yaml. They throw {@link RequestRefused} with the code of
- * the depot, {@link Unreachable}, and {@link NotADepot} if something else answers.
+ * A client of hart-depot's own API. Its methods are the operations of openapi.yaml. They throw {@link
+ * RequestRefused} with the code of the depot, {@link Unreachable}, and {@link NotADepot} if something else
+ * answers.
  *
- * Requests are repeated after failures that may be temporary, but only where executing them twice has the effect of executing them
- * once: the client sends an idempotency key with every change that accepts one.
+ * Requests are repeated after failures that may be temporary, but only where executing them twice has the
+ * effect of executing them once: the client sends an idempotency key with every change that accepts one.
  */
 export class DepotClient extends Operations {
   /** The URL of the depot, without a slash at the end. */
@@ -115,8 +119,8 @@ export class DepotClient extends Operations {
   }
 
   /**
-   * Uploads a package from a file, which is read at the rate of the connection. Repeating it is safe: a release that is published with the
-   * same bytes stays as it is.
+   * Uploads a package from a file, which is read at the rate of the connection. Repeating it is safe: a
+   * release that is published with the same bytes stays as it is.
    */
   async uploadFile(
     file: string,
@@ -127,8 +131,9 @@ export class DepotClient extends Operations {
   }
 
   /**
-   * Downloads a package to a file, and verifies its checksum and signature. The file appears when it is complete; until then its bytes are
-   * in `FILE.part`, from which broken connections and later calls continue. Throws {@link DownloadDamaged} and errors of the disk.
+   * Downloads a package to a file, and verifies its checksum and signature. The file appears when it is
+   * complete; until then its bytes are in `FILE.part`, from which broken connections and later calls
+   * continue. Throws {@link DownloadDamaged} and errors of the disk.
    */
   async downloadFile(
     input: DownloadReleaseInput,
@@ -162,8 +167,9 @@ export class DepotClient extends Operations {
   }
 
   /**
-   * Yields ledger entries as they are committed, without end, and without gap or repetition across broken connections and restarts of
-   * the depot. Throws only what waiting cannot cure: a token that is no longer valid, or `other_history` after a restore.
+   * Yields ledger entries as they are committed, without end, and without gap or repetition across broken
+   * connections and restarts of the depot. Throws only what waiting cannot cure: a token that is no longer
+   * valid, or `other_history` after a restore.
    */
   async *follow({ after, signal, onTrouble, ...filter }: FollowOptions = {}): AsyncGenerator<Event> {
     const options = signal === undefined ? {} : { signal }
@@ -246,7 +252,9 @@ function isTrouble(error: unknown): error is Unreachable | RequestRefused {
   return error instanceof RequestRefused && (error.status >= 500 || error.status === 429)
 }
 
-/** Only the query of the next page's URL is used: behind a proxy, the depot may not know the path of its URL. */
+/**
+ * Only the query of the next page's URL is used: behind a proxy, the depot may not know the path of its URL.
+ */
 function queryOf(url: string): Record<string, string | string[]> {
   const { searchParams } = new URL(url, 'http://depot')
   return Object.fromEntries(

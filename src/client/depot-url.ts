@@ -6,8 +6,8 @@ export interface DepotUrl {
 }
 
 /**
- * Parses the address of a depot: its own, that of one of its APIs (`…/v1`, `…/v1/depot`, `…/api/v1`), or that of a view. Throws a
- * RangeError with a sentence for anything else.
+ * Parses the address of a depot: its own, that of one of its APIs (`…/v1`, `…/v1/depot`, `…/api/v1`), or that
+ * of a view. Throws a RangeError with a sentence for anything else.
  */
 export function parseDepotUrl(text: string): DepotUrl {
   let url: URL

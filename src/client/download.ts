@@ -27,7 +27,10 @@ export interface ExpectedPackage {
 }
 
 export interface DownloadOptions {
-  /** The text of the key file that must have signed the package. The default is the depot's own copy of the signer's key. */
+  /**
+   * The text of the key file that must have signed the package. The default is the depot's own copy of the
+   * signer's key.
+   */
   readonly key?: string | undefined
   /** Called with the number of bytes that the file has so far. */
   readonly onProgress?: ((receivedBytes: number) => void) | undefined
@@ -39,9 +42,9 @@ const PAUSE_MS = 1_000
 const READ_CHUNK_BYTES = 512 * 1024
 
 /**
- * Downloads a package to `FILE.part`, verifies its size, checksum and signature, and renames it to `file`. Continues after broken
- * connections, and where an earlier call stopped. Throws {@link DownloadDamaged} without leaving a file, and otherwise leaves `FILE.part`
- * for the next call.
+ * Downloads a package to `FILE.part`, verifies its size, checksum and signature, and renames it to `file`.
+ * Continues after broken connections, and where an earlier call stopped. Throws {@link DownloadDamaged}
+ * without leaving a file, and otherwise leaves `FILE.part` for the next call.
  */
 export async function downloadPackage(
   source: DownloadSource,

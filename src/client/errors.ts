@@ -30,7 +30,10 @@ export class RequestRefused extends Error {
 
 export type UnreachableReason = 'refused' | 'dns' | 'tls' | 'timeout' | 'cut' | 'other'
 
-/** No answer arrived. A request that changes something may have been executed, unless the reason is `refused`, `dns` or `tls`. */
+/**
+ * No answer arrived. A request that changes something may have been executed, unless the reason is `refused`,
+ * `dns` or `tls`.
+ */
 export class Unreachable extends Error {
   readonly reason: UnreachableReason
 

@@ -8,7 +8,8 @@ import { networkFault } from '../network-fault.ts'
 import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
 import type { Problem, UnreachableReason } from './errors.ts'
 
-// One HTTP request at a time, and its repetition. fetch would take longer to load than `hart-depot whoami` may take.
+// One HTTP request at a time, and its repetition. fetch would take longer to load than `hart-depot whoami`
+// may take.
 
 export interface TransportOptions {
   /** Everything before `/v1` and `/api`. */
@@ -21,7 +22,10 @@ export interface TransportOptions {
   readonly pause: (ms: number, signal?: AbortSignal) => Promise<unknown>
   /** How long the depot may send nothing. */
   readonly idleMs: number
-  /** The environment in which HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked up. By default, no proxy is used. */
+  /**
+   * The environment in which HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked up. By default, no proxy is
+   * used.
+   */
   readonly proxyEnv?: NodeJS.ProcessEnv | undefined
   /** Certificates of authorities to trust in addition to the usual ones, in PEM. */
   readonly ca?: string | undefined
@@ -72,8 +76,8 @@ export class Transport {
   }
 
   /**
-   * Resolves with a successful answer, whose body the caller must read or destroy. Repeats the request after failures that may be
-   * temporary. Throws {@link RequestRefused}, {@link Unreachable} and {@link NotADepot}.
+   * Resolves with a successful answer, whose body the caller must read or destroy. Repeats the request after
+   * failures that may be temporary. Throws {@link RequestRefused}, {@link Unreachable} and {@link NotADepot}.
    */
   async send(outgoing: Outgoing): Promise<IncomingMessage> {
     for (let tries = 0; ; tries += 1) {
@@ -135,7 +139,10 @@ export class Transport {
   }
 }
 
-/** Sends at the rate of the connection. An early answer ends the sending, since the depot then closes the connection. */
+/**
+ * Sends at the rate of the connection. An early answer ends the sending, since the depot then closes the
+ * connection.
+ */
 function sendBlob(
   blob: Blob,
   request: ReturnType<typeof requestHttp>,

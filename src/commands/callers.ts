@@ -8,8 +8,8 @@ import type { Command } from './commands.ts'
 import { requirements } from './requirements.ts'
 
 /**
- * The rights of callers inside one transaction. Each session is read once, and again after an event in the same
- * transaction that may have changed it.
+ * The rights of callers inside one transaction. Each session is read once, and again after an event in the
+ * same transaction that may have changed it.
  */
 export class Callers {
   readonly #now: () => number
@@ -20,8 +20,8 @@ export class Callers {
   }
 
   /**
-   * Returns the rights of a command's caller. Throws `unauthenticated` if the token is revoked or has expired by the
-   * wall clock, and `forbidden` if the caller does not meet the command's requirement.
+   * Returns the rights of a command's caller. Throws `unauthenticated` if the token is revoked or has expired
+   * by the wall clock, and `forbidden` if the caller does not meet the command's requirement.
    */
   async authorize(db: Db, { kind, input, actor }: Command): Promise<Authority> {
     switch (actor.door) {

@@ -40,7 +40,10 @@ import { saveDeliveries } from './webhooks/save-deliveries.ts'
 import { resumeCollection, recordRestore } from './record-restore.ts'
 import { setUp } from './set-up.ts'
 
-/** All commands. A handler takes the writer's {@link CommandContext} and an input. Inputs and outcomes can be serialized as JSON. */
+/**
+ * All commands. A handler takes the writer's {@link CommandContext} and an input. Inputs and outcomes can be
+ * serialized as JSON.
+ */
 export const handlers = {
   setUp,
   addAccount,

@@ -1,7 +1,10 @@
 import { findState, setState } from '../database/state-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 
-/** Starts a new history after the depot was restored from an older copy. Unneeded bytes are kept until the operator has settled them. */
+/**
+ * Starts a new history after the depot was restored from an older copy. Unneeded bytes are kept until the
+ * operator has settled them.
+ */
 export async function recordRestore(
   context: CommandContext,
   { incarnation }: { incarnation: string },

@@ -14,8 +14,9 @@ import {
 import { parseIdent } from '../package/ident.ts'
 import type { CommandKind, Input } from './commands.ts'
 
-// The right that an HTTP caller needs for each command. The writer checks this right in the transaction. The type requires a row for every
-// command. Handlers check the rules of views (views/gates.ts) and rights that depend on rows of the database.
+// The right that an HTTP caller needs for each command. The writer checks this right in the transaction. The
+// type requires a row for every command. Handlers check the rules of views (views/gates.ts) and rights that
+// depend on rows of the database.
 
 type Requirements = { readonly [K in CommandKind]: (caller: Session, input: Input<K>) => void }
 

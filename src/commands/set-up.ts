@@ -10,7 +10,9 @@ export const ADMINISTRATOR = 'admin'
 /** The status of a configured token: newly added, already known, or revoked before. */
 export type AdminTokenStatus = 'added' | 'known' | 'revoked'
 
-/** Creates the first views and the first administrator, and gives the administrator the token of this hash. */
+/**
+ * Creates the first views and the first administrator, and gives the administrator the token of this hash.
+ */
 export async function setUp(
   context: CommandContext,
   input: { adminTokenHash: string | undefined },

@@ -21,7 +21,8 @@ import type { Slot } from './prepared.ts'
 import type { Schema } from './schema.ts'
 
 // The SQL that engines write differently. Stores call these functions, and the engine's query compiler
-// (`sqlite/compiler.ts`) writes each in its own words, and lists after `in`. All other SQL of stores is common to SQLite and PostgreSQL.
+// (`sqlite/compiler.ts`) writes each in its own words, and lists after `in`. All other SQL of stores is
+// common to SQLite and PostgreSQL.
 
 /** A piece of a statement for the engine's query compiler. */
 export type EngineCall =
@@ -40,8 +41,9 @@ export type EngineCall =
 type Scalar = string | number | null
 
 /**
- * Returns a table that the engine must read through the given index. Without statistics, SQLite may choose an index that scans
- * everything a view ever held. A statement that cannot use the index fails. PostgreSQL keeps statistics: the table alone.
+ * Returns a table that the engine must read through the given index. Without statistics, SQLite may choose an
+ * index that scans everything a view ever held. A statement that cannot use the index fails. PostgreSQL keeps
+ * statistics: the table alone.
  */
 export function usingIndex<Table extends keyof Schema>(
   table: Table,
@@ -53,16 +55,17 @@ export function usingIndex<Table extends keyof Schema>(
 }
 
 /**
- * Returns a column that the engine must not look up in an index. SQLite otherwise scans a range where a key would do.
- * PostgreSQL: the column alone.
+ * Returns a column that the engine must not look up in an index. SQLite otherwise scans a range where a key
+ * would do. PostgreSQL: the column alone.
  */
 export function unindexed<Value>(column: Expression<Value>): Expression<Value> {
   return expressionOf<Value>({ name: 'unindexed', operand: column.toOperationNode() })
 }
 
 /**
- * Returns a function that inserts rows in few statements. All rows of a statement are one parameter. `shared` names the columns that
- * have the same value in every row. Where a row exists, `onConflict` keeps it or fails. PostgreSQL: `json_populate_recordset`.
+ * Returns a function that inserts rows in few statements. All rows of a statement are one parameter. `shared`
+ * names the columns that have the same value in every row. Where a row exists, `onConflict` keeps it or
+ * fails. PostgreSQL: `json_populate_recordset`.
  */
 export function inserter<
   Table extends keyof Schema,
@@ -119,8 +122,9 @@ export function engineCallOf(node: FunctionNode): EngineCall | undefined {
 }
 
 /**
- * Returns the list after `in` or `not in`, if the operation has one. Compilers write it as one parameter: one statement then serves any
- * number of values, also none, for which PostgreSQL has no list. PostgreSQL: `= any` and an array.
+ * Returns the list after `in` or `not in`, if the operation has one. Compilers write it as one parameter: one
+ * statement then serves any number of values, also none, for which PostgreSQL has no list. PostgreSQL: `=
+ * any` and an array.
  */
 export function listAfterIn({
   operator,

@@ -1,5 +1,6 @@
-// The engine of this depot: SQLite. The rest of `src/` opens databases and interprets their errors through this file, and
-// writes the SQL that differs between engines through `engine-sql.ts`. Another engine is chosen here.
+// The engine of this depot: SQLite. The rest of `src/` opens databases and interprets their errors through
+// this file, and writes the SQL that differs between engines through `engine-sql.ts`. Another engine is
+// chosen here.
 
 export { describeDatabaseError, isDiskFull, isReadOnly, isUnopened } from './sqlite/errors.ts'
 export { lockData } from './sqlite/lock.ts'
@@ -15,7 +16,8 @@ export {
 export { ReadingThreads } from './sqlite/reading-threads.ts'
 
 /**
- * Whether the depot that holds the data folder alone writes to the database, so that memory that follows its ledger is the
- * present state. PostgreSQL: false, because other nodes write, and only a transaction knows the present state.
+ * Whether the depot that holds the data folder alone writes to the database, so that memory that follows its
+ * ledger is the present state. PostgreSQL: false, because other nodes write, and only a transaction knows the
+ * present state.
  */
 export const IS_WRITTEN_BY_ONE_PROCESS: boolean = true

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { DepotError } from '../errors.ts'
 
 /**
- * Makes a folder that only its owner may enter, with its missing parents. An existing folder keeps its mode. Throws
- * `invalid_request`, naming the setting, if this process cannot write to the folder.
+ * Makes a folder that only its owner may enter, with its missing parents. An existing folder keeps its mode.
+ * Throws `invalid_request`, naming the setting, if this process cannot write to the folder.
  */
 export async function makeFolder(folder: string, setting: string): Promise<void> {
   try {

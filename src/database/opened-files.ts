@@ -9,9 +9,9 @@ export interface OpenedFile {
 }
 
 /**
- * Files and folders that the process has opened. On Linux they can be removed or replaced meanwhile; writes then go to
- * files without a name and are lost. Writers therefore check first that each path still names the opened file. A check
- * takes about 2 µs a path, a commit about 1 ms.
+ * Files and folders that the process has opened. On Linux they can be removed or replaced meanwhile; writes
+ * then go to files without a name and are lost. Writers therefore check first that each path still names the
+ * opened file. A check takes about 2 µs a path, a commit about 1 ms.
  */
 export class OpenedFiles {
   readonly files: readonly OpenedFile[]

@@ -62,9 +62,10 @@ export interface ImmediateAdapter extends DialectAdapter {
 }
 
 /**
- * A query that is built and compiled when it first runs. Kysely otherwise takes several times as long to build and compile a
- * small query as SQLite takes to run it. `build` gets a slot for each argument, and must build the same query each time. Lists with one
- * item have a query of their own, because engines read one value faster than a list.
+ * A query that is built and compiled when it first runs. Kysely otherwise takes several times as long to
+ * build and compile a small query as SQLite takes to run it. `build` gets a slot for each argument, and must
+ * build the same query each time. Lists with one item have a query of their own, because engines read one
+ * value faster than a list.
  *
  *     const viewByName = prepared<{ name: string }>()((db, { name }) => db.selectFrom('views').where('name', '=', name)…)
  *     const [row] = await viewByName(db, { name: 'stable' })

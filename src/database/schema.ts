@@ -4,7 +4,8 @@ import type { Target } from '../package/target.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'
 
-// The rows of migrations/sqlite, as Kysely sees them. Times are epoch milliseconds; flags are 0 or 1; lists are JSON text.
+// The rows of migrations/sqlite, as Kysely sees them. Times are epoch milliseconds; flags are 0 or 1; lists
+// are JSON text.
 
 export interface Schema {
   accounts: AccountsTable

@@ -8,8 +8,8 @@ export type StateName =
   /** The name of the history since the last `depot-restored`. */
   | 'incarnation'
   /**
-   * Since when unneeded blobs are kept, in epoch milliseconds: the depot was restored from an older copy, and the
-   * operator has not yet adopted or discarded them.
+   * Since when unneeded blobs are kept, in epoch milliseconds: the depot was restored from an older copy, and
+   * the operator has not yet adopted or discarded them.
    */
   | 'orphans_kept_since'
   /** The freezes of every view, as JSON. */

@@ -11,9 +11,9 @@ const MAX_BATCH_SIZE = 100
 const MAX_UNSAVED_ATTEMPTS = 300
 
 /**
- * Stores the progress and attempts of all webhooks in few, small commands, so that promotions rarely wait for one. It
- * submits one command at a time: after a second, or once there are a hundred attempts. After a crash, deliveries that
- * were not stored are repeated.
+ * Stores the progress and attempts of all webhooks in few, small commands, so that promotions rarely wait for
+ * one. It submits one command at a time: after a second, or once there are a hundred attempts. After a crash,
+ * deliveries that were not stored are repeated.
  */
 export class DeliveryLog {
   readonly #writer: CommandQueue
@@ -38,7 +38,8 @@ export class DeliveryLog {
 
   add(webhook: Webhook, progress: Progress, delivery?: Delivery): void {
     const { key, version } = webhook
-    // A delivery that was stopped may still report an older version of its webhook. The database ignores that.
+    // A delivery that was stopped may still report an older version of its webhook. The database ignores
+    // that.
     const id = `${key} ${version}`
     const deliveries = [
       ...(this.#unsaved.get(id)?.deliveries ?? []),

@@ -15,7 +15,9 @@ import type { Receipt, SendOptions } from '../webhooks/send.ts'
 import { matcherOf, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 
-/** A committed entry. `origins` is computed at most once for all webhooks, because the commit waits for it. */
+/**
+ * A committed entry. `origins` is computed at most once for all webhooks, because the commit waits for it.
+ */
 export interface CommittedEvent {
   readonly sequence: number
   readonly event: LedgerEvent
@@ -36,16 +38,22 @@ export interface DeliveryContext {
 }
 
 const MAX_PAGE_SIZE = 100
-/** The maximum length of the range of sequence numbers that one page is read from. Most entries in it may be of other kinds. */
+/**
+ * The maximum length of the range of sequence numbers that one page is read from. Most entries in it may be
+ * of other kinds.
+ */
 const MAX_SEQUENCE_SPAN = 1_000
 const RETRY_MS = 60_000
 const LOG_FULL_MS = 1_000
-/** The number of skipped entries after which the position is stored. A restart examines at most this many entries again. */
+/**
+ * The number of skipped entries after which the position is stored. A restart examines at most this many
+ * entries again.
+ */
 const LOG_EVERY = 1_000
 
 /**
- * Delivers entries to one webhook in ledger order, each after the previous one was accepted. When an administrator
- * changes the webhook, its delivery stops, and another one starts from the database row.
+ * Delivers entries to one webhook in ledger order, each after the previous one was accepted. When an
+ * administrator changes the webhook, its delivery stops, and another one starts from the database row.
  */
 export class WebhookDelivery {
   readonly webhook: Webhook
@@ -57,7 +65,10 @@ export class WebhookDelivery {
   #loggedPosition: number
   /** Resolves when there may be something to deliver. */
   #wake = Promise.withResolvers<void>()
-  /** Whether every entry up to the head is done. Then new entries that do not match the filter are skipped without a read. */
+  /**
+   * Whether every entry up to the head is done. Then new entries that do not match the filter are skipped
+   * without a read.
+   */
   #isIdle = false
 
   constructor(webhook: Webhook, context: DeliveryContext) {
@@ -82,7 +93,9 @@ export class WebhookDelivery {
     else this.#skipTo(last.sequence)
   }
 
-  /** Aborts the attempt in flight, which then counts as not delivered. Resolves once everything has stopped. */
+  /**
+   * Aborts the attempt in flight, which then counts as not delivered. Resolves once everything has stopped.
+   */
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#wake.resolve()
@@ -123,8 +136,8 @@ export class WebhookDelivery {
   }
 
   /**
-   * Finds the next entry that matches the filter. Pages grow while nothing matches, so that a webhook without a filter
-   * reads one row for each entry.
+   * Finds the next entry that matches the filter. Pages grow while nothing matches, so that a webhook without
+   * a filter reads one row for each entry.
    */
   async #findNext(): Promise<LedgerEntry | undefined> {
     const { kinds } = this.webhook.filter
@@ -192,7 +205,8 @@ export class WebhookDelivery {
         secrets,
       )
     } catch (error) {
-      // The depot was started with another secret key. The state of the webhook shows the error, and attempts continue.
+      // The depot was started with another secret key. The state of the webhook shows the error, and attempts
+      // continue.
       return {
         verdict: 'failed',
         error: error instanceof Error ? error.message : String(error),

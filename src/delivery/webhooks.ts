@@ -38,29 +38,33 @@ const DEFAULTS: DeliveryOptions = {
     const timer = setTimeout(act, ms).unref()
     return () => clearTimeout(timer)
   },
-  // The resolver of the system, which reads the hosts file. Lookups that hang occupy at most half of the libuv threads.
+  // The resolver of the system, which reads the hosts file. Lookups that hang occupy at most half of the
+  // libuv threads.
   lookup: (hostname, done) => lookup(hostname, { all: true }, done),
 }
 
 /** Webhook operations that requests need. Every thread has them. */
 export interface WebhookOperations {
-  /** Returns the current progress, which may be newer than the database row, and the number of entries ahead, without replays. */
+  /**
+   * Returns the current progress, which may be newer than the database row, and the number of entries ahead,
+   * without replays.
+   */
   progressOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }>
   /** Stores all progress in the database. Never rejects. */
   flush(): Promise<void>
   /** Sends one test message immediately, also to a paused webhook. */
   ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }>
   /**
-   * Rejects with `invalid_request` if the host of the URL has addresses and the depot may connect to none of them. This
-   * is only an early warning: each attempt checks the address to which it connects.
+   * Rejects with `invalid_request` if the host of the URL has addresses and the depot may connect to none of
+   * them. This is only an early warning: each attempt checks the address to which it connects.
    */
   refuseUnreachable(url: string): Promise<void>
 }
 
 /**
- * Delivers ledger entries to all webhooks, with a {@link WebhookDelivery} for each. A delivery begins after the commit
- * was answered, so no promotion waits for it. Each entry is delivered at least once: after a crash, deliveries that
- * were not stored are repeated with the same id.
+ * Delivers ledger entries to all webhooks, with a {@link WebhookDelivery} for each. A delivery begins after
+ * the commit was answered, so no promotion waits for it. Each entry is delivered at least once: after a
+ * crash, deliveries that were not stored are repeated with the same id.
  */
 export class Webhooks implements WebhookOperations, Subscriber {
   readonly #depot: Pick<Depot, 'db' | 'log' | 'secrets'>
@@ -94,7 +98,10 @@ export class Webhooks implements WebhookOperations, Subscriber {
     }
   }
 
-  /** Starts all deliveries. The caller passes every later entry to `onCommit`, and closes the webhooks before the writer. */
+  /**
+   * Starts all deliveries. The caller passes every later entry to `onCommit`, and closes the webhooks before
+   * the writer.
+   */
   static async open(
     depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
     options: Partial<DeliveryOptions> = {},

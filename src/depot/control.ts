@@ -11,8 +11,8 @@ import type { ErrorCode } from '../errors.ts'
 import { isCommandKind } from '../commands/commands.ts'
 import type { Command, CommandKind, CommandQueue, Outcome } from '../commands/commands.ts'
 
-// The command line reaches the running process through a Unix socket in the data folder, which only the user of that process
-// may open. A connection carries one command and its answer, each a line of JSON:
+// The command line reaches the running process through a Unix socket in the data folder, which only the user
+// of that process may open. A connection carries one command and its answer, each a line of JSON:
 //
 //   > {"kind":"revokeToken","input":{"tokenId":3},"actor":{"client":"…","door":"cli"}}
 //   < {"outcome":{"account":"ci"}}      or      {"error":{"code":"not_found","message":"there is no token 3"}}
@@ -40,8 +40,9 @@ const Answer = z.union([
 const INTERNAL = 'internal'
 
 /**
- * Accepts commands on the socket of a data folder, which the caller must have locked. Replaces a socket that a killed
- * process left. Closing answers commands in progress and removes the socket; close it before the writer.
+ * Accepts commands on the socket of a data folder, which the caller must have locked. Replaces a socket that
+ * a killed process left. Closing answers commands in progress and removes the socket; close it before the
+ * writer.
  */
 export async function openControl(
   dataFolder: string,
@@ -72,7 +73,10 @@ export async function openControl(
   }
 }
 
-/** Connects to the process that holds the data folder; `undefined` if none accepts commands. {@link sendCommand} closes it. */
+/**
+ * Connects to the process that holds the data folder; `undefined` if none accepts commands. {@link
+ * sendCommand} closes it.
+ */
 export async function connectControl(dataFolder: string): Promise<Socket | undefined> {
   try {
     return await withShortPath(dataFolder, async (path) => {
@@ -91,7 +95,10 @@ export async function connectControl(dataFolder: string): Promise<Socket | undef
   }
 }
 
-/** Like {@link Writer.submit}, over a connection that it closes. Throws `shutting_down` without an answer; the change may have been made. */
+/**
+ * Like {@link Writer.submit}, over a connection that it closes. Throws `shutting_down` without an answer; the
+ * change may have been made.
+ */
 export async function sendCommand<K extends CommandKind>(
   socket: Socket,
   command: Command<K>,
@@ -181,7 +188,10 @@ async function listenPrivately(server: Server, path: string): Promise<void> {
   await once(server, 'listening')
 }
 
-/** Runs `act` with a path short enough for a socket. If the real path is too long, uses a temporary symbolic link. */
+/**
+ * Runs `act` with a path short enough for a socket. If the real path is too long, uses a temporary symbolic
+ * link.
+ */
 async function withShortPath<T>(dataFolder: string, act: (path: string) => Promise<T>): Promise<T> {
   const path = join(dataFolder, SOCKET)
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return act(path)

@@ -24,7 +24,10 @@ interface JoinOptions {
   readonly name: string
 }
 
-/** Joins a depot that another thread opened. The caller closes this depot before the other thread closes its own. */
+/**
+ * Joins a depot that another thread opened. The caller closes this depot before the other thread closes its
+ * own.
+ */
 export async function joinDepot(
   share: Share,
   { log, claims, examine, name, now = Date.now }: JoinOptions,

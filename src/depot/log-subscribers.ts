@@ -18,7 +18,10 @@ export function logOverrides(log: Logger): Subscriber {
   }
 }
 
-/** Logs when the clock is behind the last entry of the ledger, now or after a commit, and when it has caught up. */
+/**
+ * Logs when the clock is behind the last entry of the ledger, now or after a commit, and when it has caught
+ * up.
+ */
 export function logClock({ log, now }: { log: Logger; now: () => number }, head: LedgerHead): Subscriber {
   let isAhead = false
   const look = (at: number) => {

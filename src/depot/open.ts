@@ -59,7 +59,10 @@ export interface Depot {
   readonly files: OpenedFiles
   /** Read-only. */
   readonly db: Db
-  /** Makes later reads of `db` run in threads, where requests do not wait for them. Called when the start has read what it needs. */
+  /**
+   * Makes later reads of `db` run in threads, where requests do not wait for them. Called when the start has
+   * read what it needs.
+   */
   readInThreads(): void
   readonly writer: DepotWriter
   /** Passes each commit to the {@link SUBSCRIBERS} of this thread. */
@@ -107,7 +110,10 @@ export interface Limits {
   readonly pendingBytes: number
   /** The most connections of one thread; by default, the process's limit of open files decides. */
   readonly maxConnections?: number
-  /** The maximum number of bytes of request bodies in memory, in the whole depot, not counting packages, which are streamed. */
+  /**
+   * The maximum number of bytes of request bodies in memory, in the whole depot, not counting packages, which
+   * are streamed.
+   */
   readonly bodyBytes: number
   /** How long a client may read slowly before it is disconnected to make room for others. */
   readonly slowAfterMs: number
@@ -123,7 +129,9 @@ interface OpenOptions {
   readonly log: Logger
   readonly now?: () => number
   readonly limits?: Partial<Limits>
-  /** Reads and writes in the calling thread. For short commands, and for tests that need every step in order. */
+  /**
+   * Reads and writes in the calling thread. For short commands, and for tests that need every step in order.
+   */
   readonly inProcess?: boolean
   /** Keeps blobs that no release needs. For `hart-depot restored`, which adopts or discards them. */
   readonly keepsBlobs?: boolean
@@ -154,8 +162,8 @@ const LIMITS: Limits = {
 
 /**
  * Opens a data folder and creates what is missing. Throws `data_in_use` if another process holds it, and
- * `invalid_request` if a folder cannot be created or written. The caller closes the depot; closing still commits queued
- * commands.
+ * `invalid_request` if a folder cannot be created or written. The caller closes the depot; closing still
+ * commits queued commands.
  */
 export async function openDepot(config: Config, options: OpenOptions): Promise<Depot> {
   const { log, now = Date.now } = options
@@ -238,7 +246,10 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
   }
 }
 
-/** Locks the data folder, and the folder of the database if it is another one: two data folders may use one database. */
+/**
+ * Locks the data folder, and the folder of the database if it is another one: two data folders may use one
+ * database.
+ */
 function lockFolders({ dataFolder, databaseFile }: Config, closers: Closers): void {
   const files = [join(dataFolder, LOCK)]
   if (dirname(databaseFile) !== dataFolder) files.push(`${databaseFile}.lock`)
@@ -248,7 +259,10 @@ function lockFolders({ dataFolder, databaseFile }: Config, closers: Closers): vo
   }
 }
 
-/** Creates what a new depot needs, and adds the administrator's token. Generates the token of a new depot unless one is configured. */
+/**
+ * Creates what a new depot needs, and adds the administrator's token. Generates the token of a new depot
+ * unless one is configured.
+ */
 async function setUpDepot(
   { db, writer, log }: Pick<Depot, 'db' | 'writer' | 'log'>,
   givenToken: string | undefined,

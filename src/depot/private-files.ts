@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import type { Config } from '../config.ts'
 
 /**
- * Makes all files private to this user: sets the umask for new files, and narrows the modes of the locks and the database of earlier
- * versions. Folders that the operator made keep their modes, because their contents are private.
+ * Makes all files private to this user: sets the umask for new files, and narrows the modes of the locks and
+ * the database of earlier versions. Folders that the operator made keep their modes, because their contents
+ * are private.
  */
 export async function keepPrivate(config: Config): Promise<void> {
   process.umask(0o077)

@@ -8,9 +8,9 @@ const ACCESS_OF_GROUP = 0o070
 const MAX_BYTES = 4096
 
 /**
- * Reads a file with one secret and trims it; `undefined` if the file does not exist. Throws `invalid_request` if every
- * user may read or write the file. Access for a group only logs a warning, because Kubernetes gives volumes to a group
- * (`fsGroup`).
+ * Reads a file with one secret and trims it; `undefined` if the file does not exist. Throws `invalid_request`
+ * if every user may read or write the file. Access for a group only logs a warning, because Kubernetes gives
+ * volumes to a group (`fsGroup`).
  */
 export async function readSecretFile(path: string, log: Logger): Promise<string | undefined> {
   const file = await openFile(path)
@@ -44,7 +44,10 @@ async function openFile(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** Reads a secret file that a variable names. Throws `invalid_request` if it does not exist, and like {@link readSecretFile}. */
+/**
+ * Reads a secret file that a variable names. Throws `invalid_request` if it does not exist, and like {@link
+ * readSecretFile}.
+ */
 export async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
   const text = await readSecretFile(file, log)
   if (text === undefined)

@@ -12,8 +12,8 @@ import { SecretBox } from '../origins/secret-box.ts'
 import { readNamedFile, readSecretFile } from './secret-file.ts'
 
 /**
- * Finds the key that encrypts secrets: the configured key, or the one in `secret.key`, which is created while nothing is
- * encrypted. Throws `invalid_request` if stored secrets are encrypted with another key.
+ * Finds the key that encrypts secrets: the configured key, or the one in `secret.key`, which is created while
+ * nothing is encrypted. Throws `invalid_request` if stored secrets are encrypted with another key.
  */
 export async function findSecretKey(
   { secretKey, secretKeyFile, dataFolder }: Config,

@@ -1,6 +1,6 @@
 /**
- * The objects in memory that follow the ledger. Those of one thread take each commit in this order, and all of them take it before the
- * callers of the commit get their answers. A thread has only some of them.
+ * The objects in memory that follow the ledger. Those of one thread take each commit in this order, and all
+ * of them take it before the callers of the commit get their answers. A thread has only some of them.
  */
 export const SUBSCRIBERS = [
   // Sessions come first, because a revoked token must not get an answer that the commit made possible.
@@ -10,7 +10,8 @@ export const SUBSCRIBERS = [
   'feed',
   // Webhooks follow the answers too, because a receiver may poll as soon as it gets an entry.
   'webhooks',
-  // Logs and metrics change no answer. The metrics of commits, which are not about entries, come from the writer.
+  // Logs and metrics change no answer. The metrics of commits, which are not about entries, come from the
+  // writer.
   'overrides in the log',
   'clock in the log',
   'metrics',

@@ -2,8 +2,8 @@ import { originsOf, viewOf } from '../ledger/entry.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 
 /**
- * A filter for ledger entries. Fields are combined with AND, the values of one field with OR. An empty filter matches
- * every entry.
+ * A filter for ledger entries. Fields are combined with AND, the values of one field with OR. An empty filter
+ * matches every entry.
  */
 export interface EntryFilter {
   readonly views?: readonly string[] | undefined
@@ -15,7 +15,10 @@ export function isFiltering({ views, origins, kinds }: EntryFilter): boolean {
   return views !== undefined || origins !== undefined || kinds !== undefined
 }
 
-/** Reports whether a filter matches an event. For an event that is not redacted yet, whether it may match afterwards. */
+/**
+ * Reports whether a filter matches an event. For an event that is not redacted yet, whether it may match
+ * afterwards.
+ */
 export function matchesFilter(event: LedgerEvent, { views, origins, kinds }: EntryFilter): boolean {
   return (
     matchesKindAndView(event, { views, kinds }) &&

@@ -1,6 +1,9 @@
 import type { LedgerEvent } from '../ledger/entry.ts'
 
-/** Returns the fields of an event for JSON: names in snake_case, and times (names that end in `At`) in RFC 3339. */
+/**
+ * Returns the fields of an event for JSON: names in snake_case, and times (names that end in `At`) in RFC
+ * 3339.
+ */
 export function fieldsOf({ kind: _kind, ...fields }: LedgerEvent): Record<string, unknown> {
   return renamed(fields)
 }

@@ -25,8 +25,8 @@ export interface EventQuery extends Slice {
 }
 
 /**
- * Lists events from the ledger, newest first. An audience sees an event if it can see a release with the event's ident. The
- * account that caused an event always sees it (habitat-today.md 6, Events).
+ * Lists events from the ledger, newest first. An audience sees an event if it can see a release with the
+ * event's ident. The account that caused an event always sees it (habitat-today.md 6, Events).
  */
 export async function listEvents(
   db: Db,

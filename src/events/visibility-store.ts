@@ -34,8 +34,8 @@ export interface EntryContent {
 }
 
 /**
- * Redacts entries for a reader, by the present visibility of releases. `entries` are oldest first, without a gap
- * between two promotions of the same view.
+ * Redacts entries for a reader, by the present visibility of releases. `entries` are oldest first, without a
+ * gap between two promotions of the same view.
  */
 export async function redactEntries(
   db: Db,
@@ -97,8 +97,8 @@ export async function redactEntries(
 }
 
 /**
- * Replaces a plan by its releases: readers who see all of them see the plan. Drafts are deleted after a while, and
- * then visible to no one.
+ * Replaces a plan by its releases: readers who see all of them see the plan. Drafts are deleted after a
+ * while, and then visible to no one.
  */
 async function resolvePlan(db: Db, subject: EntrySubject, { account }: Reader): Promise<EntrySubject> {
   if (subject.of !== 'plan' || account === undefined) return subject
@@ -119,8 +119,8 @@ async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<n
 }
 
 /**
- * Returns a function that reports whether the reader was a member of an origin at a time. Membership counts from the
- * creation of the origin, because an earlier origin of the same name belonged to others.
+ * Returns a function that reports whether the reader was a member of an origin at a time. Membership counts
+ * from the creation of the origin, because an earlier origin of the same name belonged to others.
  */
 async function membershipAt(
   db: Db,
@@ -144,8 +144,8 @@ async function membershipAt(
 }
 
 /**
- * Returns a function that reports whether the audience may see a release that existed at a time. A deleted name may
- * belong to another release by now, so only releases of that time count.
+ * Returns a function that reports whether the audience may see a release that existed at a time. A deleted
+ * name may belong to another release by now, so only releases of that time count.
  */
 async function releaseVisibility(
   db: Db,

@@ -4,13 +4,16 @@ import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
 import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 
-// Decides which readers may see which ledger entries. Readers get the sequence number, digest and hash also of hidden entries, so that
-// everyone can verify the chain. The number of entries is no secret.
+// Decides which readers may see which ledger entries. Readers get the sequence number, digest and hash also
+// of hidden entries, so that everyone can verify the chain. The number of entries is no secret.
 
 /** A reader of the ledger. */
 export interface Reader {
   readonly audience: Audience
-  /** The account whose own entries are visible; absent for anonymous callers and for tokens with a restricted scope. */
+  /**
+   * The account whose own entries are visible; absent for anonymous callers and for tokens with a restricted
+   * scope.
+   */
   readonly account: string | undefined
 }
 
@@ -23,18 +26,30 @@ export function readerOf(caller: Caller): Reader {
   return { audience: audienceOf(caller), account: isWhole ? caller.accountName : undefined }
 }
 
-/** The subject of an entry, which decides who may see it. Administrators of the depot see every entry completely. */
+/**
+ * The subject of an entry, which decides who may see it. Administrators of the depot see every entry
+ * completely.
+ */
 export type EntrySubject =
   | { readonly of: 'everyone' }
   | { readonly of: 'administrators' }
   | { readonly of: 'account'; readonly account: string }
   /** Visible to the origin's members and to `account`. */
   | { readonly of: 'origin'; readonly origin: string; readonly account?: string }
-  /** Visible to readers who now see all of these releases. Names refer to the releases that existed at the time of the entry. */
+  /**
+   * Visible to readers who now see all of these releases. Names refer to the releases that existed at the
+   * time of the entry.
+   */
   | { readonly of: 'releases'; readonly releases: readonly ReleaseName[] }
-  /** Visible to signed-in readers who see every release in the plan or proposal with this token. The same readers may read the plan. */
+  /**
+   * Visible to signed-in readers who see every release in the plan or proposal with this token. The same
+   * readers may read the plan.
+   */
   | { readonly of: 'plan'; readonly plan: string }
-  /** Redacted like history: everyone sees numbers and times, and the releases that they may see. The text is visible only with all releases. */
+  /**
+   * Redacted like history: everyone sees numbers and times, and the releases that they may see. The text is
+   * visible only with all releases.
+   */
   | { readonly of: 'promotion'; readonly promotion: Promotion }
 
 type Kind = LedgerEvent['kind']
@@ -57,7 +72,10 @@ const releaseSubject = ({ ident, target }: ReleaseName): EntrySubject => ({
 const packageSubject = ({ origin, name }: { origin?: string; name?: string }): EntrySubject =>
   name === undefined ? everyone() : origin === undefined ? administrators() : originSubject({ origin })
 
-/** The subject of each kind of event. Everyone may see what the API shows to everyone: origins, channels and rules. */
+/**
+ * The subject of each kind of event. Everyone may see what the API shows to everyone: origins, channels and
+ * rules.
+ */
 const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = {
   'account-added': accountSubject,
   'account-disabled': accountSubject,

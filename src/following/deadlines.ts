@@ -1,8 +1,8 @@
 const GRAIN_MS = 250
 
 /**
- * Calls functions at a later time, up to 250 ms late. Calls at about the same time share one timer, so thousands of
- * waiting requests need few timers. Time is monotonic: setting the clock changes no wait.
+ * Calls functions at a later time, up to 250 ms late. Calls at about the same time share one timer, so
+ * thousands of waiting requests need few timers. Time is monotonic: setting the clock changes no wait.
  */
 export class Deadlines {
   readonly #moments = new Map<number, { readonly due: Set<() => void>; readonly timer: NodeJS.Timeout }>()

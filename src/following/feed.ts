@@ -46,7 +46,10 @@ export interface WaitOptions extends WatchOptions {
   }
 }
 
-/** Why a wait ended: an entry was committed, the deadline has passed, the client disconnected, or the depot stops. */
+/**
+ * Why a wait ended: an entry was committed, the deadline has passed, the client disconnected, or the depot
+ * stops.
+ */
 export type WakeReason = 'committed' | 'expired' | 'left' | 'closed'
 
 interface Watch extends WatchOptions {
@@ -56,13 +59,16 @@ interface Watch extends WatchOptions {
 /** Limits of the entries kept in memory: their number and their bytes of text. */
 const MAX_CACHED_ENTRIES = 10_000
 const MAX_CACHED_BYTES = 8 * 1024 * 1024
-/** Watches woken in one turn of the event loop. Other requests run between turns, first the one that made the change. */
+/**
+ * Watches woken in one turn of the event loop. Other requests run between turns, first the one that made the
+ * change.
+ */
 const WAKES_PER_TURN = 16
 
 /**
- * Keeps recent ledger entries in memory and wakes the requests and streams that wait for new ones. A commit only marks
- * the watches to wake, so no promotion waits for its followers. The feed must get each commit after the caches from
- * which requests are answered.
+ * Keeps recent ledger entries in memory and wakes the requests and streams that wait for new ones. A commit
+ * only marks the watches to wake, so no promotion waits for its followers. The feed must get each commit
+ * after the caches from which requests are answered.
  */
 export class Feed implements Subscriber {
   readonly #db: Db
@@ -94,8 +100,8 @@ export class Feed implements Subscriber {
   }
 
   /**
-   * The name of the history since the last restore from a copy; `undefined` if there was none. It does not change
-   * while the depot runs.
+   * The name of the history since the last restore from a copy; `undefined` if there was none. It does not
+   * change while the depot runs.
    */
   get incarnation(): string | undefined {
     return this.#incarnation
@@ -140,8 +146,9 @@ export class Feed implements Subscriber {
   }
 
   /**
-   * Calls `wake` soon after a commit with a wanted entry, and when the feed closes. One call may stand for several
-   * commits: the caller reads on from its own position. `wake` must not throw. The returned function ends the watch.
+   * Calls `wake` soon after a commit with a wanted entry, and when the feed closes. One call may stand for
+   * several commits: the caller reads on from its own position. `wake` must not throw. The returned function
+   * ends the watch.
    */
   watch(options: WatchOptions, wake: () => void): () => void {
     const watch: Watch = { ...options, wake }

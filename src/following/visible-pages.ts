@@ -8,26 +8,37 @@ import type { VisibleEntry } from '../events/visibility-store.ts'
 
 export interface PageQuery {
   readonly after: number
-  /** The page ends here at the latest. The caller reads this head first, and then checks the reader's rights. */
+  /**
+   * The page ends here at the latest. The caller reads this head first, and then checks the reader's rights.
+   */
   readonly head: number
   readonly limit: number
   readonly filter: EntryFilter
 }
 
-/** All matching entries through `through`, as the reader sees them. With a filter, hidden entries are left out. */
+/**
+ * All matching entries through `through`, as the reader sees them. With a filter, hidden entries are left
+ * out.
+ */
 export interface VisiblePage {
   readonly entries: readonly VisibleEntry[]
   readonly through: number
 }
 
-/** Limits of a filtered page: the sequence numbers that it covers, and the entries that it examines. {@link listEntries} limits their text. */
+/**
+ * Limits of a filtered page: the sequence numbers that it covers, and the entries that it examines. {@link
+ * listEntries} limits their text.
+ */
 const MAX_SEQUENCE_SPAN = 10_000
 const MAX_EXAMINED_ENTRIES = 1_000
 /** Pages near the head are shared. Pages further back are read for each request. */
 const MAX_SHARED_DISTANCE = 1_000
 const MAX_SHARED_PAGES = 64
 
-/** Reads pages of the ledger as a reader sees them. Equal queries with equal rights share one read after each commit. */
+/**
+ * Reads pages of the ledger as a reader sees them. Equal queries with equal rights share one read after each
+ * commit.
+ */
 export class VisiblePages {
   readonly #db: Db
   readonly #feed: Feed

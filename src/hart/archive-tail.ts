@@ -6,14 +6,17 @@ import { TarReader } from './tar.ts'
 import { decodeXz } from './xz-decoder.ts'
 import type { XzBlock } from './xz.ts'
 
-// A tar file has no index, so whoever reads from its middle must first find a header there. Headers start at multiples of 512 bytes and have
-// a checksum, and the paths of a package start with its ident, which holds the second of its build. So the first block of 512 bytes that is
-// a header of this package's folder is a header of this archive, or of another archive inside it that holds the same package. An honest
-// package holds no such thing. A dishonest signer only describes the own package wrongly, which an omission in FILES does as well.
+// A tar file has no index, so whoever reads from its middle must first find a header there. Headers start at
+// multiples of 512 bytes and have a checksum, and the paths of a package start with its ident, which holds
+// the second of its build. So the first block of 512 bytes that is a header of this package's folder is a
+// header of this archive, or of another archive inside it that holds the same package. An honest package
+// holds no such thing. A dishonest signer only describes the own package wrongly, which an omission in FILES
+// does as well.
 
 /**
- * Reads the last blocks of an archive into `collector`, which has what the beginning of the archive told. Returns whether the collector is
- * complete. If it is not, it may have read nonsense. `offset` is the place of the first block in the unpacked archive.
+ * Reads the last blocks of an archive into `collector`, which has what the beginning of the archive told.
+ * Returns whether the collector is complete. If it is not, it may have read nonsense. `offset` is the place
+ * of the first block in the unpacked archive.
  */
 export async function readTail(
   file: Payload,

@@ -8,15 +8,16 @@ import { decodeByProgram } from './xz-program.ts'
 import { blocksOf, unpackedBytesOf, walkXz } from './xz.ts'
 import type { XzBlock } from './xz.ts'
 
-// The limit of the unpacked size. Programs shrink to a quarter and text to a tenth; only zeros shrink to one part in 7,000. So each archive
-// has a fixed allowance, which takes a second to decode, and a number of bytes for each uploaded byte. The absolute limit is the content of
-// 16 GiB, the largest upload by default, at the ratio of programs.
+// The limit of the unpacked size. Programs shrink to a quarter and text to a tenth; only zeros shrink to one
+// part in 7,000. So each archive has a fixed allowance, which takes a second to decode, and a number of bytes
+// for each uploaded byte. The absolute limit is the content of 16 GiB, the largest upload by default, at the
+// ratio of programs.
 const FREE_UNPACKED_BYTES = 256 * 1024 * 1024
 const UNPACKED_PER_BYTE = 250
 const MAX_UNPACKED_BYTES = 64 * 1024 ** 3
 
-// A program begins anew, and gains only from blocks that it decodes in parallel; those of `hab` have 24 MiB. Measured, it takes no less
-// processor time than liblzma here.
+// A program begins anew, and gains only from blocks that it decodes in parallel; those of `hab` have 24 MiB.
+// Measured, it takes no less processor time than liblzma here.
 const UNPACKED_HERE = 8 * 1024 * 1024
 const WORTH_A_PROGRAM = 64 * 1024 * 1024
 
@@ -27,11 +28,12 @@ const WORTH_A_TAIL = 16 * 1024 * 1024
 const WALK_WINDOW_BYTES = 4096
 
 /**
- * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Stops after the last metafile, and skips blocks that
- * are part of a large file (`hab` packs in blocks of 24 MiB). If metafiles are missing after the first block, it looks for them in the last before it decodes those
- * between. This may compute for minutes, so call it in a worker.
- * Its memory is the dictionary of the archive (8 MiB for packages of `hab`, at most 64) and the metafiles. With `withProgram`, the
- * system's `xz`, which must exist, decodes the rest of a long archive. Throws `hart_malformed` or `target_malformed`.
+ * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Stops after the last
+ * metafile, and skips blocks that are part of a large file (`hab` packs in blocks of 24 MiB). If metafiles
+ * are missing after the first block, it looks for them in the last before it decodes those between. This may
+ * compute for minutes, so call it in a worker. Its memory is the dictionary of the archive (8 MiB for
+ * packages of `hab`, at most 64) and the metafiles. With `withProgram`, the system's `xz`, which must exist,
+ * decodes the rest of a long archive. Throws `hart_malformed` or `target_malformed`.
  */
 export async function readArchive(
   path: string,
@@ -81,12 +83,14 @@ export async function readArchive(
   return collector.finish()
 }
 
-// What the event loop may decode. Data that is hard to decode takes 50 µs for each packed KiB, zeros take 3 µs for each unpacked KiB.
+// What the event loop may decode. Data that is hard to decode takes 50 µs for each packed KiB, zeros take 3
+// µs for each unpacked KiB.
 const SHORT_PACKED_BYTES = 16 * 1024
 const SHORT_UNPACKED_BYTES = 64 * 1024
 
 /**
- * Like {@link readArchive}, for a payload in memory that takes less than a millisecond. Returns `undefined` if it would take longer.
+ * Like {@link readArchive}, for a payload in memory that takes less than a millisecond. Returns `undefined`
+ * if it would take longer.
  */
 export async function readShortArchive(payload: Buffer): Promise<HartMetadata | undefined> {
   if (payload.length > SHORT_PACKED_BYTES) return undefined

@@ -1,7 +1,10 @@
 import { createBLAKE2b } from 'hash-wasm'
 
 const DIGEST_BITS = 256
-/** All hashes share one instance, because creating one is asynchronous and takes more memory than a saved state. */
+/**
+ * All hashes share one instance, because creating one is asynchronous and takes more memory than a saved
+ * state.
+ */
 const hasher = await createBLAKE2b(DIGEST_BITS)
 let current: Kept | undefined
 

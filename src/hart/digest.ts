@@ -38,8 +38,8 @@ export class HartStart {
   }
 
   /**
-   * Checks that the header is complete. Call it after the last byte. Throws `hart_malformed` if the file ended within
-   * its header or has no payload.
+   * Checks that the header is complete. Call it after the last byte. Throws `hart_malformed` if the file
+   * ended within its header or has no payload.
    */
   finish(): HartHeader {
     const header = this.#header
@@ -74,7 +74,10 @@ export class HartDigest {
       this.#payload.update(chunk.subarray(Math.max(0, header.payloadOffset - before)))
   }
 
-  /** Call it once, after the last byte. Throws `hart_malformed` if the file ended within its header or has no payload. */
+  /**
+   * Call it once, after the last byte. Throws `hart_malformed` if the file ended within its header or has no
+   * payload.
+   */
   finish(): HartDigests {
     const header = this.#start.finish()
     return {

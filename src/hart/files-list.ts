@@ -1,12 +1,14 @@
-// FILES lists the files of a package. `hab` writes it after all other files but MANIFEST (habitat-2016.md 7.1): five lines like those of a
-// hart file, then for each file
+// FILES lists the files of a package. `hab` writes it after all other files but MANIFEST (habitat-2016.md
+// 7.1): five lines like those of a hart file, then for each file
 //
 //   hex digest, two spaces, /hab/pkgs/{origin}/{name}/{version}/{release}/{path}
 //
-// The scan reads it only to learn which metafiles are still to come. It may have many megabytes, so it is parsed as it passes, and only
-// names that matter are kept. Its own signature is not checked, because the package's signature covers it. If the list omits a metafile,
-// the scan may end before that metafile, which then counts as absent. If it names a metafile that does not exist, the scan reads to the
-// end of the archive. In both cases the signers only describe their own package wrongly, which they can also do by omitting the metafile.
+// The scan reads it only to learn which metafiles are still to come. It may have many megabytes, so it is
+// parsed as it passes, and only names that matter are kept. Its own signature is not checked, because the
+// package's signature covers it. If the list omits a metafile, the scan may end before that metafile, which
+// then counts as absent. If it names a metafile that does not exist, the scan reads to the end of the
+// archive. In both cases the signers only describe their own package wrongly, which they can also do by
+// omitting the metafile.
 
 const HEADER_LINES = 5
 const MAX_LINE_BYTES = 8192

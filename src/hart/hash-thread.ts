@@ -3,8 +3,8 @@ import { answerTasks } from '../threads/pool-thread.ts'
 import { lowerPriority } from '../threads/thread-priority.ts'
 import { Blake2b } from './blake2b.ts'
 
-// The threads of hash-threads.ts. Files were just written, so they are in the system's cache, and reading them costs much less than hashing
-// them.
+// The threads of hash-threads.ts. Files were just written, so they are in the system's cache, and reading
+// them costs much less than hashing them.
 
 /** One turn of a hash: the next bytes of a file, or a chunk. */
 export interface HashTask {

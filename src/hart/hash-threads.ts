@@ -26,7 +26,10 @@ export interface Hashing {
 
 /** A hash of bytes that the caller passes in chunks. */
 export interface ChunkHashing {
-  /** Resolves once the chunk is hashed. A chunk that fills its whole buffer is moved to the thread, and is empty afterwards. */
+  /**
+   * Resolves once the chunk is hashed. A chunk that fills its whole buffer is moved to the thread, and is
+   * empty afterwards.
+   */
   take(chunk: Buffer): Promise<void>
   /** Returns the BLAKE2b-256 of all chunks in hex. */
   finish(): Promise<string>
@@ -49,9 +52,9 @@ interface RunningHash {
 }
 
 /**
- * Hashes large files in threads while they are written. Accounts take turns, so that the uploads of one account do not
- * delay those of another. Threads start when first needed. Idle threads do not keep the process alive. The owner closes
- * them.
+ * Hashes large files in threads while they are written. Accounts take turns, so that the uploads of one
+ * account do not delay those of another. Threads start when first needed. Idle threads do not keep the
+ * process alive. The owner closes them.
  */
 export class HashThreads {
   readonly #threads: ThreadPool<HashTask, HashResult>

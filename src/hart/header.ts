@@ -2,7 +2,8 @@ import { DepotError, quote } from '../errors.ts'
 import { formatKeyName, parseKeyName } from './origin-key.ts'
 import type { KeyName } from './origin-key.ts'
 
-// The text before the payload (habitat-2016.md 7.1, habitat-today.md 5). Each line ends with \n. Like Habitat, the depot trims lines.
+// The text before the payload (habitat-2016.md 7.1, habitat-today.md 5). Each line ends with \n. Like
+// Habitat, the depot trims lines.
 //
 //   HART-1
 //   {origin}-{revision}      the signer's key
@@ -19,15 +20,18 @@ export interface HartHeader {
   readonly payloadOffset: number
 }
 
-/** A header without extra white space has at most 470 bytes. Without a limit, a file that is one long line would fill the memory. */
+/**
+ * A header without extra white space has at most 470 bytes. Without a limit, a file that is one long line
+ * would fill the memory.
+ */
 export const MAX_HEADER_BYTES = 1024
 
 const LINES = 5
 const SIGNED_MESSAGE_BYTES = 128
 
 /**
- * Parses the header at the start of `bytes`. Returns `undefined` while the header is incomplete. Throws `hart_malformed` as soon as no
- * further bytes could complete it.
+ * Parses the header at the start of `bytes`. Returns `undefined` while the header is incomplete. Throws
+ * `hart_malformed` as soon as no further bytes could complete it.
  */
 export function parseHeader(bytes: Uint8Array): HartHeader | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_HEADER_BYTES)).toString(

@@ -28,8 +28,8 @@ const KIB = 1024
 const MIB = 1024 * KIB
 
 /**
- * The files in the package's folder that hold its metadata, and the maximum size of each in bytes. MANIFEST contains the whole plan, and
- * people write default.toml; lists of idents have a few hundred lines at most.
+ * The files in the package's folder that hold its metadata, and the maximum size of each in bytes. MANIFEST
+ * contains the whole plan, and people write default.toml; lists of idents have a few hundred lines at most.
  */
 export const METAFILES = {
   IDENT: 4 * KIB,
@@ -56,8 +56,9 @@ export function isMetafile(name: string): name is Metafile {
 }
 
 /**
- * Parses the contents of the metafiles. `folder` is the `origin/name/version/release` that the archive unpacks to. Throws
- * `target_malformed` for an unknown target, and otherwise `hart_malformed` with the name of the metafile.
+ * Parses the contents of the metafiles. `folder` is the `origin/name/version/release` that the archive
+ * unpacks to. Throws `target_malformed` for an unknown target, and otherwise `hart_malformed` with the name
+ * of the metafile.
  */
 export function parseMetadata(
   contents: ReadonlyMap<Metafile, Buffer>,

@@ -30,7 +30,10 @@ export class MetafileCollector {
     return this.#paths.below(path) !== undefined
   }
 
-  /** Returns the sink for the content of a metafile, and `undefined` for other entries. Throws `hart_malformed`. */
+  /**
+   * Returns the sink for the content of a metafile, and `undefined` for other entries. Throws
+   * `hart_malformed`.
+   */
   visit(entry: TarEntry): TarSink | undefined {
     const name = this.#paths.enter(entry)
     if (name === undefined || !(isMetafile(name) || name === FILES)) return undefined
@@ -44,8 +47,8 @@ export class MetafileCollector {
   }
 
   /**
-   * Whether the rest of the archive can be skipped: all metafiles were seen, or MANIFEST (which is written after FILES) and all
-   * metafiles that FILES names.
+   * Whether the rest of the archive can be skipped: all metafiles were seen, or MANIFEST (which is written
+   * after FILES) and all metafiles that FILES names.
    */
   get complete(): boolean {
     if (!REQUIRED_METAFILES.every((name) => this.#contents.has(name))) return false

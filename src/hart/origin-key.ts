@@ -33,8 +33,8 @@ const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /**
- * Returns `undefined` if the text is not `{origin}-{14 digits}`. An origin may contain `-`, so the revision follows
- * the last one.
+ * Returns `undefined` if the text is not `{origin}-{14 digits}`. An origin may contain `-`, so the revision
+ * follows the last one.
  */
 export function parseKeyName(text: string): KeyName | undefined {
   const match = /^(.+)-(\d{14})$/.exec(text)
@@ -52,7 +52,10 @@ export function parsePublicKey(text: string): PublicKey {
   return parseKeyFile(text, 'SIG-PUB-1', PUBLIC_KEY_BYTES)
 }
 
-/** Parses a secret key file. Throws `secret_key_malformed`, also if the public half of the key does not belong to the seed. */
+/**
+ * Parses a secret key file. Throws `secret_key_malformed`, also if the public half of the key does not belong
+ * to the seed.
+ */
 export function parseSecretKey(text: string): SecretKey {
   const key = parseKeyFile(text, 'SIG-SEC-1', SECRET_KEY_BYTES)
   if (!publicHalf(key).raw.equals(key.raw.subarray(32))) {

@@ -10,8 +10,8 @@ import { BLOCK, formatTarHeader } from './tar-header.ts'
 import { storeXz } from './xz-writer.ts'
 
 /**
- * The content of a package. Metafiles are made from these fields, and omitted if they would be empty, as in `hab`. FILES, which lists and
- * hashes all files but MANIFEST, is added.
+ * The content of a package. Metafiles are made from these fields, and omitted if they would be empty, as in
+ * `hab`. FILES, which lists and hashes all files but MANIFEST, is added.
  */
 export interface PackOptions {
   readonly ident: Ident
@@ -34,8 +34,8 @@ export interface PackOptions {
 }
 
 /**
- * One file of the package; `path` is relative to the package's folder. A large file comes in chunks, which must have `sizeBytes` in
- * total. `chunks` is called twice: the first time to hash the file.
+ * One file of the package; `path` is relative to the package's folder. A large file comes in chunks, which
+ * must have `sizeBytes` in total. `chunks` is called twice: the first time to hash the file.
  */
 export type PackedFile =
   | { readonly path: string; readonly content: string | Uint8Array; readonly mode?: number }
@@ -61,7 +61,10 @@ export function signHart(payload: Buffer, secretKey: SecretKey): Buffer {
   return Buffer.concat([signedHeader(new Blake2b().update(payload).digest(), secretKey), payload])
 }
 
-/** Returns the header of a payload with this BLAKE2b-256 in hexadecimal. All headers of a key have the same length. */
+/**
+ * Returns the header of a payload with this BLAKE2b-256 in hexadecimal. All headers of a key have the same
+ * length.
+ */
 export function signedHeader(payloadHash: string, secretKey: SecretKey): Buffer {
   const message = Buffer.from(payloadHash, 'latin1')
   return formatHeader({

@@ -3,9 +3,10 @@ import type { TarEntry } from './tar.ts'
 
 // Checks the paths in an archive.
 //
-// The depot never unpacks an archive, but `hab` unpacks it as root, in some versions directly into /. So every entry must be inside the
-// package's own folder, `[/][opt/]hab/pkgs/{origin}/{name}/{version}/{release}/` (habitat-today.md 5; macOS has /opt), or be one of the
-// folders above it, which Windows packages list. The depot refuses:
+// The depot never unpacks an archive, but `hab` unpacks it as root, in some versions directly into /. So
+// every entry must be inside the package's own folder,
+// `[/][opt/]hab/pkgs/{origin}/{name}/{version}/{release}/` (habitat-today.md 5; macOS has /opt), or be one of
+// the folders above it, which Windows packages list. The depot refuses:
 //
 //   - `..`, `.` and empty parts in a path: no packer writes them, and two readers may interpret them differently
 //   - devices and pipes
@@ -14,8 +15,9 @@ import type { TarEntry } from './tar.ts'
 //
 // Symbolic links may point anywhere. Those of real packages point to other packages, to /etc and to /proc.
 //
-// Only entries that the scan reaches are checked, and it stops once it has all metadata. A trusted signer can run anything as root in the
-// package's hooks anyway: the signature protects the fleet. These checks make that protection independent of the tar reader's care.
+// Only entries that the scan reaches are checked, and it stops once it has all metadata. A trusted signer can
+// run anything as root in the package's hooks anyway: the signature protects the fleet. These checks make
+// that protection independent of the tar reader's care.
 
 /** Total length of the names of symbolic links that are remembered for one archive. */
 export const MAX_SYMLINK_NAMES_BYTES = 16 * 1024 * 1024
@@ -42,8 +44,8 @@ export class PackagePaths {
   }
 
   /**
-   * Returns the entry's path below the package's folder, or `undefined` for that folder and those above it. Throws `hart_malformed` if the
-   * archive may not hold the entry.
+   * Returns the entry's path below the package's folder, or `undefined` for that folder and those above it.
+   * Throws `hart_malformed` if the archive may not hold the entry.
    */
   enter(entry: TarEntry): string | undefined {
     const parts = split(entry.path)

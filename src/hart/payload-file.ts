@@ -4,7 +4,10 @@ import { DepotError } from '../errors.ts'
 /** The payload of a hart file. */
 export interface Payload {
   readonly sizeBytes: number
-  /** Returns `length` bytes at `at`, which are valid until the next call. Throws `hart_malformed` if the payload ends before. */
+  /**
+   * Returns `length` bytes at `at`, which are valid until the next call. Throws `hart_malformed` if the
+   * payload ends before.
+   */
   bytes(at: number, length: number): Buffer
 }
 
@@ -26,7 +29,10 @@ export class PayloadBytes implements Payload {
   }
 }
 
-/** The payload of a hart file on disk, read through a window of fixed size. Open it with `using`, which closes it. */
+/**
+ * The payload of a hart file on disk, read through a window of fixed size. Open it with `using`, which closes
+ * it.
+ */
 export class PayloadFile implements Payload {
   readonly sizeBytes: number
   readonly #fd: number

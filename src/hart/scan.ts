@@ -8,8 +8,8 @@ import { Turns } from './turns.ts'
 
 export interface ArchiveScannerOptions {
   /**
-   * The number of scans that run at the same time. Each needs a thread and the memory that {@link readArchive} needs; further scans
-   * wait. One more thread is kept for accounts without a running scan.
+   * The number of scans that run at the same time. Each needs a thread and the memory that {@link
+   * readArchive} needs; further scans wait. One more thread is kept for accounts without a running scan.
    */
   readonly workers?: number
   /** The most scans that wait for a thread, of all accounts together. */
@@ -20,7 +20,10 @@ export interface ArchiveScannerOptions {
   readonly timeoutMs?: number
 }
 
-/** Long enough to read 20 GB of programs at 35 MB/s. The scans of most packages end much earlier, after the last metafile. */
+/**
+ * Long enough to read 20 GB of programs at 35 MB/s. The scans of most packages end much earlier, after the
+ * last metafile.
+ */
 const MAX_SCAN_MS = 10 * 60 * 1000
 const WORKERS = 2
 /** Each waiting scan has a file in the spool. */
@@ -28,14 +31,16 @@ const MAX_WAITING_SCANS = 512
 /** More than one site uploads at once, and so few that uploads of other accounts find room. */
 const MAX_WAITING_SCANS_PER_ACCOUNT = 64
 const RETRY_AFTER_SECONDS = 10
-// Far more than a scan needs, because buffers do not count here. A thread that scans packages of `hab` was measured to add 50 MB to the
-// process, most of it for the thread itself; one that scans packages made with `xz -9` adds 115 MB.
+// Far more than a scan needs, because buffers do not count here. A thread that scans packages of `hab` was
+// measured to add 50 MB to the process, most of it for the thread itself; one that scans packages made with
+// `xz -9` adds 115 MB.
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 }
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./scan-worker${extname(import.meta.filename)}`, import.meta.url)
 
 /**
- * Reads the metadata of archives in threads. An idle scanner does not keep the process alive, but the owner closes it anyway.
+ * Reads the metadata of archives in threads. An idle scanner does not keep the process alive, but the owner
+ * closes it anyway.
  */
 export class ArchiveScanner {
   readonly #workers: number
@@ -57,8 +62,9 @@ export class ArchiveScanner {
   }
 
   /**
-   * Reads the metadata of the package whose payload starts at `payloadOffset` of the file. Accounts take turns. Rejects with
-   * `hart_malformed` or `target_malformed`, with `overloaded` like {@link expectRoom}, and with `shutting_down` once the scanner is closed.
+   * Reads the metadata of the package whose payload starts at `payloadOffset` of the file. Accounts take
+   * turns. Rejects with `hart_malformed` or `target_malformed`, with `overloaded` like {@link expectRoom},
+   * and with `shutting_down` once the scanner is closed.
    */
   async scan(path: string, payloadOffset: number, accountId: number): Promise<HartMetadata> {
     this.expectRoom(accountId)
@@ -69,8 +75,8 @@ export class ArchiveScanner {
   }
 
   /**
-   * Returns the metadata of a package whose whole payload is in memory, if reading it in this thread takes less than a millisecond; otherwise
-   * `undefined`. Rejects with `hart_malformed` or `target_malformed`.
+   * Returns the metadata of a package whose whole payload is in memory, if reading it in this thread takes
+   * less than a millisecond; otherwise `undefined`. Rejects with `hart_malformed` or `target_malformed`.
    */
   async scanShort(payload: Buffer): Promise<HartMetadata | undefined> {
     this.#archive ??= import('./archive.ts') // many threads never need it

@@ -6,8 +6,9 @@ import type { HartHeader } from './header.ts'
 const SIGNATURE_BYTES = 64
 
 /**
- * Checks that `publicKey` signed the payload with the given hash (64 hex characters). The caller decides whether to trust that key, and what
- * to do if no key is known for the signer. Throws `signature_invalid` with the reason.
+ * Checks that `publicKey` signed the payload with the given hash (64 hex characters). The caller decides
+ * whether to trust that key, and what to do if no key is known for the signer. Throws `signature_invalid`
+ * with the reason.
  */
 export function verifySignature(header: HartHeader, payloadHash: string, publicKey: PublicKey): void {
   const signer = formatKeyName(header.signer)

@@ -1,12 +1,13 @@
 import { DepotError, quote } from '../errors.ts'
 
-// A tar header is one block of 512 bytes before each entry (POSIX ustar; GNU writes `ustar  \0` and stores other data in place of the prefix):
+// A tar header is one block of 512 bytes before each entry (POSIX ustar; GNU writes `ustar  \0` and stores
+// other data in place of the prefix):
 //
 //   0 name 100   100 mode 8   108 uid 8   116 gid 8   124 size 12   136 mtime 12   148 checksum 8   156 type 1   157 link 100
 //   257 magic 6  263 version 2   265 user 32   297 group 32   329 device 8+8   345 prefix 155
 //
-// Numbers are octal text, or big-endian binary if the first byte has its high bit set (GNU, for sizes from 8 GiB).
-// The checksum is the sum of all 512 bytes, in which the eight bytes of the checksum count as spaces.
+// Numbers are octal text, or big-endian binary if the first byte has its high bit set (GNU, for sizes from 8
+// GiB). The checksum is the sum of all 512 bytes, in which the eight bytes of the checksum count as spaces.
 
 export interface TarHeader {
   readonly path: string
@@ -33,7 +34,10 @@ export function parseTarHeader(block: Buffer): TarHeader | undefined {
   }
 }
 
-/** Makes a header with owner root and time 0. Throws a `RangeError` if the path or the link is longer than 100 bytes. */
+/**
+ * Makes a header with owner root and time 0. Throws a `RangeError` if the path or the link is longer than 100
+ * bytes.
+ */
 export function formatTarHeader(header: TarHeader & { readonly mode?: number }): Buffer {
   const block = Buffer.alloc(BLOCK)
   putText(block, 0, header.path)

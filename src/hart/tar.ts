@@ -2,15 +2,15 @@ import { DepotError, quote } from '../errors.ts'
 import { BLOCK, parseTarHeader } from './tar-header.ts'
 import type { TarHeader } from './tar-header.ts'
 
-// A tar file: a header, the content padded to 512 bytes, the next header and so on, then two blocks of zeros. Data after these is ignored.
-// Headers of some types describe the entry after them:
+// A tar file: a header, the content padded to 512 bytes, the next header and so on, then two blocks of zeros.
+// Data after these is ignored. Headers of some types describe the entry after them:
 //
 //   L, K   GNU: the content is the path (L) or link (K) of that entry
 //   x, g   pax: the content is records `{length} {key}={value}\n` for that entry, or for all that follow
 //
-// Nothing is allocated by a size that the archive declares. If two readers could read the same bytes as different entries (a folder with
-// content, a sparse file, a path with a NUL), the archive is refused: otherwise the depot could describe one package while `hab` unpacks
-// another.
+// Nothing is allocated by a size that the archive declares. If two readers could read the same bytes as
+// different entries (a folder with content, a sparse file, a path with a NUL), the archive is refused:
+// otherwise the depot could describe one package while `hab` unpacks another.
 
 export type TarEntryType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'device'
 
@@ -43,8 +43,8 @@ export const MAX_PATH_BYTES = 4096
 /** The content of an L, K, x or g header. pax headers may hold extended attributes. */
 export const MAX_EXTENSION_BYTES = 1024 * 1024
 /**
- * Reading ends at a multiple of this many bytes, so that the result does not depend on the sizes of the decoder's chunks, and nothing
- * hides directly after the last entry that the visitor wanted.
+ * Reading ends at a multiple of this many bytes, so that the result does not depend on the sizes of the
+ * decoder's chunks, and nothing hides directly after the last entry that the visitor wanted.
  */
 export const READ_STEP_BYTES = 64 * 1024
 
@@ -68,7 +68,10 @@ export class TarReader {
     this.#visitor = visitor
   }
 
-  /** Whether the archive has ended, or the visitor has all it wanted and the current step was read. Further bytes are ignored. */
+  /**
+   * Whether the archive has ended, or the visitor has all it wanted and the current step was read. Further
+   * bytes are ignored.
+   */
   get done(): boolean {
     return this.#read >= this.#readUpTo || this.#zeroBlocks === 2
   }
@@ -89,7 +92,10 @@ export class TarReader {
     return this.#sink === undefined && !this.#enough ? this.#left : 0
   }
 
-  /** Has the effect of writing `bytes` bytes of unwanted content. Does nothing and returns false if fewer are unwanted. */
+  /**
+   * Has the effect of writing `bytes` bytes of unwanted content. Does nothing and returns false if fewer are
+   * unwanted.
+   */
   skip(bytes: number): boolean {
     if (bytes > this.unwantedBytes) return false
     this.#left -= bytes

@@ -14,8 +14,8 @@ import type { Payload } from './payload-file.ts'
 import { MAX_DICTIONARY_BYTES, STREAM_HEADER_BYTES } from './xz.ts'
 import type { XzBlock } from './xz.ts'
 
-// liblzma in WebAssembly. It cannot reach memory outside its own, which holds the dictionary and the two buffers below, and does not
-// shrink again. It checks the CRC of every block that is decoded to its end.
+// liblzma in WebAssembly. It cannot reach memory outside its own, which holds the dictionary and the two
+// buffers below, and does not shrink again. It checks the CRC of every block that is decoded to its end.
 
 const BUFFER_BYTES = 65536
 /** Beside the dictionary, liblzma counts its own state, which is smaller than this. */
@@ -30,19 +30,23 @@ export const DECODE_WINDOW_BYTES = BUFFER_BYTES
 export interface XzOutput {
   /** Takes at most 64 KiB, which are valid only during the call. `'enough'` ends the decoding. */
   write(bytes: Uint8Array): 'more' | 'enough'
-  /** Reports whether the output can do without the next `bytes`. They then count as written, and are not decoded. */
+  /**
+   * Reports whether the output can do without the next `bytes`. They then count as written, and are not
+   * decoded.
+   */
   skip(bytes: number): boolean
 }
 
 /**
- * Decodes a file that {@link walkXz} accepted, or those of its blocks that `output` does not skip. Throws `hart_malformed` if the data of a
- * decoded block is damaged.
+ * Decodes a file that {@link walkXz} accepted, or those of its blocks that `output` does not skip. Throws
+ * `hart_malformed` if the data of a decoded block is damaged.
  */
 export async function decodeXz(file: Payload, blocks: Iterable<XzBlock>, output: XzOutput): Promise<void> {
   await initModule()
   using decoder = new Decoder(output)
   decoder.decode(file.bytes(0, STREAM_HEADER_BYTES))
-  // A block begins with an empty dictionary, so liblzma does not notice that blocks were left out before the index, which it never gets.
+  // A block begins with an empty dictionary, so liblzma does not notice that blocks were left out before the
+  // index, which it never gets.
   for (const { start, sizeBytes, unpackedBytes } of blocks) {
     if (output.skip(unpackedBytes)) continue
     const after = start + sizeBytes
@@ -72,7 +76,10 @@ class Decoder {
     this.#memory = memory.move()
   }
 
-  /** Decodes all of the input, at most 64 KiB, and writes what it unpacks to, unless the sink has enough before. */
+  /**
+   * Decodes all of the input, at most 64 KiB, and writes what it unpacks to, unless the sink has enough
+   * before.
+   */
   decode(input: Uint8Array): 'more' | 'enough' {
     this.#module.HEAPU8.set(input, this.#input)
     this.#stream.setInput(this.#input, input.length)

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { DepotError } from '../errors.ts'
 
-// Decodes with the system's `xz`, if there is one. It decodes blocks in parallel, and `hab` packs in blocks. Starting a program takes time,
-// so it is used only for the rest of a long archive. Its input was accepted by walkXz, so it cannot produce more than walkXz said.
+// Decodes with the system's `xz`, if there is one. It decodes blocks in parallel, and `hab` packs in blocks.
+// Starting a program takes time, so it is used only for the rest of a long archive. Its input was accepted by
+// walkXz, so it cannot produce more than walkXz said.
 
 /** The first version that decodes with several threads, and with one if they would exceed a memory limit. */
 const OLDEST = [5, 4]
@@ -33,8 +34,9 @@ export function hasXzProgram(): boolean {
 }
 
 /**
- * Like {@link decodeXz}, for the part of the file from `start` on, but without the first `skipped` bytes of the output. The program has ended
- * when the promise settles. If this thread ends earlier, the program ends at its next write.
+ * Like {@link decodeXz}, for the part of the file from `start` on, but without the first `skipped` bytes of
+ * the output. The program has ended when the promise settles. If this thread ends earlier, the program ends
+ * at its next write.
  */
 export async function decodeByProgram(
   path: string,

@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib'
 
-// Writes an xz file that stores its content without compression: one stream, one block, LZMA2 chunks of the stored kind (layout in
-// xz.ts). Every xz reads it, it needs no library, and the same content always gives the same file. One chunk is in memory at a time.
+// Writes an xz file that stores its content without compression: one stream, one block, LZMA2 chunks of the
+// stored kind (layout in xz.ts). Every xz reads it, it needs no library, and the same content always gives
+// the same file. One chunk is in memory at a time.
 
 const CHUNK = 65536
 const DICTIONARY_64_KIB = 8

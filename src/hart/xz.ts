@@ -2,10 +2,11 @@ import { crc32 } from 'node:zlib'
 import { DepotError } from '../errors.ts'
 import type { Payload } from './payload-file.ts'
 
-// The xz container. The payload of a package is one stream, as `hab` has always written it. A stream has any number of blocks (`xz -T`, pixz
-// and 7z write many), and a block is a sequence of LZMA2 chunks of at most 64 KiB, each of which unpacks to at most 2 MiB. The format allows
-// more streams after the first, with multiples of four zeros between them (`cat a.xz b.xz`). Some readers stop after the first stream and
-// others continue, so they would read different packages from one file: the depot refuses it.
+// The xz container. The payload of a package is one stream, as `hab` has always written it. A stream has any
+// number of blocks (`xz -T`, pixz and 7z write many), and a block is a sequence of LZMA2 chunks of at most 64
+// KiB, each of which unpacks to at most 2 MiB. The format allows more streams after the first, with multiples
+// of four zeros between them (`cat a.xz b.xz`). Some readers stop after the first stream and others continue,
+// so they would read different packages from one file: the depot refuses it.
 //
 //   stream   fd 37 7a 58 5a 00 | 00 check | crc32    blocks    index    crc32 | backward size / 4 - 1 (4) | 00 check | 59 5a
 //   block    header: size / 4 - 1 (1) | flags | [packed] | [unpacked] | filters | zeros | crc32    chunks    zeros to a 4th    check
@@ -14,9 +15,10 @@ import type { Payload } from './payload-file.ts'
 //            01, 02 | size - 1 (2)                 stored
 //            1rr uuuuu | (2) | packed - 1 (2) | [properties, if r >= 2]                             uuuuu and the next two: unpacked - 1
 //
-// Each chunk header has the unpacked size. So the depot walks from header to header before it decodes anything: at the price of a few bytes in
-// every 64 KiB, it refuses a file that is truncated, has other data at its end, unpacks to too much or needs too large a dictionary. The
-// decoder sees the same headers, and cannot produce more than they say.
+// Each chunk header has the unpacked size. So the depot walks from header to header before it decodes
+// anything: at the price of a few bytes in every 64 KiB, it refuses a file that is truncated, has other data
+// at its end, unpacks to too much or needs too large a dictionary. The decoder sees the same headers, and
+// cannot produce more than they say.
 
 export interface XzShape {
   /** The unpacked size of the file. */
@@ -33,8 +35,8 @@ const MAX_TAIL_BLOCKS = 4
 export const MAX_DICTIONARY_BYTES = 64 * 1024 * 1024
 
 /**
- * Checks the structure of an xz file without decoding it. Throws `hart_malformed` if it is not exactly one xz stream,
- * or unpacks to more than `maxUnpackedBytes`.
+ * Checks the structure of an xz file without decoding it. Throws `hart_malformed` if it is not exactly one xz
+ * stream, or unpacks to more than `maxUnpackedBytes`.
  */
 export function walkXz(file: Payload, maxUnpackedBytes: number): XzShape {
   let unpackedBytes = 0
@@ -63,7 +65,8 @@ export function unpackedBytesOf(blocks: readonly XzBlock[]): number {
 const STREAM_MAGIC = Buffer.from('fd377a585a00', 'hex')
 const FOOTER_MAGIC = Buffer.from('YZ')
 const LZMA2 = 0x21
-// The checks that a block may end with, and their lengths: none, CRC32, CRC64. Nobody packs with SHA-256 (10).
+// The checks that a block may end with, and their lengths: none, CRC32, CRC64. Nobody packs with SHA-256
+// (10).
 const CHECK_BYTES = new Map([
   [0, 0],
   [1, 4],
@@ -80,7 +83,10 @@ export interface XzBlock {
 /** The blocks follow the header of the stream. */
 export const STREAM_HEADER_BYTES = 12
 
-/** Yields the blocks of a file that {@link walkXz} accepted. Reads each block's headers when the block is asked for. */
+/**
+ * Yields the blocks of a file that {@link walkXz} accepted. Reads each block's headers when the block is
+ * asked for.
+ */
 export function* blocksOf(file: Payload): Generator<XzBlock, void> {
   const { checkBytes } = parseStreamHeader(file)
   for (let start = STREAM_HEADER_BYTES; file.bytes(start, 1).readUInt8() !== 0;) {

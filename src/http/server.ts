@@ -181,7 +181,10 @@ function createApp({ config, limits, log }: Depot, nextId: () => string): Fastif
   return app
 }
 
-/** Declares the fields that hooks and routes add to requests. Declared fields keep the shape of all requests the same. */
+/**
+ * Declares the fields that hooks and routes add to requests. Declared fields keep the shape of all requests
+ * the same.
+ */
 function decorateRequests(app: FastifyInstance, { depot, bodies }: RouteContext): void {
   const publicPath = pathOf(depot.config.publicUrl)
   const trusts = proxyTrust(depot.config.trustProxy)
@@ -230,7 +233,10 @@ function addRequestHooks(app: FastifyInstance, depot: Depot, metrics: RequestMet
   })
 }
 
-/** Adds the hooks that run before and after an answer is sent. They limit the memory of unread answers, count and log. */
+/**
+ * Adds the hooks that run before and after an answer is sent. They limit the memory of unread answers, count
+ * and log.
+ */
 function addAnswerHooks(
   app: FastifyInstance,
   { depot, bodies, pending }: RouteContext,
@@ -280,8 +286,8 @@ function guardConnections(app: FastifyInstance, depot: Depot, metrics: RequestMe
 }
 
 /**
- * Refuses a connection whose request is not valid HTTP or is too slow. If an answer has already begun, it is sent to its
- * end and no other follows, because the client would take the second for a part of the first.
+ * Refuses a connection whose request is not valid HTTP or is too slow. If an answer has already begun, it is
+ * sent to its end and no other follows, because the client would take the second for a part of the first.
  */
 function refuseConnection(
   log: Logger,
@@ -301,8 +307,8 @@ function refuseConnection(
 }
 
 /**
- * Counts the memory that an answer holds until its client has received it. Returns a refusal if there is no room. Only
- * answers to reads are refused, because a change has already happened.
+ * Counts the memory that an answer holds until its client has received it. Returns a refusal if there is no
+ * room. Only answers to reads are refused, because a change has already happened.
  */
 function chargeAnswer(
   pending: PendingAnswers,
@@ -334,7 +340,10 @@ function notBuilt(): never {
   throw new Error('the compilers of schemas are set when the server is built')
 }
 
-/** Reports whether a request has two Host headers, for which RFC 9112 3.2 requires 400. node:http silently keeps the first. */
+/**
+ * Reports whether a request has two Host headers, for which RFC 9112 3.2 requires 400. node:http silently
+ * keeps the first.
+ */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {

@@ -38,8 +38,8 @@ const PARALLEL = 4
 const MAX_RELEASES_PER_PROMOTION = 500
 
 /**
- * Carries out a plan: origins and keys, then packages, then channels, so that a channel never has a package whose
- * dependencies are missing. If it is aborted, the next plan contains the rest.
+ * Carries out a plan: origins and keys, then packages, then channels, so that a channel never has a package
+ * whose dependencies are missing. If it is aborted, the next plan contains the rest.
  */
 export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions): Promise<Copied> {
   const { reporter } = transfer

@@ -15,8 +15,8 @@ import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import * as reads from '../remote/habitat-reads.ts'
 
-// Plans an import: lists what the source has and the destination lacks. Planning writes nothing, and keeps no state between
-// imports. A plan holds the names of missing items, about 300 bytes for each release.
+// Plans an import: lists what the source has and the destination lacks. Planning writes nothing, and keeps no
+// state between imports. A plan holds the names of missing items, about 300 bytes for each release.
 
 export interface ImportOptions {
   readonly origins: readonly string[]
@@ -29,7 +29,9 @@ export interface ImportOptions {
 
 export interface Plan {
   readonly origins: readonly PlannedOrigin[]
-  /** Releases that the destination has with other bytes, in the form of {@link nameOf}. They are not promoted. */
+  /**
+   * Releases that the destination has with other bytes, in the form of {@link nameOf}. They are not promoted.
+   */
   readonly differing: ReadonlySet<string>
 }
 
@@ -67,8 +69,8 @@ export interface PlannedChannel {
   readonly membersPresent: number
   readonly joining: number
   /**
-   * One list for each package, in the order of promotion. The last release of each target is the source's `latest`, even
-   * if the destination already has it.
+   * One list for each package, in the order of promotion. The last release of each target is the source's
+   * `latest`, even if the destination already has it.
    */
   readonly promotions: readonly (readonly Member[])[]
 }
@@ -232,7 +234,10 @@ async function planPackage(
   }
 }
 
-/** Lists the members of a channel. Builder lists them without targets, so an ident with several needs a request for each. */
+/**
+ * Lists the members of a channel. Builder lists them without targets, so an ident with several needs a
+ * request for each.
+ */
 async function membersOf(
   { source }: Transfer,
   place: { origin: string; channel: string; name: string },

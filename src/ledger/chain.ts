@@ -5,7 +5,8 @@ import { hash as digestOf, randomUUID } from 'node:crypto'
 //   digest = sha256( salt + text )                                  salt: 32 hex characters, so that nobody can guess the text of a digest
 //   hash   = sha256( previous hash + '\n' + sequence + '\n' + digest + '\n' )
 //
-// Readers get the sequence and digest of entries that are hidden from them, so they can still verify the chain.
+// Readers get the sequence and digest of entries that are hidden from them, so they can still verify the
+// chain.
 
 /** The end of the chain, on which the next entry builds. */
 export interface LedgerHead {

@@ -6,7 +6,10 @@ import type { ViewRule } from '../views/rule.ts'
 import type { Act, Gates, ViewMaker } from '../views/view.ts'
 import type { Link } from './chain.ts'
 
-/** Everything that can happen in a depot. Events hold names, not row ids, so that they are readable without the database. */
+/**
+ * Everything that can happen in a depot. Events hold names, not row ids, so that they are readable without
+ * the database.
+ */
 export type LedgerEvent =
   | { kind: 'account-added'; account: string; isAdministrator: boolean }
   | { kind: 'account-disabled'; account: string }
@@ -87,8 +90,9 @@ export type LedgerEvent =
   | Promotion
 
 /**
- * One committed change to one view. Only promotions make revisions, and they suffice to rebuild the view. First the
- * releases in `left` leave, then those in `joined` join, in order; a release that is already a member joins again, last.
+ * One committed change to one view. Only promotions make revisions, and they suffice to rebuild the view.
+ * First the releases in `left` leave, then those in `joined` join, in order; a release that is already a
+ * member joins again, last.
  */
 export interface Promotion {
   kind: 'promotion'
@@ -121,7 +125,10 @@ export type Source = { view: string; revision: number } | { lockfile: string }
 /** The changed part of a webhook; `replay` means that entries are sent again. */
 export type WebhookPart = 'url' | 'filter' | 'paused' | 'resumed' | 'secret' | 'replay'
 
-/** `latest` of `package` (`origin/name`) for `target` moved from one ident to another; `null` means no release. */
+/**
+ * `latest` of `package` (`origin/name`) for `target` moved from one ident to another; `null` means no
+ * release.
+ */
 export interface PointerMove {
   package: string
   target: Target

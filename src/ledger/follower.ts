@@ -10,7 +10,10 @@ export interface Announcement {
   readonly through: number
 }
 
-/** Called with each announcement. A returned promise delays the answers of the commands that were committed; it never rejects. */
+/**
+ * Called with each announcement. A returned promise delays the answers of the commands that were committed;
+ * it never rejects.
+ */
 export type AnnouncementListener = (announcement: Announcement) => void | Promise<void>
 
 /** The source of announcements: the writer, or the client of a writer in another thread. */
@@ -29,8 +32,9 @@ export interface Subscriber {
 const MAX_PAGE_SIZE = 1_000
 
 /**
- * Passes the ledger on to everything that one thread holds in memory. The follower knows the last entry that its subscribers
- * have, so entries that come again are left out, and entries that were missed are read from the database.
+ * Passes the ledger on to everything that one thread holds in memory. The follower knows the last entry that
+ * its subscribers have, so entries that come again are left out, and entries that were missed are read from
+ * the database.
  */
 export class LedgerFollower<Name extends string> {
   readonly #db: Db
@@ -58,7 +62,10 @@ export class LedgerFollower<Name extends string> {
     this.#announced = options.head.sequence
   }
 
-  /** Follows a source from the present end of the ledger. Subscribers get entries in the order of their names in `order`. */
+  /**
+   * Follows a source from the present end of the ledger. Subscribers get entries in the order of their names
+   * in `order`.
+   */
   static async open<Name extends string>(
     db: Db,
     source: AnnouncementSource,
@@ -80,9 +87,9 @@ export class LedgerFollower<Name extends string> {
   }
 
   /**
-   * Adds the subscriber that `open` returns. `open` may read the database: entries committed meanwhile are kept for the
-   * subscriber. Some of them may be part of what it has read, so taking such entries again must do no harm. `head` is the
-   * entry before the first that the subscriber will get.
+   * Adds the subscriber that `open` returns. `open` may read the database: entries committed meanwhile are
+   * kept for the subscriber. Some of them may be part of what it has read, so taking such entries again must
+   * do no harm. `head` is the entry before the first that the subscriber will get.
    */
   async openSubscriber<S extends Subscriber>(name: Name, open: (head: LedgerHead) => Promise<S>): Promise<S> {
     const early: LedgerEntry[] = []
@@ -101,8 +108,9 @@ export class LedgerFollower<Name extends string> {
   }
 
   /**
-   * Brings all subscribers up to every commit that was answered, in whichever thread. Returns a promise only if entries were
-   * missed and must be read; the promise rejects if they cannot be read, and the next call tries again.
+   * Brings all subscribers up to every commit that was answered, in whichever thread. Returns a promise only
+   * if entries were missed and must be read; the promise rejects if they cannot be read, and the next call
+   * tries again.
    */
   catchUp(): Promise<void> | undefined {
     this.#source.catchUp()

@@ -14,8 +14,9 @@ export interface IdempotencyKey {
 const KEPT_MS = 7 * 86_400_000
 
 /**
- * Runs `act` once for each key. A repeated request gets the first outcome, unless `expectStill` throws because the
- * caller has lost the right to the outcome. Throws `idempotency_mismatch` if the key was used for another request.
+ * Runs `act` once for each key. A repeated request gets the first outcome, unless `expectStill` throws
+ * because the caller has lost the right to the outcome. Throws `idempotency_mismatch` if the key was used for
+ * another request.
  */
 export async function runOnce<Outcome>(
   context: CommandContext,
@@ -36,7 +37,9 @@ export async function runOnce<Outcome>(
   return outcome
 }
 
-/** Finds the outcome stored for a key. Throws `idempotency_mismatch` if the key was used for another request. */
+/**
+ * Finds the outcome stored for a key. Throws `idempotency_mismatch` if the key was used for another request.
+ */
 async function findOutcome(
   { trx, clock }: CommandContext,
   accountId: number,
@@ -77,7 +80,10 @@ async function storeOutcome(
     .execute()
 }
 
-/** Deletes expired outcomes. The age of an outcome that was stored while the clock ran ahead counts from the time when the clock was set back. */
+/**
+ * Deletes expired outcomes. The age of an outcome that was stored while the clock ran ahead counts from the
+ * time when the clock was set back.
+ */
 async function deleteExpiredOutcomes(db: Db, clock: Clock): Promise<void> {
   await db
     .deleteFrom('idempotency_keys')

@@ -49,7 +49,9 @@ export async function findHash(db: Db, sequence: number): Promise<string | undef
   return row?.hash
 }
 
-/** Appends an entry to the chain that ends in `head`, and returns the new head. Only the writer calls this. */
+/**
+ * Appends an entry to the chain that ends in `head`, and returns the new head. Only the writer calls this.
+ */
 export async function appendEntry(
   trx: Trx,
   head: LedgerHead,
@@ -98,8 +100,8 @@ const insertEntry = prepared<{ [Column in keyof LedgerTable]: LedgerTable[Column
 )
 
 /**
- * Selects the first `limit` entries of the given kinds after the entry `after`, up to and including `through`. If entries
- * are large, a page has fewer.
+ * Selects the first `limit` entries of the given kinds after the entry `after`, up to and including
+ * `through`. If entries are large, a page has fewer.
  */
 export interface EntryQuery {
   readonly after: number
@@ -114,7 +116,10 @@ export interface EntryPage {
   readonly through: number
 }
 
-/** The maximum number of bytes of text in a page, without its last entry. One promotion may name thousands of releases. */
+/**
+ * The maximum number of bytes of text in a page, without its last entry. One promotion may name thousands of
+ * releases.
+ */
 export const MAX_PAGE_TEXT_BYTES = 256 * 1024
 
 /** Lists entries, oldest first, regardless of visibility. */

@@ -1,8 +1,8 @@
 import type { LedgerHead } from './chain.ts'
 
 /**
- * A ledger position or a revision of a view, as clients give it: a number, and optionally a mark, which is the beginning
- * of the hash of its ledger entry. In another history, the same number has another mark.
+ * A ledger position or a revision of a view, as clients give it: a number, and optionally a mark, which is
+ * the beginning of the hash of its ledger entry. In another history, the same number has another mark.
  */
 export interface Position {
   readonly number: number

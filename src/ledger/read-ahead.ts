@@ -1,11 +1,15 @@
 import type { Db } from '../database/database.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
-// Long reads of commands. A command may read in its transaction only for a short time. A command that reads longer is
-// postponed: its handler runs on a snapshot up to its first write, while other commands commit. Then the handler runs again
-// in a transaction and uses the results of the earlier reads, unless a commit has invalidated them.
+// Long reads of commands. A command may read in its transaction only for a short time. A command that reads
+// longer is postponed: its handler runs on a snapshot up to its first write, while other commands commit.
+// Then the handler runs again in a transaction and uses the results of the earlier reads, unless a commit has
+// invalidated them.
 
-/** The views whose changes invalidate a read. Every read is also invalidated by changes of releases, visibility and roles. */
+/**
+ * The views whose changes invalidate a read. Every read is also invalidated by changes of releases,
+ * visibility and roles.
+ */
 export interface Basis {
   /** Any change of these views invalidates the result. */
   readonly views: readonly string[]
@@ -42,8 +46,8 @@ export class ReadAhead {
 type Invalidates = 'always' | 'never' | 'same view'
 
 /**
- * The events that invalidate earlier reads. Events that only add, for example a published release, do not: the
- * command could have run before them.
+ * The events that invalidate earlier reads. Events that only add, for example a published release, do not:
+ * the command could have run before them.
  */
 const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'account-added': 'never',
@@ -100,7 +104,10 @@ function invalidates(event: LedgerEvent, { views, membersOf = [] }: Basis): bool
   return membersOf.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)
 }
 
-/** A database whose statements throw {@link Postponed} once the clock has passed `end`. Each command sets its own end. */
+/**
+ * A database whose statements throw {@link Postponed} once the clock has passed `end`. Each command sets its
+ * own end.
+ */
 export interface LimitedReads {
   readonly db: Db
   end: number

@@ -17,8 +17,8 @@ import { MAX_LOCKED_RELEASES } from './lockfile.ts'
 import type { LockedKey, LockedRelease, Lockfile, LockfileFilter } from './lockfile.ts'
 import { releaseKey } from '../package/ident.ts'
 
-// Reads the contents of lockfiles, and checks lockfiles against the depot. Both may concern a hundred thousand releases: no statement
-// reads more than a thousand rows, and other work runs between statements.
+// Reads the contents of lockfiles, and checks lockfiles against the depot. Both may concern a hundred
+// thousand releases: no statement reads more than a thousand rows, and other work runs between statements.
 
 export interface LockfileAsked {
   readonly view: View
@@ -51,8 +51,9 @@ const COLUMNS = [
 const PAGE_SIZE = 500
 
 /**
- * Reads the contents of a lockfile of a view at a revision, for an audience: the answers of `latest`, and their dependencies for the
- * same target as far as the depot has them. Throws `conflict`, naming releases that were deleted since, and `too_large`.
+ * Reads the contents of a lockfile of a view at a revision, for an audience: the answers of `latest`, and
+ * their dependencies for the same target as far as the depot has them. Throws `conflict`, naming releases
+ * that were deleted since, and `too_large`.
  */
 export async function readLocked(db: Db, asked: LockfileAsked, audience: Audience): Promise<Content> {
   const { view, revision } = asked
@@ -93,8 +94,8 @@ export async function readLocked(db: Db, asked: LockfileAsked, audience: Audienc
 }
 
 /**
- * Checks that the depot has each release, visible to the audience, with the checksum in the lockfile. Throws `release_differs` and
- * `not_found`, with a part for each release.
+ * Checks that the depot has each release, visible to the audience, with the checksum in the lockfile. Throws
+ * `release_differs` and `not_found`, with a part for each release.
  */
 export async function expectLocked(
   db: Db,

@@ -5,8 +5,9 @@ import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { parseViewName } from '../views/view.ts'
 
-// The text of a view at a revision, readable for people, `sort` and `diff`. It does not depend on the time of the request: the same
-// request for the same revision gives the same bytes, unless a release is deleted or hidden or a dependency is uploaded.
+// The text of a view at a revision, readable for people, `sort` and `diff`. It does not depend on the time of
+// the request: the same request for the same revision gives the same bytes, unless a release is deleted or
+// hidden or a dependency is uploaded.
 //
 //   hart-depot-lock 1
 //   depot http://depot.example          its public URL; - if none is configured
@@ -23,9 +24,10 @@ import { parseViewName } from '../views/view.ts'
 //   acme/app/1.0.0/20260101120000 x86_64-linux 4f2a… 10240
 //   acme/lib/1.0.0/20260101120000 x86_64-linux 91bd… 5120 dependency
 //
-// A release line is ident, target, BLAKE2b-256 and size. The answers of `latest` come first, then their dependencies, which are fetched
-// and not promoted. `private` marks a release that is not public and must stay so elsewhere. Keys and releases are sorted bytewise. The
-// last line (signed-lockfile.ts) signs all others, including the keys of origins.
+// A release line is ident, target, BLAKE2b-256 and size. The answers of `latest` come first, then their
+// dependencies, which are fetched and not promoted. `private` marks a release that is not public and must
+// stay so elsewhere. Keys and releases are sorted bytewise. The last line (signed-lockfile.ts) signs all
+// others, including the keys of origins.
 
 /** A release that a lockfile names. */
 export interface LockedRelease {
@@ -126,8 +128,8 @@ export function formatLockfile(lockfile: Lockfile): string {
 }
 
 /**
- * Parses all lines except the signature. Throws `lockfile_malformed` with the line number for any text that {@link
- * formatLockfile} would not write.
+ * Parses all lines except the signature. Throws `lockfile_malformed` with the line number for any text that
+ * {@link formatLockfile} would not write.
  */
 export function parseLockfile(text: string): Lockfile {
   const lines = new Lines(text)

@@ -22,8 +22,8 @@ export function signLockfile(lockfile: Lockfile, key: DepotSecretKey): string {
 }
 
 /**
- * Reads a lockfile that one of the keys signed. The signature is verified before the body is parsed. Throws `lockfile_malformed`,
- * `signer_unknown` and `signature_invalid`.
+ * Reads a lockfile that one of the keys signed. The signature is verified before the body is parsed. Throws
+ * `lockfile_malformed`, `signer_unknown` and `signature_invalid`.
  */
 export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): SignedLockfile {
   if (text.length > MAX_LOCKFILE_BYTES) throw malformed(`it has more than ${MAX_LOCKFILE_BYTES} bytes`)

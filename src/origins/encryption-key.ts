@@ -2,7 +2,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { formatKeyName, revisionAt } from '../hart/origin-key.ts'
 import type { KeyName } from '../hart/origin-key.ts'
 
-// Key files of the pair that encrypts an origin's secrets (X25519, libsodium's crypto_box; habitat-today.md 1.9):
+// Key files of the pair that encrypts an origin's secrets (X25519, libsodium's crypto_box; habitat-today.md
+// 1.9):
 //
 //   BOX-PUB-1 | BOX-SEC-1
 //   {origin}-{revision}

@@ -1,7 +1,8 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 
-// Stored secrets: {key id}.{base64url of nonce(12) ciphertext tag(16)}, AES-256-GCM. Each ciphertext names its key, so
-// that a new key can be added beside the old one. The purpose is authenticated data, so that ciphertexts cannot be swapped.
+// Stored secrets: {key id}.{base64url of nonce(12) ciphertext tag(16)}, AES-256-GCM. Each ciphertext names
+// its key, so that a new key can be added beside the old one. The purpose is authenticated data, so that
+// ciphertexts cannot be swapped.
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16

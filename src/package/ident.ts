@@ -36,7 +36,8 @@ interface AnyRelease {
 const MAX_PART_LENGTH = 255
 const ORIGIN = /^[a-z0-9][a-z0-9_-]*$/
 const NAME = /^[A-Za-z0-9_-]+$/
-// Habitat accepts any text. Here a part must be valid in a URL path, a file name and a quoted header value without escapes.
+// Habitat accepts any text. Here a part must be valid in a URL path, a file name and a quoted header value
+// without escapes.
 const VERSION_OR_RELEASE = /^(?!\.{1,2}$)[A-Za-z0-9._+~:@!=,;()*$&'^-]+$/
 
 export function isOriginName(text: string): boolean {
@@ -113,7 +114,10 @@ export function describeRelease({ ident, target }: AnyRelease): string {
   return `${textOf(ident)} (${target})`
 }
 
-/** Returns the file name that `hab` stores and looks for: `{o}-{n}-{v}-{r}-{target}.hart` (habitat-today.md 1.5). */
+/**
+ * Returns the file name that `hab` stores and looks for: `{o}-{n}-{v}-{r}-{target}.hart` (habitat-today.md
+ * 1.5).
+ */
 export function hartFileName(ident: Ident, target: string): string {
   return `${ident.origin}-${ident.name}-${ident.version}-${ident.release}-${target}.hart`
 }

@@ -13,8 +13,8 @@ import type { Target } from '../package/target.ts'
 import { ADMINISTRATOR } from '../commands/set-up.ts'
 import { publish } from './publish.ts'
 
-// The database may have been restored from an older copy. Releases that were published since the copy are then files without rows
-// (orphans); the files of releases that were deleted since may be missing.
+// The database may have been restored from an older copy. Releases that were published since the copy are
+// then files without rows (orphans); the files of releases that were deleted since may be missing.
 
 /** A blob file that no release needs. */
 export interface Orphan {
@@ -35,7 +35,10 @@ export interface OrphanContent {
 /** The account id for scans of the operator. */
 const NO_ACCOUNT = 0
 
-/** Lists the checksums of orphans, and the checksums that a release needs but that have no blob. Both are sorted. */
+/**
+ * Lists the checksums of orphans, and the checksums that a release needs but that have no blob. Both are
+ * sorted.
+ */
 export async function listStrays({
   db,
   blobs: { storage },
@@ -63,8 +66,8 @@ export async function readOrphan(depot: Depot, checksum: string): Promise<Orphan
 }
 
 /**
- * Publishes a file as a private release, with all checks of an upload. The administrator is its publisher. Throws like {@link publish},
- * and then keeps the file.
+ * Publishes a file as a private release, with all checks of an upload. The administrator is its publisher.
+ * Throws like {@link publish}, and then keeps the file.
  */
 export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor): Promise<OrphanContent> {
   const { storage } = depot.blobs

@@ -52,12 +52,15 @@ export interface Published {
 
 /**
  * Publishes a hart: bytes first, then rows. The checks run in this order: already published, bytes, checksum,
- * signature, archive, ident, target; without a named ident, the rights and whether it is published come last. A failed upload leaves nothing behind: its spool file is removed, and a blob that no release needs.
- * An upload of the right bytes repairs a damaged release. A crash leaves at most a blob without a release, never a release without its blob.
+ * signature, archive, ident, target; without a named ident, the rights and whether it is published come last.
+ * A failed upload leaves nothing behind: its spool file is removed, and a blob that no release needs. An
+ * upload of the right bytes repairs a damaged release. A crash leaves at most a blob without a release, never
+ * a release without its blob.
  *
- * Throws what `authorize` throws, `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
- * `length_mismatch`, `hart_malformed`, `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`,
- * `target_mismatch`, `release_differs`, `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
+ * Throws what `authorize` throws, `already_exists`, `not_found` for the origin, `target_unsupported`,
+ * `checksum_missing`, `too_large`, `stalled`, `length_mismatch`, `hart_malformed`, `checksum_mismatch`,
+ * `signer_unknown`, `signature_invalid`, `ident_mismatch`, `target_mismatch`, `release_differs`,
+ * `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
  */
 export async function publish(depot: Depot, upload: Upload): Promise<Published> {
   const { ident: named, target, checksum, isForced } = upload

@@ -10,9 +10,13 @@ import type { HartDigests } from '../hart/digest.ts'
 import type { HartHeader } from '../hart/header.ts'
 import type { HashThreads, Hashing } from '../hart/hash-threads.ts'
 
-/** The size of one write. Chunks of a socket are small, and each write is a trip to another thread and back. */
+/**
+ * The size of one write. Chunks of a socket are small, and each write is a trip to another thread and back.
+ */
 const BATCH_BYTES = 1024 * 1024
-/** The maximum number of chunks in one write. Each chunk costs a hundred bytes or more, however small it is. */
+/**
+ * The maximum number of chunks in one write. Each chunk costs a hundred bytes or more, however small it is.
+ */
 const BATCH_CHUNKS = 1_000
 /** Data is synced after this many bytes, so that the final sync is short. */
 const SYNC_BYTES = 32 * 1024 * 1024
@@ -34,8 +38,9 @@ export interface Received {
 }
 
 /**
- * Writes a stream to a file and returns its digests. The stream is read to its end or destroyed, the file is closed, and the stream's
- * buffers are taken over. Throws `hart_malformed` as early as possible, `too_large`, `storage_full`, and what the stream fails with.
+ * Writes a stream to a file and returns its digests. The stream is read to its end or destroyed, the file is
+ * closed, and the stream's buffers are taken over. Throws `hart_malformed` as early as possible, `too_large`,
+ * `storage_full`, and what the stream fails with.
  */
 export async function receive(
   { config, hashes, room }: Pick<Depot, 'config' | 'hashes'> & Pick<Blobs, 'room'>,
@@ -63,8 +68,8 @@ export async function receive(
 }
 
 /**
- * Writes a file in batches. While one batch is written, the next one is collected. Threads hash files that are larger than one batch.
- * Disposal waits for running writes.
+ * Writes a file in batches. While one batch is written, the next one is collected. Threads hash files that
+ * are larger than one batch. Disposal waits for running writes.
  */
 class Reception {
   readonly #file: SpoolFile
@@ -163,7 +168,10 @@ class Reception {
   }
 }
 
-/** Makes one hash after the other, because all hashes of a thread share one state, and changing it costs more than a kilobyte. */
+/**
+ * Makes one hash after the other, because all hashes of a thread share one state, and changing it costs more
+ * than a kilobyte.
+ */
 function digestOf(chunks: readonly Buffer[], header: HartHeader): HartDigests {
   return {
     header,
@@ -189,8 +197,9 @@ function after(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
   })
 }
 
-// Chunks from a socket own their buffers. The garbage collector frees them late, so tens of megabytes can pile up. A transfer to a
-// buffer of length 0 frees the bytes immediately. A chunk of a form shares its buffer and is left to the collector.
+// Chunks from a socket own their buffers. The garbage collector frees them late, so tens of megabytes can
+// pile up. A transfer to a buffer of length 0 frees the bytes immediately. A chunk of a form shares its
+// buffer and is left to the collector.
 function free(chunk: Buffer): void {
   if (chunk.buffer instanceof ArrayBuffer && chunk.buffer.byteLength === chunk.length)
     chunk.buffer.transfer(0)

@@ -16,8 +16,8 @@ import type { PullSource } from './source.ts'
 //   depot.key                                       the key of the depot that signed it, for people to compare
 //   harts/{origin}/{name}/{version}/{release}/{target}.hart
 //
-// Files are durable before they appear under their names. The parts of an ident are folders, because two idents can have
-// the same name when joined by `-`.
+// Files are durable before they appear under their names. The parts of an ident are folders, because two
+// idents can have the same name when joined by `-`.
 
 const LOCKFILE = 'lockfile'
 
@@ -53,7 +53,10 @@ export class Bundle implements PullSource {
     return true
   }
 
-  /** Reads the lockfile. Throws `not_found` if the save was not completed, and `lockfile_malformed` if the file is too large. */
+  /**
+   * Reads the lockfile. Throws `not_found` if the save was not completed, and `lockfile_malformed` if the
+   * file is too large.
+   */
   async readLockfile(): Promise<string> {
     const { size } = await orNotFound(
       stat(this.place),

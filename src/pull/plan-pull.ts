@@ -122,8 +122,9 @@ export function promotesAnything({ lockfile, isExact }: PullRequest): boolean {
 }
 
 /**
- * Checks that the rules of the view allow the promotion, without making it. Does nothing if the destination still lacks
- * releases, keys or origins, because it cannot evaluate the rules then. Throws `refused` with every cause.
+ * Checks that the rules of the view allow the promotion, without making it. Does nothing if the destination
+ * still lacks releases, keys or origins, because it cannot evaluate the rules then. Throws `refused` with
+ * every cause.
  */
 export async function expectPromotable(
   { destination }: Pick<PullTransfer, 'destination'>,

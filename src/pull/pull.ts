@@ -29,8 +29,9 @@ export interface Pulled {
 const PARALLEL = 4
 
 /**
- * Carries out a plan: origins and keys, then packages, then one promotion of every `latest`. Skips the promotion if
- * anything is still missing. If it is aborted, the next plan contains the rest. Throws the refusal of the promotion.
+ * Carries out a plan: origins and keys, then packages, then one promotion of every `latest`. Skips the
+ * promotion if anything is still missing. If it is aborted, the next plan contains the rest. Throws the
+ * refusal of the promotion.
  */
 export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pulled> {
   const { source, destination, reporter } = transfer
@@ -94,8 +95,8 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
 }
 
 /**
- * Writes a lockfile and its packages to a folder. Skips existing packages, so an aborted save can be repeated. Writes the
- * lockfile last, and only if no package is missing.
+ * Writes a lockfile and its packages to a folder. Skips existing packages, so an aborted save can be
+ * repeated. Writes the lockfile last, and only if no package is missing.
  */
 export async function save(
   { source, reporter }: { source: PullSource; reporter: Reporter },

@@ -88,8 +88,8 @@ export class DepotSource implements PullSource {
   }
 
   /**
-   * Checks that a lockfile is of the requested view, revision and filter. A signature alone does not show that: the
-   * source could answer with an old lockfile. Throws `conflict`.
+   * Checks that a lockfile is of the requested view, revision and filter. A signature alone does not show
+   * that: the source could answer with an old lockfile. Throws `conflict`.
    */
   expectRequested({ view, revision, filter }: Lockfile): void {
     const request = this.#request

@@ -6,8 +6,8 @@ import type { PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from './visible-store.ts'
 
-// Reverse dependencies: the TDEPS of releases that are not deleted, by the releases that they name (habitat-today.md 6,
-// Packages). Releases keep their own lists, which are read as a whole.
+// Reverse dependencies: the TDEPS of releases that are not deleted, by the releases that they name
+// (habitat-today.md 6, Packages). Releases keep their own lists, which are read as a whole.
 
 interface Dependent {
   readonly releaseId: number
@@ -59,8 +59,8 @@ export async function hasDependents(db: Db, name: PackageName, target: Target): 
 }
 
 /**
- * Lists the packages (`origin/name`) with a visible release that needs a package, by text. Of origins whose default is not public, only those
- * in `members` are listed.
+ * Lists the packages (`origin/name`) with a visible release that needs a package, by text. Of origins whose
+ * default is not public, only those in `members` are listed.
  */
 export async function listDependents(
   db: Db,
@@ -95,8 +95,9 @@ export async function listDependents(
 }
 
 /**
- * Adds a table `dependents` to a query, which has the packages that need a package. The query seeks from one dependent to the next in the
- * index, so its cost does not grow with the number of their releases. The list begins with the id 0 and ends with NULL, which no package has.
+ * Adds a table `dependents` to a query, which has the packages that need a package. The query seeks from one
+ * dependent to the next in the index, so its cost does not grow with the number of their releases. The list
+ * begins with the id 0 and ends with NULL, which no package has.
  */
 function withDependents(db: Db, { dependency, target }: { dependency: string; target: Target }) {
   return db.withRecursive('dependents(dependency, target, package_id)', (cte) =>

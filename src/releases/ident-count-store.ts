@@ -6,8 +6,8 @@ import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { visibleTo } from './visible-store.ts'
 
-// Pages of idents. The table `ident_counts` has the number of idents of each package, which gives the total of a list and the packages
-// of a page. Only the releases of these packages are read.
+// Pages of idents. The table `ident_counts` has the number of idents of each package, which gives the total
+// of a list and the packages of a page. Only the releases of these packages are read.
 
 export interface Page<Item> {
   readonly items: readonly Item[]
@@ -28,7 +28,10 @@ export interface Place {
 /** The `view_id` of the counts of the whole depot. */
 export const DEPOT = 0
 
-/** Orders packages as their idents: `a-b/1` comes before `a/1`. The index `packages_in_order` has this expression. */
+/**
+ * Orders packages as their idents: `a-b/1` comes before `a/1`. The index `packages_in_order` has this
+ * expression.
+ */
 export const IN_ORDER = sql<string>`packages.name || '/'`
 export const ORIGIN_IN_ORDER = sql<string>`origins.name || '/'`
 
@@ -75,8 +78,8 @@ export function countedIn(packages: Packages, { viewId = DEPOT }: Place, audienc
 }
 
 /**
- * Returns the number of idents of a package that an audience may see. Unlike past releases, all present ones are of the present origin, whose
- * members may see them: an origin with releases cannot be deleted.
+ * Returns the number of idents of a package that an audience may see. Unlike past releases, all present ones
+ * are of the present origin, whose members may see them: an origin with releases cannot be deleted.
  */
 export function visibleIdents(
   eb: ExpressionBuilder<Schema, 'origins' | 'ident_counts'>,

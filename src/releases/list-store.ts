@@ -13,9 +13,13 @@ import { IN_ORDER, countedIn, pageOfIdents, visibleIdents } from './ident-count-
 import type { Packages, Page, Slice } from './ident-count-store.ts'
 import { hasVisible, holdsAt, visible, visibleTo } from './visible-store.ts'
 
-// Queries for Habitat's lists (habitat-today.md 3.1, 3.2 and 6, Lists). Text is sorted bytewise; only versions are sorted as versions.
+// Queries for Habitat's lists (habitat-today.md 3.1, 3.2 and 6, Lists). Text is sorted bytewise; only
+// versions are sorted as versions.
 
-/** An ident in a list, with the targets that it was published for and the open views that have it for any target. */
+/**
+ * An ident in a list, with the targets that it was published for and the open views that have it for any
+ * target.
+ */
 export interface ListedIdent {
   readonly ident: Ident
   readonly targets: readonly Target[]
@@ -39,7 +43,10 @@ export interface ListedVersion {
   readonly visibility: Visibility
 }
 
-/** The parts of `origin`, `origin/name` or `origin/name/version`, not validated. An unknown or invalid prefix matches nothing. */
+/**
+ * The parts of `origin`, `origin/name` or `origin/name/version`, not validated. An unknown or invalid prefix
+ * matches nothing.
+ */
 export type IdentPrefix = readonly string[]
 
 /** Lists the published idents below a prefix, by text in descending order, as in Builder. */
@@ -71,7 +78,9 @@ export function packagesBelow(db: Db, [origin = '', name]: IdentPrefix): Package
     .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
 }
 
-/** Returns a page of the distinct idents of a query, by text. The query is read twice, in whole for the total. */
+/**
+ * Returns a page of the distinct idents of a query, by text. The query is read twice, in whole for the total.
+ */
 async function pageOfDistinct(
   matching: SelectQueryBuilder<Schema, 'releases', object>,
   { offset, limit }: Slice,
@@ -160,7 +169,8 @@ export async function listVersions(
 }
 
 /**
- * The members of one view, now or at a revision, or a mix of two: of `viewId` on the given lines (`origin/name target`), of `otherId` on all others.
+ * The members of one view, now or at a revision, or a mix of two: of `viewId` on the given lines
+ * (`origin/name target`), of `otherId` on all others.
  */
 export type MembersOf =
   | number

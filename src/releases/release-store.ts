@@ -24,7 +24,10 @@ export async function findRelease(
   return pick(visible(db, audience), ident, target)
 }
 
-/** Like {@link findRelease}, but also finds `hidden` releases, which can be downloaded by name (habitat-today.md 3.9). */
+/**
+ * Like {@link findRelease}, but also finds `hidden` releases, which can be downloaded by name
+ * (habitat-today.md 3.9).
+ */
 export async function findDownload(
   db: Db,
   ident: string,
@@ -38,8 +41,8 @@ export async function findDownload(
 }
 
 /**
- * Lists the releases that are not public, and the deleted ones that were not public. `line` is `origin/name target`; `isLineHidden` tells that
- * it has no public release.
+ * Lists the releases that are not public, and the deleted ones that were not public. `line` is `origin/name
+ * target`; `isLineHidden` tells that it has no public release.
  */
 export async function listNotPublic(
   db: Db,
@@ -134,8 +137,8 @@ export async function listTargetsOf(
 }
 
 /**
- * Finds the answer of `latest` for an audience, for a package or one version of it in a view (decision 0001), now or at a
- * revision. `rule` is the rule of the view at that time.
+ * Finds the answer of `latest` for an audience, for a package or one version of it in a view (decision 0001),
+ * now or at a revision. `rule` is the rule of the view at that time.
  */
 export async function findLatest(
   db: Db,
@@ -196,8 +199,8 @@ export async function isInView(db: Db, view: string, releaseId: number): Promise
 }
 
 /**
- * Lists the open views that a release is in, by name in descending order, with the revision since which and the times
- * that Habitat's clients show.
+ * Lists the open views that a release is in, by name in descending order, with the revision since which and
+ * the times that Habitat's clients show.
  */
 export async function listViewsOf(
   db: Db,

@@ -41,7 +41,8 @@ export async function listSettings(
     .$if(!isTheirs, (query) =>
       query
         .where('package_settings.visibility', '=', 'public')
-        // The name of a package is private if its releases are private. Without releases, its settings decide.
+        // The name of a package is private if its releases are private. Without releases, its settings
+        // decide.
         .where((eb) => eb.or([hasVisible(eb, audience), eb.not(hasNotPublic(eb))])),
     )
   const { total } = await matching

@@ -59,7 +59,10 @@ export interface PackageRows {
   readonly published: UploadRows['published']
 }
 
-/** Reads in one query what a new release needs to know of its package. `undefined` if there is no such package. */
+/**
+ * Reads in one query what a new release needs to know of its package. `undefined` if there is no such
+ * package.
+ */
 export async function findPackageRows(
   db: Db,
   upload: { originId: number; name: string; ident: string; target: Target },

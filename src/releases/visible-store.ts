@@ -33,7 +33,10 @@ export function visibleTo(
   return eb.or([isPublic, eb.exists(ofMembers)])
 }
 
-/** Returns an SQL condition on `members`: the membership holds now, or did at a revision. With an index, SQLite would scan all earlier memberships of the view. */
+/**
+ * Returns an SQL condition on `members`: the membership holds now, or did at a revision. With an index,
+ * SQLite would scan all earlier memberships of the view.
+ */
 export function holdsAt(
   eb: ExpressionBuilder<Schema, 'members'>,
   revision: number | undefined,

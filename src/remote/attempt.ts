@@ -27,8 +27,9 @@ interface Sides {
 }
 
 /**
- * Runs `act` for one item. If the item is refused or broken, reports it and returns `undefined`, and the import goes on.
- * Throws failures that would also affect later items: an unreachable or full depot, an invalid token, or a bug.
+ * Runs `act` for one item. If the item is refused or broken, reports it and returns `undefined`, and the
+ * import goes on. Throws failures that would also affect later items: an unreachable or full depot, an
+ * invalid token, or a bug.
  */
 export async function attempt<T>(
   transfer: Sides,

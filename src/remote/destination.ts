@@ -10,7 +10,8 @@ import type { Target } from '../package/target.ts'
 import { RemoteError, path } from './remote-depot.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
-// Changes in the destination of an import or a pull, and reads from its own API. Every request can safely be repeated.
+// Changes in the destination of an import or a pull, and reads from its own API. Every request can safely be
+// repeated.
 
 /** A release for one target, as a member of a view. */
 export interface Member {
@@ -47,7 +48,10 @@ const OwnKeys = z.object({ keys: z.array(KeyFile) })
 const TrustedKeys = z.object({ trusted_keys: z.array(KeyFile) })
 const Settings = z.object({ visibility: z.string() })
 
-/** Returns the token's account. Throws `unauthenticated` for a wrong token, and `unreachable` if no hart-depot answers. */
+/**
+ * Returns the token's account. Throws `unauthenticated` for a wrong token, and `unreachable` if no hart-depot
+ * answers.
+ */
 export async function whoAmI(destination: RemoteDepot): Promise<string> {
   const found = await destination.get('/api/v1/whoami', WhoAmI)
   if (found === undefined) throw new RemoteError('unreachable', `${destination.url} is not a hart-depot`)
@@ -107,7 +111,10 @@ export async function makeNewReleasesPrivate(
     await destination.send('PUT', resource, { body: '{"visibility":"private"}', expects: [200] })
 }
 
-/** Uploads a package. Succeeds if the release already exists, even with other bytes, so the caller checks afterwards. */
+/**
+ * Uploads a package. Succeeds if the release already exists, even with other bytes, so the caller checks
+ * afterwards.
+ */
 export async function upload(
   destination: RemoteDepot,
   ident: Ident,
@@ -130,7 +137,10 @@ export async function setVisibility(
   await destination.send('PATCH', path`depot/pkgs/${formatIdent(ident)}/${visibility}`, { expects: [200] })
 }
 
-/** Creates a channel. Like Builder (habitat-today.md 3.2), this route answers 401 to a valid token without the right. */
+/**
+ * Creates a channel. Like Builder (habitat-today.md 3.2), this route answers 401 to a valid token without the
+ * right.
+ */
 export async function declareChannel(
   destination: RemoteDepot,
   origin: string,
@@ -154,7 +164,8 @@ export async function listViewMembers(
   while (next !== null) {
     const page: z.infer<typeof Members> | undefined = await destination.get(next, Members)
     members.push(...(page?.members ?? []))
-    // Only the query of the next page's URL is used: behind a proxy, the depot may not know the path of its URL.
+    // Only the query of the next page's URL is used: behind a proxy, the depot may not know the path of its
+    // URL.
     next = typeof page?.next === 'string' ? `${list}${page.next.slice(page.next.indexOf('?'))}` : null
   }
   return members
@@ -164,8 +175,8 @@ export async function listViewMembers(
 export const MAX_NAMED_RELEASES = 10_000
 
 /**
- * The set to promote: a list, or a lockfile that the destination verifies itself. `exact` demotes releases that the
- * lockfile lacks.
+ * The set to promote: a list, or a lockfile that the destination verifies itself. `exact` demotes releases
+ * that the lockfile lacks.
  */
 export type PromotedSet =
   | { readonly releases: readonly Member[] }
@@ -178,7 +189,10 @@ export interface Promotion {
   readonly expectRevision?: number | string
 }
 
-/** Promotes all or nothing, in one revision. A retry has the same idempotency key, so it does not promote twice. */
+/**
+ * Promotes all or nothing, in one revision. A retry has the same idempotency key, so it does not promote
+ * twice.
+ */
 export async function promote(
   destination: RemoteDepot,
   view: string,
@@ -193,8 +207,8 @@ export async function promote(
 }
 
 /**
- * Returns the reasons why the rules of a view would refuse a promotion now; none if they allow it. Creates a draft plan,
- * which the destination deletes after an hour. Throws `refused` for other refusals.
+ * Returns the reasons why the rules of a view would refuse a promotion now; none if they allow it. Creates a
+ * draft plan, which the destination deletes after an hour. Throws `refused` for other refusals.
  */
 export async function listRefusals(
   destination: RemoteDepot,
@@ -210,8 +224,8 @@ export async function listRefusals(
 }
 
 /**
- * Returns the revision of a view. `expected` also identifies the depot's history, unless the depot is too old for that.
- * Throws `refused` if there is no such view.
+ * Returns the revision of a view. `expected` also identifies the depot's history, unless the depot is too old
+ * for that. Throws `refused` if there is no such view.
  */
 export async function getViewRevision(
   destination: RemoteDepot,
@@ -226,7 +240,10 @@ export async function getViewRevision(
   return { revision: found.revision, expected: found.revision_id ?? found.revision }
 }
 
-/** Returns `; did you mean union?` for an unknown view, or an empty text if no name is similar or the view exists. */
+/**
+ * Returns `; did you mean union?` for an unknown view, or an empty text if no name is similar or the view
+ * exists.
+ */
 export async function suggestView(depot: RemoteDepot, view: string): Promise<string> {
   const { views } = (await depot.get('/api/v1/views?limit=1000', Views)) ?? { views: [] }
   const names = views.map(({ name }) => name)

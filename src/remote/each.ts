@@ -1,6 +1,6 @@
 /**
- * Runs a function for each item, at most `parallel` at a time. After the first failure, waits for those in progress,
- * starts no others, and throws the failure.
+ * Runs a function for each item, at most `parallel` at a time. After the first failure, waits for those in
+ * progress, starts no others, and throws the failure.
  */
 export async function each<Item>(
   items: AsyncIterable<Item> | Iterable<Item>,

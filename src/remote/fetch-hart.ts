@@ -25,8 +25,8 @@ export interface ExpectedHart {
 export type FindKey = (signer: KeyName) => PublicKey | undefined | Promise<PublicKey | undefined>
 
 /**
- * Downloads a package into a file, which the caller removes, and verifies size, checksum and signature. Throws
- * `hart_malformed`, `checksum_mismatch`, `signer_unknown` and `signature_invalid`.
+ * Downloads a package into a file, which the caller removes, and verifies size, checksum and signature.
+ * Throws `hart_malformed`, `checksum_mismatch`, `signer_unknown` and `signature_invalid`.
  */
 export async function fetchHart(
   source: RemoteDepot,

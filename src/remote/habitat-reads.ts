@@ -6,8 +6,8 @@ import { UNSTABLE } from '../views/view.ts'
 import { path } from './remote-depot.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
-// Reads from a depot over the Habitat protocol, which Builder and hart-depot share (habitat-today.md 3). Names in the answers are
-// not validated: parse them before using one in a path.
+// Reads from a depot over the Habitat protocol, which Builder and hart-depot share (habitat-today.md 3).
+// Names in the answers are not validated: parse them before using one in a path.
 
 const OriginShape = z.object({ default_package_visibility: z.string(), owner_account: z.string().nullish() })
 const KeysShape = z.array(z.object({ revision: z.string() }))
@@ -81,8 +81,9 @@ export async function isMember(
 }
 
 /**
- * Returns a release for one target. Outside of channels, Builder ignores `target`, but only there it returns the size. So
- * a wrong target is requested again in `unstable`, which has every release and respects `target`.
+ * Returns a release for one target. Outside of channels, Builder ignores `target`, but only there it returns
+ * the size. So a wrong target is requested again in `unstable`, which has every release and respects
+ * `target`.
  */
 export async function findRelease(
   depot: RemoteDepot,

@@ -6,7 +6,10 @@ import { shapeFault } from '../text/shape-fault.ts'
 // An HTTP client for Builder and hart-depot. It retries failures that may be temporary.
 
 export interface RemoteOptions {
-  /** The URL of the depot, which may have a path, or of its Habitat API, which ends with `/v1` (habitat-today.md 1.1). */
+  /**
+   * The URL of the depot, which may have a path, or of its Habitat API, which ends with `/v1`
+   * (habitat-today.md 1.1).
+   */
   readonly url: string
   readonly token: string | undefined
   /** Waits before a retry. Tests pass one that does not wait. */
@@ -16,8 +19,8 @@ export interface RemoteOptions {
 }
 
 /**
- * The kinds of failure. `refused` concerns one request. `unreachable` means that all retries failed. `unauthenticated` and
- * `full` would also fail later requests.
+ * The kinds of failure. `refused` concerns one request. `unreachable` means that all retries failed.
+ * `unauthenticated` and `full` would also fail later requests.
  */
 export type RemoteFailure = 'refused' | 'unreachable' | 'unauthenticated' | 'full'
 
@@ -49,12 +52,15 @@ const MAX_REPORTED_FAULTS = 3
 const MAX_REASON_LENGTH = 300
 
 /**
- * Builder's proxy throttles clients whose User-Agent does not start with `hab`, and depots send error texts only to those
- * whose does (habitat-today.md 1.2 and 4).
+ * Builder's proxy throttles clients whose User-Agent does not start with `hab`, and depots send error texts
+ * only to those whose does (habitat-today.md 1.2 and 4).
  */
 const AGENT = 'hab-import-builder (hart-depot)'
 
-/** Returns a path with encoded values. Values must be parsed before, because encoding does not make `..` harmless. */
+/**
+ * Returns a path with encoded values. Values must be parsed before, because encoding does not make `..`
+ * harmless.
+ */
 export function path(parts: TemplateStringsArray, ...values: readonly string[]): string {
   return String.raw(
     { raw: parts },
@@ -117,7 +123,10 @@ export class RemoteDepot {
     })
   }
 
-  /** Resolves with the status, which is one of those expected. Retries after a lost answer, so repeating must be harmless. */
+  /**
+   * Resolves with the status, which is one of those expected. Retries after a lost answer, so repeating must
+   * be harmless.
+   */
   async send(
     method: 'POST' | 'PUT' | 'PATCH',
     resource: string,
@@ -218,8 +227,8 @@ export class RemoteDepot {
   }
 
   /**
-   * Returns the URL of a resource. A path that starts with `/` is below the depot's own URL; any other is below that
-   * of its Habitat API.
+   * Returns the URL of a resource. A path that starts with `/` is below the depot's own URL; any other is
+   * below that of its Habitat API.
    */
   #at(resource: string): string {
     return resource.startsWith('/') ? `${this.#base}${resource}` : `${this.url}/${resource}`
@@ -244,7 +253,10 @@ function refusal(method: string, response: Response, text: string): RemoteError 
 
 const Reasons = z.object({ detail: z.string().optional(), msg: z.string().optional() })
 
-/** Returns the message of a problem document (RFC 9457) or of the `{code,msg}` that `hab` gets, or the whole text. */
+/**
+ * Returns the message of a problem document (RFC 9457) or of the `{code,msg}` that `hab` gets, or the whole
+ * text.
+ */
 function reasonIn(text: string): string {
   const reasons = Reasons.safeParse(parseJson(text)).data
   return (reasons?.detail ?? reasons?.msg ?? text).replaceAll(/\s+/g, ' ').trim().slice(0, MAX_REASON_LENGTH)

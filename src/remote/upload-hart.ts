@@ -14,8 +14,8 @@ export interface HartToUpload {
 }
 
 /**
- * Uploads a package from a file, unless the destination has it with the same bytes. A private package is private from its
- * first moment. Throws `release_differs`.
+ * Uploads a package from a file, unless the destination has it with the same bytes. A private package is
+ * private from its first moment. Throws `release_differs`.
  */
 export async function uploadHart(
   destination: RemoteDepot,

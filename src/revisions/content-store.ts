@@ -15,9 +15,10 @@ import {
 } from './visible-pointer-store.ts'
 import type { MemberAt } from './visible-pointer-store.ts'
 
-// Reads a view at any of its revisions, for an audience. Rows of `pointers` and `members` hold from `from_revision` until before
-// `to_revision`. `lines` lists every line that the view ever pointed into, by name. A page walks that index and seeks into the
-// intervals. The ledger gives the times of revisions, and is never folded.
+// Reads a view at any of its revisions, for an audience. Rows of `pointers` and `members` hold from
+// `from_revision` until before `to_revision`. `lines` lists every line that the view ever pointed into, by
+// name. A page walks that index and seeks into the intervals. The ledger gives the times of revisions, and is
+// never folded.
 
 /** The answer of `latest` for one package and target. */
 export interface PointerAt {
@@ -254,8 +255,8 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
 const FIRST = ['', 'x86_64-linux'] as const
 
 /**
- * Selects the lines of a view. Callers join other tables by `crossJoin`, which fixes the order of joins in SQLite:
- * lines come first, so nothing is sorted.
+ * Selects the lines of a view. Callers join other tables by `crossJoin`, which fixes the order of joins in
+ * SQLite: lines come first, so nothing is sorted.
  */
 function linesOf(
   db: Db,

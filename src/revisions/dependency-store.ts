@@ -16,7 +16,10 @@ import type { ViewRelease } from '../views/view.ts'
 // Dependencies of releases for the same target: TDEPS are all of them, DEPS the direct ones.
 
 const MAX_DEPENDENTS = 20
-/** Every package may need each of these releases. Between statements the writer does other work, or gives up to read ahead. */
+/**
+ * Every package may need each of these releases. Between statements the writer does other work, or gives up
+ * to read ahead.
+ */
 const NEEDED_AT_ONCE = 10
 
 /** Finds the visible releases among these names, by `ident target`. */
@@ -139,8 +142,8 @@ export async function readDependencies(
 }
 
 /**
- * Lists the members of a view that need each of these releases and do not leave with them, by the release's id, with their visibility to
- * the audience. Long lists are cut.
+ * Lists the members of a view that need each of these releases and do not leave with them, by the release's
+ * id, with their visibility to the audience. Long lists are cut.
  */
 export async function listDependentMembers(
   db: Db,
@@ -170,9 +173,10 @@ export async function listDependentMembers(
 }
 
 /**
- * Selects the members that need each release. The query seeks from one package that needs the release to the next in the index, and stops
- * when enough of them have members. Each row of `dependents` is about `package_id`, and `next_id` comes after it; the first rows are about
- * none. `found` counts the packages with members, and `before` those without this one.
+ * Selects the members that need each release. The query seeks from one package that needs the release to the
+ * next in the index, and stops when enough of them have members. Each row of `dependents` is about
+ * `package_id`, and `next_id` comes after it; the first rows are about none. `found` counts the packages with
+ * members, and `before` those without this one.
  */
 function dependentMembers(
   db: Db,

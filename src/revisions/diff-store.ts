@@ -10,9 +10,10 @@ import type { LinePage, PointerAt, PointerPlace } from './content-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
-// Differences of `latest` between two states of views. Within one view, only packages whose members changed between the revisions are
-// compared, as long as they are few: a pointer moves only when a release of its line joins or leaves. Otherwise all lines of both sides are
-// compared, section by section, and other work runs in between.
+// Differences of `latest` between two states of views. Within one view, only packages whose members changed
+// between the revisions are compared, as long as they are few: a pointer moves only when a release of its
+// line joins or leaves. Otherwise all lines of both sides are compared, section by section, and other work
+// runs in between.
 
 /** A view at one of its revisions. */
 export interface ViewState {
@@ -95,8 +96,8 @@ async function* sectionsOf(
 }
 
 /**
- * Lists, sorted, the packages with a release that joined or left the view between two revisions. Returns `undefined` if there were so many
- * changes that it is cheaper to compare all lines.
+ * Lists, sorted, the packages with a release that joined or left the view between two revisions. Returns
+ * `undefined` if there were so many changes that it is cheaper to compare all lines.
  */
 async function listChangedPackages(
   db: Db,
@@ -180,8 +181,8 @@ async function findEndOfSection(
 }
 
 /**
- * Returns the place before the first line of an origin. Its lines lie between `origin/` and `origin0`: `0` follows
- * `/` in ASCII.
+ * Returns the place before the first line of an origin. Its lines lie between `origin/` and `origin0`: `0`
+ * follows `/` in ASCII.
  */
 function firstPlace({ origin }: { origin?: string }): PointerPlace | undefined {
   return origin === undefined ? undefined : [`${origin}/`, 'x86_64-linux']

@@ -22,7 +22,10 @@ export interface EvaluationContext {
   readonly clock: Clock
   /** The holder of the rights that the change needs. */
   readonly caller: Authority
-  /** The audience that limits the search for dependencies: the caller's or, for a plan, its author's at the time. */
+  /**
+   * The audience that limits the search for dependencies: the caller's or, for a plan, its author's at the
+   * time.
+   */
   readonly audience: Audience
   /** The author of the proposal, if the caller approves one. */
   readonly proposer?: string | undefined
@@ -52,7 +55,9 @@ const NO_DEPENDENCIES: Dependencies = {
   inView: new Set(),
 }
 
-/** Computes the effect of a change on the present view, and the refusals of the view's rules. Changes nothing. */
+/**
+ * Computes the effect of a change on the present view, and the refusals of the view's rules. Changes nothing.
+ */
 export async function evaluate(
   db: Db,
   view: View,
@@ -96,7 +101,10 @@ export async function evaluate(
   return { effect, refusals, missing: context.findsMissing === true ? missingOf(effect, dependencies) : [] }
 }
 
-/** Refuses changes of releases that the caller may not see: a view may name promoters without a role in an origin. */
+/**
+ * Refuses changes of releases that the caller may not see: a view may name promoters without a role in an
+ * origin.
+ */
 async function checkVisibility(
   db: Db,
   { steps, moves }: Effect,
@@ -150,8 +158,9 @@ export interface Override {
 }
 
 /**
- * Returns the refusals that the caller overrides. Throws `forbidden` if the caller lacks rights; the error then shows no other refusals.
- * Throws `conflict` or `refused`, with each refusal as a part, if a refusal is not overridden.
+ * Returns the refusals that the caller overrides. Throws `forbidden` if the caller lacks rights; the error
+ * then shows no other refusals. Throws `conflict` or `refused`, with each refusal as a part, if a refusal is
+ * not overridden.
  */
 export function expectAllowed(
   view: View,

@@ -8,8 +8,8 @@ import type { Requirement, ViewRelease } from '../views/view.ts'
 import { findView } from './view-store.ts'
 
 /**
- * Reads since when releases meet a requirement without interruption, by release id. Releases that do not meet it are
- * absent. The search goes back only as far as the requirement needs.
+ * Reads since when releases meet a requirement without interruption, by release id. Releases that do not meet
+ * it are absent. The search goes back only as far as the requirement needs.
  */
 export async function readMetSince(
   db: Db,
@@ -39,8 +39,8 @@ interface Membership {
 }
 
 /**
- * Finds when each member first joined that may have rejoined but never left, and stores the time in `since`. All
- * members go back together, one membership at a time.
+ * Finds when each member first joined that may have rejoined but never left, and stores the time in `since`.
+ * All members go back together, one membership at a time.
  */
 async function lookBack(
   db: Db,

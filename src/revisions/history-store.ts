@@ -14,8 +14,8 @@ import { listVisibleSpans } from './visible-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
-// The history of a view for an audience. Everyone sees numbers and times. Hidden releases are left out, and pointers show what `latest`
-// answered this audience.
+// The history of a view for an audience. Everyone sees numbers and times. Hidden releases are left out, and
+// pointers show what `latest` answered this audience.
 
 /** One revision. */
 export interface Revision extends Omit<Promotion, 'kind' | 'view'> {
@@ -101,8 +101,9 @@ export function revisionOf(
 }
 
 /**
- * Removes hidden releases from revisions, and shows in pointers what `latest` answered this audience. If a release was removed, the reason,
- * the override and the restriction are removed too, since they may mention it. The revisions are consecutive, newest first.
+ * Removes hidden releases from revisions, and shows in pointers what `latest` answered this audience. If a
+ * release was removed, the reason, the override and the restriction are removed too, since they may mention
+ * it. The revisions are consecutive, newest first.
  */
 export async function redactRevisions(
   db: Db,
@@ -142,7 +143,9 @@ interface Redaction {
   readonly hiddenLines: ReadonlyMap<string, number>
   /** The memberships of visible releases on these lines, by {@link releaseKey}. */
   readonly memberships: ReadonlyMap<string, readonly Membership[]>
-  /** What `latest` answered the audience after the previous revision, for the lines that were redacted so far. */
+  /**
+   * What `latest` answered the audience after the previous revision, for the lines that were redacted so far.
+   */
   readonly latest: Map<string, string | null>
 }
 
@@ -224,8 +227,9 @@ async function visibleMove(
 }
 
 /**
- * Returns the move of `latest` under `highest`. Takes the answer after the previous revision from `latest`, because reading all members of
- * a line twice for each revision would take seconds for a package with thousands of releases.
+ * Returns the move of `latest` under `highest`. Takes the answer after the previous revision from `latest`,
+ * because reading all members of a line twice for each revision would take seconds for a package with
+ * thousands of releases.
  */
 async function highestMove(
   db: Db,
@@ -289,8 +293,8 @@ interface Membership {
 }
 
 /**
- * Lists the memberships of visible releases with these idents. A deleted ident may have been published again as another release with another
- * visibility; their memberships do not overlap.
+ * Lists the memberships of visible releases with these idents. A deleted ident may have been published again
+ * as another release with another visibility; their memberships do not overlap.
  */
 async function listVisible(
   db: Db,

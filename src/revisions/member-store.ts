@@ -72,7 +72,10 @@ export async function hasMembers(db: Db, viewId: number): Promise<boolean> {
   return row !== undefined
 }
 
-/** Lists the present members of an origin. For each package, the release that the view's rule puts first comes last. */
+/**
+ * Lists the present members of an origin. For each package, the release that the view's rule puts first comes
+ * last.
+ */
 export async function listMembersOfOrigin(
   db: Db,
   view: { id: number; rule: ViewRule },
@@ -96,7 +99,9 @@ export async function listMembersOfOrigin(
   return (await ordered.execute()).map(viewReleaseOf)
 }
 
-/** Lists the members of some packages at a revision in the order in which they joined, including deleted ones. */
+/**
+ * Lists the members of some packages at a revision in the order in which they joined, including deleted ones.
+ */
 export async function listPastMembers(
   db: Db,
   viewId: number,

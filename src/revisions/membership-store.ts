@@ -21,8 +21,9 @@ export interface TimedSpan extends Span {
 const NO_PACKAGE = 0
 
 /**
- * Lists what `latest` answered an audience for a line, newest first. Lists only spans that began before the revision `before`. Under
- * `promoted`, pointers to hidden releases are left out; under `highest`, the highest visible member counts.
+ * Lists what `latest` answered an audience for a line, newest first. Lists only spans that began before the
+ * revision `before`. Under `promoted`, pointers to hidden releases are left out; under `highest`, the highest
+ * visible member counts.
  */
 export async function listLatestSpans(
   db: Db,
@@ -62,8 +63,8 @@ export type ReleaseMembership = Omit<TimedSpan, 'ident'> & {
 export type MembershipPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
 
 /**
- * Lists the present memberships of a release, then the past ones. Views are in the order of their creation, the past memberships in a view
- * are oldest first.
+ * Lists the present memberships of a release, then the past ones. Views are in the order of their creation,
+ * the past memberships in a view are oldest first.
  */
 export async function listMemberships(
   db: Db,

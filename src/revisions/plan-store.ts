@@ -52,7 +52,10 @@ export async function insertPlan(
   return { id, ...plan }
 }
 
-/** Deletes expired drafts, and the oldest drafts of an account with more than {@link MAX_DRAFTS}. Keeps drafts with a preview. */
+/**
+ * Deletes expired drafts, and the oldest drafts of an account with more than {@link MAX_DRAFTS}. Keeps drafts
+ * with a preview.
+ */
 export async function deleteOldDrafts(
   db: Db,
   accountId: number | undefined,
@@ -110,7 +113,10 @@ export async function getPlanById(db: Db, id: number): Promise<StoredPlan> {
   return planOf(await plans(db).where('plans.id', '=', id).executeTakeFirstOrThrow())
 }
 
-/** Lists a view's proposals with ids below `before`, newest first. `waitingAt` selects proposals that wait at that time. */
+/**
+ * Lists a view's proposals with ids below `before`, newest first. `waitingAt` selects proposals that wait at
+ * that time.
+ */
 export async function listProposals(
   db: Db,
   viewId: number,

@@ -17,9 +17,13 @@ import {
   viewReleases,
 } from './member-store.ts'
 
-// The pointers of views: the answers of `latest`, by line. Writes work on sets, since a promotion may move thousands of releases.
+// The pointers of views: the answers of `latest`, by line. Writes work on sets, since a promotion may move
+// thousands of releases.
 
-/** Lists the pointers of a view, in no order. They are read as one text, which is cheap to pass between threads. */
+/**
+ * Lists the pointers of a view, in no order. They are read as one text, which is cheap to pass between
+ * threads.
+ */
 export async function listPointerTuples(
   db: Db,
   viewId: number,

@@ -79,7 +79,10 @@ async function resolvePromotion(db: Db, view: View, request: RequestTo<'promote'
   return { delta, ...rest, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
 }
 
-/** Throws `not_member` if the request lists a release that is not a member. Ignores releases of other sources that are not members. */
+/**
+ * Throws `not_member` if the request lists a release that is not a member. Ignores releases of other sources
+ * that are not members.
+ */
 async function resolveDemotion(db: Db, view: View, request: RequestTo<'demote'>): Promise<Resolved> {
   const { pinned, releases, ...rest } = await readSource(db, request.source, request)
   const leaving = await filterMembers(db, view, releases)
@@ -135,7 +138,10 @@ async function resolveRevert(db: Db, view: View, request: RequestTo<'revert'>): 
   }
 }
 
-/** Releases that become `latest` under the new rule rejoin, so that `latest` always moves together with a member. */
+/**
+ * Releases that become `latest` under the new rule rejoin, so that `latest` always moves together with a
+ * member.
+ */
 async function resolveRule(db: Db, view: View, request: RequestTo<'set-rule'>): Promise<Resolved> {
   const isOther = request.rule !== view.rule
   const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
@@ -241,8 +247,8 @@ async function findNeeded(
 }
 
 /**
- * Returns the dependencies that the view lacks. A dependency joins without taking `latest` from a higher release of its package, unless that
- * release leaves or joins itself.
+ * Returns the dependencies that the view lacks. A dependency joins without taking `latest` from a higher
+ * release of its package, unless that release leaves or joins itself.
  */
 async function joiningDependencies(
   db: Db,
@@ -273,7 +279,10 @@ async function joiningDependencies(
   return joining
 }
 
-/** Returns the members on lines that the source does not have. A filter of the source limits which lines count. */
+/**
+ * Returns the members on lines that the source does not have. A filter of the source limits which lines
+ * count.
+ */
 async function membersAbsentFromSource(
   db: Db,
   view: View,

@@ -4,8 +4,8 @@ import type { Joining, ViewDelta } from '../views/plan.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewRelease } from '../views/view.ts'
 
-// Rollbacks and reverts, computed as changes of the present view. Members are listed in the order in which they joined. Under
-// `promoted`, this order decides `latest`, now and after later demotions.
+// Rollbacks and reverts, computed as changes of the present view. Members are listed in the order in which
+// they joined. Under `promoted`, this order decides `latest`, now and after later demotions.
 
 /** A past member of a view. It may have been deleted since. */
 export interface PastRelease extends ViewRelease {
@@ -34,9 +34,10 @@ export interface Rules {
 }
 
 /**
- * Restores the members of a line. Members that already form the start of the old order are kept; the others leave or rejoin. Deleted
- * releases do not return; it is a conflict if `latest` answered one. `latest` gets its old answer under any present rule: under
- * `promoted`, that release joins last; under `highest`, it is a conflict if another release is higher.
+ * Restores the members of a line. Members that already form the start of the old order are kept; the others
+ * leave or rejoin. Deleted releases do not return; it is a conflict if `latest` answered one. `latest` gets
+ * its old answer under any present rule: under `promoted`, that release joins last; under `highest`, it is a
+ * conflict if another release is higher.
  */
 export function restoreLine(rules: Rules, then: Members, now: Members): Restored {
   const wasLatest = leading(rules.past, then)
@@ -81,8 +82,8 @@ export interface Undoing {
 }
 
 /**
- * Undoes the effect of one revision on a line, and keeps later changes. It is a conflict if that revision moved `latest` and `latest`
- * has moved again or cannot go back.
+ * Undoes the effect of one revision on a line, and keeps later changes. It is a conflict if that revision
+ * moved `latest` and `latest` has moved again or cannot go back.
  */
 export function revertLine(rules: Rules, { before, after, now, since }: Undoing): Restored {
   const rule = rules.present
@@ -113,7 +114,8 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
   const gone = idsOf(leaving)
   const rest = [...now.filter(({ releaseId }) => !gone.has(releaseId)), ...returning]
   const joining = returning.map(joinAnew)
-  // Under `promoted`, a returning release would become the one promoted last, so the answer of `latest` rejoins after it.
+  // Under `promoted`, a returning release would become the one promoted last, so the answer of `latest`
+  // rejoins after it.
   const target = rest.find((release) => release.releaseId === (didMove ? wasLatest : isLatest)?.releaseId)
   if (rule === 'promoted' && target !== undefined && rest.at(-1) !== target) {
     return {

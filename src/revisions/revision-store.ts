@@ -7,8 +7,8 @@ import type { View } from '../views/view.ts'
 // When the revisions of a view were made. The ledger has the times.
 
 /**
- * Returns the revision of a view at a moment: the last one made by that time, or the given one. Throws `not_found` for a future revision, and
- * `other_history`.
+ * Returns the revision of a view at a moment: the last one made by that time, or the given one. Throws
+ * `not_found` for a future revision, and `other_history`.
  */
 export async function getRevisionAt(db: Db, view: View, at: Moment | undefined): Promise<number> {
   if (at === undefined) return view.revision

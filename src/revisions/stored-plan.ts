@@ -75,8 +75,9 @@ export function effectOf(
 }
 
 /**
- * Returns a digest that is equal for plans with the same effect and the same refusals. Refusals that depend on the caller do not count. The
- * revision of the view counts for drafts only, because a proposal may wait for days.
+ * Returns a digest that is equal for plans with the same effect and the same refusals. Refusals that depend
+ * on the caller do not count. The revision of the view counts for drafts only, because a proposal may wait
+ * for days.
  */
 export function digestOf(
   kind: StoredPlan['kind'],

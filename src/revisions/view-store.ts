@@ -50,8 +50,8 @@ export async function listViews(db: Db, page?: { after: number; limit: number })
 }
 
 /**
- * Reads the revisions of all views by name, with the hashes of their ledger entries. Includes closed views, whose revisions continue if
- * they are reopened.
+ * Reads the revisions of all views by name, with the hashes of their ledger entries. Includes closed views,
+ * whose revisions continue if they are reopened.
  */
 export async function readRevisions(db: Db): Promise<Map<string, { number: number; hash: string }>> {
   const rows = await db
@@ -92,8 +92,8 @@ export async function closeView(db: Db, viewId: number, at: number): Promise<voi
 }
 
 /**
- * Reopens a closed view, which has no members, with a new rule and maker and without its former rules. Its revisions
- * continue.
+ * Reopens a closed view, which has no members, with a new rule and maker and without its former rules. Its
+ * revisions continue.
  */
 export async function reopenView(
   db: Db,

@@ -129,7 +129,10 @@ export function hasVisibleMember(
   )
 }
 
-/** Reports whether `latest` moved to its present answer from a hidden release. The audience then had the same answer before. */
+/**
+ * Reports whether `latest` moved to its present answer from a hidden release. The audience then had the same
+ * answer before.
+ */
 export function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lines'>, audience: Audience) {
   if (audience.seesAll) return eb.lit(false)
   const before = eb

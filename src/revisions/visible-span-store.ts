@@ -17,8 +17,9 @@ export interface Line {
 const MAX_PAGE_SIZE = 1_000
 
 /**
- * Lists what `latest` answered an audience for a line, oldest first. While the view's rule was `promoted`, these are the pointers to visible
- * releases; while it was `highest`, the highest visible members. Reads the whole history of the line.
+ * Lists what `latest` answered an audience for a line, oldest first. While the view's rule was `promoted`,
+ * these are the pointers to visible releases; while it was `highest`, the highest visible members. Reads the
+ * whole history of the line.
  */
 export async function listVisibleSpans(db: Db, view: View, line: Line, audience: Audience): Promise<Span[]> {
   const periods = periodsOf(view)

@@ -1,7 +1,7 @@
 import type { PackageName } from '../package/ident.ts'
 
-// Search for packages by the words of their origins and names, as in Builder: all words must occur, the last one as a prefix
-// (habitat-today.md 6, Search).
+// Search for packages by the words of their origins and names, as in Builder: all words must occur, the last
+// one as a prefix (habitat-today.md 6, Search).
 
 /** A name of 255 characters, and an origin of as many, have no more words than this. */
 const MAX_WORDS = 256
@@ -17,7 +17,10 @@ export function wordsOf({ origin, name }: Pick<PackageName, 'origin' | 'name'>):
   return split(`${origin} ${name}`)
 }
 
-/** Splits a text into words of letters, digits and `_`. `undefined` if there are none, or too many for any name. */
+/**
+ * Splits a text into words of letters, digits and `_`. `undefined` if there are none, or too many for any
+ * name.
+ */
 export function parseSearch(text: string): Search | undefined {
   const words = split(text)
   const beginning = words.pop()

@@ -1,7 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 
-// The addresses that webhooks may reach. Addresses that are not public on the Internet (IANA's special-purpose registries, RFC 6890)
-// may belong to the operator's own network, which may trust requests from the depot's machine.
+// The addresses that webhooks may reach. Addresses that are not public on the Internet (IANA's
+// special-purpose registries, RFC 6890) may belong to the operator's own network, which may trust requests
+// from the depot's machine.
 
 const REFUSED_IPV4 = [
   '0.0.0.0/8', //       this host
@@ -22,8 +23,9 @@ const REFUSED_IPV4 = [
   '240.0.0.0/4', //     reserved, and broadcast
 ]
 
-// The only public range of IPv6. It excludes loopback, link-local, unique-local and multicast addresses, and most that embed an IPv4
-// address, for example IPv4-mapped ones and NAT64. REFUSED_IPV6 has the others: Teredo and 6to4.
+// The only public range of IPv6. It excludes loopback, link-local, unique-local and multicast addresses, and
+// most that embed an IPv4 address, for example IPv4-mapped ones and NAT64. REFUSED_IPV6 has the others:
+// Teredo and 6to4.
 const PUBLIC_IPV6 = ['2000::/3']
 const REFUSED_IPV6 = [
   '2001::/23', //     includes Teredo
@@ -35,7 +37,10 @@ const REFUSED_IPV6 = [
 const refused = networks([...REFUSED_IPV4, ...REFUSED_IPV6])
 const publicIpv6 = networks(PUBLIC_IPV6)
 
-/** Decides which IP addresses webhooks may reach: public ones and the networks that the operator allows. `any` allows all. */
+/**
+ * Decides which IP addresses webhooks may reach: public ones and the networks that the operator allows. `any`
+ * allows all.
+ */
 export class AddressRules {
   readonly #allowed: BlockList | 'any'
 

@@ -2,7 +2,8 @@ const GAP = '  '
 const MIN_CUT_WIDTH = 8
 
 /**
- * Formats rows as aligned columns under a heading. Empty cells become `-`, and cells are made {@link printable}. Rows longer than `width` are made to fit by cutting the widest columns.
+ * Formats rows as aligned columns under a heading. Empty cells become `-`, and cells are made {@link
+ * printable}. Rows longer than `width` are made to fit by cutting the widest columns.
  */
 export function formatColumns(
   heading: readonly string[],
@@ -22,7 +23,10 @@ export function formatColumns(
     .join('\n')
 }
 
-/** Replaces control and bidirectional characters by `?`, so that text from clients cannot manipulate a terminal. */
+/**
+ * Replaces control and bidirectional characters by `?`, so that text from clients cannot manipulate a
+ * terminal.
+ */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
 }

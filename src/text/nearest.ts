@@ -2,9 +2,10 @@
 const MAX_COMPARED_LENGTH = 64
 
 /**
- * Returns the known name that the user probably meant, or `undefined` if none is similar. A name is similar if it differs by
- * few typing mistakes: letters that are extra, missing, wrong or swapped. One mistake in four letters is allowed, at least
- * one and at most three. Case, and `_` instead of `-`, are ignored. Among equally similar names, the first wins.
+ * Returns the known name that the user probably meant, or `undefined` if none is similar. A name is similar
+ * if it differs by few typing mistakes: letters that are extra, missing, wrong or swapped. One mistake in
+ * four letters is allowed, at least one and at most three. Case, and `_` instead of `-`, are ignored. Among
+ * equally similar names, the first wins.
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const typed = normalize(name)

@@ -18,7 +18,9 @@ const FORMATS: Readonly<Record<string, string>> = {
   email: 'an email address',
 }
 
-/** Describes a fault as the end of a sentence about the value: `must be a text`. Replaces zod's own messages. */
+/**
+ * Describes a fault as the end of a sentence about the value: `must be a text`. Replaces zod's own messages.
+ */
 export function shapeFault(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case 'invalid_type':

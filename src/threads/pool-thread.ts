@@ -9,8 +9,8 @@ export type PoolMessage<Task> = { readonly kind: 'task'; readonly task: Task } |
 export type PoolAnswer<Result> = { readonly result: Result } | { readonly error: PackedError }
 
 /**
- * Runs the tasks of a pool in the calling thread, one after the other. Calls `close` before the thread ends because the
- * pool needs it no longer.
+ * Runs the tasks of a pool in the calling thread, one after the other. Calls `close` before the thread ends
+ * because the pool needs it no longer.
  */
 export function answerTasks(act: (task: never) => unknown, close: () => void = () => undefined): void {
   const answer = async (message: PoolMessage<unknown>): Promise<void> => {

@@ -20,7 +20,9 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** Calls between two threads. Both may offer services. Each thread creates one object at its end of the port. */
+/**
+ * Calls between two threads. Both may offer services. Each thread creates one object at its end of the port.
+ */
 export class ThreadCalls<Theirs extends Services> {
   readonly #port: Port
   readonly #waiting = new Map<number, Waiting>()

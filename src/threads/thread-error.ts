@@ -1,7 +1,8 @@
 import { DepotError } from '../errors.ts'
 import type { ErrorCode, ErrorPart } from '../errors.ts'
 
-// Messages between threads drop the class of an error and properties such as `code`, so errors travel as plain objects.
+// Messages between threads drop the class of an error and properties such as `code`, so errors travel as
+// plain objects.
 
 export type PackedError =
   | {

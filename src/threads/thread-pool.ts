@@ -25,9 +25,9 @@ interface Running<Task, Result> {
 }
 
 /**
- * Threads that each run one task at a time. `entry` is a module that calls `answerTasks`. A thread starts when a task
- * finds all others busy, and ends after a minute without tasks. If a thread dies, only its task fails. Idle threads do
- * not keep the process alive. The owner closes the pool.
+ * Threads that each run one task at a time. `entry` is a module that calls `answerTasks`. A thread starts
+ * when a task finds all others busy, and ends after a minute without tasks. If a thread dies, only its task
+ * fails. Idle threads do not keep the process alive. The owner closes the pool.
  */
 export class ThreadPool<Task, Result> {
   readonly #entry: URL
@@ -51,9 +51,9 @@ export class ThreadPool<Task, Result> {
   }
 
   /**
-   * Runs a task. Rejects with the error of the task, with `shutting_down`, or with the reason why the thread died. If
-   * `signal` aborts while the task runs, its thread ends and the task rejects with the reason of the signal. The task is
-   * cloned, except for parts in `moved`.
+   * Runs a task. Rejects with the error of the task, with `shutting_down`, or with the reason why the thread
+   * died. If `signal` aborts while the task runs, its thread ends and the task rejects with the reason of the
+   * signal. The task is cloned, except for parts in `moved`.
    */
   run(
     task: Task,

@@ -3,8 +3,8 @@ import { setPriority } from 'node:os'
 const NICE = 10
 
 /**
- * Lowers the priority of the calling thread below that of the threads that answer requests, for good. Does nothing
- * outside of Linux, where this would affect the whole process.
+ * Lowers the priority of the calling thread below that of the threads that answer requests, for good. Does
+ * nothing outside of Linux, where this would affect the whole process.
  */
 export function lowerPriority(): void {
   if (process.platform !== 'linux') return

@@ -14,7 +14,10 @@ interface Dependencies {
   readonly isOff: () => Promise<boolean>
   /** How long a file must be unneeded before it is removed. */
   readonly graceMs: number
-  /** How long a received file may stay unchanged before it counts as abandoned. This must be longer than any upload may take. */
+  /**
+   * How long a received file may stay unchanged before it counts as abandoned. This must be longer than any
+   * upload may take.
+   */
   readonly spoolGraceMs: number
 }
 
@@ -27,9 +30,10 @@ const PAUSE_MS = 20
 const MAX_REMEMBERED_FILES = 10_000
 
 /**
- * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and parts of aborted uploads. A
- * file is removed once two walks, at least a grace period apart by a monotonic clock, have found it unneeded. The claims
- * remove the files, and keep every file that a row or an upload needs. A store has one collector.
+ * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and parts of aborted
+ * uploads. A file is removed once two walks, at least a grace period apart by a monotonic clock, have found
+ * it unneeded. The claims remove the files, and keep every file that a row or an upload needs. A store has
+ * one collector.
  */
 export class Collector {
   readonly #depot: Dependencies
@@ -60,7 +64,9 @@ export class Collector {
     }
   }
 
-  /** Examines all rows and files, a few at a time. Does nothing while collection is off. Rejects when aborted. */
+  /**
+   * Examines all rows and files, a few at a time. Does nothing while collection is off. Rejects when aborted.
+   */
   async walk(signal?: AbortSignal): Promise<void> {
     const seen = new Map<string, number>()
     const before = this.#collected
@@ -115,8 +121,8 @@ export class Collector {
   }
 
   /**
-   * Removes abandoned files from the spool. A file that is being received grows; one that has not changed for the
-   * grace period is abandoned.
+   * Removes abandoned files from the spool. A file that is being received grows; one that has not changed for
+   * the grace period is abandoned.
    */
   async #walkSpool(seen: Map<string, number>): Promise<void> {
     const {

@@ -32,15 +32,18 @@ const ROWS_IN_A_PAGE = 100
 const PASS_EVERY_MS = 7 * 24 * 60 * 60 * 1_000
 const SAVE_EVERY_MS = 5 * 60_000
 const RETRY_MS = 60_000
-/** How long a pass waits for running uploads before it reads on. With constant uploads, the pass continues slowly. */
+/**
+ * How long a pass waits for running uploads before it reads on. With constant uploads, the pass continues
+ * slowly.
+ */
 const MAX_YIELD_MS = 1_000
 const YIELD_MS = 50
 const MAX_DAMAGED_FIRST = 1_000
 const unpaced: Pace = () => Promise.resolve()
 
 /**
- * Reads blobs again and records damage: all blobs slowly, pass after pass, and single blobs at full speed on request.
- * Hashing runs in threads. A store has one scrub.
+ * Reads blobs again and records damage: all blobs slowly, pass after pass, and single blobs at full speed on
+ * request. Hashing runs in threads. A store has one scrub.
  */
 export class Scrub {
   readonly #depot: Dependencies
@@ -58,8 +61,8 @@ export class Scrub {
   }
 
   /**
-   * Reads a blob, records its damage and returns it; `undefined` for an intact blob and for one that no release needs.
-   * Rejects with any error that prevents the check.
+   * Reads a blob, records its damage and returns it; `undefined` for an intact blob and for one that no
+   * release needs. Rejects with any error that prevents the check.
    */
   examine(checksum: string): Promise<Damage | undefined> {
     const running = this.#running.get(checksum)
@@ -90,7 +93,10 @@ export class Scrub {
     }
   }
 
-  /** Reads every blob, from the position of the last aborted pass. When aborted, stores the position and rejects. */
+  /**
+   * Reads every blob, from the position of the last aborted pass. When aborted, stores the position and
+   * rejects.
+   */
   async pass(signal?: AbortSignal): Promise<void> {
     const { db, now, log } = this.#depot
     const pace = this.#throttle(signal)
@@ -134,7 +140,8 @@ export class Scrub {
     const seen = await inspect(storage, blob)
     const { damage, reason } = seen.damage === undefined ? await this.#read(blob, pace) : seen
     if (damage === blob.damage) return damage
-    // Nothing replaces the blob during this function. A blob that was replaced earlier came from an upload and is intact.
+    // Nothing replaces the blob during this function. A blob that was replaced earlier came from an upload
+    // and is intact.
     return claims.alone(checksum, async () => {
       if ((await inspect(storage, blob)).version !== seen.version) return undefined
       await writer.submit({

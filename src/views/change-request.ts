@@ -11,7 +11,10 @@ export interface MarkedRevision {
   readonly mark?: string
 }
 
-/** Selects the packages of an origin, the packages with a name, or with both fields one package. Empty, it selects every package. */
+/**
+ * Selects the packages of an origin, the packages with a name, or with both fields one package. Empty, it
+ * selects every package.
+ */
 export interface PackageFilter {
   readonly origin?: string
   readonly name?: string
@@ -21,7 +24,9 @@ export interface PackageFilter {
 export type ReleaseSource =
   /** Releases, promoted in this order. A repeated release counts once. */
   | { readonly releases: readonly { readonly ident: string; readonly target: Target }[] }
-  /** The releases that `latest` answers in another view, now or at a moment, optionally of one origin or name. */
+  /**
+   * The releases that `latest` answers in another view, now or at a moment, optionally of one origin or name.
+   */
   | { readonly from: string; readonly at?: Moment; readonly origin?: string; readonly name?: string }
   /** The releases that `latest` answered when a lockfile was made. Its signature has been verified. */
   | { readonly lockfile: Lockfile }

@@ -10,8 +10,9 @@ import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
 import type { Act, Gates, View, ViewRelease } from './view.ts'
 
-// The rules that limit changes of a view, as an ordered list of pure functions. Each takes the effect of a change and the state that was
-// read for it, and returns its refusals. (The rule in rule.ts is another one: it says what `latest` means.)
+// The rules that limit changes of a view, as an ordered list of pure functions. Each takes the effect of a
+// change and the state that was read for it, and returns its refusals. (The rule in rule.ts is another one:
+// it says what `latest` means.)
 
 export type RuleName = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
 
@@ -21,8 +22,9 @@ export interface Refusal {
   readonly detail: string
   readonly chain?: readonly string[]
   /**
-   * The releases that `detail` and `chain` reveal. Only callers who may see all of them get the refusal. A release in `chain` is not listed
-   * if the metadata of a listed release names it, since every reader of the metadata knows it already.
+   * The releases that `detail` and `chain` reveal. Only callers who may see all of them get the refusal. A
+   * release in `chain` is not listed if the metadata of a listed release names it, since every reader of the
+   * metadata knows it already.
    */
   readonly names?: readonly ReleaseName[]
   /** The refusal reveals only the origin of `names`, so callers who may see any of them get it. */
@@ -48,7 +50,10 @@ export interface GateState {
   readonly requester: Requester | undefined
   /** The author of the proposal that the requester approves. */
   readonly proposer: string | undefined
-  /** For each requirement of the view, the time (epoch milliseconds) since when each release meets it. Other releases are absent. */
+  /**
+   * For each requirement of the view, the time (epoch milliseconds) since when each release meets it. Other
+   * releases are absent.
+   */
   readonly metSince: readonly ReadonlyMap<number, number>[]
   readonly dependencies: Dependencies
   /** For each leaving release, by id, the members that need it. */
@@ -138,8 +143,8 @@ export function expectMayChangeView(caller: Authority, view: View): void {
 }
 
 /**
- * Reports whether an account may reject a proposal about these origins: a named approver or promoter or, without
- * names, a maintainer of all of them.
+ * Reports whether an account may reject a proposal about these origins: a named approver or promoter or,
+ * without names, a maintainer of all of them.
  */
 export function mayReject(
   requester: Requester,
@@ -191,7 +196,10 @@ export function rightsRefusals(
   }))
 }
 
-/** Checks that no freeze holds. A change of the view's rule concerns every package, so every freeze refuses it. */
+/**
+ * Checks that no freeze holds. A change of the view's rule concerns every package, so every freeze refuses
+ * it.
+ */
 function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refusal[] {
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
   return view.freezes.flatMap((freeze) => {
@@ -212,8 +220,8 @@ function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refu
 }
 
 /**
- * Checks the requirements of joining releases. Only promotions are checked: rollbacks and reverts restore releases
- * that met the requirements before.
+ * Checks the requirements of joining releases. Only promotions are checked: rollbacks and reverts restore
+ * releases that met the requirements before.
  */
 function checkRequirements({ steps }: Effect, { view, act, clock, metSince }: GateState): Refusal[] {
   if (act !== 'promote') return []
@@ -250,7 +258,10 @@ function checkClosure(effect: Effect, state: GateState): Refusal[] {
   return closure === 'view' ? [...refusals, ...checkStillNeeded(effect, state, leaving)] : refusals
 }
 
-/** Checks that the dependencies of joining releases are in the depot or, for `view`, in the view after the change. */
+/**
+ * Checks that the dependencies of joining releases are in the depot or, for `view`, in the view after the
+ * change.
+ */
 function checkMissing(
   { steps }: Effect,
   { view, dependencies }: GateState,

@@ -21,7 +21,10 @@ export interface Joining {
   readonly isDependency?: boolean
 }
 
-/** The requested change of a view: first `leaving` leave, then `joining` join in order. No release is in both lists. */
+/**
+ * The requested change of a view: first `leaving` leave, then `joining` join in order. No release is in both
+ * lists.
+ */
 export interface ViewDelta {
   readonly joining: readonly Joining[]
   readonly leaving: readonly ViewRelease[]
@@ -62,8 +65,9 @@ export interface Effect {
 }
 
 /**
- * Computes the effect of a change under a rule; a change that sets a rule is planned under the new one. Among several releases of one
- * package and target, `promoted` points to the one that joins last and `highest` to the highest.
+ * Computes the effect of a change under a rule; a change that sets a rule is planned under the new one. Among
+ * several releases of one package and target, `promoted` points to the one that joins last and `highest` to
+ * the highest.
  */
 export function planChange(
   rule: ViewRule,
@@ -109,7 +113,9 @@ interface LinePlan {
   readonly doesLeaderRejoin: boolean
 }
 
-/** `pointer` is the present answer of `latest`; `remaining` is the answer once the leaving releases have left. */
+/**
+ * `pointer` is the present answer of `latest`; `remaining` is the answer once the leaving releases have left.
+ */
 function planLine(
   rule: ViewRule,
   joining: readonly Joining[],

@@ -1,4 +1,7 @@
-/** A release over a range of revisions: `from` is included; `to` is excluded, and `undefined` while the span isInForce. */
+/**
+ * A release over a range of revisions: `from` is included; `to` is excluded, and `undefined` while the span
+ * isInForce.
+ */
 export interface Span {
   readonly ident: string
   readonly from: number
@@ -10,7 +13,10 @@ export interface MembershipInterval extends Span {
   readonly orderKey: string
 }
 
-/** Returns the highest member of a line over time, oldest first. Takes all memberships of the line in any order. */
+/**
+ * Returns the highest member of a line over time, oldest first. Takes all memberships of the line in any
+ * order.
+ */
 export function sweepHighest(intervals: readonly MembershipInterval[]): Span[] {
   const joining = Map.groupBy(intervals, ({ from }) => from)
   const revisions = new Set(intervals.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))
@@ -35,8 +41,8 @@ function hasLeft(interval: MembershipInterval | undefined, revision: number): bo
 }
 
 /**
- * Returns the index at which to insert an interval: after all intervals with the same key, which are earlier ones of
- * the same release.
+ * Returns the index at which to insert an interval: after all intervals with the same key, which are earlier
+ * ones of the same release.
  */
 function placeOf({ orderKey }: MembershipInterval, sorted: readonly MembershipInterval[]): number {
   let [low, high] = [0, sorted.length]

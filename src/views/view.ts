@@ -6,10 +6,16 @@ import type { ViewFreeze } from './freeze.ts'
 
 declare const brand: unique symbol
 
-/** A view's name, made by {@link parseViewName}. It can hold the name of a service group, `app.production@acme`. */
+/**
+ * A view's name, made by {@link parseViewName}. It can hold the name of a service group,
+ * `app.production@acme`.
+ */
 export type ViewName = string & { readonly [brand]: 'ViewName' }
 
-/** The maker of a view. In a view made by Habitat clients, each origin must declare its channel before it promotes. */
+/**
+ * The maker of a view. In a view made by Habitat clients, each origin must declare its channel before it
+ * promotes.
+ */
 export type ViewMaker = 'depot' | 'operator' | 'client'
 
 export interface View {
@@ -38,13 +44,16 @@ export interface Gates {
   /** Joining releases must be in these other views, optionally for some time. */
   readonly requires?: readonly Requirement[]
   /**
-   * All dependencies (TDEPS) of joining releases must be in the depot, or with `view` in the view. Needed members may
-   * not leave.
+   * All dependencies (TDEPS) of joining releases must be in the depot, or with `view` in the view. Needed
+   * members may not leave.
    */
   readonly closure?: 'depot' | 'view'
   /** `latest` may not go down, except by a rollback or a revert. */
   readonly downgrade?: 'refuse'
-  /** If set, only these accounts and administrators of the depot may change the view. They need no roles in origins. */
+  /**
+   * If set, only these accounts and administrators of the depot may change the view. They need no roles in
+   * origins.
+   */
   readonly promoters?: readonly string[]
   /** A second person must approve each change: one of `approvers` or, if absent, anyone who may promote. */
   readonly approval?: { readonly approvers?: readonly string[]; readonly expiresMs: number }
@@ -65,7 +74,10 @@ export function hasRulesOrFreezes({ gates, freezes }: View): boolean {
   return Object.keys(gates).length > 0 || freezes.some(({ isOfAll }) => !isOfAll)
 }
 
-/** The maximum number of releases that one change may move, including moves in previews. Larger changes are refused. */
+/**
+ * The maximum number of releases that one change may move, including moves in previews. Larger changes are
+ * refused.
+ */
 export const MAX_MOVED_RELEASES = 10_000
 
 /** Checks that a change moves at most {@link MAX_MOVED_RELEASES} releases. Throws `too_large`. */
@@ -101,7 +113,9 @@ export interface ViewRelease {
   readonly orderKey: string
 }
 
-/** The origins that a new view does not govern. They publish the Supervisor's own binaries (decision 0002). */
+/**
+ * The origins that a new view does not govern. They publish the Supervisor's own binaries (decision 0002).
+ */
 export const DEFAULT_UNGOVERNED: readonly string[] = ['core', 'chef']
 
 /** Every upload joins this view, and nothing leaves it. `hab` looks for releases there. */

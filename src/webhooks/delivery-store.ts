@@ -35,7 +35,10 @@ export async function listDeliveries(
   }))
 }
 
-/** Adds deliveries in order, and deletes the oldest beyond the limit. Does nothing if the webhook no longer exists. */
+/**
+ * Adds deliveries in order, and deletes the oldest beyond the limit. Does nothing if the webhook no longer
+ * exists.
+ */
 export async function insertDeliveries(db: Db, key: string, deliveries: readonly Delivery[]): Promise<void> {
   const webhook = await db.selectFrom('webhooks').select('id').where('key', '=', key).executeTakeFirst()
   if (webhook === undefined) return

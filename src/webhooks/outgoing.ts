@@ -27,7 +27,10 @@ export function urlOf({ sealedUrl, key }: Webhook, secrets: SecretBox): string |
   }
 }
 
-/** Builds the signed message of an attempt at `at`. Throws if the URL or the secret is encrypted with another key. */
+/**
+ * Builds the signed message of an attempt at `at`. Throws if the URL or the secret is encrypted with another
+ * key.
+ */
 export function outgoing(
   webhook: Webhook,
   { id, body, at }: { id: string; body: string; at: number },

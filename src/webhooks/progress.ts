@@ -4,7 +4,10 @@ import type { Receipt } from './send.ts'
 export interface Progress {
   /** The last processed entry: accepted by the receiver, or outside the filter. */
   readonly position: number
-  /** Entries to send again before continuing after `position`: `next` through `to`, which is at most `position`. */
+  /**
+   * Entries to send again before continuing after `position`: `next` through `to`, which is at most
+   * `position`.
+   */
   readonly replay: { readonly next: number; readonly to: number } | undefined
   /** Failed attempts at the next entry. */
   readonly attempts: number
@@ -13,7 +16,9 @@ export interface Progress {
   readonly pause: { readonly at: number; readonly why: PauseReason } | undefined
 }
 
-/** An administrator paused the webhook, too many attempts failed, or the receiver answered that it is gone. */
+/**
+ * An administrator paused the webhook, too many attempts failed, or the receiver answered that it is gone.
+ */
 export type PauseReason = 'asked' | 'failing' | 'gone'
 
 /** The states of a webhook in lists and metrics. */
@@ -24,8 +29,8 @@ const FIRST_RETRY_MS = 5_000
 export const MAX_RETRY_MS = 6 * 3_600_000
 const JITTER = 0.25
 /**
- * Thirteen waits that double from 5 s take 11 h; twenty more of 6 h take five days. Counting attempts instead of days
- * gives a receiver its full time even if the clock jumps or the depot is down for a week.
+ * Thirteen waits that double from 5 s take 11 h; twenty more of 6 h take five days. Counting attempts instead
+ * of days gives a receiver its full time even if the clock jumps or the depot is down for a week.
  */
 export const MAX_ATTEMPTS = 34
 
@@ -68,13 +73,19 @@ export function afterAttempt(
   return { ...failed, nextAttemptAt: now + retryDelay(attempts, random, receipt.retryAfterMs) }
 }
 
-/** Milliseconds to wait after a number of failures. A receiver's `Retry-After` may extend the wait up to the longest one. */
+/**
+ * Milliseconds to wait after a number of failures. A receiver's `Retry-After` may extend the wait up to the
+ * longest one.
+ */
 function retryDelay(attempts: number, random: number, requestedMs = 0): number {
   const scheduled = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), MAX_RETRY_MS)
   return Math.max(Math.round(scheduled * (1 + JITTER * random)), Math.min(requestedMs, MAX_RETRY_MS))
 }
 
-/** Returns the milliseconds until the next attempt. They are limited, because the clock may have been set back. */
+/**
+ * Returns the milliseconds until the next attempt. They are limited, because the clock may have been set
+ * back.
+ */
 export function msUntilAttempt({ nextAttemptAt }: Progress, now: number): number {
   return nextAttemptAt === undefined
     ? 0

@@ -50,10 +50,10 @@ const EXCERPT_BYTES = 1_024
 const MAX_HEADER_BYTES = 16 * 1_024
 
 /**
- * POSTs a message and returns the result; never rejects. The receiver may be hostile. The address is therefore checked
- * when the connection is made, so that a name cannot point elsewhere later; redirects are not followed; the time is
- * limited; and at most 1 KiB of the body is read. A 2xx counts once its headers have arrived, however the body ends.
- * `signal` aborts the attempt.
+ * POSTs a message and returns the result; never rejects. The receiver may be hostile. The address is
+ * therefore checked when the connection is made, so that a name cannot point elsewhere later; redirects are
+ * not followed; the time is limited; and at most 1 KiB of the body is read. A 2xx counts once its headers
+ * have arrived, however the body ends. `signal` aborts the attempt.
  */
 export function send(message: Message, options: SendOptions, signal: AbortSignal): Promise<Receipt> {
   const { promise, resolve } = Promise.withResolvers<Receipt>()

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 
-// Standard Webhooks 1.0 (standardwebhooks.com): a secret is `whsec_` and base64; the signed text is `{id}.{timestamp}.{body}`.
+// Standard Webhooks 1.0 (standardwebhooks.com): a secret is `whsec_` and base64; the signed text is
+// `{id}.{timestamp}.{body}`.
 
 const PREFIX = 'whsec_'
 const SECRET_BYTES = 32 // the specification allows 24 to 64
@@ -10,8 +11,8 @@ export function makeSecret(): string {
 }
 
 /**
- * Returns the headers of an attempt at `at` (epoch milliseconds), with a signature for each secret. Receivers need only
- * one of the secrets.
+ * Returns the headers of an attempt at `at` (epoch milliseconds), with a signature for each secret. Receivers
+ * need only one of the secrets.
  */
 export function signedHeaders(
   message: { id: string; at: number; body: string },

@@ -58,8 +58,8 @@ export function parseWebhookName(text: string): string {
 }
 
 /**
- * Parses the URL of a receiver. The address of its host is checked at each connection. Any port is allowed: anyone may POST to a
- * public address, and the operator allows the others. Throws `invalid_request`.
+ * Parses the URL of a receiver. The address of its host is checked at each connection. Any port is allowed:
+ * anyone may POST to a public address, and the operator allows the others. Throws `invalid_request`.
  */
 export function parseWebhookUrl(text: string): URL {
   const url = URL.parse(text)
@@ -83,7 +83,10 @@ export function parseWebhookUrl(text: string): URL {
   return url
 }
 
-/** Returns a function that tests events against a filter. Callers with several filters pass the event's origins, computed once. */
+/**
+ * Returns a function that tests events against a filter. Callers with several filters pass the event's
+ * origins, computed once.
+ */
 export function matcherOf(
   filter: EntryFilter,
 ): (event: LedgerEvent, originsOfEvent?: () => ReadonlySet<string>) => boolean {
@@ -103,7 +106,10 @@ export function secretPurpose(key: string): string {
   return `webhook secret ${key}`
 }
 
-/** Returns the message id of an entry. All attempts and replays share it, so that receivers can drop duplicates. */
+/**
+ * Returns the message id of an entry. All attempts and replays share it, so that receivers can drop
+ * duplicates.
+ */
 export function messageId(key: string, sequence: number): string {
   return `msg_${key}_${sequence}`
 }

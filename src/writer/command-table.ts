@@ -3,7 +3,8 @@ import type { Db } from '../database/database.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 
-// The writer works with any commands. Its owner passes a table of commands, and `submit` has the types of that table.
+// The writer works with any commands. Its owner passes a table of commands, and `submit` has the types of
+// that table.
 
 /** The handlers of commands, by kind. Inputs and outcomes must survive `structuredClone`. */
 export type Handlers = Readonly<Record<string, (context: CommandContext, input: never) => Promise<unknown>>>

@@ -6,18 +6,27 @@ import type { CommandIn, Handlers } from './command-table.ts'
 /** A command that waits for the writer. */
 export interface QueuedCommand<T extends Handlers> {
   readonly command: CommandIn<T>
-  /** The results of earlier reads on a snapshot. With `in transaction`, the command reads in the transaction, however long that takes. */
+  /**
+   * The results of earlier reads on a snapshot. With `in transaction`, the command reads in the transaction,
+   * however long that takes.
+   */
   readonly readAhead?: ReadAhead | 'in transaction'
   resolve(outcome: unknown): void
   reject(error: unknown): void
-  /** Called if reads took too long or their results became invalid. Nothing was changed, and the command must run again. */
+  /**
+   * Called if reads took too long or their results became invalid. Nothing was changed, and the command must
+   * run again.
+   */
   postpone(): void
 }
 
 /** The writer, as long commands need it. */
 interface LongCommandWriter<T extends Handlers> {
   enqueue(queued: QueuedCommand<T>): void
-  /** Runs a handler on a snapshot up to its first write. A result or error before that is the command's outcome. */
+  /**
+   * Runs a handler on a snapshot up to its first write. A result or error before that is the command's
+   * outcome.
+   */
   runOnSnapshot(command: CommandIn<T>, ahead: ReadAhead): Promise<unknown>
 }
 
@@ -25,8 +34,8 @@ interface LongCommandWriter<T extends Handlers> {
 const MAX_READ_AHEAD_ATTEMPTS = 3
 
 /**
- * Runs commands that read much, one after another: first their reads, outside of the transaction, while others commit; then the
- * commands with the results (read-ahead.ts).
+ * Runs commands that read much, one after another: first their reads, outside of the transaction, while
+ * others commit; then the commands with the results (read-ahead.ts).
  */
 export class LongCommands<T extends Handlers> {
   readonly #writer: LongCommandWriter<T>

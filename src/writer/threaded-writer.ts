@@ -8,9 +8,9 @@ import type { WriterPort } from './writer-client.ts'
 import type { ParentMessage, PortReply, WriterStart } from './writer-thread.ts'
 
 /**
- * A {@link Writer} in its own thread with its own connection, so that large changes and slow disks do not delay reads.
- * Other threads can join it. If the thread dies, the process dies too, because other threads may have missed the last
- * commit.
+ * A {@link Writer} in its own thread with its own connection, so that large changes and slow disks do not
+ * delay reads. Other threads can join it. If the thread dies, the process dies too, because other threads may
+ * have missed the last commit.
  */
 export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   readonly #thread: Worker
@@ -20,8 +20,9 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   #isClosed = false
 
   /**
-   * Starts the thread. `entry` is a module that calls {@link runWriterThread} with the table of `T`. `file` is a migrated
-   * database. The writer refuses commits once a path in `files` no longer names the file that was opened.
+   * Starts the thread. `entry` is a module that calls {@link runWriterThread} with the table of `T`. `file`
+   * is a migrated database. The writer refuses commits once a path in `files` no longer names the file that
+   * was opened.
    */
   constructor(
     entry: URL,
@@ -41,7 +42,10 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
     })
   }
 
-  /** Opens a port for another thread. The port announces every entry after the end of the ledger that the thread then reads. */
+  /**
+   * Opens a port for another thread. The port announces every entry after the end of the ledger that the
+   * thread then reads.
+   */
   join(): Promise<WriterPort> {
     const { promise, resolve } = Promise.withResolvers<WriterPort>()
     this.#joining.push(resolve)

@@ -26,9 +26,9 @@ interface Pending {
 }
 
 /**
- * A client of the writer thread. After a commit, the writer announces it to every port, then raises the shared number
- * of the last entry, then answers the commands. A thread that sees a raised number and drains its port therefore knows
- * every change whose outcome any caller has received.
+ * A client of the writer thread. After a commit, the writer announces it to every port, then raises the
+ * shared number of the last entry, then answers the commands. A thread that sees a raised number and drains
+ * its port therefore knows every change whose outcome any caller has received.
  */
 export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   readonly #port: MessagePort
@@ -55,7 +55,10 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     this.#now = now
   }
 
-  /** Starts to receive commits and outcomes. Delivers those that are already waiting at the port before it returns. */
+  /**
+   * Starts to receive commits and outcomes. Delivers those that are already waiting at the port before it
+   * returns.
+   */
   start(): void {
     this.#drain()
     this.#port.on('message', this.#onMessage)

@@ -11,7 +11,8 @@ import type { CommandIn, CommandTable, Handlers } from './command-table.ts'
 import { Writer } from './writer.ts'
 import type { CommitStats } from './writer.ts'
 
-// The thread that threaded-writer.ts starts: a writer with its own connection, and the ports of the threads that submit commands.
+// The thread that threaded-writer.ts starts: a writer with its own connection, and the ports of the threads
+// that submit commands.
 
 /** The data that the thread starts with. */
 export interface WriterStart {
@@ -32,8 +33,8 @@ export interface SubmittedCommand<Command> {
 }
 
 /**
- * A message from the writer to a port. Announcement is sent to every port, outcomes only to the port that submitted the commands. Entries
- * travel as their texts, which are cheaper to copy than the values in them.
+ * A message from the writer to a port. Announcement is sent to every port, outcomes only to the port that
+ * submitted the commands. Entries travel as their texts, which are cheaper to copy than the values in them.
  */
 export type WriterMessage =
   | {

@@ -16,7 +16,10 @@ import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn 
 import { LongCommands } from './long-commands.ts'
 import type { QueuedCommand } from './long-commands.ts'
 
-/** Called with an announcement and, if a commit succeeded, with its statistics. See {@link AnnouncementListener}. Must not throw. */
+/**
+ * Called with an announcement and, if a commit succeeded, with its statistics. See {@link
+ * AnnouncementListener}. Must not throw.
+ */
 export type CommitListener = (
   announcement: Announcement,
   commit: CommitStats | undefined,
@@ -55,20 +58,27 @@ const MAX_READ_MS = 50
 
 export interface WriterOptions {
   readonly now: () => number
-  /** Awaited before each batch; commands that arrive meanwhile join it. By default, waits for commands of the same turn. */
+  /**
+   * Awaited before each batch; commands that arrive meanwhile join it. By default, waits for commands of the
+   * same turn.
+   */
   readonly gather: () => Promise<unknown>
   /** Called at the last moment before a batch is committed; what it throws fails the batch. */
   readonly beforeCommit: () => void
   /** Milliseconds of a monotonic clock. */
   readonly elapsed: () => number
-  /** Opens a snapshot of the database outside the writer's transactions. Without it, all reads run in transactions. */
+  /**
+   * Opens a snapshot of the database outside the writer's transactions. Without it, all reads run in
+   * transactions.
+   */
   readonly openSnapshot?: (() => { reader: Db; close(): void }) | undefined
 }
 
 /**
- * The only place that begins and commits transactions. Queued commands share a commit. A failing command leaves nothing behind and does
- * not affect the others. Callers get their outcomes once the commit is on disk. A failing commit, for example on a full disk, fails every
- * command of its batch. Commands that read much do so on a snapshot, one after another, while others commit (long-commands.ts).
+ * The only place that begins and commits transactions. Queued commands share a commit. A failing command
+ * leaves nothing behind and does not affect the others. Callers get their outcomes once the commit is on
+ * disk. A failing commit, for example on a full disk, fails every command of its batch. Commands that read
+ * much do so on a snapshot, one after another, while others commit (long-commands.ts).
  */
 export class Writer<T extends Handlers> {
   readonly #db: Db
@@ -121,8 +131,8 @@ export class Writer<T extends Handlers> {
   }
 
   /**
-   * Calls `listener` after each commit, before the callers get their answers. If a commit reports failure although its
-   * rows are in the file, `listener` gets an announcement without entries.
+   * Calls `listener` after each commit, before the callers get their answers. If a commit reports failure
+   * although its rows are in the file, `listener` gets an announcement without entries.
    */
   onAnnouncement(listener: CommitListener): void {
     this.#listeners.push(listener)
@@ -145,7 +155,10 @@ export class Writer<T extends Handlers> {
     return promise
   }
 
-  /** See {@link AnnouncementSource.catchUp}. Does nothing here, because the listeners run before any command is answered. */
+  /**
+   * See {@link AnnouncementSource.catchUp}. Does nothing here, because the listeners run before any command
+   * is answered.
+   */
   catchUp(): void {}
 
   /** Refuses new commands and waits for queued ones. The database stays open. */
@@ -247,9 +260,10 @@ export class Writer<T extends Handlers> {
   }
 
   /**
-   * Runs commands in one transaction and commits it. Adds their entries to `entries`. Returns the results of the commands that ran, which
-   * are the first of `taken`. Throws if the commit fails. Few commands fail, and savepoints for all would cost more than failures do: if
-   * one fails among others, all run again, with savepoints. Commands in `postponed` do not run.
+   * Runs commands in one transaction and commits it. Adds their entries to `entries`. Returns the results of
+   * the commands that ran, which are the first of `taken`. Throws if the commit fails. Few commands fail, and
+   * savepoints for all would cost more than failures do: if one fails among others, all run again, with
+   * savepoints. Commands in `postponed` do not run.
    */
   async #runBatch(
     taken: readonly QueuedCommand<T>[],
@@ -346,7 +360,10 @@ export class Writer<T extends Handlers> {
     return handler(context, input)
   }
 
-  /** Stores that the clock is behind the last commit time, or has caught up. Stays stored even if the command fails. */
+  /**
+   * Stores that the clock is behind the last commit time, or has caught up. Stays stored even if the command
+   * fails.
+   */
   async #readClock(trx: Trx): Promise<Clock> {
     const now = this.#options.now()
     const before = this.#clock.setBackAt

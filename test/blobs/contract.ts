@@ -9,7 +9,10 @@ import { BlobStream } from '../../src/blobs/storage.ts'
 import type { BlobRef, BlobStorage } from '../../src/blobs/storage.ts'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 
-/** An empty store, and what the contract needs to look at it from outside. The maker closes it with `t.teardown`. */
+/**
+ * An empty store, and what the contract needs to look at it from outside. The maker closes it with
+ * `t.teardown`.
+ */
 export interface StorageUnderTest {
   readonly storage: BlobStorage
   /** A second client of the same store, as another thread has it. */

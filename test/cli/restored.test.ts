@@ -19,7 +19,10 @@ async function putBack(folder: string, copy: string): Promise<void> {
   await copyFile(copy, join(folder, 'depot.sqlite'))
 }
 
-/** A depot that was restored from a copy. Its view `prod` was at revision 1 in the copy and at revision 2 in the lost history. */
+/**
+ * A depot that was restored from a copy. Its view `prod` was at revision 1 in the copy and at revision 2 in
+ * the lost history.
+ */
 async function makeHistories(t: Test) {
   const folder = await scratchFolder(t)
   const copy = join(await scratchFolder(t), 'copy.sqlite')

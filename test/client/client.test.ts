@@ -28,7 +28,10 @@ async function listen(t: Teardown, server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** A server that answers with each of the handlers once, in order, and forwards all later requests to the depot. */
+/**
+ * A server that answers with each of the handlers once, in order, and forwards all later requests to the
+ * depot.
+ */
 async function withFaults(t: Teardown, depotUrl: string, faults: Handler[]) {
   const seen: IncomingMessage[] = []
   const target = new URL(depotUrl)

@@ -116,7 +116,10 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   removeWebhook: { webhook: 'hook' },
 }
 
-/** What each kind of command requires of a session: an action and a role in `acme`, or the operator. Handlers may require more. */
+/**
+ * What each kind of command requires of a session: an action and a role in `acme`, or the operator. Handlers
+ * may require more.
+ */
 const NEEDS: Readonly<Record<CommandKind, string>> = {
   setUp: 'nobody',
   addAccount: 'manage depot',

@@ -28,9 +28,9 @@ import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/pack
 import tap, { test } from 'tap'
 import { OPENAPI } from '../support/openapi.ts'
 
-// What doors and commands ask of the database must cost what is read and written, not what the depot holds, nor what ever happened. So
-// every statement that a tour of all doors makes is explained: none walks through a table that grows, or all that a view ever held, and
-// each index is the way of one of them.
+// What doors and commands ask of the database must cost what is read and written, not what the depot holds,
+// nor what ever happened. So every statement that a tour of all doors makes is explained: none walks through
+// a table that grows, or all that a view ever held, and each index is the way of one of them.
 
 const started = await startDepot(tap, { environment: { DEPOT_WEBHOOK_NETWORKS: '127.0.0.0/8' } })
 const team = await gatherTeam(started)

@@ -26,7 +26,8 @@ import { startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
-// The memory of each thread answers like the database, even if announcements of commits are lost, repeated or out of order.
+// The memory of each thread answers like the database, even if announcements of commits are lost, repeated or
+// out of order.
 
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const IDENTS = ['1.0', '2.0', '3.0'].map((version) => `acme/app/${version}/20260101000000`)

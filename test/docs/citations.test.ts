@@ -3,8 +3,8 @@ import { basename, dirname, join } from 'node:path'
 import { test } from 'tap'
 import { CLONE } from '../support/document.ts'
 
-// Sources, tests and documents cite sections of documents, for example `(habitat-today.md 3.7)`, and decisions, for example
-// `(decision 0002)`. Every one of them exists.
+// Sources, tests and documents cite sections of documents, for example `(habitat-today.md 3.7)`, and
+// decisions, for example `(decision 0002)`. Every one of them exists.
 
 /** The folders whose documents and sources are read, besides the root. */
 const FOLDERS = ['src', 'test', 'docs', 'bench', 'migrations']
@@ -21,7 +21,10 @@ const files = [
 ].filter((name) => /\.(ts|md|sql|sh|yaml)$/.test(name))
 const texts = new Map(files.map((name) => [name, readFileSync(join(CLONE, name), 'utf8')]))
 
-/** Returns the sections that can be cited: numbers of headings, and items of numbered lists, as `N.M` below heading N. */
+/**
+ * Returns the sections that can be cited: numbers of headings, and items of numbered lists, as `N.M` below
+ * heading N.
+ */
 function sectionsOf(markdown: string): Set<string> {
   const found = new Set<string>()
   let number: string | undefined

@@ -18,8 +18,9 @@ import { isExhaustive } from '../support/random.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
-// Every command of every document, run against depots of their own: README.md in `npm test`, the others in `npm run test:all`. A block that cannot run here is marked in its document, in the line
-// before its fence: <!-- not run: REASON -->
+// Every command of every document, run against depots of their own: README.md in `npm test`, the others in
+// `npm run test:all`. A block that cannot run here is marked in its document, in the line before its fence:
+// <!-- not run: REASON -->
 
 const DOCUMENTS = [
   'README.md',

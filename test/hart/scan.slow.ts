@@ -6,7 +6,8 @@ import { MIB, FOLDER, ZEROS, ANYONE, saved, payloadOf, withoutEnd } from '../sup
 test('memory grows by less than 64 MB, however much is unpacked', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
-  // Twice most of what an archive of this size may unpack to. The content of FILES is read, so its blocks are not skipped.
+  // Twice most of what an archive of this size may unpack to. The content of FILES is read, so its blocks are
+  // not skipped.
   const path = saved(
     t.testdir(),
     joinXz(

@@ -43,7 +43,10 @@ test('a short archive in memory is read as in a thread, and a long one is left t
   await t.rejects(scanner.scanShort(bad), { code: 'hart_malformed', message: /its archive is cut off/ })
 })
 
-/** Returns a function that builds an archive with IDENT in its first block, 17 MiB that no reader accepts, and `last` in the middle of its last block. */
+/**
+ * Returns a function that builds an archive with IDENT in its first block, 17 MiB that no reader accepts, and
+ * `last` in the middle of its last block.
+ */
 function splitPayload(): (last: readonly Entry[]) => Buffer {
   const first = withoutEnd(buildTar([{ path: `${FOLDER}IDENT`, content: 'acme/app/1.0.0/20260101120000\n' }]))
   const rubbish = { path: `${FOLDER}rubbish`, typeFlag: '?', content: Buffer.alloc(21 * MIB, 'x') }

@@ -21,7 +21,9 @@ function walk(folder: string, xz: Buffer, maxUnpackedBytes = 2 ** 40): XzShape {
   return walkXz(file, maxUnpackedBytes)
 }
 
-/** Decodes until `enough` bytes came out. Skips blocks that unpack to as many bytes as the next of `skipped`. */
+/**
+ * Decodes until `enough` bytes came out. Skips blocks that unpack to as many bytes as the next of `skipped`.
+ */
 async function decode(
   folder: string,
   xz: Buffer,

@@ -79,7 +79,8 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'POST /v1/depot/origins/{origin}/keys': 'manage origin',
   'GET /v1/depot/origins/{origin}/keys/latest': 'anyone',
   'GET /v1/depot/origins/{origin}/keys/{revision}': 'anyone',
-  // A token with `upload` learns that a key exists, because hab posts the public key before each upload; a test of its own checks that.
+  // A token with `upload` learns that a key exists, because hab posts the public key before each upload; a
+  // test of its own checks that.
   'POST /v1/depot/origins/{origin}/keys/{revision}': 'manage origin',
   'POST /v1/depot/origins/{origin}/secret_keys/{revision}': 'manage origin',
   'GET /v1/depot/origins/{origin}/secret_keys/latest': 'read origin',

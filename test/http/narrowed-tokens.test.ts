@@ -10,8 +10,8 @@ import { startDepot } from '../support/start-depot.ts'
 import { ACTIONS_OF_ROUTES } from './actions.ts'
 import { OPENAPI } from '../support/openapi.ts'
 
-// A narrowed token may do only what its actions allow. Every route is requested with every kind of narrowed token of an account that
-// has all rights.
+// A narrowed token may do only what its actions allow. Every route is requested with every kind of narrowed
+// token of an account that has all rights.
 
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const APP = { ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' } as const

@@ -12,9 +12,10 @@ import { makeReleases, makeView, move, setVisibility } from '../support/release-
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { OPENAPI } from '../support/openapi.ts'
 
-// Nothing private is revealed (P15), in errors as little as in answers. Everything private here has the word `zebra` in its names,
-// versions and reasons. Callers who may not see it request every route. The word may be in an answer only if it was in the request, and
-// then the answer must equal that for a name with `quagga`, which does not exist.
+// Nothing private is revealed (P15), in errors as little as in answers. Everything private here has the word
+// `zebra` in its names, versions and reasons. Callers who may not see it request every route. The word may be
+// in an answer only if it was in the request, and then the answer must equal that for a name with `quagga`,
+// which does not exist.
 
 const STAMP = '20260101120000'
 const OPERATOR = { client: 'tests', door: 'cli' } as const

@@ -10,7 +10,9 @@ import { bearer, makeOrigin, publishAll, upload, uploadPath } from '../support/o
 import { until } from '../support/until.ts'
 import { VERSIONS, EVERYWHERE, start, everywhere, metric } from '../support/workers.ts'
 
-/** A package that is written to the spool before its last byte came. Small ones are kept in memory until then. */
+/**
+ * A package that is written to the spool before its last byte came. Small ones are kept in memory until then.
+ */
 const LARGE = {
   ident: 'acme/app/1.0.0/20260101120000',
   files: [{ path: 'bin/large', content: Buffer.alloc(2 * 1024 * 1024, 'x') }],

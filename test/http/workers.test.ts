@@ -69,7 +69,8 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
     const poll = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n\r\n'
     await talk.say(poll)
     await talk.hear(/ 404 [^]*\r\n\r\n$/)
-    // The poll is there first, and nobody looks at it, nor at what the writer says, until the change is committed.
+    // The poll is there first, and nobody looks at it, nor at what the writer says, until the change is
+    // committed.
     const before = Atomics.load(commits, 0)
     talk.socket.write(poll)
     const promotion = promoteByCommand(started, VERSIONS[1] ?? '')

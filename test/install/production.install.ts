@@ -8,8 +8,9 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 
-// Installs the depot like an operator: as a clone without development packages, and as the package that `npm pack` makes of a build.
-// Takes packages from npm's cache or from the registry. Run it with `npm run test:install`.
+// Installs the depot like an operator: as a clone without development packages, and as the package that `npm
+// pack` makes of a build. Takes packages from npm's cache or from the registry. Run it with `npm run
+// test:install`.
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
@@ -60,7 +61,10 @@ async function tryReference(t: Test, url: string): Promise<void> {
   for (const [, file = ''] of files) t.equal((await fetch(`${url}${file}`)).status, 200, file)
 }
 
-/** Checks and runs a program that uses the client of the installed package, in strict TypeScript and under the Node of this machine. */
+/**
+ * Checks and runs a program that uses the client of the installed package, in strict TypeScript and under the
+ * Node of this machine.
+ */
 async function tryClient(folder: string, url: string): Promise<void> {
   await writeFile(
     join(folder, 'program.mts'),
@@ -95,7 +99,10 @@ async function tryClient(folder: string, url: string): Promise<void> {
   await run('node', [join(folder, 'program.mjs')])
 }
 
-/** Publishes, promotes and verifies a package on a new depot in `folder`, which the command line `program` runs. */
+/**
+ * Publishes, promotes and verifies a package on a new depot in `folder`, which the command line `program`
+ * runs.
+ */
 async function tryDepot(
   t: Test,
   folder: string,

@@ -10,8 +10,9 @@ import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// A command that reads for too long is postponed: it reads on a snapshot, in turns with others, and is checked again if something has
-// changed since. In this file, the test decides when a command reads for too long.
+// A command that reads for too long is postponed: it reads on a snapshot, in turns with others, and is
+// checked again if something has changed since. In this file, the test decides when a command reads for too
+// long.
 
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const STAMP = '20260101000000'

@@ -18,8 +18,8 @@ import { startDepot } from '../support/start-depot.ts'
 import { traces } from '../support/traces.ts'
 import { until } from '../support/until.ts'
 
-// Two full disks without a file system of their own: the kernel limits the size of this process's files (RLIMIT_FSIZE), and SQLite
-// limits the number of pages. Neither needs special rights.
+// Two full disks without a file system of their own: the kernel limits the size of this process's files
+// (RLIMIT_FSIZE), and SQLite limits the number of pages. Neither needs special rights.
 
 process.on('SIGXFSZ', () => undefined) // node ignores this signal by itself, but tap does not
 

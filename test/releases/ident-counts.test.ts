@@ -6,7 +6,8 @@ import { runsOf, seeded } from '../support/random.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
 
-// Totals of lists are sums of counts that triggers keep. Whatever changes, they must stay what counting the releases gives.
+// Totals of lists are sums of counts that triggers keep. Whatever changes, they must stay what counting the
+// releases gives.
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const TARGETS = ['x86_64-linux', 'x86_64-windows', 'aarch64-linux'] as const

@@ -16,7 +16,8 @@ import { makePackageName } from '../../src/package/ident.ts'
 import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// The cost of a list depends on its page: no table is scanned, and rows in the order of an index are not sorted.
+// The cost of a list depends on its page: no table is scanned, and rows in the order of an index are not
+// sorted.
 
 const started = await startDepot(tap)
 const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')
@@ -41,7 +42,10 @@ const viewId = (
   await db.selectFrom('views').select('id').where('name', '=', 'stable').executeTakeFirstOrThrow()
 ).id
 
-/** `sorts` if no index has the requested order. Then only the matching rows, or the releases of the page's packages, are sorted. */
+/**
+ * `sorts` if no index has the requested order. Then only the matching rows, or the releases of the page's
+ * packages, are sorted.
+ */
 const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: true }>> = {
   'the idents of an origin, for everyone': {
     read: async () => listIdents(db, ['acme'], SLICE, PUBLIC_AUDIENCE),

@@ -55,7 +55,10 @@ export interface Conversation {
   readonly socket: Socket
   /** Resolves when the kernel has the bytes. */
   say(bytes: string | Buffer): Promise<void>
-  /** Resolves with everything received, as soon as it matches. Rejects if the server closes the connection before. */
+  /**
+   * Resolves with everything received, as soon as it matches. Rejects if the server closes the connection
+   * before.
+   */
   hear(pattern: RegExp): Promise<string>
   /** Resolves with everything received when the server closes the connection. */
   toTheEnd(): Promise<string>

@@ -234,7 +234,8 @@ function flawedPayload(xz: Buffer, has: (flaw: Flaw) => boolean): Buffer {
   if (has('trailing-bytes')) return Buffer.concat([xz, Buffer.from('and more')])
   if (has('damaged-data')) xz.writeUInt8(xz.readUInt8(xz.length >> 1) ^ 1, xz.length >> 1)
   if (has('huge-dictionary')) {
-    // The block header is bytes 12 to 24. Its fifth byte is the size of the dictionary, its last four are the checksum.
+    // The block header is bytes 12 to 24. Its fifth byte is the size of the dictionary, its last four are the
+    // checksum.
     xz.writeUInt8(37, 16)
     xz.writeUInt32LE(crc32(xz.subarray(12, 20)), 20)
   }

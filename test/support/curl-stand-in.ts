@@ -2,7 +2,8 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 
-// Replaces curl and b2sum on machines without them. It supports what the documents and the first start's commands use:
+// Replaces curl and b2sum on machines without them. It supports what the documents and the first start's
+// commands use:
 //   curl-stand-in.ts curl [-fsSNI] [--fail-with-body] [-H HEADER]… [-X METHOD] [-d TEXT | --data-binary @FILE | -T FILE] [-o FILE] [-w FORMAT] [--max-time SECONDS] URL
 //   curl-stand-in.ts b2sum -l 256 FILE
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// Runs the commands of a Markdown document as if a reader pasted its blocks, one after the other, into one shell.
+// Runs the commands of a Markdown document as if a reader pasted its blocks, one after the other, into one
+// shell.
 
 export const CLONE = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -47,7 +48,9 @@ export function blocksOf(markdown: string): Block[] {
   return blocks
 }
 
-/** Joins all `sh` blocks, or those of some sections, into one bash script. Commands keep their line numbers. */
+/**
+ * Joins all `sh` blocks, or those of some sections, into one bash script. Commands keep their line numbers.
+ */
 export function scriptOf(
   markdown: string,
   {
@@ -69,8 +72,8 @@ interface Teardown {
 }
 
 /**
- * Creates a folder of links to this clone, in which commands may leave files. It needs no node_modules, because Node follows
- * links to sources.
+ * Creates a folder of links to this clone, in which commands may leave files. It needs no node_modules,
+ * because Node follows links to sources.
  */
 export async function looseClone(t: Teardown): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-docs-'))
@@ -109,7 +112,10 @@ export interface Outcome {
   readonly output: string
 }
 
-/** Runs a script with bash. `name` is the script's name in messages. Commands are inserted before its first line. */
+/**
+ * Runs a script with bash. `name` is the script's name in messages. Commands are inserted before its first
+ * line.
+ */
 export async function runScript(
   script: string,
   { name, cwd, env }: { name: string; cwd: string; env: Readonly<Record<string, string>> },

@@ -6,8 +6,8 @@ import type { TestDepot } from './start-depot.ts'
 // An account for every role, and origins that have one of everything.
 
 /**
- * The callers of tests about rights: anonymous (`nobody`), with a wrong token (`forger`), without a role (`outsider`), each
- * role, and an administrator of the depot (`depot`).
+ * The callers of tests about rights: anonymous (`nobody`), with a wrong token (`forger`), without a role
+ * (`outsider`), each role, and an administrator of the depot (`depot`).
  */
 export const CALLERS = ['nobody', 'forger', 'outsider', ...ROLES, 'depot'] as const
 export type CallerName = (typeof CALLERS)[number]
@@ -28,8 +28,8 @@ export interface Furnished {
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
 /**
- * Creates the accounts: one named after each role, `outsider`, `mate` (a member of every origin made by {@link furnish}),
- * `invitee` and `stranger`.
+ * Creates the accounts: one named after each role, `outsider`, `mate` (a member of every origin made by
+ * {@link furnish}), `invitee` and `stranger`.
  */
 export async function gatherTeam(started: TestDepot): Promise<Team> {
   const tokens = new Map<CallerName, string | null>([
@@ -44,7 +44,10 @@ export async function gatherTeam(started: TestDepot): Promise<Team> {
   return { tokenOf: (caller) => tokens.get(caller) ?? null, idOf: (account) => ids.get(account) ?? 0 }
 }
 
-/** Creates an origin with a member of every role, an invitation, a key, a secret, an integration and package settings. */
+/**
+ * Creates an origin with a member of every role, an invitation, a key, a secret, an integration and package
+ * settings.
+ */
 export async function furnish(started: TestDepot, team: Team, origin: string): Promise<Furnished> {
   const { writer, secrets } = started.depot
   const submit = (command: Omit<Command, 'actor'>) => writer.submit({ ...command, actor: ACTOR })

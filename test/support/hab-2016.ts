@@ -9,8 +9,8 @@ import { ask } from './ask.ts'
 import type { Answer, Asked } from './ask.ts'
 import type { BuiltHart } from './build-hart.ts'
 
-// The requests of `hab` and `hab-sup` 0.7 to 0.9 of 2016 (habitat-2016.md 3 and 4). It is as strict as they were, and throws where
-// they panicked.
+// The requests of `hab` and `hab-sup` 0.7 to 0.9 of 2016 (habitat-2016.md 3 and 4). It is as strict as they
+// were, and throws where they panicked.
 
 export interface Package2016 {
   readonly ident: string

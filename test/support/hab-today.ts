@@ -126,7 +126,9 @@ export class HabToday {
   }
 }
 
-/** Does `hab pkg upload -c CHANNEL` (habitat-today.md 1.6). `folder` has the dependencies. Returns the steps. */
+/**
+ * Does `hab pkg upload -c CHANNEL` (habitat-today.md 1.6). `folder` has the dependencies. Returns the steps.
+ */
 export async function uploadToday(
   hab: HabToday,
   hart: BuiltHart,
@@ -159,7 +161,10 @@ export async function uploadToday(
   return done
 }
 
-/** A machine with a package cache. Does `hab pkg install`, which the Supervisor's updater also does (habitat-today.md 2). */
+/**
+ * A machine with a package cache. Does `hab pkg install`, which the Supervisor's updater also does
+ * (habitat-today.md 2).
+ */
 export class Machine {
   readonly #hab: HabToday
   readonly #folder: string

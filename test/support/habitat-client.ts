@@ -4,8 +4,8 @@ import { ask } from './ask.ts'
 import type { Answer, Asked } from './ask.ts'
 import type { BuiltHart } from './build-hart.ts'
 
-// The requests of the Ruby gem habitat-client 0.6 to 0.8 (habitat-2016.md 5). It sends no token of its own, but Faraday turns the
-// user and password of its URL into Basic authentication.
+// The requests of the Ruby gem habitat-client 0.6 to 0.8 (habitat-2016.md 5). It sends no token of its own,
+// but Faraday turns the user and password of its URL into Basic authentication.
 
 const BOUNDARY = '-----------RubyMultipartPost'
 

@@ -38,7 +38,10 @@ const start = furnished(async (source) => {
   return harts
 })
 
-/** Starts a depot with two origins, whose packages have several targets and are in declared and built-in channels. */
+/**
+ * Starts a depot with two origins, whose packages have several targets and are in declared and built-in
+ * channels.
+ */
 export async function startSource(t: Teardown): Promise<{ source: TestDepot; harts: BuiltHart[] }> {
   const { started: source, made: harts } = await start(t)
   return { source, harts }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import jqModule from 'jq-web'
 
-// Replaces jq on machines without it, by jq compiled to WebAssembly. It supports what docs/audit-ledger.sh uses:
+// Replaces jq on machines without it, by jq compiled to WebAssembly. It supports what docs/audit-ledger.sh
+// uses:
 //   jq-stand-in.ts -r FILTER [FILE]
 
 const [, filter = '', file] = process.argv.slice(2)

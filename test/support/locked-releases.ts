@@ -58,8 +58,8 @@ export async function keyOf(started: TestDepot): Promise<DepotKey> {
 }
 
 /**
- * Writes the rows of a view's revision 1. Each release depends on ten others. Publishing so many releases by commands would
- * take minutes. The origin `acme` must exist, and the depot can make no changes afterwards.
+ * Writes the rows of a view's revision 1. Each release depends on ten others. Publishing so many releases by
+ * commands would take minutes. The origin `acme` must exist, and the depot can make no changes afterwards.
  */
 export async function fillView(
   { depot }: TestDepot,

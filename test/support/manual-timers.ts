@@ -25,7 +25,10 @@ export class ManualTimers {
     }
   }
 
-  /** Waits for a timer of about this duration, and advances the time by it. Durations may be slightly shorter, because each reading moves the clock. */
+  /**
+   * Waits for a timer of about this duration, and advances the time by it. Durations may be slightly shorter,
+   * because each reading moves the clock.
+   */
   async pass(ms: number): Promise<void> {
     await until(`a timer waits for ${ms} ms`, () => this.isWaiting(ms))
     this.advance(ms)

@@ -2,7 +2,10 @@ import { EventEmitter, once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What the proxy does with a request: passes it on, cuts the connection at once or within the answer, never answers, or answers itself. */
+/**
+ * What the proxy does with a request: passes it on, cuts the connection at once or within the answer, never
+ * answers, or answers itself.
+ */
 export type Fate =
   | 'pass'
   | 'cut'

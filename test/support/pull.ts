@@ -52,8 +52,8 @@ const start = furnished(async (source) => {
 })
 
 /**
- * Starts a depot whose view `delivered` has {@link APP} as latest at revision 1 and {@link NEWER} at revision 2. Both
- * depend on {@link LIB}, and NEWER also on {@link TOOL}.
+ * Starts a depot whose view `delivered` has {@link APP} as latest at revision 1 and {@link NEWER} at revision
+ * 2. Both depend on {@link LIB}, and NEWER also on {@link TOOL}.
  */
 export async function startPullSource(
   t: Teardown,

@@ -4,7 +4,8 @@ import { makeReleases, makeView, move, setVisibility } from './release-rows.ts'
 import type { ReleaseRow } from './release-rows.ts'
 import type { TestDepot } from './start-depot.ts'
 
-// Random changes that are the same in every run: promotions, demotions, bulk moves, rollbacks, reverts and deletions.
+// Random changes that are the same in every run: promotions, demotions, bulk moves, rollbacks, reverts and
+// deletions.
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const VERSIONS = ['1.0.0', '1.0.0-rc1', '2.0.0', '10.0.0', '9.0.0']
@@ -24,7 +25,10 @@ export async function makeManyReleases(
   return { releases, hidden }
 }
 
-/** Creates a view and makes random changes to it. With `setsRules`, they include changes of its rule. Some are refused. */
+/**
+ * Creates a view and makes random changes to it. With `setsRules`, they include changes of its rule. Some are
+ * refused.
+ */
 export async function moveAtRandom(
   started: TestDepot,
   view: string,

@@ -22,8 +22,8 @@ export interface ReadHartOptions {
 }
 
 /**
- * Reads a hart file on disk: hashes it, checks the signature, and only then reads the archive. Throws `hart_malformed`,
- * `signer_unknown`, `signature_invalid` or `target_malformed`.
+ * Reads a hart file on disk: hashes it, checks the signature, and only then reads the archive. Throws
+ * `hart_malformed`, `signer_unknown`, `signature_invalid` or `target_malformed`.
  */
 export async function readHart(path: string, options: ReadHartOptions): Promise<Hart> {
   const digest = new HartDigest()

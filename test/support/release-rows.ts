@@ -27,8 +27,8 @@ export interface Needy {
 }
 
 /**
- * Publishes releases without files, in order, by the command. The target is `x86_64-linux` unless the name is `IDENT for
- * TARGET`. Missing origins are created.
+ * Publishes releases without files, in order, by the command. The target is `x86_64-linux` unless the name is
+ * `IDENT for TARGET`. Missing origins are created.
  */
 export async function makeReleases(
   { depot }: Written,

@@ -104,8 +104,8 @@ interface Here {
 const here = new AsyncLocalStorage<Here>()
 
 /**
- * Runs a command to its end in this process, which is much faster than in a process of its own. Several may run at once,
- * but only on different data folders.
+ * Runs a command to its end in this process, which is much faster than in a process of its own. Several may
+ * run at once, but only on different data folders.
  */
 export async function runHere(args: readonly string[], environment: Environment = {}): Promise<Ended> {
   catchWrites()

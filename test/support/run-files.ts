@@ -7,7 +7,8 @@ import { setFlagsFromString } from 'node:v8'
 import type { Base, Test as FileTest } from 'tap'
 import { Failures } from './failures.ts'
 
-// A process of test/run.ts. It runs the test files that it receives one after the other, each as one test of tap, and sends the results.
+// A process of test/run.ts. It runs the test files that it receives one after the other, each as one test of
+// tap, and sends the results.
 
 export interface FileResult {
   readonly file: string
@@ -38,8 +39,9 @@ export function fileTest(): FileTest {
   return running.t
 }
 
-// Replaces the package through which tap learns of uncaught errors. That package watches every promise, which takes a fifth of the time of
-// the tests. Here tests run one after the other, so an uncaught error belongs to the innermost running test.
+// Replaces the package through which tap learns of uncaught errors. That package watches every promise, which
+// takes a fifth of the time of the tests. Here tests run one after the other, so an uncaught error belongs to
+// the innermost running test.
 const NO_DOMAINS = 'data:text/javascript,export class Domain { destroy() {} }'
 process.on('uncaughtException', (error, origin) => {
   const test = runningTest()
@@ -47,7 +49,10 @@ process.on('uncaughtException', (error, origin) => {
   else reportAfterEnd(error, origin)
 })
 
-/** Returns the innermost test that has not ended. tap would add the errors of others to the result of all files. */
+/**
+ * Returns the innermost test that has not ended. tap would add the errors of others to the result of all
+ * files.
+ */
 function runningTest(): Base | undefined {
   let innermost: Base | undefined
   for (let each: Base | undefined = tap; each instanceof Test;) {
@@ -127,7 +132,10 @@ function processorMs(): number {
   return (user + system) / 1_000 + childrenMs()
 }
 
-/** Reads `cutime` and `cstime`, the fields 16 and 17 of proc_pid_stat(5), in hundredths of a second. Other systems than Linux count nothing. */
+/**
+ * Reads `cutime` and `cstime`, the fields 16 and 17 of proc_pid_stat(5), in hundredths of a second. Other
+ * systems than Linux count nothing.
+ */
 function childrenMs(): number {
   if (!existsSync(OWN_STAT)) return 0
   const fields = readFileSync(OWN_STAT, 'latin1')

@@ -75,8 +75,8 @@ function migratedDatabase(): Buffer {
 }
 
 /**
- * Returns a function that starts a listening depot with a copy of the data that `furnish` makes when it is first needed. Making
- * it again takes longer than most tests.
+ * Returns a function that starts a listening depot with a copy of the data that `furnish` makes when it is
+ * first needed. Making it again takes longer than most tests.
  */
 export function furnished<Made>(
   furnish: (started: TestDepot) => Promise<Made>,

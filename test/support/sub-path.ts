@@ -27,7 +27,8 @@ async function pagesOf(t: Test, url: string, path: string): Promise<number> {
 }
 
 /**
- * Checks that every link that a new depot sends leads back to the depot. `url` has a path, and no slash at the end.
+ * Checks that every link that a new depot sends leads back to the depot. `url` has a path, and no slash at
+ * the end.
  */
 export async function followLinks(t: Test, depot: TestDepot, url: string): Promise<void> {
   const { pathname } = new URL(url)

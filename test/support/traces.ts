@@ -16,7 +16,10 @@ const TABLES = [
   'ledger',
 ]
 
-/** Returns the files of the blob store and the number of rows of each table. A failed change must leave them as they were. */
+/**
+ * Returns the files of the blob store and the number of rows of each table. A failed change must leave them
+ * as they were.
+ */
 export async function traces(depot: Depot): Promise<{ files: string[]; rows: Record<string, number> }> {
   const { blobFolder } = depot.config
   const entries = await readdir(blobFolder, { recursive: true, withFileTypes: true })

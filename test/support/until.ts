@@ -6,8 +6,8 @@ const TURNS = 100
 const LIMIT_MS = 20_000
 
 /**
- * Resolves when the condition holds. For effects that have no event, for example after a client has left. Rejects with
- * `what` if the condition does not hold within 20 seconds.
+ * Resolves when the condition holds. For effects that have no event, for example after a client has left.
+ * Rejects with `what` if the condition does not hold within 20 seconds.
  */
 export async function until(
   what: string,

@@ -1,5 +1,6 @@
-// A second implementation of the rules of views, for comparison with the depot. It keeps a whole state in memory for each revision,
-// and uses no code of the depot. A state has a list of members for each line, in the order of promotion.
+// A second implementation of the rules of views, for comparison with the depot. It keeps a whole state in
+// memory for each revision, and uses no code of the depot. A state has a list of members for each line, in
+// the order of promotion.
 
 /** A published release. Publishing it again after a deletion makes another one. */
 export interface ModelRelease {
@@ -24,7 +25,10 @@ export interface ModelGates {
   readonly approval?: true
 }
 
-/** The author of a change, whether a second account approved it, and whether it overrides gates. Without `by`, the operator makes it. */
+/**
+ * The author of a change, whether a second account approved it, and whether it overrides gates. Without `by`,
+ * the operator makes it.
+ */
 export interface CommandOptions {
   readonly by?: string
   readonly approved?: true
@@ -319,7 +323,10 @@ function isSame(one: readonly ModelRelease[], other: readonly ModelRelease[]): b
   return one.length === other.length && one.every((release, index) => other[index] === release)
 }
 
-/** Returns the releases that must join or join again to turn one state into another. Under `highest`, order does not matter. */
+/**
+ * Returns the releases that must join or join again to turn one state into another. Under `highest`, order
+ * does not matter.
+ */
 function joinedBetween(rule: 'promoted' | 'highest', from: State, to: State): Set<ModelRelease> {
   const joined = new Set<ModelRelease>()
   for (const [line, list] of to) {

@@ -5,8 +5,8 @@ import type { Answer } from './ask.ts'
 import { startDepot } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 
-// Depots with several HTTP threads. Each request comes on a connection of its own, which the system gives to any of the threads. Sixteen reach all of
-// them nearly always.
+// Depots with several HTTP threads. Each request comes on a connection of its own, which the system gives to
+// any of the threads. Sixteen reach all of them nearly always.
 
 export const EVERYWHERE = 16
 

@@ -16,8 +16,8 @@ import { formatIdent } from '../../src/package/ident.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// The cost of a change depends on what it moves, not on the size of the view or the depot: it scans no table and no view,
-// and the number of its statements does not grow with the number of releases.
+// The cost of a change depends on what it moves, not on the size of the view or the depot: it scans no table
+// and no view, and the number of its statements does not grow with the number of releases.
 
 const STAMP = '20260101000000'
 const started = await startDepot(tap)

@@ -30,7 +30,10 @@ interface Scene {
   ) => Promise<{ status: number; body?: Record<string, unknown> | undefined }>
 }
 
-/** Starts a depot with releases and a view in which they must soak for an hour before they may join another view. */
+/**
+ * Starts a depot with releases and a view in which they must soak for an hour before they may join another
+ * view.
+ */
 async function makeScene(t: Test): Promise<Scene> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))

@@ -15,7 +15,8 @@ import { makeReleases, makeView, move, setVisibility } from '../support/release-
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// The cost of reading the past depends on the page, not on the length of the history: no scan, and no sort of more than the page.
+// The cost of reading the past depends on the page, not on the length of the history: no scan, and no sort of
+// more than the page.
 
 const started = await startDepot(tap)
 const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')

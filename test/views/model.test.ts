@@ -13,8 +13,8 @@ import { startDepot } from '../support/start-depot.ts'
 import { ViewModel, latest, members, now } from '../support/view-model.ts'
 import type { CommandOptions, Result, ModelGates } from '../support/view-model.ts'
 
-// Runs random commands against the depot and a model of it. A failing run is shrunk to the shortest one that fails
-// and reported with its seed.
+// Runs random commands against the depot and a model of it. A failing run is shrunk to the shortest one that
+// fails and reported with its seed.
 
 const RUNS = runsOf(4)
 const COMMANDS = 100

@@ -46,7 +46,10 @@ export function periodMs(text: string, what: string): number {
   return Number(count) * (UNIT_MS[unit] ?? 0)
 }
 
-/** Parses a time, or a period that is added to `now` or, with the sign -1, subtracted. Returns RFC 3339. Throws a UsageError. */
+/**
+ * Parses a time, or a period that is added to `now` or, with the sign -1, subtracted. Returns RFC 3339.
+ * Throws a UsageError.
+ */
 export function timeOf(text: string, what: string, { now, sign }: { now: number; sign: 1 | -1 }): string {
   const at = TIME.test(text) ? Date.parse(text) : now + sign * periodMs(text, what)
   if (Number.isNaN(at)) throw new UsageError(`${what} is not a time: ${JSON.stringify(text)}`)

@@ -14,7 +14,10 @@ import { revisionTable } from './history.ts'
 
 type Verdict = 'good' | 'bad' | 'skip'
 
-/** As for `git bisect run` (git-scm.com/docs/git-bisect): 125 skips, other codes up to 127 mean bad, and higher ones stop. */
+/**
+ * As for `git bisect run` (git-scm.com/docs/git-bisect): 125 skips, other codes up to 127 mean bad, and
+ * higher ones stop.
+ */
 const SKIP = 125
 const MAX_BAD = 127
 
@@ -74,8 +77,8 @@ export const bisect: Define = (command, io) =>
     })
 
 /**
- * Halves the revisions between a good and a bad one, until every one between the last good and the first bad was skipped or there
- * is none.
+ * Halves the revisions between a good and a bad one, until every one between the last good and the first bad
+ * was skipped or there is none.
  */
 async function narrow(
   good: number,

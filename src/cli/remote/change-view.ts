@@ -62,8 +62,8 @@ interface ChangeOfView {
 }
 
 /**
- * Changes a view as one plan, which is bound to the revision that was read. On a terminal, shows the plan and asks. Throws
- * {@link Exit} with `refused` if a rule of the view blocks the plan and is not overridden.
+ * Changes a view as one plan, which is bound to the revision that was read. On a terminal, shows the plan and
+ * asks. Throws {@link Exit} with `refused` if a rule of the view blocks the plan and is not overridden.
  */
 export async function changeView(
   io: Io,

@@ -36,7 +36,10 @@ export function connect(io: Io, options: RemoteOptions): Connected {
   return { depot: makeClient(io, target), out: new Output(io, options), target }
 }
 
-/** Like {@link connect}, for a command that changes something. Refuses the URL of a view, which supervisors only read from. */
+/**
+ * Like {@link connect}, for a command that changes something. Refuses the URL of a view, which supervisors
+ * only read from.
+ */
 export function connectToChange(io: Io, options: RemoteOptions): Connected {
   const connected = connect(io, options)
   const { depot, target } = connected

@@ -65,7 +65,10 @@ export const keyDownload: Define = (command, io) =>
       out.show(key, { whole: () => key.file.trimEnd(), brief: () => [key.file.trimEnd()] })
     })
 
-/** Reads a public key file that is to be sent. Throws a UsageError for anything else: a secret key never leaves this machine. */
+/**
+ * Reads a public key file that is to be sent. Throws a UsageError for anything else: a secret key never
+ * leaves this machine.
+ */
 export async function readKeyFile(file: string): Promise<{ name: string; text: string }> {
   const text = await readFile(file, 'utf8')
   const [kind, name = ''] = text.split('\n').map((line) => line.trim())

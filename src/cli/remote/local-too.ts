@@ -4,7 +4,10 @@ export const LOCAL_TOO =
 
 const OPTION = /^--(?:url|profile)(?:=|$)/
 
-/** Whether a command line or the environment names a depot. A stored profile alone does not, because people administer data folders, too. */
+/**
+ * Whether a command line or the environment names a depot. A stored profile alone does not, because people
+ * administer data folders, too.
+ */
 export function namesDepot(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,

@@ -21,7 +21,8 @@ export class Output {
   }
 
   /**
-   * Writes `document` with `--json`, the lines of `brief` with `--quiet`, and else the text of `whole`. An empty text writes nothing.
+   * Writes `document` with `--json`, the lines of `brief` with `--quiet`, and else the text of `whole`. An
+   * empty text writes nothing.
    */
   show(
     document: unknown,

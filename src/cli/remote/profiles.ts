@@ -39,7 +39,10 @@ export function profilesFile({ env }: Pick<Io, 'env'>): string {
   return join(config === '' ? join(home, '.config') : config, 'hart-depot', 'profiles.json')
 }
 
-/** Reads the profiles; none if there is no file. Throws a UsageError if others may read the file, or if it is damaged. */
+/**
+ * Reads the profiles; none if there is no file. Throws a UsageError if others may read the file, or if it is
+ * damaged.
+ */
 export function readProfiles(io: Pick<Io, 'env'>): Profiles {
   const file = profilesFile(io)
   let text: string
@@ -72,8 +75,9 @@ export function writeProfiles(io: Pick<Io, 'env'>, profiles: Profiles): void {
 }
 
 /**
- * Finds the depot of a command: `--url` or `--profile`, then `HART_DEPOT_URL`, then the pair of `HAB_BLDR_URL` and `HAB_AUTH_TOKEN`, then
- * the current profile. A token is used only with the URL that it was given for. Throws a UsageError.
+ * Finds the depot of a command: `--url` or `--profile`, then `HART_DEPOT_URL`, then the pair of
+ * `HAB_BLDR_URL` and `HAB_AUTH_TOKEN`, then the current profile. A token is used only with the URL that it
+ * was given for. Throws a UsageError.
  */
 export function findTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions): Target {
   const { env } = io
@@ -100,7 +104,10 @@ export function findTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions)
   return { url: found.url, token: found.token, source: `profile ${current}` }
 }
 
-/** The token for a URL: that of HART_DEPOT_TOKEN if HART_DEPOT_URL is the same depot, else that of the profile of this depot. */
+/**
+ * The token for a URL: that of HART_DEPOT_TOKEN if HART_DEPOT_URL is the same depot, else that of the profile
+ * of this depot.
+ */
 function tokenFor(io: Pick<Io, 'env'>, url: string): string | undefined {
   const own = given(io.env['HART_DEPOT_URL'])
   if (own === undefined || isSameDepot(own, url)) {

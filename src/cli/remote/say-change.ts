@@ -36,7 +36,9 @@ function changeTable(out: Output, { releases, pointers }: Change): string {
   )
 }
 
-/** Rows for packages whose latest moves to a release that was in the view before, because another one leaves. */
+/**
+ * Rows for packages whose latest moves to a release that was in the view before, because another one leaves.
+ */
 function movesAlone({ releases, pointers }: Pick<Change, 'releases' | 'pointers'>): string[][] {
   const shown = new Set(
     releases

@@ -47,7 +47,9 @@ async function readinessOf(depot: DepotClient, release: string): Promise<Readine
   }
 }
 
-/** Asks a server for its version. Throws {@link Exit} with a sentence if it is no hart-depot, or an older one. */
+/**
+ * Asks a server for its version. Throws {@link Exit} with a sentence if it is no hart-depot, or an older one.
+ */
 export async function versionOf(depot: DepotClient): Promise<Version> {
   try {
     const found = await depot.getVersion()

@@ -11,7 +11,9 @@ export interface TransferProgress {
   end(): void
 }
 
-/** Makes a progress bar in one line of stderr. Shows nothing unless stderr is a terminal, or with `--quiet`. */
+/**
+ * Makes a progress bar in one line of stderr. Shows nothing unless stderr is a terminal, or with `--quiet`.
+ */
 export function transferProgress(
   { stderr }: Io,
   { quiet }: { readonly quiet?: boolean | undefined },

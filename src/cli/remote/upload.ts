@@ -76,7 +76,10 @@ async function explained<Result>(file: string, step: () => Promise<Result>, more
   }
 }
 
-/** Adds the files of the folder that packages need and the depot lacks, before those packages. Throws {@link Exit} if files are missing. */
+/**
+ * Adds the files of the folder that packages need and the depot lacks, before those packages. Throws {@link
+ * Exit} if files are missing.
+ */
 async function withDependencies(
   depot: DepotClient,
   files: readonly string[],
@@ -118,7 +121,10 @@ async function unlessAbsent<Found>(asked: Promise<Found>): Promise<Found | undef
   }
 }
 
-/** Sends the public key of a signer, `origin/revision`, if the depot lacks it and it is here. Otherwise, the depot judges the package. */
+/**
+ * Sends the public key of a signer, `origin/revision`, if the depot lacks it and it is here. Otherwise, the
+ * depot judges the package.
+ */
 async function sendKey(
   io: Io,
   { depot, out }: Connected,
@@ -143,8 +149,8 @@ async function sendKey(
 }
 
 /**
- * Finds the public key file of this name: the given file, or one in the folders where hab keeps keys. Throws a UsageError if the given file
- * is anything else than a public key.
+ * Finds the public key file of this name: the given file, or one in the folders where hab keeps keys. Throws
+ * a UsageError if the given file is anything else than a public key.
  */
 async function findKeyFile(io: Io, name: string, given: string | undefined): Promise<string | undefined> {
   if (given !== undefined) {

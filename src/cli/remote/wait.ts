@@ -59,7 +59,10 @@ interface Sought {
   readonly target?: Target
 }
 
-/** Resolves when the ident is latest in the view. Without a signal, resolves at once, with `undefined` if it is not. */
+/**
+ * Resolves when the ident is latest in the view. Without a signal, resolves at once, with `undefined` if it
+ * is not.
+ */
 async function search({ depot, out }: Connected, sought: Sought, signal: AbortSignal | undefined) {
   const { view, ident } = sought
   const options = signal === undefined ? {} : { signal }

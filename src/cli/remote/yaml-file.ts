@@ -12,7 +12,9 @@ export interface YamlFile {
   send<Answer>(request: () => Promise<Answer>): Promise<Answer>
 }
 
-/** Reads a YAML or JSON file, or stdin for `-`. Throws a UsageError with the line and the column of a mistake. */
+/**
+ * Reads a YAML or JSON file, or stdin for `-`. Throws a UsageError with the line and the column of a mistake.
+ */
 export async function readYaml(io: Io, file: string): Promise<YamlFile> {
   const source = file === '-' ? await text(io.stdin) : await readFile(pathOf(io, file), 'utf8')
   const name = file === '-' ? 'stdin' : file

@@ -50,9 +50,10 @@ interface NewToken {
 }
 
 /**
- * Stores a token of an account. The submitter makes and shows the token; only its hash is stored. With an idempotency key
- * the submitter sends the token encrypted, too, which is the answer to a repeated request. A token expires with the token
- * that made it. Throws `not_found` for the account, and `conflict` if it is disabled.
+ * Stores a token of an account. The submitter makes and shows the token; only its hash is stored. With an
+ * idempotency key the submitter sends the token encrypted, too, which is the answer to a repeated request. A
+ * token expires with the token that made it. Throws `not_found` for the account, and `conflict` if it is
+ * disabled.
  */
 export async function issueToken(
   context: CommandContext,
@@ -96,7 +97,10 @@ function earliest(one: number | undefined, other: number | undefined): number | 
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
-/** Revokes a token. Throws `not_found`, also if the caller may not know of the token, and `conflict` if it is revoked. */
+/**
+ * Revokes a token. Throws `not_found`, also if the caller may not know of the token, and `conflict` if it is
+ * revoked.
+ */
 export async function revokeToken(
   context: CommandContext,
   input: { tokenId: number },

@@ -13,8 +13,8 @@ export interface NarrowToken {
 }
 
 /**
- * Takes rights from a token. Throws `not_found` like `revokeToken`, `conflict` for a revoked token, and `forbidden` with
- * a part for each field that would give it rights.
+ * Takes rights from a token. Throws `not_found` like `revokeToken`, `conflict` for a revoked token, and
+ * `forbidden` with a part for each field that would give it rights.
  */
 export async function narrowToken(
   context: CommandContext,
@@ -48,8 +48,8 @@ export async function saveTokenUses(
 }
 
 /**
- * Checks the right to narrow or revoke a token. Every token may do this to itself. Throws `forbidden`, and `not_found` for
- * tokens of which the caller may not know.
+ * Checks the right to narrow or revoke a token. Every token may do this to itself. Throws `forbidden`, and
+ * `not_found` for tokens of which the caller may not know.
  */
 export async function expectMayLessen({ trx, caller }: CommandContext, tokenId: number): Promise<void> {
   if (caller === 'operator' || caller.tokenId === tokenId) return

@@ -32,7 +32,10 @@ export async function replaceProfileToken(
   return { id: tokenId, accountId, createdAt: at }
 }
 
-/** Revokes a token of the account. Throws `token_not_owned` for a token of another account and for an absent token. */
+/**
+ * Revokes a token of the account. Throws `token_not_owned` for a token of another account and for an absent
+ * token.
+ */
 export async function revokeOwnToken(
   context: CommandContext,
   input: { accountId: number; tokenId: number },

@@ -3,8 +3,9 @@ import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import { findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts'
 
 /**
- * Stores a new key of the depot, which signs from now on. `publicKey` is its key file, `sealed` its private half, encrypted by the
- * submitter. With `isFirst`, nothing is stored if the depot already has a key. Returns the id of the signing key.
+ * Stores a new key of the depot, which signs from now on. `publicKey` is its key file, `sealed` its private
+ * half, encrypted by the submitter. With `isFirst`, nothing is stored if the depot already has a key. Returns
+ * the id of the signing key.
  */
 export async function makeDepotKey(
   context: CommandContext,

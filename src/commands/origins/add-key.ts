@@ -3,8 +3,9 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 
 /**
- * Stores one half of an origin's key, or both halves of a new pair. The bodies are key files. The submitter has parsed them and has
- * encrypted the secret half. Throws `not_found` for the origin and `already_exists` for the revision.
+ * Stores one half of an origin's key, or both halves of a new pair. The bodies are key files. The submitter
+ * has parsed them and has encrypted the secret half. Throws `not_found` for the origin and `already_exists`
+ * for the revision.
  */
 export async function addKey(
   context: CommandContext,

@@ -10,7 +10,10 @@ import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { findOrigin, getOrigin, insertMember, insertOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 
-/** Creates an origin with its owner and the channels of every Habitat origin. Throws `origin_malformed` and `already_exists`. */
+/**
+ * Creates an origin with its owner and the channels of every Habitat origin. Throws `origin_malformed` and
+ * `already_exists`.
+ */
 export async function createOrigin(
   context: CommandContext,
   input: NewOrigin & { idempotency?: IdempotencyKey },

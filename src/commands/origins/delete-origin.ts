@@ -12,7 +12,8 @@ const STAYING_MEMBERS = 1
 
 /**
  * Deletes an origin that has only its owner, its keys and its first channels (habitat-today.md 6). Throws
- * `not_found`, and `origin_not_empty` with Builder's text, in Builder's order, for the first thing that remains.
+ * `not_found`, and `origin_not_empty` with Builder's text, in Builder's order, for the first thing that
+ * remains.
  */
 export async function deleteOrigin(context: CommandContext, input: { origin: string }): Promise<void> {
   const { trx, at } = context

@@ -4,8 +4,8 @@ import { findOrigin, findRole } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 
 /**
- * Ends the caller's membership of an origin (habitat-today.md 6, Depart). Throws `owner_cannot_depart`, and `not_origin_member` if the
- * caller is not a member or the origin does not exist.
+ * Ends the caller's membership of an origin (habitat-today.md 6, Depart). Throws `owner_cannot_depart`, and
+ * `not_origin_member` if the caller is not a member or the origin does not exist.
  */
 export async function departOrigin(
   context: CommandContext,

@@ -4,7 +4,10 @@ import { deleteIntegration, insertIntegration } from '../../origins/integration-
 import type { IntegrationName } from '../../origins/integration-store.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 
-/** Stores an integration. The submitter has encrypted its body. Throws `not_found` for the origin and `already_exists`. */
+/**
+ * Stores an integration. The submitter has encrypted its body. Throws `not_found` for the origin and
+ * `already_exists`.
+ */
 export async function addIntegration(
   context: CommandContext,
   input: IntegrationName & { origin: string; sealed: string },
@@ -26,7 +29,9 @@ export async function addIntegration(
   )
 }
 
-/** Removes an integration. Does nothing if the integration does not exist. Throws `not_found` for the origin. */
+/**
+ * Removes an integration. Does nothing if the integration does not exist. Throws `not_found` for the origin.
+ */
 export async function removeIntegration(
   context: CommandContext,
   input: IntegrationName & { origin: string },

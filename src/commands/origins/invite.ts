@@ -20,8 +20,8 @@ interface Named {
 }
 
 /**
- * Invites an account to an origin. Throws `not_found` for the origin or the account, and `already_exists` for a
- * member or an invited account.
+ * Invites an account to an origin. Throws `not_found` for the origin or the account, and `already_exists` for
+ * a member or an invited account.
  */
 export async function invite(
   context: CommandContext,
@@ -48,8 +48,8 @@ export async function invite(
 }
 
 /**
- * Accepts an invitation. The invited account joins with the lowest role, whoever accepts for it (habitat-today.md 6).
- * Throws `not_found`.
+ * Accepts an invitation. The invited account joins with the lowest role, whoever accepts for it
+ * (habitat-today.md 6). Throws `not_found`.
  */
 export async function acceptInvitation(context: CommandContext, input: Named): Promise<void> {
   const { trx } = context
@@ -80,8 +80,8 @@ export async function rescindInvitation(context: CommandContext, input: Named): 
 }
 
 /**
- * Returns an invitation that the caller may end: as the invited account, or as a maintainer of the origin. Throws
- * `not_found` and `forbidden`.
+ * Returns an invitation that the caller may end: as the invited account, or as a maintainer of the origin.
+ * Throws `not_found` and `forbidden`.
  */
 async function getDecidable(context: CommandContext, named: Named): Promise<Invitation> {
   const invitation = await getInvitation(context, named)

@@ -5,8 +5,8 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { deleteMember, findRole, getOrigin, insertMember, updateRole } from '../../origins/origin-store.ts'
 
 /**
- * Sets an account's role in an origin; `role: null` ends the membership. Throws `not_found` for the origin, the account or a missing
- * membership, and `conflict` for the owner.
+ * Sets an account's role in an origin; `role: null` ends the membership. Throws `not_found` for the origin,
+ * the account or a missing membership, and `conflict` for the owner.
  */
 export async function setMember(
   context: CommandContext,

@@ -3,8 +3,8 @@ import { findLatestKey, getOrigin, insertKey } from '../../origins/origin-store.
 import type { StoredKey } from '../../origins/origin-store.ts'
 
 /**
- * Stores the key pair that encrypts an origin's secrets, unless the origin has one. The submitter has encrypted the secret half.
- * Returns the public half of the stored pair. Throws `not_found` for the origin.
+ * Stores the key pair that encrypts an origin's secrets, unless the origin has one. The submitter has
+ * encrypted the secret half. Returns the public half of the stored pair. Throws `not_found` for the origin.
  */
 export async function storeEncryptionKey(
   context: CommandContext,

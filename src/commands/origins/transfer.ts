@@ -4,8 +4,8 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { findRole, getOrigin, updateOwner, updateRole } from '../../origins/origin-store.ts'
 
 /**
- * Transfers an origin to another member. The former owner becomes a maintainer (habitat-today.md 6). Throws `not_found`,
- * `transfer_to_owner`, and `forbidden` for an account that is not a member or does not exist.
+ * Transfers an origin to another member. The former owner becomes a maintainer (habitat-today.md 6). Throws
+ * `not_found`, `transfer_to_owner`, and `forbidden` for an account that is not a member or does not exist.
  */
 export async function transferOrigin(
   context: CommandContext,

@@ -12,11 +12,11 @@ import { isBlobReferenced, unreferenceBlob } from '../../blobs/blob-store.ts'
 import { markReleaseDeleted } from '../../releases/release-store.ts'
 
 /**
- * Removes a release from all views, with a revision in each, and deletes it. Its row is kept for the history of views, and its ident
- * may be published again. Throws `not_found`; `in_use` while another package has its package among the TDEPS, or while it is in
- * `stable` (habitat-today.md 3.1 and 6, Packages), in a view with the rule `promoted`, or in a view whose rules limit who may change it;
- * and `refused` if a rule of a view keeps it. Previews do not keep it. Returns the checksum of its bytes, which another release may
- * still need.
+ * Removes a release from all views, with a revision in each, and deletes it. Its row is kept for the history
+ * of views, and its ident may be published again. Throws `not_found`; `in_use` while another package has its
+ * package among the TDEPS, or while it is in `stable` (habitat-today.md 3.1 and 6, Packages), in a view with
+ * the rule `promoted`, or in a view whose rules limit who may change it; and `refused` if a rule of a view
+ * keeps it. Previews do not keep it. Returns the checksum of its bytes, which another release may still need.
  */
 export async function deleteRelease(
   context: CommandContext,

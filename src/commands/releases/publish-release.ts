@@ -39,9 +39,9 @@ export interface PublishInput {
 }
 
 /**
- * Publishes verified, durable bytes as a release and adds it to `unstable`. A release that exists keeps its views,
- * and the new bytes repair its damaged ones. Throws `not_found` for the origin, `already_exists`, `release_differs`
- * and `package_type_mismatch`.
+ * Publishes verified, durable bytes as a release and adds it to `unstable`. A release that exists keeps its
+ * views, and the new bytes repair its damaged ones. Throws `not_found` for the origin, `already_exists`,
+ * `release_differs` and `package_type_mismatch`.
  */
 export async function publishRelease(
   context: CommandContext,

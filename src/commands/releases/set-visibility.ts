@@ -13,7 +13,9 @@ interface VisibilityInput {
   readonly target?: Target
 }
 
-/** Sets the visibility of an ident for all of its targets (habitat-today.md 6, Packages). Throws `not_found`. */
+/**
+ * Sets the visibility of an ident for all of its targets (habitat-today.md 6, Packages). Throws `not_found`.
+ */
 export async function setVisibility(
   context: CommandContext,
   input: VisibilityInput,

@@ -21,8 +21,8 @@ interface Named {
 }
 
 /**
- * Creates the settings row with the origin's default visibility. Throws `ident_malformed`, `not_found` for the
- * origin, and `already_exists`.
+ * Creates the settings row with the origin's default visibility. Throws `ident_malformed`, `not_found` for
+ * the origin, and `already_exists`.
  */
 export async function makeSettings(
   context: CommandContext,
@@ -58,8 +58,8 @@ export async function changeSettings(
 }
 
 /**
- * Removes the settings of a package. Does nothing if the package has no settings. Throws `not_found` for the origin,
- * and `conflict` while the package has releases.
+ * Removes the settings of a package. Does nothing if the package has no settings. Throws `not_found` for the
+ * origin, and `conflict` while the package has releases.
  */
 export async function removeSettings(context: CommandContext, input: Named): Promise<{ isChanged: boolean }> {
   const { trx } = context

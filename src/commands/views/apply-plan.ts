@@ -52,8 +52,8 @@ export interface ApplyInput {
 }
 
 /**
- * Resolves and stores a change without making it. Throws like `changeView`, except for refusals, which the plan lists, and `forbidden`
- * if the plan would name releases that its author may not see.
+ * Resolves and stores a change without making it. Throws like `changeView`, except for refusals, which the
+ * plan lists, and `forbidden` if the plan would name releases that its author may not see.
  */
 export async function draftPlan(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
   const plan = await createPlan(context, 'draft', input)
@@ -62,8 +62,9 @@ export async function draftPlan(context: CommandContext, input: PlanInput): Prom
 }
 
 /**
- * Stores a change as a proposal that a second person must approve. Throws like {@link draftPlan}, `forbidden` if the caller may not make
- * the change, `refused` if nothing would change, and `conflict` if too many proposals wait.
+ * Stores a change as a proposal that a second person must approve. Throws like {@link draftPlan}, `forbidden`
+ * if the caller may not make the change, `refused` if nothing would change, and `conflict` if too many
+ * proposals wait.
  */
 export async function propose(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
   const { id } = await getView(context.trx, input.request.view)
@@ -87,8 +88,9 @@ export async function propose(context: CommandContext, input: PlanInput): Promis
 }
 
 /**
- * Applies a draft if it still has the same effect; otherwise returns a new draft. Throws `not_found`, `conflict` for a draft that was
- * applied or is no longer possible, `idempotency_mismatch`, and the refusals of rules.
+ * Applies a draft if it still has the same effect; otherwise returns a new draft. Throws `not_found`,
+ * `conflict` for a draft that was applied or is no longer possible, `idempotency_mismatch`, and the refusals
+ * of rules.
  */
 export async function applyPlan(context: CommandContext, input: ApplyInput): Promise<Applied> {
   return runOnce(
@@ -118,7 +120,10 @@ export async function approve(context: CommandContext, input: ApplyInput): Promi
   )
 }
 
-/** Withdraws a proposal. Only its author or an approver may do this. Throws `not_found`, `conflict` and `forbidden`. */
+/**
+ * Withdraws a proposal. Only its author or an approver may do this. Throws `not_found`, `conflict` and
+ * `forbidden`.
+ */
 export async function reject(
   context: CommandContext,
   input: { plan: string; reason?: string },
@@ -210,8 +215,8 @@ async function expectOutcomeAllowed(
 }
 
 /**
- * Returns a plan that has not ended. Throws `not_found`, `forbidden` for a token that does not reach the view, and
- * `conflict` for a plan that has ended.
+ * Returns a plan that has not ended. Throws `not_found`, `forbidden` for a token that does not reach the
+ * view, and `conflict` for a plan that has ended.
  */
 async function getOpenPlan(
   context: CommandContext,
@@ -240,7 +245,10 @@ async function getOpenPlan(
   return plan
 }
 
-/** Applies a plan that still has the same effect. Otherwise ends the plan and stores a draft with the present effect. */
+/**
+ * Applies a plan that still has the same effect. Otherwise ends the plan and stores a draft with the present
+ * effect.
+ */
 async function applyOrReplan(
   context: CommandContext,
   plan: StoredPlan,

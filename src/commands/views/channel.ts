@@ -17,7 +17,10 @@ import { UNSTABLE, hasRulesOrFreezes } from '../../views/view.ts'
 import type { View } from '../../views/view.ts'
 import { closeView, findView, getView } from '../../revisions/view-store.ts'
 
-/** Declares a channel of an origin, and creates the view if it does not exist. Throws `not_found`, `already_exists`, and `refused` for a preview. */
+/**
+ * Declares a channel of an origin, and creates the view if it does not exist. Throws `not_found`,
+ * `already_exists`, and `refused` for a preview.
+ */
 export async function declareChannel(
   context: CommandContext,
   input: { origin: string; name: string; ownerId: number },
@@ -53,7 +56,10 @@ export async function declareChannel(
   return channel
 }
 
-/** Returns the view of an origin's channel, and declares the channel if it does not exist. Throws `not_found` for the origin. */
+/**
+ * Returns the view of an origin's channel, and declares the channel if it does not exist. Throws `not_found`
+ * for the origin.
+ */
 export async function ensureChannel(
   context: CommandContext,
   input: { origin: string; name: string; ownerId: number },
@@ -67,9 +73,9 @@ export async function ensureChannel(
 }
 
 /**
- * Removes a channel, and demotes the origin's releases from its view in one promotion. Does nothing if the channel does not exist. A
- * view made by clients is closed with its last channel, unless administrators have set rules. Throws `refused` for `unstable` while it
- * holds releases of the origin.
+ * Removes a channel, and demotes the origin's releases from its view in one promotion. Does nothing if the
+ * channel does not exist. A view made by clients is closed with its last channel, unless administrators have
+ * set rules. Throws `refused` for `unstable` while it holds releases of the origin.
  */
 export async function removeChannel(
   context: CommandContext,

@@ -6,8 +6,8 @@ import type { View, ViewMaker } from '../../views/view.ts'
 import { findView, getView, insertView, reopenView } from '../../revisions/view-store.ts'
 
 /**
- * Creates a view, or reopens a closed one, which continues its revisions. Throws `invalid_request` for the name, and
- * `already_exists`.
+ * Creates a view, or reopens a closed one, which continues its revisions. Throws `invalid_request` for the
+ * name, and `already_exists`.
  */
 export async function createView(
   context: CommandContext,

@@ -17,8 +17,8 @@ interface FreezeInput extends PackageFilter {
 }
 
 /**
- * Stops all changes of a view, or of some packages in it, until a time or a thaw. Replaces a freeze of the same packages.
- * Throws `not_found`, `refused`, `invalid_request` and `forbidden`.
+ * Stops all changes of a view, or of some packages in it, until a time or a thaw. Replaces a freeze of the
+ * same packages. Throws `not_found`, `refused`, `invalid_request` and `forbidden`.
  */
 export async function freeze(
   context: CommandContext,
@@ -79,7 +79,10 @@ export async function thawAll(context: CommandContext, only: PackageFilter): Pro
   return after
 }
 
-/** Adds a freeze to a list. Throws `invalid_request` for an end in the past, and `refused` at {@link MAX_FREEZES}. */
+/**
+ * Adds a freeze to a list. Throws `invalid_request` for an end in the past, and `refused` at {@link
+ * MAX_FREEZES}.
+ */
 function addFreeze(
   context: CommandContext,
   before: readonly Freeze[],
@@ -109,8 +112,8 @@ function filterOf({ origin, name }: PackageFilter): PackageFilter {
 }
 
 /**
- * Throws `forbidden` unless the caller is an administrator or a promoter that the view names. A token narrowed to
- * origins is not enough, because a freeze concerns every origin.
+ * Throws `forbidden` unless the caller is an administrator or a promoter that the view names. A token
+ * narrowed to origins is not enough, because a freeze concerns every origin.
  */
 function expectMayFreeze(view: View, caller: Authority): void {
   const requester = requesterOf(caller)

@@ -35,7 +35,10 @@ export type PromotionDetails = Pick<
   'act' | 'cause' | 'reason' | 'of' | 'only' | 'source' | 'proposer' | 'override'
 >
 
-/** Writes the effect of a change as the view's next revision, and updates its previews. Does not check the view's rules. */
+/**
+ * Writes the effect of a change as the view's next revision, and updates its previews. Does not check the
+ * view's rules.
+ */
 export async function makeRevision(
   context: CommandContext,
   view: View,
@@ -102,7 +105,10 @@ export async function makeRevision(
   }
 }
 
-/** Applies moves to previews, except for lines that a preview's own plan moves. Each member of a preview is an answer of `latest`. */
+/**
+ * Applies moves to previews, except for lines that a preview's own plan moves. Each member of a preview is an
+ * answer of `latest`.
+ */
 async function moveInPreviews(
   context: CommandContext,
   previews: readonly View[],
@@ -124,7 +130,10 @@ async function moveInPreviews(
   }
 }
 
-/** Returns the release that the Habitat event of a promotion names. Only a request to promote or demote exactly one release has such an event. */
+/**
+ * Returns the release that the Habitat event of a promotion names. Only a request to promote or demote
+ * exactly one release has such an event.
+ */
 function subjectOf(
   { act, cause }: PromotionDetails,
   releases: readonly ViewRelease[],

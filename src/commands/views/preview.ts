@@ -29,16 +29,17 @@ import {
   setPreview,
 } from '../../revisions/view-store.ts'
 
-// A preview is an ordinary view with the pointers of its base, except those that its plan moves. It follows its base
-// (make-revision.ts), and is closed when the plan is applied or dropped.
+// A preview is an ordinary view with the pointers of its base, except those that its plan moves. It follows
+// its base (make-revision.ts), and is closed when the plan is applied or dropped.
 
 /** The maximum for one view. Each promotion of the view is written again for each preview. */
 const MAX_PREVIEWS = 10
 
 /**
- * Creates a view that shows the effect of a plan. Throws `not_found` for the plan, `conflict` for a plan that has
- * ended or expired and at the limit of previews, `refused` for a plan that changes nothing, `forbidden` if the caller
- * did not make the plan or may not make its change, and `already_exists` and `invalid_request` for the name.
+ * Creates a view that shows the effect of a plan. Throws `not_found` for the plan, `conflict` for a plan that
+ * has ended or expired and at the limit of previews, `refused` for a plan that changes nothing, `forbidden`
+ * if the caller did not make the plan or may not make its change, and `already_exists` and `invalid_request`
+ * for the name.
  */
 export async function makePreview(
   context: CommandContext,
@@ -70,7 +71,10 @@ export async function makePreview(
   return getView(context.trx, created.name)
 }
 
-/** Checks that the caller made the plan, and that the plan is open and changes its view. Throws like {@link makePreview}. */
+/**
+ * Checks that the caller made the plan, and that the plan is open and changes its view. Throws like {@link
+ * makePreview}.
+ */
 function expectPreviewable(plan: StoredPlan, { caller, clock }: CommandContext): void {
   expectAuthor(plan, caller)
   if (plan.effect.refusals.some(({ rule }) => rule === 'rights'))
@@ -84,7 +88,10 @@ function expectPreviewable(plan: StoredPlan, { caller, clock }: CommandContext):
     throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
 }
 
-/** Throws `forbidden` if the caller may no longer make the plan's change, and `refused` for a view without previews. */
+/**
+ * Throws `forbidden` if the caller may no longer make the plan's change, and `refused` for a view without
+ * previews.
+ */
 function expectMayPreview(caller: Authority, plan: StoredPlan, base: View): void {
   expectMayChangeView(caller, base)
   const origins = new Set(
@@ -101,8 +108,8 @@ function expectMayPreview(caller: Authority, plan: StoredPlan, base: View): void
 }
 
 /**
- * Closes a preview and keeps its plan. Throws `not_found`, `refused` for other views, and `forbidden` if the caller
- * did not make the plan.
+ * Closes a preview and keeps its plan. Throws `not_found`, `refused` for other views, and `forbidden` if the
+ * caller did not make the plan.
  */
 export async function dropPreview(context: CommandContext, input: { name: string }): Promise<void> {
   const view = await findView(context.trx, input.name)
@@ -184,7 +191,10 @@ async function setPointers(
   await makeRevision(context, preview, effect, { act: 'promote', cause: 'preview' })
 }
 
-/** Removes all releases from a preview, and closes it. A preview that has grown with its base may need several revisions for that. */
+/**
+ * Removes all releases from a preview, and closes it. A preview that has grown with its base may need several
+ * revisions for that.
+ */
 async function closePreview(context: CommandContext, preview: View): Promise<void> {
   const pointers = await context.read(`the end of ${preview.name}`, { views: [preview.name] }, (db) =>
     listPointersOf(db, preview.id),

@@ -25,9 +25,9 @@ export interface BulkOutcome {
 }
 
 /**
- * Promotes all releases of an origin in one view to another view, in one promotion (habitat-today.md 6, Channels). Creates the view if it
- * does not exist. Under the rule `promoted`, `latest` then answers what it answers in the source. Throws `invalid_request` for the views
- * and `not_found` for the origin.
+ * Promotes all releases of an origin in one view to another view, in one promotion (habitat-today.md 6,
+ * Channels). Creates the view if it does not exist. Under the rule `promoted`, `latest` then answers what it
+ * answers in the source. Throws `invalid_request` for the views and `not_found` for the origin.
  */
 export async function promoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
   expectBulkAllowed(input, [input.view])
@@ -69,7 +69,9 @@ function expectBulkAllowed({ source, view }: BulkInput, changeable: readonly str
     )
 }
 
-/** Returns the view to change, which is created if it does not exist, and the origin's releases in the source. */
+/**
+ * Returns the view to change, which is created if it does not exist, and the origin's releases in the source.
+ */
 async function readSourceAndView(
   context: CommandContext,
   { origin, source, view, ownerId }: BulkInput,

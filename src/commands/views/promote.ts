@@ -28,7 +28,10 @@ import { getPastView, getView } from '../../revisions/view-store.ts'
 /** The options that every change of a view has. */
 export interface ChangeOptions {
   readonly reason?: string
-  /** Checks that the view is at the expected revision. Throws `stale_revision`, and the errors of {@link expectRevisionKnown}. */
+  /**
+   * Checks that the view is at the expected revision. Throws `stale_revision`, and the errors of {@link
+   * expectRevisionKnown}.
+   */
   readonly expectRevision?: number
   /** The beginning of that revision's hash in the ledger; see {@link Position}. */
   readonly expectMark?: string
@@ -59,8 +62,9 @@ export async function demote(
 }
 
 /**
- * Makes one change of one view, completely or not at all. Throws `not_found` for a view, revision or release, `not_member`,
- * `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and the errors of {@link expectAllowed}.
+ * Makes one change of one view, completely or not at all. Throws `not_found` for a view, revision or release,
+ * `not_member`, `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and the errors of
+ * {@link expectAllowed}.
  */
 export async function changeView(
   context: CommandContext,
@@ -82,7 +86,10 @@ export async function changeView(
   )
 }
 
-/** Throws `stale_revision` if the view is not at the expected revision, and the errors of {@link expectRevisionKnown}. */
+/**
+ * Throws `stale_revision` if the view is not at the expected revision, and the errors of {@link
+ * expectRevisionKnown}.
+ */
 export async function expectRevision(
   { trx }: CommandContext,
   view: View,
@@ -95,8 +102,8 @@ export async function expectRevision(
 }
 
 /**
- * Resolves and evaluates a request on the present view. Throws like {@link changeView}, but returns refusals instead of
- * throwing them.
+ * Resolves and evaluates a request on the present view. Throws like {@link changeView}, but returns refusals
+ * instead of throwing them.
  */
 export async function resolveChange(
   context: CommandContext,
@@ -147,8 +154,9 @@ export async function applyChange(
 }
 
 /**
- * Changes the members of a view as part of another command, such as an upload. The view's rules apply. The rights are those of `by`:
- * the caller, or the operator if the command itself already gives the caller the right.
+ * Changes the members of a view as part of another command, such as an upload. The view's rules apply. The
+ * rights are those of `by`: the caller, or the operator if the command itself already gives the caller the
+ * right.
  */
 export async function changeMembers(
   context: CommandContext,
@@ -172,8 +180,8 @@ export async function changeMembers(
 }
 
 /**
- * Throws `forbidden` if the caller may no longer make a change or see its releases. Called before a stored outcome is
- * returned for a repeated idempotency key.
+ * Throws `forbidden` if the caller may no longer make a change or see its releases. Called before a stored
+ * outcome is returned for a repeated idempotency key.
  */
 export async function expectStillAllowed(
   context: CommandContext,
@@ -209,8 +217,8 @@ export async function expectStillAllowed(
 }
 
 /**
- * Returns the views that the effect of a change depends on. A source view is fixed at a revision, so later changes
- * there do not matter.
+ * Returns the views that the effect of a change depends on. A source view is fixed at a revision, so later
+ * changes there do not matter.
  */
 function basisOf({ name, gates: { requires = [] } }: View): Basis {
   const required = Map.groupBy(requires, ({ as }) => as)
@@ -235,7 +243,10 @@ function expectNoPreview(view: View): void {
     throw new DepotError('refused', `${view.name} is a preview: it follows its view and its plan`)
 }
 
-/** Checks that the view is a channel of each joining origin, which is required if a Habitat client created the view. */
+/**
+ * Checks that the view is a channel of each joining origin, which is required if a Habitat client created the
+ * view.
+ */
 async function expectChannels(db: Db, view: View, { joining }: ViewDelta, audience: Audience): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))

@@ -7,8 +7,8 @@ import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, updateGates } from '../../revisions/view-store.ts'
 
 /**
- * Replaces all rules of a view. Throws `not_found` for the view, `refused` for `unstable` and previews, and `invalid_request` for absent
- * accounts and views, and for a cycle of requirements.
+ * Replaces all rules of a view. Throws `not_found` for the view, `refused` for `unstable` and previews, and
+ * `invalid_request` for absent accounts and views, and for a cycle of requirements.
  */
 export async function setGates(
   context: CommandContext,

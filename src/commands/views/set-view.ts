@@ -22,8 +22,9 @@ export interface SetViewOutcome {
 }
 
 /**
- * Sets a view's rule and the origins that it does not govern. A new rule makes one revision, returned as `promotion`.
- * Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and for the rule what `changeView` does.
+ * Sets a view's rule and the origins that it does not govern. A new rule makes one revision, returned as
+ * `promotion`. Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and
+ * for the rule what `changeView` does.
  */
 export async function setView(context: CommandContext, input: SetViewInput): Promise<SetViewOutcome> {
   const { view: name, rule, ungoverned, idempotency, ...options } = input

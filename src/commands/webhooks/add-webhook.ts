@@ -10,7 +10,10 @@ export type NewWebhook = Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | '
   readonly after?: number
 }
 
-/** Creates a webhook. The submitter has encrypted its URL and secret. Throws `already_exists`, and `conflict` at the limit. */
+/**
+ * Creates a webhook. The submitter has encrypted its URL and secret. Throws `already_exists`, and `conflict`
+ * at the limit.
+ */
 export async function addWebhook(context: CommandContext, input: NewWebhook): Promise<Webhook> {
   const { name, host } = input
   if ((await findWebhook(context.trx, name)) !== undefined)

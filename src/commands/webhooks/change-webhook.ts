@@ -16,11 +16,16 @@ export interface WebhookChange {
   readonly isPaused?: boolean
   /** A new secret. The previous secret also signs for one more day. */
   readonly secret?: { readonly sealed: string }
-  /** Delivers these entries again before new ones. Replaces a running replay. `to` defaults to the last delivered entry. */
+  /**
+   * Delivers these entries again before new ones. Replaces a running replay. `to` defaults to the last
+   * delivered entry.
+   */
   readonly replay?: { readonly from: number; readonly to?: number }
 }
 
-/** Changes a webhook. Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered. */
+/**
+ * Changes a webhook. Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered.
+ */
 export async function changeWebhook(context: CommandContext, input: WebhookChange): Promise<Webhook> {
   const before = await getWebhook(context.trx, input.webhook)
   const { url, filter, secret } = input

@@ -6,9 +6,10 @@ import { Placeholder } from '../prepared.ts'
 import type { ImmediateAdapter } from '../prepared.ts'
 
 /**
- * Writes the calls of `engine-sql.ts` and lists after `in` for SQLite, and each parameter as `+?`. SQLite otherwise looks at the value of a
- * parameter when it plans a statement, and plans again for every new value, which costs more than running a small
- * statement. It does not look into expressions. The condition of a partial index must therefore be a literal.
+ * Writes the calls of `engine-sql.ts` and lists after `in` for SQLite, and each parameter as `+?`. SQLite
+ * otherwise looks at the value of a parameter when it plans a statement, and plans again for every new value,
+ * which costs more than running a small statement. It does not look into expressions. The condition of a
+ * partial index must therefore be a literal.
  */
 export class StablePlanCompiler extends SqliteQueryCompiler {
   protected override getCurrentParameterPlaceholder(): string {

@@ -6,7 +6,10 @@ const CACHE_KIB = 16 * 1024
 const MAX_CACHED_SQL_LENGTH = 2_000
 const MAX_CACHED_STATEMENTS = 500
 
-/** Opens a connection to an SQLite file. Writers use WAL, and their commits survive a power cut. The caller closes it. */
+/**
+ * Opens a connection to an SQLite file. Writers use WAL, and their commits survive a power cut. The caller
+ * closes it.
+ */
 export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): BetterSqlite3.Database {
   const connection = new BetterSqlite3(file, { readonly, fileMustExist: readonly, timeout: 5_000 })
   if (!readonly) {
@@ -19,8 +22,8 @@ export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): 
 }
 
 /**
- * Caches prepared statements, because preparing one costs as much as running it. Statements are never iterated, so a
- * cached one is never busy.
+ * Caches prepared statements, because preparing one costs as much as running it. Statements are never
+ * iterated, so a cached one is never busy.
  */
 export function keepingStatements(connection: BetterSqlite3.Database): SqliteDatabase {
   const kept = new Map<string, BetterSqlite3.Statement>()

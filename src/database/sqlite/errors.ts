@@ -11,7 +11,10 @@ export function isReadOnly(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_READONLY'
 }
 
-/** Reports whether a file of the database could not be opened: it is unreadable, or the process has too many files open. */
+/**
+ * Reports whether a file of the database could not be opened: it is unreadable, or the process has too many
+ * files open.
+ */
 export function isUnopened(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_CANTOPEN'
 }

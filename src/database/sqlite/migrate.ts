@@ -23,9 +23,9 @@ export function readMigrations(folder: string): Migration[] {
 }
 
 /**
- * Applies the missing migrations, each in its own transaction, so that a crash leaves only whole migrations. Throws if
- * the database is newer than this program, or if an applied migration was edited. Kysely's migrator is not
- * transactional on SQLite.
+ * Applies the missing migrations, each in its own transaction, so that a crash leaves only whole migrations.
+ * Throws if the database is newer than this program, or if an applied migration was edited. Kysely's migrator
+ * is not transactional on SQLite.
  */
 export function migrate(
   connection: BetterSqlite3.Database,

@@ -12,8 +12,8 @@ import { migrate, readMigrations } from './migrate.ts'
 const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/sqlite')
 
 /**
- * Opens and, where needed, creates and migrates the database in `file`. Journal mode WAL, `synchronous=FULL` (a commit that
- * returned survives a power cut) and foreign keys are set and asserted. The caller closes it.
+ * Opens and, where needed, creates and migrates the database in `file`. Journal mode WAL, `synchronous=FULL`
+ * (a commit that returned survives a power cut) and foreign keys are set and asserted. The caller closes it.
  */
 export function openDatabase(file: string, at: number): Database {
   const writing = keepingUndoInMemory(connectMigrated(file, at))
@@ -34,8 +34,8 @@ export function migrateDatabase(file: string, at: number): void {
 }
 
 /**
- * Throws `invalid_request` if the database was last written by an older or a newer version of this program, whose tables are
- * others. Changes nothing.
+ * Throws `invalid_request` if the database was last written by an older or a newer version of this program,
+ * whose tables are others. Changes nothing.
  */
 export function expectMigrated(file: string): void {
   const connection = connect(file, true)
@@ -79,8 +79,8 @@ export function walOf(file: string): string {
 }
 
 /**
- * Keeps savepoint journals in memory: as files they take half the time of a large change. Migrations sort too much
- * data for this.
+ * Keeps savepoint journals in memory: as files they take half the time of a large change. Migrations sort too
+ * much data for this.
  */
 function keepingUndoInMemory(connection: BetterSqlite3.Database): BetterSqlite3.Database {
   connection.pragma('temp_store = MEMORY')

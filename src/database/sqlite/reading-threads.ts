@@ -10,7 +10,10 @@ import type { Schema } from '../schema.ts'
 
 /** The maximum number of parallel reads. Each takes a thread; further reads wait. */
 const MAX_THREADS = 4
-/** The cache of the reads before {@link ReadingThreads.start}. They read little twice, and its memory would stay with the process. */
+/**
+ * The cache of the reads before {@link ReadingThreads.start}. They read little twice, and its memory would
+ * stay with the process.
+ */
 const STARTING_CACHE_KIB = 1024
 // Rows are garbage as soon as they are sent. V8 would let 30 MB of them pile up in each thread.
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 4 }
@@ -18,11 +21,12 @@ const HEAP_LIMITS = { maxYoungGenerationSizeMb: 4 }
 const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, import.meta.url)
 
 /**
- * Reads the database in threads, so that polls do not wait for a search. A thread starts when all others are busy, and
- * ends when it was not needed for a minute. A read sees everything committed before it was requested.
+ * Reads the database in threads, so that polls do not wait for a search. A thread starts when all others are
+ * busy, and ends when it was not needed for a minute. A read sees everything committed before it was
+ * requested.
  *
- * Until {@link start}, reads run in the calling thread: while a depot opens, nobody waits for it, and each thread would
- * take 50 ms and 8 MB.
+ * Until {@link start}, reads run in the calling thread: while a depot opens, nobody waits for it, and each
+ * thread would take 50 ms and 8 MB.
  */
 export class ReadingThreads {
   readonly #threads: ThreadPool<Query, unknown[]>

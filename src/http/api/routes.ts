@@ -30,7 +30,10 @@ import { previewRoutes } from './views/previews.ts'
 import { viewRoutes } from './views/routes.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 
-/** Adds the routes of `/api/v1`, the API of this depot beyond the Habitat protocol. `routes` collects all routes. */
+/**
+ * Adds the routes of `/api/v1`, the API of this depot beyond the Habitat protocol. `routes` collects all
+ * routes.
+ */
 export async function apiRoutes(
   app: FastifyInstance,
   { context, routes }: { context: RouteContext; routes: readonly RouteOptions[] },
@@ -105,8 +108,8 @@ function isRead({ method }: FastifyRequest): boolean {
 }
 
 /**
- * Parses every body as JSON, whatever its type. `curl -d` labels every body as a form, and some clients send a type
- * without a body.
+ * Parses every body as JSON, whatever its type. `curl -d` labels every body as a form, and some clients send
+ * a type without a body.
  */
 function parseAnyTypeAsJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')

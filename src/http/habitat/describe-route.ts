@@ -30,7 +30,8 @@ const UNMOUNTED = /^\/v1\/(status|user|profile(?!\/license)|settings|rdeps)(\/|$
 
 /**
  * Describes a route for openapi.yaml. Most routes are served under `/v1/depot` and, as in 2016, under `/v1`,
- * but they are described once. Routes that only refuse (not-served.ts) are left out. Throws for a route without a description.
+ * but they are described once. Routes that only refuse (not-served.ts) are left out. Throws for a route
+ * without a description.
  */
 export function describeHabitatRoute(method: string, url: string): Schema {
   const isMounted = url.startsWith('/v1/depot/')

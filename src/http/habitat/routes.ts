@@ -24,7 +24,10 @@ import { AbsentViews } from './views/absent-views.ts'
 import { belowViews } from './views/below-views.ts'
 import { viewReads, viewWrites } from './views/routes.ts'
 
-/** Adds the routes of the Habitat protocol below `/v1`. Each is served under `depot/` and, as in 2016, without it. */
+/**
+ * Adds the routes of the Habitat protocol below `/v1`. Each is served under `depot/` and, as in 2016, without
+ * it.
+ */
 export async function habitatRoutes(
   app: FastifyInstance,
   { context }: { context: RouteContext },

@@ -6,8 +6,8 @@ import { Problem } from '../requests/problem.ts'
 import { Fault } from '../habitat/conventions/shapes.ts'
 import { apiStatus } from '../requests/error-reply.ts'
 
-// Completes the OpenAPI document that the library makes from the routes: errors by their codes, examples by the names of
-// shapes, and one schema for each shape.
+// Completes the OpenAPI document that the library makes from the routes: errors by their codes, examples by
+// the names of shapes, and one schema for each shape.
 
 type Json = Record<string, unknown>
 
@@ -70,8 +70,9 @@ export function completeDocument(document: Document): void {
 }
 
 /**
- * The library makes two schemas of each named shape: `Name` for answers, and `NameInput` for requests, in which fields with a
- * default are optional. Removes unused schemas. If only `NameInput` is used, or if both are equal, one schema `Name` remains.
+ * The library makes two schemas of each named shape: `Name` for answers, and `NameInput` for requests, in
+ * which fields with a default are optional. Removes unused schemas. If only `NameInput` is used, or if both
+ * are equal, one schema `Name` remains.
  */
 function nameShapes(document: Document): void {
   const { schemas } = document.components
@@ -142,8 +143,8 @@ function takeExamples(schemas: Record<string, Json>): Map<string, readonly unkno
 }
 
 /**
- * Adds the examples of shapes, or the operation's own, to its body and its successful answers. Those of shapes are shared, in
- * `shown`.
+ * Adds the examples of shapes, or the operation's own, to its body and its successful answers. Those of
+ * shapes are shared, in `shown`.
  */
 function showExamples(
   operation: Operation,
@@ -198,7 +199,10 @@ const FAULTS: Readonly<Record<number, string>> = {
   503: 'too many requests wait, or the depot is stopping; see Retry-After',
 }
 
-/** Adds the bodies of the errors of a Habitat operation. Errors with one description are one response in `responses`. */
+/**
+ * Adds the bodies of the errors of a Habitat operation. Errors with one description are one response in
+ * `responses`.
+ */
 function addFaults(operation: Operation, responses: Record<string, Response>): void {
   for (const [status, description] of Object.entries(FAULTS)) operation.responses[status] ??= { description }
   for (const [status, response] of Object.entries(operation.responses)) {

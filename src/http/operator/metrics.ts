@@ -135,8 +135,9 @@ export class RequestMetrics {
 }
 
 /**
- * The metrics of the whole depot, and the sums of the request metrics of all threads. Clients cannot create values of
- * labels: no label holds an ident, a URL, an account or a client, and no label holds a view that a client made.
+ * The metrics of the whole depot, and the sums of the request metrics of all threads. Clients cannot create
+ * values of labels: no label holds an ident, a URL, an account or a client, and no label holds a view that a
+ * client made.
  */
 export class DepotMetrics {
   readonly #registry = new Registry()
@@ -303,7 +304,10 @@ export class DepotMetrics {
     })
   }
 
-  /** The names of webhooks are values of a label: only administrators make webhooks, and their number is limited. */
+  /**
+   * The names of webhooks are values of a label: only administrators make webhooks, and their number is
+   * limited.
+   */
   #countWebhooks(webhooks: Webhooks): void {
     const registers = [this.#registry]
     const attempts = new Counter({

@@ -9,8 +9,8 @@ import { DepotError } from '../../errors.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 import { named } from '../requests/described.ts'
 
-// The reference of the API for people: Swagger UI, which reads openapi.yaml in the browser. It only shows: it sends no requests to the
-// API and needs no token. Its files are read when they are requested.
+// The reference of the API for people: Swagger UI, which reads openapi.yaml in the browser. It only shows: it
+// sends no requests to the API and needs no token. Its files are read when they are requested.
 
 /** Where Swagger UI is: beside the bundle in a package, and among the development packages in a clone. */
 const FOLDERS = [join(import.meta.dirname, 'reference'), join(PACKAGE_ROOT, 'node_modules/swagger-ui-dist')]
@@ -40,7 +40,10 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 const FILES = Object.keys(TYPES)
 
-/** Allows this depot's own scripts, styles and description, and the images in the style sheet. Nothing is inline. */
+/**
+ * Allows this depot's own scripts, styles and description, and the images in the style sheet. Nothing is
+ * inline.
+ */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -136,7 +139,10 @@ async function digestFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map(await Promise.all(entries))
 }
 
-/** Reads a file of the page. Throws `not_found` if the page has no such file, or if Swagger UI is not installed. */
+/**
+ * Reads a file of the page. Throws `not_found` if the page has no such file, or if Swagger UI is not
+ * installed.
+ */
 async function readReferenceFile(file: string): Promise<Buffer> {
   if (file === 'start.js') return Buffer.from(START)
   if (!FILES.includes(file)) throw new DepotError('not_found', 'the reference has no such file')

@@ -31,7 +31,10 @@ const Description = named(
   'openapi: 3.1.0\ninfo:\n  title: hart-depot\n',
 )
 
-/** Routes for the operator's tools: health, readiness, metrics, openapi.yaml, which describes `routes`, and its reference. */
+/**
+ * Routes for the operator's tools: health, readiness, metrics, openapi.yaml, which describes `routes`, and
+ * its reference.
+ */
 export async function operatorRoutes(
   app: FastifyInstance,
   {

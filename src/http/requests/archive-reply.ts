@@ -14,8 +14,8 @@ const PRIVATE_S = 300
 /**
  * Sends the bytes of a release, or one range of them, or 304 if the client has them. The entity tag is the
  * checksum of the whole file. `hab` stores the file under the name in `X-Filename`, so every 200 must have it
- * (habitat-today.md 1.5). Throws `blob_damaged` if the bytes are known to be damaged, or if the blob is missing or its size differs
- * from the release's. Throws `blob_unreadable` if the store cannot read the blob.
+ * (habitat-today.md 1.5). Throws `blob_damaged` if the bytes are known to be damaged, or if the blob is
+ * missing or its size differs from the release's. Throws `blob_unreadable` if the store cannot read the blob.
  */
 export async function replyArchive(
   release: Release,
@@ -57,7 +57,9 @@ interface Download {
   readonly request: FastifyRequest
 }
 
-/** Opens the bytes of a release or, without a range, only checks their size. Throws like {@link replyArchive}. */
+/**
+ * Opens the bytes of a release or, without a range, only checks their size. Throws like {@link replyArchive}.
+ */
 async function openBytes(download: Download, range: ByteRange | undefined): Promise<BlobStream | undefined> {
   const { release, depot } = download
   const { storage } = depot.blobs
@@ -125,7 +127,8 @@ function examineLater({ checksum }: Release, { examine, log }: Depot): void {
 }
 
 /**
- * Reports whether `Range` applies: only to GET (RFC 9110 14.2), and only if `If-Range` is absent or names this file (13.1.5).
+ * Reports whether `Range` applies: only to GET (RFC 9110 14.2), and only if `If-Range` is absent or names
+ * this file (13.1.5).
  */
 function wantsRange(request: FastifyRequest, tag: string): boolean {
   const { range } = request.headers

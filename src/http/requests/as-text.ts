@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /**
- * Route hook that offers JSON as text for people. Clients get text if they prefer `text/plain` (`Accept`) or send
- * `?format=text`; `write` makes the text. curl accepts anything and so gets JSON, which scripts rely on.
+ * Route hook that offers JSON as text for people. Clients get text if they prefer `text/plain` (`Accept`) or
+ * send `?format=text`; `write` makes the text. curl accepts anything and so gets JSON, which scripts rely on.
  */
 export function orText(write: (body: never) => string) {
   return async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> => {
@@ -31,7 +31,10 @@ export function namesProblem(request: FastifyRequest): boolean {
   return named !== undefined && named.q > 0 && named.q >= quality(ranges, 'text', 'plain')
 }
 
-/** Reports whether the client lists `text/event-stream`, as every `EventSource` does, and does not prefer JSON. */
+/**
+ * Reports whether the client lists `text/event-stream`, as every `EventSource` does, and does not prefer
+ * JSON.
+ */
 export function prefersEvents(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   const named = ranges.find((range) => range.type === 'text' && range.subtype === 'event-stream')

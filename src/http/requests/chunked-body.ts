@@ -1,11 +1,15 @@
 const LF = 0x0a
-/** The maximum number of characters of a line that are kept. The size of a chunk that fits on any disk has fewer digits. */
+/**
+ * The maximum number of characters of a line that are kept. The size of a chunk that fits on any disk has
+ * fewer digits.
+ */
 const MAX_SIZE_LINE_LENGTH = 16
 const LINE_END_BYTES = 2
 
 /**
- * Finds the end of a chunked body (RFC 9112 7.1), piece by piece. It does not validate: a malformed body never ends here, and
- * the parser of node:http, which gets the same bytes, refuses it. Chunks are skipped by their size without being read.
+ * Finds the end of a chunked body (RFC 9112 7.1), piece by piece. It does not validate: a malformed body
+ * never ends here, and the parser of node:http, which gets the same bytes, refuses it. Chunks are skipped by
+ * their size without being read.
  */
 export class ChunkedBody {
   #isInTrailer = false

@@ -8,9 +8,10 @@ import type { ReleaseName } from '../../package/ident.ts'
 import type { RouteContext } from './request.ts'
 
 /**
- * Returns the revision of a view if promoting these releases to it would change nothing, for a caller whose rights were checked. It is
- * answered from memory, as if the promotion had run before every commit that this thread has not yet seen, none of which was answered
- * when the promotion was requested. Returns `undefined` if the writer must decide.
+ * Returns the revision of a view if promoting these releases to it would change nothing, for a caller whose
+ * rights were checked. It is answered from memory, as if the promotion had run before every commit that this
+ * thread has not yet seen, none of which was answered when the promotion was requested. Returns `undefined`
+ * if the writer must decide.
  */
 export async function revisionIfCurrent(
   request: FastifyRequest,
@@ -26,7 +27,10 @@ export async function revisionIfCurrent(
     : undefined
 }
 
-/** Reports whether this thread knows every answered commit, and the caller has the same rights as when the request began. */
+/**
+ * Reports whether this thread knows every answered commit, and the caller has the same rights as when the
+ * request began.
+ */
 async function isUpToDate({ caller, headers }: FastifyRequest, depot: Depot): Promise<boolean> {
   if (!IS_WRITTEN_BY_ONE_PROCESS || depot.follower.catchUp() !== undefined) return false
   // Changed rights are another session object.

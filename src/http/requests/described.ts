@@ -6,9 +6,9 @@ import type { ErrorCode } from '../../errors.ts'
 declare module 'fastify' {
   interface FastifySchema {
     /**
-     * The problem codes that this operation answers, besides those of every operation (`invalid_request`, `unauthenticated`,
-     * `too_many_attempts`, `overloaded`, `internal`), of every body (`too_large`, `length_mismatch`, `stalled`) and of every
-     * change (`storage_full`, `shutting_down`).
+     * The problem codes that this operation answers, besides those of every operation (`invalid_request`,
+     * `unauthenticated`, `too_many_attempts`, `overloaded`, `internal`), of every body (`too_large`,
+     * `length_mismatch`, `stalled`) and of every change (`storage_full`, `shutting_down`).
      */
     readonly errors?: readonly ErrorCode[]
     /** Examples of this operation, where those of its shapes would mislead. */
@@ -17,8 +17,8 @@ declare module 'fastify' {
 }
 
 /**
- * Gives a shape a name of its own in openapi.yaml, and an example, which operations with this shape as their body or answer
- * show. Bodies and answers need both.
+ * Gives a shape a name of its own in openapi.yaml, and an example, which operations with this shape as their
+ * body or answer show. Bodies and answers need both.
  */
 export function named<Shape extends z.ZodType>(
   id: string,

@@ -9,9 +9,10 @@ export interface DrainLimits {
 const LIMITS: DrainLimits = { maxBytes: 64 * 1024 * 1024, maxMs: 10_000 }
 
 /**
- * Lets a client that is still sending receive the answer. If a connection is closed with unread bytes, it is reset and the answer is lost.
- * So the rest of the body is read and discarded, within limits. After the answer, the depot closes its side; the connection ends when the
- * client closes the other side, has sent everything, or reaches a limit (RFC 9112 9.6). The answer should have `Connection: close`.
+ * Lets a client that is still sending receive the answer. If a connection is closed with unread bytes, it is
+ * reset and the answer is lost. So the rest of the body is read and discarded, within limits. After the
+ * answer, the depot closes its side; the connection ends when the client closes the other side, has sent
+ * everything, or reaches a limit (RFC 9112 9.6). The answer should have `Connection: close`.
  */
 export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMITS): void {
   const { socket } = request
@@ -35,8 +36,8 @@ export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMI
 }
 
 /**
- * Sends `100 Continue` only when a handler starts to read the body, so that a refused client sends no body. node:http would send it
- * immediately.
+ * Sends `100 Continue` only when a handler starts to read the body, so that a refused client sends no body.
+ * node:http would send it immediately.
  */
 export function askBeforeSending(server: Server): void {
   server.on('checkContinue', (request, response) => {

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import type { RouteOptions, onSendHookHandler } from 'fastify'
 
 /**
- * Lets a GET route answer HEAD requests too. The `exposeHeadRoutes` of fastify adds a second route for each of ours, and
- * adding routes is most of the time that a server needs to start.
+ * Lets a GET route answer HEAD requests too. The `exposeHeadRoutes` of fastify adds a second route for each
+ * of ours, and adding routes is most of the time that a server needs to start.
  */
 export function answerHead(route: RouteOptions): void {
   route.method = ['GET', 'HEAD']

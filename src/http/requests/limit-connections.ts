@@ -4,14 +4,17 @@ import { UNDER_WAY } from './one-at-a-time.ts'
 
 const REFUSAL =
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
-/** How many connections beyond the limit get a 503 at a time. Further connections are closed without an answer. */
+/**
+ * How many connections beyond the limit get a 503 at a time. Further connections are closed without an
+ * answer.
+ */
 const MAX_REFUSED_CONNECTIONS = 16
 const MAX_CLOSE_MS = 1_000
 
 /**
- * Limits the connections of a server. `maxConnections` is called when the server starts to listen. A new connection
- * replaces the oldest idle one, so that silent clients lock nobody out. If none is idle, the new connection
- * gets 503.
+ * Limits the connections of a server. `maxConnections` is called when the server starts to listen. A new
+ * connection replaces the oldest idle one, so that silent clients lock nobody out. If none is idle, the new
+ * connection gets 503.
  */
 export function limitConnections(
   server: Server,

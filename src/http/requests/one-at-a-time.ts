@@ -19,10 +19,11 @@ const NOTHING: Buffer = Buffer.alloc(0)
 const [CR, LF] = [0x0d, 0x0a]
 
 /**
- * Makes a server parse the next request of a connection only after the kernel has the previous answer. node:http would parse everything
- * that arrives in one piece: 64 KiB hold more than a thousand requests, whose answers would wait in memory for a client that may never
- * read them. For the same reason, a request is answered even if the bytes after it are malformed, and a client may close its sending side
- * once it has sent its request.
+ * Makes a server parse the next request of a connection only after the kernel has the previous answer.
+ * node:http would parse everything that arrives in one piece: 64 KiB hold more than a thousand requests,
+ * whose answers would wait in memory for a client that may never read them. For the same reason, a request is
+ * answered even if the bytes after it are malformed, and a client may close its sending side once it has sent
+ * its request.
  */
 export function answerOneAtATime(server: Server & { httpAllowHalfOpen?: boolean }): void {
   server.httpAllowHalfOpen = true
@@ -48,7 +49,10 @@ class Connection {
   readonly #parse: (piece: NonSharedBuffer) => void
   /** The last response that began before its request was complete; kept until the request is. */
   #response: ServerResponse | undefined
-  /** The response whose end is awaited. Most requests arrive whole and without another one, and need no listener. */
+  /**
+   * The response whose end is awaited. Most requests arrive whole and without another one, and need no
+   * listener.
+   */
   #awaited: ServerResponse | undefined
   /** How many bytes of the body are still to come, if its length was announced. */
   #bodyLeft = 0
@@ -106,7 +110,10 @@ class Connection {
     )
   }
 
-  /** Continues in the next turn of the event loop. Otherwise a client with many waiting requests would delay all others. */
+  /**
+   * Continues in the next turn of the event loop. Otherwise a client with many waiting requests would delay
+   * all others.
+   */
   #yield(): void {
     if (this.#isYielding) return
     this.#isYielding = true

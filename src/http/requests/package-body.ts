@@ -10,8 +10,8 @@ import { incoming } from './incoming.ts'
 const MAX_FIELD_BYTES = 1024
 
 /**
- * Lets the handlers of a scope read bodies as streams. Rights are checked before a body is read, and clients send bodies
- * with any Content-Type or none.
+ * Lets the handlers of a scope read bodies as streams. Rights are checked before a body is read, and clients
+ * send bodies with any Content-Type or none.
  */
 export async function streamBodies(scope: FastifyInstance): Promise<void> {
   scope.removeAllContentTypeParsers()

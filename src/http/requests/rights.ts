@@ -110,7 +110,10 @@ export function mayChangeView({ db, follower }: Depot): (request: FastifyRequest
 /** The views that {@link mayChangeView} read, each at least as new as the ledger entry of this number. */
 const checkedViews = new WeakMap<FastifyRequest, { readonly view: View; readonly sequence: number }>()
 
-/** Returns the view that {@link mayChangeView} checked. Reads it again if there were commits while the body arrived. Throws `not_found`. */
+/**
+ * Returns the view that {@link mayChangeView} checked. Reads it again if there were commits while the body
+ * arrived. Throws `not_found`.
+ */
 export async function viewToChange(request: FastifyRequest, { db, follower }: Depot): Promise<View> {
   await follower.catchUp()
   const checked = checkedViews.get(request)

@@ -25,8 +25,8 @@ export const validate: FastifySchemaCompiler<z.ZodType> =
   }
 
 /**
- * Returns the faults of a value that has several allowed forms: those within the only form of its type, if there is one.
- * Their messages help more than the list of forms.
+ * Returns the faults of a value that has several allowed forms: those within the only form of its type, if
+ * there is one. Their messages help more than the list of forms.
  */
 function faultsOf(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]

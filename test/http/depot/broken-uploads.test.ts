@@ -7,7 +7,8 @@ import type { TestDepot } from '../../support/start-depot.ts'
 import { traces } from '../../support/traces.ts'
 import { until } from '../../support/until.ts'
 
-// Tests clients that leave, stall, or send a wrong length. Their uploads leave nothing, and the log says what happened.
+// Tests clients that leave, stall, or send a wrong length. Their uploads leave nothing, and the log says what
+// happened.
 
 const hart = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
 const size = hart.bytes.length

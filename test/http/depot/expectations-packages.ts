@@ -1,7 +1,8 @@
 import type { Expectation } from './expectations-origins.ts'
 
-// The answers of Builder's routes about packages, channels, search and events, as one table (habitat-today.md 3.1, 3.2, 3.4 and 6).
-// `{origin}` has one release, app/1.0.0/20260101120000 for x86_64-linux, in the channels `unstable` and `canary`.
+// The answers of Builder's routes about packages, channels, search and events, as one table (habitat-today.md
+// 3.1, 3.2, 3.4 and 6). `{origin}` has one release, app/1.0.0/20260101120000 for x86_64-linux, in the
+// channels `unstable` and `canary`.
 
 export interface PackageExpectation extends Expectation {
   /** The status for callers without the role; 403 by default. Channels answer 401 (3). */

@@ -8,8 +8,8 @@ import { startDepot } from '../../support/start-depot.ts'
 import { ORIGIN_EXPECTATIONS, PEOPLE_EXPECTATIONS } from './expectations-origins.ts'
 import type { Expectation, Wrong } from './expectations-origins.ts'
 
-// Sends every request about origins and people as every caller. Callers without the role share one origin, which must not change; each
-// caller with the role has an origin of its own.
+// Sends every request about origins and people as every caller. Callers without the role share one origin,
+// which must not change; each caller with the role has an origin of its own.
 
 const started = await startDepot(tap)
 const team = await gatherTeam(started)

@@ -3,7 +3,8 @@ import { bearer } from '../../support/origin.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
 
-// Names that are literal segments shadow packages of that name (habitat-today.md 3.2). Also tests what else a path may contain.
+// Names that are literal segments shadow packages of that name (habitat-today.md 3.2). Also tests what else a
+// path may contain.
 
 const STAMP = '20260101120000'
 const RESERVED = [

@@ -9,7 +9,8 @@ import { startDepot } from '../../support/start-depot.ts'
 import type { TestDepot } from '../../support/start-depot.ts'
 import { traces } from '../../support/traces.ts'
 
-// Every upload here fails. Each gets its status, is named in the log, leaves nothing behind, and does not block its ident.
+// Every upload here fails. Each gets its status, is named in the log, leaves nothing behind, and does not
+// block its ident.
 
 const whole = buildHart({ ident: 'acme/app/1.1.0/20260101120000' })
 

@@ -8,9 +8,11 @@ import { bearer, makeOrigin, publishAll, uploadPath } from '../../support/origin
 import { startDepot } from '../../support/start-depot.ts'
 import { traces } from '../../support/traces.ts'
 
-// An upload is refused by its first line and headers while its client goes on sending more than the kernel's buffers hold.
+// An upload is refused by its first line and headers while its client goes on sending more than the kernel's
+// buffers hold.
 
-// No timer ends. The depot reads the rest of a refused body for ten seconds, and a busy machine may need longer than that.
+// No timer ends. The depot reads the rest of a refused body for ten seconds, and a busy machine may need
+// longer than that.
 mock.timers.enable({ apis: ['setTimeout'] })
 tap.teardown(() => mock.timers.reset())
 

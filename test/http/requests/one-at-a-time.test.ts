@@ -7,7 +7,10 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { answerOneAtATime } from '../../../src/http/requests/one-at-a-time.ts'
 
-/** Sends bytes to a server. Returns the response until the connection closes, and the number of turns of the event loop meanwhile. */
+/**
+ * Sends bytes to a server. Returns the response until the connection closes, and the number of turns of the
+ * event loop meanwhile.
+ */
 async function exchange(
   t: Test,
   sent: string,

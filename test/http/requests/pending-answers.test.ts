@@ -15,7 +15,9 @@ import { until } from '../../support/until.ts'
 const DOCUMENT = 'GET /openapi.yaml HTTP/1.1\r\nHost: depot\r\n\r\n'
 const DOCUMENT_BYTES = statSync(new URL('../../../openapi.yaml', import.meta.url)).size
 
-/** Sends requests until the kernel accepts no more of the answers and one is left in the memory of the depot. */
+/**
+ * Sends requests until the kernel accepts no more of the answers and one is left in the memory of the depot.
+ */
 async function leaveUnread(t: Test, { app, url }: TestDepot, question: string): Promise<Socket> {
   const taken = once(app.server, 'connection') as Promise<[Socket]>
   const client = connect(Number(new URL(url).port), '127.0.0.1').pause()

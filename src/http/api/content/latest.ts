@@ -86,9 +86,9 @@ interface LatestRequest {
 }
 
 /**
- * Finds the latest release. With a deadline, waits until the view has reached the revision and the release differs from
- * the one that the client has. Throws `not_found`, `stale_revision` if the view does not reach the revision in time, and
- * `other_history`.
+ * Finds the latest release. With a deadline, waits until the view has reached the revision and the release
+ * differs from the one that the client has. Throws `not_found`, `stale_revision` if the view does not reach
+ * the revision in time, and `other_history`.
  */
 async function findOrAwaitLatest(
   context: RouteContext,

@@ -13,8 +13,9 @@ export function deadlineOf(waitSeconds: number | undefined): number | undefined 
 }
 
 /**
- * Holds a request until a matching commit after `after`, or until the rights of its caller change. Then checks the token
- * again, so that lost roles take effect. Rejects with `unauthenticated` if the token was revoked or has expired.
+ * Holds a request until a matching commit after `after`, or until the rights of its caller change. Then
+ * checks the token again, so that lost roles take effect. Rejects with `unauthenticated` if the token was
+ * revoked or has expired.
  */
 export async function longPoll(
   context: RouteContext,
@@ -37,7 +38,10 @@ export async function longPoll(
   return reason
 }
 
-/** Returns how long the token of the caller remains valid, in milliseconds; `now` is the time of the depot's clock. */
+/**
+ * Returns how long the token of the caller remains valid, in milliseconds; `now` is the time of the depot's
+ * clock.
+ */
 export function lifetimeMs(caller: Caller, now: number): number {
   return caller?.expiresAt === undefined ? Infinity : Math.max(0, caller.expiresAt - now)
 }
@@ -48,8 +52,8 @@ interface Client extends EventEmitter {
 }
 
 /**
- * Returns an emitter that emits `close` when the client leaves or closes its sending side. A client that closed its
- * sending side may have left, so it is answered without further waiting.
+ * Returns an emitter that emits `close` when the client leaves or closes its sending side. A client that
+ * closed its sending side may have left, so it is answered without further waiting.
  */
 function clientOf({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply): Client {
   const client = new EventEmitter()

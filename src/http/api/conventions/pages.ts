@@ -30,8 +30,9 @@ export function placeIn<Place>(query: Paged, question: Question, shape: z.ZodTyp
 }
 
 /**
- * Cuts a list to a page. `items` has one item more than the page if there is a next page. Sets the `Link` header to the
- * next page and returns its URL. `pinned` are parameters that the next page needs and this request may lack.
+ * Cuts a list to a page. `items` has one item more than the page if there is a next page. Sets the `Link`
+ * header to the next page and returns its URL. `pinned` are parameters that the next page needs and this
+ * request may lack.
  */
 export function cutPage<Item>(
   request: FastifyRequest<{ Querystring: Paged }>,

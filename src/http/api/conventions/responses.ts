@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import { Text } from '../../requests/described.ts'
 
-// Responses of routes, for openapi.yaml and the compiler. They are not validated at run time. Errors are not among them: the
-// schema of a route lists their codes.
+// Responses of routes, for openapi.yaml and the compiler. They are not validated at run time. Errors are not
+// among them: the schema of a route lists their codes.
 
 export function answers<Shape extends z.ZodType, Status extends 200 | 201 | 204 = 200>(
   shape: Shape,

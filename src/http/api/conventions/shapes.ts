@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
 import { TARGETS } from '../../../package/target.ts'
 
-// Shapes that several resources of `/api/v1` use. Requests are validated against shapes. Responses are not, because that would be
-// slow for long lists; the compiler and the tests compare them with their shapes. Changes are additive: fields may be added, but not
-// removed or given another meaning.
+// Shapes that several resources of `/api/v1` use. Requests are validated against shapes. Responses are not,
+// because that would be slow for long lists; the compiler and the tests compare them with their shapes.
+// Changes are additive: fields may be added, but not removed or given another meaning.
 
 export { named } from '../../requests/described.ts'
 

@@ -33,9 +33,9 @@ export function parseFilter(
 }
 
 /**
- * Parses a sequence number or a position. Throws `other_history` for a position in another ledger, and `conflict` for a
- * number beyond the end. In both cases the client has read another ledger, for example this one before an older copy was
- * restored.
+ * Parses a sequence number or a position. Throws `other_history` for a position in another ledger, and
+ * `conflict` for a number beyond the end. In both cases the client has read another ledger, for example this
+ * one before an older copy was restored.
  */
 export async function parsePlace(text: string, feed: Feed): Promise<number> {
   const position = parsePosition(text)
@@ -62,8 +62,8 @@ export async function positionAt(sequence: number, feed: Feed): Promise<string> 
 }
 
 /**
- * Returns the page after an entry. With `wait`, waits for a page with entries for this caller. At the deadline, or when
- * the depot stops, returns an empty page that says how far it has read.
+ * Returns the page after an entry. With `wait`, waits for a page with entries for this caller. At the
+ * deadline, or when the depot stops, returns an empty page that says how far it has read.
  */
 export async function firstPage(
   context: RouteContext,

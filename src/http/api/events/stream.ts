@@ -15,23 +15,27 @@ import { lifetimeMs } from '../conventions/long-poll.ts'
 import { positionAt } from './pages.ts'
 import { wireEntry } from './wire.ts'
 
-// The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id of each block
-// is the sequence number or the position. A block with only an id is no event, but clients remember its id and resume
-// there. Such blocks are sent before the first event and when a filter matches nothing.
+// The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id
+// of each block is the sequence number or the position. A block with only an id is no event, but clients
+// remember its id and resume there. Such blocks are sent before the first event and when a filter matches
+// nothing.
 
 interface StreamOptions {
   readonly after: number
   /** The id of the place where the stream starts. */
   readonly firstId: string
   /**
-   * Whether ids are positions. The default is numbers, which older clients expect, unless the depot was restored from an
-   * older copy.
+   * Whether ids are positions. The default is numbers, which older clients expect, unless the depot was
+   * restored from an older copy.
    */
   readonly isMarked: boolean
   readonly filter: EntryFilter
 }
 
-/** The maximum number of bytes that are written before the client has read any of them, except for a single longer entry. */
+/**
+ * The maximum number of bytes that are written before the client has read any of them, except for a single
+ * longer entry.
+ */
 const MAX_UNREAD_BYTES = 16 * 1024
 const MAX_ENTRIES_PER_STEP = 100
 const RECONNECT_AFTER_MS = 2_000
@@ -43,7 +47,8 @@ const MIN_TIMER_MS = 10
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
- * All open streams of a server. They share one timer. Streams that see the same parts of an entry share its text.
+ * All open streams of a server. They share one timer. Streams that see the same parts of an entry share its
+ * text.
  */
 export class EventStreams {
   readonly #context: RouteContext
@@ -106,16 +111,17 @@ export class EventStreams {
 
 interface StreamSettings extends StreamOptions {
   /**
-   * Returns the text of an event without its id. All streams that see the same parts of an entry share these bytes.
+   * Returns the text of an event without its id. All streams that see the same parts of an entry share these
+   * bytes.
    */
   readonly textOf: (entry: VisibleEntry) => Buffer
   readonly onClose: () => void
 }
 
 /**
- * Writes entries up to the head after each commit, once the client has read the earlier ones. A client that reads nothing
- * gets nothing, not even heartbeats, so that it is cut off like all clients that do not read. A slow client continues
- * from its place, from memory or the database.
+ * Writes entries up to the head after each commit, once the client has read the earlier ones. A client that
+ * reads nothing gets nothing, not even heartbeats, so that it is cut off like all clients that do not read. A
+ * slow client continues from its place, from memory or the database.
  */
 class EventStream extends Readable {
   readonly #context: RouteContext
@@ -209,8 +215,8 @@ class EventStream extends Readable {
   }
 
   /**
-   * Runs one step at a time. A caller who lost the right to read gets no more events. It gets the reason when it connects
-   * again.
+   * Runs one step at a time. A caller who lost the right to read gets no more events. It gets the reason when
+   * it connects again.
    */
   #run(act: () => Promise<void>): void {
     this.#isStepping = true
@@ -224,8 +230,8 @@ class EventStream extends Readable {
       })
       .finally(() => {
         this.#isStepping = false
-        // Entries that arrived meanwhile or did not fit into this step follow in the next step, after other streams had
-        // their turn.
+        // Entries that arrived meanwhile or did not fit into this step follow in the next step, after other
+        // streams had their turn.
         if (!this.#isOver() && (this.#isDue || (this.#isRead && this.#hasMore())))
           setImmediate(() => this.#step())
       })

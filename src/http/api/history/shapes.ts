@@ -24,7 +24,8 @@ import {
 } from '../conventions/shapes.ts'
 import { PointerMove, Source } from '../promotions/shapes.ts'
 
-// Shapes of the history of views: revisions, differences between two states, and the latest releases over time.
+// Shapes of the history of views: revisions, differences between two states, and the latest releases over
+// time.
 
 // Requests
 

@@ -191,7 +191,8 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
           headers: request.headers,
           body,
         })
-        // Answers to idempotency keys are kept longer than drafts, so a plan may be gone although its answer is not.
+        // Answers to idempotency keys are kept longer than drafts, so a plan may be gone although its answer
+        // is not.
         const found = await findPlan(depot.db, token)
         if (found === undefined && idempotency === undefined) throw planNotFound(token)
         const plan = found && (await expectVisible(depot, found, audience))

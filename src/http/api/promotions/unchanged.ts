@@ -7,8 +7,9 @@ import { revisionIfCurrent } from '../../requests/current-releases.ts'
 import type { RouteContext } from '../../requests/request.ts'
 
 /**
- * Returns the outcome of a promotion of listed releases that are all current, without the writer. Returns `undefined` for every other
- * change, and if the request has a condition or an idempotency key, which only a transaction can keep.
+ * Returns the outcome of a promotion of listed releases that are all current, without the writer. Returns
+ * `undefined` for every other change, and if the request has a condition or an idempotency key, which only a
+ * transaction can keep.
  */
 export async function outcomeIfUnchanged(
   request: FastifyRequest,

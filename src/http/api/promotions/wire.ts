@@ -28,7 +28,10 @@ export function wireStep({ ident, target, change, from, isDependency }: Describe
   return { ident, target, change, from: from ?? null, dependency: isDependency === true }
 }
 
-/** Pointers count, and not only steps: a rollback or a demotion moves `latest` down to a release that was in the view already. */
+/**
+ * Pointers count, and not only steps: a rollback or a demotion moves `latest` down to a release that was in
+ * the view already.
+ */
 export function notesOn(pointers: PromotionOutcome['pointers']): string[] {
   const goesDown = pointers.some(
     ({ from, to }) => from !== null && to !== null && compareReleases(parseIdent(to), parseIdent(from)) < 0,

@@ -8,7 +8,10 @@ import { listTargets, listViewsOf } from '../../../releases/release-store.ts'
 import type * as shapes from './shapes.ts'
 import { wireRelease } from './wire.ts'
 
-/** Reads what the JSON of a release shows beside the release: its publisher, its visible targets and its views. */
+/**
+ * Reads what the JSON of a release shows beside the release: its publisher, its visible targets and its
+ * views.
+ */
 export async function describeRelease(
   db: Db,
   release: Release,

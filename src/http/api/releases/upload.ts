@@ -127,7 +127,10 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
   })
 }
 
-/** Route hook that refuses callers who may upload nothing, or may not change the view, before the body is read. */
+/**
+ * Route hook that refuses callers who may upload nothing, or may not change the view, before the body is
+ * read.
+ */
 function mayUpload({ db }: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     const caller = signedIn(request, 'upload')

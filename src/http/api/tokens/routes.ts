@@ -200,7 +200,10 @@ async function signedInOnly(request: FastifyRequest): Promise<void> {
   signedInAnyhow(request)
 }
 
-/** Parses the limits of a token. Throws `invalid_request` with pointers for an expiry in the past and for unknown names. */
+/**
+ * Parses the limits of a token. Throws `invalid_request` with pointers for an expiry in the past and for
+ * unknown names.
+ */
 async function parseNarrowing(
   { db, now }: Depot,
   { actions, origins, views, expires }: z.infer<typeof NarrowedToken>,

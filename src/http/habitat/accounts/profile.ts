@@ -35,8 +35,8 @@ export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): vo
 }
 
 /**
- * Routes for the profile token. Each account has one token made here; a new one replaces it. Tokens from `hart-depot
- * token add` are not affected.
+ * Routes for the profile token. Each account has one token made here; a new one replaces it. Tokens from
+ * `hart-depot token add` are not affected.
  */
 export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/profile/access-tokens', async (request: HabitatRequest, reply) => {

@@ -11,7 +11,10 @@ import { wireEvent } from './shapes.ts'
 
 const DAY_MS = 86_400_000
 
-/** Route that lists promotions and demotions (habitat-today.md 3.4 and 6, Events). `query` works as in package search. */
+/**
+ * Route that lists promotions and demotions (habitat-today.md 3.4 and 6, Events). `query` works as in package
+ * search.
+ */
 export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/events`, async (request: HabitatRequest, reply) => {
     const { caller } = request

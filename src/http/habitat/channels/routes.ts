@@ -27,7 +27,10 @@ import { promoteRelease } from './promote-release.ts'
 import { pollRoute } from '../polls/route.ts'
 import { wireChannel } from './shapes.ts'
 
-/** Routes that read channels (habitat-today.md 3.2). answer-poll.ts decides what a channel means below a view's URL. */
+/**
+ * Routes that read channels (habitat-today.md 3.2). answer-poll.ts decides what a channel means below a
+ * view's URL.
+ */
 export function channelReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/latest`,

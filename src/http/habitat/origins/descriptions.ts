@@ -20,7 +20,8 @@ import {
   Secrets,
 } from './shapes.ts'
 
-// Describes the routes of origins, their members, invitations, keys, secrets and integrations for openapi.yaml.
+// Describes the routes of origins, their members, invitations, keys, secrets and integrations for
+// openapi.yaml.
 
 const KEY = { 200: file('the key file; its name is in X-Filename', PublicKey), ...NOT_FOUND }
 const DECIDED = { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: empty('not an id') }

@@ -13,8 +13,8 @@ import type { Json } from '../conventions/shapes.ts'
 import { IntegrationBody, wireIntegration, wireIntegrations } from './shapes.ts'
 
 /**
- * Routes that read integrations (habitat-today.md 6, Integrations). The depot stores integrations for their owners,
- * and never uses them.
+ * Routes that read integrations (habitat-today.md 6, Integrations). The depot stores integrations for their
+ * owners, and never uses them.
  */
 export function integrationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/integrations`, async (request: HabitatRequest, reply) => {

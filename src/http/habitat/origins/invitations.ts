@@ -48,8 +48,8 @@ export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, 
   app.delete(`${mount}/origins/:origin/invitations/:id`, decide('rescindInvitation'))
 
   /**
-   * Returns the id of the invitation in the URL. Throws `not_found`, and `forbidden` unless the caller is the invited
-   * account or a maintainer of the origin.
+   * Returns the id of the invitation in the URL. Throws `not_found`, and `forbidden` unless the caller is the
+   * invited account or a maintainer of the origin.
    */
   async function decidableId(request: HabitatRequest): Promise<number> {
     const { origin } = request.params

@@ -123,7 +123,9 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
   })
 }
 
-/** Route for the key that encrypts secrets. The key is made on first use; concurrent callers get the same key. */
+/**
+ * Route for the key that encrypts secrets. The key is made on first use; concurrent callers get the same key.
+ */
 export function encryptionKey(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/encryption_key`, async (request: HabitatRequest, reply) => {
     const { accountId: ownerId } = signedInAs(request, 'readonly_member', request.params.origin, 'read')

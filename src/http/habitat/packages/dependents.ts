@@ -8,8 +8,8 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendUncached } from '../conventions/replies.ts'
 
 /**
- * Route for the packages that depend on a package (habitat-today.md 3.4 and 6, Packages). It is served only under
- * `/v1`. An unknown package has no dependents.
+ * Route for the packages that depend on a package (habitat-today.md 3.4 and 6, Packages). It is served only
+ * under `/v1`. An unknown package has no dependents.
  */
 export function dependentReads(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/rdeps/:origin/:name', async (request: HabitatRequest, reply) => {

@@ -17,7 +17,10 @@ import { wireListedPackage, wireListedRelease, wireReleaseChannel, wireVersion }
  */
 const MAX_UNPAGED_ITEMS = 10_000
 
-/** Routes that list packages (habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1). `place` is the mount or the URL of a view. */
+/**
+ * Routes that list packages (habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1). `place` is the mount or the
+ * URL of a view.
+ */
 export function packageLists(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   const list = async (request: HabitatRequest, reply: FastifyReply) =>
     request.params.view === undefined
@@ -42,8 +45,8 @@ export function packageLists(app: FastifyInstance, { depot }: RouteContext, plac
 }
 
 /**
- * Route that lists the versions of a package (habitat-today.md 3.1). A package named `versions` therefore has no list
- * of its own.
+ * Route that lists the versions of a package (habitat-today.md 3.1). A package named `versions` therefore has
+ * no list of its own.
  */
 export function versionLists(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: HabitatRequest, reply) => {

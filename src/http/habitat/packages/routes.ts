@@ -24,8 +24,8 @@ import { pollRoute } from '../polls/route.ts'
 const SETTABLE: readonly string[] = ['public', 'private']
 
 /**
- * Routes that read releases (habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1). `place` is the mount or the URL
- * of a view.
+ * Routes that read releases (habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1). `place` is the mount or
+ * the URL of a view.
  */
 export function packageReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   const download = async (request: HabitatRequest, reply: FastifyReply) => {

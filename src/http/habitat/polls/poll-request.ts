@@ -15,7 +15,8 @@ export interface PollRequest {
 /** Longer requests are not parsed here; polls are a few hundred bytes. */
 const MAX_HEAD_BYTES = 2_048
 
-// Matches a GET of HTTP/1.1 without a body, in its usual form (RFC 9112). Unusual forms are left to node:http.
+// Matches a GET of HTTP/1.1 without a body, in its usual form (RFC 9112). Unusual forms are left to
+// node:http.
 const REQUEST = /^GET (\/v1\/[!-~]{1,1000}) HTTP\/1\.1\r\n((?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n)+)\r\n$/
 
 const SEGMENT = '([\\w.@+~:-]+)'

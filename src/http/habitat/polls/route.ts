@@ -31,7 +31,10 @@ export function pollRoute(
   }
 }
 
-/** How long shared caches may keep a public answer of a past state. It changes only when a release is hidden or deleted. */
+/**
+ * How long shared caches may keep a public answer of a past state. It changes only when a release is hidden
+ * or deleted.
+ */
 const PAST = 'public, max-age=86400'
 
 async function replyFromPast(

@@ -16,8 +16,8 @@ const WRITING = ['POST', 'PUT', 'PATCH', 'DELETE']
 /**
  * The read routes of both generations below the URL of a view, so that a client needs no other URL. `latest`,
  * lists and searches show the view; downloads, keys and exact shows cover the whole depot, because
- * dependencies are not promoted. `{view}@{revision}` is the view as it was (past-views.ts). Writes other than the promotion of 2016 (routes.ts) are refused with the URL
- * to use instead.
+ * dependencies are not promoted. `{view}@{revision}` is the view as it was (past-views.ts). Writes other than
+ * the promotion of 2016 (routes.ts) are refused with the URL to use instead.
  */
 export async function belowViews(
   app: FastifyInstance,

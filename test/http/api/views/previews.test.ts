@@ -306,7 +306,10 @@ test('a view has at most ten previews', async (t) => {
   })
 })
 
-/** Adds copies of the package `acme/NAME` with its only release to all views that have it. Writes the rows directly, which is quick. */
+/**
+ * Adds copies of the package `acme/NAME` with its only release to all views that have it. Writes the rows
+ * directly, which is quick.
+ */
 function copyPackage(databaseFile: string, name: string, copies: number): void {
   const db = new BetterSqlite3(databaseFile)
   const copy = (table: string, changed: Readonly<Record<string, string>>, where: string) => {

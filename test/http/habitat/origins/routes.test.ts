@@ -8,7 +8,8 @@ import { makeReleases } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
 
-// habitat-today.md 1.10, 3.3 and 6, Origins. expectations-origins.ts has the rights and the answers to wrong input.
+// habitat-today.md 1.10, 3.3 and 6, Origins. expectations-origins.ts has the rights and the answers to wrong
+// input.
 
 const BASE = '/v1/depot/origins'
 const ID = /^[1-9]\d*$/
