@@ -22,7 +22,6 @@ const FOLDER = /^hart-depot-tests-(\d+)-/
 const LONG = [
   'cli/serve',
   'views/model',
-  'http/workers',
   'import/',
   'pull/',
   'http/strangers',

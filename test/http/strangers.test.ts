@@ -290,7 +290,7 @@ test('private words reach callers who may see them', async (t) => {
 })
 
 /** Each route is asked with so many of its requests; with all of them in `npm run test:all`. */
-const REQUESTS = 6
+const REQUESTS = 4
 
 for (const { method, path } of ROUTES.filter((route) => route.method === 'GET')) {
   test(`GET ${path}`, async (t) => {

@@ -16,7 +16,7 @@ import type { CommandOptions, Result, ModelGates } from '../support/view-model.t
 // Runs random commands against the depot and a model of it. A failing run is shrunk to the shortest one that
 // fails and reported with its seed.
 
-const RUNS = runsOf(4)
+const RUNS = runsOf(2)
 const COMMANDS = 100
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const STAMP = '20260101000000'
