@@ -66,8 +66,11 @@ export function openByHand(file: string): {
     "INSERT INTO ledger (sequence, at, kind, view_id, revision, salt, text, digest, hash) VALUES (?, ?, 'promotion', ?, ?, ?, ?, ?, ?)",
   )
   const pointerOf = db.prepare<[string, string], { found: number }>(
-    `SELECT 1 AS found FROM releases JOIN pointers ON pointers.release_id = releases.id JOIN views ON views.id = pointers.view_id
-      WHERE ident = ? AND releases.target = ? AND deleted_at IS NULL AND to_revision IS NULL AND views.name = '${VIEW}'`,
+    // CROSS JOIN keeps this order. Otherwise SQLite reads every pointer that the view ever had.
+    `SELECT 1 AS found FROM views CROSS JOIN releases CROSS JOIN pointers INDEXED BY pointers_current
+      WHERE views.name = '${VIEW}' AND ident = ? AND releases.target = ? AND deleted_at IS NULL
+        AND pointers.view_id = views.id AND pointers.package_id = releases.package_id
+        AND pointers.target = releases.target AND pointers.release_id = releases.id AND to_revision IS NULL`,
   )
   const write = db.transaction((set: readonly Row[]) => {
     const { id, revision: before } = viewOf.get() ?? { id: 0, revision: 0 }

@@ -150,18 +150,20 @@ async function measureTogether(
   }
 }
 
+// The goals for 16 clients and for what is current are 0.5 ms and 0.3 ms of processor time, and 2,500 promotions
+// a second, as ratios on the machine that RESULTS.md was made on.
 const OVER_HTTP = [
   { name: 'promotion over HTTP, 1 client', load: { clients: 1 }, goal: { cpu: 1.5 } },
-  { name: 'promotion over HTTP, 16 clients', load: { clients: 16 }, goal: { cpu: 0.5, wall: 0.4 } },
+  { name: 'promotion over HTTP, 16 clients', load: { clients: 16 }, goal: { cpu: 1.3, wall: 0.8 } },
   {
     name: 'promotion over HTTP of what is current',
     load: { clients: 1, isRepeated: true },
-    goal: { cpu: 0.6 },
+    goal: { cpu: 2 },
   },
   {
     name: 'promotion over /api/v1 of what is current',
     load: { clients: 1, isRepeated: true, isOwnApi: true },
-    goal: { cpu: 2 },
+    goal: { cpu: 3.7 },
   },
 ] as const
 
