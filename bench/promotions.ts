@@ -150,8 +150,8 @@ async function measureTogether(
   }
 }
 
-// The goals for 16 clients and for what is current are 0.5 ms and 0.3 ms of processor time, and 2,500 promotions
-// a second, as ratios on the machine that RESULTS.md was made on.
+// The goals for 16 clients and for what is current are 0.5 ms and 0.3 ms of processor time, and 2,500
+// promotions a second, as ratios on the machine that RESULTS.md was made on.
 const OVER_HTTP = [
   { name: 'promotion over HTTP, 1 client', load: { clients: 1 }, goal: { cpu: 1.5 } },
   { name: 'promotion over HTTP, 16 clients', load: { clients: 16 }, goal: { cpu: 1.3, wall: 0.8 } },

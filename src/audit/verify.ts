@@ -196,9 +196,9 @@ async function compareRows(db: RebuildDb, report: Report): Promise<void> {
   }
 }
 
-function describeWrongCount({ is, package: name, idents, publicIdents }: WrongCount): string {
+function describeWrongCount({ kind, package: name, idents, publicIdents }: WrongCount): string {
   const counts = `${idents} idents of ${name}, ${publicIdents} of them public`
-  return is === 'stored' ? `its lists count ${counts}` : `it has ${counts}, and its lists count others`
+  return kind === 'stored' ? `its lists count ${counts}` : `it has ${counts}, and its lists count others`
 }
 
 function describeMember(row: RebuiltMember): string {

@@ -3,11 +3,12 @@ import type { Db } from '../database/database.ts'
 import type { IdentCountsTable, Schema } from '../database/schema.ts'
 import { DEPOT } from '../releases/ident-count-store.ts'
 
-// Compares the counts of idents, which lists use for their totals, with the releases.
+// Compares the stored counts of idents, which are the totals of lists, with counts of the releases
+// themselves.
 
-/** A count that differs from the releases (`stored`), or what it should be (`counted`). */
+/** One side of a mismatch: the stored count, or the count of the releases. */
 export interface WrongCount {
-  readonly is: 'stored' | 'counted'
+  readonly kind: 'stored' | 'counted'
   /** `undefined` for the whole depot. */
   readonly view: string | undefined
   readonly package: string
@@ -15,16 +16,17 @@ export interface WrongCount {
   readonly publicIdents: number
 }
 
-/** Lists at most `limit` wrong counts of each kind. A missing row counts nothing. */
+/** Lists at most `limit` wrong counts of each kind. A missing row equals a row of zeros. */
 export async function listWrongCounts(db: Db, limit: number): Promise<WrongCount[]> {
+  // EXCEPT compares columns by position: package, view, idents, public idents.
   const stored = db
     .selectFrom('ident_counts')
     .select(['package_id', 'view_id', 'idents', 'public_idents'])
     .where((eb) => eb.or([eb('idents', '<>', 0), eb('public_idents', '<>', 0)]))
   const counted = recount(db)
   return [
-    ...(await describe(db, 'stored', stored.except(counted), limit)),
-    ...(await describe(db, 'counted', counted.except(stored), limit)),
+    ...(await readNamed(db, 'stored', stored.except(counted), limit)),
+    ...(await readNamed(db, 'counted', counted.except(stored), limit)),
   ]
 }
 
@@ -55,9 +57,9 @@ function counts(eb: ExpressionBuilder<Schema, 'releases'>) {
   ] as const
 }
 
-async function describe(
+async function readNamed(
   db: Db,
-  is: WrongCount['is'],
+  kind: WrongCount['kind'],
   rows: AliasableExpression<IdentCountsTable>,
   limit: number,
 ): Promise<WrongCount[]> {
@@ -71,7 +73,7 @@ async function describe(
     .limit(limit)
     .execute()
   return wrong.map(({ origin, name, view, idents, public_idents }) => ({
-    is,
+    kind,
     view: view ?? undefined,
     package: `${origin ?? ''}/${name ?? ''}`,
     idents,

@@ -16,17 +16,17 @@ import { promisify } from 'node:util'
 const openFile = promisify(openDescriptor)
 const write = promisify(writeDescriptor)
 
-/** A local file for bytes that are not yet verified. Only the upload that it was made for uses it. */
+/** A local file for bytes that are not yet verified. Only its creator uses it. */
 export interface SpoolFile {
-  /** For threads that hash or scan the file, and for {@link Claims.keep}. */
+  /** Passed to the threads that hash or scan the file, and to `Claims.keep`. */
   readonly path: string
   /** Creates the file. The caller writes and closes it, and removes it with {@link Spool.discard}. */
   create(): Promise<FileHandle>
-  /** Creates the file with these bytes, for a few kilobytes. */
+  /** Creates the file with `bytes`, which should be at most a few kilobytes. */
   write(bytes: Buffer): Promise<void>
 }
 
-/** A file of {@link Spool.list}. */
+/** A file that {@link Spool.list} found. */
 export interface ListedFile {
   readonly name: string
   /** Changes when the file grows. */
@@ -34,11 +34,11 @@ export interface ListedFile {
 }
 
 /**
- * The folder of files that are being received, shared by all threads. `threadName` names this thread, in
- * letters and digits.
+ * The folder of files that are being received, shared by all threads. `threadName` begins the names of this
+ * thread's files. It has only letters and digits, because a dot ends it.
  */
 export class Spool {
-  /** For measuring its disk. */
+  /** Where it is, so that its disk can be measured. */
   readonly folder: string
   readonly #threadName: string
 
@@ -48,7 +48,7 @@ export class Spool {
   }
 
   /**
-   * Removes all files, which a crash left, and creates the folder. Call it before any thread uses the spool.
+   * Removes the files that a crash left, and creates the folder. Call it before any thread uses the spool.
    */
   async empty(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true })
@@ -75,8 +75,8 @@ export class Spool {
 
   /** Removes a file, if it still exists. */
   async discard(file: SpoolFile): Promise<void> {
-    // The store has usually moved the file. The system still has the name in its cache, so this check reads
-    // nothing from the disk.
+    // `Claims.keep` has usually moved the file. The system still has the name in its cache, so this check
+    // reads nothing from the disk.
     if (existsSync(file.path)) await rm(file.path, { force: true })
   }
 
@@ -102,7 +102,8 @@ export class Spool {
   }
 }
 
-// Descriptors cost less than a FileHandle, and closing one leaves nothing to write.
+// A descriptor costs less than a FileHandle. closeSync does not wait for the disk, because closing flushes
+// nothing.
 async function writeNew(path: string, bytes: Buffer): Promise<void> {
   const fd = await openFile(path, 'wx')
   try {

@@ -16,8 +16,9 @@ export interface Names {
 }
 
 /**
- * Checks that names exist in a depot. Throws `not_found` with the nearest known name. Accepts every name
- * while the depot does not exist, because the command that creates the depot checks its input itself.
+ * Checks that names exist in a depot. Throws `not_found`, with a similar name if there is one, and the errors
+ * of {@link readDepot}. If the depot does not exist yet, accepts every name: the command that follows creates
+ * the depot and rejects unknown names.
  */
 export async function expectKnown(
   config: Config,

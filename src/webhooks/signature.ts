@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 
-// Standard Webhooks 1.0 (standardwebhooks.com): a secret is `whsec_` and base64; the signed text is
+// Standard Webhooks 1.0 (standardwebhooks.com): a secret is `whsec_` followed by base64; the signed text is
 // `{id}.{timestamp}.{body}`.
 
 const PREFIX = 'whsec_'
@@ -11,8 +11,8 @@ export function makeSecret(): string {
 }
 
 /**
- * Returns the headers of an attempt at `at` (epoch milliseconds), with a signature for each secret. Receivers
- * need only one of the secrets.
+ * Returns the headers of a delivery attempted at the time `at` (epoch milliseconds), with a signature for
+ * each secret. A receiver that has any one of the secrets can verify the message.
  */
 export function signedHeaders(
   message: { id: string; at: number; body: string },

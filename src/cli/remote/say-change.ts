@@ -6,7 +6,10 @@ import type { Output } from './output.ts'
 
 type Change = Pick<Plan, 'releases' | 'pointers' | 'notes'>
 
-/** Formats what a plan would do, or what a change did, as a table with the reasons for what is blocked. */
+/**
+ * Formats a plan: a table of its effect, then the rules that block it, the missing dependencies and the
+ * notes.
+ */
 export function planText(out: Output, plan: Plan): string {
   return [
     changeTable(out, plan),
@@ -29,17 +32,19 @@ function changeTable(out: Output, { releases, pointers }: Change): string {
   const rows = releases.map(({ ident, target, change, from }) => [change, ident, from ?? '', target])
   const table = out.table(
     ['CHANGE', 'RELEASE', 'LATEST BEFORE', 'TARGET'],
-    [...rows, ...movesAlone({ releases, pointers })],
+    [...rows, ...rowsOfFallbacks({ releases, pointers })],
   )
+  // Styled after the layout, so that escape codes do not change the widths of columns.
   return table.replaceAll(/^(added|moved|downgraded|removed)\b/gm, (word) =>
     out.style(STYLES[word as keyof typeof STYLES], word),
   )
 }
 
 /**
- * Rows for packages whose latest moves to a release that was in the view before, because another one leaves.
+ * Returns rows for packages whose latest release left the view, so that `latest` moves to a release that was
+ * a member already. No other row shows these moves.
  */
-function movesAlone({ releases, pointers }: Pick<Change, 'releases' | 'pointers'>): string[][] {
+function rowsOfFallbacks({ releases, pointers }: Pick<Change, 'releases' | 'pointers'>): string[][] {
   const shown = new Set(
     releases
       .filter(({ change }) => ['added', 'moved', 'downgraded'].includes(change))

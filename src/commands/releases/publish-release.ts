@@ -1,5 +1,5 @@
 import type { Visibility } from '../../access/access.ts'
-import { findBlob, updateDamage } from '../../blobs/blob-store.ts'
+import { findBlob, referenceBlob, updateDamage } from '../../blobs/blob-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { HartMetadata } from '../../hart/metadata.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
@@ -12,7 +12,6 @@ import { getView } from '../../revisions/view-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { insertWords } from '../../search/words-store.ts'
 import { insertDependencies } from '../../releases/dependents-store.ts'
-import { referenceBlob } from '../../blobs/blob-store.ts'
 import { insertRelease } from '../../releases/release-store.ts'
 import { insertPackage } from '../../releases/package-store.ts'
 import { findPackageRows } from '../../releases/upload-store.ts'
@@ -32,16 +31,20 @@ export interface PublishInput {
   readonly signer: string
   readonly isVerified: boolean
   readonly publisherId: number
-  /** Whether an ident that is already published with the same bytes is accepted. */
+  /**
+   * Accepts an ident that is already published with the same bytes, and sets its visibility to that of the
+   * package's settings again.
+   */
   readonly isForced: boolean
-  /** Overrides the package's settings and the origin's default. */
+  /** The visibility of a new release. Overrides the package's settings and the origin's default. */
   readonly visibility?: Visibility
 }
 
 /**
- * Publishes verified, durable bytes as a release and adds it to `unstable`. A release that exists keeps its
- * views, and the new bytes repair its damaged ones. Throws `not_found` for the origin, `already_exists`,
- * `release_differs` and `package_type_mismatch`.
+ * Publishes verified, durable bytes as a release and adds it to `unstable`. An existing release stays in its
+ * views. If its bytes were damaged, the caller has replaced them, and this clears the damage. Returns `isNew:
+ * false` for an existing release with the same bytes, if the upload is forced or repairs them. Throws
+ * `not_found` for the origin, `already_exists`, `release_differs` and `package_type_mismatch`.
  */
 export async function publishRelease(
   context: CommandContext,
@@ -55,17 +58,17 @@ export async function publishRelease(
 
   const found = await findPackageRows(trx, { originId: origin.id, name: ident.name, ident: text, target })
   const packageId = found?.id ?? (await insertPackage(trx, origin.id, ident.name))
-  const usualVisibility = async () =>
+  const getOrCreateDefaultVisibility = async () =>
     found?.visibility ??
     (await addSettings(context, origin, { packageId, name: ident.name, ownerId: publisherId })).visibility
-  const before = found?.published
-  if (before !== undefined) {
-    const isRepair = before.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
+  const existing = found?.published
+  if (existing !== undefined) {
+    const isRepair = existing.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
     if (isRepair) await updateDamage(trx, checksum, undefined)
     if (isRepair && !input.isForced) return { isNew: false }
     if (!input.isForced) throw new DepotError('already_exists', `${text} is already published for ${target}`)
-    if (before.checksum === checksum) {
-      await setVisibility(context, { ident: text, target, visibility: await usualVisibility() })
+    if (existing.checksum === checksum) {
+      await setVisibility(context, { ident: text, target, visibility: await getOrCreateDefaultVisibility() })
       return { isNew: false }
     }
     throw new DepotError(
@@ -74,16 +77,16 @@ export async function publishRelease(
     )
   }
 
-  const { type = packageType } = found ?? {}
+  const type = found?.type ?? packageType
   if (type !== packageType) {
     throw new DepotError(
       'package_type_mismatch',
       `${text} is a ${packageType} package, but the earlier releases of ${formatPackageName(ident)} are ${type}`,
     )
   }
-  const usual = await usualVisibility()
-  const visibility = input.visibility ?? usual
-  if (found?.type === undefined) await insertWords(trx, packageId, ident) // a package with releases has its words
+  const defaultVisibility = await getOrCreateDefaultVisibility()
+  const visibility = input.visibility ?? defaultVisibility
+  if (found?.type === undefined) await insertWords(trx, packageId, ident) // only the first release makes the package findable
   await referenceBlob(trx, { checksum, sizeBytes, at })
   const releaseId = await insertRelease(trx, packageId, {
     ...metadata,
@@ -117,6 +120,7 @@ export async function publishRelease(
     context,
     await getView(trx, UNSTABLE),
     { joining: [{ release }], leaving: [] },
+    // The right to upload includes joining `unstable`.
     { act: 'promote', cause: 'upload', by: 'operator' },
   )
   return { isNew: true }

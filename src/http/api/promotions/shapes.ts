@@ -39,8 +39,6 @@ export const ERRORS_OF_CHANGES = [
   'signer_unknown',
 ] as const
 
-// Requests
-
 export const Reason = z.string().min(1).max(MAX_REASON_LENGTH)
 
 const Moment = z
@@ -65,7 +63,7 @@ const Releases = z
   .min(1)
   .max(MAX_NAMED_RELEASES)
   .describe(
-    'either all are changed or none. The default target is that of the body, else x86_64-linux, or else the only target of the ident',
+    'All releases are changed, or none. A release without a target gets the target of the body; without that, x86_64-linux if the ident has it, or the only target of the ident',
   )
 
 const From = z
@@ -75,9 +73,7 @@ const From = z
     origin: z.string().optional(),
     name: z.string().optional(),
   })
-  .describe(
-    'the latest releases of another view, now or at an earlier time, optionally only those of an origin or a name',
-  )
+  .describe('the latest releases of another view, now or at the time at; origin and name restrict them')
 
 const Lockfile = z
   .string()
@@ -91,7 +87,7 @@ const Sources = {
   lockfile: Lockfile.optional(),
 }
 
-/** Fields that say how to make a change. */
+/** Fields that every change accepts. */
 export const Options = {
   reason: Reason.optional(),
   expect_revision: RevisionOrId.optional().describe(
@@ -145,15 +141,24 @@ export const RevertBody = named(
   { revision: 12, reason: 'does not start' },
 )
 
-/** Describes a change of any kind. */
+/** The body of a plan: a change of any kind. */
 export const ChangeBody = z.strictObject({
   act: z.enum(ACTS).default('promote'),
   ...Promotion,
-  to: Moment.optional().describe('for a rollback'),
-  revision: RevisionOrId.optional().describe('for a revert'),
-  origin: z.string().optional().describe('for a rollback or revert: restricts it to packages of this origin'),
-  name: z.string().optional().describe('for a rollback or revert: restricts it to packages of this name'),
-  rule: z.enum(VIEW_RULES).optional().describe('for a set-rule, which only administrators can apply'),
+  to: Moment.optional().describe('for a rollback: the revision or time to return to'),
+  revision: RevisionOrId.optional().describe('for a revert: the revision to undo'),
+  origin: z
+    .string()
+    .optional()
+    .describe('for a rollback or revert: restricts the change to packages of this origin'),
+  name: z
+    .string()
+    .optional()
+    .describe('for a rollback or revert: restricts the change to packages of this name'),
+  rule: z
+    .enum(VIEW_RULES)
+    .optional()
+    .describe('for set-rule: the new rule. Only administrators can apply this change'),
 })
 
 export const PromotionHeaders = IdempotencyHeaders.extend({
@@ -162,8 +167,6 @@ export const PromotionHeaders = IdempotencyHeaders.extend({
     .optional()
     .describe('the entity tag of the view, or a revision such as "12"; same as expect_revision'),
 })
-
-// Responses
 
 export const Source = z.union([
   z.object({ view: ViewName, revision: Revision }),
@@ -174,7 +177,7 @@ export const PointerMove = named(
   'PointerMove',
   z
     .object({ package: Package, target: Target, from: Ident.nullable(), to: Ident.nullable() })
-    .describe('latest changed from one release to another'),
+    .describe('a move of latest from one release to another; null is no latest release'),
 )
 
 export const Step = z.object({
@@ -183,9 +186,9 @@ export const Step = z.object({
   change: z
     .enum(['added', 'moved', 'downgraded', 'joined', 'unchanged', 'removed'])
     .describe(
-      'added: the package had no latest release; moved: latest moves up to it; downgraded: latest moves down to it; joined: it becomes a member, and latest stays',
+      'added: the release becomes latest, and there was none; moved: latest moves up to the release; downgraded: latest moves down to the release; joined: the release becomes a member, and latest stays; unchanged: the release was a member already; removed: the release leaves the view',
     ),
-  from: Ident.nullable().describe('the previous latest release, if latest moves'),
+  from: Ident.nullable().describe('the previous latest release, if latest moves to this release'),
   dependency: z.boolean().describe('whether it was added as a dependency'),
 })
 
@@ -221,7 +224,7 @@ const EXAMPLE: z.input<typeof promotionShape> = {
 
 export const PromotionAnswer = named('Promotion', promotionShape, EXAMPLE)
 
-/** The answer in examples to a demotion, a rollback or a revert of the promotion of the other examples. */
+/** The example answer of a demotion, rollback or revert that undoes {@link EXAMPLE}. */
 export const EXAMPLE_UNDO: z.input<typeof promotionShape> = {
   ...EXAMPLE,
   revision: 13,
