@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -73,4 +74,17 @@ test('a file fails with each kind of error, and all others run', async (t) => {
     t.ok(output.includes(said), said)
   t.match(output, new RegExp(`, ${names.length} files, `))
   t.equal(code, 1)
+})
+
+test('only test files import tap, since the tests of another module would belong to no file', async (t) => {
+  const modules = globSync('**/*.ts', { cwd: import.meta.dirname }).filter(
+    (file) => !/\.(test|slow|install|nginx)\.ts$/.test(file) && file !== 'support/run-files.ts',
+  )
+  t.ok(modules.length > 20)
+  for (const file of modules)
+    t.notMatch(
+      readFileSync(join(import.meta.dirname, file), 'utf8'),
+      /^import (?!type ).* from 'tap'$/m,
+      file,
+    )
 })

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { test } from 'tap'
 import type { Test } from 'tap'
 import type { Spool } from '../../src/blobs/spool.ts'
 import { BlobStream } from '../../src/blobs/storage.ts'
@@ -31,8 +30,15 @@ const MANY = 1_001
 const AT_ONCE = 50
 const NONE = 'cd'.repeat(32)
 
-/** Tests that a store keeps the contract of {@link BlobStorage}. */
-export function storageContract(name: string, makeStorage: (t: Test) => Promise<StorageUnderTest>): void {
+/**
+ * Tests that a store keeps the contract of {@link BlobStorage}. `test` is that of the file, so that these tests are
+ * part of it.
+ */
+export function storageContract(
+  test: Test['test'],
+  name: string,
+  makeStorage: (t: Test) => Promise<StorageUnderTest>,
+): void {
   const claim = (title: string, hold: (t: Test, store: StorageUnderTest) => Promise<void>) => {
     void test(`${name}: ${title}`, async (t) => hold(t, await makeStorage(t)))
   }

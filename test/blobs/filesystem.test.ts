@@ -28,7 +28,7 @@ const CHECKSUM = `ab${'0'.repeat(62)}`
 const needed = () => Promise.resolve(true)
 const unneeded = () => Promise.resolve(false)
 
-storageContract('the file system', async (t): Promise<StorageUnderTest> => {
+storageContract(test, 'the file system', async (t): Promise<StorageUnderTest> => {
   const { folder, storage, spool } = await open(t)
   return {
     storage,
