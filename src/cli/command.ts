@@ -36,6 +36,7 @@ export async function runCommand(
       getErrHelpWidth: () => io.stderr.columns ?? 80,
       outputError: () => undefined, // main() writes all errors
     })
+  // The typed package declares the same class a second time.
   define(command as unknown as TypedCommand, io)
   await command.parseAsync([...args], { from: 'user' })
 }

@@ -44,6 +44,6 @@ export function usesColour({ env }: Io, { isTTY }: Out): boolean {
 }
 
 /** Resolves a path of the command line, relative to the folder the person stands in. */
-export function pathOf({ env }: Io, path: string): string {
+export function pathOf({ env }: Pick<Io, 'env'>, path: string): string {
   return givenPath(path, env)
 }

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { givenPath } from '../config.ts'
 import { RemoteError } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
+import { checkToken } from './remote/profiles.ts'
 import { UsageError } from './subcommand.ts'
 
 // Shared by commands that talk to depots over HTTP: URLs, tokens, and a temporary folder for packages.
@@ -54,8 +55,7 @@ export function parseHttpUrl(given: string): string {
  */
 export async function readTokenFile(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
-  const token = (file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8')).trim()
-  if (!/^[!-~]+$/.test(token))
-    throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: it must contain one word`)
-  return token
+  return file === '-'
+    ? checkToken(await text(process.stdin), 'stdin')
+    : checkToken(await readFile(givenPath(file), 'utf8'), file)
 }

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Readable, Writable } from 'node:stream'
 import type { DepotClient } from '../../client/client.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
@@ -9,6 +8,7 @@ import { isInteractive, pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import { UsageError } from '../subcommand.ts'
 import { atOf } from './arguments.ts'
+import { questionStreams } from './confirm.ts'
 import { connect, remoteOptions } from './connect.ts'
 import { revisionTable } from './history.ts'
 
@@ -145,9 +145,7 @@ async function askFor(io: Io, revision: number): Promise<Verdict> {
   const answer = await select<Verdict>({
     message: `Is revision ${revision} good?`,
     options: [{ value: 'good' }, { value: 'bad' }, { value: 'skip' }],
-    input: io.stdin as Readable,
-    output: io.stderr as unknown as Writable,
-    signal: io.signal,
+    ...questionStreams(io),
   })
   if (isCancel(answer)) throw new Exit(EXIT.interrupted, 'the search was stopped')
   return answer

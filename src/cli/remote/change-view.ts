@@ -43,7 +43,7 @@ interface GivenOptions extends ActOptions, RemoteOptions {
 export function actOptions(command: Parameters<Define>[0], act: Act): Command {
   let taken: Command = command
   for (const [name, description] of act.arguments)
-    taken = taken.argument(name, description) as unknown as Command
+    taken = taken.argument(name, description) as unknown as Command // its type lists the arguments by number
   for (const [flags, description] of act.options) taken = taken.option(flags, description)
   return remoteOptions(taken).option('--reason <text>', 'why; it is kept in the history')
 }

@@ -9,9 +9,7 @@ export async function confirm(io: Io, question: string): Promise<void> {
   const answer = await ask({
     message: question,
     initialValue: false,
-    input: io.stdin as Readable,
-    output: io.stderr as unknown as Writable,
-    signal: io.signal,
+    ...questionStreams(io),
   })
   if (answer !== true) throw new Exit(EXIT.interrupted, 'nothing was changed')
 }
@@ -19,4 +17,13 @@ export async function confirm(io: Io, question: string): Promise<void> {
 /** Whether a command should ask before it changes something: on a terminal, unless `--yes` is given. */
 export function shouldAsk(io: Io, { yes }: { yes?: boolean | undefined }): boolean {
   return yes !== true && isInteractive(io)
+}
+
+/** The streams of a question. Questions are asked only on a terminal, where both are streams of Node. */
+export function questionStreams({ stdin, stderr, signal }: Io): {
+  input: Readable
+  output: Writable
+  signal: AbortSignal
+} {
+  return { input: stdin as Readable, output: stderr as unknown as Writable, signal }
 }

@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseDepotUrl } from '../../client/depot-url.ts'
 import { UsageError } from '../subcommand.ts'
+import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 
 export interface Profile {
@@ -117,12 +118,13 @@ function tokenFor(io: Pick<Io, 'env'>, url: string): string | undefined {
   return Object.values(readProfiles(io).profiles).find((profile) => isSameDepot(profile.url, url))?.token
 }
 
-function tokenOfEnvironment({ env }: Pick<Io, 'env'>): string | undefined {
+function tokenOfEnvironment(io: Pick<Io, 'env'>): string | undefined {
+  const { env } = io
   const token = given(env['HART_DEPOT_TOKEN'])
   const file = given(env['HART_DEPOT_TOKEN_FILE'])
   if (token !== undefined && file !== undefined)
     throw new UsageError('HART_DEPOT_TOKEN and HART_DEPOT_TOKEN_FILE are both set: set only one of them')
-  return file === undefined ? token : checkToken(readFileSync(file, 'utf8'), file)
+  return file === undefined ? token : checkToken(readFileSync(pathOf(io, file), 'utf8'), file)
 }
 
 /** Returns the only word of a text. Throws a UsageError that names where the text is from. */

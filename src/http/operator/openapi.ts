@@ -58,6 +58,7 @@ export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<str
   for (const { method, url, schema } of routes)
     app.route({ method, url, ...(schema && { schema }), handler: async () => undefined })
   await app.ready()
+  // The library's type allows every version of OpenAPI.
   const document = structuredClone(app.swagger()) as unknown as Document
   await app.close()
   completeDocument(document)

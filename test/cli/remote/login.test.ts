@@ -76,3 +76,12 @@ test('a token goes only to the depot that it was given for', async (t) => {
   )
   t.match(await runCommand(['whoami'], { env: { ...habitat, HART_DEPOT_URL: other.url } }), { code: 6 })
 })
+
+test('a token file with a relative path is looked up where the person stands, also through npm', async (t) => {
+  const { url } = await startDepot(t, { listen: true })
+  const { XDG_CONFIG_HOME } = await configFolder(t)
+  await writeFile(join(XDG_CONFIG_HOME, 'token'), `${ADMIN_TOKEN}\n`)
+  const npm = { npm_package_name: 'hart-depot', INIT_CWD: XDG_CONFIG_HOME }
+  const env = { ...npm, XDG_CONFIG_HOME, HART_DEPOT_URL: url, HART_DEPOT_TOKEN_FILE: 'token' }
+  t.match(await runCommand(['whoami', '--quiet'], { env }), { code: 0, stdout: 'admin\n' })
+})
