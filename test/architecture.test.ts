@@ -238,7 +238,7 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   ],
   'only blobs/ knows where blobs are': [
     /\bblobFolder\b/,
-    (file) => inFolder('blobs')(file) || ['config.ts', 'cli/data-folder.ts'].includes(file),
+    (file) => inFolder('blobs')(file) || ['config.ts', 'cli/local/data-folder.ts'].includes(file),
   ],
   'only blobs/ knows which store has them': [/\b(FilesystemStorage|FileStream)\b/, inFolder('blobs')],
   'only the writer begins and commits': [

@@ -4,7 +4,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { test } from 'tap'
 import { OPENAPI } from './support/openapi.ts'
-import { describeDepot } from '../src/cli/openapi.ts'
+import { describeDepot } from '../src/cli/local/openapi.ts'
 import { PROBLEMS } from '../src/errors.ts'
 import { withCodes } from '../src/http/operator/errors-page.ts'
 

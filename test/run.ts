@@ -20,7 +20,7 @@ const EXEC_ARGV = ['--min-semi-space-size=16', '--max-semi-space-size=32']
 const FOLDER = /^hart-depot-tests-(\d+)-/
 /** Folders and files that take long. They begin first, so that no core is left with a long one at the end. */
 const LONG = [
-  'cli/serve',
+  'cli/local/serve',
   'views/model',
   'import/',
   'pull/',

@@ -4,7 +4,7 @@ import { openDepot } from '../../src/depot/open.ts'
 import { openLogTo } from '../../src/log.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
-import { keepYoungGenerationSmall, letYoungGenerationGrow } from '../../src/cli/young-generation.ts'
+import { keepYoungGenerationSmall, letYoungGenerationGrow } from '../../src/cli/local/young-generation.ts'
 import { serve } from './process.ts'
 
 // The depot with its default settings, except the number of workers, which comes from the environment. Its

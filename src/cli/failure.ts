@@ -2,7 +2,7 @@ import { describeDatabaseError } from '../database/engine.ts'
 import { DownloadDamaged, NotADepot, RequestRefused, Unreachable } from '../client/errors.ts'
 import { DepotError } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
-import { describeDenial } from './data-folder.ts'
+import { describeDenial } from './local/data-folder.ts'
 import { EXIT, Exit } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
 

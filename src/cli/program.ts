@@ -1,7 +1,7 @@
 import type { Define } from './command.ts'
 import type { ACTS } from './remote/acts.ts'
 import type { Subcommand } from './subcommand.ts'
-import { keepYoungGenerationSmall } from './young-generation.ts'
+import { keepYoungGenerationSmall } from './local/young-generation.ts'
 
 /** A command of the tree. Its module is loaded only when it runs or shows its help. */
 export interface Entry {
@@ -256,7 +256,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async (isRemote) =>
         isRemote
           ? (await import('./remote/accounts.ts')).accountAdd
-          : (await import('./account-add.ts')).accountAdd,
+          : (await import('./local/accounts.ts')).accountAdd,
     },
     {
       name: 'account list',
@@ -264,7 +264,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async (isRemote) =>
         isRemote
           ? (await import('./remote/accounts.ts')).accountList
-          : (await import('./account-list.ts')).accountList,
+          : (await import('./local/account-list.ts')).accountList,
     },
     {
       name: 'account disable',
@@ -280,7 +280,9 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       name: 'token add',
       summary: 'create a token for an account, and print it',
       load: async (isRemote) =>
-        isRemote ? (await import('./remote/tokens.ts')).tokenAdd : (await import('./token-add.ts')).tokenAdd,
+        isRemote
+          ? (await import('./remote/tokens.ts')).tokenAdd
+          : (await import('./local/tokens.ts')).tokenAdd,
     },
     {
       name: 'token list',
@@ -288,7 +290,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async (isRemote) =>
         isRemote
           ? (await import('./remote/tokens.ts')).tokenList
-          : (await import('./token-list.ts')).tokenList,
+          : (await import('./local/token-list.ts')).tokenList,
     },
     {
       name: 'token revoke',
@@ -296,7 +298,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async (isRemote) =>
         isRemote
           ? (await import('./remote/tokens.ts')).tokenRevoke
-          : (await import('./token-revoke.ts')).tokenRevoke,
+          : (await import('./local/token-revoke.ts')).tokenRevoke,
     },
   ],
   'Run and look after a depot on this machine': [
@@ -305,56 +307,56 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       summary: 'run the depot until SIGTERM or SIGINT',
       load: async () => {
         keepYoungGenerationSmall()
-        return (await import('./serve.ts')).serve
+        return (await import('./local/serve.ts')).serve
       },
     },
     {
       name: 'healthy',
       summary: 'check that a depot answers on DEPOT_LISTEN; if not, the exit code is 1',
-      load: async () => (await import('./healthy.ts')).healthy,
+      load: async () => (await import('./local/healthy.ts')).healthy,
     },
     {
       name: 'restored',
       summary:
         'start a new ledger history after the database was restored from a backup; run it while the server is stopped',
-      load: async () => (await import('./restored.ts')).restored,
+      load: async () => (await import('./local/restored.ts')).restored,
     },
     {
       name: 'verify',
       summary:
         'check the ledger, and that views, rows and files match it; if anything differs, the exit code is 1',
-      load: async () => (await import('./verify.ts')).verify,
+      load: async () => (await import('./local/verify.ts')).verify,
     },
     {
       name: 'import-builder',
       summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
-      load: async () => (await import('./import-builder.ts')).importBuilder,
+      load: async () => (await import('./local/import-builder.ts')).importBuilder,
     },
     {
       name: 'pull',
       summary: 'copy a view of another depot, at one revision, into a running depot',
-      load: async () => (await import('./pull.ts')).pull,
+      load: async () => (await import('./local/pull.ts')).pull,
     },
     {
       name: 'key show',
       summary: "print this depot's public key file, which other depots need to trust its lockfiles",
-      load: async () => (await import('./key-show.ts')).keyShow,
+      load: async () => (await import('./local/keys.ts')).keyShow,
     },
     {
       name: 'key trust',
       summary: 'trust lockfiles signed with the depot key in FILE, under the name NAME',
-      load: async () => (await import('./key-trust.ts')).keyTrust,
+      load: async () => (await import('./local/key-trust.ts')).keyTrust,
     },
     {
       name: 'demo',
       summary:
         'promote three releases through four views of a temporary depot, and show what supervisors see',
-      load: async () => (await import('./demo.ts')).demo,
+      load: async () => (await import('./local/demo.ts')).demo,
     },
     {
       name: 'openapi',
       summary: 'print the OpenAPI document of all routes',
-      load: async () => (await import('./openapi.ts')).openapi,
+      load: async () => (await import('./local/openapi.ts')).openapi,
     },
   ],
 }

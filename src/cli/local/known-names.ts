@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs'
+import { listAccounts } from '../../accounts/account-store.ts'
+import type { Config } from '../../config.ts'
+import type { Db } from '../../database/database.ts'
+import { DepotError, quote } from '../../errors.ts'
+import { didYouMean } from '../../text/nearest.ts'
+import { listOriginNames } from '../../origins/origin-store.ts'
+import { listViews } from '../../revisions/view-store.ts'
+import { readDepot } from './read-depot.ts'
+
+/** Names on a command line that must exist in the depot. */
+export interface Names {
+  readonly accounts?: readonly string[]
+  readonly origins?: readonly string[]
+  readonly views?: readonly string[]
+}
+
+/**
+ * Checks that names exist in a depot. Throws `not_found`, with a similar name if there is one, and the errors
+ * of {@link readDepot}. If the depot does not exist yet, accepts every name: the command that follows creates
+ * the depot and rejects unknown names.
+ */
+export async function expectKnown(
+  config: Config,
+  { accounts = [], origins = [], views = [] }: Names,
+): Promise<void> {
+  if (!existsSync(config.databaseFile)) return
+  await readDepot(config, async (db: Db) => {
+    expectAmong(
+      'account',
+      accounts,
+      accounts.length === 0 ? [] : (await listAccounts(db)).map(({ name }) => name),
+    )
+    expectAmong('origin', origins, origins.length === 0 ? [] : await listOriginNames(db))
+    expectAmong('view', views, views.length === 0 ? [] : (await listViews(db)).map(({ name }) => name))
+  })
+}
+
+function expectAmong(kind: string, names: readonly string[], known: readonly string[]): void {
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new DepotError('not_found', `there is no ${kind} ${quote(unknown)}${didYouMean(unknown, known)}`)
+}

@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto'
+import pino from 'pino'
+import type { Actor } from '../../access/access.ts'
+import { formatBytes, formatColumns } from '../../text/columns.ts'
+import { readConfig } from '../../config.ts'
+import type { Config } from '../../config.ts'
+import { findState } from '../../database/state-store.ts'
+import { openDepot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/open.ts'
+import { DepotError, quote } from '../../errors.ts'
+import { formatIdent } from '../../package/ident.ts'
+import {
+  adoptOrphan,
+  describeOrphan,
+  discardOrphan,
+  listStrays,
+  readOrphan,
+} from '../../publishing/orphans.ts'
+import { UsageError, parseOptionsOnly } from '../subcommand.ts'
+import type { Subcommand } from '../subcommand.ts'
+import { expectDepot } from './data-folder.ts'
+
+const ALL = 'all'
+const MIN_CHECKSUM_LENGTH = 6
+
+export const restored: Subcommand = {
+  usage: '[--list | --adopt CHECKSUM… | --discard CHECKSUM…]',
+  summary:
+    'start a new ledger history after the database was restored from a backup; run it while the server is stopped',
+  details: [
+    'Without an option: records in the ledger that a new history starts here, so that clients with a position in the lost history',
+    'get an error. Lists the orphans: package files that no release in the restored database needs. The depot deletes no files',
+    'until each orphan is adopted or discarded.',
+    '--list              list the orphans',
+    '--adopt CHECKSUM    publish an orphan as a private release, after the checks of any upload; "all" for every orphan',
+    '--discard CHECKSUM  delete an orphan; "all" for every orphan. The first six characters of a checksum are enough',
+  ],
+  async run(args) {
+    const several = { type: 'string', multiple: true, default: [] } satisfies {
+      type: 'string'
+      multiple: true
+      default: string[]
+    }
+    const values = parseOptionsOnly(args, {
+      list: { type: 'boolean', default: false },
+      adopt: several,
+      discard: several,
+    })
+    const options = [values.list, values.adopt.length > 0, values.discard.length > 0].filter(Boolean).length
+    if (options > 1) throw new UsageError('--list, --adopt and --discard cannot be combined')
+    await withDepot(readConfig(), async (depot) => {
+      if (options === 0) await startNewHistory(depot)
+      else if (!values.list) await adoptOrDiscard(depot, values)
+      await reportStrays(depot)
+    })
+  },
+}
+
+const ACTOR: Actor = {
+  client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`,
+  door: 'cli',
+}
+
+async function withDepot(config: Config, act: (depot: Depot) => Promise<void>): Promise<void> {
+  expectDepot(config, 'write')
+  const depot = await openDepot(config, {
+    log: pino({ level: 'silent' }),
+    inProcess: true,
+    keepsBlobs: true,
+  }).catch((error: unknown) => {
+    if (!(error instanceof DepotError) || error.code !== 'data_in_use') throw error
+    throw new DepotError('data_in_use', `${error.message}: stop it first`, { cause: error })
+  })
+  try {
+    await act(depot)
+  } finally {
+    await depot.close()
+  }
+}
+
+async function startNewHistory({ writer }: Depot): Promise<void> {
+  const incarnation = randomBytes(8).toString('hex')
+  await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor: ACTOR })
+  console.log(
+    `A new history starts: ${incarnation}. Tokens and roles that were revoked after the backup are valid again: see hart-depot token list.\n`,
+  )
+}
+
+/**
+ * Adopts or discards orphans. Prints why an orphan cannot be adopted, and continues with the next. Throws
+ * `not_found` for an unknown checksum, and `refused` at the end if an orphan was not adopted.
+ */
+async function adoptOrDiscard(
+  depot: Depot,
+  { adopt, discard }: { adopt: string[]; discard: string[] },
+): Promise<void> {
+  if ((await findState(depot.db, 'orphans_kept_since')) === undefined)
+    throw new DepotError(
+      'conflict',
+      'the depot was not marked as restored: run hart-depot restored without an option first',
+    )
+  const { orphans } = await listStrays(depot)
+  let refused = 0
+  for (const checksum of orphansOf(orphans, [...adopt, ...discard])) {
+    try {
+      if (discard.length > 0) await discardOrphan(depot, checksum, ACTOR)
+      const content = discard.length > 0 ? undefined : await adoptOrphan(depot, checksum, ACTOR)
+      console.log(
+        `${checksum}  ${content === undefined ? 'discarded' : `published ${formatIdent(content.ident)} for ${content.target} as private`}`,
+      )
+    } catch (error) {
+      if (!(error instanceof DepotError)) throw error
+      refused += 1
+      console.error(`${checksum}  ${error.message}`)
+    }
+  }
+  if (refused > 0)
+    throw new DepotError(
+      'refused',
+      `${refused === 1 ? 'one file was' : `${refused} files were`} not adopted (see above): add the missing origin or key, or discard the files`,
+    )
+  console.log()
+}
+
+/** Prints missing blobs and orphans. Without orphans, the depot may remove unneeded blobs again. */
+async function reportStrays(depot: Depot): Promise<void> {
+  const { orphans, missing } = await listStrays(depot)
+  if (missing.length > 0)
+    console.log(
+      `${formatColumns(
+        ['MISSING'],
+        missing.map((checksum) => [checksum]),
+      )}\n\nThe files of these releases are gone: the releases were deleted after the backup.\n`,
+    )
+  if (orphans.length === 0) {
+    await depot.writer.submit({ kind: 'resumeCollection', input: {}, actor: ACTOR })
+    console.log('There are no orphans. The server may start.')
+    return
+  }
+  const rows: string[][] = []
+  for (const checksum of orphans) {
+    const orphan = await readOrphan(depot, checksum)
+    rows.push([
+      checksum,
+      orphan.sizeBytes === undefined ? '?' : formatBytes(orphan.sizeBytes),
+      describeOrphan(orphan),
+    ])
+  }
+  console.log(
+    `${formatColumns(['CHECKSUM', 'SIZE', 'CONTENT'], rows)}\n\nNo release needs these files. hart-depot restored --adopt CHECKSUM publishes one as private; --discard CHECKSUM deletes it. "all" means every file.`,
+  )
+  console.log(
+    'The server may start. It deletes no package files until all of these are adopted or discarded.',
+  )
+}
+
+/**
+ * Returns the orphans whose checksums start with these texts, or all of them for `all`. Throws `not_found`.
+ */
+function orphansOf(orphans: readonly string[], prefixes: readonly string[]): string[] {
+  if (prefixes.includes(ALL)) return [...orphans]
+  return prefixes.map((text) => {
+    const [found, ...others] =
+      text.length < MIN_CHECKSUM_LENGTH ? [] : orphans.filter((checksum) => checksum.startsWith(text))
+    if (found === undefined || others.length > 0)
+      throw new DepotError(
+        'not_found',
+        `${others.length > 0 ? 'several orphans have checksums that start' : 'no orphan has a checksum that starts'} with ${quote(text)}: see hart-depot restored --list`,
+      )
+    return found
+  })
+}

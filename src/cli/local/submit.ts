@@ -1,0 +1,66 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import pino from 'pino'
+import type { Config } from '../../config.ts'
+import { openDepot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/open.ts'
+import { DepotError } from '../../errors.ts'
+import type { Input, Outcome, CommandKind, Command } from '../../commands/commands.ts'
+import { expectAccess } from './data-folder.ts'
+import { connectControl, sendCommand } from '../../depot/control.ts'
+
+const MAX_WAIT_MS = 5_000
+const PAUSE_MS = 50
+
+/**
+ * Runs a command on a data folder: through the running server, or by locking the folder if no server runs.
+ * Waits a little for a server that is starting or stopping. Throws the command's errors, `data_in_use`, and
+ * `forbidden` like {@link expectAccess}.
+ */
+export async function submit<K extends CommandKind>(
+  config: Config,
+  kind: K,
+  input: Input<K>,
+): Promise<Outcome<K>> {
+  expectAccess(config, 'write')
+  const command: Command<K> = {
+    kind,
+    input,
+    actor: { client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`, door: 'cli' },
+  }
+  for (const deadline = Date.now() + MAX_WAIT_MS; ; await pause(PAUSE_MS)) {
+    const connection = await connectControl(config.dataFolder)
+    if (connection !== undefined) return sendCommand(connection, command)
+    const depot = await openUnlessHeld(config)
+    if (depot !== undefined) return submitTo(depot, command)
+    if (Date.now() > deadline) {
+      throw new DepotError(
+        'data_in_use',
+        `another hart-depot is starting or stopping in ${config.dataFolder}: try again`,
+      )
+    }
+  }
+}
+
+async function submitTo<K extends CommandKind>(depot: Depot, command: Command<K>): Promise<Outcome<K>> {
+  try {
+    if (depot.newAdminToken !== undefined) {
+      console.error(
+        `This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.newAdminToken}`,
+      )
+    }
+    if (depot.adminTokenStatus === 'added')
+      console.error('Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid.')
+    return await depot.writer.submit(command)
+  } finally {
+    await depot.close()
+  }
+}
+
+async function openUnlessHeld(config: Config): Promise<Depot | undefined> {
+  try {
+    return await openDepot(config, { log: pino({ level: 'silent' }), inProcess: true })
+  } catch (error) {
+    if (error instanceof DepotError && error.code === 'data_in_use') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,140 @@
+import { verifyBlobs } from '../../audit/verify-blobs.ts'
+import type { BlobVerification } from '../../audit/verify-blobs.ts'
+import { storageOf } from '../../blobs/open.ts'
+import type { BlobStorage } from '../../blobs/storage.ts'
+import { formatColumns, formatTime } from '../../text/columns.ts'
+import { readConfig } from '../../config.ts'
+import { openSnapshot } from '../../database/engine.ts'
+import type { Db } from '../../database/database.ts'
+import { HashThreads } from '../../hart/hash-threads.ts'
+import { verifyDepot } from '../../audit/verify.ts'
+import type { Verification } from '../../audit/verify.ts'
+import { readDepot } from './read-depot.ts'
+import { parseOptionsOnly } from '../subcommand.ts'
+import type { Subcommand } from '../subcommand.ts'
+
+export const verify: Subcommand = {
+  usage: '[--bytes] [--json]',
+  summary:
+    'check the ledger, and that views, rows and files match it; if anything differs, the exit code is 1',
+  details: [
+    'Can run beside a server, and reads one state of the database. Write down the head that is printed: while the ledger has that',
+    'hash at that sequence number, no earlier entry was changed.',
+    'Checks that the file of each package exists and has the right size; --bytes also reads the files and checks their checksums.',
+    'Lists files that no release needs. The depot deletes them by itself.',
+  ],
+  async run(args) {
+    const values = parseOptionsOnly(args, {
+      bytes: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    })
+    const config = readConfig()
+    const ledger = await readDepot(config, verifyDepot, openSnapshot)
+    const files = await readDepot(config, (db) => verifyFiles(db, storageOf(config), values.bytes))
+    console.log(
+      values.json
+        ? JSON.stringify({ ...ledgerToJson(ledger), ...blobsToJson(files, values.bytes) }, undefined, 2)
+        : [ledgerToText(ledger), blobsToText(files, values.bytes)].join('\n\n'),
+    )
+    const count = ledger.findingCount + files.damagedCount
+    if (count > 0) throw new DepotDiffers(count)
+  },
+}
+
+async function verifyFiles(db: Db, storage: BlobStorage, readsBytes: boolean): Promise<BlobVerification> {
+  const hashes = new HashThreads()
+  try {
+    return await verifyBlobs(db, storage, readsBytes ? hashes : undefined)
+  } finally {
+    await hashes.close()
+  }
+}
+
+/** Thrown after the findings are printed. The exit code is 1. */
+class DepotDiffers extends Error {
+  readonly code = 'ERR_DEPOT_DIFFERS'
+
+  constructor(count: number) {
+    super(`the ledger and the depot differ in ${count === 1 ? 'one place' : `${count} places`} (see above)`)
+  }
+}
+
+function ledgerToText({ findings, findingCount, head, ...counts }: Verification): string {
+  const { entries, promotions, views, members, pointers } = counts
+  const summary = formatColumns(
+    ['ENTRIES', 'PROMOTIONS', 'VIEWS', 'MEMBERSHIPS', 'POINTERS'],
+    [[entries, promotions, views, members, pointers].map(String)],
+  )
+  const end = `head ${head.sequence}  ${head.hash}${head.sequence === 0 ? '' : `  ${formatTime(head.at)}`}`
+  if (findingCount === 0) return `${summary}\n\n${end}\n\nthe ledger, the views and their history agree`
+  return `${summary}\n\n${end}\n\n${formatColumns(
+    ['WHERE', 'WHAT'],
+    findings.map(({ place, detail }) => [place, detail]),
+  )}${andMore(findingCount, findings)}`
+}
+
+function andMore(count: number, listed: readonly unknown[]): string {
+  return count > listed.length ? `\nand ${count - listed.length} more` : ''
+}
+
+function blobsToText(
+  { blobs, bytes, damaged, damagedCount, orphans, orphanCount }: BlobVerification,
+  readsBytes: boolean,
+): string {
+  const intact = `${blobs === 1 ? 'the file of one package is' : `the files of ${blobs} packages are`} present, ${bytes} bytes, ${readsBytes ? 'with the right checksums' : 'with the right sizes; --bytes also checks checksums'}`
+  const sections = [
+    damagedCount === 0
+      ? intact
+      : `${formatColumns(
+          ['FILE', 'DAMAGE', 'RELEASES'],
+          damaged.map(({ checksum, damage, reason, idents }) => [
+            checksum,
+            reason === undefined ? damage : `${damage} (${reason})`,
+            idents.join(' '),
+          ]),
+        )}${andMore(damagedCount, damaged)}`,
+  ]
+  if (orphanCount > 0)
+    sections.push(
+      `${formatColumns(
+        ['BYTES', 'FILE THAT NO RELEASE NEEDS'],
+        orphans.map(({ place, sizeBytes = '?' }) => [String(sizeBytes), place]),
+      )}${andMore(orphanCount, orphans)}`,
+    )
+  return sections.join('\n\n')
+}
+
+function blobsToJson(
+  { blobs, bytes, damaged, damagedCount, orphans, orphanCount }: BlobVerification,
+  readsBytes: boolean,
+): object {
+  return {
+    packages: blobs,
+    package_bytes: bytes,
+    bytes_read: readsBytes,
+    damaged: damaged.map(({ checksum, damage, reason, idents }) => ({
+      checksum,
+      damage,
+      ...(reason !== undefined && { reason }),
+      idents,
+    })),
+    damaged_in_all: damagedCount,
+    orphans: orphans.map(({ place, sizeBytes = null }) => ({ file: place, size: sizeBytes })),
+    orphans_in_all: orphanCount,
+  }
+}
+
+function ledgerToJson({ findings, findingCount, head, ...counts }: Verification): object {
+  const { entries, promotions, views, members, pointers } = counts
+  return {
+    agrees: findingCount === 0,
+    entries,
+    promotions,
+    views,
+    memberships: members,
+    pointers,
+    head: { sequence: head.sequence, hash: head.hash, at: head.sequence === 0 ? null : formatTime(head.at) },
+    findings: findings.map(({ place, detail }) => ({ where: place, what: detail })),
+    findings_in_all: findingCount,
+  }
+}
