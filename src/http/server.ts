@@ -18,7 +18,7 @@ import { habitatRoutes } from './habitat/routes.ts'
 import { FastPath } from './habitat/polls/fast-path.ts'
 import type { FastAnswer } from './habitat/polls/fast-path.ts'
 import { replyHabitat, replyProblem } from './requests/error-reply.ts'
-import { askBeforeSending, closeGently } from './requests/drain.ts'
+import { sendContinueOnRead, closeGently } from './requests/drain.ts'
 import { UNDER_WAY, answerOneAtATime } from './requests/one-at-a-time.ts'
 import { maxConnections } from './requests/descriptors.ts'
 import { answerHead } from './requests/head.ts'
@@ -127,7 +127,7 @@ async function assemble(
   addRequestHooks(app, depot, metrics)
   addAnswerHooks(app, context, metrics)
   storeTokenUses(app, depot)
-  askBeforeSending(app.server)
+  sendContinueOnRead(app.server)
   answerOneAtATime(app.server)
   if (depot.config.hasFastPath) addFastPath(app, context, { nextId, metrics })
   guardConnections(app, depot, metrics) // last, because it also limits the connections of the fast path

@@ -1,6 +1,6 @@
 import { PROBLEMS } from '../../errors.ts'
 import { apiStatus, habitatStatus } from '../requests/error-reply.ts'
-import { CODES } from '../requests/problem.ts'
+import { PROBLEM_CODES } from '../requests/problem.ts'
 
 const START = '<!-- the table of codes: made by `npm run openapi` -->\n'
 const END = '<!-- the end of the table -->'
@@ -11,7 +11,7 @@ export function withCodes(page: string): string {
   const after = rest?.split(END, 2)[1]
   if (before === undefined || after === undefined)
     throw new Error(`the page has no line ${START.trim()} or ${END}`)
-  const rows = CODES.map((code) => {
+  const rows = PROBLEM_CODES.map((code) => {
     const { meaning, advice } = PROBLEMS[code]
     return `| \`${code}\` | ${apiStatus(code)} | ${habitatStatus(code)} | ${meaning} | ${advice} |`
   })

@@ -15,11 +15,11 @@ export function orText(write: (body: never) => string) {
 
 export function prefersText(request: FastifyRequest): boolean {
   const { format } = (request.query ?? {}) as { format?: string } // a URL that cannot be decoded has no query
-  return format === undefined ? acceptsTextRather(request) : format === 'text'
+  return format === undefined ? acceptPrefersText(request) : format === 'text'
 }
 
 /** Reports whether the client prefers `text/plain` to JSON (`Accept`). */
-export function acceptsTextRather(request: FastifyRequest): boolean {
+export function acceptPrefersText(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   return quality(ranges, 'text', 'plain') > quality(ranges, 'application', 'json')
 }

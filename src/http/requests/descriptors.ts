@@ -27,7 +27,7 @@ function maxFiles(): number | undefined {
   return max === undefined ? undefined : Number(max)
 }
 
-const CODES: readonly unknown[] = ['EMFILE', 'ENFILE']
+const EXHAUSTED_CODES: readonly unknown[] = ['EMFILE', 'ENFILE']
 const MAX_CAUSE_DEPTH = 5
 /** With fewer descriptors left, SQLite cannot open a database, which takes a file, its log and its index. */
 const FEW = 8
@@ -36,7 +36,7 @@ const FEW = 8
 export function lacksDescriptors(error: unknown): boolean {
   let cause = error
   for (let depth = 0; depth < MAX_CAUSE_DEPTH && cause instanceof Error; depth += 1) {
-    if ('code' in cause && CODES.includes(cause.code)) return true
+    if ('code' in cause && EXHAUSTED_CODES.includes(cause.code)) return true
     if (isUnopened(cause)) return hasFew() // the error gives no cause
     cause = cause.cause
   }
@@ -47,6 +47,6 @@ function hasFew(): boolean {
   try {
     return (maxFiles() ?? Infinity) - readdirSync('/proc/self/fd').length < FEW
   } catch (error) {
-    return error instanceof Error && 'code' in error && CODES.includes(error.code) // reading the folder takes a descriptor, too
+    return error instanceof Error && 'code' in error && EXHAUSTED_CODES.includes(error.code) // reading the folder takes a descriptor, too
   }
 }

@@ -17,7 +17,7 @@ const LIMITS: DrainLimits = { maxBytes: 64 * 1024 * 1024, maxMs: 10_000 }
 export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMITS): void {
   const { socket } = request
   let left = limits.maxBytes
-  request.removeAllListeners('newListener') // removes the listener of askBeforeSending: the body is no longer wanted
+  request.removeAllListeners('newListener') // removes the listener of sendContinueOnRead: the body is no longer wanted
   request.unpipe()
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length
@@ -39,7 +39,7 @@ export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMI
  * Sends `100 Continue` only when a handler starts to read the body, so that a refused client sends no body.
  * node:http would send it immediately.
  */
-export function askBeforeSending(server: Server): void {
+export function sendContinueOnRead(server: Server): void {
   server.on('checkContinue', (request, response) => {
     request.on('newListener', function continueOnRead(event: string | symbol) {
       if (event !== 'data' && event !== 'readable') return

@@ -3,7 +3,7 @@ import { BlobUnreadable } from '../../blobs/storage.ts'
 import { DepotError, shorten } from '../../errors.ts'
 import type { ErrorCode, PROBLEMS } from '../../errors.ts'
 import { lacksDescriptors } from './descriptors.ts'
-import { acceptsTextRather, namesProblem, prefersText } from './as-text.ts'
+import { acceptPrefersText, namesProblem, prefersText } from './as-text.ts'
 
 const RETRY_AFTER_SECONDS = 5
 
@@ -180,7 +180,7 @@ export function replyHabitat(error: unknown, request: FastifyRequest, reply: Fas
       .send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
   }
   if (namesProblem(request)) return sendProblem(described, request, reply)
-  if (acceptsTextRather(request) || AT_A_SHELL.test(request.headers['user-agent'] ?? ''))
+  if (acceptPrefersText(request) || AT_A_SHELL.test(request.headers['user-agent'] ?? ''))
     return reply.type('text/plain; charset=utf-8').send(`${detail}\n`)
   const builderText = error instanceof DepotError ? error.builderText : undefined
   const text = builderText ?? (meaning?.sendsMessage === true ? detail : meaning?.text)

@@ -26,7 +26,11 @@ export async function streamBodies(scope: FastifyInstance): Promise<void> {
  * `file` of a form, from habitat-client. Reads nothing yet. Throws `hart_malformed` if there is no body,
  * `too_large`, and `invalid_request` for a bad form.
  */
-export async function packageIn(request: FastifyRequest, depot: Depot, what: string): Promise<Readable> {
+export async function openPackageBody(
+  request: FastifyRequest,
+  depot: Depot,
+  what: string,
+): Promise<Readable> {
   const { maxUploadBytes } = depot.config
   if (!request.isMultipart()) {
     if (Number(request.headers['content-length']) > maxUploadBytes) {

@@ -5,14 +5,14 @@ import { apiStatus } from './error-reply.ts'
 
 type Code = keyof typeof PROBLEMS
 
-export const CODES = Object.keys(PROBLEMS) as readonly Code[]
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly Code[]
 
 const ProblemCode = named(
   'ProblemCode',
   z
-    .enum(CODES)
+    .enum(PROBLEM_CODES)
     .describe(
-      CODES.map(
+      PROBLEM_CODES.map(
         (code) => `- \`${code}\` (${apiStatus(code)}): ${PROBLEMS[code].meaning} ${PROBLEMS[code].advice}`,
       ).join('\n'),
     ),

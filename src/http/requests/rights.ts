@@ -43,7 +43,10 @@ export function signedInAs(request: FastifyRequest, minimum: Role, origin: strin
 }
 
 /** Returns the caller, who may create origins. Throws `unauthenticated` and `forbidden`. */
-export function mayCreateOrigins(request: FastifyRequest, { originCreators }: Depot['config']): Session {
+export function expectMayCreateOrigins(
+  request: FastifyRequest,
+  { originCreators }: Depot['config'],
+): Session {
   const caller = signedIn(request, 'manage')
   if (!caller.isAdministrator && originCreators?.includes(caller.accountName) === false)
     throw new DepotError('forbidden', `${caller.accountName} may not create origins`)
@@ -58,17 +61,17 @@ export function signedInFor(request: FastifyRequest, origin: string, action: Act
 }
 
 /** Like {@link signedInAs}, for changes to views. A token may be narrowed to some views. */
-export function mayPromote(request: FastifyRequest, origin: string, view: string): Session {
+export function expectMayPromote(request: FastifyRequest, origin: string, view: string): Session {
   const caller = signedIn(request, 'promote')
   expectPromoter(caller, origin, view)
   return caller
 }
 
 /**
- * Like {@link mayPromote}, for several origins at once. The rules of a view may name the accounts that change
+ * Like {@link expectMayPromote}, for several origins at once. The rules of a view may name the accounts that change
  * it regardless of their roles. Throws `unauthenticated` and `forbidden`.
  */
-export function mayChange(request: FastifyRequest, view: View, origins: Iterable<string>): Session {
+export function expectMayChange(request: FastifyRequest, view: View, origins: Iterable<string>): Session {
   const caller = signedIn(request, 'promote')
   if (view.gates.promoters === undefined)
     for (const origin of origins) expectPromoter(caller, origin, view.name)
@@ -77,10 +80,10 @@ export function mayChange(request: FastifyRequest, view: View, origins: Iterable
 }
 
 /**
- * Like {@link mayChange}, for approving someone else's proposal. The view's rules name the approvers. Throws
+ * Like {@link expectMayChange}, for approving someone else's proposal. The view's rules name the approvers. Throws
  * `unauthenticated` and `forbidden`.
  */
-export function mayDecide(request: FastifyRequest, view: View): Session {
+export function expectMayDecide(request: FastifyRequest, view: View): Session {
   const caller = signedIn(request, 'promote')
   expectTokenReachesView(caller, view.name)
   return caller
@@ -95,23 +98,23 @@ export function needs(action: Action): (request: FastifyRequest) => Promise<void
 
 /**
  * Route hook for changes of the view in the URL. Rejects callers who may not change it before the body is
- * read. Throws `not_found`, and the errors of {@link mayChange}.
+ * read. Throws `not_found`, and the errors of {@link expectMayChange}.
  */
-export function mayChangeView({ db, follower }: Depot): (request: FastifyRequest) => Promise<void> {
+export function viewChangersOnly({ db, follower }: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     signedIn(request, 'promote')
     const { sequence } = follower.head
     const view = await getView(db, (request.params as { view: string }).view)
-    mayChange(request, view, [])
+    expectMayChange(request, view, [])
     checkedViews.set(request, { view, sequence })
   }
 }
 
-/** The views that {@link mayChangeView} read, each at least as new as the ledger entry of this number. */
+/** The views that {@link viewChangersOnly} read, each at least as new as the ledger entry of this number. */
 const checkedViews = new WeakMap<FastifyRequest, { readonly view: View; readonly sequence: number }>()
 
 /**
- * Returns the view that {@link mayChangeView} checked. Reads it again if there were commits while the body
+ * Returns the view that {@link viewChangersOnly} checked. Reads it again if there were commits while the body
  * arrived. Throws `not_found`.
  */
 export async function viewToChange(request: FastifyRequest, { db, follower }: Depot): Promise<View> {

@@ -11,7 +11,7 @@ import type { View as ViewOfCore } from '../../../views/view.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { administratorOnly, mayChange, mayChangeView } from '../../requests/rights.ts'
+import { administratorOnly, expectMayChange, viewChangersOnly } from '../../requests/rights.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
 import { parseOnly } from '../promotions/parse-change.ts'
@@ -32,14 +32,14 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     })
   }
 
-  /** Names the view that a request freezes or thaws. Throws like `getView` and `mayChange`. */
+  /** Names the view that a request freezes or thaws. Throws like `getView` and `expectMayChange`. */
   async function viewToChange(
     request: FastifyRequest<{ Params: { view: string } }>,
     verb: string,
   ): Promise<string> {
     const view = await getView(depot.db, request.params.view)
     request.subject = `${verb} ${view.name}`
-    mayChange(request, view, [])
+    expectMayChange(request, view, [])
     return view.name
   }
 
@@ -114,7 +114,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         body: FreezeBody,
         response: answers(GatesShape),
       },
-      onRequest: mayChangeView(depot),
+      onRequest: viewChangersOnly(depot),
     },
     async (request, reply) => {
       const input = { view: await viewToChange(request, 'freeze'), ...parseFreeze(request.body) }
@@ -137,7 +137,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         querystring: ThawQuery,
         response: answers(GatesShape),
       },
-      onRequest: mayChangeView(depot),
+      onRequest: viewChangersOnly(depot),
     },
     async (request, reply) => {
       const input = { view: await viewToChange(request, 'thaw'), ...parseOnly(request.query) }

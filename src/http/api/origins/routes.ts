@@ -9,7 +9,7 @@ import { formatColumns } from '../../../text/columns.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayCreateOrigins, needs, signedInAs } from '../../requests/rights.ts'
+import { expectMayCreateOrigins, needs, signedInAs } from '../../requests/rights.ts'
 import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
@@ -82,12 +82,12 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         body: NewOrigin,
         response: answers(Origin, 201),
       },
-      onRequest: async (request) => void mayCreateOrigins(request, depot.config),
+      onRequest: async (request) => void expectMayCreateOrigins(request, depot.config),
     },
     async (request, reply) => {
       const { name, default_visibility: defaultVisibility } = request.body
       request.subject = `origin ${name}`
-      const caller = mayCreateOrigins(request, depot.config)
+      const caller = expectMayCreateOrigins(request, depot.config)
       const idempotency = idempotencyOf(request)
       const origin = await depot.writer.submit({
         kind: 'createOrigin',

@@ -20,7 +20,7 @@ import { getPastView, getView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayChange, mayChangeView, mayDecide, needs, signedIn } from '../../requests/rights.ts'
+import { expectMayChange, viewChangersOnly, expectMayDecide, needs, signedIn } from '../../requests/rights.ts'
 import { idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
@@ -71,12 +71,12 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     }
     api.post(
       url,
-      { schema, ...SET_BODY, onRequest: mayChangeView(depot), preSerialization: orText(planText) },
+      { schema, ...SET_BODY, onRequest: viewChangersOnly(depot), preSerialization: orText(planText) },
       async (request, reply) => {
         const view = await getView(depot.db, request.params.view)
         const { act, reason, ...body } = request.body
         request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`
-        const caller = mayChange(request, view, originsOf(body))
+        const caller = expectMayChange(request, view, originsOf(body))
         const change = await parseChange(depot, act, { view: view.name, body, caller })
         const input = { token: newToken(), request: change, ...(reason !== undefined && { reason }) }
         const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
@@ -197,7 +197,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         if (found === undefined && idempotency === undefined) throw planNotFound(token)
         const plan = found && (await expectVisible(depot, found, audience))
         request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
-        if (plan !== undefined) mayDecide(request, await getView(depot.db, plan.view))
+        if (plan !== undefined) expectMayDecide(request, await getView(depot.db, plan.view))
         const input = {
           plan: token,
           nextToken: newToken(),
@@ -235,7 +235,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       const caller = signedIn(request, 'promote')
       const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(caller))
       request.subject = `reject ${plan.token}, ${plan.view}`
-      mayDecide(request, await getView(depot.db, plan.view))
+      expectMayDecide(request, await getView(depot.db, plan.view))
       const reason = request.body?.reason
       const input = { plan: plan.token, ...(reason !== undefined && { reason }) }
       return reply.send(

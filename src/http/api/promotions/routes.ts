@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayChange, mayChangeView, viewToChange } from '../../requests/rights.ts'
+import { expectMayChange, viewChangersOnly, viewToChange } from '../../requests/rights.ts'
 import { textToo } from '../conventions/responses.ts'
 import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
 import { SET_BODY } from './body-limit.ts'
@@ -80,13 +80,13 @@ export function promotionRoutes(app: FastifyInstance, context: RouteContext): vo
       {
         schema,
         ...((act === 'promote' || act === 'demote') && SET_BODY),
-        onRequest: mayChangeView(depot),
+        onRequest: viewChangersOnly(depot),
         preSerialization: orText(promotionText),
       },
       async (request, reply) => {
         const view = await viewToChange(request, depot)
         request.subject = subjectOf(act, view.name, request.body)
-        const caller = mayChange(request, view, originsOf(request.body))
+        const caller = expectMayChange(request, view, originsOf(request.body))
         const options = parseOptions({
           method: request.method,
           url: request.url,

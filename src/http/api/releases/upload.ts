@@ -13,10 +13,10 @@ import { findDownload, findRelease } from '../../../releases/release-store.ts'
 import { getView } from '../../../revisions/view-store.ts'
 import { replyArchive } from '../../requests/archive-reply.ts'
 import { orText } from '../../requests/as-text.ts'
-import { packageIn, streamBodies } from '../../requests/package-body.ts'
+import { openPackageBody, streamBodies } from '../../requests/package-body.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayChange, signedIn } from '../../requests/rights.ts'
+import { expectMayChange, signedIn } from '../../requests/rights.ts'
 import { textToo } from '../conventions/responses.ts'
 import { ReleasePath, TargetQuery } from '../conventions/shapes.ts'
 import { wirePromotion } from '../promotions/wire.ts'
@@ -106,7 +106,7 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
           checksum: checksum?.toLowerCase(),
           isForced: false,
           acceptsSame: true,
-          open: () => packageIn(request, depot, 'the package'),
+          open: () => openPackageBody(request, depot, 'the package'),
           publisher,
           actor: actorOf(request, 'api'),
         })
@@ -140,7 +140,7 @@ function mayUpload({ db }: Depot): (request: FastifyRequest) => Promise<void> {
     )
       throw new DepotError('forbidden', `${caller.accountName} is not a member of any origin`)
     const { view } = request.query as z.input<typeof UploadQuery>
-    if (typeof view === 'string') mayChange(request, await getView(db, view), [])
+    if (typeof view === 'string') expectMayChange(request, await getView(db, view), [])
   }
 }
 
@@ -152,7 +152,7 @@ async function promote(
 ): Promise<PromotionOutcome> {
   const text = formatIdent(ident)
   try {
-    mayChange(request, await getView(depot.db, view), [ident.origin])
+    expectMayChange(request, await getView(depot.db, view), [ident.origin])
     return await depot.writer.submit({
       kind: 'changeView',
       input: { request: { view, act: 'promote', source: { releases: [{ ident: text, target }] } } },

@@ -7,7 +7,7 @@ import { getPlan } from '../../../revisions/plan-store.ts'
 import { getView } from '../../../revisions/view-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayChange, mayChangeView, signedInAnyhow } from '../../requests/rights.ts'
+import { expectMayChange, viewChangersOnly, signedInAnyhow } from '../../requests/rights.ts'
 import { answers } from '../conventions/responses.ts'
 import { ViewPath } from '../conventions/shapes.ts'
 import { PreviewBody, View } from './shapes.ts'
@@ -33,13 +33,13 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         body: PreviewBody,
         response: answers(View, 201),
       },
-      onRequest: mayChangeView(depot),
+      onRequest: viewChangersOnly(depot),
     },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       const { name, plan: token } = request.body
       request.subject = `preview ${name} of ${view.name}`
-      expectTokenReachesView(mayChange(request, view, []), name)
+      expectTokenReachesView(expectMayChange(request, view, []), name)
       const plan = await getPlan(depot.db, token)
       if (plan.view !== view.name)
         throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
@@ -80,7 +80,7 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         expectAdministrator(signedInAnyhow(request))
         await depot.writer.submit({ kind: 'closeView', input: { view: name }, actor })
       } else {
-        mayChange(request, view, [])
+        expectMayChange(request, view, [])
         await depot.writer.submit({ kind: 'dropPreview', input: { name }, actor })
       }
       return reply.code(204).send()

@@ -12,7 +12,7 @@ import { PERMANENT_CHANNELS, UNSTABLE } from '../../../views/view.ts'
 import { replyHabitat } from '../../requests/error-reply.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayPromote } from '../../requests/rights.ts'
+import { expectMayPromote } from '../../requests/rights.ts'
 import {
   flagOf,
   identOf,
@@ -74,7 +74,7 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
   app.post(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
-    const { accountId: ownerId } = mayChange(request)
+    const { accountId: ownerId } = expectMayChange(request)
     const declared = await depot.writer.submit({
       kind: 'declareChannel',
       input: { origin, name: channel, ownerId },
@@ -85,7 +85,7 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
   app.delete(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
-    mayChange(request)
+    expectMayChange(request)
     if (PERMANENT_CHANNELS.includes(channel))
       throw new DepotError('refused', `the channel ${channel} cannot be deleted`)
     await depot.writer.submit({
@@ -99,7 +99,7 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
     const view = request.params.channel
     if (kind === 'demote' && view === UNSTABLE)
       throw new DepotError('refused', `releases cannot be demoted from ${UNSTABLE}`)
-    const session = mayChange(request)
+    const session = expectMayChange(request)
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
     const target = await targetToPromote(request, depot, audienceOfChanges(session))
@@ -123,7 +123,7 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
       const { origin, channel: source } = request.params
       const view = query(request, 'channel') ?? ''
       request.subject = `all of ${origin} in ${source}, ${view}`
-      const session = mayChange(request, view)
+      const session = expectMayChange(request, view)
       if (view === '') throw new DepotError('invalid_request', 'the destination channel is missing')
       const outcome = await depot.writer.submit({
         kind,
@@ -167,8 +167,8 @@ function promotionHeaders({ view, revision, isChanged }: BulkOutcome): Record<st
   return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
 }
 
-function mayChange(request: HabitatRequest, view = request.params.channel): Session {
-  return mayPromote(request, request.params.origin, view)
+function expectMayChange(request: HabitatRequest, view = request.params.channel): Session {
+  return expectMayPromote(request, request.params.origin, view)
 }
 
 /**

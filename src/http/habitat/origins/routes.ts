@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { findLatestKey, getOrigin } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayCreateOrigins, signedInAs } from '../../requests/rights.ts'
+import { expectMayCreateOrigins, signedInAs } from '../../requests/rights.ts'
 import { readJson } from '../conventions/body.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendJson } from '../conventions/replies.ts'
@@ -22,7 +22,7 @@ export function originReads(app: FastifyInstance, { depot }: RouteContext, mount
 
 export function originWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.post(`${mount}/origins`, async (request: HabitatRequest, reply) => {
-    const caller = mayCreateOrigins(request, depot.config)
+    const caller = expectMayCreateOrigins(request, depot.config)
     const { name, default_package_visibility: defaultVisibility } = await readJson(request, depot, {
       what: 'the origin',
       shape: NewOrigin,

@@ -6,7 +6,7 @@ import { publish } from '../../../publishing/publish.ts'
 import { remove } from '../../../publishing/remove.ts'
 import { findDownload } from '../../../releases/release-store.ts'
 import { replyArchive } from '../../requests/archive-reply.ts'
-import { packageIn } from '../../requests/package-body.ts'
+import { openPackageBody } from '../../requests/package-body.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
@@ -62,7 +62,7 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
     const checksum = query(request, 'checksum')?.toLowerCase()
     const isForced = query(request, 'forced') === 'true'
     const announcedBytes = Number(request.headers['content-length'] ?? 0)
-    const open = () => packageIn(request, depot, request.subject ?? '')
+    const open = () => openPackageBody(request, depot, request.subject ?? '')
     const upload = {
       ident,
       target,

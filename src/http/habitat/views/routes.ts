@@ -4,7 +4,7 @@ import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { listViews } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { mayPromote, signedIn } from '../../requests/rights.ts'
+import { expectMayPromote, signedIn } from '../../requests/rights.ts'
 import { promoteRelease } from '../channels/promote-release.ts'
 import { replyPromotion, targetToPromote } from '../channels/routes.ts'
 import { identOf } from '../conventions/parameters.ts'
@@ -45,7 +45,7 @@ export function viewWrites(
         throw new DepotError('read_only', `${view} is a past state: promote into ${past.view.name}`)
       const absent = absentViews.refusalOf(view, request.ip)
       if (absent !== undefined) throw absent
-      const caller = mayPromote(request, origin, view)
+      const caller = expectMayPromote(request, origin, view)
       const ident = formatIdent(identOf(request))
       request.subject = `${ident} into ${view}`
       const target = await targetToPromote(request, depot, audienceOfChanges(caller))
