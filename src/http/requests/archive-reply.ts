@@ -8,8 +8,8 @@ import { DepotError } from '../../errors.ts'
 import { formatIdent, hartFileName } from '../../package/ident.ts'
 import type { Release } from '../../releases/release.ts'
 
-const YEAR_S = 31_536_000
-const PRIVATE_S = 300
+const PUBLIC_MAX_AGE_S = 31_536_000
+const PRIVATE_MAX_AGE_S = 300
 
 /**
  * Sends the bytes of a release, or one range of them, or 304 if the client has them. The entity tag is the
@@ -27,23 +27,25 @@ export async function replyArchive(
   const fileName = hartFileName(release.ident, release.target)
   const tag = `"${release.checksum}"`
   const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
-  const isKnown = matchesTag(request.headers['if-none-match'], tag)
-  const isSent = request.method !== 'HEAD' && !isKnown && range !== 'unsatisfiable'
+  const isUnchanged = matchesTag(request.headers['if-none-match'], tag)
+  const isSent = request.method !== 'HEAD' && !isUnchanged && range !== 'unsatisfiable'
   const { start, end } = typeof range === 'string' ? { start: 0, end: size - 1 } : range
   const bytes = await openBytes({ release, depot, request }, isSent ? { start, end } : undefined)
   reply.header('accept-ranges', 'bytes')
-  if (range === 'unsatisfiable' && !isKnown)
+  if (range === 'unsatisfiable' && !isUnchanged)
     return reply.code(416).header('content-range', `bytes */${size}`).send()
   reply.headers({
     etag: tag,
     'cache-control':
-      release.visibility === 'public' ? `public, max-age=${YEAR_S}` : `private, max-age=${PRIVATE_S}`,
+      release.visibility === 'public'
+        ? `public, max-age=${PUBLIC_MAX_AGE_S}`
+        : `private, max-age=${PRIVATE_MAX_AGE_S}`,
     'last-modified': new Date(release.createdAt).toUTCString(),
     'x-filename': fileName,
     'content-disposition': `attachment; filename="${fileName}"`,
     'content-type': 'application/octet-stream',
   })
-  if (isKnown) return reply.code(304).send()
+  if (isUnchanged) return reply.code(304).send()
 
   if (typeof range !== 'string') reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`)
   reply.header('content-length', end - start + 1)
@@ -58,7 +60,8 @@ interface Download {
 }
 
 /**
- * Opens the bytes of a release or, without a range, only checks their size. Throws like {@link replyArchive}.
+ * Opens the bytes of a release. Without a range, it only checks whether they are damaged, as far as this
+ * shows without reading them, and returns `undefined`. Throws like {@link replyArchive}.
  */
 async function openBytes(download: Download, range: ByteRange | undefined): Promise<BlobStream | undefined> {
   const { release, depot } = download
@@ -69,7 +72,7 @@ async function openBytes(download: Download, range: ByteRange | undefined): Prom
     const damage = recorded ?? found.damage
     if (damage === undefined) return undefined
     depot.files.expectPresent() // a missing data folder explains the damage better
-    // The blob has changed since its damage was recorded.
+    // The blob has changed since its damage was recorded. Wrong bytes are found only by reading them all.
     if (recorded !== found.damage && recorded !== 'of other bytes') examineLater(release, depot)
     throw logDamage(download, { ...found, damage })
   }
@@ -131,19 +134,15 @@ function examineLater({ checksum }: Release, { examine, log }: Depot): void {
  * this file (13.1.5).
  */
 function wantsRange(request: FastifyRequest, tag: string): boolean {
-  const { range } = request.headers
-  const known = request.headers['if-range']
-  return request.method === 'GET' && range !== undefined && (known === undefined || known === tag)
+  const { range, 'if-range': condition } = request.headers
+  return request.method === 'GET' && range !== undefined && (condition === undefined || condition === tag)
 }
 
 /**
- * Parses one range of bytes, both ends included. Several ranges, or another unit (the clients of 2016 sent
- * bare numbers), mean the whole file (RFC 9110 14.2).
+ * Parses one range of bytes. Several ranges, or another unit (the clients of 2016 sent bare numbers), mean
+ * the whole file (RFC 9110 14.2).
  */
-function parseRange(
-  header: string,
-  size: number,
-): { start: number; end: number } | 'whole' | 'unsatisfiable' {
+function parseRange(header: string, size: number): ByteRange | 'whole' | 'unsatisfiable' {
   const match = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header)
   if (match === null) return 'whole'
   const [, first = '', last = ''] = match

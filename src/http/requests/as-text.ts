@@ -13,6 +13,7 @@ export function orText(write: (body: never) => string) {
   }
 }
 
+/** Reports whether the client wants text. `?format=` decides; without it, `Accept` does. */
 export function prefersText(request: FastifyRequest): boolean {
   const { format } = (request.query ?? {}) as { format?: string } // a URL that cannot be decoded has no query
   return format === undefined ? acceptPrefersText(request) : format === 'text'

@@ -9,9 +9,9 @@ import type { RouteContext } from './request.ts'
 
 /**
  * Returns the revision of a view if promoting these releases to it would change nothing, for a caller whose
- * rights were checked. It is answered from memory, as if the promotion had run before every commit that this
- * thread has not yet seen, none of which was answered when the promotion was requested. Returns `undefined`
- * if the writer must decide.
+ * rights were checked. Returns `undefined` if the writer must decide. The answer comes from memory. Commits
+ * that this thread has not seen yet count as later than the promotion: none of them was answered before the
+ * promotion was requested.
  */
 export async function revisionIfCurrent(
   request: FastifyRequest,
@@ -33,6 +33,6 @@ export async function revisionIfCurrent(
  */
 async function isUpToDate({ caller, headers }: FastifyRequest, depot: Depot): Promise<boolean> {
   if (!IS_WRITTEN_BY_ONE_PROCESS || depot.follower.catchUp() !== undefined) return false
-  // Changed rights are another session object.
+  // A change of rights makes a new session object.
   return (await depot.authenticator.identify(headers.authorization)) === caller
 }

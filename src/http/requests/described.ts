@@ -17,8 +17,8 @@ declare module 'fastify' {
 }
 
 /**
- * Gives a shape a name of its own in openapi.yaml, and an example, which operations with this shape as their
- * body or answer show. Bodies and answers need both.
+ * Gives a shape a name of its own in openapi.yaml, and examples. Operations whose body or answer has this
+ * shape show the examples. Bodies and answers need both a name and an example.
  */
 export function named<Shape extends z.ZodType>(
   id: string,

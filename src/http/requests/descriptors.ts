@@ -3,7 +3,9 @@ import { isUnopened } from '../../database/engine.ts'
 
 /** Descriptors reserved for the database, the log and threads that start on demand. */
 const RESERVED = 64
-/** A connection may need a descriptor for the file that it uploads or downloads. */
+/**
+ * The share of the free descriptors for connections. The rest is for the files that they upload or download.
+ */
 const SHARE_OF_CONNECTIONS = 2 / 3
 const MIN_CONNECTIONS = 8
 
@@ -29,7 +31,9 @@ function maxFiles(): number | undefined {
 
 const EXHAUSTED_CODES: readonly unknown[] = ['EMFILE', 'ENFILE']
 const MAX_CAUSE_DEPTH = 5
-/** With fewer descriptors left, SQLite cannot open a database, which takes a file, its log and its index. */
+/**
+ * With fewer free descriptors, a failure to open a database, which takes three files, counts as their lack.
+ */
 const FEW = 8
 
 /** Reports whether an error was caused by a lack of file descriptors in the process or the machine. */
@@ -37,7 +41,7 @@ export function lacksDescriptors(error: unknown): boolean {
   let cause = error
   for (let depth = 0; depth < MAX_CAUSE_DEPTH && cause instanceof Error; depth += 1) {
     if ('code' in cause && EXHAUSTED_CODES.includes(cause.code)) return true
-    if (isUnopened(cause)) return hasFew() // the error gives no cause
+    if (isUnopened(cause)) return hasFew() // SQLite does not say why it could not open a file
     cause = cause.cause
   }
   return false

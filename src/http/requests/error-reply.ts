@@ -21,7 +21,7 @@ interface Meaning {
 
 /** The maximum number of faults of one request that its answer lists. */
 const MAX_PARTS = 50
-/** In characters. */
+/** The maximum lengths of texts, in characters. */
 const MAX_DETAIL_LENGTH = 2_000
 const MAX_PART_LENGTH = 500
 
@@ -119,20 +119,20 @@ export function habitatStatus(code: keyof typeof PROBLEMS): number {
 /** Replies with a problem document (RFC 9457), for `/api` and the operator's routes. */
 export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, status, detail, parts } = describe(error, request, reply)
-  const own = API_STATUS[code as ErrorCode] ?? status
-  if (own === 401) reply.header('www-authenticate', 'Bearer')
+  const statusBelowApi = API_STATUS[code as ErrorCode] ?? status
+  if (statusBelowApi === 401) reply.header('www-authenticate', 'Bearer')
   reply.header('vary', 'accept, authorization')
   if (prefersText(request)) {
     const causes = parts.length < 2 ? [] : parts.map((part) => `  ${causeText(part)}`)
-    const lines = [`${own} ${code}: ${detail}`, ...causes, `request ${request.id}`]
+    const lines = [`${statusBelowApi} ${code}: ${detail}`, ...causes, `request ${request.id}`]
     return reply
-      .code(own)
+      .code(statusBelowApi)
       .type('text/plain; charset=utf-8')
       .serializer(String)
       .send(`${lines.join('\n')}\n`)
   }
   return sendProblem(
-    { code, status: own, detail, parts, ...(error instanceof DepotError && { more: error.more }) },
+    { code, status: statusBelowApi, detail, parts, ...(error instanceof DepotError && { more: error.more }) },
     request,
     reply,
   )
@@ -187,7 +187,7 @@ export function replyHabitat(error: unknown, request: FastifyRequest, reply: Fas
   return text === undefined ? reply.send() : reply.type('text/plain').send(text)
 }
 
-/** `curl/8.5.0`, `Wget/1.21` */
+/** The programs that people use at a shell, for example `curl/8.5.0` and `Wget/1.21`. */
 const AT_A_SHELL = /^(curl|wget)\b/i
 
 interface Described {
@@ -198,75 +198,82 @@ interface Described {
 }
 
 /**
- * Describes an error for the client. A refusal is logged in one line and says when to try again, where that
- * helps. Any other error is a fault of the depot: it is logged with its stack, and the client gets only the
- * request id.
+ * Describes an error for the client. A refusal is kept for the one line that the log has of each request, and
+ * says when to try again, where that helps. Any other error is a fault of the depot: it is logged with its
+ * stack, and the client gets only the request id.
  */
 function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
   if (lacksDescriptors(error)) {
     request.lacksDescriptors = true
-    return describe(
-      new DepotError(
-        'overloaded',
-        `the depot has no file descriptors left: try again in ${RETRY_AFTER_SECONDS} seconds`,
-        { retryAfterSeconds: RETRY_AFTER_SECONDS },
-      ),
-      request,
-      reply,
+    const refusal = new DepotError(
+      'overloaded',
+      `the depot has no file descriptors left: try again in ${RETRY_AFTER_SECONDS} seconds`,
+      { retryAfterSeconds: RETRY_AFTER_SECONDS },
     )
+    return describeRefusal(refusal, request, reply)
   }
   if (error instanceof BlobUnreadable) {
     request.log.error({ request: request.id, err: error }, 'a package could not be read')
     forgetHeaders(reply)
-    return describe(
-      new DepotError('blob_unreadable', 'the stored file of the package cannot be read now', {
-        cause: error,
-      }),
-      request,
-      reply,
-    )
+    const refusal = new DepotError('blob_unreadable', 'the stored file of the package cannot be read now', {
+      cause: error,
+    })
+    return describeRefusal(refusal, request, reply)
   }
-  if (error instanceof DepotError) {
-    if (error.code === 'overloaded') forgetHeaders(reply)
-    if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
-    request.refusal = `${error.code}: ${error.message}`
-    return {
-      code: error.code,
-      status: MEANINGS[error.code].status,
-      detail: shorten(error.message, MAX_DETAIL_LENGTH),
-      parts: error.parts,
-    }
-  }
-  if (
-    error instanceof Error &&
-    'statusCode' in error &&
-    typeof error.statusCode === 'number' &&
-    error.statusCode < 500
-  ) {
-    const parts = validationParts(error)
-    const named = parts.slice(0, MAX_PARTS)
-    const others = parts.length > MAX_PARTS ? `; and ${parts.length - MAX_PARTS} more` : ''
-    const message =
-      parts.length === 0
-        ? parserMessage(error)
-        : named
-            .map(({ pointer = '', detail }) => (pointer === '' ? detail : `${pointer}: ${detail}`))
-            .join('; ')
-    const detail = `${shorten(message, MAX_DETAIL_LENGTH)}${others}`
-    request.refusal = detail
-    return {
-      code: error.statusCode === 413 ? 'too_large' : 'invalid_request',
-      status: error.statusCode,
-      detail,
-      parts: named,
-    }
-  }
+  if (error instanceof DepotError) return describeRefusal(error, request, reply)
+  if (isFrameworkRefusal(error)) return describeFrameworkRefusal(error, request)
   request.log.error({ request: request.id, err: error }, 'request failed')
   return {
     code: 'internal',
     status: 500,
     detail: `internal error: see the request ${request.id} in the depot's log`,
     parts: [],
+  }
+}
+
+function describeRefusal(error: DepotError, request: FastifyRequest, reply: FastifyReply): Described {
+  if (error.code === 'overloaded') forgetHeaders(reply)
+  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
+  request.refusal = `${error.code}: ${error.message}`
+  return {
+    code: error.code,
+    status: MEANINGS[error.code].status,
+    detail: shorten(error.message, MAX_DETAIL_LENGTH),
+    parts: error.parts,
+  }
+}
+
+/** A refusal of fastify, its parsers or the schema of a route. */
+interface FrameworkRefusal extends Error {
+  readonly statusCode: number
+}
+
+function isFrameworkRefusal(error: unknown): error is FrameworkRefusal {
+  return (
+    error instanceof Error &&
+    'statusCode' in error &&
+    typeof error.statusCode === 'number' &&
+    error.statusCode < 500
+  )
+}
+
+function describeFrameworkRefusal(error: FrameworkRefusal, request: FastifyRequest): Described {
+  const parts = validationParts(error)
+  const listed = parts.slice(0, MAX_PARTS)
+  const others = parts.length > MAX_PARTS ? `; and ${parts.length - MAX_PARTS} more` : ''
+  const message =
+    parts.length === 0
+      ? parserMessage(error)
+      : listed
+          .map(({ pointer = '', detail }) => (pointer === '' ? detail : `${pointer}: ${detail}`))
+          .join('; ')
+  const detail = `${shorten(message, MAX_DETAIL_LENGTH)}${others}`
+  request.refusal = detail
+  return {
+    code: error.statusCode === 413 ? 'too_large' : 'invalid_request',
+    status: error.statusCode,
+    detail,
+    parts: listed,
   }
 }
 

@@ -7,10 +7,12 @@ import { DepotError } from '../../errors.ts'
 export type BodyPace = Pick<Limits, 'uploadIdleMs' | 'bodyGraceMs' | 'minBodyBytesPerSecond'>
 
 /**
- * Returns the body of a request, called `what` in errors, as a stream. It fails with `stalled` when nothing
- * arrives for a while, or when the whole takes longer than the grace period plus the time its bytes need at
- * the lowest rate; with `length_mismatch` when the client leaves early; and with whatever `take` throws,
- * which is called with the size of each chunk.
+ * Returns the body of a request as a stream. Errors call the body `what`. `take` is called with the size of
+ * each chunk, and the stream fails with what it throws. The stream also fails
+ * - with `stalled` when nothing arrives for a while, or when the body takes longer than the grace period plus
+ *   the time that its bytes need at the lowest rate,
+ * - with `length_mismatch` when the client leaves early.
+ *
  * The stream stands between the request and its reader because a reader that gives up destroys its source,
  * and destroying the request would lose the answer.
  */
@@ -25,7 +27,7 @@ export function incoming(
     if (relay.writableNeedDrain) stall.refresh() // the depot is slow, not the client
     else relay.destroy(new DepotError('stalled', `no data of ${what} arrived for ${pace.uploadIdleMs} ms`))
   }, pace.uploadIdleMs).unref() // does not delay the end of the process for a body that is never read
-  const forgetPace = keepPace(source, relay, what, pace)
+  const stopPacing = enforcePace(source, relay, what, pace)
   source.on('data', (chunk: Buffer) => {
     stall.refresh()
     if (relay.destroyed) return
@@ -40,7 +42,7 @@ export function incoming(
   source.pipe(relay)
   finished(source, { writable: false }, (error) => {
     clearTimeout(stall)
-    forgetPace()
+    stopPacing()
     if (error)
       relay.destroy(
         new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error }),
@@ -49,14 +51,14 @@ export function incoming(
   relay.on('error', () => undefined) // the reader gets the error; without a reader it must not end the process
   relay.once('close', () => {
     clearTimeout(stall)
-    forgetPace()
+    stopPacing()
     source.unpipe(relay)
   })
   return relay
 }
 
 /** Destroys the relay when the average rate is too low. The returned function stops this. */
-function keepPace(
+function enforcePace(
   source: Readable,
   relay: PassThrough,
   what: string,
@@ -65,11 +67,11 @@ function keepPace(
   let received = 0
   let elapsedMs = 0
   let timer: NodeJS.Timeout | undefined
-  const look = (afterMs: number) => {
+  const checkAfter = (afterMs: number) => {
     timer = setTimeout(() => {
       if (!relay.writableNeedDrain) elapsedMs += afterMs // otherwise the depot is slow
       const leftMs = bodyGraceMs + (received / minBodyBytesPerSecond) * 1_000 - elapsedMs
-      if (leftMs > 0) look(Math.ceil(Math.min(leftMs, bodyGraceMs)))
+      if (leftMs > 0) checkAfter(Math.ceil(Math.min(leftMs, bodyGraceMs)))
       else
         relay.destroy(
           new DepotError(
@@ -79,7 +81,7 @@ function keepPace(
         )
     }, afterMs).unref()
   }
-  look(bodyGraceMs)
+  checkAfter(bodyGraceMs)
   source.on('data', (chunk: Buffer) => (received += chunk.length))
   return () => clearTimeout(timer)
 }

@@ -14,7 +14,7 @@ const MAX_CLOSE_MS = 1_000
 /**
  * Limits the connections of a server. `maxConnections` is called when the server starts to listen. A new
  * connection replaces the oldest idle one, so that silent clients lock nobody out. If none is idle, the new
- * connection gets 503.
+ * connection gets 503. `onRefused` is called for each connection that is refused.
  */
 export function limitConnections(
   server: Server,

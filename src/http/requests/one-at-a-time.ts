@@ -4,7 +4,7 @@ import { ChunkedBody } from './chunked-body.ts'
 
 /** The property in which node:http keeps the current response of a connection. */
 export const UNDER_WAY = '_httpMessage'
-/** Set while node:http reads nothing. It accepts no bytes then. */
+/** The property that node:http sets while it has stopped reading. Its parser must get no bytes then. */
 const PAUSED = '_paused'
 
 interface HttpSocket extends Socket {
@@ -47,11 +47,11 @@ export function answerOneAtATime(server: Server & { httpAllowHalfOpen?: boolean 
 class Connection {
   readonly #socket: HttpSocket
   readonly #parse: (piece: NonSharedBuffer) => void
-  /** The last response that began before its request was complete; kept until the request is. */
+  /** The last response that began before its request had arrived completely. */
   #response: ServerResponse | undefined
   /**
-   * The response whose end is awaited. Most requests arrive whole and without another one, and need no
-   * listener.
+   * The response that has a listener for its end. Most requests arrive whole, with no other one behind them,
+   * and need no listener.
    */
   #awaited: ServerResponse | undefined
   /** How many bytes of the body are still to come, if its length was announced. */

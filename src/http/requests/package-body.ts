@@ -10,8 +10,8 @@ import { incoming } from './incoming.ts'
 const MAX_FIELD_BYTES = 1024
 
 /**
- * Lets the handlers of a scope read bodies as streams. Rights are checked before a body is read, and clients
- * send bodies with any Content-Type or none.
+ * Lets the handlers of a scope read bodies as streams, because rights are checked before a body is read.
+ * Bodies may have any Content-Type, because clients send many or none.
  */
 export async function streamBodies(scope: FastifyInstance): Promise<void> {
   scope.removeAllContentTypeParsers()
@@ -22,9 +22,10 @@ export async function streamBodies(scope: FastifyInstance): Promise<void> {
 }
 
 /**
- * Opens the stream of an uploaded package: the raw body, with or without a length, from `hab`, or the part
- * `file` of a form, from habitat-client. Reads nothing yet. Throws `hart_malformed` if there is no body,
- * `too_large`, and `invalid_request` for a bad form.
+ * Opens the stream of an uploaded package, which errors call `what`. `hab` sends the package as the body,
+ * with or without a length; habitat-client sends it as the part `file` of a form. A form is read up to this
+ * part; a body is not read yet. Throws `hart_malformed` if there is no body, `too_large`, and, for a form,
+ * `invalid_request`, `stalled` and `length_mismatch`. The stream fails like {@link incoming}.
  */
 export async function openPackageBody(
   request: FastifyRequest,

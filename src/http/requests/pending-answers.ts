@@ -3,14 +3,17 @@ import type { Socket } from 'node:net'
 /** Clients that receive at a lower rate are slow. */
 const SLOW_BYTES_PER_SECOND = 16 * 1024
 
+/** The property in which node:net keeps the connection's handle of libuv. */
 const HANDLE = '_handle'
 
 /** The bytes that an answer holds in memory until its client has received them. */
 interface Charge {
   readonly socket: Socket
   readonly bytes: number
-  readonly begun: number
-  readonly takenBefore: number
+  /** In milliseconds, on the clock of `performance.now`. */
+  readonly begunAt: number
+  /** The bytes that the kernel had accepted from this connection before. */
+  readonly acceptedBefore: number
 }
 
 /**
@@ -39,7 +42,7 @@ export class PendingAnswers {
     const now = performance.now()
     const slow = [...this.#charges]
       .map((charge) => ({ charge, rate: rateOf(charge, now) }))
-      .filter(({ charge, rate }) => now - charge.begun >= this.#slowAfterMs && rate < SLOW_BYTES_PER_SECOND)
+      .filter(({ charge, rate }) => now - charge.begunAt >= this.#slowAfterMs && rate < SLOW_BYTES_PER_SECOND)
       .toSorted((a, b) => a.rate - b.rate)
     for (const { charge } of slow) {
       charge.socket.destroy()
@@ -51,7 +54,7 @@ export class PendingAnswers {
 
   /** Counts bytes for a socket, even beyond the limit, until the returned function is called. */
   charge(socket: Socket, bytes: number): () => void {
-    const charge = { socket, bytes, begun: performance.now(), takenBefore: takenOf(socket) }
+    const charge = { socket, bytes, begunAt: performance.now(), acceptedBefore: acceptedBytes(socket) }
     this.#charges.add(charge)
     this.#bytes += bytes
     return () => this.#settle(charge)
@@ -62,15 +65,16 @@ export class PendingAnswers {
   }
 }
 
-function rateOf({ socket, begun, takenBefore }: Charge, now: number): number {
-  return ((takenOf(socket) - takenBefore) * 1_000) / (now - begun)
+/** Returns the rate at which the client has received since its charge began, in bytes a second. */
+function rateOf({ socket, begunAt, acceptedBefore }: Charge, now: number): number {
+  return ((acceptedBytes(socket) - acceptedBefore) * 1_000) / (now - begunAt)
 }
 
 /**
- * Returns the bytes that the kernel has accepted. node:net counts a chunk as written when it hands it over,
- * but the rest of it waits in libuv.
+ * Returns how many bytes the kernel has accepted. node:net counts a chunk as written when it hands it to
+ * libuv, where a part of it may still wait.
  */
-function takenOf(
+function acceptedBytes(
   socket: Socket & { readonly [HANDLE]?: { readonly writeQueueSize?: number } | null },
 ): number {
   return socket.bytesWritten - (socket[HANDLE]?.writeQueueSize ?? 0)

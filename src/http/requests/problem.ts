@@ -18,7 +18,7 @@ const ProblemCode = named(
     ),
 )
 
-/** The shape of errors, except for those of the Habitat routes to clients that do not ask for it. */
+/** The shape of errors below `/api`. Habitat routes send it only to clients that ask for it. */
 export const Problem = named(
   'Problem',
   z

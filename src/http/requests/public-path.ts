@@ -21,13 +21,13 @@ const MAX_PREFIX_LENGTH = 200
 const PREFIX = /^(?:\/[\w.~!$&'()*+;=:@%-]+)*\/?$/
 
 /**
- * Returns the path of the depot as the client sees it: the prefix that a trusted proxy forwards, or else the
- * path of the public URL.
+ * Returns the path of the depot as the client sees it: the prefix that a trusted proxy forwards, or else
+ * `configured`, the path of the public URL.
  */
-export function publicPathOf(request: FastifyRequest, own: string, trusts: ProxyTrust): string {
+export function publicPathOf(request: FastifyRequest, configured: string, trusts: ProxyTrust): string {
   const forwarded = request.headers['x-forwarded-prefix']
-  if (typeof forwarded !== 'string' || !trusts(request.raw.socket.remoteAddress ?? '')) return own
-  if (forwarded.length > MAX_PREFIX_LENGTH || !PREFIX.test(forwarded)) return own
+  if (typeof forwarded !== 'string' || !trusts(request.raw.socket.remoteAddress ?? '')) return configured
+  if (forwarded.length > MAX_PREFIX_LENGTH || !PREFIX.test(forwarded)) return configured
   return forwarded.replace(/\/$/, '')
 }
 
@@ -36,7 +36,7 @@ export function pathOf(publicUrl: string | undefined): string {
   return publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
 }
 
-/** Removes the path of the public URL if the proxy kept it. */
-export function withoutPath(url: string, own: string): string {
-  return url.startsWith(`${own}/`) ? url.slice(own.length) : url
+/** Removes the path of the public URL from the URL of a request, if the proxy kept it. */
+export function withoutPath(url: string, path: string): string {
+  return url.startsWith(`${path}/`) ? url.slice(path.length) : url
 }

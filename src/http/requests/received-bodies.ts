@@ -24,8 +24,8 @@ export class ReceivedBodies {
 
   /**
    * Counts a chunk of a request's body. Throws `overloaded` if there is no room. Small bodies may use the
-   * whole limit, larger ones half of it. The only larger body is always accepted, so that each one eventually
-   * finds room.
+   * whole limit, larger ones half of it. While there is only one larger body, it is always accepted:
+   * otherwise a body of more than half of the limit would never find room.
    */
   take(request: object, bytes: number): void {
     if (this.#settled.has(request)) return // the rest of its body is discarded

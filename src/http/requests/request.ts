@@ -40,15 +40,18 @@ export interface RouteContext {
   readonly depot: Depot
   readonly answers: Answers
   readonly feed: Feed
+  /** The answers of this thread that wait for slow clients. */
   readonly pending: PendingAnswers
+  /** The request bodies that this thread holds. */
   readonly bodies: ReceivedBodies
+  /** Pages of ledger entries that followers with the same rights share. */
   readonly pages: VisiblePages
   readonly webhooks: WebhookOperations
 }
 
 /**
- * Returns the actor of the change that this request makes. Throws `unauthenticated`, because every change
- * needs a token.
+ * Returns the actor of the change that this request makes. `door` is the API that the client used. Throws
+ * `unauthenticated`, because every change needs a token.
  */
 export function actorOf({ caller, headers }: FastifyRequest, door: CallerActor['door']): CallerActor {
   if (caller === undefined) throw new DepotError('unauthenticated', 'this request needs a token')

@@ -68,8 +68,8 @@ export function expectMayPromote(request: FastifyRequest, origin: string, view: 
 }
 
 /**
- * Like {@link expectMayPromote}, for several origins at once. The rules of a view may name the accounts that change
- * it regardless of their roles. Throws `unauthenticated` and `forbidden`.
+ * Like {@link expectMayPromote}, for several origins at once. The rules of a view may name the accounts that
+ * change it regardless of their roles. Throws `unauthenticated` and `forbidden`.
  */
 export function expectMayChange(request: FastifyRequest, view: View, origins: Iterable<string>): Session {
   const caller = signedIn(request, 'promote')
@@ -80,8 +80,9 @@ export function expectMayChange(request: FastifyRequest, view: View, origins: It
 }
 
 /**
- * Like {@link expectMayChange}, for approving someone else's proposal. The view's rules name the approvers. Throws
- * `unauthenticated` and `forbidden`.
+ * Like {@link expectMayChange}, for decisions about someone else's proposal. Checks only the token: the
+ * writer checks whether the rules of the view name the caller as an approver. Throws `unauthenticated` and
+ * `forbidden`.
  */
 export function expectMayDecide(request: FastifyRequest, view: View): Session {
   const caller = signedIn(request, 'promote')

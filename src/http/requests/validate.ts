@@ -3,8 +3,8 @@ import type { z } from 'zod'
 import { shapeFault } from '../../text/shape-fault.ts'
 
 /**
- * Validates requests against the schemas of routes, for fastify. Each fault has a message of the depot;
- * `params.keys` lists unknown fields.
+ * Validates requests against the schemas of routes, for fastify. Faults have the depot's own messages instead
+ * of zod's. `params.keys` of a fault lists unknown fields.
  */
 export const validate: FastifySchemaCompiler<z.ZodType> =
   ({ schema }) =>
