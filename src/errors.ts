@@ -249,6 +249,11 @@ export class DepotError extends Error {
   }
 }
 
+/** Returns the error for calls to a part of the depot that is closed or closing. */
+export function shuttingDown(): DepotError {
+  return new DepotError('shutting_down', 'the depot is shutting down')
+}
+
 /** Returns an error whose message is the first cause, with every cause as a part. */
 export function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotError {
   const [first, ...others] = parts

@@ -55,7 +55,12 @@ export interface OperatorActor {
   readonly door: 'cli' | 'depot'
 }
 
-/** The session whose rights a change needs. The operator may make every change. */
+/** The actor of changes that the depot makes by itself. */
+export const DEPOT_ACTOR: OperatorActor = { client: 'hart-depot', door: 'depot' }
+
+/**
+ * Whoever makes a change: a caller, whose session has the rights, or the operator, who may make every change.
+ */
 export type Authority = Session | 'operator'
 
 /** Returns the caller's role in an origin. Administrators of the depot act as owners of every origin. */
@@ -94,7 +99,7 @@ export const PUBLIC_AUDIENCE: Audience = { seesAll: false, origins: [] }
 export const UNRESTRICTED_AUDIENCE: Audience = { seesAll: true, origins: [] }
 
 /** Like {@link audienceOf}, limited to origins in which the caller has at least the role `minimum`. */
-export function audienceAs(caller: Caller, minimum: Role): Audience {
+export function audienceWithRole(caller: Caller, minimum: Role): Audience {
   const { seesAll, origins } = audienceOf(caller)
   return { seesAll, origins: origins.filter((origin) => hasRole(caller, origin, minimum)) }
 }

@@ -1,6 +1,7 @@
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import { formatIdent, lineKey } from '../package/ident.ts'
+import type { Line } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { findLatest } from '../releases/release-store.ts'
 import { listPointersAt } from '../revisions/content-store.ts'
@@ -9,7 +10,6 @@ import { findView } from '../revisions/view-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 import type { Answers, ExactQuestion, LatestAnswer, LatestQuestion } from './answers.ts'
-import type { Line } from './public-pointers.ts'
 import type { PackageAnswer } from './package-answer.ts'
 
 /** How many lines are read at once. */

@@ -6,6 +6,7 @@ import { listNotPublic } from '../releases/release-store.ts'
 import { listPointersAt } from '../revisions/content-store.ts'
 import { findView } from '../revisions/view-store.ts'
 import { lineOf } from '../package/ident.ts'
+import type { Line } from '../package/ident.ts'
 
 /**
  * The release that `latest` of a package and target names in a view. `versions` caches lookups by version.
@@ -15,9 +16,6 @@ export interface Pointer {
   readonly revision: number
   versions: Map<string, string> | undefined
 }
-
-/** `origin/name target`. */
-export type Line = string
 
 /** Stands for all deleted releases of a line. */
 const DELETED = ''
@@ -49,9 +47,9 @@ export class PublicPointers {
   ): Promise<PublicPointers> {
     const publicPointers = new PublicPointers(db)
     const hidden = new Set<Line>()
-    for (const { line, ident, isDeleted, isLineHidden } of await listNotPublic(db)) {
+    for (const { line, ident, isDeleted, hasNoPublicRelease } of await listNotPublic(db)) {
       publicPointers.#restrict(line, isDeleted ? DELETED : ident)
-      if (isLineHidden) hidden.add(line)
+      if (hasNoPublicRelease) hidden.add(line)
     }
     for (const [view, lines] of pointers) {
       for (const line of lines.keys()) {

@@ -1,9 +1,10 @@
 import type { Db } from '../database/database.ts'
+import type { Line } from '../package/ident.ts'
 import { TARGETS } from '../package/target.ts'
 import { readPackageNames } from '../releases/package-store.ts'
 import { listPointerTuples } from '../revisions/pointer-store.ts'
 import type { View } from '../views/view.ts'
-import type { Line, Pointer } from './public-pointers.ts'
+import type { Pointer } from './public-pointers.ts'
 
 /** The number of views that are read in parallel at the start. Other reading threads stay free. */
 const PARALLEL_READS = 2

@@ -1,7 +1,7 @@
 import type { AliasableExpression, ExpressionBuilder } from 'kysely'
 import type { Db } from '../database/database.ts'
 import type { IdentCountsTable, Schema } from '../database/schema.ts'
-import { DEPOT } from '../releases/ident-count-store.ts'
+import { WHOLE_DEPOT_VIEW_ID } from '../releases/ident-count-store.ts'
 
 // Compares the stored counts of idents, which are the totals of lists, with counts of the releases
 // themselves.
@@ -40,7 +40,7 @@ function recount(db: Db) {
     .where('members.to_revision', 'is', null)
     .groupBy(['members.package_id', 'members.view_id'])
   const ofDepot = present
-    .select((eb) => ['releases.package_id', eb.lit(DEPOT).$castTo<number>().as('view_id')])
+    .select((eb) => ['releases.package_id', eb.lit(WHOLE_DEPOT_VIEW_ID).$castTo<number>().as('view_id')])
     .select(counts)
     .groupBy('releases.package_id')
   return db.selectFrom(ofDepot.unionAll(ofViews).as('counted')).selectAll()

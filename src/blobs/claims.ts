@@ -44,7 +44,7 @@ export class ClaimsInMemory implements Claims {
   }
 
   async keep(spoolPath: string, checksum: string): Promise<void> {
-    await this.alone(checksum, async () => {
+    await this.exclusively(checksum, async () => {
       try {
         await this.#storage.put(spoolPath, checksum)
       } catch (error) {
@@ -57,7 +57,7 @@ export class ClaimsInMemory implements Claims {
   }
 
   async release(checksum: string, outcome: ClaimOutcome): Promise<void> {
-    await this.alone(checksum, async () => {
+    await this.exclusively(checksum, async () => {
       const claim = this.#claims.get(checksum) ?? { count: 1, isDoubtful: true }
       const isDoubtful = claim.isDoubtful || outcome === 'unknown'
       if (claim.count > 1) {
@@ -70,7 +70,7 @@ export class ClaimsInMemory implements Claims {
   }
 
   async forget(checksum: string): Promise<void> {
-    await this.alone(checksum, async () => {
+    await this.exclusively(checksum, async () => {
       const claim = this.#claims.get(checksum)
       if (claim === undefined) await this.#remove(checksum)
       else this.#claims.set(checksum, { ...claim, isDoubtful: true })
@@ -84,7 +84,7 @@ export class ClaimsInMemory implements Claims {
   /**
    * Runs operations on one blob in sequence: while `act` runs, nothing creates, replaces or removes the blob.
    */
-  async alone<T>(checksum: string, act: () => Promise<T>): Promise<T> {
+  async exclusively<T>(checksum: string, act: () => Promise<T>): Promise<T> {
     const turn = (this.#busy.get(checksum) ?? Promise.resolve()).then(act, act)
     this.#busy.set(checksum, turn)
     try {

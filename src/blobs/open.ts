@@ -40,12 +40,12 @@ const OWN = 'own'
  */
 export async function openStorage({ dataFolder, blobFolder }: Places): Promise<OpenedStorage> {
   await makeFolder(blobFolder, 'DEPOT_BLOBS')
-  await keepPrivate(blobFolder)
+  await makeFoldersPrivate(blobFolder)
   // Another data folder may have the same folder of blobs.
   const lock = dirname(blobFolder) === dataFolder ? undefined : lockData(join(blobFolder, LOCK))
   try {
     const spool = new Spool(join(blobFolder, SPOOL), OWN)
-    await spool.empty()
+    await spool.reset()
     return { storage: storageOf({ blobFolder }), spool, watched: [blobFolder], close: () => lock?.close() }
   } catch (error) {
     lock?.close()
@@ -71,7 +71,7 @@ export function storageOf({ blobFolder }: Pick<Config, 'blobFolder'>): BlobStora
  * Makes the folders of earlier versions private. This protects their files, of which there may be a million,
  * without a change to each.
  */
-async function keepPrivate(folder: string): Promise<void> {
+async function makeFoldersPrivate(folder: string): Promise<void> {
   for (const name of await readdir(folder))
     if (name === SPOOL || /^[0-9a-f]{2}$/.test(name)) await chmod(join(folder, name), 0o700)
     else if (name === LOCK) await chmod(join(folder, name), 0o600)

@@ -3,8 +3,8 @@ import {
   closeSync,
   createWriteStream,
   existsSync,
-  open as openDescriptor,
-  write as writeDescriptor,
+  open as openCallback,
+  write as writeCallback,
 } from 'node:fs'
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
@@ -13,17 +13,17 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 
-const openFile = promisify(openDescriptor)
-const write = promisify(writeDescriptor)
+const openDescriptor = promisify(openCallback)
+const writeDescriptor = promisify(writeCallback)
 
-/** A local file for bytes that are not yet verified. Only its creator uses it. */
+/** A local file for bytes that are not yet verified. Only the thread that made it writes or removes it. */
 export interface SpoolFile {
   /** Passed to the threads that hash or scan the file, and to `Claims.keep`. */
   readonly path: string
   /** Creates the file. The caller writes and closes it, and removes it with {@link Spool.discard}. */
   create(): Promise<FileHandle>
   /** Creates the file with `bytes`, which should be at most a few kilobytes. */
-  write(bytes: Buffer): Promise<void>
+  createWith(bytes: Buffer): Promise<void>
 }
 
 /** A file that {@link Spool.list} found. */
@@ -34,11 +34,11 @@ export interface ListedFile {
 }
 
 /**
- * The folder of files that are being received, shared by all threads. `threadName` begins the names of this
- * thread's files. It has only letters and digits, because a dot ends it.
+ * The folder of files that are being received. All threads share it. The names of one thread's files begin
+ * with `threadName` and a dot, so the name has only letters and digits.
  */
 export class Spool {
-  /** Where it is, so that its disk can be measured. */
+  /** The path of the spool. The free space of its disk limits uploads. */
   readonly folder: string
   readonly #threadName: string
 
@@ -48,9 +48,9 @@ export class Spool {
   }
 
   /**
-   * Removes the files that a crash left, and creates the folder. Call it before any thread uses the spool.
+   * Removes all files, which a crash left, and creates the folder. Call it before any thread uses the spool.
    */
-  async empty(): Promise<void> {
+  async reset(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true })
     await mkdir(this.folder, { recursive: true })
   }
@@ -58,7 +58,7 @@ export class Spool {
   /** Returns a file with a new name. The file does not exist yet. */
   newFile(): SpoolFile {
     const path = join(this.folder, `${this.#threadName}.${randomUUID()}`)
-    return { path, create: () => open(path, 'wx'), write: (bytes) => writeNew(path, bytes) }
+    return { path, create: () => open(path, 'wx'), createWith: (bytes) => createFile(path, bytes) }
   }
 
   /** Writes a stream to a new file, which the caller discards. Reads the stream to its end or destroys it. */
@@ -81,7 +81,7 @@ export class Spool {
   }
 
   /** Removes the files of a thread that died. */
-  async removeAll(threadName: string): Promise<void> {
+  async removeFilesOf(threadName: string): Promise<void> {
     const left = (await readdir(this.folder)).filter((name) => name.startsWith(`${threadName}.`))
     await Promise.all(left.map((name) => this.remove(name)))
   }
@@ -104,10 +104,11 @@ export class Spool {
 
 // A descriptor costs less than a FileHandle. closeSync does not wait for the disk, because closing flushes
 // nothing.
-async function writeNew(path: string, bytes: Buffer): Promise<void> {
-  const fd = await openFile(path, 'wx')
+async function createFile(path: string, bytes: Buffer): Promise<void> {
+  const fd = await openDescriptor(path, 'wx')
   try {
-    for (let written = 0; written < bytes.length;) written += (await write(fd, bytes, written)).bytesWritten
+    for (let written = 0; written < bytes.length;)
+      written += (await writeDescriptor(fd, bytes, written)).bytesWritten
   } finally {
     closeSync(fd)
   }

@@ -2,7 +2,7 @@
 // this file, and writes the SQL that differs between engines through `engine-sql.ts`. Another engine is
 // chosen here.
 
-export { describeDatabaseError, isDiskFull, isReadOnly, isUnopened } from './sqlite/errors.ts'
+export { describeDatabaseError, isDiskFull, isReadOnly, cannotOpen } from './sqlite/errors.ts'
 export { lockData } from './sqlite/lock.ts'
 export {
   expectMigrated,
@@ -10,7 +10,7 @@ export {
   openDatabase,
   openReader,
   openSnapshot,
-  openWriting,
+  openWritable,
   walOf,
 } from './sqlite/open.ts'
 export { ReadingThreads } from './sqlite/reading-threads.ts'

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { Role, Visibility } from '../access/access.ts'
+import type { PackageType } from '../hart/metadata.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'
@@ -136,7 +137,7 @@ export interface ReleasesTable {
   signer: string
   is_verified: number
   publisher_id: number
-  package_type: 'standard' | 'native'
+  package_type: PackageType
   svc_user: string | null
   svc_group: string | null
   created_at: number

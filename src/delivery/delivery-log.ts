@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { DEPOT_ACTOR } from '../access/access.ts'
 import { DepotError } from '../errors.ts'
 import type { CommandQueue } from '../commands/commands.ts'
 import type { UnsavedProgress } from '../commands/webhooks/save-deliveries.ts'
@@ -82,7 +83,7 @@ export class DeliveryLog {
       await this.#writer.submit({
         kind: 'saveDeliveries',
         input: { webhooks },
-        actor: { client: 'hart-depot', door: 'depot' },
+        actor: DEPOT_ACTOR,
       })
       for (const { deliveries } of webhooks) this.#deliveries -= deliveries.length
     } catch (error) {

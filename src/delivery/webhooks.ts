@@ -7,7 +7,7 @@ import { originsOf } from '../ledger/entry.ts'
 import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { findHead } from '../ledger/ledger-store.ts'
-import { AddressRules, hostOf } from '../text/address-ranges.ts'
+import { AddressPolicy, hostOf } from '../text/address-ranges.ts'
 import { DeliveryLog } from './delivery-log.ts'
 import { ConcurrencyLimit } from '../webhooks/concurrency-limit.ts'
 import { WebhookDelivery } from './webhook-delivery.ts'
@@ -88,7 +88,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
       db: depot.db,
       secrets: depot.secrets,
       log: depot.log,
-      sendOptions: { ...options, now: depot.now, rules: new AddressRules(depot.config.webhookNetworks) },
+      sendOptions: { ...options, now: depot.now, rules: new AddressPolicy(depot.config.webhookNetworks) },
       connections: new ConcurrencyLimit(MAX_CONNECTIONS),
       deliveryLog: new DeliveryLog(depot.writer, depot.log, options.after),
       head: () => this.#head,

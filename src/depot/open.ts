@@ -1,5 +1,6 @@
 import { dirname, extname, join } from 'node:path'
 import type { Logger } from 'pino'
+import { DEPOT_ACTOR } from '../access/access.ts'
 import { Authenticator } from '../accounts/authenticate.ts'
 import { generateToken, hashToken } from '../accounts/token.ts'
 import { Collector } from '../upkeep/collect.ts'
@@ -31,7 +32,7 @@ import { SecretBox } from '../origins/secret-box.ts'
 import { logClock, logOverrides } from './log-subscribers.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
 import type { SubscriberName } from './subscribers.ts'
-import { keepPrivate } from './private-files.ts'
+import { makeFilesPrivate } from './private-files.ts'
 import { isBlobReferenced } from '../blobs/blob-store.ts'
 import { readNamedFile } from './secret-file.ts'
 import { findSecretKey } from './secret-key.ts'
@@ -170,7 +171,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
   const givenToken = await readAdminToken(config, log)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
   await makeFolder(dirname(config.databaseFile), 'DEPOT_DATABASE_URL')
-  await keepPrivate(config)
+  await makeFilesPrivate(config)
   const closers: Closers = []
   const close = async () => {
     for (const closer of closers.splice(0).toReversed()) await closer()
@@ -273,7 +274,7 @@ async function setUpDepot(
   const status = await writer.submit({
     kind: 'setUp',
     input: { adminTokenHash: token === undefined ? undefined : hashToken(token) },
-    actor: { client: 'hart-depot', door: 'depot' },
+    actor: DEPOT_ACTOR,
   })
   if (!isNew && status === 'added')
     log.warn('the administrator can now also use the token of DEPOT_ADMIN_TOKEN; earlier tokens stay valid')

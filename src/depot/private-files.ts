@@ -7,7 +7,7 @@ import type { Config } from '../config.ts'
  * the database of earlier versions. Folders that the operator made keep their modes, because their contents
  * are private.
  */
-export async function keepPrivate(config: Config): Promise<void> {
+export async function makeFilesPrivate(config: Config): Promise<void> {
   process.umask(0o077)
   const { dataFolder, databaseFile } = config
   const locks = [join(dataFolder, 'lock.sqlite'), `${databaseFile}.lock`]

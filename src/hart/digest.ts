@@ -13,7 +13,7 @@ export interface HartDigests {
 }
 
 /** Parses the header of a hart file that arrives in chunks of any size. */
-export class HartStart {
+export class HartHeaderReader {
   #start = Buffer.alloc(0)
   #header: HartHeader | undefined
   #sizeBytes = 0
@@ -56,7 +56,7 @@ export class HartStart {
 
 /** Hashes a hart file that arrives in chunks. */
 export class HartDigest {
-  readonly #start = new HartStart()
+  readonly #start = new HartHeaderReader()
   readonly #file = new Blake2b()
   readonly #payload = new Blake2b()
 

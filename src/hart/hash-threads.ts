@@ -1,5 +1,5 @@
 import { extname } from 'node:path'
-import { DepotError } from '../errors.ts'
+import { shuttingDown } from '../errors.ts'
 import { ThreadPool } from '../threads/thread-pool.ts'
 import type { PoolOptions } from '../threads/thread-pool.ts'
 import type { HashResult, HashTask } from './hash-thread.ts'
@@ -133,13 +133,13 @@ export class HashThreads {
   /** Rejects unfinished hashes with `shutting_down`. */
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const { digest } of this.#running) digest.reject(closed())
+    for (const { digest } of this.#running) digest.reject(shuttingDown())
     this.#running.clear()
     await this.#threads.close() // turns are short, and terminating a thread while it starts has crashed V8: `Check failed: !is_null()`
   }
 
   #begin(accountId: number, takeTurn: RunningHash['takeTurn']): RunningHash {
-    if (this.#isClosed) throw closed()
+    if (this.#isClosed) throw shuttingDown()
     const digest = Promise.withResolvers<string>()
     digest.promise.catch(() => undefined) // `finish` reports the error
     const hash = { accountId, takeTurn, digest, state: undefined, isQueued: false, onTurn: undefined }
@@ -193,8 +193,4 @@ function ownBuffer(bytes: HashTask['bytes']): ArrayBuffer[] {
     bytes.buffer.byteLength === bytes.length
     ? [bytes.buffer]
     : []
-}
-
-function closed(): DepotError {
-  return new DepotError('shutting_down', 'the depot is shutting down')
 }

@@ -1,5 +1,5 @@
 import { extname } from 'node:path'
-import { DepotError } from '../errors.ts'
+import { DepotError, shuttingDown } from '../errors.ts'
 import type * as archive from './archive.ts'
 import type { HartMetadata } from './metadata.ts'
 import { ThreadPool } from '../threads/thread-pool.ts'
@@ -111,7 +111,7 @@ export class ArchiveScanner {
       const isSpare = this.#running.size === this.#workers && !this.#closed
       const scan = this.#waiting.shift((accountId) => !isSpare || !this.#isRunning(accountId))
       if (scan === undefined) return
-      if (this.#closed) scan.reject(closed())
+      if (this.#closed) scan.reject(shuttingDown())
       else void this.#run(scan)
     }
   }
@@ -146,8 +146,4 @@ interface Scan {
   readonly accountId: number
   readonly resolve: (metadata: HartMetadata) => void
   readonly reject: (reason: unknown) => void
-}
-
-function closed(): DepotError {
-  return new DepotError('shutting_down', 'the depot is shutting down')
 }

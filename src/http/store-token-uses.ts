@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { DEPOT_ACTOR } from '../access/access.ts'
 import type { Depot } from '../depot/open.ts'
 
 const STORE_EVERY_MS = 60_000
@@ -15,7 +16,7 @@ export function storeTokenUses(app: FastifyInstance, { authenticator, writer, lo
           writer.submit({
             kind: 'saveTokenUses',
             input: { uses },
-            actor: { client: 'hart-depot', door: 'depot' },
+            actor: DEPOT_ACTOR,
           }),
         { all },
       )

@@ -191,7 +191,7 @@ export class Workers {
   async #clear(name: string): Promise<void> {
     const { blobs, log } = this.#depot
     try {
-      await blobs.spool.removeAll(name)
+      await blobs.spool.removeFilesOf(name)
     } catch (error) {
       log.error(
         { err: error, worker: name },

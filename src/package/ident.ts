@@ -3,25 +3,36 @@ import type { Target } from './target.ts'
 
 declare const brand: unique symbol
 
-/** The name of a package, `origin/name`. */
+/** A package, `origin/name`. Made by {@link makePackageName} and {@link parseIdent}. */
 export type PackageName = { readonly origin: string; readonly name: string } & {
   readonly [brand]: 'PackageName'
 }
 
-/** `origin/name/version/release`, the name of a release. Made by {@link parseIdent} and {@link makeIdent}. */
+/**
+ * `origin/name/version/release`. It can be published once for each target. Made by {@link parseIdent} and
+ * {@link makeIdent}.
+ */
 export type Ident = PackageName & { readonly version: string; readonly release: string }
 
-/** The name of a release in the ledger and in requests. */
+/** The name of one release, which is an ident for one target, in the ledger and in requests. */
 export interface ReleaseName {
   ident: string
   target: Target
 }
 
-interface PackageParts {
+/**
+ * The key of a line, `origin/name target`. A line is a package for one target: the releases among which a
+ * view chooses `latest`.
+ */
+export type Line = string
+
+/** A package name that may not be valid. */
+export interface PackageParts {
   readonly origin: string
   readonly name: string
 }
 
+/** An ident that may not be valid. */
 interface IdentParts extends PackageParts {
   readonly version: string
   readonly release: string
@@ -90,6 +101,7 @@ export function originOf(name: string): string {
   return name.split('/', 1)[0] ?? ''
 }
 
+/** Returns the {@link ReleaseName} of a release whose ident is in parts. */
 export function releaseName({ ident, target }: { ident: IdentParts; target: Target }): ReleaseName {
   return { ident: formatIdent(ident), target }
 }
@@ -99,17 +111,17 @@ export function releaseKey({ ident, target }: AnyRelease): string {
   return `${textOf(ident)} ${target}`
 }
 
-/** Returns the key of a line, which is a package for one target: `origin/name target`. */
-export function lineKey(line: { readonly package: string; readonly target: string }): string {
+/** Returns the line of a package (`origin/name`) for one target. */
+export function lineKey(line: { readonly package: string; readonly target: string }): Line {
   return `${line.package} ${line.target}`
 }
 
-/** Returns the key of a release's line, `origin/name target`. */
-export function lineOf({ ident, target }: AnyRelease): string {
+/** Returns the line that a release belongs to. */
+export function lineOf({ ident, target }: AnyRelease): Line {
   return `${typeof ident === 'string' ? packageOf(ident) : formatPackageName(ident)} ${target}`
 }
 
-/** Returns a release in messages, `origin/name/version/release (target)`. */
+/** Formats a release for messages, `origin/name/version/release (target)`. */
 export function describeRelease({ ident, target }: AnyRelease): string {
   return `${textOf(ident)} (${target})`
 }

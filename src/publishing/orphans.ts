@@ -5,7 +5,7 @@ import { BlobUnreadable } from '../blobs/storage.ts'
 import type { BlobRef } from '../blobs/storage.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
-import { HartStart } from '../hart/digest.ts'
+import { HartHeaderReader } from '../hart/digest.ts'
 import { formatKeyName } from '../hart/origin-key.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
@@ -105,7 +105,7 @@ export function describeOrphan({ content }: Orphan): string {
 /** Reads the header, and the metadata from a copy in the spool, since scans need a local file. */
 async function readContent(depot: Depot, blob: BlobRef): Promise<OrphanContent> {
   const { storage, spool, room } = depot.blobs
-  const start = new HartStart()
+  const start = new HartHeaderReader()
   for await (const chunk of await storage.open(blob)) {
     start.update(chunk as Buffer)
     if (start.header !== undefined) break

@@ -16,7 +16,7 @@ import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { receive } from './receive.ts'
 import type { ReceivedHart } from './receive.ts'
-import { findBytes } from '../releases/release-store.ts'
+import { findReleaseBlob } from '../releases/release-store.ts'
 import { findUploadRows } from '../releases/upload-store.ts'
 import type { UploadRows } from '../releases/upload-store.ts'
 
@@ -109,7 +109,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<Published> 
     if (named === undefined) upload.authorize?.(ident)
     const isSame = async () =>
       upload.acceptsSame === true &&
-      (await findBytes(depot.db, text, metadata.target))?.checksum === received.checksum
+      (await findReleaseBlob(depot.db, text, metadata.target))?.checksum === received.checksum
     // Look for damage now: afterwards, the new bytes have replaced the old ones.
     if (!isForced && metadata.target !== likely) {
       const { published } = await findRows(depot, ident, metadata.target)

@@ -5,7 +5,7 @@ import type { SpoolFile } from '../blobs/spool.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { Blake2b } from '../hart/blake2b.ts'
-import { HartStart } from '../hart/digest.ts'
+import { HartHeaderReader } from '../hart/digest.ts'
 import type { HartDigests } from '../hart/digest.ts'
 import type { HartHeader } from '../hart/header.ts'
 import type { HashThreads, Hashing } from '../hart/hash-threads.ts'
@@ -76,7 +76,7 @@ class Reception {
   /** Opened by the first batch that is not the whole file. */
   #handle: FileHandle | undefined
   readonly #beginHash: (from: number) => Hashing
-  readonly #start = new HartStart()
+  readonly #start = new HartHeaderReader()
   #batch: Buffer[] = []
   #batchBytes = 0
   #writtenBytes = 0
@@ -102,7 +102,7 @@ class Reception {
     if (this.#isWhole && this.#batchBytes <= SMALL_BYTES) {
       const bytes = Buffer.concat(this.#batch)
       const digest = digestOf([bytes], this.#start.finish())
-      await this.#file.write(bytes)
+      await this.#file.createWith(bytes)
       return { ...digest, bytes }
     }
     const digest = this.#isWhole ? digestOf(this.#batch, this.#start.finish()) : undefined

@@ -21,19 +21,19 @@ export interface Slice {
 }
 
 /** The view whose members are listed. Without one, all releases of the depot. */
-export interface Place {
+export interface ListScope {
   readonly viewId?: number | undefined
 }
 
 /** The `view_id` of the counts of the whole depot. */
-export const DEPOT = 0
+export const WHOLE_DEPOT_VIEW_ID = 0
 
 /**
  * Orders packages as their idents: `a-b/1` comes before `a/1`. The index `packages_in_order` has this
  * expression.
  */
-export const IN_ORDER = sql<string>`packages.name || '/'`
-export const ORIGIN_IN_ORDER = sql<string>`origins.name || '/'`
+export const NAME_ORDER = sql<string>`packages.name || '/'`
+export const ORIGIN_ORDER = sql<string>`origins.name || '/'`
 
 export type Packages = SelectQueryBuilder<Schema, 'packages' | 'origins', object>
 
@@ -41,7 +41,7 @@ export type Packages = SelectQueryBuilder<Schema, 'packages' | 'origins', object
 export async function pageOfIdents(
   db: Db,
   packages: Packages,
-  page: Slice & Place & { order?: 'asc' | 'desc' },
+  page: Slice & ListScope & { order?: 'asc' | 'desc' },
   audience: Audience,
 ): Promise<Page<string>> {
   const { offset, limit, viewId, order = 'asc' } = page
@@ -69,7 +69,11 @@ export async function pageOfIdents(
 }
 
 /** Restricts a query to the packages that have an ident visible to the audience. */
-export function countedIn(packages: Packages, { viewId = DEPOT }: Place, audience: Audience) {
+export function countedIn(
+  packages: Packages,
+  { viewId = WHOLE_DEPOT_VIEW_ID }: ListScope,
+  audience: Audience,
+) {
   return packages
     .crossJoin('ident_counts')
     .whereRef('ident_counts.package_id', '=', 'packages.id')
@@ -95,7 +99,7 @@ export function visibleIdents(
     .end()
 }
 
-function releasesOf(db: Db, packageIds: readonly number[], { viewId }: Place) {
+function releasesOf(db: Db, packageIds: readonly number[], { viewId }: ListScope) {
   if (viewId === undefined)
     return db
       .selectFrom(usingIndex('releases', 'releases_of_package'))

@@ -6,10 +6,10 @@ import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { compareReleases } from '../package/version.ts'
 import { parseIdent } from '../package/ident.ts'
-import type { Ident, PackageName } from '../package/ident.ts'
+import type { Ident, PackageParts } from '../package/ident.ts'
 import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
-import { IN_ORDER, countedIn, pageOfIdents, visibleIdents } from './ident-count-store.ts'
+import { NAME_ORDER, countedIn, pageOfIdents, visibleIdents } from './ident-count-store.ts'
 import type { Packages, Page, Slice } from './ident-count-store.ts'
 import { hasVisible, holdsAt, visible, visibleTo } from './visible-store.ts'
 
@@ -28,7 +28,7 @@ export interface ListedIdent {
 
 /** A package in a list, with the targets and open views of all its releases. */
 export interface ListedPackage {
-  readonly package: Pick<PackageName, 'origin' | 'name'>
+  readonly package: PackageParts
   readonly targets: readonly Target[]
   readonly views: readonly string[]
 }
@@ -61,7 +61,7 @@ export async function listIdents(
     version === undefined
       ? await pageOfIdents(
           db,
-          packagesBelow(db, prefix).orderBy(IN_ORDER, 'desc'),
+          packagesBelow(db, prefix).orderBy(NAME_ORDER, 'desc'),
           { ...slice, order: 'desc' },
           audience,
         )
@@ -132,7 +132,7 @@ export async function listPackages(
 /** Lists the versions of a package, highest first. */
 export async function listVersions(
   db: Db,
-  { origin, name }: Pick<PackageName, 'origin' | 'name'>,
+  { origin, name }: PackageParts,
   audience: Audience,
 ): Promise<ListedVersion[]> {
   const rows = await db
@@ -187,7 +187,7 @@ export async function listIdentsInView(
 ): Promise<Page<Ident>> {
   const [origin = '', name, version] = prefix
   if (typeof of === 'number' && version === undefined) {
-    const packages = packagesBelow(db, prefix).orderBy(IN_ORDER)
+    const packages = packagesBelow(db, prefix).orderBy(NAME_ORDER)
     const { items, total } = await pageOfIdents(db, packages, { ...slice, viewId: of }, audience)
     return { items: items.map(parseIdent), total }
   }

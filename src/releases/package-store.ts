@@ -1,8 +1,8 @@
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
+import type { PackageType } from '../hart/metadata.ts'
 import { formatPackageName } from '../package/ident.ts'
-import type { Release } from './release.ts'
 
 export async function findPackageId(db: Db, originId: number, name: string): Promise<number | undefined> {
   const [row] = await packageByName(db, { originId, name })
@@ -24,10 +24,7 @@ const newPackage = prepared<{ originId: number; name: string }>()((db, { originI
 )
 
 /** Returns the type of a package's releases; `undefined` if all of them are deleted. */
-export async function findPackageType(
-  db: Db,
-  packageId: number,
-): Promise<Release['packageType'] | undefined> {
+export async function findPackageType(db: Db, packageId: number): Promise<PackageType | undefined> {
   const [row] = await typeOfPackage(db, { packageId })
   return row?.package_type
 }

@@ -42,11 +42,11 @@ export async function findDownload(
 
 /**
  * Lists the releases that are not public, and the deleted ones that were not public. `line` is `origin/name
- * target`; `isLineHidden` tells that it has no public release.
+ * target`; `hasNoPublicRelease` tells that it has no public release.
  */
 export async function listNotPublic(
   db: Db,
-): Promise<{ line: string; ident: string; isDeleted: boolean; isLineHidden: boolean }[]> {
+): Promise<{ line: string; ident: string; isDeleted: boolean; hasNoPublicRelease: boolean }[]> {
   const rows = await db
     .selectFrom('releases')
     .select(['releases.ident', 'releases.target', 'releases.deleted_at'])
@@ -69,7 +69,7 @@ export async function listNotPublic(
     line: lineOf({ ident, target }),
     ident,
     isDeleted: deleted_at !== null,
-    isLineHidden: !has_public,
+    hasNoPublicRelease: !has_public,
   }))
 }
 
@@ -86,7 +86,7 @@ export async function releaseExists(db: Db, ident: string, target: Target | unde
 }
 
 /** Finds the checksum and size of a release, whatever its visibility. */
-export async function findBytes(
+export async function findReleaseBlob(
   db: Db,
   ident: string,
   target: Target,

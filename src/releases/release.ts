@@ -1,4 +1,5 @@
 import type { Visibility } from '../access/access.ts'
+import type { PackageType } from '../hart/metadata.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 
@@ -16,7 +17,7 @@ export interface Release {
   /** False if the depot does not hold the signing key (`DEPOT_SIGNATURES=verify`). */
   readonly isVerified: boolean
   readonly publisherId: number
-  readonly packageType: 'standard' | 'native'
+  readonly packageType: PackageType
   readonly svcUser: string | undefined
   readonly svcGroup: string | undefined
   readonly createdAt: number

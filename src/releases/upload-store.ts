@@ -2,6 +2,7 @@ import type { Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import { prepared } from '../database/prepared.ts'
+import type { PackageType } from '../hart/metadata.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from './release.ts'
 
@@ -55,7 +56,7 @@ export interface PackageRows {
   /** The visibility of new releases. `undefined` if the package has no settings yet. */
   readonly visibility: Visibility | undefined
   /** The type of the package's releases. `undefined` if it has none. */
-  readonly type: Release['packageType'] | undefined
+  readonly type: PackageType | undefined
   readonly published: UploadRows['published']
 }
 

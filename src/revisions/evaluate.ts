@@ -9,7 +9,7 @@ import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
 import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
 import { readMetSince } from './gate-store.ts'
-import { requesterOf, chainTo, isOverridable, judge, mayOverride } from '../views/gates.ts'
+import { requesterOf, chainTo, isOverridable, checkGates, mayOverride } from '../views/gates.ts'
 import type { Dependencies, Refusal } from '../views/gates.ts'
 import { readPresentState } from './pointer-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
@@ -94,7 +94,7 @@ export async function evaluate(
   const refusals = await withoutHidden(
     db,
     changesView(effect)
-      ? [...(await checkVisibility(db, effect, context)), ...judge(effect, state), ...conflicts]
+      ? [...(await checkVisibility(db, effect, context)), ...checkGates(effect, state), ...conflicts]
       : conflicts,
     context.audience,
   )

@@ -1,4 +1,4 @@
-import type { PackageName } from '../package/ident.ts'
+import type { PackageParts } from '../package/ident.ts'
 
 // Search for packages by the words of their origins and names, as in Builder: all words must occur, the last
 // one as a prefix (habitat-today.md 6, Search).
@@ -13,7 +13,7 @@ export interface Search {
 }
 
 /** Returns the words of a package's origin and name, in lower case. */
-export function wordsOf({ origin, name }: Pick<PackageName, 'origin' | 'name'>): string[] {
+export function wordsOf({ origin, name }: PackageParts): string[] {
   return split(`${origin} ${name}`)
 }
 

@@ -1,16 +1,16 @@
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import { parseIdent } from '../package/ident.ts'
-import type { Ident, PackageName } from '../package/ident.ts'
-import { IN_ORDER, ORIGIN_IN_ORDER, countedIn, pageOfIdents } from '../releases/ident-count-store.ts'
-import type { Packages, Page, Place, Slice } from '../releases/ident-count-store.ts'
+import type { Ident, PackageParts } from '../package/ident.ts'
+import { NAME_ORDER, ORIGIN_ORDER, countedIn, pageOfIdents } from '../releases/ident-count-store.ts'
+import type { Packages, Page, ListScope, Slice } from '../releases/ident-count-store.ts'
 import { describePackages } from '../releases/list-store.ts'
 import type { ListedPackage } from '../releases/list-store.ts'
 import type { Search } from './package-search.ts'
 import { matchesSearch } from './words-store.ts'
 
 /** A page of search results, from the whole depot or one view. */
-export type SearchSlice = Slice & Place
+export type SearchSlice = Slice & ListScope
 
 /** Finds the matching idents, by text. */
 export async function searchIdents(
@@ -19,7 +19,7 @@ export async function searchIdents(
   slice: SearchSlice,
   audience: Audience,
 ): Promise<Page<Ident>> {
-  const found = packagesFound(db, search).orderBy(ORIGIN_IN_ORDER).orderBy(IN_ORDER)
+  const found = packagesFound(db, search).orderBy(ORIGIN_ORDER).orderBy(NAME_ORDER)
   const { items, total } = await pageOfIdents(db, found, slice, audience)
   return { items: items.map(parseIdent), total }
 }
@@ -30,7 +30,7 @@ export async function searchPackages(
   search: Search,
   { offset, limit, viewId }: SearchSlice,
   audience: Audience,
-): Promise<Page<Pick<PackageName, 'origin' | 'name'>>> {
+): Promise<Page<PackageParts>> {
   const matching = countedIn(packagesFound(db, search), { viewId }, audience)
   const { total } = await matching
     .select((eb) => eb.fn.countAll<number>().as('total'))
@@ -46,14 +46,14 @@ export async function searchPackages(
 }
 
 /** Finds the matching packages with a visible release, by name and then by origin: those after a place. */
-export async function listFound(
+export async function searchPackagesAfter(
   db: Db,
   search: Search,
   {
     viewId,
     after,
     limit,
-  }: Place & { after: readonly [name: string, origin: string] | undefined; limit: number },
+  }: ListScope & { after: readonly [name: string, origin: string] | undefined; limit: number },
   audience: Audience,
 ): Promise<ListedPackage[]> {
   const rows = await countedIn(packagesFound(db, search), { viewId }, audience)

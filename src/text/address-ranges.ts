@@ -41,7 +41,7 @@ const publicIpv6 = networks(PUBLIC_IPV6)
  * Decides which IP addresses webhooks may reach: public ones and the networks that the operator allows. `any`
  * allows all.
  */
-export class AddressRules {
+export class AddressPolicy {
   readonly #allowed: BlockList | 'any'
 
   constructor(allowed: readonly string[] | 'any') {

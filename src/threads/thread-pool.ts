@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Transferable, WorkerOptions } from 'node:worker_threads'
-import { DepotError } from '../errors.ts'
+import { shuttingDown } from '../errors.ts'
 import { unpackError } from './thread-error.ts'
 import type { PoolAnswer } from './pool-thread.ts'
 
@@ -59,7 +59,7 @@ export class ThreadPool<Task, Result> {
     task: Task,
     { signal, moved = [] }: { signal?: AbortSignal; moved?: readonly Transferable[] } = {},
   ): Promise<Result> {
-    if (this.#isClosed) return Promise.reject(closed())
+    if (this.#isClosed) return Promise.reject(shuttingDown())
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
     const running: Running<Task, Result> = { task, moved, resolve, reject }
     this.#waiting.push(running)
@@ -77,7 +77,7 @@ export class ThreadPool<Task, Result> {
   /** Rejects waiting tasks with `shutting_down`, and lets running tasks finish. */
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(closed())
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(shuttingDown())
     const threads = [...this.#idle.keys(), ...this.#busy.keys()]
     for (const cancel of this.#idle.values()) cancel()
     this.#idle.clear()
@@ -94,7 +94,7 @@ export class ThreadPool<Task, Result> {
   /** Like {@link close}, but also rejects running tasks, and ends their threads. */
   async terminate(): Promise<void> {
     const threads = [...this.#busy.keys()]
-    for (const thread of threads) this.#takeTask(thread)?.reject(closed())
+    for (const thread of threads) this.#takeTask(thread)?.reject(shuttingDown())
     this.#isClosed = true
     await Promise.all([...threads.map((thread) => thread.terminate()), this.close()])
   }
@@ -173,8 +173,4 @@ export function unreferencedTimer(ms: number, act: () => void): () => void {
 
 function post(thread: Worker, message: unknown, moved: readonly Transferable[] = []): void {
   thread.postMessage(message, moved)
-}
-
-function closed(): DepotError {
-  return new DepotError('shutting_down', 'the depot is shutting down')
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { DEPOT_ACTOR } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { CommandQueue } from '../commands/commands.ts'
 import { listStored, listUnneeded } from '../blobs/blob-store.ts'
@@ -21,7 +22,6 @@ interface Dependencies {
   readonly spoolGraceMs: number
 }
 
-const ACTOR = { client: 'hart-depot', door: 'depot' } as const
 const ROWS_IN_A_PAGE = 100
 const WALK_EVERY_MS = 60 * 60_000
 /** The pause between two parts of a walk. */
@@ -101,7 +101,7 @@ export class Collector {
         .map(({ checksum }) => checksum)
       for (const checksum of checksums) await claims.forget(checksum)
       if (checksums.length > 0)
-        await writer.submit({ kind: 'markCollected', input: { checksums }, actor: ACTOR })
+        await writer.submit({ kind: 'markCollected', input: { checksums }, actor: DEPOT_ACTOR })
       await this.#pause(signal)
     }
   }

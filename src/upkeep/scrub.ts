@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { DEPOT_ACTOR } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import type { CommandQueue } from '../commands/commands.ts'
@@ -24,7 +25,6 @@ interface Dependencies {
 /** Resolves when this number of further bytes may be read. */
 type Pace = (bytes: number) => Promise<void>
 
-const ACTOR = { client: 'hart-depot', door: 'depot' } as const
 /** Opening a blob counts as reading this many bytes, so that small blobs are read slowly, too. */
 const OPEN_BYTES = 64 * 1024
 const ROWS_IN_A_PAGE = 100
@@ -142,12 +142,12 @@ export class Scrub {
     if (damage === blob.damage) return damage
     // Nothing replaces the blob during this function. A blob that was replaced earlier came from an upload
     // and is intact.
-    return claims.alone(checksum, async () => {
+    return claims.exclusively(checksum, async () => {
       if ((await inspect(storage, blob)).version !== seen.version) return undefined
       await writer.submit({
         kind: 'setDamage',
         input: { checksum, ...(damage !== undefined && { damage }) },
-        actor: ACTOR,
+        actor: DEPOT_ACTOR,
       })
       if (damage === undefined) log.warn({ checksum }, 'the bytes of a package are intact again')
       else
@@ -190,6 +190,6 @@ export class Scrub {
   }
 
   async #savePosition(position: { scrubbedTo: string; begunAt: number; endedAt?: number }): Promise<void> {
-    await this.#depot.writer.submit({ kind: 'setScrubPosition', input: position, actor: ACTOR })
+    await this.#depot.writer.submit({ kind: 'setScrubPosition', input: position, actor: DEPOT_ACTOR })
   }
 }

@@ -1,5 +1,5 @@
 import type { Audience } from '../access/access.ts'
-import type { Target } from '../package/target.ts'
+import type { ReleaseName } from '../package/ident.ts'
 import type { ViewRule } from './rule.ts'
 
 /** A revision of a view, or a time (epoch milliseconds). */
@@ -23,7 +23,7 @@ export interface PackageFilter {
 /** The source of a change's releases. */
 export type ReleaseSource =
   /** Releases, promoted in this order. A repeated release counts once. */
-  | { readonly releases: readonly { readonly ident: string; readonly target: Target }[] }
+  | { readonly releases: readonly ReleaseName[] }
   /**
    * The releases that `latest` answers in another view, now or at a moment, optionally of one origin or name.
    */
@@ -34,7 +34,7 @@ export type ReleaseSource =
 export interface Lockfile {
   /** The digest of its text. */
   readonly digest: string
-  readonly releases: readonly { readonly ident: string; readonly target: Target; readonly checksum: string }[]
+  readonly releases: readonly (ReleaseName & { readonly checksum: string })[]
 }
 
 /** A request and the audience that limits its search: releases that the audience cannot see are not found. */

@@ -1,4 +1,4 @@
-import type { Ident } from '../package/ident.ts'
+import type { PackageParts } from '../package/ident.ts'
 import type { PackageFilter } from './change-request.ts'
 
 /** Stops changes of a view, or of some packages in it, until it expires or is removed. */
@@ -38,10 +38,7 @@ export function isInForce({ until }: Freeze, now: number): boolean {
 }
 
 /** Reports whether a filter selects a package. */
-export function matchesFilter(
-  { origin, name }: PackageFilter,
-  ident: Pick<Ident, 'origin' | 'name'>,
-): boolean {
+export function matchesFilter({ origin, name }: PackageFilter, ident: PackageParts): boolean {
   return (origin ?? ident.origin) === ident.origin && (name ?? ident.name) === ident.name
 }
 

@@ -14,11 +14,11 @@ import type { Act, Gates, View, ViewRelease } from './view.ts'
 // change and the state that was read for it, and returns its refusals. (The rule in rule.ts is another one:
 // it says what `latest` means.)
 
-export type RuleName = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
+export type GateName = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
 
 /** A refusal in one sentence. `chain` lists the idents from the requested release to the missing one. */
 export interface Refusal {
-  readonly rule: RuleName
+  readonly rule: GateName
   readonly detail: string
   readonly chain?: readonly string[]
   /**
@@ -89,7 +89,7 @@ const GATES: readonly Gate[] = [
 ]
 
 /** Rules that an authorized caller can override. They hold for every caller. */
-const OVERRIDABLE: ReadonlySet<RuleName> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
+const OVERRIDABLE: ReadonlySet<GateName> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
 
 /** Returns the requester of a caller; `undefined` for the operator. */
 export function requesterOf(caller: Session): Requester
@@ -109,7 +109,7 @@ export function requesterOf(caller: Authority): Requester | undefined {
   }
 }
 
-export function judge(effect: Effect, state: GateState): Refusal[] {
+export function checkGates(effect: Effect, state: GateState): Refusal[] {
   return GATES.flatMap((gate) => gate(effect, state))
 }
 

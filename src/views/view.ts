@@ -70,7 +70,7 @@ export interface Requirement {
 }
 
 /** Reports whether administrators have set rules or freezes of this view. */
-export function hasRulesOrFreezes({ gates, freezes }: View): boolean {
+export function hasGatesOrFreezes({ gates, freezes }: View): boolean {
   return Object.keys(gates).length > 0 || freezes.some(({ isOfAll }) => !isOfAll)
 }
 

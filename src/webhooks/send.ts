@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
 import { networkFault } from '../network-fault.ts'
 import { hostOf } from '../text/address-ranges.ts'
-import type { AddressRules } from '../text/address-ranges.ts'
+import type { AddressPolicy } from '../text/address-ranges.ts'
 
 /** The result of one attempt. */
 export interface Receipt {
@@ -34,7 +34,7 @@ export type Lookup = (
 ) => void
 
 export interface SendOptions {
-  readonly rules: AddressRules
+  readonly rules: AddressPolicy
   readonly lookup: Lookup
   now(): number
   /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */

@@ -6,7 +6,8 @@ import { createHmac, randomBytes } from 'node:crypto'
 const PREFIX = 'whsec_'
 const SECRET_BYTES = 32 // the specification allows 24 to 64
 
-export function makeSecret(): string {
+/** Generates a secret that signs the deliveries of one webhook. */
+export function generateSecret(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64')
 }
 

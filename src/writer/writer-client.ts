@@ -1,6 +1,6 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { DepotError } from '../errors.ts'
+import { shuttingDown } from '../errors.ts'
 import { parseEntry } from '../ledger/entry.ts'
 import type { Announcement } from '../ledger/follower.ts'
 import { unpackError } from '../threads/thread-error.ts'
@@ -69,7 +69,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   }
 
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
-    if (this.#isClosed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
+    if (this.#isClosed) return Promise.reject(shuttingDown())
     const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
     this.#pending.set(this.#count, { resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>), reject })
     if (this.#submitted.length === 0) setImmediate(() => this.#send())

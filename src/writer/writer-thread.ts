@@ -1,6 +1,6 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { openSnapshot, openWriting, walOf } from '../database/engine.ts'
+import { openSnapshot, openWritable, walOf } from '../database/engine.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import { storedEntryOf } from '../ledger/entry.ts'
@@ -64,7 +64,7 @@ export interface PortReply {
 /** Runs the calling thread as a writer of these commands until the parent thread closes it. */
 export async function runWriterThread<T extends Handlers>(commands: CommandTable<T>): Promise<void> {
   const { file, at, announced: shared, files: opened } = workerData as WriterStart
-  const database = openWriting(file)
+  const database = openWritable(file)
   const announced = new BigInt64Array(shared)
   const ports = new Set<MessagePort>()
   // The thread cannot read its parent's clock, so each command carries the time.

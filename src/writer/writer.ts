@@ -2,7 +2,7 @@ import { isDiskFull } from '../database/engine.ts'
 import type { Db, Trx } from '../database/database.ts'
 import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/savepoints.ts'
 import { findState, setState } from '../database/state-store.ts'
-import { DepotError } from '../errors.ts'
+import { DepotError, shuttingDown } from '../errors.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
 import type { Clock } from '../clock.ts'
@@ -143,7 +143,7 @@ export class Writer<T extends Handlers> {
    * `storage_full`, `data_gone` or `shutting_down`; then nothing was changed.
    */
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
-    if (this.#closed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
+    if (this.#closed) return Promise.reject(shuttingDown())
     const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
     const queued: QueuedCommand<T> = {
       command,

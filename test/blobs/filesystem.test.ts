@@ -205,7 +205,7 @@ test('the files of a dead thread are removed from the spool, and no others', asy
   const joined = (name: string) => new Spool(join(folder, 'spool'), name)
   await spooled(joined('worker1'), 'half of an upload')
   const left = [await spooled(joined('worker12'), 'of another'), await spooled(spool, 'own')]
-  await spool.removeAll('worker1')
+  await spool.removeFilesOf('worker1')
   t.strictSame(
     (await spool.list()).map(({ name }) => name).toSorted(),
     left.map((path) => basename(path)).toSorted(),

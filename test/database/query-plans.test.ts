@@ -4,7 +4,7 @@ import type { SqliteDatabase } from 'kysely'
 import { listTokens } from '../../src/accounts/account-store.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
 import { Answers } from '../../src/answers/answers.ts'
-import { keepingStatements } from '../../src/database/sqlite/connection.ts'
+import { withStatementCache } from '../../src/database/sqlite/connection.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { buildServer } from '../../src/http/server.ts'
@@ -37,7 +37,7 @@ const team = await gatherTeam(started)
 const connection = new BetterSqlite3(started.depot.config.databaseFile)
 tap.teardown(() => connection.close())
 const statements = new Map<string, readonly unknown[]>()
-const db = new Kysely<Schema>({ dialect: new StablePlanDialect(noting(keepingStatements(connection))) })
+const db = new Kysely<Schema>({ dialect: new StablePlanDialect(noting(withStatementCache(connection))) })
 const depot = {
   ...started.depot,
   db,

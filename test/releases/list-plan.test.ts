@@ -137,7 +137,7 @@ test('releases that are not public are read from their own index', async (t) => 
       line: 'acme/web x86_64-linux',
       ident: 'acme/web/1.0.0/20260101000000',
       isDeleted: false,
-      isLineHidden: true,
+      hasNoPublicRelease: true,
     },
   ])
   const plans = statements.flatMap(({ sql, parameters }) =>

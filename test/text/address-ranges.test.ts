@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { AddressRules, isNetwork } from '../../src/text/address-ranges.ts'
+import { AddressPolicy, isNetwork } from '../../src/text/address-ranges.ts'
 
 const NOT_PUBLIC = {
   loopback: ['127.0.0.1', '127.255.255.254', '::1'],
@@ -35,13 +35,13 @@ const NOT_PUBLIC = {
 
 for (const [name, addresses] of Object.entries(NOT_PUBLIC)) {
   test(`a webhook does not reach ${name}`, async (t) => {
-    const rules = new AddressRules([])
+    const rules = new AddressPolicy([])
     for (const address of addresses) t.notOk(rules.allows(address), address)
   })
 }
 
 test('a webhook reaches public addresses next to refused ranges', async (t) => {
-  const rules = new AddressRules([])
+  const rules = new AddressPolicy([])
   for (const address of [
     '8.8.8.8',
     '9.255.255.255',
@@ -60,7 +60,7 @@ test('a webhook reaches public addresses next to refused ranges', async (t) => {
 })
 
 test('only the networks that the operator allows are added', async (t) => {
-  const rules = new AddressRules(['10.1.0.0/16', 'fd00::/8', '192.168.7.7'])
+  const rules = new AddressPolicy(['10.1.0.0/16', 'fd00::/8', '192.168.7.7'])
   for (const address of ['10.1.2.3', 'fd12::1', '192.168.7.7', '::ffff:10.1.2.3', '8.8.8.8'])
     t.ok(rules.allows(address), address)
   for (const address of ['10.2.0.1', 'fc00::1', '192.168.7.8', '127.0.0.1', '::ffff:10.2.0.1'])
@@ -68,7 +68,7 @@ test('only the networks that the operator allows are added', async (t) => {
 })
 
 test('any allows every address, and no host name', async (t) => {
-  const rules = new AddressRules('any')
+  const rules = new AddressPolicy('any')
   for (const address of ['127.0.0.1', '169.254.169.254', '::1', '::ffff:10.0.0.1'])
     t.ok(rules.allows(address), address)
   t.notOk(rules.allows('localhost'))

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { AddressRules } from '../../src/text/address-ranges.ts'
+import { AddressPolicy } from '../../src/text/address-ranges.ts'
 import { send } from '../../src/webhooks/send.ts'
 import type { Receipt, SendOptions } from '../../src/webhooks/send.ts'
 import { ManualTimers } from '../support/manual-timers.ts'
@@ -12,7 +12,7 @@ import { startReceiver } from '../support/receiver.ts'
 import { START } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
-const LOOPBACK = new AddressRules(['127.0.0.0/8', '::1'])
+const LOOPBACK = new AddressPolicy(['127.0.0.0/8', '::1'])
 
 function sending(url: string, more: Partial<SendOptions> & { signal?: AbortSignal } = {}): Promise<Receipt> {
   const { signal = new AbortController().signal, ...options } = more
@@ -231,7 +231,7 @@ test('a disallowed address is never connected to, however it is written', async 
     '0.0.0.0',
   ]) {
     t.match(
-      await sending(`http://${host}:${port}/`, { rules: new AddressRules([]) }),
+      await sending(`http://${host}:${port}/`, { rules: new AddressPolicy([]) }),
       { verdict: 'failed', error: /is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it/ },
       host,
     )
@@ -242,7 +242,7 @@ test('a disallowed address is never connected to, however it is written', async 
 test('the addresses of a name are checked at the connection', async (t) => {
   const raw = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'))
   const url = raw.url.replace('127.0.0.1', 'receiver.example')
-  const rules = new AddressRules(['127.0.0.1'])
+  const rules = new AddressPolicy(['127.0.0.1'])
   t.match(await sending(url, { rules, lookup: names('127.0.0.1') }), { verdict: 'accepted' })
   t.match(
     await sending(url, { rules, lookup: names('169.254.169.254', '127.0.0.1') }),

@@ -13,7 +13,7 @@ import type { Channel } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
 import { listMembersOfOrigin } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'
-import { UNSTABLE, hasRulesOrFreezes } from '../../views/view.ts'
+import { UNSTABLE, hasGatesOrFreezes } from '../../views/view.ts'
 import type { View } from '../../views/view.ts'
 import { closeView, findView, getView } from '../../revisions/view-store.ts'
 
@@ -103,7 +103,7 @@ export async function removeChannel(
     { kind: 'channel-removed', origin: origin.name, view: view.name },
     { originId: origin.id, viewId: view.id },
   )
-  if (view.maker === 'client' && !hasRulesOrFreezes(view) && !(await hasChannels(trx, view.id))) {
+  if (view.maker === 'client' && !hasGatesOrFreezes(view) && !(await hasChannels(trx, view.id))) {
     await closeView(trx, view.id, at)
     await context.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
   }

@@ -25,7 +25,7 @@ export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): 
  * Caches prepared statements, because preparing one costs as much as running it. Statements are never
  * iterated, so a cached one is never busy.
  */
-export function keepingStatements(connection: BetterSqlite3.Database): SqliteDatabase {
+export function withStatementCache(connection: BetterSqlite3.Database): SqliteDatabase {
   const kept = new Map<string, BetterSqlite3.Statement>()
   return {
     prepare(sql) {

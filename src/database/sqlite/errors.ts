@@ -15,7 +15,7 @@ export function isReadOnly(error: unknown): boolean {
  * Reports whether a file of the database could not be opened: it is unreadable, or the process has too many
  * files open.
  */
-export function isUnopened(error: unknown): boolean {
+export function cannotOpen(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_CANTOPEN'
 }
 

@@ -6,7 +6,7 @@ import type { Database, Db } from '../database.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 import type { Schema } from '../schema.ts'
 import { StablePlanDialect } from './compiler.ts'
-import { connect, keepingStatements } from './connection.ts'
+import { connect, withStatementCache } from './connection.ts'
 import { migrate, readMigrations } from './migrate.ts'
 
 const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/sqlite')
@@ -55,7 +55,7 @@ export function expectMigrated(file: string): void {
 }
 
 /** Opens a migrated database for the writer. The caller closes it. */
-export function openWriting(file: string): { writable: Db; close(): void } {
+export function openWritable(file: string): { writable: Db; close(): void } {
   const writing = keepingUndoInMemory(connect(file, false))
   return { writable: kysely(writing), close: () => writing.close() }
 }
@@ -99,5 +99,5 @@ function connectMigrated(file: string, at: number): BetterSqlite3.Database {
 }
 
 function kysely(connection: BetterSqlite3.Database): Db {
-  return new Kysely<Schema>({ dialect: new StablePlanDialect(keepingStatements(connection)) })
+  return new Kysely<Schema>({ dialect: new StablePlanDialect(withStatementCache(connection)) })
 }

@@ -1,6 +1,6 @@
 import { workerData } from 'node:worker_threads'
 import { answerTasks } from '../../threads/pool-thread.ts'
-import { connect, keepingStatements } from './connection.ts'
+import { connect, withStatementCache } from './connection.ts'
 
 // The other side of reading-threads.ts. Answers one query at a time.
 
@@ -10,7 +10,7 @@ export interface Query {
 }
 
 const connection = connect((workerData as { file: string }).file, true)
-const statements = keepingStatements(connection)
+const statements = withStatementCache(connection)
 
 answerTasks(
   ({ sql, parameters }: Query) => statements.prepare(sql).all(parameters),

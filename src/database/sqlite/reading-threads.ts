@@ -4,7 +4,7 @@ import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, SqliteData
 import { ThreadPool } from '../../threads/thread-pool.ts'
 import type { Db } from '../database.ts'
 import { StablePlanCompiler } from './compiler.ts'
-import { connect, keepingStatements } from './connection.ts'
+import { connect, withStatementCache } from './connection.ts'
 import type { Query } from './reading-thread.ts'
 import type { Schema } from '../schema.ts'
 
@@ -38,7 +38,7 @@ export class ReadingThreads {
       workerData: { file },
       resourceLimits: HEAP_LIMITS,
     })
-    this.#starting = keepingStatements(connect(file, true, STARTING_CACHE_KIB))
+    this.#starting = withStatementCache(connect(file, true, STARTING_CACHE_KIB))
   }
 
   /** From now on, reads run in threads. */

@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { isUnopened } from '../../database/engine.ts'
+import { cannotOpen } from '../../database/engine.ts'
 
 /** Descriptors reserved for the database, the log and threads that start on demand. */
 const RESERVED = 64
@@ -41,7 +41,7 @@ export function lacksDescriptors(error: unknown): boolean {
   let cause = error
   for (let depth = 0; depth < MAX_CAUSE_DEPTH && cause instanceof Error; depth += 1) {
     if ('code' in cause && EXHAUSTED_CODES.includes(cause.code)) return true
-    if (isUnopened(cause)) return hasFew() // SQLite does not say why it could not open a file
+    if (cannotOpen(cause)) return hasFew() // SQLite does not say why it could not open a file
     cause = cause.cause
   }
   return false

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { DEPOT_ACTOR } from '../../../access/access.ts'
 import type { Actor } from '../../../access/access.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError } from '../../../errors.ts'
@@ -220,7 +221,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
 /** Returns the secret key that signs. Makes one if there is none; concurrent callers get the same key. */
 export async function signingKey(depot: Depot): Promise<DepotSecretKey> {
   if ((await findSigningKey(depot.db)) === undefined)
-    await makeKey(depot, { isFirst: true, actor: { client: 'hart-depot', door: 'depot' } })
+    await makeKey(depot, { isFirst: true, actor: DEPOT_ACTOR })
   const signing = await findSigningKey(depot.db)
   if (signing === undefined) throw new Error('the depot has no key although one was just made')
   const { id } = signing.key

@@ -10,7 +10,7 @@ import { listPackagesAfter, listReleasesOf } from '../../../releases/package-lis
 import type { ListedPackage } from '../../../releases/list-store.ts'
 import { getView } from '../../../revisions/view-store.ts'
 import { parseSearch } from '../../../search/package-search.ts'
-import { listFound } from '../../../search/search-store.ts'
+import { searchPackagesAfter } from '../../../search/search-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
@@ -140,7 +140,7 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       }
       const viewId = view === undefined ? undefined : (await getView(depot.db, view)).id
       const question = { list: 'search', q, view }
-      const found = await listFound(
+      const found = await searchPackagesAfter(
         depot.db,
         search,
         { viewId, after: placeIn(request.query, question, FoundPlace), limit: limit + 1 },

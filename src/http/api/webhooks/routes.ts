@@ -6,7 +6,7 @@ import type { WebhookChange } from '../../../commands/webhooks/change-webhook.ts
 import { hostOf } from '../../../text/address-ranges.ts'
 import { listDeliveries } from '../../../webhooks/delivery-store.ts'
 import { urlOf } from '../../../webhooks/outgoing.ts'
-import { makeSecret } from '../../../webhooks/signature.ts'
+import { generateSecret } from '../../../webhooks/signature.ts'
 import { getWebhook, listWebhooks } from '../../../webhooks/webhook-store.ts'
 import { parseWebhookUrl, secretPurpose, urlPurpose } from '../../../webhooks/webhook.ts'
 import type { Webhook as StoredWebhook } from '../../../webhooks/webhook.ts'
@@ -76,7 +76,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     async (request, reply) => {
       const { name, filter, after } = request.body
       request.subject = `webhook ${name}`
-      const [key, secret] = [randomBytes(KEY_BYTES).toString('hex'), makeSecret()]
+      const [key, secret] = [randomBytes(KEY_BYTES).toString('hex'), generateSecret()]
       const url = await sealUrl(request.body.url, key)
       const sealed = {
         sealedUrl: url.sealed,
@@ -218,7 +218,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     async (request, reply) => {
       request.subject = `webhook ${request.params.webhook}`
       const { name, key } = await getWebhook(depot.db, request.params.webhook)
-      const secret = makeSecret()
+      const secret = generateSecret()
       const { previous } = await change(request, {
         webhook: name,
         secret: { sealed: depot.secrets.seal(secret, secretPurpose(key)) },

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { audienceAs, audienceOf } from '../../../access/access.ts'
+import { audienceWithRole, audienceOf } from '../../../access/access.ts'
 import { DEFAULT_TARGET } from '../../../package/target.ts'
 import { listDependents } from '../../../releases/dependents-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -14,7 +14,10 @@ import { sendUncached } from '../conventions/replies.ts'
 export function dependentReads(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/rdeps/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
-    const audiences = { audience: audienceOf(request.caller), members: audienceAs(request.caller, 'member') }
+    const audiences = {
+      audience: audienceOf(request.caller),
+      members: audienceWithRole(request.caller, 'member'),
+    }
     const rdeps = await listDependents(
       depot.db,
       { origin, name },

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { audienceAs, audienceOf } from '../../../access/access.ts'
+import { audienceWithRole, audienceOf } from '../../../access/access.ts'
 import { DepotError } from '../../../errors.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import { parseSearch } from '../../../search/package-search.ts'
@@ -36,7 +36,7 @@ export function searchReads(app: FastifyInstance, { depot }: RouteContext, place
     if (isDistinct)
       return sendPage(
         reply,
-        await searchPackages(depot.db, search, slice, audienceAs(caller, 'owner')),
+        await searchPackages(depot.db, search, slice, audienceWithRole(caller, 'owner')),
         offset,
         wireName,
       )
