@@ -101,29 +101,32 @@ export function needs(action: Action): (request: FastifyRequest) => Promise<void
  * Route hook for changes of the view in the URL. Rejects callers who may not change it before the body is
  * read. Throws `not_found`, and the errors of {@link expectMayChange}.
  */
-export function viewChangersOnly({ db, follower }: Depot): (request: FastifyRequest) => Promise<void> {
+export function viewChangersOnly(depot: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     signedIn(request, 'promote')
-    const { sequence } = follower.head
-    const view = await getView(db, (request.params as { view: string }).view)
-    expectMayChange(request, view, [])
-    checkedViews.set(request, { view, sequence })
+    expectMayChange(request, await viewToChange(request, depot), [])
   }
 }
 
-/** The views that {@link viewChangersOnly} read, each at least as new as the ledger entry of this number. */
-const checkedViews = new WeakMap<FastifyRequest, { readonly view: View; readonly sequence: number }>()
+/** Views as they were read since the last entry of the ledger, for each depot. */
+const recentViews = new WeakMap<Depot, { readonly sequence: number; readonly byName: Map<string, View> }>()
 
 /**
- * Returns the view that {@link viewChangersOnly} checked. Reads it again if there were commits while the body
- * arrived. Throws `not_found`.
+ * Returns the view in the URL, as every commit that was answered has left it. Only the first caller after a
+ * commit reads it from the database. Throws `not_found`.
  */
-export async function viewToChange(request: FastifyRequest, { db, follower }: Depot): Promise<View> {
+export async function viewToChange(request: FastifyRequest, depot: Depot): Promise<View> {
+  const { db, follower } = depot
+  const name = (request.params as { view: string }).view
   await follower.catchUp()
-  const checked = checkedViews.get(request)
-  return checked !== undefined && checked.sequence === follower.head.sequence
-    ? checked.view
-    : getView(db, (request.params as { view: string }).view)
+  const { sequence } = follower.head
+  const recent = recentViews.get(depot)
+  const known = recent?.sequence === sequence ? recent.byName : new Map<string, View>()
+  if (known !== recent?.byName) recentViews.set(depot, { sequence, byName: known })
+  const view = known.get(name) ?? (await getView(db, name))
+  // A commit since then starts a new map, so that this view is never taken for a later one.
+  known.set(name, view)
+  return view
 }
 
 /** Route hook for administrators only. */

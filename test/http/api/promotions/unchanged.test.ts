@@ -99,3 +99,24 @@ test('a promoter who may not see a release does not learn whether it is current'
   })
   t.match(await promote('shared', [secret], { token }), { status: 200, commands: 0 })
 })
+
+test('a promoter is refused as soon as the gates no longer name them', async (t) => {
+  await makeView(started, 'handed-over', 'promoted')
+  await promote('handed-over', [app1])
+  const token = await started.account('predecessor')
+  const setPromoters = (...promoters: string[]) =>
+    started.depot.writer.submit({
+      kind: 'setGates',
+      input: { view: 'handed-over', gates: { promoters } },
+      actor: ACTOR,
+    })
+  await started.depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'predecessor', role: 'member' },
+    actor: ACTOR,
+  })
+  await setPromoters('predecessor')
+  t.match(await promote('handed-over', [app1], { token }), { status: 200, commands: 0 })
+  await setPromoters()
+  t.match(await promote('handed-over', [app1], { token }), { status: 403, commands: 0 })
+})
