@@ -41,6 +41,7 @@ export class Callers {
     }
   }
 
+  /** Forgets all sessions if the event may have changed one. */
   onRecord(event: LedgerEvent): void {
     if (changesSessions(event)) this.#sessions.clear()
   }

@@ -1,5 +1,5 @@
 import { Callers } from './callers.ts'
 import { handlers } from './commands.ts'
 
-/** All commands and the rights that they need, as one table for the writer. */
+/** What the writer needs to run commands: their handlers, and the check of their callers' rights. */
 export const commandTable = { handlers, checkCallers: (now: () => number) => new Callers(now) }

@@ -1,6 +1,7 @@
-import { addAccount, issueToken, revokeToken } from './accounts/admit.ts'
+import { addAccount } from './accounts/add-account.ts'
 import { disableAccount } from './accounts/change-account.ts'
 import { narrowToken, saveTokenUses } from './accounts/change-token.ts'
+import { issueToken, revokeToken } from './accounts/issue-token.ts'
 import type { Actor } from '../access/access.ts'
 import { changeEmail, replaceProfileToken, revokeOwnToken } from './accounts/profile.ts'
 import { markCollected } from '../blobs/mark-collected.ts'
@@ -41,8 +42,8 @@ import { resumeCollection, recordRestore } from './record-restore.ts'
 import { setUp } from './set-up.ts'
 
 /**
- * All commands. A handler takes the writer's {@link CommandContext} and an input. Inputs and outcomes can be
- * serialized as JSON.
+ * The handlers of all commands. Inputs and outcomes can be serialized as JSON, because commands also arrive
+ * over the control socket.
  */
 export const handlers = {
   setUp,

@@ -2,8 +2,9 @@ import { findState, setState } from '../database/state-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 
 /**
- * Starts a new history after the depot was restored from an older copy. Unneeded bytes are kept until the
- * operator has settled them.
+ * Starts a new history after the database was restored from an older copy, under a new `incarnation`, an id
+ * of this history. From now on, blobs that no release needs are not collected, because they may be uploads
+ * that the copy lacks. {@link resumeCollection} ends this.
  */
 export async function recordRestore(
   context: CommandContext,
@@ -18,7 +19,7 @@ export async function recordRestore(
   await context.record({ kind: 'depot-restored', incarnation })
 }
 
-/** Resumes the collection of bytes that no release needs. */
+/** Resumes the collection of blobs that no release needs. */
 export async function resumeCollection(context: CommandContext, _input: object): Promise<void> {
   await setState(context.trx, 'orphans_kept_since', undefined)
 }

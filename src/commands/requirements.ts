@@ -14,9 +14,8 @@ import {
 import { parseIdent } from '../package/ident.ts'
 import type { CommandKind, Input } from './commands.ts'
 
-// The right that an HTTP caller needs for each command. The writer checks this right in the transaction. The
-// type requires a row for every command. Handlers check the rules of views (views/gates.ts) and rights that
-// depend on rows of the database.
+// The right that an HTTP caller needs for each command. The writer checks it in the transaction. Handlers
+// check the rules of views (views/gates.ts), and rights that depend on rows of the database.
 
 type Requirements = { readonly [K in CommandKind]: (caller: Session, input: Input<K>) => void }
 
@@ -33,7 +32,7 @@ export const requirements: Requirements = {
   addAccount: expectAccountMaker,
   disableAccount: expectAdministrator,
   issueToken: (caller, { account }) => expectMayManageTokensOf(caller, account),
-  // The handlers check whose token it is. Every token may do this to itself.
+  // The handlers check whose token it is. Every token may narrow or revoke itself.
   narrowToken: () => undefined,
   revokeToken: () => undefined,
   changeEmail: (caller, { accountId }) => expectOwnAccount(caller, accountId),
@@ -55,7 +54,7 @@ export const requirements: Requirements = {
   rescindInvitation: (caller, { origin }) => expectTokenReachesOrigin(caller, origin, 'manage'),
 
   addKey: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
-  // The depot makes the key when a member first reads it.
+  // The role of a reader is enough, because the depot makes the key when a member first reads it.
   storeEncryptionKey: (caller, { origin }) => expectRole(caller, 'readonly_member', origin, 'read'),
   addSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   removeSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),

@@ -1,5 +1,6 @@
 import { findAccount, findTokenByHash } from '../accounts/account-store.ts'
-import { addAccount, issueToken } from './accounts/admit.ts'
+import { addAccount } from './accounts/add-account.ts'
+import { issueToken } from './accounts/issue-token.ts'
 import { createView } from './views/create-view.ts'
 import { INITIAL_VIEWS } from '../views/view.ts'
 import { findView } from '../revisions/view-store.ts'
@@ -11,7 +12,8 @@ export const ADMINISTRATOR = 'admin'
 export type AdminTokenStatus = 'added' | 'known' | 'revoked'
 
 /**
- * Creates the first views and the first administrator, and gives the administrator the token of this hash.
+ * Creates the first views and the first administrator where they are absent, and gives the administrator the
+ * token with this hash. Runs whenever a depot opens. Returns `undefined` without a hash.
  */
 export async function setUp(
   context: CommandContext,

@@ -11,24 +11,31 @@ export interface IdempotencyKey {
   readonly requestHash: string
 }
 
+/** How long the outcome of a key is kept. */
 const KEPT_MS = 7 * 86_400_000
 
 /**
- * Runs `act` once for each key. A repeated request gets the first outcome, unless `expectStill` throws
- * because the caller has lost the right to the outcome. Throws `idempotency_mismatch` if the key was used for
- * another request.
+ * For commands whose outcome needs no other right than the command itself, which the writer checks also when
+ * a request is repeated.
+ */
+export const SAME_RIGHT = { expectStillAllowed: async () => undefined }
+
+/**
+ * Runs `act` once for each key of an account. A repeated request gets the first outcome, unless
+ * `expectStillAllowed` throws because the caller has lost the right to the outcome. Without a key or an
+ * account, `act` always runs. Throws `idempotency_mismatch` if the key was used for another request.
  */
 export async function runOnce<Outcome>(
   context: CommandContext,
   key: IdempotencyKey | undefined,
-  { expectStill }: { expectStill: (stored: Outcome) => Promise<void> },
+  { expectStillAllowed }: { expectStillAllowed: (stored: Outcome) => Promise<void> },
   act: () => Promise<Outcome>,
 ): Promise<Outcome> {
   const accountId = context.actor.accountId
   if (key === undefined || accountId === undefined) return act()
   const stored = await findOutcome(context, accountId, key)
   if (stored !== undefined) {
-    await expectStill(stored as Outcome)
+    await expectStillAllowed(stored as Outcome)
     return stored as Outcome
   }
   const outcome = await act()

@@ -5,16 +5,17 @@ import type { Scope } from '../../access/access.ts'
 import { expectMayManageTokensOf } from '../../access/rights.ts'
 import { getToken, tokenNotFound, updateLastUse, updateToken } from '../../accounts/account-store.ts'
 
-/** Absent fields keep their values. */
 export interface NarrowToken {
   readonly tokenId: number
+  /** Absent fields keep their values. */
   readonly scope: Scope
+  /** Absent, the expiry is kept. */
   readonly expiresAt?: number
 }
 
 /**
- * Takes rights from a token. Throws `not_found` like `revokeToken`, `conflict` for a revoked token, and
- * `forbidden` with a part for each field that would give it rights.
+ * Takes rights from a token. Throws `not_found`, also if the caller may not know of the token, `conflict` for
+ * a revoked token, and `forbidden` with a part for each field that would give it rights.
  */
 export async function narrowToken(
   context: CommandContext,
@@ -25,7 +26,7 @@ export async function narrowToken(
   if (token.revokedAt !== undefined) throw new DepotError('conflict', `token ${token.id} is revoked`)
   const { expiresAt = token.expiresAt } = input
   const scope = { ...token.scope, ...input.scope }
-  const gains = gainsOf(token, { scope, expiresAt })
+  const gains = listGains(token, { scope, expiresAt })
   if (gains.length > 0) throw refusalOf('forbidden', gains)
   if (expiresAt === token.expiresAt && FIELDS.every((field) => isSame(scope[field], token.scope[field])))
     return { isChanged: false }
@@ -39,7 +40,7 @@ export async function narrowToken(
   return { isChanged: true }
 }
 
-/** Stores about when tokens were used. Records no ledger entry, because uses change nothing. */
+/** Stores when tokens were last used. Records no ledger entry, because uses change nothing. */
 export async function saveTokenUses(
   context: CommandContext,
   input: { uses: readonly { tokenId: number; at: number }[] },
@@ -62,7 +63,8 @@ const FIELDS = ['actions', 'origins', 'views'] as const
 
 type Rights = { readonly scope: Scope; readonly expiresAt: number | undefined }
 
-function gainsOf(before: Rights, after: Rights): ErrorPart[] {
+/** Lists the rights that a token would gain, as parts of an error. */
+function listGains(before: Rights, after: Rights): ErrorPart[] {
   const gains: ErrorPart[] = []
   for (const field of FIELDS) {
     const had: readonly string[] | undefined = before.scope[field]

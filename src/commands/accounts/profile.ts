@@ -1,7 +1,7 @@
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { getAccountById, updateEmail } from '../../accounts/account-store.ts'
-import { issueToken, revokeToken } from './admit.ts'
+import { issueToken, revokeToken } from './issue-token.ts'
 import { findProfileToken, markProfileToken, ownsToken } from '../../accounts/profile-token-store.ts'
 import type { ProfileToken } from '../../accounts/profile-token-store.ts'
 
@@ -17,7 +17,9 @@ export async function changeEmail(
   await context.record({ kind: 'profile-changed', account: name })
 }
 
-/** Replaces the account's profile token. Its other tokens are kept. */
+/**
+ * Replaces the account's profile token, the one that Builder's profile page shows. Its other tokens are kept.
+ */
 export async function replaceProfileToken(
   context: CommandContext,
   input: { accountId: number; hash: string; expiresAt?: number },

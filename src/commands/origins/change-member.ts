@@ -5,12 +5,12 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { findRole, getOrigin } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 
-// The member routes of Builder. Unlike {@link setMember}, they only change the roles of existing members, and
-// check in Builder's order (habitat-today.md 6, Members). `actorId` is the caller's account.
+// The commands of Builder's member routes. Unlike {@link setMember}, they only change existing members, and
+// check in Builder's order (habitat-today.md 6, Members).
 
 /**
  * Changes the role of a member. Throws `forbidden` for the role `owner`, the caller's own role and the
- * owner's role, then `not_found` for an account that is not a member.
+ * owner's role, then `not_found` for an account that is not a member. `actorId` is the caller's account.
  */
 export async function changeRole(
   context: CommandContext,

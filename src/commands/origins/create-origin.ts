@@ -5,7 +5,7 @@ import { insertChannel } from '../../channels/channel-store.ts'
 import { PERMANENT_CHANNELS } from '../../views/view.ts'
 import { findView } from '../../revisions/view-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
-import { runOnce } from '../../ledger/idempotency-store.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { findOrigin, getOrigin, insertMember, insertOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
@@ -19,8 +19,7 @@ export async function createOrigin(
   input: NewOrigin & { idempotency?: IdempotencyKey },
 ): Promise<Origin> {
   const { idempotency, ...origin } = input
-  const sameRight = { expectStill: async () => undefined } // the writer has checked the right
-  return runOnce(context, idempotency, sameRight, () => insertNewOrigin(context, origin))
+  return runOnce(context, idempotency, SAME_RIGHT, () => insertNewOrigin(context, origin))
 }
 
 interface NewOrigin {

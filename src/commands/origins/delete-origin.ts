@@ -7,13 +7,13 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { getOrigin, markOriginDeleted } from '../../origins/origin-store.ts'
 import { countRemaining } from '../../origins/remaining-store.ts'
 
-// Every Habitat origin has its owner and two channels. The counts in messages include them.
+/** The owner is a member who cannot be removed. The counts in messages include the owner. */
 const STAYING_MEMBERS = 1
 
 /**
- * Deletes an origin that has only its owner, its keys and its first channels (habitat-today.md 6). Throws
- * `not_found`, and `origin_not_empty` with Builder's text, in Builder's order, for the first thing that
- * remains.
+ * Deletes an origin that has only its owner, its keys and its permanent channels (habitat-today.md 6). Throws
+ * `not_found`, and `origin_not_empty` for the first kind of thing that remains, in Builder's order and with
+ * Builder's text.
  */
 export async function deleteOrigin(context: CommandContext, input: { origin: string }): Promise<void> {
   const { trx, at } = context

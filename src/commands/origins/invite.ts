@@ -48,8 +48,8 @@ export async function invite(
 }
 
 /**
- * Accepts an invitation. The invited account joins with the lowest role, whoever accepts for it
- * (habitat-today.md 6). Throws `not_found`.
+ * Accepts an invitation. The invited account joins with the lowest role, also if a maintainer accepts for it
+ * (habitat-today.md 6). Throws `not_found` and `forbidden`.
  */
 export async function acceptInvitation(context: CommandContext, input: Named): Promise<void> {
   const { trx } = context
@@ -60,7 +60,7 @@ export async function acceptInvitation(context: CommandContext, input: Named): P
     await setMember(context, { origin, account, role: 'readonly_member' })
 }
 
-/** Hides the invitation from its account. The origin still sees it. Throws `not_found`. */
+/** Hides the invitation from its account. The origin still sees it. Throws `not_found` and `forbidden`. */
 export async function ignoreInvitation(
   context: CommandContext,
   input: Named,
@@ -72,7 +72,7 @@ export async function ignoreInvitation(
   return { isChanged: true }
 }
 
-/** Withdraws an invitation. Throws `not_found`. */
+/** Withdraws an invitation. Throws `not_found` and `forbidden`. */
 export async function rescindInvitation(context: CommandContext, input: Named): Promise<void> {
   const { id, origin, originId, account } = await getDecidable(context, input)
   await deleteInvitation(context.trx, id)
@@ -80,8 +80,8 @@ export async function rescindInvitation(context: CommandContext, input: Named): 
 }
 
 /**
- * Returns an invitation that the caller may end: as the invited account, or as a maintainer of the origin.
- * Throws `not_found` and `forbidden`.
+ * Returns an invitation that the caller may accept, ignore or rescind. Throws `not_found`, and the error of
+ * {@link expectMayDecide}.
  */
 async function getDecidable(context: CommandContext, named: Named): Promise<Invitation> {
   const invitation = await getInvitation(context, named)

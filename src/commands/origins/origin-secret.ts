@@ -4,9 +4,9 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { deleteSecret, insertSecret } from '../../origins/origin-secret-store.ts'
 
 /**
- * Stores a secret of an origin. Clients usually encrypt it with the origin's encryption key; the depot stores
- * and returns their text unchanged. `sealed` is that text, encrypted again by the submitter. Throws
- * `not_found` and `already_exists`.
+ * Stores a secret of an origin. Clients usually encrypt it with the origin's encryption key. `sealed` is the
+ * client's text, encrypted once more by the submitter; the depot gives back the client's text unchanged.
+ * Throws `not_found` and `already_exists`.
  */
 export async function addSecret(
   context: CommandContext,

@@ -2,7 +2,7 @@ import { DepotError } from '../../errors.ts'
 import { formatPackageName, parseIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import { findViewRelease } from '../../revisions/member-store.ts'
-import { leavePreview } from '../views/preview.ts'
+import { removeFromPreview } from '../views/preview.ts'
 import { changeMembers } from '../views/promote.ts'
 import { STABLE } from '../../views/view.ts'
 import { listViewsWith } from '../../revisions/view-store.ts'
@@ -13,10 +13,13 @@ import { markReleaseDeleted } from '../../releases/release-store.ts'
 
 /**
  * Removes a release from all views, with a revision in each, and deletes it. Its row is kept for the history
- * of views, and its ident may be published again. Throws `not_found`; `in_use` while another package has its
- * package among the TDEPS, or while it is in `stable` (habitat-today.md 3.1 and 6, Packages), in a view with
- * the rule `promoted`, or in a view whose rules limit who may change it; and `refused` if a rule of a view
- * keeps it. Previews do not keep it. Returns the checksum of its bytes, which another release may still need.
+ * of views, and its ident may be published again. Returns the checksum of its bytes, which another release
+ * may still need.
+ *
+ * Throws `not_found`, and `refused` if a rule of a view keeps the release. Throws `in_use` while a release
+ * of another package has its package among the TDEPS, and while it is in `stable` (habitat-today.md 3.1 and
+ * 6, Packages), in a view with the rule `promoted`, or in a view whose rules limit who may change it.
+ * Previews do not keep it.
  */
 export async function deleteRelease(
   context: CommandContext,
@@ -49,7 +52,7 @@ export async function deleteRelease(
       { joining: [], leaving: [release] },
       { act: 'demote', cause: 'release-deleted', by: 'operator' },
     )
-  for (const preview of previews) await leavePreview(context, preview, release)
+  for (const preview of previews) await removeFromPreview(context, preview, release)
   const checksum = await markReleaseDeleted(trx, release.releaseId, at)
   await deleteDependencies(trx, release)
   if (!(await isBlobReferenced(trx, checksum))) await unreferenceBlob(trx, checksum, at)

@@ -16,8 +16,9 @@ import { insertRelease } from '../../releases/release-store.ts'
 import { insertPackage } from '../../releases/package-store.ts'
 import { findPackageRows } from '../../releases/upload-store.ts'
 import { setVisibility } from './set-visibility.ts'
-import { addSettings } from './settings.ts'
+import { insertDefaultSettings } from './settings.ts'
 
+/** A release to publish. Its bytes are stored already. */
 export interface PublishInput {
   readonly ident: Ident
   readonly metadata: Omit<HartMetadata, 'ident' | 'deps' | 'tdeps' | 'buildDeps' | 'buildTdeps'> & {
@@ -28,7 +29,9 @@ export interface PublishInput {
   }
   readonly checksum: string
   readonly sizeBytes: number
+  /** The name of the key that signed the package. */
   readonly signer: string
+  /** Whether the signature was verified. */
   readonly isVerified: boolean
   readonly publisherId: number
   /**
@@ -42,51 +45,91 @@ export interface PublishInput {
 
 /**
  * Publishes verified, durable bytes as a release and adds it to `unstable`. An existing release stays in its
- * views. If its bytes were damaged, the caller has replaced them, and this clears the damage. Returns `isNew:
- * false` for an existing release with the same bytes, if the upload is forced or repairs them. Throws
+ * views. If its bytes were damaged, the submitter has replaced them, and this clears the damage. Returns
+ * `isNew: false` for an existing release with the same bytes, if the upload is forced or repairs them. Throws
  * `not_found` for the origin, `already_exists`, `release_differs` and `package_type_mismatch`.
  */
 export async function publishRelease(
   context: CommandContext,
   input: PublishInput,
 ): Promise<{ isNew: boolean }> {
-  const { trx, at } = context
-  const { ident, metadata, checksum, sizeBytes, signer, isVerified, publisherId } = input
-  const text = formatIdent(ident)
+  const { trx } = context
+  const { ident, metadata, publisherId } = input
   const { target, packageType } = metadata
   const origin = await getOrigin(trx, ident.origin)
-
-  const found = await findPackageRows(trx, { originId: origin.id, name: ident.name, ident: text, target })
+  const found = await findPackageRows(trx, {
+    originId: origin.id,
+    name: ident.name,
+    ident: formatIdent(ident),
+    target,
+  })
   const packageId = found?.id ?? (await insertPackage(trx, origin.id, ident.name))
-  const getOrCreateDefaultVisibility = async () =>
+  const defaultVisibility = async () =>
     found?.visibility ??
-    (await addSettings(context, origin, { packageId, name: ident.name, ownerId: publisherId })).visibility
-  const existing = found?.published
-  if (existing !== undefined) {
-    const isRepair = existing.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
-    if (isRepair) await updateDamage(trx, checksum, undefined)
-    if (isRepair && !input.isForced) return { isNew: false }
-    if (!input.isForced) throw new DepotError('already_exists', `${text} is already published for ${target}`)
-    if (existing.checksum === checksum) {
-      await setVisibility(context, { ident: text, target, visibility: await getOrCreateDefaultVisibility() })
-      return { isNew: false }
-    }
+    (await insertDefaultSettings(context, origin, { packageId, name: ident.name, ownerId: publisherId }))
+      .visibility
+
+  if (found?.published !== undefined) {
+    await acceptAgain(context, input, { checksum: found.published.checksum, defaultVisibility })
+    return { isNew: false }
+  }
+  if (found?.type !== undefined && found.type !== packageType)
+    throw new DepotError(
+      'package_type_mismatch',
+      `${formatIdent(ident)} is a ${packageType} package, but the earlier releases of ${formatPackageName(ident)} are ${found.type}`,
+    )
+  // The first release makes a package findable.
+  if (found?.type === undefined) await insertWords(trx, packageId, ident)
+  // The settings row is created even if the upload names the visibility.
+  const settingsVisibility = await defaultVisibility()
+  const visibility = input.visibility ?? settingsVisibility
+  const releaseId = await insertNewRelease(context, input, { packageId, originId: origin.id, visibility })
+  const release = { releaseId, packageId, originId: origin.id, ident, target, orderKey: orderKey(ident) }
+  await changeMembers(
+    context,
+    await getView(trx, UNSTABLE),
+    { joining: [{ release }], leaving: [] },
+    // The right to upload includes joining `unstable`.
+    { act: 'promote', cause: 'upload', by: 'operator' },
+  )
+  return { isNew: true }
+}
+
+/**
+ * Handles an upload of a release that is already published, with the bytes of `existing.checksum`. Throws
+ * `already_exists` and `release_differs`.
+ */
+async function acceptAgain(
+  context: CommandContext,
+  { ident, metadata: { target }, checksum, isForced }: PublishInput,
+  existing: { checksum: string; defaultVisibility: () => Promise<Visibility> },
+): Promise<void> {
+  const { trx } = context
+  const text = formatIdent(ident)
+  const isSame = existing.checksum === checksum
+  const isRepair = isSame && (await findBlob(trx, checksum))?.damage !== undefined
+  if (isRepair) await updateDamage(trx, checksum, undefined)
+  if (!isForced) {
+    if (isRepair) return
+    throw new DepotError('already_exists', `${text} is already published for ${target}`)
+  }
+  if (!isSame)
     throw new DepotError(
       'release_differs',
       `${text} is already published for ${target} with other bytes: a release never changes`,
     )
-  }
+  await setVisibility(context, { ident: text, target, visibility: await existing.defaultVisibility() })
+}
 
-  const type = found?.type ?? packageType
-  if (type !== packageType) {
-    throw new DepotError(
-      'package_type_mismatch',
-      `${text} is a ${packageType} package, but the earlier releases of ${formatPackageName(ident)} are ${type}`,
-    )
-  }
-  const defaultVisibility = await getOrCreateDefaultVisibility()
-  const visibility = input.visibility ?? defaultVisibility
-  if (found?.type === undefined) await insertWords(trx, packageId, ident) // only the first release makes the package findable
+/** Writes the rows and the ledger entry of a new release, and returns its id. */
+async function insertNewRelease(
+  context: CommandContext,
+  input: PublishInput,
+  { packageId, originId, visibility }: { packageId: number; originId: number; visibility: Visibility },
+): Promise<number> {
+  const { trx, at } = context
+  const { ident, metadata, checksum, sizeBytes, signer, isVerified, publisherId } = input
+  const { target } = metadata
   await referenceBlob(trx, { checksum, sizeBytes, at })
   const releaseId = await insertRelease(trx, packageId, {
     ...metadata,
@@ -105,7 +148,7 @@ export async function publishRelease(
   await context.record(
     {
       kind: 'release-published',
-      ident: text,
+      ident: formatIdent(ident),
       target,
       checksum,
       sizeBytes,
@@ -113,15 +156,7 @@ export async function publishRelease(
       isVerified,
       visibility,
     },
-    { originId: origin.id },
+    { originId },
   )
-  const release = { releaseId, packageId, originId: origin.id, ident, target, orderKey: orderKey(ident) }
-  await changeMembers(
-    context,
-    await getView(trx, UNSTABLE),
-    { joining: [{ release }], leaving: [] },
-    // The right to upload includes joining `unstable`.
-    { act: 'promote', cause: 'upload', by: 'operator' },
-  )
-  return { isNew: true }
+  return releaseId
 }

@@ -21,7 +21,7 @@ interface Named {
 }
 
 /**
- * Creates the settings row with the origin's default visibility. Throws `ident_malformed`, `not_found` for
+ * Creates the settings of a package, and its row if it has none. Throws `ident_malformed`, `not_found` for
  * the origin, and `already_exists`.
  */
 export async function makeSettings(
@@ -37,10 +37,10 @@ export async function makeSettings(
       `${formatPackageName({ origin: origin.name, name })} has settings already`,
     )
   const packageId = (await findPackageId(trx, origin.id, name)) ?? (await insertPackage(trx, origin.id, name))
-  return addSettings(context, origin, { packageId, name, ownerId: input.ownerId })
+  return insertDefaultSettings(context, origin, { packageId, name, ownerId: input.ownerId })
 }
 
-/** Sets the visibility of future releases. Throws `not_found`. */
+/** Sets the visibility of a package's future releases. Throws `not_found` for the origin and the settings. */
 export async function changeSettings(
   context: CommandContext,
   input: Named & { visibility: Visibility },
@@ -77,8 +77,8 @@ export async function removeSettings(context: CommandContext, input: Named): Pro
   return { isChanged: true }
 }
 
-/** Creates the settings of a package with the default visibility of its origin. */
-export async function addSettings(
+/** Creates the settings of a package that has none, with the default visibility of its origin. */
+export async function insertDefaultSettings(
   context: CommandContext,
   origin: Origin,
   { packageId, name, ownerId }: Pick<PackageSettings, 'packageId' | 'name' | 'ownerId'>,

@@ -28,12 +28,13 @@ import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
 const DRAFT_KEPT_MS = 60 * 60_000
-/** The maximum for one view. */
+/** The maximum for one view, without expired proposals. */
 const MAX_WAITING_PROPOSALS = 100
+/** The default, if the view's rules name no other time. */
 const PROPOSAL_KEPT_MS = 7 * 86_400_000
 
 export interface PlanInput {
-  /** Chosen by the submitter, so that a repeated command has the same outcome. */
+  /** The plan's name for clients, chosen by the submitter. It cannot be guessed. */
   readonly token: string
   readonly request: ChangeRequest
   readonly reason?: string
@@ -52,8 +53,8 @@ export interface ApplyInput {
 }
 
 /**
- * Resolves and stores a change without making it. Throws like `changeView`, except for refusals, which the
- * plan lists, and `forbidden` if the plan would name releases that its author may not see.
+ * Resolves and stores a change without making it. The plan lists refusals. Throws the other errors of
+ * `changeView`, and `forbidden` if the plan would name releases that its author may not see.
  */
 export async function draftPlan(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
   const plan = await createPlan(context, 'draft', input)
@@ -62,9 +63,9 @@ export async function draftPlan(context: CommandContext, input: PlanInput): Prom
 }
 
 /**
- * Stores a change as a proposal that a second person must approve. Throws like {@link draftPlan}, `forbidden`
- * if the caller may not make the change, `refused` if nothing would change, and `conflict` if too many
- * proposals wait.
+ * Stores a change as a proposal that a second person must approve. Throws the errors of {@link draftPlan},
+ * `forbidden` if the caller may not make the change, `refused` if nothing would change, and `conflict` if too
+ * many proposals wait.
  */
 export async function propose(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
   const { id } = await getView(context.trx, input.request.view)
@@ -76,7 +77,7 @@ export async function propose(context: CommandContext, input: PlanInput): Promis
   const proposal = await createPlan(context, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
-  // Rights are checked for moving releases, so anyone could propose an empty change.
+  // Rights are checked only for releases that move, so without this anyone could propose an empty change.
   if (!changesAnything(proposal.effect))
     throw new DepotError('refused', `there is nothing to propose: ${proposal.view} would not change`)
   const { view, viewId, token, expiresAt } = proposal
@@ -88,15 +89,15 @@ export async function propose(context: CommandContext, input: PlanInput): Promis
 }
 
 /**
- * Applies a draft if it still has the same effect; otherwise returns a new draft. Throws `not_found`,
- * `conflict` for a draft that was applied or is no longer possible, `idempotency_mismatch`, and the refusals
- * of rules.
+ * Applies a draft if it still has the same effect. Otherwise ends it and returns a new draft. Throws
+ * `not_found`, `conflict` for a draft that has ended or is no longer possible, `idempotency_mismatch`, and
+ * the errors of `expectAllowed`.
  */
 export async function applyPlan(context: CommandContext, input: ApplyInput): Promise<Applied> {
   return runOnce(
     context,
     input.idempotency,
-    { expectStill: (applied) => expectOutcomeAllowed(context, applied) },
+    { expectStillAllowed: (applied) => expectOutcomeAllowed(context, applied) },
     async () => {
       const plan = await getOpenPlan(context, input.plan, 'draft')
       return applyOrReplan(context, plan, input)
@@ -104,15 +105,18 @@ export async function applyPlan(context: CommandContext, input: ApplyInput): Pro
   )
 }
 
-/** Applies a proposal for a second person. Throws like {@link applyPlan}. A stale proposal ends. */
+/**
+ * Applies a proposal, if the caller may approve it. Otherwise like {@link applyPlan}: a stale proposal ends,
+ * and a new draft is returned.
+ */
 export async function approve(context: CommandContext, input: ApplyInput): Promise<Applied> {
   return runOnce(
     context,
     input.idempotency,
-    { expectStill: (applied) => expectOutcomeAllowed(context, applied, { isApproval: true }) },
+    { expectStillAllowed: (applied) => expectOutcomeAllowed(context, applied, { isApproval: true }) },
     async () => {
       const plan = await getOpenPlan(context, input.plan, 'proposal')
-      // A proposal of the operator's shell has no account, and no approver is called ''.
+      // A proposal of the operator's shell has no account: '' differs from the name of every approver.
       const applied = await applyOrReplan(context, plan, { ...input, proposer: plan.account ?? '' })
       await recordEnd(context, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
       return applied
@@ -142,13 +146,11 @@ export async function reject(
 async function createPlan(
   context: CommandContext,
   kind: StoredPlan['kind'],
-  { token, reason, ...input }: PlanInput,
+  { token, reason, request }: PlanInput,
 ): Promise<StoredPlan> {
-  const { trx } = context
-  const request = { ...input.request, audience: audienceOfChanges(context.caller) }
-  const view = await getView(trx, request.view)
-  const resolution = await resolveChange(context, view, request, { findsMissing: true })
-  const { audience } = request
+  const audience = audienceOfChanges(context.caller)
+  const view = await getView(context.trx, request.view)
+  const resolution = await resolveChange(context, view, { ...request, audience }, { findsMissing: true })
   const effect = effectOf(view, resolution)
   const hidden = audience.seesAll
     ? new Set()
@@ -162,10 +164,10 @@ async function createPlan(
     )
   const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
   const { pinned } = resolution.resolved
-  return insert(context, view, { kind, token, keptMs, pinned, effect, reason })
+  return storePlan(context, view, { kind, token, keptMs, pinned, effect, reason })
 }
 
-async function insert(
+async function storePlan(
   context: CommandContext,
   view: View,
   plan: {
@@ -204,7 +206,7 @@ async function expectVisible(context: CommandContext, plan: StoredPlan): Promise
   throw planNotFound(plan.token)
 }
 
-/** Throws if the caller may no longer get the outcome of applying a plan. See {@link expectStillAllowed}. */
+/** Throws if the caller may no longer see the outcome of applying a plan; see {@link expectStillAllowed}. */
 async function expectOutcomeAllowed(
   context: CommandContext,
   applied: Applied,
@@ -215,8 +217,9 @@ async function expectOutcomeAllowed(
 }
 
 /**
- * Returns a plan that has not ended. Throws `not_found`, `forbidden` for a token that does not reach the
- * view, and `conflict` for a plan that has ended.
+ * Returns a plan that has neither ended nor expired. `token` is the plan's. Throws `not_found`, `forbidden`
+ * if the caller's token does not reach the view, and `conflict` for a plan that has ended or expired or is
+ * of the other kind.
  */
 async function getOpenPlan(
   context: CommandContext,
@@ -267,7 +270,7 @@ async function applyOrReplan(
   const effect = effectOf(view, resolution)
   if (digestOf(plan.kind, effect) !== plan.digest) {
     expectMayEnd(plan, view, context.caller)
-    const stale = await insert(context, view, {
+    const stale = await storePlan(context, view, {
       kind: 'draft',
       token: nextToken,
       keptMs: DRAFT_KEPT_MS,
@@ -288,7 +291,7 @@ async function applyOrReplan(
   return { outcome }
 }
 
-/** Throws `forbidden` unless the caller is the plan's author or may decide about it. */
+/** Throws `forbidden` unless the caller is the plan's author or may reject it. */
 function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Authority): void {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.account === account) return
@@ -300,12 +303,15 @@ function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Autho
     )
 }
 
-/** Like `resolveChange`, but an absent release is a conflict: it existed when the plan was made. */
+/**
+ * Like `resolveChange`, but an absent release or member is a `conflict`, because it was there when the plan
+ * was made.
+ */
 async function resolvePlannedChange(
-  ...given: Parameters<typeof resolveChange>
+  ...args: Parameters<typeof resolveChange>
 ): ReturnType<typeof resolveChange> {
   try {
-    return await resolveChange(...given)
+    return await resolveChange(...args)
   } catch (cause) {
     if (!(cause instanceof DepotError) || (cause.code !== 'not_found' && cause.code !== 'not_member'))
       throw cause

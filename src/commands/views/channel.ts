@@ -36,6 +36,7 @@ export async function declareChannel(
       : await createView(context, { name: input.name, rule: 'highest', maker: 'client' })
   if (await channelExists(trx, origin.id, view.id))
     throw new DepotError('already_exists', `the origin ${origin.name} has a channel ${view.name} already`)
+  // The row may exist although the channel does not exist for clients.
   const before = await findChannel(trx, origin.id, view.id)
   if (before === undefined)
     await insertChannel(trx, {
@@ -57,8 +58,8 @@ export async function declareChannel(
 }
 
 /**
- * Returns the view of an origin's channel, and declares the channel if it does not exist. Throws `not_found`
- * for the origin.
+ * Returns the view of an origin's channel, and declares the channel if it does not exist. Throws like {@link
+ * declareChannel}, except for `already_exists`.
  */
 export async function ensureChannel(
   context: CommandContext,
@@ -73,9 +74,10 @@ export async function ensureChannel(
 }
 
 /**
- * Removes a channel, and demotes the origin's releases from its view in one promotion. Does nothing if the
- * channel does not exist. A view made by clients is closed with its last channel, unless administrators have
- * set rules. Throws `refused` for `unstable` while it holds releases of the origin.
+ * Removes a channel, and demotes the origin's releases from its view in one revision. Does nothing if the
+ * channel does not exist. A view that a Habitat client created is closed with its last channel, unless
+ * administrators have set rules or freezes. Throws `not_found` for the origin, `refused` for `unstable` while
+ * it holds releases of the origin, and the errors of {@link changeMembers}.
  */
 export async function removeChannel(
   context: CommandContext,

@@ -8,8 +8,9 @@ import { PERMANENT_CHANNELS } from '../../views/view.ts'
 
 /**
  * Closes an empty view. Its history stays readable, and a new view of this name continues its revisions.
- * Throws `not_found`, `refused` for previews, for the channels of every origin and for a frozen view, and
- * `conflict` while the view has releases or previews, or the rules of another view require it.
+ * Throws `not_found`; `refused` for a preview, for `unstable` and `stable`, which every origin has as
+ * channels, and for a frozen view; and `conflict` while the view has releases or previews, or the rules of
+ * another view require it.
  */
 export async function closeView(context: CommandContext, input: { view: string }): Promise<void> {
   const { trx, at, clock } = context

@@ -10,15 +10,17 @@ import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 import { getViewWithRules } from './set-gates.ts'
 
-/** The packages to freeze, the reason, and the end in epoch milliseconds. */
+/** The packages to freeze (all of them if the filter is empty), and why. */
 interface FreezeInput extends PackageFilter {
   readonly reason: string
+  /** The end in epoch milliseconds; without it, the freeze lasts until it is ended. */
   readonly until?: number
 }
 
 /**
  * Stops all changes of a view, or of some packages in it, until a time or a thaw. Replaces a freeze of the
- * same packages. Throws `not_found`, `refused`, `invalid_request` and `forbidden`.
+ * same packages. Throws `not_found` for the view, `forbidden`, `refused` for `unstable`, for previews and at
+ * {@link MAX_FREEZES}, and `invalid_request` for an end in the past.
  */
 export async function freeze(
   context: CommandContext,
@@ -58,7 +60,7 @@ export async function thaw(
   return getView(context.trx, view.name)
 }
 
-/** Like {@link freeze}, for every present and future view except `unstable`. */
+/** Like {@link freeze}, for every present and future view except `unstable` and previews. */
 export async function freezeAll(context: CommandContext, input: FreezeInput): Promise<readonly Freeze[]> {
   const freezes = addFreeze(context, await listCommonFreezes(context.trx), input)
   await setCommonFreezes(context.trx, freezes)
@@ -69,7 +71,10 @@ export async function freezeAll(context: CommandContext, input: FreezeInput): Pr
   return freezes
 }
 
-/** Ends a freeze of every view. Freezes of single views are kept. */
+/**
+ * Ends the freeze that {@link freezeAll} made for exactly these packages. Does nothing without such a freeze.
+ * Freezes of single views are kept.
+ */
 export async function thawAll(context: CommandContext, only: PackageFilter): Promise<readonly Freeze[]> {
   const before = await listCommonFreezes(context.trx)
   const after = withoutFreeze(before, only)
@@ -103,6 +108,7 @@ function addFreeze(
   return after
 }
 
+/** Returns the freezes of a view without those of every view. */
 function ownFreezes({ freezes }: View): Freeze[] {
   return freezes.filter(({ isOfAll }) => !isOfAll).map(({ isOfAll: _isOfAll, ...own }) => own)
 }

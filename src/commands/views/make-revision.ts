@@ -36,8 +36,8 @@ export type PromotionDetails = Pick<
 >
 
 /**
- * Writes the effect of a change as the view's next revision, and updates its previews. Does not check the
- * view's rules.
+ * Writes the effect of a change as the view's next revision, and updates its previews. Writes nothing if the
+ * view would not change. Does not check the view's rules. Throws `too_large`.
  */
 export async function makeRevision(
   context: CommandContext,
@@ -64,18 +64,7 @@ export async function makeRevision(
   const previews = view.hasPreviews ? await listPreviews(trx, { baseId: view.id }) : []
   expectMovable(view, joining.length + leaving.length, { previews: previews.length, act: details.act })
   const revision = view.revision + 1
-  await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
-  await openMemberships(trx, view.id, joining, revision)
-  await movePointers(trx, view.id, effect.moves, revision)
-  // An origin whose releases have a pointer has the channel already.
-  await ensureChannels(trx, {
-    originIds: effect.moves.flatMap(({ from, to }) => (from === undefined && to ? [to.originId] : [])),
-    viewId: view.id,
-    ownerId: context.actor.accountId,
-    at: context.at,
-  })
-  await setViewRevision(trx, view.id, revision)
-  if (effect.rule !== undefined) await setViewRule(trx, view, { rule: effect.rule, from: revision })
+  await writeRows(context, view, { revision, joining, leaving, effect })
   const pointers = effect.moves.map(describeMove)
   const rule = effect.rule === undefined ? {} : { rule: effect.rule }
   const promotion: Promotion = {
@@ -93,21 +82,42 @@ export async function makeRevision(
     ...subjectOf(details, [...joining, ...leaving]),
   })
   await moveInPreviews(context, previews, effect)
-  return {
-    view: view.name,
+  return { view: view.name, revision, hash, isChanged: true, ...rule, releases, pointers, overridden }
+}
+
+/** Writes the members, pointers, channels and the rule of a revision. A release that rejoins leaves first. */
+async function writeRows(
+  { trx, actor, at }: CommandContext,
+  view: View,
+  {
     revision,
-    hash,
-    isChanged: true,
-    ...rule,
-    releases,
-    pointers,
-    overridden,
-  }
+    joining,
+    leaving,
+    effect: { moves, rule },
+  }: {
+    revision: number
+    joining: readonly ViewRelease[]
+    leaving: readonly ViewRelease[]
+    effect: Effect
+  },
+): Promise<void> {
+  await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
+  await openMemberships(trx, view.id, joining, revision)
+  await movePointers(trx, view.id, moves, revision)
+  // An origin whose releases have a pointer has the channel already.
+  await ensureChannels(trx, {
+    originIds: moves.flatMap(({ from, to }) => (from === undefined && to ? [to.originId] : [])),
+    viewId: view.id,
+    ownerId: actor.accountId,
+    at,
+  })
+  await setViewRevision(trx, view.id, revision)
+  if (rule !== undefined) await setViewRule(trx, view, { rule, from: revision })
 }
 
 /**
- * Applies moves to previews, except for lines that a preview's own plan moves. Each member of a preview is an
- * answer of `latest`.
+ * Applies the moves of `latest` to previews, except on lines that a preview's own plan moves. A move is a
+ * change of members there, because the only members of a preview are the answers of `latest`.
  */
 async function moveInPreviews(
   context: CommandContext,
@@ -131,18 +141,18 @@ async function moveInPreviews(
 }
 
 /**
- * Returns the release that the Habitat event of a promotion names. Only a request to promote or demote
- * exactly one release has such an event.
+ * Returns the release under which Habitat's API lists a promotion as an event. Only a request to promote or
+ * demote exactly one release has one.
  */
 function subjectOf(
   { act, cause }: PromotionDetails,
   releases: readonly ViewRelease[],
 ): { releaseId?: number } {
-  const [only] = releases
-  return only !== undefined &&
+  const [first] = releases
+  return first !== undefined &&
     releases.length === 1 &&
     cause === undefined &&
     (act === 'promote' || act === 'demote')
-    ? { releaseId: only.releaseId }
+    ? { releaseId: first.releaseId }
     : {}
 }

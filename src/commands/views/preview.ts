@@ -29,17 +29,19 @@ import {
   setPreview,
 } from '../../revisions/view-store.ts'
 
-// A preview is an ordinary view with the pointers of its base, except those that its plan moves. It follows
-// its base (make-revision.ts), and is closed when the plan is applied or dropped.
+// A preview is an ordinary view with the pointers of its base view, except those that its plan moves. It
+// follows its base (make-revision.ts), and is closed when its plan is applied or rejected, or when it is
+// dropped. Its only members are the answers of `latest`.
 
-/** The maximum for one view. Each promotion of the view is written again for each preview. */
+/** The maximum for one base view. Each revision of the base is written again for each preview. */
 const MAX_PREVIEWS = 10
 
 /**
- * Creates a view that shows the effect of a plan. Throws `not_found` for the plan, `conflict` for a plan that
- * has ended or expired and at the limit of previews, `refused` for a plan that changes nothing, `forbidden`
- * if the caller did not make the plan or may not make its change, and `already_exists` and `invalid_request`
- * for the name.
+ * Creates a view that shows the effect of a plan. Throws `not_found` for the plan; `forbidden` if the caller
+ * did not make the plan or may not make its change; `conflict` for a plan that has ended or expired, and at
+ * the limit of previews; `refused` for a plan that changes nothing, and for `unstable`; `too_large` if the
+ * previews of the view would point to too many releases; and `already_exists` and `invalid_request` for the
+ * name.
  */
 export async function makePreview(
   context: CommandContext,
@@ -83,7 +85,8 @@ function expectPreviewable(plan: StoredPlan, { caller, clock }: CommandContext):
     throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
   if (expiryOf(plan, clock.now) <= clock.now)
     throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
-  // Rights are checked for moving releases, so anyone could take a name with an empty plan.
+  // Rights are checked only for releases that move, so without this anyone could take a name with an empty
+  // plan.
   if (!changesAnything(plan.effect))
     throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
 }
@@ -142,8 +145,8 @@ export async function showInPreviews(
   }
 }
 
-/** Removes a deleted release from a preview. */
-export async function leavePreview(
+/** Removes a release from a preview, because the release is being deleted. */
+export async function removeFromPreview(
   context: CommandContext,
   preview: View,
   release: ViewRelease,
@@ -156,7 +159,7 @@ export async function leavePreview(
   })
 }
 
-/** Reads the pointers of a preview, by line: those of its base, with the moves of the plan. */
+/** Reads the pointers that a preview should have, by line: those of its base, with the moves of the plan. */
 async function readPointers(db: Db, base: View, { effect }: StoredPlan): Promise<Map<string, ViewRelease>> {
   const pointers = new Map((await listPointersOf(db, base.id)).map((pointer) => [lineOf(pointer), pointer]))
   const moves = effect.pointers
@@ -174,26 +177,28 @@ async function readPointers(db: Db, base: View, { effect }: StoredPlan): Promise
   return pointers
 }
 
-/** Makes these the pointers of a preview. */
+/** Replaces the pointers of a preview in one revision. */
 async function setPointers(
   context: CommandContext,
   preview: View,
   pointers: ReadonlyMap<string, ViewRelease>,
 ): Promise<void> {
   const before = await listPointersOf(context.trx, preview.id)
-  const stays = (release: ViewRelease) => pointers.get(lineOf(release))?.releaseId === release.releaseId
-  const staying = new Set(before.filter(stays).map(({ releaseId }) => releaseId))
-  const joining = [...pointers.values()]
-    .filter(({ releaseId }) => !staying.has(releaseId))
-    .map((release) => ({ release }))
-  const delta = { joining, leaving: before.filter((release) => !stays(release)) }
+  const present = new Set(before.map(({ releaseId }) => releaseId))
+  const wanted = new Set([...pointers.values()].map(({ releaseId }) => releaseId))
+  const delta = {
+    joining: [...pointers.values()]
+      .filter(({ releaseId }) => !present.has(releaseId))
+      .map((release) => ({ release })),
+    leaving: before.filter(({ releaseId }) => !wanted.has(releaseId)),
+  }
   const effect = planChange(preview.rule, delta, await readPresentState(context.trx, preview, delta))
   await makeRevision(context, preview, effect, { act: 'promote', cause: 'preview' })
 }
 
 /**
- * Removes all releases from a preview, and closes it. A preview that has grown with its base may need several
- * revisions for that.
+ * Removes all releases from a preview, and closes it. A preview that has grown with its base beyond {@link
+ * MAX_MOVED_RELEASES} needs several revisions for that.
  */
 async function closePreview(context: CommandContext, preview: View): Promise<void> {
   const pointers = await context.read(`the end of ${preview.name}`, { views: [preview.name] }, (db) =>
@@ -211,7 +216,7 @@ async function closePreview(context: CommandContext, preview: View): Promise<voi
   await context.record({ kind: 'view-closed', view: preview.name }, { viewId: preview.id })
 }
 
-/** Returns the state of lines of a preview. Each has one member, which its pointer names. */
+/** Returns the state of some lines of a preview. The only member of each line is the answer of `latest`. */
 function stateOf(pointers: readonly ViewRelease[]): PresentState {
   return {
     members: new Set(pointers.map(({ releaseId }) => releaseId)),
@@ -220,6 +225,7 @@ function stateOf(pointers: readonly ViewRelease[]): PresentState {
   }
 }
 
+/** Throws `forbidden` unless the caller made the plan or is an administrator. */
 function expectAuthor(plan: StoredPlan, caller: Authority): void {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.isAdministrator || requester.account === plan.account) return

@@ -25,9 +25,10 @@ export interface BulkOutcome {
 }
 
 /**
- * Promotes all releases of an origin in one view to another view, in one promotion (habitat-today.md 6,
+ * Promotes all releases of an origin in one view to another view, in one revision (habitat-today.md 6,
  * Channels). Creates the view if it does not exist. Under the rule `promoted`, `latest` then answers what it
- * answers in the source. Throws `invalid_request` for the views and `not_found` for the origin.
+ * answers in the source. Throws `invalid_request` if the views are the same or the changed one is `unstable`,
+ * `not_found` for the origin, and the errors of {@link changeMembers}.
  */
 export async function promoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
   expectBulkAllowed(input, [input.view])
@@ -42,7 +43,10 @@ export async function promoteAll(context: CommandContext, input: BulkInput): Pro
   return { view, revision, isChanged }
 }
 
-/** Demotes all releases of an origin in one view from another view. Throws like {@link promoteAll}. */
+/**
+ * Demotes all releases of an origin in one view from another view. Throws like {@link promoteAll}, and
+ * `invalid_request` also if the source is `unstable`.
+ */
 export async function demoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
   expectBulkAllowed(input, [input.view, input.source])
   const { changing, releases } = await readSourceAndView(context, input)

@@ -28,12 +28,9 @@ import { getPastView, getView } from '../../revisions/view-store.ts'
 /** The options that every change of a view has. */
 export interface ChangeOptions {
   readonly reason?: string
-  /**
-   * Checks that the view is at the expected revision. Throws `stale_revision`, and the errors of {@link
-   * expectRevisionKnown}.
-   */
+  /** The revision that the view must have. See {@link expectRevision} for the errors. */
   readonly expectRevision?: number
-  /** The beginning of that revision's hash in the ledger; see {@link Position}. */
+  /** The beginning of that revision's hash in the ledger; see `Position` in ledger/position.ts. */
   readonly expectMark?: string
   readonly idempotency?: IdempotencyKey
   readonly override?: Override
@@ -63,8 +60,8 @@ export async function demote(
 
 /**
  * Makes one change of one view, completely or not at all. Throws `not_found` for a view, revision or release,
- * `not_member`, `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and the errors of
- * {@link expectAllowed}.
+ * `not_member`, `invalid_request`, `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`,
+ * `refused` for a change that `unstable` or a preview never allows, and the errors of {@link expectAllowed}.
  */
 export async function changeView(
   context: CommandContext,
@@ -73,7 +70,7 @@ export async function changeView(
   return runOnce(
     context,
     input.idempotency,
-    { expectStill: (outcome) => expectStillAllowed(context, outcome) },
+    { expectStillAllowed: (outcome) => expectStillAllowed(context, outcome) },
     async () => {
       const view = await getView(context.trx, input.request.view)
       await expectRevision(context, view, input)
@@ -128,7 +125,10 @@ export async function resolveChange(
   })
 }
 
-/** Writes a resolved change if the view's rules allow it or are overridden. */
+/**
+ * Writes a resolved change if the view's rules allow it or are overridden. Throws the errors of {@link
+ * expectAllowed}.
+ */
 export async function applyChange(
   context: CommandContext,
   view: View,
@@ -154,9 +154,9 @@ export async function applyChange(
 }
 
 /**
- * Changes the members of a view as part of another command, such as an upload. The view's rules apply. The
- * rights are those of `by`: the caller, or the operator if the command itself already gives the caller the
- * right.
+ * Changes the members of a view as part of another command, such as an upload. The view's rules apply, with
+ * the rights of `by`: the caller, or the operator if the right to the command includes this change. Throws
+ * `refused` for a preview, and the errors of {@link expectAllowed}.
  */
 export async function changeMembers(
   context: CommandContext,
@@ -217,8 +217,8 @@ export async function expectStillAllowed(
 }
 
 /**
- * Returns the views that the effect of a change depends on. A source view is fixed at a revision, so later
- * changes there do not matter.
+ * Returns the views whose changes would make an evaluation outdated. The view that a change takes its
+ * releases from is not among them, because it is read at a fixed revision.
  */
 function basisOf({ name, gates: { requires = [] } }: View): Basis {
   const required = Map.groupBy(requires, ({ as }) => as)
@@ -257,6 +257,7 @@ async function expectChannels(db: Db, view: View, { joining }: ViewDelta, audien
       .filter((other) => other.release.originId === originId)
       .map((other) => releaseName(other.release))
     const areAllHidden = (await listHidden(db, joiningOfOrigin, audience)).size === joiningOfOrigin.length
+    // A caller who sees no release of the origin must not learn its name.
     throw new DepotError(
       'not_found',
       areAllHidden

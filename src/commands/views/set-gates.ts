@@ -7,8 +7,9 @@ import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, updateGates } from '../../revisions/view-store.ts'
 
 /**
- * Replaces all rules of a view. Throws `not_found` for the view, `refused` for `unstable` and previews, and
- * `invalid_request` for absent accounts and views, and for a cycle of requirements.
+ * Replaces the gates of a view, which are its rules about who may change it and what may join. Throws
+ * `not_found` for the view, `refused` for `unstable` and previews, and `invalid_request` for absent accounts
+ * and views, and for a cycle of requirements.
  */
 export async function setGates(
   context: CommandContext,
@@ -33,7 +34,7 @@ export async function setGates(
     const pointer = `/requires/${index}/view`
     if (found === undefined || found.closedAt !== undefined)
       wrong.push({ detail: `there is no view ${quote(other)}`, pointer })
-    else if (await leadsTo(context, found, view))
+    else if (await requires(context, found, view))
       wrong.push({
         detail: `${found.name} requires ${view.name}: nothing could be promoted any more`,
         pointer,
@@ -55,12 +56,12 @@ export async function getViewWithRules(context: CommandContext, name: string): P
   return view
 }
 
-/** Reports whether `from` and `to` are the same view, or `from` requires `to` directly or indirectly. */
-async function leadsTo(context: CommandContext, from: View, to: View): Promise<boolean> {
+/** Reports whether a view requires another one directly or indirectly. Each view requires itself. */
+async function requires(context: CommandContext, one: View, other: View): Promise<boolean> {
   const seen = new Set<string>()
-  const queue = [from]
+  const queue = [one]
   for (let view = queue.shift(); view !== undefined; view = queue.shift()) {
-    if (view.id === to.id) return true
+    if (view.id === other.id) return true
     if (seen.has(view.name)) continue
     seen.add(view.name)
     for (const { view: name } of view.gates.requires ?? []) {

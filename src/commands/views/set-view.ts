@@ -9,10 +9,11 @@ import type { ViewRule } from '../../views/rule.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
-/** Absent fields are kept. */
+/** Absent fields of the view are kept. */
 export interface SetViewInput extends ChangeOptions {
   readonly view: string
   readonly rule?: ViewRule
+  /** The origins that the view does not govern; see {@link View}. */
   readonly ungoverned?: readonly string[]
 }
 
@@ -22,9 +23,9 @@ export interface SetViewOutcome {
 }
 
 /**
- * Sets a view's rule and the origins that it does not govern. A new rule makes one revision, returned as
- * `promotion`. Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and
- * for the rule what `changeView` does.
+ * Sets a view's rule and the origins that it does not govern. A new rule makes one revision, which is
+ * returned as `promotion`. Throws `not_found` for the view, `refused` for previews, the errors of
+ * `changeView` for a new rule, and those of `expectRevision`.
  */
 export async function setView(context: CommandContext, input: SetViewInput): Promise<SetViewOutcome> {
   const { view: name, rule, ungoverned, idempotency, ...options } = input
@@ -32,7 +33,7 @@ export async function setView(context: CommandContext, input: SetViewInput): Pro
     context,
     idempotency,
     {
-      expectStill: async ({ promotion }) => {
+      expectStillAllowed: async ({ promotion }) => {
         if (promotion !== undefined) await expectStillAllowed(context, promotion)
       },
     },
@@ -44,10 +45,10 @@ export async function setView(context: CommandContext, input: SetViewInput): Pro
           `${before.name} is a preview: it has the rule and the origins of its view`,
         )
       await expectRevision(context, before, options)
-      const isOther = rule !== undefined && rule !== before.rule
-      const promotion = isOther
-        ? await changeView(context, { ...options, request: { view: before.name, act: 'set-rule', rule } })
-        : undefined
+      const promotion =
+        rule !== undefined && rule !== before.rule
+          ? await changeView(context, { ...options, request: { view: before.name, act: 'set-rule', rule } })
+          : undefined
       if (ungoverned !== undefined) await setUngoverned(context, before, ungoverned)
       return { view: await getView(context.trx, before.name), ...(promotion && { promotion }) }
     },

@@ -6,7 +6,7 @@ import type { Webhook } from '../../webhooks/webhook.ts'
 import { countWebhooks, findWebhook, getWebhook, insertWebhook } from '../../webhooks/webhook-store.ts'
 
 export type NewWebhook = Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | 'sealedSecret' | 'filter'> & {
-  /** The entry after which deliveries begin. By default, the webhook's creation. */
+  /** The sequence of the entry after which deliveries begin. By default, that of the webhook's creation. */
   readonly after?: number
 }
 

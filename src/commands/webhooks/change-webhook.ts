@@ -17,8 +17,8 @@ export interface WebhookChange {
   /** A new secret. The previous secret also signs for one more day. */
   readonly secret?: { readonly sealed: string }
   /**
-   * Delivers these entries again before new ones. Replaces a running replay. `to` defaults to the last
-   * delivered entry.
+   * Delivers the entries with these sequences again, before new ones. Replaces a running replay. `to`
+   * defaults to the last delivered entry.
    */
   readonly replay?: { readonly from: number; readonly to?: number }
 }
@@ -58,10 +58,9 @@ function changeProgress(
   { isPaused, replay, url }: WebhookChange,
   at: number,
 ): Progress {
-  // After a change of the URL, a replay or the end of a pause, the next attempt is due immediately.
-  const isFresh =
+  const isDueImmediately =
     url !== undefined || replay !== undefined || (isPaused === false && progress.pause !== undefined)
-  const base = isFresh
+  const base = isDueImmediately
     ? { ...freshProgress(progress.position), replay: progress.replay, pause: progress.pause }
     : progress
   const pause =

@@ -9,9 +9,9 @@ export type UnsavedProgress = Pick<Webhook, 'key' | 'version' | 'progress'> & {
 }
 
 /**
- * Stores the progress and the deliveries of webhooks. It records no ledger entry, which would cause more
- * deliveries. The progress of a webhook that was changed since is ignored, and so is everything about a
- * removed webhook.
+ * Stores the progress and the deliveries of webhooks. Records no ledger entry, which would cause more
+ * deliveries. Progress under an earlier version of a webhook is ignored, and so is everything about a removed
+ * webhook.
  */
 export async function saveDeliveries(
   context: CommandContext,

@@ -1,45 +1,10 @@
-import { DepotError, quote } from '../../errors.ts'
+import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
-import { runOnce } from '../../ledger/idempotency-store.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { Scope } from '../../access/access.ts'
-import { ACCOUNT_NAME, MAX_ACCOUNT_NAME_LENGTH } from '../../access/account-name.ts'
-import {
-  findAccount,
-  getAccount,
-  insertAccount,
-  insertToken,
-  markTokenRevoked,
-} from '../../accounts/account-store.ts'
+import { getAccount, insertToken, markTokenRevoked } from '../../accounts/account-store.ts'
 import { expectMayLessen } from './change-token.ts'
-
-/** A repeated request needs no more than the right that the writer has checked. */
-const SAME_RIGHT = { expectStill: async () => undefined }
-
-/** Creates an account. Throws `invalid_request` for the name, and `already_exists`. */
-export async function addAccount(
-  context: CommandContext,
-  input: { name: string; email?: string; isAdministrator?: boolean; idempotency?: IdempotencyKey },
-): Promise<{ accountId: number }> {
-  return runOnce(context, input.idempotency, SAME_RIGHT, () => insertNewAccount(context, input))
-}
-
-async function insertNewAccount(
-  context: CommandContext,
-  { name, email, isAdministrator = false }: { name: string; email?: string; isAdministrator?: boolean },
-): Promise<{ accountId: number }> {
-  if (!ACCOUNT_NAME.test(name) || name.length > MAX_ACCOUNT_NAME_LENGTH) {
-    throw new DepotError(
-      'invalid_request',
-      `${quote(name)} is not an account's name: letters, digits and . _ -, at most ${MAX_ACCOUNT_NAME_LENGTH}`,
-    )
-  }
-  if ((await findAccount(context.trx, name)) !== undefined)
-    throw new DepotError('already_exists', `the account ${quote(name)} exists already`)
-  const accountId = await insertAccount(context.trx, { name, email, isAdministrator, at: context.at })
-  await context.record({ kind: 'account-added', account: name, isAdministrator })
-  return { accountId }
-}
 
 interface NewToken {
   readonly account: string
@@ -51,8 +16,8 @@ interface NewToken {
 
 /**
  * Stores a token of an account. The submitter makes and shows the token; only its hash is stored. With an
- * idempotency key the submitter sends the token encrypted, too, which is the answer to a repeated request. A
- * token expires with the token that made it. Throws `not_found` for the account, and `conflict` if it is
+ * idempotency key, `sealed` is the token, encrypted by the submitter, and a repeated request returns it. A
+ * token never outlives the token that created it. Throws `not_found` for the account, and `conflict` if it is
  * disabled.
  */
 export async function issueToken(
@@ -99,7 +64,7 @@ function earliest(one: number | undefined, other: number | undefined): number | 
 
 /**
  * Revokes a token. Throws `not_found`, also if the caller may not know of the token, and `conflict` if it is
- * revoked.
+ * already revoked.
  */
 export async function revokeToken(
   context: CommandContext,
