@@ -94,6 +94,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/api/gates/shapes.ts MAX_PROPOSAL_SECONDS': 'life of a proposal',
   'http/api/promotions/shapes.ts MAX_REASON_LENGTH': 'reason of a change',
   'http/api/gates/shapes.ts MAX_SOAK_SECONDS': 'soak time',
+  'http/api/gates/shapes.ts MAX_SETTLE_SECONDS': 'time in which `latest` of a package must not move again',
   'http/api/gates/shapes.ts MAX_ACCOUNTS': 'accounts in one list',
   'http/api/promotions/shapes.ts MAX_NAMED_RELEASES': 'releases named one by one',
   'http/api/gates/shapes.ts MAX_REQUIREMENTS': 'views that the rules of a view require',

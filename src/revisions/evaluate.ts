@@ -8,12 +8,13 @@ import { formatIdent, releaseKey, releaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
 import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
-import { readMetSince } from './gate-store.ts'
+import { listUnsettled, readMetSince } from './gate-store.ts'
 import { requesterOf, chainTo, isOverridable, checkGates, mayOverride } from '../views/gates.ts'
-import type { Dependencies, Refusal } from '../views/gates.ts'
+import type { Dependencies, Refusal, UnsettledMove } from '../views/gates.ts'
 import { readPresentState } from './pointer-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
 import type { Effect, ViewDelta } from '../views/plan.ts'
+import { SETTLING_MS } from '../views/view.ts'
 import type { Act, View } from '../views/view.ts'
 
 /** The circumstances of a change. */
@@ -32,6 +33,8 @@ export interface EvaluationContext {
   readonly conflicts?: readonly Conflict[]
   /** Whether missing dependencies are found even if no rule needs them. */
   readonly findsMissing?: boolean
+  /** Whether unsettled moves are found even if no rule needs them. */
+  readonly findsUnsettled?: boolean
 }
 
 /** A dependency that is not in the depot. */
@@ -46,6 +49,8 @@ export interface Evaluation {
   readonly effect: Effect
   readonly refusals: readonly Refusal[]
   readonly missing: readonly Missing[]
+  /** Moves that come within the settling time after the previous one. */
+  readonly unsettled: readonly UnsettledMove[]
 }
 
 const NO_DEPENDENCIES: Dependencies = {
@@ -80,6 +85,13 @@ export async function evaluate(
     gates.closure === 'view'
       ? await listDependentMembers(db, view.id, delta.leaving, context.audience)
       : new Map<number, never>()
+  const unsettled =
+    gates.settleMs !== undefined || context.findsUnsettled === true
+      ? await listUnsettled(db, view.id, effect.moves, {
+          clock: context.clock,
+          settlingMs: gates.settleMs ?? SETTLING_MS,
+        })
+      : []
   const state = {
     view,
     act: context.act,
@@ -87,6 +99,7 @@ export async function evaluate(
     requester: requesterOf(context.caller),
     proposer: context.proposer,
     metSince,
+    unsettled,
     dependencies,
     dependents,
   }
@@ -98,7 +111,8 @@ export async function evaluate(
       : conflicts,
     context.audience,
   )
-  return { effect, refusals, missing: context.findsMissing === true ? missingOf(effect, dependencies) : [] }
+  const missing = context.findsMissing === true ? missingOf(effect, dependencies) : []
+  return { effect, refusals, missing, unsettled }
 }
 
 /**

@@ -4,7 +4,10 @@ import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { durationStart } from '../clock.ts'
 import type { Clock } from '../clock.ts'
+import type { UnsettledMove } from '../views/gates.ts'
+import type { Move } from '../views/plan.ts'
 import type { Requirement, ViewRelease } from '../views/view.ts'
+import { listPointerRevisions } from './pointer-store.ts'
 import { findView } from './view-store.ts'
 
 /**
@@ -96,6 +99,48 @@ async function readPointersSince(
       if (asked.has(row.release_id)) since.set(row.release_id, durationStart(row.at, clock))
   }
   return since
+}
+
+/**
+ * Returns the moves whose package and target has moved in the view less than `settlingMs` ago, also to no
+ * release.
+ */
+export async function listUnsettled(
+  db: Db,
+  viewId: number,
+  moves: readonly Move[],
+  { clock, settlingMs }: { clock: Clock; settlingMs: number },
+): Promise<UnsettledMove[]> {
+  const packageIds = moves.flatMap(({ from, to }) => (from ?? to)?.packageId ?? [])
+  const revisions = new Map<string, number>()
+  for (const ids of inBatches(packageIds))
+    for (const [line, revision] of await listPointerRevisions(db, viewId, ids)) revisions.set(line, revision)
+  const last = moves.flatMap((move) => {
+    const revision = revisions.get(lineIn(move))
+    return revision === undefined ? [] : [{ move, revision }]
+  })
+  const movedAt = new Map<number, number>()
+  for (const batch of inBatches(last.map(({ revision }) => revision))) {
+    const rows = await db
+      .selectFrom('ledger')
+      .select(['ledger.revision', stamp])
+      .where('view_id', '=', viewId)
+      .where('revision', 'in', batch)
+      .where('at', '>', clock.now - settlingMs) // spares reading the rest of old rows, which may be large
+      .execute()
+    for (const { revision, at } of rows)
+      if (revision !== null) movedAt.set(revision, durationStart(at, clock))
+  }
+  return last.flatMap(({ move, revision }) => {
+    const at = movedAt.get(revision)
+    return at !== undefined && clock.now - at < settlingMs ? [{ move, movedAt: at }] : []
+  })
+}
+
+/** The key of a move in the answer of {@link listPointerRevisions}. */
+function lineIn({ from, to }: Move): string {
+  const end = from ?? to
+  return end === undefined ? '' : `${end.packageId} ${end.target}`
 }
 
 function memberships(db: Db, index: 'members_by_release' | 'members_before') {

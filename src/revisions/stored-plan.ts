@@ -5,8 +5,8 @@ import type { ReleaseName } from '../package/ident.ts'
 import type { RequestWithAudience } from '../views/change-request.ts'
 import type { Evaluation, Missing } from './evaluate.ts'
 import type { Refusal } from '../views/gates.ts'
-import { describeMove, describeStep } from '../views/plan.ts'
-import type { DescribedStep } from '../views/plan.ts'
+import { describeMove, describeStep, describeUnsettled } from '../views/plan.ts'
+import type { DescribedStep, DescribedUnsettled } from '../views/plan.ts'
 import type { Resolved } from './resolve.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Act, View } from '../views/view.ts'
@@ -25,6 +25,8 @@ export interface PlannedEffect {
   readonly pointers: readonly PointerMove[]
   readonly refusals: readonly Refusal[]
   readonly missing: readonly Missing[]
+  /** Moves soon after another one. Absent if there are none. */
+  readonly unsettled?: readonly DescribedUnsettled[]
 }
 
 /** A stored plan. */
@@ -71,6 +73,7 @@ export function effectOf(
     pointers: evaluation.effect.moves.map(describeMove),
     refusals: evaluation.refusals,
     missing: evaluation.missing,
+    ...describeUnsettled(evaluation.unsettled),
   }
 }
 

@@ -7,14 +7,22 @@ import type { ReleaseName } from '../package/ident.ts'
 import { describeRelease, formatIdent, formatPackageName, releaseKey, releaseName } from '../package/ident.ts'
 import { matchesFilter, formatPackageFilter, hasFilter, isInForce } from './freeze.ts'
 import { joins } from './plan.ts'
-import type { Effect } from './plan.ts'
+import type { Effect, Move } from './plan.ts'
 import type { Act, Gates, View, ViewRelease } from './view.ts'
 
 // The rules that limit changes of a view, as an ordered list of pure functions. Each takes the effect of a
 // change and the state that was read for it, and returns its refusals. (The rule in rule.ts is another one:
 // it says what `latest` means.)
 
-export type GateName = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
+export type GateName =
+  | 'rights'
+  | 'freeze'
+  | 'conflict'
+  | 'requires'
+  | 'closure'
+  | 'downgrade'
+  | 'settle'
+  | 'approval'
 
 /** A refusal in one sentence. `chain` lists the idents from the requested release to the missing one. */
 export interface Refusal {
@@ -55,9 +63,17 @@ export interface GateState {
    * releases are absent.
    */
   readonly metSince: readonly ReadonlyMap<number, number>[]
+  /** The moves of `latest` that come soon after another one of the same package and target. */
+  readonly unsettled: readonly UnsettledMove[]
   readonly dependencies: Dependencies
   /** For each leaving release, by id, the members that need it. */
   readonly dependents: ReadonlyMap<number, readonly Dependent[]>
+}
+
+/** A move of `latest`, and the time (epoch milliseconds) of the one before. */
+export interface UnsettledMove {
+  readonly move: Move
+  readonly movedAt: number
 }
 
 /** A member that needs a leaving release. Refusals do not name it if it is not visible to the caller. */
@@ -85,11 +101,19 @@ const GATES: readonly Gate[] = [
   checkRequirements,
   checkClosure,
   checkDowngrades,
+  checkSettling,
   checkApproval,
 ]
 
 /** Rules that an authorized caller can override. They hold for every caller. */
-const OVERRIDABLE: ReadonlySet<GateName> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
+const OVERRIDABLE: ReadonlySet<GateName> = new Set([
+  'freeze',
+  'requires',
+  'closure',
+  'downgrade',
+  'settle',
+  'approval',
+])
 
 /** Returns the requester of a caller; `undefined` for the operator. */
 export function requesterOf(caller: Session): Requester
@@ -338,7 +362,7 @@ export function chainTo(needed: string, from: string, target: string, { deps }: 
 }
 
 function checkDowngrades({ moves }: Effect, { view, act }: GateState): Refusal[] {
-  if (view.gates.downgrade === undefined || act === 'rollback' || act === 'revert') return []
+  if (view.gates.downgrade === undefined || isUndo(act)) return []
   return moves.flatMap(({ from, to }) => {
     if (from === undefined || to === undefined || from.orderKey <= to.orderKey) return []
     return [
@@ -349,6 +373,26 @@ function checkDowngrades({ moves }: Effect, { view, act }: GateState): Refusal[]
       },
     ]
   })
+}
+
+function checkSettling(_effect: Effect, { view, act, unsettled }: GateState): Refusal[] {
+  const { settleMs } = view.gates
+  if (settleMs === undefined || isUndo(act)) return []
+  return unsettled.map(({ move: { from, to }, movedAt }) => {
+    const ends = [from, to].filter((end) => end !== undefined)
+    const [end] = ends
+    const line = end === undefined ? '' : `${formatPackageName(end.ident)} for ${end.target}`
+    return {
+      rule: 'settle' as const,
+      detail: `latest of ${line} moved at ${new Date(movedAt).toISOString()}, and must stay until ${new Date(movedAt + settleMs).toISOString()}`,
+      names: namesOf(...ends),
+    }
+  })
+}
+
+/** Whether an act restores releases that the rules allowed before. */
+function isUndo(act: Act): boolean {
+  return act === 'rollback' || act === 'revert'
 }
 
 function checkApproval(_effect: Effect, { view, requester, proposer }: GateState): Refusal[] {

@@ -201,6 +201,27 @@ export function describeMove({ from, to }: Move): {
   return { package: formatPackageName(end.ident), target: end.target, from: identOf(from), to: identOf(to) }
 }
 
+/** A move of `latest` that comes soon after another one of the same package and target. */
+export interface DescribedUnsettled {
+  readonly package: string
+  readonly target: Target
+  /** Epoch milliseconds. */
+  readonly movedAt: number
+}
+
+/** Returns the field of a plan or an outcome; none if every package has settled. */
+export function describeUnsettled(unsettled: readonly { readonly move: Move; readonly movedAt: number }[]): {
+  unsettled?: readonly DescribedUnsettled[]
+} {
+  if (unsettled.length === 0) return {}
+  return {
+    unsettled: unsettled.map(({ move, movedAt }) => {
+      const { package: name, target } = describeMove(move)
+      return { package: name, target, movedAt }
+    }),
+  }
+}
+
 function identOf(release: ViewRelease | undefined): string | null {
   return release === undefined ? null : formatIdent(release.ident)
 }

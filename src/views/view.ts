@@ -51,6 +51,11 @@ export interface Gates {
   /** `latest` may not go down, except by a rollback or a revert. */
   readonly downgrade?: 'refuse'
   /**
+   * After a move of `latest` of a package and target, the time until the next one, except by a rollback or a
+   * revert. See {@link SETTLING_MS}.
+   */
+  readonly settleMs?: number
+  /**
    * If set, only these accounts and administrators of the depot may change the view. They need no roles in
    * origins.
    */
@@ -68,6 +73,13 @@ export interface Requirement {
   /** How long without interruption until now. */
   readonly soakMs?: number
 }
+
+/**
+ * How long Supervisors may take to follow a move of `latest`: they poll each minute, and the members of a
+ * rolling group restart one after the other. A move within that time can make several members restart at
+ * once.
+ */
+export const SETTLING_MS = 120_000
 
 /** Reports whether administrators have set rules or freezes of this view. */
 export function hasGatesOrFreezes({ gates, freezes }: View): boolean {

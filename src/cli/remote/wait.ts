@@ -1,9 +1,10 @@
 import type { DepotClient } from '../../client/client.ts'
 import { RequestRefused } from '../../client/errors.ts'
-import type { GetLatestInput } from '../../client/operations.ts'
+import type { GetLatestInput, Latest } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
+import type { Io } from '../io.ts'
 import { UsageError } from '../subcommand.ts'
 import { periodMs, splitWords } from './arguments.ts'
 import { connect, remoteOptions } from './connect.ts'
@@ -16,6 +17,10 @@ export const wait: Define = (command, io) =>
     .argument('<ident-and-view...>', 'an ident, full or only its beginning, and the view, in either order')
     .option('--timeout <period>', 'how long to wait; with 0, look only once', '10m')
     .option('--target <target>', 'the target of the release; the default is x86_64-linux')
+    .option(
+      '--settled [period]',
+      'wait also until latest has not moved for a period; the default is settle_seconds of the view, or 2m',
+    )
     .addHelpText(
       'after',
       examples([
@@ -24,9 +29,10 @@ export const wait: Define = (command, io) =>
           'wait acme/app/1.2.0 delivered --timeout 1h',
           'wait for any release of a version; exit with 124 after an hour',
         ],
+        ['wait acme/app delivered --settled', 'wait until a package may move again in a view'],
       ]),
     )
-    .action(async (words, { timeout, target, ...options }) => {
+    .action(async (words, { timeout, target, settled, ...options }) => {
       const { view, idents } = splitWords(words)
       const [ident] = idents
       if (ident === undefined || idents.length > 1)
@@ -34,9 +40,14 @@ export const wait: Define = (command, io) =>
       const timeoutMs = periodMs(timeout, '--timeout')
       const connected = connect(io, options)
       const { depot, out } = connected
-      const sought = { view, ident, ...(target !== undefined && { target: target as Target }) }
+      const sought = {
+        view,
+        ident,
+        ...(target !== undefined && { target: target as Target }),
+        ...(settled !== undefined && { settledMs: await settlingMs(depot, view, settled) }),
+      }
       const timer = timeoutMs === 0 ? undefined : AbortSignal.timeout(timeoutMs)
-      const found = await search(connected, sought, timer && AbortSignal.any([io.signal, timer])).catch(
+      const found = await search(io, connected, sought, timer && AbortSignal.any([io.signal, timer])).catch(
         (error: unknown) => {
           if (timer?.aborted === true && !io.signal.aborted && !(error instanceof RequestRefused))
             return undefined
@@ -47,7 +58,7 @@ export const wait: Define = (command, io) =>
         const latest = await readLatest(depot, sought)
         throw new Exit(
           EXIT.timedOut,
-          `${ident} is not latest in ${view}${timeoutMs === 0 ? '' : ` after ${timeout}`}: ${latest === undefined ? 'the view has no release of the package' : `${latest.ident} is`}`,
+          `${ident} is not latest in ${view}${timeoutMs === 0 ? '' : ` after ${timeout}`}: ${whyNot(latest, ident)}`,
         )
       }
       out.show(found, { whole: () => `${found.ident} is latest in ${view}.`, brief: () => [found.ident] })
@@ -57,13 +68,34 @@ interface Sought {
   readonly view: string
   readonly ident: string
   readonly target?: Target
+  /** How long `latest` must not have moved. */
+  readonly settledMs?: number
+}
+
+/** The usual time in which Supervisors follow a move: see SETTLING_MS of the depot. */
+const USUAL_SETTLING_MS = 120_000
+
+async function settlingMs(depot: DepotClient, view: string, settled: string | true): Promise<number> {
+  if (settled !== true) return periodMs(settled, '--settled')
+  const { settle_seconds: seconds } = await depot.getGates({ view })
+  return seconds === null ? USUAL_SETTLING_MS : seconds * 1_000
+}
+
+function whyNot(latest: Latest | undefined, ident: string): string {
+  if (latest === undefined) return 'the view has no release of the package'
+  return isSought(latest, ident) ? `${latest.ident} is, but it moved a short time ago` : `${latest.ident} is`
 }
 
 /**
  * Resolves when the ident is latest in the view. Without a signal, resolves at once, with `undefined` if it
  * is not.
  */
-async function search({ depot, out }: Connected, sought: Sought, signal: AbortSignal | undefined) {
+async function search(
+  io: Io,
+  { depot, out }: Connected,
+  sought: Sought,
+  signal: AbortSignal | undefined,
+): Promise<Latest | undefined> {
   const { view, ident } = sought
   const options = signal === undefined ? {} : { signal }
   // Changes after this position are not missed while the view is read.
@@ -71,7 +103,9 @@ async function search({ depot, out }: Connected, sought: Sought, signal: AbortSi
   await depot.getView({ view }, options)
   const look = async () => {
     const latest = await readLatest(depot, sought, signal)
-    return latest !== undefined && `${latest.ident}/`.startsWith(`${ident}/`) ? latest : undefined
+    return latest !== undefined && isSought(latest, ident)
+      ? settle(io, depot, { sought, latest, signal })
+      : undefined
   }
   const now = await look()
   if (now !== undefined || signal === undefined) return now
@@ -87,6 +121,35 @@ async function search({ depot, out }: Connected, sought: Sought, signal: AbortSi
     if (later !== undefined) return later
   }
   return undefined
+}
+
+function isSought(latest: Latest, ident: string): boolean {
+  return `${latest.ident}/`.startsWith(`${ident}/`)
+}
+
+/**
+ * Resolves with the release when it has been latest for the settling time, or with `undefined` if `latest`
+ * moves in between. Without a signal, does not wait.
+ */
+async function settle(
+  io: Io,
+  depot: DepotClient,
+  { sought, latest, signal }: { sought: Sought; latest: Latest; signal: AbortSignal | undefined },
+): Promise<Latest | undefined> {
+  const { settledMs } = sought
+  if (settledMs === undefined) return latest
+  const [origin = '', name = ''] = latest.package.split('/')
+  const holders = await depot.listHolders(
+    { view: sought.view, origin, name, target: latest.target, limit: 1 },
+    signal === undefined ? {} : { signal },
+  )
+  const [newest] = holders.holders
+  const restMs = newest === undefined ? 0 : Date.parse(newest.since) + settledMs - io.now()
+  if (restMs <= 0) return latest
+  if (signal === undefined) return undefined
+  await io.pause(Math.min(restMs, settledMs), signal) // the clock of the depot may be ahead
+  const later = await readLatest(depot, sought, signal)
+  return later?.revision === latest.revision ? latest : undefined
 }
 
 async function readLatest(depot: DepotClient, { view, ident, target }: Sought, signal?: AbortSignal) {

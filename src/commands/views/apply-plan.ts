@@ -150,7 +150,12 @@ async function createPlan(
 ): Promise<StoredPlan> {
   const audience = audienceOfChanges(context.caller)
   const view = await getView(context.trx, request.view)
-  const resolution = await resolveChange(context, view, { ...request, audience }, { findsMissing: true })
+  const resolution = await resolveChange(
+    context,
+    view,
+    { ...request, audience },
+    { findsMissing: true, findsUnsettled: true },
+  )
   const effect = effectOf(view, resolution)
   const hidden = audience.seesAll
     ? new Set()
@@ -264,6 +269,7 @@ async function applyOrReplan(
   const reason = input.reason ?? planned
   const resolution = await resolvePlannedChange(context, view, request, {
     findsMissing: true,
+    findsUnsettled: true,
     ...(proposer !== undefined && { proposer }),
   })
   const deciderId = context.actor.accountId

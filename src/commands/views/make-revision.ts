@@ -6,7 +6,7 @@ import { ensureChannels } from '../../channels/channel-store.ts'
 import { closeMemberships, openMemberships } from '../../revisions/member-store.ts'
 import { movePointers, readPresentState } from '../../revisions/pointer-store.ts'
 import { describeMove, describeStep, joins, planChange } from '../../views/plan.ts'
-import type { DescribedStep, Effect } from '../../views/plan.ts'
+import type { DescribedStep, DescribedUnsettled, Effect } from '../../views/plan.ts'
 import { readPlannedMoves } from '../../revisions/plan-store.ts'
 import { expectMovable } from '../../views/view.ts'
 import type { ViewRule } from '../../views/rule.ts'
@@ -27,6 +27,8 @@ export interface PromotionOutcome {
   readonly pointers: readonly PointerMove[]
   /** The overridden refusals. */
   readonly overridden: readonly string[]
+  /** Moves soon after another one, if they were looked for. Absent if there are none. */
+  readonly unsettled?: readonly DescribedUnsettled[]
 }
 
 /** The fields of a promotion that do not follow from its effect. */

@@ -18,6 +18,7 @@ import type { Evaluation, EvaluationContext, Override } from '../../revisions/ev
 import { requesterOf, rightsRefusals } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import type { PromotionOutcome, PromotionDetails } from './make-revision.ts'
+import { describeUnsettled } from '../../views/plan.ts'
 import type { ViewDelta } from '../../views/plan.ts'
 import { resolve } from '../../revisions/resolve.ts'
 import type { Resolved } from '../../revisions/resolve.ts'
@@ -106,7 +107,7 @@ export async function resolveChange(
   context: CommandContext,
   view: View,
   request: RequestWithAudience,
-  options: Pick<EvaluationContext, 'proposer' | 'findsMissing'> = {},
+  options: Pick<EvaluationContext, 'proposer' | 'findsMissing' | 'findsUnsettled'> = {},
 ): Promise<{ resolved: Resolved; evaluation: Evaluation }> {
   expectChangeable(view, request)
   if (request.act === 'set-rule' && context.caller !== 'operator') expectAdministrator(context.caller)
@@ -141,7 +142,7 @@ export async function applyChange(
     ({ detail }) => detail,
   )
   const { source, of, only, pinned } = resolved
-  return makeRevision(context, view, evaluation.effect, {
+  const outcome = await makeRevision(context, view, evaluation.effect, {
     act: pinned.act,
     ...(reason !== undefined && { reason }),
     ...(of !== undefined && { of }),
@@ -151,6 +152,7 @@ export async function applyChange(
     ...(override !== undefined &&
       overridden.length > 0 && { override: { reason: override.reason, refusals: overridden } }),
   })
+  return outcome.isChanged ? { ...outcome, ...describeUnsettled(evaluation.unsettled) } : outcome
 }
 
 /**

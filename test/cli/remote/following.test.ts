@@ -77,3 +77,17 @@ test('wait exits with 124 when the time is over, and says what is latest', async
     code: 7,
   })
 })
+
+test('wait --settled ends when latest may move again, by the clock of the client', async (t) => {
+  const { started } = await startMoved(t)
+  const run = commandsOn(started)
+  const settled = (now: number, timeout: string) =>
+    run(['wait', 'acme/app', 'union', '--settled', '--timeout', timeout], { now })
+  const now = started.depot.now()
+  t.match(await settled(now + 119_000, '0'), { code: 124, stderr: /moved a short time ago/ })
+  t.match(await settled(now + 121_000, '0'), { code: 0 })
+  t.match(await settled(now, '1m'), { code: 0, stdout: `${NEW} is latest in union.\n` })
+  t.match(await run(['wait', NEW, 'union', '--settled', '1h', '--timeout', '0'], { now: now + 121_000 }), {
+    code: 124,
+  })
+})

@@ -8,6 +8,7 @@ import { PackageFilter, Reason } from '../promotions/shapes.ts'
 const MAX_ACCOUNTS = 1_000
 const MAX_REQUIREMENTS = 10
 const MAX_SOAK_SECONDS = 366 * 86_400
+const MAX_SETTLE_SECONDS = 7 * 86_400
 const MAX_PROPOSAL_SECONDS = 90 * 86_400
 
 // Requests
@@ -55,6 +56,15 @@ const gates = z.strictObject({
     .nullable()
     .default(null)
     .describe('latest never moves to a lower release, except by a rollback or a revert'),
+  settle_seconds: z
+    .int()
+    .min(1)
+    .max(MAX_SETTLE_SECONDS)
+    .nullable()
+    .default(null)
+    .describe(
+      'after a move, latest of the package and target does not move again for this long, except by a rollback or a revert',
+    ),
   promoters: Accounts.nullable()
     .default(null)
     .describe('only these accounts may change the view, regardless of their roles in origins'),
@@ -81,6 +91,7 @@ const EXAMPLE: z.input<typeof gates> = {
   requires: [{ view: 'union', as: 'current', soak_seconds: 3_600 }],
   closure: 'depot',
   downgrade: 'refuse',
+  settle_seconds: 180,
   promoters: ['ci', 'jane'],
   approval: { approvers: ['jane'], expires_seconds: 86_400 },
   overriders: null,

@@ -4,7 +4,7 @@ import { seconds } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function gatesText(gates: z.infer<typeof shapes.GatesShape>): string {
-  const { requires, closure, downgrade, promoters, approval, overriders, freezes } = gates
+  const { requires, closure, downgrade, settle_seconds, promoters, approval, overriders, freezes } = gates
   const rows = [
     ...requires.map(({ view, as, soak_seconds }) => [
       'requires',
@@ -12,6 +12,7 @@ export function gatesText(gates: z.infer<typeof shapes.GatesShape>): string {
     ]),
     ['closure', closure === null ? '' : `in the ${closure}`],
     ['downgrade', downgrade ?? ''],
+    ['settle', settle_seconds === null ? '' : `for ${settle_seconds} s`],
     ['promoters', promoters?.join(', ') ?? ''],
     [
       'approval',

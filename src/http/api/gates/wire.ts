@@ -26,12 +26,13 @@ export function wireGates(
   { name, gates }: View,
   { freezes, now }: { freezes: readonly ViewFreeze[]; now: number },
 ): z.infer<typeof shapes.GatesShape> {
-  const { requires = [], closure = null, downgrade = null, promoters, approval, overriders } = gates
+  const { requires = [], closure = null, downgrade = null, settleMs, promoters, approval, overriders } = gates
   return {
     view: name,
     requires: requires.map(({ view, as, soakMs = 0 }) => ({ view, as, soak_seconds: soakMs / 1_000 })),
     closure,
     downgrade,
+    settle_seconds: settleMs === undefined ? null : settleMs / 1_000,
     promoters: promoters === undefined ? null : [...promoters],
     approval:
       approval === undefined
@@ -50,7 +51,7 @@ export function wireGates(
 
 /** Converts the JSON of a request to gates. */
 export function gatesOf(body: z.infer<typeof shapes.GatesBody>): Gates {
-  const { requires, closure, downgrade, promoters, approval, overriders } = body
+  const { requires, closure, downgrade, settle_seconds, promoters, approval, overriders } = body
   return {
     ...(requires.length > 0 && {
       requires: requires.map(({ view, as, soak_seconds }) => ({
@@ -61,6 +62,7 @@ export function gatesOf(body: z.infer<typeof shapes.GatesBody>): Gates {
     }),
     ...(closure !== null && { closure }),
     ...(downgrade !== null && { downgrade }),
+    ...(settle_seconds !== null && { settleMs: settle_seconds * 1_000 }),
     ...(promoters !== null && { promoters }),
     ...(approval !== null && {
       approval: {

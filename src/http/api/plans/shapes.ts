@@ -25,7 +25,7 @@ export const RejectBody = named('Rejection', z.strictObject({ reason: Reason.opt
 })
 
 const Blocked = z.object({
-  rule: z.enum(['rights', 'freeze', 'conflict', 'requires', 'closure', 'downgrade', 'approval']),
+  rule: z.enum(['rights', 'freeze', 'conflict', 'requires', 'closure', 'downgrade', 'settle', 'approval']),
   detail: z.string(),
   chain: z.array(Ident).optional(),
 })

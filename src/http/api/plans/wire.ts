@@ -33,6 +33,6 @@ export function wirePlan(plan: StoredPlan, now: number): z.infer<typeof shapes.P
       ...(chain && { chain: [...chain] }),
     })),
     missing: effect.missing.map(({ chain, ...missing }) => ({ ...missing, chain: [...chain] })),
-    notes: notesOn(effect.pointers),
+    notes: notesOn(effect),
   }
 }

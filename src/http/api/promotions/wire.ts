@@ -3,7 +3,8 @@ import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
 import { formatPosition } from '../../../ledger/position.ts'
 import { parseIdent } from '../../../package/ident.ts'
 import { compareReleases } from '../../../package/version.ts'
-import type { DescribedStep } from '../../../views/plan.ts'
+import type { DescribedStep, DescribedUnsettled } from '../../../views/plan.ts'
+import { wireTime } from '../conventions/wire.ts'
 import { DOWNGRADE } from './shapes.ts'
 import type * as shapes from './shapes.ts'
 
@@ -20,7 +21,7 @@ export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.
     releases: outcome.releases.map(wireStep),
     pointers: [...outcome.pointers],
     overridden: [...outcome.overridden],
-    notes: notesOn(outcome.pointers),
+    notes: notesOn(outcome),
   }
 }
 
@@ -32,9 +33,16 @@ export function wireStep({ ident, target, change, from, isDependency }: Describe
  * Pointers count, and not only steps: a rollback or a demotion moves `latest` down to a release that was in
  * the view already.
  */
-export function notesOn(pointers: PromotionOutcome['pointers']): string[] {
+export function notesOn({
+  pointers,
+  unsettled = [],
+}: Pick<PromotionOutcome, 'pointers' | 'unsettled'>): string[] {
   const goesDown = pointers.some(
     ({ from, to }) => from !== null && to !== null && compareReleases(parseIdent(to), parseIdent(from)) < 0,
   )
-  return goesDown ? [DOWNGRADE] : []
+  return [...(goesDown ? [DOWNGRADE] : []), ...unsettled.map(unsettledNote)]
+}
+
+function unsettledNote({ package: name, target, movedAt }: DescribedUnsettled): string {
+  return `latest of ${name} for ${target} moved at ${wireTime(movedAt)}: Supervisors that still follow that move may restart more than one member of a group at a time`
 }

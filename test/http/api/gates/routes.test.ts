@@ -108,6 +108,48 @@ test('setting the clock back does not add soak time', async (t) => {
   t.match(await promote(view, [app1]), { status: 409 })
 })
 
+test('a package that has moved stays until it has settled, except for undo', async (t) => {
+  const view = await viewWith({ settle_seconds: 60, overriders: ['ci'] })
+  const now = START + 200_000_000
+  started.setClock(now)
+  t.match(await promote(view, [app1]), { status: 200, body: { notes: [] } })
+  started.setClock(now + 59_000)
+  t.match(
+    await promote(view, [app2]),
+    refused('settle', 'acme/app', 'x86_64-linux', '2026-01-03T07:33:20', '2026-01-03T07:34:20'),
+  )
+  t.match(await promote(view, [web]), { status: 200 }, 'another package may move')
+  t.match(await promote(view, [app1]), { status: 200 }, 'nothing moves')
+  t.match(await post(view, 'demotions', { releases: [app1] }), refused('settle'))
+  started.setClock(now + 60_000)
+  t.match(await promote(view, [app2]), { status: 200 })
+  t.match(await promote(view, [app1], { override: { reason: 'it burns' } }), {
+    status: 200,
+    body: { overridden: [mentions('acme/app')], notes: [String, mentions('acme/app')] },
+  })
+  t.match(await post(view, 'rollbacks', { to: 3 }), { status: 200 })
+  t.match(await post(view, 'reverts', { revision: 3 }), { status: 200 })
+  t.match(await post(view, 'rollbacks', { to: 0 }), { status: 200 })
+  t.match(await promote(view, [app1]), refused('settle'), 'moving to no release counts, too')
+})
+
+test('without the gate, plans and what is made from them warn of a package that moved a short time ago', async (t) => {
+  const view = await viewWith({})
+  const now = START + 300_000_000
+  started.setClock(now)
+  await promote(view, [app1])
+  started.setClock(now + 119_000)
+  const early = await post(view, 'plans', { releases: [app2] })
+  t.match(early.body, { blocked: [], notes: [mentions('acme/app', '2026-01-04T11:20:00')] })
+  const applied = await callApi(started, 'POST', `/api/v1/plans/${String(early.body?.['plan'])}/apply`, {
+    token: ci,
+  })
+  t.match(applied, { status: 200, body: { notes: [mentions('acme/app')] } })
+  started.setClock(now + 119_000 + 120_000)
+  t.strictSame((await post(view, 'plans', { releases: [web] })).body?.['notes'], [])
+  t.notMatch(JSON.stringify((await post(view, 'plans', { releases: [app1] })).body?.['notes']), /moved at/)
+})
+
 test('with closure, all dependencies must be in the view, and the error has the chain', async (t) => {
   const view = await viewWith({ closure: 'view' })
   t.match(await promote(view, [app1]), {
@@ -441,7 +483,9 @@ test('an override disables gates, and is recorded, returned, shown and logged', 
     (await callApi(started, 'GET', `/api/v1/views/${view}/history?format=text`)).text,
     /OVERRIDE: the site is down/,
   )
-  const [warning] = started.logged.filter(({ msg }) => msg === 'rules of a view were overridden')
+  const [warning] = started.logged.filter(
+    (line) => line['msg'] === 'rules of a view were overridden' && line['view'] === view,
+  )
   t.match(warning, { level: 'warn', view, revision: 1, reason: 'the site is down' })
 })
 
