@@ -4,6 +4,7 @@ import { join, resolve as absolute } from 'node:path'
 import { z } from 'zod'
 import { ACCOUNT_NAME } from './access/account-name.ts'
 import { DepotError } from './errors.ts'
+import { givenPath } from './given-path.ts'
 import { didYouMean } from './text/nearest.ts'
 import { shapeFault } from './text/shape-fault.ts'
 import { TARGETS } from './package/target.ts'
@@ -293,19 +294,6 @@ function formatSize(bytes: number): string {
   if (bytes === 0) return '0'
   const [unit = '', factor = 1] = Object.entries(UNITS).findLast(([, each]) => bytes % each === 0) ?? []
   return `${bytes / factor}${unit}`
-}
-
-/**
- * Resolves a path from a variable or the command line, relative to the user's working directory. npm runs
- * scripts in the folder of package.json and passes the user's directory in `INIT_CWD`
- * (docs.npmjs.com/cli/commands/npm-run).
- */
-export function givenPath(
-  path: string,
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): string {
-  const { npm_package_name: script, INIT_CWD: standing } = environment
-  return absolute(script === 'hart-depot' && standing !== undefined ? standing : '.', path)
 }
 
 /** Parses the contents of `DEPOT_ADMIN_TOKEN_FILE`. Throws `invalid_request`. */

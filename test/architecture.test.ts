@@ -43,6 +43,7 @@ const ROOMS: readonly string[] = [
   'network-fault.ts',
   'log.ts',
   'package-root.ts',
+  'given-path.ts',
   'text',
   'threads',
   // values and their rules

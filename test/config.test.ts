@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { givenPath, readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config.ts'
+import { givenPath } from '../src/given-path.ts'
 
 test('DEPOT_TRUST_PROXY is on, off, or a list of addresses', async (t) => {
   t.equal(readConfig({}).trustProxy, false)

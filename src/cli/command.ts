@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import type { Command as TypedCommand } from '@commander-js/extra-typings'
+import { EXIT, Exit, UsageError } from './exit-codes.ts'
 import type { Io } from './io.ts'
 
 /** Adds arguments, options and the action to a new command. */
@@ -14,17 +15,40 @@ export function examples(lines: readonly [Example, Example, ...Example[]]): stri
   return `\nExamples:\n${texts.join('\n\n')}`
 }
 
+/** An option that can be repeated, or take several values with commas. */
+export function collect(value: string, before: string[] = []): string[] {
+  return [...before, ...value.split(',').map((part) => part.trim())]
+}
+
 /**
- * Runs a command. Throws a CommanderError for wrong arguments and after `--help`, and what its action throws.
+ * Runs a command. Throws a {@link UsageError} for wrong arguments, an {@link Exit} without a message after
+ * `--help`, and what its action throws.
  */
 export async function runCommand(
-  name: string,
-  summary: string,
-  define: Define,
+  { name, summary, define }: { name: string; summary: string; define: Define },
   args: readonly string[],
   io: Io,
 ): Promise<void> {
-  const command = new Command()
+  const command = makeCommand(name, summary, io)
+  // The typed package declares the same class a second time.
+  define(command as unknown as TypedCommand, io)
+  try {
+    refuseMissingValues(command, args)
+    await command.parseAsync([...args], { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) throw new Exit(EXIT.done)
+      throw new UsageError(`${wrongArguments(error)}; see hart-depot ${name} --help`)
+    }
+    if (error instanceof UsageError && !error.message.includes('hart-depot '))
+      throw new UsageError(`${error.message}; see hart-depot ${name} --help`)
+    throw error
+  }
+}
+
+/** Makes a command that throws instead of ending the process, and that writes only its help. */
+export function makeCommand(name: string, summary: string, io: Io): Command {
+  return new Command()
     .name(`hart-depot ${name}`)
     .description(summary)
     .exitOverride()
@@ -36,22 +60,31 @@ export async function runCommand(
       getErrHelpWidth: () => io.stderr.columns ?? 80,
       outputError: () => undefined, // main() writes all errors
     })
-  // The typed package declares the same class a second time.
-  define(command as unknown as TypedCommand, io)
-  await command.parseAsync([...args], { from: 'user' })
 }
 
-/** Whether an error only ends the command, because its help was shown. */
-export function isHelpShown(error: unknown): boolean {
-  return error instanceof CommanderError && error.exitCode === 0
+/**
+ * Refuses an option that is followed by another one instead of its value. `--reason=-x` still gives a value
+ * that begins with a dash.
+ */
+function refuseMissingValues(command: Command, args: readonly string[]): void {
+  const options = [command, ...command.commands].flatMap((each) => each.options)
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+  for (const [index, arg] of own.entries()) {
+    const value = own[index + 1] ?? ''
+    if (
+      /^-./.test(value) &&
+      options.some(({ required, short, long }) => required && [short, long].includes(arg))
+    )
+      throw new UsageError(
+        `${arg} needs a value; write a value that begins with - as ${arg.startsWith('--') ? `${arg}=` : arg}${value}`,
+      )
+  }
 }
 
-/** The message for wrong arguments, or `undefined` for any other error. */
-export function wrongArguments(error: unknown): string | undefined {
-  if (!(error instanceof CommanderError) || error.exitCode === 0) return undefined
+function wrongArguments(error: CommanderError): string {
   if (error.code === 'commander.help') return 'one of the commands above is missing'
   return error.message
-    .replace(/^error: /, '')
+    .replace(/^error: |\.$/g, '')
     .replace('\n(Did you mean', '; did you mean')
     .replace(/\?\)$/, '?')
 }

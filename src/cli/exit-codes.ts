@@ -33,3 +33,6 @@ export class Exit extends Error {
     this.exitCode = exitCode
   }
 }
+
+/** Wrong arguments or settings of the command line. Nothing was done. */
+export class UsageError extends Error {}

@@ -1,17 +1,22 @@
-import { describeDatabaseError } from '../database/engine.ts'
+import { describeDatabaseError } from '../database/describe-error.ts'
 import { DownloadDamaged, NotADepot, RequestRefused, Unreachable } from '../client/errors.ts'
 import { DepotError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
+import type { RemoteError, RemoteFailure } from '../remote/remote-depot.ts'
 import { describeDenial } from './local/data-folder.ts'
-import { EXIT, Exit } from './exit-codes.ts'
+import { EXIT, Exit, UsageError } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
 
 /** The exit code of a failed command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Exit) return error.exitCode
+  if (error instanceof UsageError) return EXIT.usage
   if (error === 'SIGINT') return EXIT.interrupted
   if (error === 'SIGTERM') return EXIT.terminated
   if (error instanceof Unreachable || error instanceof NotADepot) return EXIT.unreachable
+  if (isRemoteError(error)) return REMOTE_EXIT_CODES[error.failure] ?? EXIT.failed
+  if (error instanceof DepotError) return EXIT_CODES[error.code] ?? EXIT.failed
   if (!(error instanceof RequestRefused)) return EXIT.failed
   switch (error.status) {
     case 401:
@@ -28,6 +33,25 @@ export function exitCodeOf(error: unknown): ExitCode {
   }
 }
 
+/** The exit codes of imports and pulls. */
+const REMOTE_EXIT_CODES: Readonly<Partial<Record<RemoteFailure, ExitCode>>> = {
+  unreachable: EXIT.unreachable,
+  unauthenticated: EXIT.noRights,
+}
+
+/** By its code, because most commands need not load its class. */
+function isRemoteError(error: unknown): error is RemoteError {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_REMOTE_DEPOT'
+}
+
+/** The exit codes of errors on a data folder, which are those of the same errors over HTTP. */
+const EXIT_CODES: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
+  not_found: EXIT.notFound,
+  forbidden: EXIT.noRights,
+  already_exists: EXIT.refused,
+  conflict: EXIT.refused,
+}
+
 /**
  * Explains a failure to a person. An empty text means that the command has said everything, or that a signal
  * ended it.
@@ -36,6 +60,7 @@ export function explain(error: unknown): string {
   if (error === 'SIGINT' || error === 'SIGTERM') return ''
   if (
     error instanceof Exit ||
+    error instanceof UsageError ||
     error instanceof Unreachable ||
     error instanceof NotADepot ||
     error instanceof DownloadDamaged

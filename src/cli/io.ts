@@ -1,4 +1,4 @@
-import { givenPath } from '../config.ts'
+import { givenPath } from '../given-path.ts'
 
 /** A stream that a command writes to. */
 export interface Out {

@@ -1,14 +1,11 @@
 import { readVersion } from '../package-root.ts'
 import { didYouMean } from '../text/nearest.ts'
-import { isHelpShown, runCommand, wrongArguments } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { exitCodeOf, explain } from './failure.ts'
 import type { Io } from './io.ts'
 import { ENTRIES, PROGRAM } from './program.ts'
 import type { Entry } from './program.ts'
 import { namesDepot } from './remote/local-too.ts'
-import { UsageError } from './subcommand.ts'
-import type { Subcommand } from './subcommand.ts'
 
 /** Runs a command line, and resolves with its exit code. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
@@ -47,23 +44,12 @@ function reportNoCommand(words: readonly string[], isHelp: boolean, { stdout, st
 }
 
 async function run({ name, summary, load }: Entry, args: readonly string[], io: Io): Promise<number> {
-  const loaded = await load(args.includes('--help') || namesDepot(args, io.env))
   try {
-    if (typeof loaded === 'function') await runCommand(name, summary, loaded, args, io)
-    else if (args.includes('--help')) io.stdout.write(`${helpFor(name, loaded)}\n`)
-    else await loaded.run([...args])
+    const isRemote = args.includes('--help') || namesDepot(args, io.env)
+    const [define, { runCommand }] = await Promise.all([load(isRemote), import('./command.ts')])
+    await runCommand({ name, summary, define }, args, io)
     return EXIT.done
   } catch (error) {
-    if (isHelpShown(error)) return EXIT.done
-    const wrong = wrongArguments(error) ?? (error instanceof UsageError ? error.message : undefined)
-    if (wrong !== undefined) {
-      const usage =
-        typeof loaded === 'function'
-          ? `see hart-depot ${name} --help`
-          : `usage: hart-depot ${name} ${loaded.usage}`
-      io.stderr.write(`${`hart-depot: ${wrong}; ${usage}`.trimEnd()}\n`)
-      return EXIT.usage
-    }
     const sentence = explain(error)
     if (sentence !== '') io.stderr.write(`hart-depot: ${sentence}\n`)
     return exitCodeOf(error)
@@ -85,7 +71,7 @@ function unknownCommand(words: readonly string[]): string {
 
 function helpForAll(): string {
   const groups = Object.entries(PROGRAM).map(([heading, entries]) => `${heading}:\n${linesOf(entries)}`)
-  return `hart-depot COMMAND\n\n${groups.join('\n\n')}\n\nFor the options of a command, run hart-depot COMMAND --help. Settings of a depot are environment variables (DEPOT_…);\nDEPOT_DATA is its data folder (default ./data).`
+  return `hart-depot COMMAND\n\n${groups.join('\n\n')}\n\nFor the options of a command, run hart-depot COMMAND --help. Settings of a depot are environment variables (DEPOT_…);\nDEPOT_DATA is its data folder. Without it, ./data and /var/lib/hart-depot are tried.`
 }
 
 function listOf(entries: readonly Entry[]): string {
@@ -96,14 +82,4 @@ const WIDTH = Math.max(...ENTRIES.map(({ name }) => name.length))
 
 function linesOf(entries: readonly Entry[]): string {
   return entries.map(({ name, summary }) => `  ${name.padEnd(WIDTH)}  ${summary}`).join('\n')
-}
-
-function helpFor(name: string, { usage, summary, details = [] }: Subcommand): string {
-  return [
-    `hart-depot ${name} ${usage}`.trimEnd(),
-    '',
-    `  ${summary}`,
-    ...(details.length > 0 ? [''] : []),
-    ...details.map((line) => `  ${line}`),
-  ].join('\n')
 }

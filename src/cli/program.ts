@@ -1,6 +1,5 @@
 import type { Define } from './command.ts'
 import type { ACTS } from './remote/acts.ts'
-import type { Subcommand } from './subcommand.ts'
 import { keepYoungGenerationSmall } from './local/young-generation.ts'
 
 /** A command of the tree. Its module is loaded only when it runs or shows its help. */
@@ -11,7 +10,7 @@ export interface Entry {
   /**
    * With `isRemote`, the command talks to the depot that is named; otherwise some work on the data folder.
    */
-  readonly load: (isRemote: boolean) => Promise<Define | Subcommand>
+  readonly load: (isRemote: boolean) => Promise<Define>
 }
 
 function change(act: keyof typeof ACTS): Entry['load'] {
@@ -264,7 +263,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async (isRemote) =>
         isRemote
           ? (await import('./remote/accounts.ts')).accountList
-          : (await import('./local/account-list.ts')).accountList,
+          : (await import('./local/accounts.ts')).accountList,
     },
     {
       name: 'account disable',
@@ -290,7 +289,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async (isRemote) =>
         isRemote
           ? (await import('./remote/tokens.ts')).tokenList
-          : (await import('./local/token-list.ts')).tokenList,
+          : (await import('./local/tokens.ts')).tokenList,
     },
     {
       name: 'token revoke',
@@ -298,7 +297,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async (isRemote) =>
         isRemote
           ? (await import('./remote/tokens.ts')).tokenRevoke
-          : (await import('./local/token-revoke.ts')).tokenRevoke,
+          : (await import('./local/tokens.ts')).tokenRevoke,
     },
   ],
   'Run and look after a depot on this machine': [
@@ -345,7 +344,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
     {
       name: 'key trust',
       summary: 'trust lockfiles signed with the depot key in FILE, under the name NAME',
-      load: async () => (await import('./local/key-trust.ts')).keyTrust,
+      load: async () => (await import('./local/keys.ts')).keyTrust,
     },
     {
       name: 'demo',

@@ -5,7 +5,7 @@ import type { Io } from './io.ts'
 import { connect, remoteOptions } from './remote/connect.ts'
 import type { Connected, RemoteOptions } from './remote/connect.ts'
 import { versionOf } from './remote/status.ts'
-import { UsageError } from './subcommand.ts'
+import { UsageError } from './exit-codes.ts'
 
 export const version: Define = (command, io) =>
   remoteOptions(command)

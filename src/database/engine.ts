@@ -2,7 +2,7 @@
 // this file, and writes the SQL that differs between engines through `engine-sql.ts`. Another engine is
 // chosen here.
 
-export { describeDatabaseError, isDiskFull, isReadOnly, cannotOpen } from './sqlite/errors.ts'
+export { isDiskFull, isReadOnly, cannotOpen } from './sqlite/errors.ts'
 export { lockData } from './sqlite/lock.ts'
 export {
   expectMigrated,

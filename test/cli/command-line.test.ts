@@ -2,10 +2,7 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { UsageError } from '../../src/cli/subcommand.ts'
-import { tokenAdd } from '../../src/cli/local/tokens.ts'
-import { tokenRevoke } from '../../src/cli/local/token-revoke.ts'
-import { expectAccess } from '../../src/cli/local/data-folder.ts'
+import { expectAccess, expectDepot, readLocalConfig } from '../../src/cli/local/data-folder.ts'
 import { readConfig } from '../../src/config.ts'
 import { runHere, scratchFolder } from '../support/run-cli.ts'
 
@@ -23,32 +20,35 @@ test('account add and token add work without a running server', async (t) => {
     ['token', 'add', 'ci', '--label', 'build', '--expires', '2199-01-31', ...narrowing],
     { DEPOT_DATA },
   )
-  t.match(issued, { code: 0, stderr: '' })
+  t.match(issued, { code: 0, stderr: 'This is token 2 of ci. It is shown only now:\n' })
   t.match(issued.stdout, /^hart_[\w-]{43}\n$/, 'the token stands alone on stdout')
 
   const { stdout: table } = await runHere(['token', 'list', 'ci'], { DEPOT_DATA })
   const [heading = '', row = '', ...more] = table.trimEnd().split('\n')
   t.strictSame(more, [])
-  t.match(row, /^2 {3}ci +active +build +\S+Z +2199-01-31T00:00:00Z +upload,promote; views acceptance,union$/)
+  t.match(
+    row,
+    /^2 {3}ci +build +active until 2199-01-31T00:00:00\S*Z +- +upload,promote; views acceptance,union$/,
+  )
   t.equal(row.indexOf('build'), heading.indexOf('LABEL'), 'columns are aligned')
   t.notMatch(table, issued.stdout.trim())
 
   const { stdout: json } = await runHere(['token', 'list', '--json'], { DEPOT_DATA })
   t.match(JSON.parse(json), [
-    { id: 1, account: 'admin', expires_at: null, scope: {} },
+    { id: 1, account: 'admin', expires_at: null, actions: null },
     {
       id: 2,
       account: 'ci',
       state: 'active',
       label: 'build',
-      expires_at: '2199-01-31T00:00:00Z',
-      scope: { actions: ['upload', 'promote'] },
+      expires_at: '2199-01-31T00:00:00.000Z',
+      actions: ['upload', 'promote'],
     },
   ])
   const accounts = await runHere(['account', 'list', '--json'], { DEPOT_DATA })
   t.match(JSON.parse(accounts.stdout), [
-    { name: 'admin', is_administrator: true, email: null },
-    { name: 'ci', is_administrator: false, email: 'ci@example.org' },
+    { account: 'admin', administrator: true, email: null },
+    { account: 'ci', administrator: false, email: 'ci@example.org' },
   ])
 
   t.match(await runHere(['token', 'revoke', '2'], { DEPOT_DATA }), {
@@ -57,7 +57,7 @@ test('account add and token add work without a running server', async (t) => {
   })
   t.match((await runHere(['token', 'list'], { DEPOT_DATA })).stdout, /^2 .* revoked /m)
   t.match(await runHere(['token', 'revoke', '2'], { DEPOT_DATA }), {
-    code: 1,
+    code: 3,
     stdout: '',
     stderr: 'hart-depot: token 2 is already revoked\n',
   })
@@ -85,7 +85,7 @@ test('a refusal is one line on stderr and exit code 1', async (t) => {
   ]
   const ends = await Promise.all(refusals.map(([args, environment]) => runHere(args, environment)))
   for (const [index, [, , stderr]] of refusals.entries())
-    t.match(ends[index], { code: 1, stdout: '', stderr })
+    t.match(ends[index], { code: index === 0 ? 5 : 1, stdout: '', stderr })
   t.notOk(existsSync(DEPOT_DATA), 'no command created a depot')
 })
 
@@ -113,36 +113,30 @@ test('wrong arguments give exit code 2 and one line with the usage', async (t) =
     stdout: '',
     stderr: 'hart-depot: there is no command "fly": see hart-depot --help\n',
   })
-  t.match(await runHere(['token', 'revoke', '1', '--now']), {
-    code: 2,
-    stdout: '',
-    stderr: 'hart-depot: there is no option --now; usage: hart-depot token revoke ID\n',
-  })
   for (const [args, message] of [
-    [[], 'NAME is missing'],
-    [['a', 'b'], 'only one NAME is expected: b'],
-    [['a', '--action', 'fly'], '"fly" is not an action: read, upload, promote, manage'],
-    [
-      ['a', '--action', 'uplaod'],
-      '"uplaod" is not an action: read, upload, promote, manage; did you mean upload?',
-    ],
-    [['a', '--lable', 'x'], 'there is no option --lable; did you mean --label?'],
-    [['a', '--label'], '--label needs a value'],
-    [['a', '--label='], '--label needs a value'],
-    [
-      ['a', '--label', '--expires', '90d'],
-      '--label needs a value; write a value that begins with - as --label=--expires',
-    ],
-    [['a', '--label', 'x', '--label', 'y'], '--label cannot be repeated'],
-    [['a', '--origin', 'Acme'], '"Acme" is not an origin\'s name'],
-    [['a', '--view', '../x'], '"../x" is not a view\'s name'],
-  ] as const) {
-    await t.rejects(tokenAdd.run([...args]), new UsageError(message))
-  }
-  await t.rejects(
-    tokenRevoke.run(['x']),
-    new UsageError('"x" is not the ID of a token: see hart-depot token list'),
-  )
+    [['revoke', '1', '--now'], "unknown option '--now'; see hart-depot token revoke --help"],
+    [['revoke', 'x'], '"x" is not the ID of a token: see hart-depot token list'],
+    ...(
+      [
+        [[], 'the account is missing'],
+        [['a', 'b'], 'too many arguments. Expected 1 argument but got 2: a, b'],
+        [['a', '--action', 'fly'], '"fly" is not an action: read, upload, promote, manage'],
+        [
+          ['a', '--action', 'uplaod'],
+          '"uplaod" is not an action: read, upload, promote, manage; did you mean upload?',
+        ],
+        [['a', '--lable', 'x'], "unknown option '--lable'; did you mean --label?"],
+        [['a', '--label'], "option '--label <text>' argument missing"],
+        [
+          ['a', '--label', '--expires', '90d'],
+          '--label needs a value; write a value that begins with - as --label=--expires',
+        ],
+        [['a', '--origin', 'Acme'], '"Acme" is not an origin\'s name'],
+        [['a', '--view', '../x'], '"../x" is not a view\'s name'],
+      ] as const
+    ).map(([given, why]) => [['add', ...given], `${why}; see hart-depot token add --help`] as const),
+  ] as const)
+    t.match(await runHere(['token', ...args]), { code: 2, stdout: '', stderr: `hart-depot: ${message}\n` })
 })
 
 test('--help and --version print to stdout', async (t) => {
@@ -205,7 +199,11 @@ test('an unknown name is refused with the nearest known name', async (t) => {
   ]
   const ends = await Promise.all(refusals.map(([args]) => runHere(args, { DEPOT_DATA })))
   for (const [index, [args, message]] of refusals.entries())
-    t.match(ends[index], { code: 1, stdout: '', stderr: `hart-depot: ${message}\n` }, args.join(' '))
+    t.match(
+      ends[index],
+      { code: message.startsWith('there is no') ? 5 : 1, stdout: '', stderr: `hart-depot: ${message}\n` },
+      args.join(' '),
+    )
   t.equal(
     (JSON.parse((await runHere(['token', 'list', '--json'], { DEPOT_DATA })).stdout) as unknown[]).length,
     1,
@@ -238,6 +236,32 @@ test('system errors become a sentence with the path', async (t) => {
         `${args.join(' ')}: ${message}`,
       )
   }
+})
+
+test('without DEPOT_DATA, the usual folders are searched, and the sentence names them', async (t) => {
+  const [own, system] = [join(await scratchFolder(t), 'data'), await scratchFolder(t)]
+  let written = ''
+  const io = { env: {}, stderr: { write: (text: string) => void (written += text) } }
+  const none = readLocalConfig(io, [own, system])
+  t.equal(none.dataFolder, own, 'a new depot is created in the first folder')
+  t.match(
+    thrownBy(() => expectDepot(none, 'read')),
+    {
+      code: 'not_found',
+      message: `there is no depot in ${own} or ${system}. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one`,
+    },
+  )
+  await writeFile(join(system, 'depot.sqlite'), '')
+  t.equal(readLocalConfig(io, [own, system]).dataFolder, system)
+  t.equal(written, `The data folder is ${system}.\n`, 'a folder that the person did not name is named')
+  await mkdir(own)
+  await writeFile(join(own, 'depot.sqlite'), '')
+  t.equal(readLocalConfig(io, [own, system]).dataFolder, own)
+  const given = readLocalConfig({ ...io, env: { DEPOT_DATA: join(system, 'x') } }, [own, system])
+  t.match(
+    thrownBy(() => expectDepot(given, 'read')),
+    { code: 'not_found', message: /^there is no depot in \S+\/x: \S+depot\.sqlite does not exist/ },
+  )
 })
 
 test('a user without access gets the name of the owner and a command to run as the owner', async (t) => {

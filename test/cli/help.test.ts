@@ -5,12 +5,11 @@ import { ENTRIES } from '../../src/cli/program.ts'
 import { runCommand } from '../support/command.ts'
 
 test('every command has help with two examples', async (t) => {
-  for (const { name, summary, load } of ENTRIES) {
+  for (const { name, summary } of ENTRIES) {
     const { code, stdout } = await runCommand([...name.split(' '), '--help'])
     t.equal(code, 0, name)
-    t.ok(stdout.includes(summary), `${name} says what it does`)
-    if (typeof (await load(true)) === 'function')
-      t.ok(stdout.split(`\n  hart-depot ${name}`).length > 2, `${name} has two examples`)
+    t.ok(stdout.replaceAll(/\s+/g, ' ').includes(summary), `${name} says what it does`)
+    t.ok(stdout.split(`\n  hart-depot ${name}`).length > 2, `${name} has two examples`)
     t.strictSame(await runCommand(['help', ...name.split(' ')]), { code, stdout, stderr: '' }, name)
   }
 })

@@ -1,9 +1,47 @@
 import { accessSync, constants, existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { readConfig } from '../../config.ts'
 import type { Config } from '../../config.ts'
 import { DepotError } from '../../errors.ts'
+import type { Io } from '../io.ts'
 import { quoteForShell } from './first-steps.ts'
+
+/** Where a depot on this machine may be, if DEPOT_DATA does not say it. */
+const USUAL_FOLDERS = ['./data', '/var/lib/hart-depot']
+
+/** The configuration of the depot on this machine. */
+export interface LocalConfig extends Config {
+  /** The folders in which the depot was looked for, as a person would write them. */
+  readonly searched: readonly string[]
+}
+
+/**
+ * Reads the settings of the depot on this machine. Without DEPOT_DATA, its data folder is the first of the
+ * usual folders that has a database or that this user may not look into, and else the first of them. Throws
+ * `invalid_request` like {@link readConfig}.
+ */
+export function readLocalConfig(
+  { env, stderr }: Pick<Io, 'env' | 'stderr'>,
+  folders: readonly string[] = USUAL_FOLDERS,
+): LocalConfig {
+  if (['DEPOT_DATA', 'DEPOT_DATABASE_URL'].some((name) => (env[name] ?? '') !== '')) {
+    const config = readConfig(env)
+    return { ...config, searched: [config.dataFolder] }
+  }
+  const [usual = '', ...others] = folders
+  const found = folders.find(mayHaveDepot)
+  if (found !== undefined && others.includes(found)) stderr.write(`The data folder is ${found}.\n`)
+  return { ...readConfig({ ...env, DEPOT_DATA: resolve(found ?? usual) }), searched: folders }
+}
+
+function mayHaveDepot(folder: string): boolean {
+  try {
+    return readdirSync(folder).includes('depot.sqlite')
+  } catch (error) {
+    return codeOf(error) === 'EACCES'
+  }
+}
 
 /**
  * Checks that the user may list the data folder, and read or write the database, if they exist. Throws
@@ -35,12 +73,16 @@ export function expectAccess(config: Config, to: 'read' | 'write'): void {
 }
 
 /** Like {@link expectAccess}, and throws `not_found` if there is no depot. */
-export function expectDepot(config: Config, to: 'read' | 'write'): void {
+export function expectDepot(config: LocalConfig, to: 'read' | 'write'): void {
   expectAccess(config, to)
   if (existsSync(config.databaseFile)) return
+  const where =
+    config.searched.length === 1
+      ? `in ${config.dataFolder}: ${config.databaseFile} does not exist`
+      : `in ${config.searched.join(' or ')}`
   throw new DepotError(
     'not_found',
-    `there is no depot in ${config.dataFolder}: ${config.databaseFile} does not exist. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one`,
+    `there is no depot ${where}. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one`,
   )
 }
 

@@ -1,8 +1,4 @@
-import { rmSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import pino from 'pino'
 import { generateToken } from '../../accounts/token.ts'
 import { readConfig } from '../../config.ts'
@@ -13,30 +9,27 @@ import { buildServer } from '../../http/server.ts'
 import { formatKeyName, formatPublicKey, generateKeyPair } from '../../hart/origin-key.ts'
 import { formatIdent, makeIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
+import { withTempFolder } from './other-depot.ts'
 import { SimulatedSupervisor } from './simulated-supervisor.ts'
 import type { PollResult } from './simulated-supervisor.ts'
-import { parseOptionsOnly } from '../subcommand.ts'
-import type { Subcommand } from '../subcommand.ts'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import type { Out } from '../io.ts'
 
-export const demo: Subcommand = {
-  usage: '',
-  summary: 'promote three releases through four views of a temporary depot, and show what supervisors see',
-  async run(args) {
-    parseOptionsOnly(args, {})
-    const folder = await mkdtemp(join(tmpdir(), 'hart-depot-demo-'))
-    const onSignal = () => {
-      rmSync(folder, { recursive: true, force: true })
-      process.exit(1)
-    }
-    process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
-    try {
-      await withServer(folder, showPromotions)
-    } finally {
-      await rm(folder, { recursive: true, force: true })
-      process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-    }
-  },
-}
+export const demo: Define = (command, io) =>
+  command
+    .addHelpText(
+      'after',
+      examples([
+        ['demo', 'show in a few seconds what the views of a depot are for'],
+        ['demo | less', 'read it page by page'],
+      ]),
+    )
+    .action(() =>
+      withTempFolder('hart-depot-demo-', (folder) =>
+        withServer(folder, (api) => showPromotions(api, io.stdout)),
+      ),
+    )
 
 const PIPELINE = ['acceptance', 'union', 'rehearsal', 'delivered'] as const
 const VERSIONS = ['1.0.0', '1.1.0', '1.2.0'] as const
@@ -100,13 +93,14 @@ class Api {
   }
 }
 
-async function showPromotions(api: Api): Promise<void> {
+async function showPromotions(api: Api, stdout: Out): Promise<void> {
+  const print = (line: string) => void stdout.write(`${line}\n`)
   const { releases, keyName } = await uploadReleases(api)
-  console.log(`The depot is at ${api.url}. One supervisor polls each view V at …/views/V.`)
-  console.log(`acme/app ${VERSIONS.join(', ')} are uploaded, signed with ${keyName}.\n`)
-  console.log(formatRow('', ['what the supervisor of each view sees']))
-  console.log(formatRow('', PIPELINE))
-  const pipeline = new Pipeline(api)
+  print(`The depot is at ${api.url}. One supervisor polls each view V at …/views/V.`)
+  print(`acme/app ${VERSIONS.join(', ')} are uploaded, signed with ${keyName}.\n`)
+  print(formatRow('', ['what the supervisor of each view sees']))
+  print(formatRow('', PIPELINE))
+  const pipeline = new Pipeline(api, print)
   await pipeline.show('before any promotion')
   for (const ident of releases) {
     for (const view of PIPELINE) {
@@ -120,7 +114,7 @@ async function showPromotions(api: Api): Promise<void> {
   const polled = await pipeline.show(`roll delivered back to ${older.version}`)
   if (polled.get('delivered')?.change !== 'older') throw new Error('the rollback is not a downgrade')
 
-  console.log(`
+  print(`
 1.0.0 @1  the latest release of the view, and the view's revision
 *         the supervisor downloaded the release and verified checksum and signature (${pipeline.downloads} times)
 !         like *, but the release is older than the one before. Supervisors do this only with
@@ -146,12 +140,14 @@ async function uploadReleases(api: Api): Promise<{ releases: readonly Ident[]; k
 /** The views of the demo, with a supervisor that polls each. */
 class Pipeline {
   readonly #api: Api
+  readonly #print: (line: string) => void
   readonly #supervisors: ReadonlyMap<string, SimulatedSupervisor>
   readonly #promoted = new Map<string, Ident>()
   downloads = 0
 
-  constructor(api: Api) {
+  constructor(api: Api, print: (line: string) => void) {
     this.#api = api
+    this.#print = print
     this.#supervisors = new Map(
       PIPELINE.map((view) => [view, new SimulatedSupervisor(`${api.url}/views/${view}`, 'acme/app')]),
     )
@@ -173,7 +169,7 @@ class Pipeline {
       expectIdent(view, answer?.ident, this.#promoted.get(view))
       if (answer !== undefined && answer.change !== 'none') this.downloads += 1
     }
-    console.log(formatRow(step, [...polled.values()].map(formatPolled)))
+    this.#print(formatRow(step, [...polled.values()].map(formatPolled)))
     return polled
   }
 }

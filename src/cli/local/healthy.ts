@@ -2,28 +2,32 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { readConfig } from '../../config.ts'
 import { DepotError } from '../../errors.ts'
-import { parseOptionsOnly } from '../subcommand.ts'
-import type { Subcommand } from '../subcommand.ts'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { Output, outputOptions } from '../output.ts'
 import { urlOf } from './url.ts'
 
 /** Shorter than the usual timeout of container health checks. */
 const MAX_SILENCE_MS = 4_000
 
-export const healthy: Subcommand = {
-  usage: '',
-  summary: 'check that a depot answers on DEPOT_LISTEN; if not, the exit code is 1',
-  details: ['For health checks of containers, and for scripts that wait for a start. Requests /healthz.'],
-  async run(args) {
-    parseOptionsOnly(args, {})
-    const { host, port } = readConfig()
-    const url = `${urlOf(host, port)}/healthz`
-    const status = await statusOf(url).catch((cause: unknown) => {
-      throw new DepotError('shutting_down', `no depot answers at ${url}`, { cause })
+export const healthy: Define = (command, io) =>
+  outputOptions(command)
+    .addHelpText(
+      'after',
+      `${examples([
+        ['healthy', 'check the depot of this machine, as a health check of its container'],
+        ['healthy --quiet && ./deploy.sh', 'do something only if it answers'],
+      ])}\n\nRequests /healthz on DEPOT_LISTEN.`,
+    )
+    .action(async (options) => {
+      const { host, port } = readConfig(io.env)
+      const url = `${urlOf(host, port)}/healthz`
+      const status = await statusOf(url).catch((cause: unknown) => {
+        throw new DepotError('shutting_down', `no depot answers at ${url}`, { cause })
+      })
+      if (status !== 200) throw new DepotError('shutting_down', `the depot at ${url} answered ${status}`)
+      new Output(io, options).show({ url, healthy: true }, { whole: () => `the depot at ${url} is healthy` })
     })
-    if (status !== 200) throw new DepotError('shutting_down', `the depot at ${url} answered ${status}`)
-    console.log(`the depot at ${url} is healthy`)
-  },
-}
 
 async function statusOf(url: string): Promise<number | undefined> {
   const { request } = process.getBuiltinModule('node:http') // an import statement would load all of fetch, too

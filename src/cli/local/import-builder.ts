@@ -12,111 +12,117 @@ import { didYouMean } from '../../text/nearest.ts'
 import { isOriginName } from '../../package/ident.ts'
 import { TARGETS, isTarget } from '../../package/target.ts'
 import { isViewName } from '../../views/view.ts'
-import { expectReachable, parseHttpUrl, readTokenFile, withTempFolder } from './other-depot.ts'
+import {
+  expectOneStdin,
+  expectReachable,
+  parseHttpUrl,
+  readTokenFile,
+  withTempFolder,
+} from './other-depot.ts'
 import { Progress } from './progress.ts'
 import { urlOf } from './url.ts'
-import { UsageError, onlyArgument, parseOptions } from '../subcommand.ts'
-import type { Subcommand } from '../subcommand.ts'
+import { collect, examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { EXIT, Exit, UsageError } from '../exit-codes.ts'
+import { Output, outputOptions } from '../output.ts'
 
-const OPTIONS = {
-  origin: { type: 'string', multiple: true, default: [] as string[] },
-  channel: { type: 'string', multiple: true },
-  target: { type: 'string', multiple: true },
-  owner: { type: 'string' },
-  to: { type: 'string' },
-  'token-file': { type: 'string' },
-  'to-token-file': { type: 'string' },
-  'dry-run': { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-} as const
+const SEVERAL = 'repeat it, or give several with commas'
 
-export const importBuilder: Subcommand = {
-  usage:
-    'URL --origin O… [--channel C]… [--target T]… [--owner ACCOUNT] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
-  summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
-  details: [
-    'Verifies each package before uploading it, and skips what the destination already has. After an abort, run it again.',
-    '--origin O           the origin to copy; can be repeated',
-    '--channel C          copy only this channel and the releases in it, without their dependencies; can be repeated',
-    '--target T           copy only packages for this target; can be repeated',
-    '--owner ACCOUNT      give copied origins to this account instead of the account of the token',
-    '--to URL             the depot to copy into; the default is the depot on DEPOT_LISTEN. It must be running',
-    '--token-file FILE    a token of the source, needed for private packages; - is stdin. The default is $HAB_AUTH_TOKEN',
-    '--to-token-file FILE a token of the destination, preferably of an administrator. The default is $HART_DEPOT_TOKEN',
-    '--dry-run            show what would be copied, and write nothing',
-    '--json               print the result as JSON',
-    'Stores up to four packages in $TMPDIR while it copies them.',
-  ],
-  async run(args) {
-    const { values, positionals } = parseOptions(args, OPTIONS)
-    const url = parseHttpUrl(onlyArgument(positionals, 'URL'))
-    const options = importOptions(values)
-    const config = readConfig()
-    const to = parseHttpUrl(values.to ?? urlOf(config.host, config.port))
-    if (values['token-file'] === '-' && values['to-token-file'] === '-')
-      throw new UsageError('only one of the tokens can come from stdin')
-    const tokens = readTokens()
-    const source = new RemoteDepot({
-      url,
-      token: (await readTokenFile(values['token-file'])) ?? tokens.habitat,
-      pause,
-    })
-    const destination = new RemoteDepot({
-      url: to,
-      token: (await readTokenFile(values['to-token-file'])) ?? tokens.own,
-      pause,
-    })
+export const importBuilder: Define = (command, io) =>
+  outputOptions(command)
+    .argument('<url>', 'the Builder, for example https://bldr.habitat.sh')
+    .option('--origin <origin>', `the origin to copy; ${SEVERAL}`, collect)
+    .option(
+      '--channel <channel>',
+      `copy only this channel and the releases in it, without their dependencies; ${SEVERAL}`,
+      collect,
+    )
+    .option('--target <target>', `copy only packages for this target; ${SEVERAL}`, collect)
+    .option('--owner <account>', 'give copied origins to this account, not to that of the token')
+    .option('--to <url>', 'the running depot to copy into; the default is that on DEPOT_LISTEN')
+    .option(
+      '--token-file <file>',
+      'a token of the source, needed for private packages; - is stdin. The default is HAB_AUTH_TOKEN',
+    )
+    .option(
+      '--to-token-file <file>',
+      'a token of the destination, preferably of an administrator. The default is HART_DEPOT_TOKEN',
+    )
+    .option('--dry-run', 'show what would be copied, and write nothing')
+    .addHelpText(
+      'after',
+      `${examples([
+        ['import-builder https://bldr.habitat.sh --origin acme --dry-run', 'show what an origin has'],
+        [
+          'import-builder https://bldr.habitat.sh --origin core --channel stable --target x86_64-linux',
+          'copy what is stable for Linux',
+        ],
+      ])}
 
-    const progress = new Progress(process.stderr)
-    const transfer = { source, destination, reporter: progress }
-    for (const depot of [source, destination]) await expectReachable(depot)
-    const account = await whoAmI(destination)
-    let copied: Copied | undefined
-    try {
-      const plan = await planImport(transfer, options)
-      progress.end()
-      if (!values.json) console.log(planText(plan))
-      if (!values['dry-run'])
-        copied = await withTempFolder('hart-depot-import-', (folder) =>
-          copy(transfer, plan, { folder, account, owner: values.owner }),
+Verifies each package before uploading it, and skips what the destination already has. After an abort, run it again. Stores up to four
+packages in TMPDIR while it copies them.`,
+    )
+    .action(async (given, options) => {
+      const url = parseHttpUrl(given)
+      const wanted = importOptions(options)
+      const { dryRun = false, tokenFile, toTokenFile } = options
+      expectOneStdin(tokenFile, toTokenFile)
+      const { host, port } = readConfig(io.env)
+      const to = parseHttpUrl(options.to ?? urlOf(host, port))
+      const tokens = readTokens(io.env)
+      const source = new RemoteDepot({
+        url,
+        token: (await readTokenFile(io, tokenFile)) ?? tokens.habitat,
+        pause,
+      })
+      const destination = new RemoteDepot({
+        url: to,
+        token: (await readTokenFile(io, toTokenFile)) ?? tokens.own,
+        pause,
+      })
+
+      const out = new Output(io, options)
+      const progress = new Progress(io.stderr)
+      const transfer = { source, destination, reporter: progress }
+      for (const depot of [source, destination]) await expectReachable(depot)
+      const account = await whoAmI(destination)
+      let copied: Copied | undefined
+      try {
+        const plan = await planImport(transfer, wanted)
+        progress.end()
+        out.print(planText(plan))
+        if (!dryRun)
+          copied = await withTempFolder('hart-depot-import-', (folder) =>
+            copy(transfer, plan, { folder, account, owner: wanted.owner }),
+          )
+        out.show(
+          {
+            plan: plan.origins.map(originJson),
+            copied: copied ?? null,
+            failed: progress.failures,
+            notes: progress.notes,
+          },
+          { whole: () => (copied === undefined ? '' : `\n${copiedText(copied)}`) },
         )
-      if (values.json)
-        console.log(
-          JSON.stringify(
-            {
-              plan: plan.origins.map(originJson),
-              copied: copied ?? null,
-              failed: progress.failures,
-              notes: progress.notes,
-            },
-            undefined,
-            2,
-          ),
+      } finally {
+        progress.end()
+      }
+      if (progress.failures.length > 0)
+        throw new Exit(
+          EXIT.failed,
+          `${progress.failures.length} items ${copied === undefined ? 'cannot' : 'could not'} be copied (see above); all others ${copied === undefined ? 'can' : 'were'}`,
         )
-      else if (copied !== undefined) console.log(`\n${copiedText(copied)}`)
-    } finally {
-      progress.end()
-    }
-    if (progress.failures.length > 0)
-      throw new ImportIncomplete(
-        `${progress.failures.length} items ${copied === undefined ? 'cannot' : 'could not'} be copied (see above); all others ${copied === undefined ? 'can' : 'were'}`,
-      )
-  },
-}
-
-/** Some items failed, and all others were copied. The exit code is 1. */
-class ImportIncomplete extends Error {
-  readonly code = 'ERR_IMPORT_INCOMPLETE'
-}
+    })
 
 function importOptions(values: {
-  origin: string[]
+  origin?: string[] | undefined
   channel?: string[] | undefined
   target?: string[] | undefined
   owner?: string | undefined
 }): ImportOptions {
-  if (values.origin.length === 0) throw new UsageError('--origin is missing')
-  const wrongOrigin = values.origin.find((name) => !isOriginName(name))
+  const { origin: origins = [] } = values
+  if (origins.length === 0) throw new UsageError('--origin is missing')
+  const wrongOrigin = origins.find((name) => !isOriginName(name))
   if (wrongOrigin !== undefined)
     throw new UsageError(`${JSON.stringify(wrongOrigin)} is not an origin's name`)
   const wrongChannel = values.channel?.find((name) => !isViewName(name))
@@ -131,7 +137,7 @@ function importOptions(values: {
       )
     return target
   })
-  return { origins: [...new Set(values.origin)], channels: values.channel, targets, owner: values.owner }
+  return { origins: [...new Set(origins)], channels: values.channel, targets, owner: values.owner }
 }
 
 function originJson({ name, isNew, keys, keysPresent, releases, filesPresent, channels }: PlannedOrigin) {

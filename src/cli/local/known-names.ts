@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { listAccounts } from '../../accounts/account-store.ts'
-import type { Config } from '../../config.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, quote } from '../../errors.ts'
 import { didYouMean } from '../../text/nearest.ts'
 import { listOriginNames } from '../../origins/origin-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
+import type { LocalConfig } from './data-folder.ts'
 import { readDepot } from './read-depot.ts'
 
 /** Names on a command line that must exist in the depot. */
@@ -21,7 +21,7 @@ export interface Names {
  * the depot and rejects unknown names.
  */
 export async function expectKnown(
-  config: Config,
+  config: LocalConfig,
   { accounts = [], origins = [], views = [] }: Names,
 ): Promise<void> {
   if (!existsSync(config.databaseFile)) return

@@ -3,11 +3,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { givenPath } from '../../config.ts'
 import { RemoteError } from '../../remote/remote-depot.ts'
 import type { RemoteDepot } from '../../remote/remote-depot.ts'
 import { checkToken } from '../remote/profiles.ts'
-import { UsageError } from '../subcommand.ts'
+import { UsageError } from '../exit-codes.ts'
+import { exitCodeOf } from '../failure.ts'
+import { pathOf } from '../io.ts'
+import type { Io } from '../io.ts'
 
 // Shared by commands that talk to depots over HTTP: URLs, tokens, and a temporary folder for packages.
 
@@ -26,9 +28,9 @@ export async function expectReachable(depot: RemoteDepot): Promise<void> {
  */
 export async function withTempFolder<T>(prefix: string, act: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), prefix))
-  const onSignal = () => {
+  const onSignal = (signal: NodeJS.Signals) => {
     rmSync(folder, { recursive: true, force: true })
-    process.exit(1)
+    process.exit(exitCodeOf(signal))
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   try {
@@ -37,6 +39,12 @@ export async function withTempFolder<T>(prefix: string, act: (folder: string) =>
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Two tokens cannot come from one stdin. Throws {@link UsageError}. */
+export function expectOneStdin(...files: readonly (string | undefined)[]): void {
+  if (files.filter((file) => file === '-').length > 1)
+    throw new UsageError('only one of the tokens can come from stdin')
 }
 
 /** Parses the URL of a depot. Throws {@link UsageError}, also for a URL with credentials. */
@@ -53,9 +61,9 @@ export function parseHttpUrl(given: string): string {
  * Reads a token from a file, or from stdin for `-`. Tokens are never arguments, because every process can see
  * those.
  */
-export async function readTokenFile(file: string | undefined): Promise<string | undefined> {
+export async function readTokenFile(io: Io, file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
   return file === '-'
-    ? checkToken(await text(process.stdin), 'stdin')
-    : checkToken(await readFile(givenPath(file), 'utf8'), file)
+    ? checkToken(await text(io.stdin), 'stdin')
+    : checkToken(await readFile(pathOf(io, file), 'utf8'), file)
 }

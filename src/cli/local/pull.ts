@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { formatBytes, formatColumns } from '../../text/columns.ts'
-import { givenPath, readConfig, readTokens } from '../../config.ts'
+import { readConfig, readTokens } from '../../config.ts'
 import { DepotError } from '../../errors.ts'
 import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import type { DepotKey } from '../../lockfiles/depot-key.ts'
@@ -20,113 +20,137 @@ import type { ViewRequest, PullSource } from '../../pull/source.ts'
 import { listLockfileKeys, whoAmI } from '../../remote/destination.ts'
 import { RemoteDepot } from '../../remote/remote-depot.ts'
 import { isViewName } from '../../views/view.ts'
-import { expectReachable, parseHttpUrl, readTokenFile, withTempFolder } from './other-depot.ts'
+import {
+  expectOneStdin,
+  expectReachable,
+  parseHttpUrl,
+  readTokenFile,
+  withTempFolder,
+} from './other-depot.ts'
 import { Progress } from './progress.ts'
-import { UsageError, onlyArgument, parseOptions } from '../subcommand.ts'
-import type { Subcommand } from '../subcommand.ts'
+import type { Command } from '@commander-js/extra-typings'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { EXIT, Exit, UsageError } from '../exit-codes.ts'
+import { pathOf } from '../io.ts'
+import type { Io } from '../io.ts'
+import { Output, outputOptions } from '../output.ts'
 import { urlOf } from './url.ts'
-
-const OPTIONS = {
-  view: { type: 'string' },
-  into: { type: 'string' },
-  at: { type: 'string' },
-  origin: { type: 'string' },
-  target: { type: 'string' },
-  key: { type: 'string' },
-  save: { type: 'string' },
-  exact: { type: 'boolean', default: false },
-  to: { type: 'string' },
-  'token-file': { type: 'string' },
-  'to-token-file': { type: 'string' },
-  'dry-run': { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-} as const
-
-type Values = ReturnType<typeof parse>['values']
 
 const AGENT = 'hab-pull (hart-depot)'
 
-export const pull: Subcommand = {
-  usage:
-    'SOURCE [--view VIEW] [--into VIEW] [--at REVISION] [--origin O] [--target T] [--key FILE] [--exact] [--save FOLDER] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
-  summary: 'copy a view of another depot, at one revision, into a running depot',
-  details: [
-    'SOURCE is the URL of a depot, a folder written by --save, or a lockfile with the folder harts/ beside it.',
-    'Verifies the lockfile and each package before uploading, and skips what the destination already has. After an abort, run it again.',
-    '--view VIEW          the view of the source to pull',
-    '--into VIEW          the view to promote into; the default has the same name. It must exist',
-    '--at REVISION        pull the view as it was at a revision or at a time (RFC 3339); the default is now',
-    '--origin O           pull only packages of this origin and their dependencies',
-    '--target T           pull only packages for this target',
-    "--key FILE           the key file of the depot that signed the lockfile; by default, the destination's own and trusted keys count",
-    '--exact              also remove releases that the source view does not have. Needs a lockfile of a whole view, made for a caller who sees everything',
-    '--save FOLDER        write lockfile and packages to a folder, to carry them to a depot that cannot reach SOURCE',
-    '--to URL             the depot to pull into; the default is the depot on DEPOT_LISTEN. It must be running',
-    '--token-file FILE    a token of the source, needed for private packages; - is stdin',
-    '--to-token-file FILE a token of the destination. The default is $HART_DEPOT_TOKEN',
-    '--dry-run            show what would be pulled, and write nothing. Checks the rules of the view if the destination has all packages',
-    '--json               print the result as JSON',
-  ],
-  async run(args) {
-    const { values, positionals } = parse(args)
-    const place = onlyArgument(positionals, 'SOURCE')
-    const request = parseRequest(place, values)
-    const progress = new Progress(process.stderr)
-    try {
-      if (values.save === undefined)
-        await withTempFolder('hart-depot-pull-', async (folder) =>
-          pullInto(await openSource(place, request, values, folder), values, progress),
-        )
-      else await saveTo(values.save, place, request, values, progress)
-    } finally {
-      progress.end()
-    }
-  },
+export const pull: Define = (command, io) =>
+  pullOptions(command)
+    .addHelpText(
+      'after',
+      `${examples([
+        ['pull https://depot.example --view delivered --dry-run', 'show what a view of another depot has'],
+        ['pull https://depot.example --view delivered --save /media/disk', 'carry a view by hand'],
+      ])}
+
+Verifies the lockfile and each package before uploading, and skips what the destination already has. After an abort, run it again.`,
+    )
+    .action(async (place, values) => {
+      const request = parseRequest(place, values)
+      const progress = new Progress(io.stderr)
+      const out = new Output(io, values)
+      const session = { io, out, values, progress }
+      try {
+        if (values.save === undefined)
+          await withTempFolder('hart-depot-pull-', async (folder) =>
+            pullInto(await openSource(place, request, session, folder), session),
+          )
+        else await saveTo(values.save, place, request, session)
+      } finally {
+        progress.end()
+      }
+    })
+
+function pullOptions(command: Command) {
+  return outputOptions(command)
+    .argument(
+      '<source>',
+      'the URL of a depot, a folder of --save, or a lockfile with the folder harts/ beside it',
+    )
+    .option('--view <view>', 'the view of the source to pull')
+    .option('--into <view>', 'the view to promote into, which must exist; the default has the same name')
+    .option(
+      '--at <revision>',
+      'pull the view as it was at a revision or at a time (RFC 3339); the default is now',
+    )
+    .option('--origin <origin>', 'pull only packages of this origin and their dependencies')
+    .option('--target <target>', 'pull only packages for this target')
+    .option(
+      '--key <file>',
+      "the key file of the depot that signed the lockfile; by default, the destination's own and trusted keys count",
+    )
+    .option(
+      '--exact',
+      'also remove releases that the source view does not have. Needs a lockfile of a whole view, made for a caller who sees everything',
+    )
+    .option(
+      '--save <folder>',
+      'write lockfile and packages to a folder, for a depot that cannot reach the source',
+    )
+    .option('--to <url>', 'the running depot to pull into; the default is that on DEPOT_LISTEN')
+    .option('--token-file <file>', 'a token of the source, needed for private packages; - is stdin')
+    .option('--to-token-file <file>', 'a token of the destination. The default is HART_DEPOT_TOKEN')
+    .option(
+      '--dry-run',
+      'show what would be pulled, and write nothing. Checks the rules of the view if the destination has all packages',
+    )
 }
 
-/** Some items failed, so nothing was promoted. The exit code is 1. */
-class PullIncomplete extends Error {
-  readonly code = 'ERR_PULL_INCOMPLETE'
+type Values = ReturnType<ReturnType<typeof pullOptions>['opts']>
+
+/** What one run of the command works with. */
+interface Session {
+  readonly io: Io
+  readonly out: Output
+  readonly values: Values
+  readonly progress: Progress
 }
 
-async function pullInto(source: PullSource, values: Values, progress: Progress): Promise<void> {
-  const config = readConfig()
+async function pullInto(source: PullSource, { io, out, values, progress }: Session): Promise<void> {
+  const config = readConfig(io.env)
   const to = parseHttpUrl(values.to ?? urlOf(config.host, config.port))
-  const token = (await readTokenFile(values['to-token-file'])) ?? readTokens().own
+  const token = (await readTokenFile(io, values.toTokenFile)) ?? readTokens(io.env).own
   const destination = new RemoteDepot({ url: to, token, pause, agent: AGENT })
   await expectReachable(destination)
   await whoAmI(destination)
   const text = await source.readLockfile()
   const trustedKeys = (await listLockfileKeys(destination)).map(parseDepotKey)
-  const lockfile = verifyLockfile(text, (await readKeyFile(values.key)) ?? trustedKeys)
+  const lockfile = verifyLockfile(text, (await readKeyFile(io, values.key)) ?? trustedKeys)
   if (source instanceof DepotSource) source.expectRequested(lockfile)
   if (values.origin !== undefined && lockfile.releases.length === 0)
     progress.note(`${lockfile.view} has no packages of the origin ${values.origin}`)
   const into = values.into ?? lockfile.view
   const transfer = { source, destination, reporter: progress }
   const isKeyTrusted = trustedKeys.some(({ id }) => id === lockfile.key.id)
-  const plan = await planPull(transfer, { text, lockfile, into, isKeyTrusted, isExact: values.exact })
+  const plan = await planPull(transfer, {
+    text,
+    lockfile,
+    into,
+    isKeyTrusted,
+    isExact: values.exact === true,
+  })
   progress.end()
-  if (!values.json) console.log(planText(plan, source.place))
-  if (values['dry-run']) await expectPromotable(transfer, plan)
-  const pulled = values['dry-run'] ? undefined : await pullPlanned(transfer, plan)
+  out.print(planText(plan, source.place))
+  if (values.dryRun === true) await expectPromotable(transfer, plan)
+  const pulled = values.dryRun === true ? undefined : await pullPlanned(transfer, plan)
   progress.end()
-  if (values.json)
-    console.log(
-      JSON.stringify(
-        {
-          ...planJson(plan),
-          pulled: pulled === undefined ? null : pulledJson(pulled),
-          failed: progress.failures,
-        },
-        undefined,
-        2,
-      ),
-    )
-  else if (pulled !== undefined) console.log(`\n${pulledText(pulled, into)}`)
+  out.show(
+    {
+      ...planJson(plan),
+      pulled: pulled === undefined ? null : pulledJson(pulled),
+      failed: progress.failures,
+    },
+    { whole: () => (pulled === undefined ? '' : `\n${pulledText(pulled, into)}`) },
+  )
   const failures = pulled?.failures ?? plan.failures
   if (failures > 0)
-    throw new PullIncomplete(
+    throw new Exit(
+      EXIT.failed,
       `${failures} items failed (see above): nothing ${pulled === undefined ? 'would be' : 'was'} promoted`,
     )
 }
@@ -139,38 +163,34 @@ async function saveTo(
   folder: string,
   place: string,
   request: ViewRequest | undefined,
-  values: Values,
-  progress: Progress,
+  session: Session,
 ): Promise<void> {
-  const bundle = Bundle.in(givenPath(folder))
-  const source = await openSource(place, request, values, await bundle.makeSpool())
+  const { io, out, values, progress } = session
+  const bundle = Bundle.in(pathOf(io, folder))
+  const source = await openSource(place, request, session, await bundle.makeSpool())
   const text = await source.readLockfile()
   const claimed = await source.readKey(claimedKeyId(text))
   const lockfile = verifyLockfile(
     text,
-    (await readKeyFile(values.key)) ?? (claimed === undefined ? [] : [parseDepotKey(claimed)]),
+    (await readKeyFile(io, values.key)) ?? (claimed === undefined ? [] : [parseDepotKey(claimed)]),
   )
   if (source instanceof DepotSource) source.expectRequested(lockfile)
   const saved = await save({ source, reporter: progress }, { text, lockfile }, bundle)
   progress.end()
-  if (values.json)
-    console.log(
-      JSON.stringify(
-        {
-          ...lockfileJson(lockfile),
-          saved: { releases: saved.releases, bytes: saved.bytes },
-          failed: progress.failures,
-        },
-        undefined,
-        2,
-      ),
-    )
-  else
-    console.log(
-      `Saved ${saved.releases} of ${lockfile.releases.length} releases (${formatBytes(saved.bytes)}) of ${titleOf(lockfile, source.place)}; the folder already had the others`,
-    )
+  out.show(
+    {
+      ...lockfileJson(lockfile),
+      saved: { releases: saved.releases, bytes: saved.bytes },
+      failed: progress.failures,
+    },
+    {
+      whole: () =>
+        `Saved ${saved.releases} of ${lockfile.releases.length} releases (${formatBytes(saved.bytes)}) of ${titleOf(lockfile, source.place)}; the folder already had the others`,
+    },
+  )
   if (saved.failures > 0)
-    throw new PullIncomplete(
+    throw new Exit(
+      EXIT.failed,
       `${saved.failures} releases could not be saved (see above): ${folder} is incomplete and has no new lockfile`,
     )
 }
@@ -178,13 +198,13 @@ async function saveTo(
 async function openSource(
   place: string,
   request: ViewRequest | undefined,
-  values: Values,
+  { io, values }: Session,
   folder: string,
 ): Promise<PullSource> {
-  if (request === undefined) return Bundle.open(givenPath(place))
+  if (request === undefined) return Bundle.open(pathOf(io, place))
   const depot = new RemoteDepot({
     url: parseHttpUrl(place),
-    token: await readTokenFile(values['token-file']),
+    token: await readTokenFile(io, values.tokenFile),
     pause,
     agent: AGENT,
   })
@@ -205,12 +225,8 @@ function verifyLockfile(text: string, keys: readonly DepotKey[]): SignedLockfile
   }
 }
 
-async function readKeyFile(file: string | undefined): Promise<DepotKey[] | undefined> {
-  return file === undefined ? undefined : [parseDepotKey(await readFile(givenPath(file), 'utf8'))]
-}
-
-function parse(args: string[]) {
-  return parseOptions(args, OPTIONS)
+async function readKeyFile(io: Io, file: string | undefined): Promise<DepotKey[] | undefined> {
+  return file === undefined ? undefined : [parseDepotKey(await readFile(pathOf(io, file), 'utf8'))]
 }
 
 /**
@@ -222,11 +238,10 @@ function parseRequest(place: string, values: Values): ViewRequest | undefined {
   for (const name of [view, into])
     if (name !== undefined && !isViewName(name))
       throw new UsageError(`${JSON.stringify(name)} is not a view's name`)
-  if (values['token-file'] === '-' && values['to-token-file'] === '-')
-    throw new UsageError('only one of the tokens can come from stdin')
+  expectOneStdin(values.tokenFile, values.toTokenFile)
   if (
     folder !== undefined &&
-    (into !== undefined || values.to !== undefined || values['dry-run'] || values.exact)
+    [into, values.to, values.dryRun, values.exact].some((value) => value !== undefined)
   )
     throw new UsageError(
       '--save writes to a folder; --into, --to, --exact and --dry-run apply only to pulls into a depot',
@@ -237,7 +252,7 @@ function parseRequest(place: string, values: Values): ViewRequest | undefined {
       at,
       origin,
       target,
-      'token-file': values['token-file'],
+      'token-file': values.tokenFile,
     }))
       if (value !== undefined)
         throw new UsageError(

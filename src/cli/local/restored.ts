@@ -2,8 +2,6 @@ import { randomBytes } from 'node:crypto'
 import pino from 'pino'
 import type { Actor } from '../../access/access.ts'
 import { formatBytes, formatColumns } from '../../text/columns.ts'
-import { readConfig } from '../../config.ts'
-import type { Config } from '../../config.ts'
 import { findState } from '../../database/state-store.ts'
 import { openDepot } from '../../depot/open.ts'
 import type { Depot } from '../../depot/open.ts'
@@ -16,44 +14,48 @@ import {
   listStrays,
   readOrphan,
 } from '../../publishing/orphans.ts'
-import { UsageError, parseOptionsOnly } from '../subcommand.ts'
-import type { Subcommand } from '../subcommand.ts'
-import { expectDepot } from './data-folder.ts'
+import { collect, examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { UsageError } from '../exit-codes.ts'
+import type { Io } from '../io.ts'
+import { expectDepot, readLocalConfig } from './data-folder.ts'
+import type { LocalConfig } from './data-folder.ts'
 
 const ALL = 'all'
 const MIN_CHECKSUM_LENGTH = 6
 
-export const restored: Subcommand = {
-  usage: '[--list | --adopt CHECKSUM… | --discard CHECKSUM…]',
-  summary:
-    'start a new ledger history after the database was restored from a backup; run it while the server is stopped',
-  details: [
-    'Without an option: records in the ledger that a new history starts here, so that clients with a position in the lost history',
-    'get an error. Lists the orphans: package files that no release in the restored database needs. The depot deletes no files',
-    'until each orphan is adopted or discarded.',
-    '--list              list the orphans',
-    '--adopt CHECKSUM    publish an orphan as a private release, after the checks of any upload; "all" for every orphan',
-    '--discard CHECKSUM  delete an orphan; "all" for every orphan. The first six characters of a checksum are enough',
-  ],
-  async run(args) {
-    const several = { type: 'string', multiple: true, default: [] } satisfies {
-      type: 'string'
-      multiple: true
-      default: string[]
-    }
-    const values = parseOptionsOnly(args, {
-      list: { type: 'boolean', default: false },
-      adopt: several,
-      discard: several,
+export const restored: Define = (command, io) =>
+  command
+    .option('--list', 'list the orphans')
+    .option(
+      '--adopt <checksum>',
+      `publish an orphan as a private release, after the checks of any upload; "all" for every orphan`,
+      collect,
+    )
+    .option('--discard <checksum>', 'delete an orphan; "all" for every orphan', collect)
+    .addHelpText(
+      'after',
+      `${examples([
+        ['restored', 'start a new history after the database was restored, and list the orphans'],
+        ['restored --adopt 1f6c3a --adopt 2b77e0', 'publish two of them as private releases'],
+      ])}
+
+Without an option, it records in the ledger that a new history starts here, so that clients with a position in the lost history get an
+error. Orphans are package files that no release in the restored database needs; the first six characters of a checksum are enough to name
+one. The depot deletes no files until each orphan is adopted or discarded. The server must not run meanwhile.`,
+    )
+    .action(async ({ list = false, adopt = [], discard = [] }) => {
+      const options = [list, adopt.length > 0, discard.length > 0].filter(Boolean).length
+      if (options > 1) throw new UsageError('--list, --adopt and --discard cannot be combined')
+      await withDepot(readLocalConfig(io), async (depot) => {
+        if (options === 0) await startNewHistory(depot, io)
+        else if (!list) await adoptOrDiscard(depot, { adopt, discard }, io)
+        await reportStrays(depot, io)
+      })
     })
-    const options = [values.list, values.adopt.length > 0, values.discard.length > 0].filter(Boolean).length
-    if (options > 1) throw new UsageError('--list, --adopt and --discard cannot be combined')
-    await withDepot(readConfig(), async (depot) => {
-      if (options === 0) await startNewHistory(depot)
-      else if (!values.list) await adoptOrDiscard(depot, values)
-      await reportStrays(depot)
-    })
-  },
+
+function print({ stdout }: Io, line = ''): void {
+  stdout.write(`${line}\n`)
 }
 
 const ACTOR: Actor = {
@@ -61,7 +63,7 @@ const ACTOR: Actor = {
   door: 'cli',
 }
 
-async function withDepot(config: Config, act: (depot: Depot) => Promise<void>): Promise<void> {
+async function withDepot(config: LocalConfig, act: (depot: Depot) => Promise<void>): Promise<void> {
   expectDepot(config, 'write')
   const depot = await openDepot(config, {
     log: pino({ level: 'silent' }),
@@ -78,10 +80,11 @@ async function withDepot(config: Config, act: (depot: Depot) => Promise<void>): 
   }
 }
 
-async function startNewHistory({ writer }: Depot): Promise<void> {
+async function startNewHistory({ writer }: Depot, io: Io): Promise<void> {
   const incarnation = randomBytes(8).toString('hex')
   await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor: ACTOR })
-  console.log(
+  print(
+    io,
     `A new history starts: ${incarnation}. Tokens and roles that were revoked after the backup are valid again: see hart-depot token list.\n`,
   )
 }
@@ -93,6 +96,7 @@ async function startNewHistory({ writer }: Depot): Promise<void> {
 async function adoptOrDiscard(
   depot: Depot,
   { adopt, discard }: { adopt: string[]; discard: string[] },
+  io: Io,
 ): Promise<void> {
   if ((await findState(depot.db, 'orphans_kept_since')) === undefined)
     throw new DepotError(
@@ -105,13 +109,14 @@ async function adoptOrDiscard(
     try {
       if (discard.length > 0) await discardOrphan(depot, checksum, ACTOR)
       const content = discard.length > 0 ? undefined : await adoptOrphan(depot, checksum, ACTOR)
-      console.log(
+      print(
+        io,
         `${checksum}  ${content === undefined ? 'discarded' : `published ${formatIdent(content.ident)} for ${content.target} as private`}`,
       )
     } catch (error) {
       if (!(error instanceof DepotError)) throw error
       refused += 1
-      console.error(`${checksum}  ${error.message}`)
+      io.stderr.write(`${checksum}  ${error.message}\n`)
     }
   }
   if (refused > 0)
@@ -119,14 +124,15 @@ async function adoptOrDiscard(
       'refused',
       `${refused === 1 ? 'one file was' : `${refused} files were`} not adopted (see above): add the missing origin or key, or discard the files`,
     )
-  console.log()
+  print(io)
 }
 
 /** Prints missing blobs and orphans. Without orphans, the depot may remove unneeded blobs again. */
-async function reportStrays(depot: Depot): Promise<void> {
+async function reportStrays(depot: Depot, io: Io): Promise<void> {
   const { orphans, missing } = await listStrays(depot)
   if (missing.length > 0)
-    console.log(
+    print(
+      io,
       `${formatColumns(
         ['MISSING'],
         missing.map((checksum) => [checksum]),
@@ -134,7 +140,7 @@ async function reportStrays(depot: Depot): Promise<void> {
     )
   if (orphans.length === 0) {
     await depot.writer.submit({ kind: 'resumeCollection', input: {}, actor: ACTOR })
-    console.log('There are no orphans. The server may start.')
+    print(io, 'There are no orphans. The server may start.')
     return
   }
   const rows: string[][] = []
@@ -146,12 +152,11 @@ async function reportStrays(depot: Depot): Promise<void> {
       describeOrphan(orphan),
     ])
   }
-  console.log(
+  print(
+    io,
     `${formatColumns(['CHECKSUM', 'SIZE', 'CONTENT'], rows)}\n\nNo release needs these files. hart-depot restored --adopt CHECKSUM publishes one as private; --discard CHECKSUM deletes it. "all" means every file.`,
   )
-  console.log(
-    'The server may start. It deletes no package files until all of these are adopted or discarded.',
-  )
+  print(io, 'The server may start. It deletes no package files until all of these are adopted or discarded.')
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { readConfig } from '../../config.ts'
 import type { Config } from '../../config.ts'
 import { openDepot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
@@ -10,10 +9,11 @@ import { Workers, listen, tryPort } from '../../http/workers.ts'
 import { connectControl, openControl } from '../../depot/control.ts'
 import { firstSteps, tokenLine } from './first-steps.ts'
 import { openLog } from '../../log.ts'
-import { parseOptionsOnly } from '../subcommand.ts'
-import type { Subcommand } from '../subcommand.ts'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { EXIT, Exit } from '../exit-codes.ts'
 import { urlOf } from './url.ts'
-import { expectAccess } from './data-folder.ts'
+import { expectAccess, readLocalConfig } from './data-folder.ts'
 import { letYoungGenerationGrow } from './young-generation.ts'
 
 /**
@@ -22,56 +22,64 @@ import { letYoungGenerationGrow } from './young-generation.ts'
  */
 const SAME_SIGNAL_MS = 1_000
 
-export const serve: Subcommand = {
-  usage: '',
-  summary: 'run the depot until SIGTERM or SIGINT',
-  details: [
-    'After the first signal, uploads and downloads in flight may continue for up to ten minutes. A second signal ends them.',
-  ],
-  async run(args) {
-    parseOptionsOnly(args, {})
-    const config = readConfig()
-    expectAccess(config, 'write')
-    const log = openLog(config.logLevel)
-    // This happens before the depot is created, so that a failed start creates no token.
-    await tryPort(config).catch(async (error: unknown) => {
-      throw (await findOtherServer(config)) ?? cannotListen(config, error)
-    })
-    const depot = await openDepot(config, { log })
-    // The token is printed before anything can fail: only its digest is stored, so it can never be shown
-    // again.
-    if (depot.newAdminToken !== undefined)
-      console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.newAdminToken)}\n`)
-    if (depot.adminTokenStatus === 'added')
-      console.log(
-        'Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid: see hart-depot token list admin',
-      )
-    const signals = listenForSignals(log)
-    try {
-      const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
-      const app = await buildServer(depot, { ...(workers && { workers }) })
-      const control = await openControl(config.dataFolder, depot)
+export const serve: Define = (command, io) =>
+  command
+    .addHelpText(
+      'after',
+      `${examples([
+        ['serve', 'run a depot on 127.0.0.1:9636, and create it in ./data if there is none'],
+        [
+          'serve | tee token.txt',
+          'keep what it prints; its first start prints the token of the administrator',
+        ],
+      ])}
+
+Its settings are environment variables: DEPOT_DATA=/var/lib/hart-depot DEPOT_LISTEN=0.0.0.0:9636 hart-depot serve. After the first signal,
+uploads and downloads in flight may continue for up to ten minutes. A second signal ends them.`,
+    )
+    .action(async () => {
+      const print = (line: string) => void io.stdout.write(`${line}\n`)
+      const config = readLocalConfig(io)
+      expectAccess(config, 'write')
+      const log = openLog(config.logLevel)
+      // This happens before the depot is created, so that a failed start creates no token.
+      await tryPort(config).catch(async (error: unknown) => {
+        throw (await findOtherServer(config)) ?? cannotListen(config, error)
+      })
+      const depot = await openDepot(config, { log })
+      // The token is printed before anything can fail: only its digest is stored, so it can never be shown
+      // again.
+      if (depot.newAdminToken !== undefined)
+        print(`The administrator's token, shown only now:\n\n${tokenLine(depot.newAdminToken)}\n`)
+      if (depot.adminTokenStatus === 'added')
+        print(
+          'Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid: see hart-depot token list admin',
+        )
+      const signals = listenForSignals(log)
       try {
-        const port = await listen(app, config, workers).catch((error: unknown) => {
-          throw cannotListen(config, error)
-        })
-        letYoungGenerationGrow()
-        depot.upkeep?.start()
-        console.log(`hart-depot listens on ${urlOf(config.host, port)}`)
-        if (depot.isNew) console.log(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
-        log.info({ signal: await signals.first }, 'stopping: waiting for requests in flight')
-        await stopServer(app)
+        const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
+        const app = await buildServer(depot, { ...(workers && { workers }) })
+        const control = await openControl(config.dataFolder, depot)
+        try {
+          const port = await listen(app, config, workers).catch((error: unknown) => {
+            throw cannotListen(config, error)
+          })
+          letYoungGenerationGrow()
+          depot.upkeep?.start()
+          print(`hart-depot listens on ${urlOf(config.host, port)}`)
+          if (depot.isNew) print(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
+          log.info({ signal: await signals.first }, 'stopping: waiting for requests in flight')
+          await stopServer(app)
+        } finally {
+          await app.close()
+          await control.close()
+        }
       } finally {
-        await app.close()
-        await control.close()
+        await depot.close()
+        signals.close()
       }
-    } finally {
-      await depot.close()
-      signals.close()
-    }
-    log.info('stopped')
-  },
-}
+      log.info('stopped')
+    })
 
 /**
  * Listens for signals to stop. `first` resolves with the first signal; a later signal ends the process. The
@@ -100,9 +108,8 @@ async function findOtherServer({ dataFolder }: Config): Promise<DepotError | und
 
 function cannotListen({ host, port }: Config, error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error)) return error
-  return new DepotError(
-    'conflict',
+  return new Exit(
+    EXIT.failed,
     `cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}: ${networkFault(error)}`,
-    { cause: error },
   )
 }

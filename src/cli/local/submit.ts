@@ -5,6 +5,7 @@ import { openDepot } from '../../depot/open.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import type { Input, Outcome, CommandKind, Command } from '../../commands/commands.ts'
+import type { Io, Out } from '../io.ts'
 import { expectAccess } from './data-folder.ts'
 import { connectControl, sendCommand } from '../../depot/control.ts'
 
@@ -18,6 +19,7 @@ const PAUSE_MS = 50
  */
 export async function submit<K extends CommandKind>(
   config: Config,
+  { stderr }: Pick<Io, 'stderr'>,
   kind: K,
   input: Input<K>,
 ): Promise<Outcome<K>> {
@@ -31,7 +33,7 @@ export async function submit<K extends CommandKind>(
     const connection = await connectControl(config.dataFolder)
     if (connection !== undefined) return sendCommand(connection, command)
     const depot = await openUnlessHeld(config)
-    if (depot !== undefined) return submitTo(depot, command)
+    if (depot !== undefined) return submitTo(depot, command, stderr)
     if (Date.now() > deadline) {
       throw new DepotError(
         'data_in_use',
@@ -41,15 +43,21 @@ export async function submit<K extends CommandKind>(
   }
 }
 
-async function submitTo<K extends CommandKind>(depot: Depot, command: Command<K>): Promise<Outcome<K>> {
+async function submitTo<K extends CommandKind>(
+  depot: Depot,
+  command: Command<K>,
+  stderr: Out,
+): Promise<Outcome<K>> {
   try {
     if (depot.newAdminToken !== undefined) {
-      console.error(
-        `This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.newAdminToken}`,
+      stderr.write(
+        `This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.newAdminToken}\n`,
       )
     }
     if (depot.adminTokenStatus === 'added')
-      console.error('Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid.')
+      stderr.write(
+        'Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid.\n',
+      )
     return await depot.writer.submit(command)
   } finally {
     await depot.close()

@@ -1,53 +1,75 @@
 import { ACTIONS } from '../../access/access.ts'
 import type { Action, Scope } from '../../access/access.ts'
+import { getToken, listTokens } from '../../accounts/account-store.ts'
 import { generateToken, hashToken, parseExpiry } from '../../accounts/token.ts'
-import { readConfig } from '../../config.ts'
-import { didYouMean } from '../../text/nearest.ts'
+import { wireToken } from '../../http/api/tokens/wire.ts'
 import { isOriginName } from '../../package/ident.ts'
+import { didYouMean } from '../../text/nearest.ts'
 import { isViewName } from '../../views/view.ts'
+import type { Define } from '../command.ts'
+import { UsageError } from '../exit-codes.ts'
+import { Output } from '../output.ts'
+import {
+  showNewToken,
+  showTokens,
+  tokenAddOptions,
+  tokenListOptions,
+  tokenRevokeOptions,
+} from '../remote/tokens.ts'
+import { readLocalConfig } from './data-folder.ts'
 import { expectKnown } from './known-names.ts'
-import { UsageError, onlyArgument, parseOptions } from '../subcommand.ts'
-import type { Subcommand } from '../subcommand.ts'
+import { readDepot } from './read-depot.ts'
 import { submit } from './submit.ts'
 
 const MAX_LABEL_LENGTH = 200
 
-const OPTIONS = {
-  expires: { type: 'string' },
-  label: { type: 'string', default: '' },
-  action: { type: 'string', multiple: true },
-  origin: { type: 'string', multiple: true },
-  view: { type: 'string', multiple: true },
-} as const
-
-export const tokenAdd: Subcommand = {
-  usage: 'NAME [--label TEXT] [--expires WHEN] [--action A]… [--origin O]… [--view V]…',
-  summary: 'create a token for an account, and print it',
-  details: [
-    '--expires WHEN  a period such as 90d, 12h, 30m, 4w or 1y, or a date such as 2027-01-31; the default is never',
-    `--action A      allow only this action: ${ACTIONS.join(', ')}`,
-    '--origin O      limit the token to this origin',
-    '--view V        allow changes only to this view',
-    'The last three can be repeated, or take several values with commas.',
-  ],
-  async run(args) {
-    const { values, positionals } = parseOptions(args, OPTIONS)
-    const account = onlyArgument(positionals, 'NAME')
-    const { label } = values
+export const tokenAdd: Define = (command, io) =>
+  tokenAddOptions(command).action(async (account, options) => {
+    if (account === undefined) throw new UsageError('the account is missing')
+    const { label = '', expires } = options
     if (label.length > MAX_LABEL_LENGTH)
       throw new UsageError(`the label is longer than ${MAX_LABEL_LENGTH} characters`)
-    const scope = scopeOf(values)
-    const config = readConfig()
+    const scope = scopeOf(options)
+    const config = readLocalConfig(io)
     await expectKnown(config, { accounts: [account], ...scope })
-    const token = generateToken()
-    const expiresAt =
-      values.expires === undefined ? {} : { expiresAt: parseExpiry(values.expires, Date.now()) }
-    await submit(config, 'issueToken', { account, hash: hashToken(token), label, scope, ...expiresAt })
-    console.log(token)
-  },
-}
+    const secret = generateToken()
+    const expiry = expires === undefined ? {} : { expiresAt: parseExpiry(expires, io.now()) }
+    const { tokenId } = await submit(config, io, 'issueToken', {
+      account,
+      hash: hashToken(secret),
+      label,
+      scope,
+      ...expiry,
+    })
+    const made = await readDepot(config, async (db) => getToken(db, tokenId))
+    showNewToken(new Output(io, options), { ...wireToken(made, { now: io.now() }), secret })
+  })
 
-function scopeOf(values: { action?: string[]; origin?: string[]; view?: string[] }): Scope {
+export const tokenList: Define = (command, io) =>
+  tokenListOptions(command).action(async (account, options) => {
+    const config = readLocalConfig(io)
+    if (account !== undefined) await expectKnown(config, { accounts: [account] })
+    const tokens = await readDepot(config, async (db) => listTokens(db, { account }))
+    showTokens(
+      new Output(io, options),
+      tokens.map((token) => wireToken(token, { now: io.now() })),
+    )
+  })
+
+export const tokenRevoke: Define = (command, io) =>
+  tokenRevokeOptions(command).action(async (id, options) => {
+    const { account } = await submit(readLocalConfig(io), io, 'revokeToken', { tokenId: id })
+    new Output(io, options).show(
+      { id, state: 'revoked' },
+      { whole: () => `revoked token ${id} of ${account}` },
+    )
+  })
+
+function scopeOf(values: {
+  action?: string[] | undefined
+  origin?: string[] | undefined
+  view?: string[] | undefined
+}): Scope {
   const actions = parseList(values.action, `an action: ${ACTIONS.join(', ')}`, isAction)
   const origins = parseList(values.origin, "an origin's name", isOriginName)
   const views = parseList(values.view, "a view's name", isViewName)
@@ -69,13 +91,12 @@ function parseList(
   what: string,
   isOne: (text: string) => boolean,
 ): string[] | undefined {
-  const all = given?.flatMap((text) => text.split(',')).map((text) => text.trim())
-  const wrong = all?.find((text) => !isOne(text))
+  const wrong = given?.find((text) => !isOne(text))
   if (wrong !== undefined)
     throw new UsageError(
       `${JSON.stringify(wrong)} is not ${what}${didYouMean(wrong, isOne === isAction ? ACTIONS : [])}`,
     )
-  return all
+  return given === undefined ? undefined : [...given]
 }
 
 function isAction(text: string): text is Action {

@@ -3,43 +3,47 @@ import type { BlobVerification } from '../../audit/verify-blobs.ts'
 import { storageOf } from '../../blobs/open.ts'
 import type { BlobStorage } from '../../blobs/storage.ts'
 import { formatColumns, formatTime } from '../../text/columns.ts'
-import { readConfig } from '../../config.ts'
 import { openSnapshot } from '../../database/engine.ts'
 import type { Db } from '../../database/database.ts'
 import { HashThreads } from '../../hart/hash-threads.ts'
 import { verifyDepot } from '../../audit/verify.ts'
 import type { Verification } from '../../audit/verify.ts'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { EXIT, Exit } from '../exit-codes.ts'
+import { Output, outputOptions } from '../output.ts'
+import { readLocalConfig } from './data-folder.ts'
 import { readDepot } from './read-depot.ts'
-import { parseOptionsOnly } from '../subcommand.ts'
-import type { Subcommand } from '../subcommand.ts'
 
-export const verify: Subcommand = {
-  usage: '[--bytes] [--json]',
-  summary:
-    'check the ledger, and that views, rows and files match it; if anything differs, the exit code is 1',
-  details: [
-    'Can run beside a server, and reads one state of the database. Write down the head that is printed: while the ledger has that',
-    'hash at that sequence number, no earlier entry was changed.',
-    'Checks that the file of each package exists and has the right size; --bytes also reads the files and checks their checksums.',
-    'Lists files that no release needs. The depot deletes them by itself.',
-  ],
-  async run(args) {
-    const values = parseOptionsOnly(args, {
-      bytes: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-    })
-    const config = readConfig()
-    const ledger = await readDepot(config, verifyDepot, openSnapshot)
-    const files = await readDepot(config, (db) => verifyFiles(db, storageOf(config), values.bytes))
-    console.log(
-      values.json
-        ? JSON.stringify({ ...ledgerToJson(ledger), ...blobsToJson(files, values.bytes) }, undefined, 2)
-        : [ledgerToText(ledger), blobsToText(files, values.bytes)].join('\n\n'),
+export const verify: Define = (command, io) =>
+  outputOptions(command)
+    .option('--bytes', 'also read the files of packages, and check their checksums')
+    .addHelpText(
+      'after',
+      `${examples([
+        ['verify', 'compare the ledger, the views and the files of packages'],
+        ['verify --bytes --json', 'read every byte, and print the result as JSON'],
+      ])}
+
+Can run beside a server, and reads one state of the database. Write down the head that is printed: while the ledger has that hash at that
+sequence number, no earlier entry was changed. Lists files that no release needs; the depot deletes them by itself.`,
     )
-    const count = ledger.findingCount + files.damagedCount
-    if (count > 0) throw new DepotDiffers(count)
-  },
-}
+    .action(async ({ bytes = false, ...options }) => {
+      const config = readLocalConfig(io)
+      const ledger = await readDepot(config, verifyDepot, openSnapshot)
+      const files = await readDepot(config, (db) => verifyFiles(db, storageOf(config), bytes))
+      const out = new Output(io, options)
+      out.show(
+        { ...ledgerToJson(ledger), ...blobsToJson(files, bytes) },
+        { whole: () => [ledgerToText(ledger), blobsToText(files, bytes)].join('\n\n') },
+      )
+      const count = ledger.findingCount + files.damagedCount
+      if (count > 0)
+        throw new Exit(
+          EXIT.failed,
+          `the ledger and the depot differ in ${count === 1 ? 'one place' : `${count} places`}; hart-depot verify shows them`,
+        )
+    })
 
 async function verifyFiles(db: Db, storage: BlobStorage, readsBytes: boolean): Promise<BlobVerification> {
   const hashes = new HashThreads()
@@ -47,15 +51,6 @@ async function verifyFiles(db: Db, storage: BlobStorage, readsBytes: boolean): P
     return await verifyBlobs(db, storage, readsBytes ? hashes : undefined)
   } finally {
     await hashes.close()
-  }
-}
-
-/** Thrown after the findings are printed. The exit code is 1. */
-class DepotDiffers extends Error {
-  readonly code = 'ERR_DEPOT_DIFFERS'
-
-  constructor(count: number) {
-    super(`the ledger and the depot differ in ${count === 1 ? 'one place' : `${count} places`} (see above)`)
   }
 }
 

@@ -1,9 +1,12 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { AccountDetail } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
+import type { Output } from '../output.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { LOCAL_TOO } from './local-too.ts'
 
-export const accountAdd: Define = (command, io) =>
+export const accountAddOptions = (command: Command) =>
   remoteOptions(command)
     .argument('<name>', 'letters, digits and . _ -')
     .option(
@@ -18,42 +21,48 @@ export const accountAdd: Define = (command, io) =>
         ['account add jane --admin --email jane@example.com', 'create an administrator of the depot'],
       ])}\n${LOCAL_TOO}`,
     )
-    .action(async (account, options) => {
-      const { depot, out } = connectToChange(io, options)
-      const { email, admin = false } = options
-      const added = await depot.addAccount({
-        body: { account, administrator: admin, ...(email !== undefined && { email }) },
-      })
-      out.show(added, { whole: () => `added the account ${account}`, brief: () => [account] })
+
+export const accountAdd: Define = (command, io) =>
+  accountAddOptions(command).action(async (account, options) => {
+    const { depot, out } = connectToChange(io, options)
+    const { email, admin = false } = options
+    const added = await depot.addAccount({
+      body: { account, administrator: admin, ...(email !== undefined && { email }) },
     })
+    out.show(added, { whole: () => `added the account ${account}`, brief: () => [account] })
+  })
+
+export const accountListOptions = (command: Command) =>
+  remoteOptions(command).addHelpText(
+    'after',
+    `${examples([
+      ['account list', 'list the accounts of the depot'],
+      ['account list --json', 'print them as JSON'],
+    ])}\n${LOCAL_TOO}`,
+  )
 
 export const accountList: Define = (command, io) =>
-  remoteOptions(command)
-    .addHelpText(
-      'after',
-      `${examples([
-        ['account list', 'list the accounts of the depot'],
-        ['account list --json', 'print them as JSON'],
-      ])}\n${LOCAL_TOO}`,
-    )
-    .action(async (options) => {
-      const { depot, out } = connect(io, options)
-      const list = await Array.fromAsync(depot.each('listAccounts', {}))
-      out.show(list, {
-        whole: () =>
-          out.table(
-            ['NAME', 'ROLE', 'EMAIL', 'CREATED', 'DISABLED'],
-            list.map(({ account, administrator, email, created_at, disabled_at }) => [
-              account,
-              administrator ? 'administrator' : '',
-              email ?? '',
-              created_at,
-              disabled_at ?? '',
-            ]),
-          ),
-        brief: () => list.map(({ account }) => account),
-      })
+  accountListOptions(command).action(async (options) => {
+    const { depot, out } = connect(io, options)
+    const list = await Array.fromAsync(depot.each('listAccounts', {}))
+    out.show(list, {
+      whole: () => accountTable(out, list),
+      brief: () => list.map(({ account }) => account),
     })
+  })
+
+export function accountTable(out: Output, list: readonly AccountDetail[]): string {
+  return out.table(
+    ['NAME', 'ROLE', 'EMAIL', 'CREATED', 'DISABLED'],
+    list.map(({ account, administrator, email, created_at, disabled_at }) => [
+      account,
+      administrator ? 'administrator' : '',
+      email ?? '',
+      created_at,
+      disabled_at ?? '',
+    ]),
+  )
+}
 
 export const accountDisable: Define = (command, io) =>
   remoteOptions(command)

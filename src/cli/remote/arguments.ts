@@ -1,4 +1,4 @@
-import { UsageError } from '../subcommand.ts'
+import { UsageError } from '../exit-codes.ts'
 
 /** Tells idents from the view. Throws a UsageError unless there is exactly one view. */
 export function splitWords(words: readonly string[]): { view: string; idents: string[] } {

@@ -2,9 +2,9 @@ import type { Command } from '@commander-js/extra-typings'
 import { DepotClient } from '../../client/client.ts'
 import { isInteractive } from '../io.ts'
 import type { Io } from '../io.ts'
-import { UsageError } from '../subcommand.ts'
-import { Output } from './output.ts'
-import type { OutputOptions } from './output.ts'
+import { UsageError } from '../exit-codes.ts'
+import { Output, outputOptions } from '../output.ts'
+import type { OutputOptions } from '../output.ts'
 import { findTarget } from './profiles.ts'
 import type { Target, TargetOptions } from './profiles.ts'
 
@@ -17,11 +17,9 @@ export type RemoteOptions = TargetOptions & OutputOptions
 
 /** Adds the options of every command that talks to a depot. */
 export function remoteOptions(command: Command) {
-  return command
+  return outputOptions(command)
     .option('--url <url>', 'the depot; the default is HART_DEPOT_URL or the current profile')
     .option('--profile <name>', 'a depot that hart-depot login has stored')
-    .option('--json', 'print one JSON document')
-    .option('-q, --quiet', 'print only names, or nothing')
 }
 
 export interface Connected {

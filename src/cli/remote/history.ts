@@ -1,8 +1,7 @@
 import type { CompareViewsInput, Revision } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
-import { EXIT, Exit } from '../exit-codes.ts'
-import { UsageError } from '../subcommand.ts'
+import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import { onlyOf, splitAt, timeOf } from './arguments.ts'
 import { connect, remoteOptions } from './connect.ts'
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { pathOf } from '../io.ts'
-import { UsageError } from '../subcommand.ts'
+import { UsageError } from '../exit-codes.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 
 export const keyList: Define = (command, io) =>

@@ -1,6 +1,6 @@
 /** Explains commands that work over HTTP and on a data folder. */
 export const LOCAL_TOO =
-  '\nWithout --url, --profile and HART_DEPOT_URL, it works on the data folder in DEPOT_DATA (default ./data).'
+  '\nWithout --url, --profile and HART_DEPOT_URL, it works on the data of a depot on this machine: DEPOT_DATA, ./data or /var/lib/hart-depot.'
 
 const OPTION = /^--(?:url|profile)(?:=|$)/
 

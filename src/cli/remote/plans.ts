@@ -10,7 +10,7 @@ import { actOptions, changesAnything, decisionOf, givenTo } from './change-view.
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { printable } from '../../text/columns.ts'
-import type { Output } from './output.ts'
+import type { Output } from '../output.ts'
 import { planText, promotionText } from './say-change.ts'
 
 // A command that is planned or proposed keeps its arguments: `promote …` becomes `plan promote …`.

@@ -2,7 +2,7 @@ import type { GetReleaseInput } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
-import { UsageError } from '../subcommand.ts'
+import { UsageError } from '../exit-codes.ts'
 import { connect, remoteOptions } from './connect.ts'
 
 const IDENT = 'a full ident, origin/name/version/release'

@@ -2,7 +2,7 @@ import type { Plan, Promotion } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { compareReleases } from '../../package/version.ts'
 import { printable } from '../../text/columns.ts'
-import type { Output } from './output.ts'
+import type { Output } from '../output.ts'
 
 type Change = Pick<Plan, 'releases' | 'pointers' | 'notes'>
 

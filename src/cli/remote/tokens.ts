@@ -1,7 +1,9 @@
-import type { NewToken, Token } from '../../client/operations.ts'
-import { examples } from '../command.ts'
+import type { Command } from '@commander-js/extra-typings'
+import type { MadeToken, NewToken, Token } from '../../client/operations.ts'
+import { collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
-import { UsageError } from '../subcommand.ts'
+import { UsageError } from '../exit-codes.ts'
+import type { Output } from '../output.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { LOCAL_TOO } from './local-too.ts'
 
@@ -9,7 +11,7 @@ type Actions = NonNullable<NewToken['actions']>
 
 const SEVERAL = 'repeat it, or give several with commas'
 
-export const tokenAdd: Define = (command, io) =>
+export const tokenAddOptions = (command: Command) =>
   remoteOptions(command)
     .argument('[name]', 'the account; the default is your own')
     .option('--label <text>', 'what the token is for')
@@ -25,26 +27,33 @@ export const tokenAdd: Define = (command, io) =>
           'create a token for a pipeline',
         ],
         ['token add --action read --expires 8h > token.txt', 'create a token of your own that can only read'],
-      ])}\n${LOCAL_TOO}`,
+      ])}\n${LOCAL_TOO} There, the name of the account is needed.`,
     )
-    .action(async (account, options) => {
-      const { depot, out } = connectToChange(io, options)
-      const { label, expires, action: actions, origin: origins, view: views } = options
-      const made = await depot.addToken({
-        body: {
-          ...(account !== undefined && { account }),
-          ...(label !== undefined && { label }),
-          ...(expires !== undefined && { expires }),
-          ...(actions !== undefined && { actions: actions as Actions }), // the depot checks them
-          ...(origins !== undefined && { origins }),
-          ...(views !== undefined && { views }),
-        },
-      })
-      out.note(`This is token ${made.id} of ${made.account}. It is shown only now:`)
-      out.show(made, { whole: () => made.secret, brief: () => [made.secret] })
-    })
 
-export const tokenList: Define = (command, io) =>
+export const tokenAdd: Define = (command, io) =>
+  tokenAddOptions(command).action(async (account, options) => {
+    const { depot, out } = connectToChange(io, options)
+    const { label, expires, action: actions, origin: origins, view: views } = options
+    const made = await depot.addToken({
+      body: {
+        ...(account !== undefined && { account }),
+        ...(label !== undefined && { label }),
+        ...(expires !== undefined && { expires }),
+        ...(actions !== undefined && { actions: actions as Actions }), // the depot checks them
+        ...(origins !== undefined && { origins }),
+        ...(views !== undefined && { views }),
+      },
+    })
+    showNewToken(out, made)
+  })
+
+/** Writes the secret alone to stdout. */
+export function showNewToken(out: Output, made: MadeToken): void {
+  out.note(`This is token ${made.id} of ${made.account}. It is shown only now:`)
+  out.show(made, { whole: () => made.secret, brief: () => [made.secret] })
+}
+
+export const tokenListOptions = (command: Command) =>
   remoteOptions(command)
     .argument('[name]', 'the account; the default is your own')
     .option('--all', 'the tokens of all accounts')
@@ -55,36 +64,42 @@ export const tokenList: Define = (command, io) =>
         ['token list ci', 'list the tokens of another account, as an administrator'],
       ])}\n${LOCAL_TOO} There, it lists the tokens of all accounts by default.`,
     )
-    .action(async (account, options) => {
-      const { depot, out } = connect(io, options)
-      if (account !== undefined && options.all === true)
-        throw new UsageError('--all and an account exclude each other')
-      const list = await Array.fromAsync(
-        depot.each('listTokens', {
-          ...(account !== undefined && { account }),
-          ...(options.all === true && { all: 'true' }),
-        }),
-      )
-      out.show(list, {
-        whole: () =>
-          out.table(
-            ['ID', 'ACCOUNT', 'LABEL', 'STATE', 'LAST USED', 'ONLY FOR'],
-            list.map((token) => [
-              String(token.id),
-              token.account,
-              token.label,
-              stateOf(token),
-              token.last_used_at ?? '',
-              limitsOf(token),
-            ]),
-          ),
-        brief: () => list.map(({ id }) => String(id)),
-      })
-    })
 
-export const tokenRevoke: Define = (command, io) =>
+export const tokenList: Define = (command, io) =>
+  tokenListOptions(command).action(async (account, options) => {
+    const { depot, out } = connect(io, options)
+    if (account !== undefined && options.all === true)
+      throw new UsageError('--all and an account exclude each other')
+    const list = await Array.fromAsync(
+      depot.each('listTokens', {
+        ...(account !== undefined && { account }),
+        ...(options.all === true && { all: 'true' }),
+      }),
+    )
+    showTokens(out, list)
+  })
+
+export function showTokens(out: Output, list: readonly Token[]): void {
+  out.show(list, {
+    whole: () =>
+      out.table(
+        ['ID', 'ACCOUNT', 'LABEL', 'STATE', 'LAST USED', 'ONLY FOR'],
+        list.map((token) => [
+          String(token.id),
+          token.account,
+          token.label,
+          stateOf(token),
+          token.last_used_at ?? '',
+          limitsOf(token),
+        ]),
+      ),
+    brief: () => list.map(({ id }) => String(id)),
+  })
+}
+
+export const tokenRevokeOptions = (command: Command) =>
   remoteOptions(command)
-    .argument('<id>', 'the ID that hart-depot token list shows')
+    .argument('<id>', 'the ID that hart-depot token list shows', tokenId)
     .addHelpText(
       'after',
       `${examples([
@@ -92,16 +107,18 @@ export const tokenRevoke: Define = (command, io) =>
         ['token revoke 7 --profile staging', 'do so in another depot'],
       ])}\n${LOCAL_TOO}`,
     )
-    .action(async (id, options) => {
-      const { depot, out } = connectToChange(io, options)
-      if (!/^\d{1,15}$/.test(id))
-        throw new UsageError(`${JSON.stringify(id)} is not the ID of a token: see hart-depot token list`)
-      await depot.revokeToken({ token: id })
-      out.show({ id: Number(id), state: 'revoked' }, { whole: () => `revoked token ${id}` })
-    })
 
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, ...value.split(',').map((part) => part.trim())]
+export const tokenRevoke: Define = (command, io) =>
+  tokenRevokeOptions(command).action(async (id, options) => {
+    const { depot, out } = connectToChange(io, options)
+    await depot.revokeToken({ token: String(id) })
+    out.show({ id, state: 'revoked' }, { whole: () => `revoked token ${id}` })
+  })
+
+function tokenId(text: string): number {
+  if (!/^\d{1,15}$/.test(text))
+    throw new UsageError(`${JSON.stringify(text)} is not the ID of a token: see hart-depot token list`)
+  return Number(text)
 }
 
 /** A token that can still be used also says until when. */

@@ -1,7 +1,7 @@
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { printable } from '../../text/columns.ts'
-import { UsageError } from '../subcommand.ts'
+import { UsageError } from '../exit-codes.ts'
 import { onlyOf, splitAt } from './arguments.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'

@@ -4,7 +4,7 @@ import { LineCounter, isNode, parseDocument } from 'yaml'
 import { RequestRefused } from '../../client/errors.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
-import { UsageError } from '../subcommand.ts'
+import { UsageError } from '../exit-codes.ts'
 
 export interface YamlFile {
   readonly value: unknown

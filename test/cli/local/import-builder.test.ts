@@ -1,9 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { importBuilder } from '../../../src/cli/local/import-builder.ts'
 import { Progress } from '../../../src/cli/local/progress.ts'
-import { UsageError } from '../../../src/cli/subcommand.ts'
 import { membersOf } from '../../support/import.ts'
 import { startSource } from '../../support/import-source.ts'
 import { runHere, scratchFolder } from '../../support/run-cli.ts'
@@ -79,11 +77,11 @@ test('an unreachable depot and a missing token are reported in one line', async 
     runHere(['import-builder', url, '--origin', 'acme', '--to', destination.url]),
   ])
   t.match(gone, {
-    code: 1,
+    code: 7,
     stderr: /^hart-depot: no depot answers at http:\/\/127\.0\.0\.1:9\/v1: .*\n$/,
   })
   t.match(anonymous, {
-    code: 1,
+    code: 6,
     stderr: /^hart-depot: GET .*\/api\/v1\/whoami answered 401: this request needs a token\n$/,
   })
 })
@@ -91,7 +89,7 @@ test('an unreachable depot and a missing token are reported in one line', async 
 test('wrong arguments are refused before any request is sent', async (t) => {
   const url = 'http://127.0.0.1:9'
   for (const [args, message] of [
-    [[], 'URL is missing'],
+    [[], "missing required argument 'url'"],
     [['builder', '--origin', 'acme'], '"builder" is not a URL such as https://bldr.habitat.sh'],
     [
       ['http://ci:secret@127.0.0.1:9', '--origin', 'acme'],
@@ -109,7 +107,10 @@ test('wrong arguments are refused before any request is sent', async (t) => {
       'there is no token in /dev/null: it must contain one word',
     ],
   ] as const) {
-    await t.rejects(importBuilder.run([...args]), new UsageError(message))
+    t.match(await runHere(['import-builder', ...args]), {
+      code: 2,
+      stderr: `hart-depot: ${message}; see hart-depot import-builder --help\n`,
+    })
   }
 })
 

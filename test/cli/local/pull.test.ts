@@ -1,8 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
-import { pull } from '../../../src/cli/local/pull.ts'
-import { UsageError } from '../../../src/cli/subcommand.ts'
 import { ask } from '../../support/ask.ts'
 import { latestIn } from '../../support/import.ts'
 import { bearer } from '../../support/origin.ts'
@@ -55,7 +53,7 @@ test('a saved view can be pulled from its folder once the depot key is trusted',
   const carried = join(await scratchFolder(t), 'carried')
   const key = join(carried, 'depot.key')
   const none = await runHere(['key', 'show'], { DEPOT_DATA: home })
-  t.match(none, { code: 1, stderr: /there is no depot in/ })
+  t.match(none, { code: 5, stderr: /there is no depot in/ })
   const saved = await runHere(['pull', source.url, '--view', 'delivered', '--save', carried])
   t.match(saved, {
     code: 0,
@@ -101,14 +99,14 @@ test('an item that cannot be pulled is reported, prevents the promotion and give
     await runHere(['pull', source.url, '--view', 'delivered', '--to', 'http://127.0.0.1:9'], {
       HART_DEPOT_TOKEN,
     }),
-    { code: 1, stderr: /^hart-depot: no depot answers at http:\/\/127\.0\.0\.1:9\/v1/ },
+    { code: 7, stderr: /^hart-depot: no depot answers at http:\/\/127\.0\.0\.1:9\/v1/ },
   )
 })
 
 test('wrong arguments are refused before any request is sent', async (t) => {
   const url = 'http://127.0.0.1:9'
   for (const [args, message] of [
-    [[], 'SOURCE is missing'],
+    [[], "missing required argument 'source'"],
     [[url], '--view is missing'],
     [['ftp://127.0.0.1', '--view', 'x'], '"ftp://127.0.0.1" is not a URL such as https://bldr.habitat.sh'],
     [
@@ -128,6 +126,9 @@ test('wrong arguments are refused before any request is sent', async (t) => {
       'only one of the tokens can come from stdin',
     ],
   ] as const) {
-    await t.rejects(pull.run([...args]), new UsageError(message))
+    t.match(await runHere(['pull', ...args]), {
+      code: 2,
+      stderr: `hart-depot: ${message}; see hart-depot pull --help\n`,
+    })
   }
 })

@@ -217,7 +217,7 @@ test('restored starts a new history, and the operator adopts or discards the orp
   await before.close()
   await copyFile(join(folder, 'depot.sqlite'), copy)
   t.match(await runHere(['restored', '--adopt', 'all'], environment), {
-    code: 1,
+    code: 3,
     stderr: /^hart-depot: the depot was not marked as restored/,
   })
 
@@ -278,7 +278,7 @@ test('restored starts a new history, and the operator adopts or discards the orp
   await between.close()
 
   t.match(await runHere(['restored', '--discard', discarded.checksum.slice(0, 3)], environment), {
-    code: 1,
+    code: 5,
     stderr: /no orphan has a checksum that starts with/,
   })
   t.match(await runHere(['restored', '--discard', discarded.checksum.slice(0, 12)], environment), {
@@ -324,12 +324,12 @@ test('restored starts a new history, and the operator adopts or discards the orp
 test('restored refuses a missing depot and conflicting options', async (t) => {
   const DEPOT_DATA = join(await scratchFolder(t), 'nothing')
   t.match(await runHere(['restored'], { DEPOT_DATA }), {
-    code: 1,
+    code: 5,
     stdout: '',
     stderr: /^hart-depot: there is no depot in .*\n$/,
   })
   t.match(await runHere(['restored', '--list', '--discard', 'all'], { DEPOT_DATA }), {
     code: 2,
-    stderr: /--list, --adopt and --discard cannot be combined; usage: hart-depot restored/,
+    stderr: /--list, --adopt and --discard cannot be combined; see hart-depot restored --help/,
   })
 })

@@ -20,7 +20,7 @@ test('a server with two HTTP threads accepts a new token, refuses a revoked one 
   t.equal((await createOrigin(server, token, 'first')).status, 201)
   t.match(await runHere(['token', 'add', 'ci', '--origin', 'first'], { DEPOT_DATA: folder }), { code: 0 })
   t.match(await runHere(['token', 'add', 'ci', '--origin', 'frist'], { DEPOT_DATA: folder }), {
-    code: 1,
+    code: 5,
     stderr: 'hart-depot: there is no origin "frist"; did you mean first?\n',
   })
 
@@ -30,7 +30,7 @@ test('a server with two HTTP threads accepts a new token, refuses a revoked one 
   t.equal((await createOrigin(server, token, 'second')).status, 401)
   t.match(
     await runHere(['account', 'add', 'ci'], { DEPOT_DATA: folder }),
-    { code: 1, stderr: 'hart-depot: the account "ci" exists already\n' },
+    { code: 3, stderr: 'hart-depot: the account "ci" exists already\n' },
     'refusals of the server reach the command line',
   )
   await server.hears('stdout', /\/latest"\n/)

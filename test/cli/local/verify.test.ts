@@ -58,7 +58,7 @@ test('verify prints counts and the head of the ledger, and exits with 1 if a row
     code: 1,
     stdout:
       /\n\nWHERE +WHAT\ndelivered +its row has revision 9, but the ledger has 1\n\nthe file of one package/,
-    stderr: 'hart-depot: the ledger and the depot differ in one place (see above)\n',
+    stderr: 'hart-depot: the ledger and the depot differ in one place; hart-depot verify shows them\n',
   })
   t.equal(findings.code, 1)
   t.match(JSON.parse(findings.stdout), {
@@ -71,14 +71,14 @@ test('verify prints counts and the head of the ledger, and exits with 1 if a row
 test('verify refuses a missing depot and unknown options', async (t) => {
   const DEPOT_DATA = `${await scratchFolder(t)}/nothing`
   t.match(await runHere(['verify'], { DEPOT_DATA }), {
-    code: 1,
+    code: 5,
     stdout: '',
     stderr: /^hart-depot: there is no depot in .*\n$/,
   })
   t.match(await runHere(['verify', '--quickly'], { DEPOT_DATA }), {
     code: 2,
     stdout: '',
-    stderr: /usage: hart-depot verify \[--bytes\] \[--json\]\n$/,
+    stderr: /; see hart-depot verify --help\n$/,
   })
 })
 

@@ -6,7 +6,7 @@ import type * as shapes from './shapes.ts'
 
 export function wireToken(
   token: TokenDescription,
-  { caller, now, lastUseHere }: { caller: Session; now: number; lastUseHere: number | undefined },
+  { now, caller, lastUseHere }: { now: number; caller?: Session; lastUseHere?: number | undefined },
 ): z.infer<typeof shapes.Token> {
   const { actions, origins, views } = token.scope
   const lastUsedAt = Math.max(token.lastUsedAt ?? 0, lastUseHere ?? 0)
@@ -15,7 +15,7 @@ export function wireToken(
     account: token.account,
     label: token.label,
     state: stateOf(token, now),
-    current: token.id === caller.tokenId,
+    current: token.id === caller?.tokenId,
     created_at: wireTime(token.createdAt),
     expires_at: wireTime(token.expiresAt),
     revoked_at: wireTime(token.revokedAt),

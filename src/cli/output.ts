@@ -1,7 +1,15 @@
 import { styleText } from 'node:util'
-import { formatColumns } from '../../text/columns.ts'
-import { usesColour, widthOf } from '../io.ts'
-import type { Io } from '../io.ts'
+import type { Command } from '@commander-js/extra-typings'
+import { formatColumns } from '../text/columns.ts'
+import { usesColour, widthOf } from './io.ts'
+import type { Io } from './io.ts'
+
+/** Adds the options of every command that has a result. */
+export function outputOptions(command: Command) {
+  return command
+    .option('--json', 'print one JSON document')
+    .option('-q, --quiet', 'print only names, or nothing')
+}
 
 export interface OutputOptions {
   readonly json?: boolean | undefined
@@ -32,6 +40,12 @@ export class Output {
     const text =
       json === true ? JSON.stringify(document, undefined, 2) : quiet === true ? brief().join('\n') : whole()
     if (text !== '') this.#io.stdout.write(`${text}\n`)
+  }
+
+  /** Writes a text before the result, unless `--json` or `--quiet` is given. */
+  print(text: string): void {
+    const { json, quiet } = this.#options
+    if (json !== true && quiet !== true) this.#io.stdout.write(`${text}\n`)
   }
 
   /** Formats a table that fits the terminal. Nothing is cut where the output is not a terminal. */

@@ -1,0 +1,3 @@
+// Apart from engine.ts, because the command line explains errors without loading an engine.
+
+export { describeDatabaseError } from './sqlite/errors.ts'
