@@ -18,7 +18,7 @@ export interface Config {
   readonly dataFolder: string
   readonly databaseFile: string
   readonly blobFolder: string
-  /** The first administrator's token. If absent, the first start makes and shows one. */
+  /** The first administrator's token. If absent, the first start generates one and shows it. */
   readonly adminToken: string | undefined
   /** A file that holds the first administrator's token. */
   readonly adminTokenFile: string | undefined
@@ -26,6 +26,7 @@ export interface Config {
   readonly secretKey: Buffer | undefined
   /** A file that holds the key of stored secrets as 64 hex characters. */
   readonly secretKeyFile: string | undefined
+  /** `require` refuses packages of unknown signers; `verify` accepts and marks them. */
   readonly signatures: 'require' | 'verify'
   /** Accounts that may create origins. If absent, every signed-in account may. */
   readonly originCreators: readonly string[] | undefined
@@ -38,7 +39,7 @@ export interface Config {
   readonly trustProxy: boolean | string
   /** The URL at which clients reach the depot, without a slash at its end. */
   readonly publicUrl: string | undefined
-  /** Networks to which webhooks may be sent, in addition to public ones. */
+  /** Networks that webhooks may reach, in addition to public ones. */
   readonly webhookNetworks: readonly string[] | 'any'
   /** Threads that answer requests, all on one port. */
   readonly workers: number
@@ -68,7 +69,7 @@ const UNITS: Readonly<Record<string, number>> = {
  * (kubernetes.io/docs/concepts/services-networking/service, environment variables): name and value have one
  * of these forms.
  */
-const OF_KUBERNETES: readonly (readonly [name: RegExp, value: RegExp])[] = [
+const KUBERNETES_VARIABLES: readonly (readonly [name: RegExp, value: RegExp])[] = [
   [/^DEPOT(_[A-Z0-9_]+)?_SERVICE_HOST$/, /^[0-9a-fA-F.:]+$/],
   [/^DEPOT(_[A-Z0-9_]+)?_SERVICE_PORT(_[A-Z0-9_]+)?$/, /^\d+$/],
   [/^DEPOT(_[A-Z0-9_]+)?_PORT(_\d+_(TCP|UDP|SCTP))?$/, /^(tcp|udp|sctp):\/\/\S+:\d+$/],
@@ -159,14 +160,14 @@ const Environment = z.object({
   DEPOT_TRUST_PROXY: z
     .string()
     .refine(
-      namesProxies,
+      isProxyList,
       'must be on, off, or addresses and networks of proxies, for example 10.0.0.1,192.168.0.0/16',
     )
     .default('off'),
   DEPOT_PUBLIC_URL: z
     .url({ protocol: /^https?$/, error: 'must be a URL, such as https://depot.example' })
     .refine(
-      namesDepot,
+      isDepotUrl,
       'must be the URL of the depot itself, for example https://depot.example or https://example.com/depot, without /v1 or /api, a token, or anything after ? or #',
     )
     .optional(),
@@ -197,23 +198,7 @@ export const VARIABLES: readonly string[] = Object.keys(Environment.shape)
  * with every variable that is wrong, or that starts with `DEPOT_` and is unknown.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
-  const given = Object.entries(environment).filter(
-    ([name, value]) => name.startsWith('DEPOT_') && value !== undefined && value !== '',
-  )
-  const own = given.filter(
-    ([name, value = '']) =>
-      VARIABLES.includes(name) ||
-      !OF_KUBERNETES.some(([names, values]) => names.test(name) && values.test(value)),
-  )
-  const unknown = own.map(([name]) => name).filter((name) => !VARIABLES.includes(name))
-  if (unknown.length > 0) {
-    const sentences = unknown.map((name) => `there is no setting ${name}${didYouMean(name, VARIABLES)}`)
-    const settings = sentences.some((sentence) => sentence.endsWith('?'))
-      ? ''
-      : `; settings are ${VARIABLES.join(', ')}`
-    throw new DepotError('invalid_request', `${sentences.join(' ')}${settings}`)
-  }
-  const parsed = Environment.safeParse(Object.fromEntries(own), { error: shapeFault })
+  const parsed = Environment.safeParse(readSettings(environment), { error: shapeFault })
   if (!parsed.success) {
     const wrong = parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
     throw new DepotError('invalid_request', wrong.join('; '))
@@ -263,14 +248,40 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
 }
 
-function namesDepot(text: string): boolean {
+/**
+ * Returns the variables that are settings, without empty ones. Throws if an unknown one starts with `DEPOT_`.
+ */
+function readSettings(environment: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
+  const given = Object.entries(environment).filter(
+    ([name, value]) => name.startsWith('DEPOT_') && value !== undefined && value !== '',
+  )
+  const settings = given.filter(
+    ([name, value = '']) =>
+      VARIABLES.includes(name) ||
+      !KUBERNETES_VARIABLES.some(([names, values]) => names.test(name) && values.test(value)),
+  )
+  const unknown = settings.map(([name]) => name).filter((name) => !VARIABLES.includes(name))
+  if (unknown.length === 0) return Object.fromEntries(settings)
+  const sentences = unknown.map((name) => `there is no setting ${name}${didYouMean(name, VARIABLES)}`)
+  const known = sentences.some((sentence) => sentence.endsWith('?'))
+    ? ''
+    : `; settings are ${VARIABLES.join(', ')}`
+  throw new DepotError('invalid_request', `${sentences.join(' ')}${known}`)
+}
+
+/** Reports whether a URL has nothing after the depot's own path: no API, token, query or fragment. */
+function isDepotUrl(text: string): boolean {
   const url = URL.parse(text)
   if (url === null) return true // reported by z.url
   const { pathname, username, password, search, hash } = url
   return username + password + search + hash === '' && !/^\/(v1|api)(\/|$)|\/v1\/?$|\/\//.test(pathname)
 }
 
-function namesProxies(text: string): boolean {
+/**
+ * Reports whether proxy-addr, which fastify uses, accepts the text: addresses, networks, or names of
+ * networks.
+ */
+function isProxyList(text: string): boolean {
   if (text === 'on' || text === 'off') return true
   return text.split(',').every((item) => {
     const [address = '', bits, ...rest] = item.trim().split('/')
@@ -282,6 +293,7 @@ function namesProxies(text: string): boolean {
   })
 }
 
+/** The networks that proxy-addr knows by name. */
 const NAMED_NETWORKS: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
 
 function parseSize(text: string): number | undefined {

@@ -126,7 +126,7 @@ export const PROBLEMS = {
     advice: 'Delete what `detail` names first.',
   },
   invalid_value: { meaning: 'A number or a word in the URL is malformed.', advice: 'Correct the URL.' },
-  transfer_to_owner: { meaning: 'The account already owns the origin.', advice: 'Nothing is to do.' },
+  transfer_to_owner: { meaning: 'The account already owns the origin.', advice: 'There is nothing to do.' },
   owner_cannot_depart: {
     meaning: 'The owner cannot leave the origin.',
     advice: 'Transfer the origin first.',
@@ -209,7 +209,7 @@ export type ErrorCode = Exclude<keyof typeof PROBLEMS, 'internal'>
 export interface ErrorPart {
   detail: string
   pointer?: string
-  /** The view's rule that refuses. */
+  /** The gate of the view that refuses, for example `freeze`. The API calls it a rule. */
   rule?: string
   /** The chain of dependencies, from the requested ident to the missing one. */
   chain?: readonly string[]
@@ -218,6 +218,10 @@ export interface ErrorPart {
 /** The maximum number of causes in one answer. */
 const MAX_PARTS = 1_000
 
+/**
+ * An error that a caller caused or needs to know. Everything else that is thrown is a fault of the depot or
+ * of its machine, which callers see as `internal`.
+ */
 export class DepotError extends Error {
   readonly code: ErrorCode
   readonly parts: readonly ErrorPart[]
@@ -268,7 +272,7 @@ export function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotEr
   return new DepotError(code, message ?? code, { parts: shown })
 }
 
-/** Quotes user input for a message: control characters are escaped, and long text is cut. */
+/** Quotes a client's text for a message. Escapes control characters, and cuts long text. */
 export function quote(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
   return JSON.stringify(shown)

@@ -5,7 +5,7 @@ import type { DestinationStream, Logger } from 'pino'
 import { shorten } from './errors.ts'
 
 const STDERR = 2
-/** The maximum number of characters in one field of a line. */
+/** The maximum number of characters in one field of a log line, and in the stack of an error. */
 const MAX_FIELD_LENGTH = 1_000
 const MAX_STACK_LENGTH = 4_000
 
@@ -27,14 +27,14 @@ export function openLogTo(level: string, destination: DestinationStream): Logger
     {
       level,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }), log: cut },
-      serializers: { err: (error: Error) => cut(pino.stdSerializers.err(error)) },
+      formatters: { level: (label) => ({ level: label }), log: shortenFields },
+      serializers: { err: (error: Error) => shortenFields(pino.stdSerializers.err(error)) },
     },
     destination,
   )
 }
 
-function cut<Fields extends object>(fields: Fields): Fields & Record<string, unknown> {
+function shortenFields<Fields extends object>(fields: Fields): Fields & Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([field, value]) => [
       field,
@@ -46,7 +46,8 @@ function cut<Fields extends object>(fields: Fields): Fields & Record<string, unk
 }
 
 /**
- * Formats a JSON line as `12:00:01 info  request method=PUT status=200`, with the stack of an error below it.
+ * Formats a JSON line of the log for a terminal: `12:00:01 info  request method=PUT status=200`, with the
+ * stack of an error below it.
  */
 export function formatLogLine(line: string): string {
   const {

@@ -2,8 +2,8 @@
 // codes.
 
 /**
- * By the code of Node, fetch or OpenSSL (nodejs.org/api/errors.html, nodejs.org/api/tls.html), or by the text
- * if there is no code.
+ * Explanations by the error's code, which comes from Node, fetch or OpenSSL (nodejs.org/api/errors.html,
+ * nodejs.org/api/tls.html). Errors without a code are found by their message.
  */
 const SENTENCES: Readonly<Record<string, string>> = {
   'bad port': 'Node allows no HTTP connections to this port', // fetch.spec.whatwg.org, port blocking
@@ -47,13 +47,13 @@ const SENTENCES: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection was cut',
 }
 
-/** By the prefix of a code, for the HTTP parser and OpenSSL. */
+/** Explanations by the beginning of the code, for errors of Node's HTTP parser and of OpenSSL. */
 const FAMILIES: readonly (readonly [prefix: string, sentence: string])[] = [
   ['HPE_', 'the server there does not speak HTTP'],
   ['ERR_SSL_', 'the server there does not speak TLS, or none of the versions that are allowed here'],
 ]
 
-/** Reports whether a code says why a connection failed. */
+/** Reports whether an error with this code means that a connection failed. */
 export function isNetworkFault(code: string): boolean {
   return code in SENTENCES || FAMILIES.some(([prefix]) => code.startsWith(prefix))
 }

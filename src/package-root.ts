@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /**
- * The folder of package.json, of the migrations and of openapi.yaml. `src/` is in it, and so is `dist/`,
- * whose files lie beside each other.
+ * The folder that has package.json, the migrations and openapi.yaml. It is the parent of this file's folder:
+ * of `src/`, or of `dist/`, where the build puts all files side by side.
  */
 export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 

@@ -7,7 +7,10 @@
 export const ROLES = ['readonly_member', 'member', 'maintainer', 'administrator', 'owner'] as const
 export type Role = (typeof ROLES)[number]
 
-/** Lists and searches leave out `hidden` releases; members of the origin can still fetch them by name. */
+/**
+ * Everyone sees `public` releases. Only members of the origin see `private` and `hidden` ones, but everyone
+ * can download a `hidden` one by its name.
+ */
 export type Visibility = 'public' | 'private' | 'hidden'
 
 /** The limits of a token. An absent field sets no limit. */
@@ -69,11 +72,13 @@ export function roleIn(caller: Caller, origin: string): Role | undefined {
   return caller.isAdministrator ? 'owner' : caller.roles.get(origin)
 }
 
+/** Reports whether the caller's role in an origin has all the rights of `minimum`. */
 export function hasRole(caller: Caller, origin: string, minimum: Role): boolean {
   const role = roleIn(caller, origin)
   return role !== undefined && ROLES.indexOf(role) >= ROLES.indexOf(minimum)
 }
 
+/** Reports whether the caller's token allows an action. The caller's role is not considered. */
 export function allowsAction(caller: Session, action: Action): boolean {
   return caller.scope.actions === undefined || caller.scope.actions.includes(action)
 }
@@ -86,7 +91,10 @@ export function allowsView(caller: Session, view: string): boolean {
   return caller.scope.views === undefined || caller.scope.views.includes(view)
 }
 
-/** The origins whose non-public packages a caller may see. Queries return only releases that it may see. */
+/**
+ * The rights of a caller to see packages: everyone sees public ones, and `origins` names the origins whose
+ * other packages the caller sees, too. Queries return only what their audience may see.
+ */
 export interface Audience {
   readonly seesAll: boolean
   readonly origins: readonly string[]
@@ -98,12 +106,13 @@ export const PUBLIC_AUDIENCE: Audience = { seesAll: false, origins: [] }
 /** An audience that sees every package, for the depot's internal reads. */
 export const UNRESTRICTED_AUDIENCE: Audience = { seesAll: true, origins: [] }
 
-/** Like {@link audienceOf}, limited to origins in which the caller has at least the role `minimum`. */
+/** Like {@link audienceOf}, but without the origins in which the caller has a lower role than `minimum`. */
 export function audienceWithRole(caller: Caller, minimum: Role): Audience {
   const { seesAll, origins } = audienceOf(caller)
   return { seesAll, origins: origins.filter((origin) => hasRole(caller, origin, minimum)) }
 }
 
+/** Returns what a caller may see. Tokens that do not allow `read` show only what everyone sees. */
 export function audienceOf(caller: Caller): Audience {
   if (caller === undefined || !allowsAction(caller, 'read')) return PUBLIC_AUDIENCE
   const narrowed = caller.scope.origins

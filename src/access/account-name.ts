@@ -1,5 +1,5 @@
-/** Letters, digits and `.`, `_`, `-`; the first one is a letter or a digit. */
+/** An account's name: letters, digits, `.`, `_` and `-`. It begins with a letter or a digit. */
 export const ACCOUNT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 
-/** In characters. */
+/** The maximum length in characters. */
 export const MAX_ACCOUNT_NAME_LENGTH = 100

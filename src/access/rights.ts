@@ -6,6 +6,7 @@ import type { Action, Role, Session } from './access.ts'
 // the transaction, with the rights at that moment, and its check decides. Each function throws `forbidden`
 // and names the missing right.
 
+/** Checks that the token allows an action. */
 export function expectTokenAllows(caller: Session, action: Action): void {
   if (!allowsAction(caller, action)) throw new DepotError('forbidden', `this token may not ${action}`)
 }
@@ -20,6 +21,9 @@ export function expectTokenReachesOrigin(caller: Session, origin: string, action
     throw new DepotError('forbidden', `this token does not reach the origin ${origin}`)
 }
 
+/**
+ * Checks that the token allows an action in an origin, and that the account has at least the role `minimum`.
+ */
 export function expectRole(caller: Session, minimum: Role, origin: string, action: Action): void {
   expectTokenReachesOrigin(caller, origin, action)
   if (!hasRole(caller, origin, minimum))
@@ -58,7 +62,7 @@ export function expectOwnAccount(caller: Session, accountId: number): void {
     throw new DepotError('forbidden', `${caller.accountName} may not change another account`)
 }
 
-/** Checks the right to make and revoke tokens: a narrowed token must not make a wider one. */
+/** Checks the right to make and revoke tokens of the caller's own account. */
 export function expectMayManageTokens(caller: Session, accountId: number): void {
   expectOwnAccount(caller, accountId)
   if (caller.scope.actions !== undefined)
@@ -66,15 +70,15 @@ export function expectMayManageTokens(caller: Session, accountId: number): void 
 }
 
 /**
- * Checks the right to make, narrow and revoke the tokens of an account: the caller's own, or for an
- * administrator any. A narrowed token must not make a wider one.
+ * Checks the right to make, narrow and revoke the tokens of an account. Administrators have it for every
+ * account, others for their own. A narrowed token must not make a wider one.
  */
 export function expectMayManageTokensOf(caller: Session, account: string): void {
   if (account !== caller.accountName) expectAdministrator(caller)
   expectMayManageTokens(caller, caller.accountId)
 }
 
-/** Refuses every HTTP caller, for commands that only the operator may submit. */
+/** Refuses every session. For commands that only the operator may submit. */
 export function expectOperator(caller: Session): never {
   throw new DepotError('forbidden', `${caller.accountName} is not the operator of the depot`)
 }

@@ -13,7 +13,7 @@ export const TARGETS = [
 
 export type Target = (typeof TARGETS)[number]
 
-/** The target of requests that name none, from clients that do not send their own (habitat-today.md 3.1). */
+/** The target of requests without one. Some clients do not send theirs (habitat-today.md 3.1). */
 export const DEFAULT_TARGET: Target = 'x86_64-linux'
 
 export function isTarget(text: string): text is Target {

@@ -1,14 +1,15 @@
 import type { Ident } from './ident.ts'
 
-// The order of versions as a key: a text whose byte order is the order of releases. SQL and this code sort by
-// it.
+// The order of the releases of a package. Each has a key, a text; the bytewise order of the keys is the order
+// of the releases. SQL and this code sort by the key.
 //
-// The number part of a version is its first run of digits and dots that holds a digit, up to the last digit;
-// what stands before it is dropped; the rest is the suffix, less one leading `-` if more follows. Number
-// parts compare as integers of any length, padded with zeros; no suffix beats a suffix; suffixes compare
-// bytewise; a version without digits is lowest of all. Then the release decides, then the version's text.
-// This is Builder's split with the comparison of `hab`, made total (habitat-today.md 3.5, habitat-2016.md
-// 2.7).
+// The number part of a version is its first run of digits and dots with a digit, up to the last digit. The
+// text before it is ignored. The text after it is the suffix, without its first `-` if more follows. The
+// numbers of the number part are compared one by one as integers of any length; a missing number counts as 0.
+// Of equal number parts, the one without a suffix is higher; suffixes are compared bytewise. A version
+// without digits is lower than all others. Among equal versions, the release decides, and then the version's
+// text. This is Builder's split and the comparison of `hab`, completed to a total order (habitat-today.md
+// 3.5, habitat-2016.md 2.7).
 //
 //   key     = class numbers suffix ' ' release ' ' version
 //   class   = '0' without digits | '1' with

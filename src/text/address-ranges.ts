@@ -23,9 +23,9 @@ const REFUSED_IPV4 = [
   '240.0.0.0/4', //     reserved, and broadcast
 ]
 
-// The only public range of IPv6. It excludes loopback, link-local, unique-local and multicast addresses, and
-// most that embed an IPv4 address, for example IPv4-mapped ones and NAT64. REFUSED_IPV6 has the others:
-// Teredo and 6to4.
+// The only range of IPv6 with public addresses. It excludes loopback, link-local, unique-local and multicast
+// addresses, and most that embed an IPv4 address, for example IPv4-mapped ones and NAT64. REFUSED_IPV6 lists
+// the parts of this range that are not public, for example Teredo and 6to4, which also embed IPv4 addresses.
 const PUBLIC_IPV6 = ['2000::/3']
 const REFUSED_IPV6 = [
   '2001::/23', //     includes Teredo
@@ -38,8 +38,8 @@ const refused = networks([...REFUSED_IPV4, ...REFUSED_IPV6])
 const publicIpv6 = networks(PUBLIC_IPV6)
 
 /**
- * Decides which IP addresses webhooks may reach: public ones and the networks that the operator allows. `any`
- * allows all.
+ * Decides which IP addresses webhooks may reach: public ones, and those in the networks that the operator
+ * allows. `any` allows every address.
  */
 export class AddressPolicy {
   readonly #allowed: BlockList | 'any'

@@ -1,9 +1,10 @@
 const GAP = '  '
+/** Columns are not cut to less than this many characters, even if the rows are then too long. */
 const MIN_CUT_WIDTH = 8
 
 /**
- * Formats rows as aligned columns under a heading. Empty cells become `-`, and cells are made {@link
- * printable}. Rows longer than `width` are made to fit by cutting the widest columns.
+ * Formats rows as aligned columns under a heading. Writes `-` for empty cells, and makes the others {@link
+ * printable}. Cuts the widest columns until rows fit into `width` characters.
  */
 export function formatColumns(
   heading: readonly string[],
@@ -31,8 +32,9 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
 }
 
-function narrow(widths: number[], most: number): void {
-  for (let excess = widths.reduce((sum, each) => sum + each, 0) - most; excess > 0;) {
+/** Reduces the largest widths until their sum is at most `max`. */
+function narrow(widths: number[], max: number): void {
+  for (let excess = widths.reduce((sum, each) => sum + each, 0) - max; excess > 0;) {
     const [widest = 0, second = 0] = widths.toSorted((a, b) => b - a)
     if (widest <= MIN_CUT_WIDTH) return
     const next = Math.max(second === widest ? widest - 1 : second, widest - excess, MIN_CUT_WIDTH)
@@ -52,6 +54,7 @@ export function formatTime(at: number | undefined): string {
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
+/** Formats a number of bytes with one decimal, for example `1.5 MiB`. */
 export function formatBytes(bytes: number): string {
   const power = bytes < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
   return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${UNITS[power] ?? ''}`

@@ -1,4 +1,4 @@
-/** Longer names are not compared, which bounds a comparison to a few thousand steps. */
+/** Longer names have no similar one. This bounds a comparison to a few thousand steps. */
 const MAX_COMPARED_LENGTH = 64
 
 /**
@@ -11,7 +11,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   const typed = normalize(name)
   if (typed === '' || typed.length > MAX_COMPARED_LENGTH) return undefined
   let found: string | undefined
-  let fewest = Math.min(3, Math.max(1, Math.floor(typed.length / 4))) + 1
+  let fewest = Math.min(3, Math.max(1, Math.floor(typed.length / 4))) + 1 // one more than is allowed
   for (const candidate of known) {
     if (Math.abs(candidate.length - typed.length) >= fewest) continue
     const mistakes = countMistakes(typed, normalize(candidate))
@@ -20,7 +20,10 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return found
 }
 
-/** Returns the end of a message: `; did you mean union?`, or an empty text if no known name is similar. */
+/**
+ * Returns a suggestion for the end of a message: `; did you mean union?`, or an empty text if no known name
+ * is similar.
+ */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const meant = nearest(name, known)
   return meant === undefined ? '' : `; did you mean ${meant}?`
@@ -30,7 +33,7 @@ function normalize(name: string): string {
   return name.toLowerCase().replaceAll('_', '-')
 }
 
-/** Returns the optimal string alignment distance. */
+/** Returns the optimal string alignment distance: the fewest mistakes that turn one text into the other. */
 function countMistakes(left: string, right: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: right.length + 1 }, (_, column) => column)

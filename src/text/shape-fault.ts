@@ -19,7 +19,8 @@ const FORMATS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Describes a fault as the end of a sentence about the value: `must be a text`. Replaces zod's own messages.
+ * Describes why zod rejected a value, as the end of a sentence about the value: `must be a text`. Replaces
+ * zod's own messages.
  */
 export function shapeFault(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {

@@ -2,15 +2,15 @@ import { parentPort } from 'node:worker_threads'
 import { packError } from './thread-error.ts'
 import type { PackedError } from './thread-error.ts'
 
-// The threads that thread-pool.ts starts.
+// The other side of thread-pool.ts: runs in each thread of a pool.
 
 export type PoolMessage<Task> = { readonly kind: 'task'; readonly task: Task } | { readonly kind: 'close' }
 
 export type PoolAnswer<Result> = { readonly result: Result } | { readonly error: PackedError }
 
 /**
- * Runs the tasks of a pool in the calling thread, one after the other. Calls `close` before the thread ends
- * because the pool needs it no longer.
+ * Makes the calling thread run the tasks of its pool with `act`, one after the other. When the pool ends the
+ * thread, `close` releases what `act` used.
  */
 export function answerTasks(act: (task: never) => unknown, close: () => void = () => undefined): void {
   const answer = async (message: PoolMessage<unknown>): Promise<void> => {

@@ -21,7 +21,7 @@ interface Waiting {
 }
 
 /**
- * Calls between two threads. Both may offer services. Each thread creates one object at its end of the port.
+ * Lets two threads call each other's services. Each thread creates one object at its end of the port.
  */
 export class ThreadCalls<Theirs extends Services> {
   readonly #port: Port
@@ -37,7 +37,9 @@ export class ThreadCalls<Theirs extends Services> {
     })
   }
 
-  /** Calls a service. Rejects with the service's error, or with the reason given to `end`. */
+  /**
+   * Calls a service of the other thread. Rejects with the service's error, or with the reason given to `end`.
+   */
   call<Name extends keyof Theirs & string>(
     name: Name,
     ...args: Parameters<Theirs[Name]>

@@ -1,8 +1,8 @@
 import { DepotError } from '../errors.ts'
 import type { ErrorCode, ErrorPart } from '../errors.ts'
 
-// Messages between threads drop the class of an error and properties such as `code`, so errors travel as
-// plain objects.
+// Messages between threads drop the class of an error and properties such as `code`, so errors are sent as
+// plain objects: a DepotError as `refusal`, any other as `fault`.
 
 export type PackedError =
   | {
@@ -22,6 +22,7 @@ export type PackedError =
       readonly properties: Readonly<Record<string, unknown>>
     }
 
+/** Converts an error to a plain object. Keeps the properties of faults that are texts or numbers. */
 export function packError(error: unknown): PackedError {
   if (error instanceof DepotError)
     return {
@@ -47,6 +48,7 @@ export function packError(error: unknown): PackedError {
   }
 }
 
+/** Converts the plain object back to an error. */
 export function unpackError(packed: PackedError): Error {
   if (packed.kind === 'refusal') {
     const { code, message, parts, more, retryAfterSeconds, builderText } = packed

@@ -9,14 +9,15 @@ export interface PoolOptions {
   readonly maxThreads: number
   readonly workerData?: unknown
   readonly resourceLimits?: WorkerOptions['resourceLimits']
-  /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
+  /** The timer, for tests: calls `act` after `ms` milliseconds. The returned function cancels the call. */
   readonly after?: (ms: number, act: () => void) => () => void
 }
 
 /** How long a thread may be idle before it ends. */
 export const IDLE_MS = 60_000
 
-interface Running<Task, Result> {
+/** A task that waits or runs. */
+interface Job<Task, Result> {
   readonly task: Task
   /** Parts of the task that are moved to the thread. */
   readonly moved: readonly Transferable[]
@@ -33,10 +34,10 @@ export class ThreadPool<Task, Result> {
   readonly #entry: URL
   readonly #options: PoolOptions
   readonly #after: (ms: number, act: () => void) => () => void
-  /** Idle threads, the one used last at the end, with functions that cancel their end. */
+  /** Idle threads, the one used last at the end. The functions cancel the timers that would end them. */
   readonly #idle = new Map<Worker, () => void>()
-  readonly #busy = new Map<Worker, Running<Task, Result>>()
-  readonly #waiting: Running<Task, Result>[] = []
+  readonly #busy = new Map<Worker, Job<Task, Result>>()
+  readonly #waiting: Job<Task, Result>[] = []
   #isClosed = false
 
   constructor(entry: URL, options: PoolOptions) {
@@ -45,7 +46,7 @@ export class ThreadPool<Task, Result> {
     this.#after = options.after ?? unreferencedTimer
   }
 
-  /** The number of threads. */
+  /** The number of threads that exist now. */
   get size(): number {
     return this.#idle.size + this.#busy.size
   }
@@ -53,7 +54,8 @@ export class ThreadPool<Task, Result> {
   /**
    * Runs a task. Rejects with the error of the task, with `shutting_down`, or with the reason why the thread
    * died. If `signal` aborts while the task runs, its thread ends and the task rejects with the reason of the
-   * signal. The task is cloned, except for parts in `moved`.
+   * signal; a waiting task stays in the queue. The task is cloned, except for the parts in `moved`, which the
+   * caller loses.
    */
   run(
     task: Task,
@@ -61,11 +63,11 @@ export class ThreadPool<Task, Result> {
   ): Promise<Result> {
     if (this.#isClosed) return Promise.reject(shuttingDown())
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
-    const running: Running<Task, Result> = { task, moved, resolve, reject }
-    this.#waiting.push(running)
+    const job: Job<Task, Result> = { task, moved, resolve, reject }
+    this.#waiting.push(job)
     signal?.addEventListener('abort', () => {
       for (const [thread, other] of this.#busy)
-        if (other === running) {
+        if (other === job) {
           this.#remove(thread, signal.reason)
           void thread.terminate()
         }
@@ -104,11 +106,11 @@ export class ThreadPool<Task, Result> {
       const thread =
         this.#takeIdle() ?? (this.#busy.size < this.#options.maxThreads ? this.#start() : undefined)
       if (thread === undefined) return
-      const running = this.#waiting.shift()
-      if (running === undefined) return
+      const job = this.#waiting.shift()
+      if (job === undefined) return
       thread.ref()
-      this.#busy.set(thread, running)
-      post(thread, { kind: 'task', task: running.task }, running.moved)
+      this.#busy.set(thread, job)
+      post(thread, { kind: 'task', task: job.task }, job.moved)
     }
   }
 
@@ -122,18 +124,18 @@ export class ThreadPool<Task, Result> {
 
   #start(): Worker {
     const { workerData, resourceLimits } = this.#options
-    // Without the preloaded modules of the parent thread.
+    // Without `execArgv`, the thread would load the modules that the command line preloads (`--import`).
     const thread = new Worker(this.#entry, {
       workerData,
       execArgv: [],
       ...(resourceLimits && { resourceLimits }),
     })
     thread.on('message', (answer: PoolAnswer<Result>) => {
-      const running = this.#takeTask(thread)
-      if (running === undefined) return // the task was aborted, and its thread is ending
+      const job = this.#takeTask(thread)
+      if (job === undefined) return // the task was aborted, and its thread is ending
       if (!this.#isClosed) this.#makeIdle(thread)
-      if ('error' in answer) running.reject(unpackError(answer.error))
-      else running.resolve(answer.result)
+      if ('error' in answer) job.reject(unpackError(answer.error))
+      else job.resolve(answer.result)
       this.#dispatch()
     })
     thread.on('error', (error) => this.#remove(thread, error))
@@ -158,10 +160,10 @@ export class ThreadPool<Task, Result> {
     this.#dispatch()
   }
 
-  #takeTask(thread: Worker): Running<Task, Result> | undefined {
-    const running = this.#busy.get(thread)
+  #takeTask(thread: Worker): Job<Task, Result> | undefined {
+    const job = this.#busy.get(thread)
     this.#busy.delete(thread)
-    return running
+    return job
   }
 }
 
