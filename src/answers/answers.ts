@@ -16,7 +16,7 @@ import { PublicPointers } from './public-pointers.ts'
 import type { Pointer } from './public-pointers.ts'
 import { PackageAnswer } from './package-answer.ts'
 
-/** The forms of a package in JSON. `brief` has no long texts, like Builder's answers outside of channels. */
+/** The forms of a package in JSON. `brief` leaves out long texts, as Builder does outside of channels. */
 export type Shape = 'whole' | 'brief'
 
 /** A poll of a supervisor: which release is the latest? The strings are decoded parts of the URL. */
@@ -64,20 +64,24 @@ const MAX_ABSENT_KEY_LENGTH = 300
  * Answers `latest` from memory. All pointers of all views are in memory. Rendered bodies are cached up to a
  * number of bytes. Commits update both before their callers get an answer, so a poll that starts after a
  * promotion was answered sees the promotion. Members of an origin and the public have separate pointers, but
- * share the bodies.
+ * share the bodies. A pointer is the release that `latest` answers for a line of a view.
  */
 export class Answers implements Subscriber {
   readonly #db: Db
   readonly #renderers: Renderers
   readonly #pointers: Map<string, Map<Line, Pointer>>
   readonly #publicPointers: PublicPointers
-  /** The ungoverned origins of each open view, by its name. */
+  /** The ungoverned origins of each open view, by its name; see {@link governs}. */
   readonly #ungoverned: Map<string, ReadonlySet<string>>
   readonly #revisions: Map<string, ViewRevision>
+  /** The names of the open previews, which are views that show the effect of a plan. */
   readonly #previews: Set<string>
+  /** Cached answers by release and shape, oldest first. */
   readonly #bodies = new Map<string, PackageAnswer>()
+  /** Keys of releases and of questions that have no answer. */
   readonly #absent = new Set<string>()
   #bodyBytes = 0
+  /** Changes with every commit that may change answers. Results of reads that began before are not cached. */
   #generation = 0
 
   private constructor(
@@ -100,9 +104,7 @@ export class Answers implements Subscriber {
     this.#previews = state.previews
   }
 
-  /**
-   * Reads every pointer. The caller passes every later entry to `onCommit`.
-   */
+  /** Reads every pointer. The caller passes every later entry to `onCommit`. */
   static async open(db: Db, renderers: Renderers): Promise<Answers> {
     const views = await listViews(db)
     const pointers = await readPointers(db, views)
@@ -144,8 +146,8 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Reports whether `latest` names this release already, so that promoting it would change nothing. False if
-   * the writer must decide, for example because clients cannot change the view.
+   * Reports whether `latest` names this release already, so that promoting it would change nothing. Returns
+   * false if the view is closed or a preview: promoting is then an error, which the writer reports.
    */
   isCurrent(view: string, release: ReleaseName): boolean {
     const pointer = this.#pointers.get(view)?.get(lineOf(release))
@@ -193,8 +195,8 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Lists the idents of the latest releases of an origin, for one target or all, by line and in no order.
-   * Examines every line of the view, which takes about 50 ns for each.
+   * Returns the idents of the latest releases of an origin by line, for one target or all, in no order.
+   * Examines every line of the view, at about 50 ns each.
    */
   async listLatest(
     { view, origin, target }: { view: string; origin: string; target?: Target },
@@ -296,7 +298,7 @@ export class Answers implements Subscriber {
     const cached = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
     if (cached !== undefined)
       return { package: cached, revision: version === undefined ? pointer.revision : undefined }
-    if (version !== undefined && this.#absent.has(keyOf(question, audience))) return undefined
+    if (version !== undefined && this.#absent.has(absenceKeyOf(question, audience))) return undefined
     return this.#readLatest(question, pointer, audience)
   }
 
@@ -313,7 +315,7 @@ export class Answers implements Subscriber {
         ? await findRelease(this.#db, pointer.ident, target, audience)
         : await findLatest(this.#db, { ...question, view, version }, audience)
     if (release === undefined) {
-      this.#cacheAbsence(keyOf(question, audience), generation)
+      this.#cacheAbsence(absenceKeyOf(question, audience), generation)
       return undefined
     }
     if (version !== undefined && generation === this.#generation)
@@ -385,7 +387,11 @@ export class Answers implements Subscriber {
   }
 }
 
-function keyOf({ view, origin, name, version = '', target }: LatestQuestion, audience: Audience): string {
+/** Returns a key of a question in `#absent`. Members of the origin and the public have different answers. */
+function absenceKeyOf(
+  { view, origin, name, version = '', target }: LatestQuestion,
+  audience: Audience,
+): string {
   return `${view} ${origin}/${name}/${version} ${target} ${audience.seesAll}`
 }
 

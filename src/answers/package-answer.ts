@@ -5,8 +5,8 @@ import { originOf } from '../package/ident.ts'
 const OVERHEAD_BYTES = 2_560
 
 /**
- * The JSON body that describes a package, with the values of its headers and its visibility. It also caches
- * whole responses, for example the head and body that `latest` of one view sends.
+ * The JSON body that describes one release, with what its headers need. It also caches whole responses, for
+ * example the head and body that `latest` of one view sends.
  */
 export class PackageAnswer {
   readonly ident: string
@@ -48,7 +48,7 @@ export class PackageAnswer {
 
   /**
    * Returns the response for `key`: the head alone, or the head and the body. The first call with a key makes
-   * it.
+   * it, so a key must stand for one `part` and one `head`.
    */
   response(key: string, part: 'whole' | 'head', head: () => Buffer): Buffer {
     const known = this.#responses.get(key)

@@ -12,9 +12,10 @@ import type { View } from '../views/view.ts'
 import type { Answers, ExactQuestion, LatestAnswer, LatestQuestion } from './answers.ts'
 import type { PackageAnswer } from './package-answer.ts'
 
-/** How many lines are read at once. */
+/** The number of lines that one query reads. */
 const LINES_PER_PAGE = 1_000
 
+/** A view at one of its revisions. */
 interface ViewAt {
   readonly view: View
   readonly revision: number
@@ -41,8 +42,7 @@ export class PastView {
   }
 
   /**
-   * See {@link Answers.governs}. The view's present setting counts, because former settings are only in the
-   * ledger.
+   * See {@link Answers.governs}. Uses the view's present setting, because only the ledger has former ones.
    */
   governs(_view: string, origin: string): boolean {
     return !this.view.ungoverned.includes(origin)
@@ -66,6 +66,7 @@ export class PastView {
     return found?.checksum === release.checksum ? { package: found, revision: undefined } : undefined
   }
 
+  /** See {@link Answers.hasLatest}. */
   async hasLatest(
     question: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>,
     audience: Audience,

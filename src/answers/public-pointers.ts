@@ -9,7 +9,8 @@ import { lineOf } from '../package/ident.ts'
 import type { Line } from '../package/ident.ts'
 
 /**
- * The release that `latest` of a package and target names in a view. `versions` caches lookups by version.
+ * The release that `latest` answers for a line of a view, and the revision since which it does. `versions`
+ * caches the latest ident of single versions.
  */
 export interface Pointer {
   readonly ident: string
@@ -17,20 +18,21 @@ export interface Pointer {
   versions: Map<string, string> | undefined
 }
 
-/** Stands for all deleted releases of a line. */
+/** Stands for all deleted releases of a line in {@link PublicPointers}. */
 const DELETED = ''
 
 type CachedPointer = Pointer | 'nothing' | Promise<Pointer | undefined>
 
 /**
- * The pointers that the public sees, for lines where members may see others. They are computed before the
- * first request, so that a private package and a missing one are denied in the same time.
+ * The pointers that the public sees on restricted lines: those where members of the origin may see other
+ * releases than the public. They are computed before the first request, so that requests for a private
+ * package take as long as those for a missing one.
  */
 export class PublicPointers {
   readonly #db: Db
   /**
-   * The non-public releases of each line that has or had one. Deleted releases stay, because the time at
-   * which `latest` moved would reveal them.
+   * The idents of the non-public releases of each restricted line. A line stays restricted when such a
+   * release is deleted, because the time at which the public's `latest` moved would reveal the release.
    */
   readonly #restricted = new Map<Line, Set<string>>()
   /** Public pointers of restricted lines, by view. */
@@ -46,14 +48,14 @@ export class PublicPointers {
     pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>,
   ): Promise<PublicPointers> {
     const publicPointers = new PublicPointers(db)
-    const hidden = new Set<Line>()
+    const withoutPublic = new Set<Line>()
     for (const { line, ident, isDeleted, hasNoPublicRelease } of await listNotPublic(db)) {
       publicPointers.#restrict(line, isDeleted ? DELETED : ident)
-      if (hasNoPublicRelease) hidden.add(line)
+      if (hasNoPublicRelease) withoutPublic.add(line)
     }
     for (const [view, lines] of pointers) {
       for (const line of lines.keys()) {
-        if (hidden.has(line)) publicPointers.#ofView(view).set(line, 'nothing')
+        if (withoutPublic.has(line)) publicPointers.#ofView(view).set(line, 'nothing')
         else if (publicPointers.isRestricted(line))
           publicPointers
             .#ofView(view)

@@ -2,6 +2,9 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { Damage } from './storage.ts'
 
+// The rows of blobs. A release needs a blob while it is not deleted. The row of a blob that no release needs
+// stays, with the time since when.
+
 /** Returns the number of stored blobs and the sum of their bytes. */
 export async function readStored(db: Db): Promise<{ blobs: number; bytes: number }> {
   return db.selectFrom('stored').select(['blobs', 'bytes']).where('id', '=', 1).executeTakeFirstOrThrow()
@@ -9,11 +12,8 @@ export async function readStored(db: Db): Promise<{ blobs: number; bytes: number
 
 /** Counts the blobs that are known to be damaged. */
 export async function countDamaged(db: Db): Promise<number> {
-  const { count } = await db
-    .selectFrom('blobs')
+  const { count } = await damaged(db)
     .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('damage', 'is not', null)
-    .where('checksum', '>', '')
     .executeTakeFirstOrThrow()
   return count
 }
@@ -32,7 +32,7 @@ export async function findBlob(db: Db, checksum: string): Promise<StoredBlob | u
   return row && blobOf(row)
 }
 
-/** Lists the blobs after a checksum, by checksum. */
+/** Lists the blobs that releases need, by checksum: those after `after`. */
 export async function listBlobs(
   db: Db,
   { after, limit }: { after: string; limit: number },
@@ -43,17 +43,11 @@ export async function listBlobs(
 
 /** Lists checksums of damaged blobs, at most `limit`. */
 export async function listDamaged(db: Db, limit: number): Promise<string[]> {
-  const rows = await db
-    .selectFrom('blobs')
-    .select('checksum')
-    .where('damage', 'is not', null)
-    .where('checksum', '>', '')
-    .limit(limit)
-    .execute()
+  const rows = await damaged(db).select('checksum').limit(limit).execute()
   return rows.map(({ checksum }) => checksum)
 }
 
-/** Stores or clears the damage of a blob. Ignores blobs that no release needs. */
+/** Stores the damage of a blob; `undefined` clears it. Ignores blobs that no release needs. */
 export async function updateDamage(
   db: Db,
   checksum: string,
@@ -67,7 +61,7 @@ export async function updateDamage(
     .execute()
 }
 
-/** The position of the current pass over all blobs. */
+/** The position of the scrub in its pass over all blobs. Times are epoch milliseconds. */
 export interface ScrubPosition {
   /** The last checksum read; empty between passes. */
   readonly scrubbedTo: string
@@ -96,6 +90,11 @@ export async function updateScrub(
     .execute()
 }
 
+// The condition on the checksum is always true. With it, SQLite uses the partial index `blobs_damaged`.
+function damaged(db: Db) {
+  return db.selectFrom('blobs').where('damage', 'is not', null).where('checksum', '>', '')
+}
+
 function needed(db: Db) {
   return db
     .selectFrom('blobs')
@@ -114,10 +113,11 @@ function blobOf(row: { checksum: string; size_bytes: number; damage: string | nu
 /** A blob that no release needs and whose bytes may still exist. */
 export interface UnneededBlob {
   readonly checksum: string
+  /** Since when no release needs the blob, in epoch milliseconds. */
   readonly since: number
 }
 
-/** Lists the unneeded blobs after one, in the order in which they became unneeded. */
+/** Lists unneeded blobs in the order in which they became unneeded: those after `after`. */
 export async function listUnneeded(
   db: Db,
   { after, limit }: { after: UnneededBlob | undefined; limit: number },
@@ -137,7 +137,7 @@ export async function listUnneeded(
   return rows.map((row) => ({ checksum: row.checksum, since: row.unreferenced_since ?? 0 }))
 }
 
-/** Returns those of the checksums whose blobs should exist. */
+/** Returns those of the checksums whose rows say that the bytes are stored. */
 export async function listStored(db: Db, checksums: readonly string[]): Promise<string[]> {
   if (checksums.length === 0) return []
   const rows = await db
@@ -183,10 +183,10 @@ export async function referenceBlob(
   db: Db,
   blob: { checksum: string; sizeBytes: number; at: number },
 ): Promise<void> {
-  await neededBlob(db, blob)
+  await upsertBlob(db, blob)
 }
 
-const neededBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>()(
+const upsertBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>()(
   (db, { checksum, sizeBytes, at }) =>
     db
       .insertInto('blobs')
@@ -198,6 +198,7 @@ const neededBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>
       ),
 )
 
+/** Reports whether a release needs the blob. Reads the releases, not the row of the blob. */
 export async function isBlobReferenced(db: Db, checksum: string): Promise<boolean> {
   const row = await db
     .selectFrom('releases')

@@ -4,8 +4,8 @@ import type { BlobStorage } from './storage.ts'
 export type ClaimOutcome = 'published' | 'unknown'
 
 /**
- * Makes sure that no blob is removed while an upload needs it. A depot has exactly one, in the thread that
- * opened it.
+ * Keeps blobs from being removed while an upload needs them. A depot has one object of this kind, in the
+ * thread that opened it; other threads call it.
  */
 export interface Claims {
   /**
@@ -15,8 +15,8 @@ export interface Claims {
    */
   keep(spoolPath: string, checksum: string): Promise<void>
   /**
-   * Ends a claim. Removes the blob if no other upload claims it and no row needs it. With `published`, it
-   * does not look for a row.
+   * Ends a claim. The last `release` of a blob removes it if no row needs it. It looks for a row only if one
+   * of the claims ended as `unknown`.
    */
   release(checksum: string, outcome: ClaimOutcome): Promise<void>
   /** Removes a blob that no row needs. If uploads claim the blob, the last `release` removes it instead. */
@@ -30,9 +30,10 @@ export interface Claims {
 export class ClaimsInMemory implements Claims {
   readonly #storage: Pick<BlobStorage, 'put' | 'delete'>
   readonly #isNeeded: (checksum: string) => Promise<boolean>
-  /** How many uploads claim a blob, and whether it may be unneeded after the last of them. */
+  /** The claims of each blob: how many uploads have one, and whether the last must look for a row. */
   readonly #claims = new Map<string, { readonly count: number; readonly isDoubtful: boolean }>()
-  readonly #busy = new Map<string, Promise<unknown>>()
+  /** The last operation on each blob, while operations run or wait. */
+  readonly #last = new Map<string, Promise<unknown>>()
 
   /** `isNeeded` returns whether a row refers to a blob. */
   constructor(
@@ -58,6 +59,7 @@ export class ClaimsInMemory implements Claims {
 
   async release(checksum: string, outcome: ClaimOutcome): Promise<void> {
     await this.exclusively(checksum, async () => {
+      // For a claim that is not known, the row decides.
       const claim = this.#claims.get(checksum) ?? { count: 1, isDoubtful: true }
       const isDoubtful = claim.isDoubtful || outcome === 'unknown'
       if (claim.count > 1) {
@@ -82,15 +84,16 @@ export class ClaimsInMemory implements Claims {
   }
 
   /**
-   * Runs operations on one blob in sequence: while `act` runs, nothing creates, replaces or removes the blob.
+   * Runs `act` while no other operation on the blob runs, so that nothing creates, replaces or removes the
+   * blob meanwhile. Operations run in the order of their calls.
    */
   async exclusively<T>(checksum: string, act: () => Promise<T>): Promise<T> {
-    const turn = (this.#busy.get(checksum) ?? Promise.resolve()).then(act, act)
-    this.#busy.set(checksum, turn)
+    const turn = (this.#last.get(checksum) ?? Promise.resolve()).then(act, act)
+    this.#last.set(checksum, turn)
     try {
       return await turn
     } finally {
-      if (this.#busy.get(checksum) === turn) this.#busy.delete(checksum)
+      if (this.#last.get(checksum) === turn) this.#last.delete(checksum)
     }
   }
 }

@@ -15,11 +15,12 @@ export interface Inspection extends Finding {
   readonly version: string
 }
 
+/** The account that these hashes take turns as; see {@link HashThreads}. No account has this id. */
 const NO_ACCOUNT = 0
 
 /**
- * Compares the size of a blob with its row, without reading it. Rejects with faults of the store, which may
- * pass.
+ * Compares the size of a blob with its row, without reading it. Rejects if the store fails in a way that says
+ * nothing about the blob; a later attempt may succeed.
  */
 export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: BlobRef): Promise<Inspection> {
   try {
@@ -32,9 +33,9 @@ export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: Blo
 }
 
 /**
- * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. `read` is called with
- * the length of each chunk; the next chunk is read once it resolves. Rejects with faults of the store, which
- * may pass, and with the errors of `read`.
+ * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. Calls `read` with the
+ * length of each chunk, and reads the next one when it resolves. Rejects like {@link inspect}, and with the
+ * errors of `read`.
  */
 export async function verifyBytes(
   storage: BlobStorage,
@@ -56,7 +57,7 @@ export async function verifyBytes(
   }
 }
 
-/** Translates an error to the damage that it implies. Throws the error if it implies none. */
+/** Returns the damage that an error of a store implies. Throws the error if it implies none. */
 export function findingOf(error: unknown): Finding & { readonly damage: Damage } {
   const damage = damageOf(error)
   if (damage === undefined) throw error
@@ -65,7 +66,7 @@ export function findingOf(error: unknown): Finding & { readonly damage: Damage }
     : { damage }
 }
 
-/** Returns the damage that an error implies, or `undefined` if the fault is not the blob's. */
+/** Returns the damage that an error of a store implies; `undefined` if the blob may be intact. */
 export function damageOf(error: unknown): Damage | undefined {
   if (error instanceof BlobAbsent) return 'missing'
   return error instanceof BlobUnreadable ? error.damage : undefined

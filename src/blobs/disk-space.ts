@@ -15,16 +15,16 @@ export interface DiskSpace {
 const MAX_RESERVE_BYTES = 256 * 1024 * 1024
 const RESERVE_SHARE = 0.01
 
-/** The parts of a depot whose disks uploads need. */
+/** The parts of a depot that name the disks which uploads write to. */
 interface Places {
   readonly config: Pick<Config, 'databaseFile' | 'diskReserveBytes'>
   readonly blobs: { readonly spool: Pick<Spool, 'folder'> }
 }
 
 /**
- * Reads the space on the disks of the database and the packages, often the same disk. Packages need the disk
- * of the spool: every store is given spooled files, and a store of files is on the same disk. Rejects with
- * the system's error.
+ * Reads the space on the disks of the database and of the packages, which are often one disk. The space for
+ * packages is that of the spool's disk: every upload is spooled first, and a store in a folder is on the same
+ * disk. Rejects with the system's error.
  */
 export async function readDiskSpace({
   config: { databaseFile, diskReserveBytes },
@@ -42,9 +42,9 @@ export async function readDiskSpace({
   return { database, packages }
 }
 
-/** A reading of the disks counts for this long if it left ample room. */
+/** How long a reading of the disks is used, if there is ample room. */
 const READING_MS = 1_000
-/** More than uploads write in that time. */
+/** More than uploads can write in that time. */
 const AMPLE_BYTES = 2 * 1024 ** 3
 
 /** Checks for each upload that the disks have room. Each thread has its own. */
@@ -64,10 +64,10 @@ export class DiskRoom {
    * reserved for other writes. `what` names the upload. Many small uploads share one reading of the disks.
    */
   async expect({ bytes, what }: { bytes: number; what: string }): Promise<void> {
-    const kept = this.#reading
-    if (kept !== undefined && this.#elapsed() - kept.at < READING_MS) {
-      kept.roomBytes -= bytes
-      if (kept.roomBytes > AMPLE_BYTES) return
+    const last = this.#reading
+    if (last !== undefined && this.#elapsed() - last.at < READING_MS) {
+      last.roomBytes -= bytes
+      if (last.roomBytes > AMPLE_BYTES) return
     }
     const at = this.#elapsed()
     const { database, packages } = await readDiskSpace(this.#places)

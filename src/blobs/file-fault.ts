@@ -1,11 +1,11 @@
 import { BlobAbsent, BlobUnreadable } from './storage.ts'
 
-/** Errors of the process or the machine, not of the file: a retry may succeed. */
+/** The codes of errors that come from the process or the machine, not from the file. A retry may succeed. */
 const TRANSIENT: readonly string[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']
 
 /**
- * Translates an error of the file system about the file of a blob. Only ENOENT means that the blob is absent.
- * Returns other errors as they are.
+ * Converts an error of the file system to the error of a store: {@link BlobAbsent} for ENOENT, {@link
+ * BlobUnreadable} for other errors of the system. Returns any other error unchanged.
  */
 export function fileFault(checksum: string, error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return error
@@ -19,7 +19,7 @@ export function fileFault(checksum: string, error: unknown): unknown {
   })
 }
 
-/** Returns the fault of a blob whose size differs from its row's. */
+/** Returns the error for a blob whose file has another size than its row. */
 export function sizeFault(checksum: string, sizes: { found: number; expected: number }): BlobUnreadable {
   return new BlobUnreadable(checksum, {
     damage: 'of another size',

@@ -17,14 +17,16 @@ const SMALL_BUFFER_BYTES = 64 * 1024
  */
 const MAX_SPARE_BUFFERS = 16
 
+/** Unused large buffers. */
 const spare: Buffer[] = []
+/** The number of buffers that streams hold, small ones included. */
 let taken = 0
 
 /**
- * Streams the bytes `start` through `end` of a blob's open file, and closes it. Piped into a socket or a
- * response, it reuses two buffers: it fills one while the other is written. Piped elsewhere it is an ordinary
- * stream. The reader reads it to its end or destroys it. Fails with {@link BlobUnreadable} for errors of the
- * file.
+ * Streams the bytes `start` through `end` of a blob's open file, and closes the file. When the stream is
+ * piped into a socket or a response, it uses only two buffers: it fills one while the other is written. When
+ * it is piped elsewhere, it is an ordinary stream. The reader reads it to its end or destroys it. It fails
+ * with {@link BlobUnreadable} if the file cannot be read.
  */
 export class FileStream extends BlobStream {
   readonly #fd: number
@@ -42,7 +44,7 @@ export class FileStream extends BlobStream {
     this.#end = end
   }
 
-  /** The small buffers alone. The large buffers belong to a pool of constant size. */
+  /** Counts as if the buffers were small. The large ones belong to a pool of limited size. */
   override get heldBytes(): number {
     return Math.min(2 * SMALL_BUFFER_BYTES, this.#end + 1 - this.#at)
   }
@@ -119,14 +121,17 @@ export class FileStream extends BlobStream {
   }
 }
 
+/** The event after each read, for which a destroyed stream waits before it closes the file. */
 const READ = Symbol('read')
 
+/** Resolves when the buffer is written and can be used again. */
 function write(destination: NodeJS.WritableStream, buffer: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     destination.write(buffer, (error) => (error ? reject(error) : resolve()))
   })
 }
 
+/** Takes two buffers for a stream of `length` bytes. */
 function takeBuffers(length: number): readonly [Buffer, Buffer] {
   const isSmall = taken >= MAX_LARGE_BUFFERS || length <= 2 * SMALL_BUFFER_BYTES
   taken += 2

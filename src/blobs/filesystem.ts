@@ -24,7 +24,10 @@ const NAME = /^[0-9a-f]{64}$/
 export class FilesystemStorage implements BlobStorage {
   readonly #folder: string
   readonly #syncs = new FolderSyncs()
-  /** The folders `ab` that exist for certain, even after a crash. */
+  /**
+   * The folders `ab` that are known to exist, or are being made. They outlive a crash once the promise
+   * resolves.
+   */
   readonly #made = new Map<string, Promise<void>>()
 
   constructor(folder: string) {
@@ -35,11 +38,11 @@ export class FilesystemStorage implements BlobStorage {
     const path = this.placeOf(checksum)
     const folder = dirname(path)
     await sync(spoolPath)
-    await this.#make(folder)
+    await this.#makeFolder(folder)
     await rename(spoolPath, path).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
       this.#made.delete(folder) // it was removed
-      await this.#make(folder)
+      await this.#makeFolder(folder)
       await rename(spoolPath, path)
     })
     await this.#syncs.sync(folder)
@@ -101,13 +104,13 @@ export class FilesystemStorage implements BlobStorage {
     return { checksums: names.filter(isBlob), others: found.flat() }
   }
 
-  #make(folder: string): Promise<void> {
-    const made = this.#made.get(folder) ?? this.#makeNow(folder)
+  #makeFolder(folder: string): Promise<void> {
+    const made = this.#made.get(folder) ?? this.#makeFolderNow(folder)
     this.#made.set(folder, made)
     return made
   }
 
-  async #makeNow(folder: string): Promise<void> {
+  async #makeFolderNow(folder: string): Promise<void> {
     try {
       await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'EEXIST') throw error

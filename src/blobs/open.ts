@@ -9,12 +9,12 @@ import { FilesystemStorage } from './filesystem.ts'
 import { Spool } from './spool.ts'
 import type { BlobStorage } from './storage.ts'
 
-/** The blobs of a depot, in the thread that opened them or in another one. */
+/** Access to the blobs of a depot from one of its threads. */
 export interface Blobs {
   readonly storage: BlobStorage
   readonly spool: Spool
   readonly room: DiskRoom
-  /** Creates and removes blobs. */
+  /** Everything that creates or removes blobs goes through the claims, not through `storage`. */
   readonly claims: Claims
 }
 
@@ -31,7 +31,8 @@ type Places = Pick<Config, 'dataFolder' | 'blobFolder'>
 
 const LOCK = 'lock.sqlite'
 const SPOOL = 'spool'
-const OWN = 'own'
+/** The name in the spool of the thread that opens the depot. */
+const OPENING_THREAD = 'own'
 
 /**
  * Opens the store of a depot for this process alone, creates what is missing, and removes what a crash left
@@ -41,10 +42,11 @@ const OWN = 'own'
 export async function openStorage({ dataFolder, blobFolder }: Places): Promise<OpenedStorage> {
   await makeFolder(blobFolder, 'DEPOT_BLOBS')
   await makeFoldersPrivate(blobFolder)
-  // Another data folder may have the same folder of blobs.
+  // Another data folder may use the same folder of blobs. In its usual place, the lock of the data folder is
+  // enough.
   const lock = dirname(blobFolder) === dataFolder ? undefined : lockData(join(blobFolder, LOCK))
   try {
-    const spool = new Spool(join(blobFolder, SPOOL), OWN)
+    const spool = new Spool(join(blobFolder, SPOOL), OPENING_THREAD)
     await spool.reset()
     return { storage: storageOf({ blobFolder }), spool, watched: [blobFolder], close: () => lock?.close() }
   } catch (error) {
@@ -54,8 +56,8 @@ export async function openStorage({ dataFolder, blobFolder }: Places): Promise<O
 }
 
 /**
- * Opens the blobs of a depot in a thread called `name`. The thread that opened the depot has the claims, and
- * sweeps the spool if `name` dies.
+ * Opens the blobs of a depot in a further thread called `name`. `claims` calls the thread that opened the
+ * depot. If this thread dies, that one removes its files from the spool.
  */
 export function joinBlobs(config: Config, claims: Claims, name: string): Blobs {
   const spool = new Spool(join(config.blobFolder, SPOOL), name)
@@ -68,8 +70,8 @@ export function storageOf({ blobFolder }: Pick<Config, 'blobFolder'>): BlobStora
 }
 
 /**
- * Makes the folders of earlier versions private. This protects their files, of which there may be a million,
- * without a change to each.
+ * Makes folders private that earlier versions made readable for others. This also protects the files in them,
+ * of which there may be a million.
  */
 async function makeFoldersPrivate(folder: string): Promise<void> {
   for (const name of await readdir(folder))

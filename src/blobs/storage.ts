@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream'
 
-// The interface of stores of bytes. Every store must pass test/blobs/contract.ts. `open.ts` chooses the
+// The interface of the stores of blobs. Every store must pass test/blobs/contract.ts. `open.ts` chooses the
 // store.
 
 /**
  * Stores blobs by checksum, the BLAKE2b-256 of all their bytes in lower-case hex. The depot verifies bytes in
- * a local file before it stores them, and compares sizes and checksums when it reads them, so a store need
- * not check anything. All threads of a depot use the same store at the same time. `claims.ts` makes sure that
- * no two of them write or delete the same blob at once.
+ * a local file before it stores them, and compares sizes and checksums when it reads them, so a store does
+ * not need to check anything. All threads of a depot use the same store at the same time. `claims.ts` makes
+ * sure that no two of them write or delete the same blob at once.
  */
 export interface BlobStorage {
   /**

@@ -5,8 +5,8 @@ const syncFile = promisify(fsync)
 
 /**
  * Makes a file or the entries of a folder durable (fsync). Rejects with the system's error. Opens and closes
- * the path synchronously: both are fast, because the path was just changed, and a thread of libuv would cost
- * more.
+ * the path synchronously: the system has it in memory because it was just changed, so a thread of libuv would
+ * cost more.
  */
 export async function sync(path: string): Promise<void> {
   const fd = openSync(path, 'r')
@@ -22,6 +22,7 @@ export async function sync(path: string): Promise<void> {
  * begins after the call, because a running sync may miss the caller's change.
  */
 export class FolderSyncs {
+  /** By folder, the sync that has not begun. */
   readonly #next = new Map<string, Promise<void>>()
   readonly #running = new Map<string, Promise<void>>()
 

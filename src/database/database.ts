@@ -4,6 +4,7 @@ import type { Schema } from './schema.ts'
 /** The database that a store queries: a read-only connection or the writer's transaction. */
 export type Db = Kysely<Schema>
 
+/** A transaction of the writer. */
 export type Trx = ControlledTransaction<Schema, string[]>
 
 /** Two connections to one database: `reader` cannot write, `writable` belongs to the writer alone. */

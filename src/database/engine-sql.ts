@@ -20,9 +20,9 @@ import { Placeholder, prepared } from './prepared.ts'
 import type { Slot } from './prepared.ts'
 import type { Schema } from './schema.ts'
 
-// The SQL that engines write differently. Stores call these functions, and the engine's query compiler
-// (`sqlite/compiler.ts`) writes each in its own words, and lists after `in`. All other SQL of stores is
-// common to SQLite and PostgreSQL.
+// The SQL that differs between engines. Stores call these functions, and the engine's query compiler
+// (`sqlite/compiler.ts`) writes the SQL of its engine for each call, and for lists after `in`. All other SQL
+// of stores is common to SQLite and PostgreSQL.
 
 /** A piece of a statement for the engine's query compiler. */
 export type EngineCall =
@@ -42,8 +42,8 @@ type Scalar = string | number | null
 
 /**
  * Returns a table that the engine must read through the given index. Without statistics, SQLite may choose an
- * index that scans everything a view ever held. A statement that cannot use the index fails. PostgreSQL keeps
- * statistics: the table alone.
+ * index that scans everything a view ever held. A statement that cannot use the index fails. PostgreSQL,
+ * which keeps statistics, needs the table alone.
  */
 export function usingIndex<Table extends keyof Schema>(
   table: Table,
@@ -55,8 +55,8 @@ export function usingIndex<Table extends keyof Schema>(
 }
 
 /**
- * Returns a column that the engine must not look up in an index. SQLite otherwise scans a range where a key
- * would do. PostgreSQL: the column alone.
+ * Returns a column that the engine must not look up in an index. SQLite otherwise scans a range of one index
+ * where another would find a single row. PostgreSQL needs the column alone.
  */
 export function unindexed<Value>(column: Expression<Value>): Expression<Value> {
   return expressionOf<Value>({ name: 'unindexed', operand: column.toOperationNode() })
@@ -64,8 +64,8 @@ export function unindexed<Value>(column: Expression<Value>): Expression<Value> {
 
 /**
  * Returns a function that inserts rows in few statements. All rows of a statement are one parameter. `shared`
- * names the columns that have the same value in every row. Where a row exists, `onConflict` keeps it or
- * fails. PostgreSQL: `json_populate_recordset`.
+ * names the columns that have the same value in every row. If a row exists already, the insert fails or, with
+ * `onConflict: 'keep'`, keeps that row. PostgreSQL would use `json_populate_recordset`.
  */
 export function inserter<
   Table extends keyof Schema,
@@ -91,15 +91,15 @@ export function inserter<
       )
       .$if(onConflict === 'keep', (query) => query.onConflict((conflict) => conflict.doNothing())),
   )
-  return async (db, rows, common) => {
+  return async (db, rows, sharedValues) => {
     for (const batch of inBatches(rows)) {
       const values = batch.map((row) => columns.map((column) => row[column]))
-      await insert(db, { ...common, [ROWS]: values as never })
+      await insert(db, { ...sharedValues, [ROWS]: values as never })
     }
   }
 }
 
-/** The argument with the rows. No column has this name. */
+/** The name of the argument with the rows. No column has it. */
 const ROWS = ' rows'
 
 type ColumnOf<Table extends keyof Schema> = keyof Insertable<Schema[Table]> & string
@@ -122,9 +122,9 @@ export function engineCallOf(node: FunctionNode): EngineCall | undefined {
 }
 
 /**
- * Returns the list after `in` or `not in`, if the operation has one. Compilers write it as one parameter: one
- * statement then serves any number of values, also none, for which PostgreSQL has no list. PostgreSQL: `=
- * any` and an array.
+ * Returns the list after `in` or `not in`; `undefined` for other operations. Compilers write the list as one
+ * parameter, so that one statement serves any number of values, even none, for which SQL has no list.
+ * PostgreSQL would write `= any` and an array.
  */
 export function listAfterIn({
   operator,
@@ -135,6 +135,7 @@ export function listAfterIn({
   return ValueNode.is(right) && right.value instanceof Placeholder ? right.value : undefined
 }
 
+/** Wraps a call in a node that passes through Kysely to the compiler. */
 function expressionOf<Value>(call: EngineCall): ExpressionWrapper<Schema, keyof Schema, Value> {
   const node: EngineNode = { ...FunctionNode.create(call.name, []), call }
   return new ExpressionWrapper(node)

@@ -16,8 +16,8 @@ export {
 export { ReadingThreads } from './sqlite/reading-threads.ts'
 
 /**
- * Whether the depot that holds the data folder alone writes to the database, so that memory that follows its
- * ledger is the present state. PostgreSQL: false, because other nodes write, and only a transaction knows the
+ * Whether no other process writes to the database. If so, what is in memory and follows the ledger is the
+ * present state. For PostgreSQL this would be false: other nodes write too, and only a transaction knows the
  * present state.
  */
 export const IS_WRITTEN_BY_ONE_PROCESS: boolean = true

@@ -8,7 +8,7 @@ import { DepotError } from '../errors.ts'
  */
 export async function makeFolder(folder: string, setting: string): Promise<void> {
   try {
-    await make(folder)
+    await makeWithParents(folder)
     await access(folder, constants.W_OK | constants.X_OK)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
@@ -20,6 +20,7 @@ export async function makeFolder(folder: string, setting: string): Promise<void>
   }
 }
 
+/** Explanations by the code of the system's error. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there (EACCES)',
   EPERM: 'this user may not write there (EPERM)',
@@ -33,15 +34,15 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'its name is too long (ENAMETOOLONG)',
 }
 
-// Not `mkdir` with `recursive`, which never returns in Node if /proc refuses the folder.
-async function make(folder: string): Promise<void> {
+// Does not use `mkdir` with `recursive`, which in Node never returns if /proc refuses the folder.
+async function makeWithParents(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 })
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     if (await isFolder(folder)) return
     if (error.code !== 'ENOENT' || dirname(folder) === folder) throw error
-    await make(dirname(folder))
+    await makeWithParents(dirname(folder))
     await mkdir(folder, { mode: 0o700 })
   }
 }

@@ -9,9 +9,9 @@ export interface OpenedFile {
 }
 
 /**
- * Files and folders that the process has opened. On Linux they can be removed or replaced meanwhile; writes
- * then go to files without a name and are lost. Writers therefore check first that each path still names the
- * opened file. A check takes about 2 µs a path, a commit about 1 ms.
+ * Files and folders that the process has opened. On Linux they can be removed or replaced while they are
+ * open. Writes then go to files without a name and are lost. So before it writes, a writer checks that each
+ * path still names the opened file. This takes about 2 µs for each path; a commit takes about 1 ms.
  */
 export class OpenedFiles {
   readonly files: readonly OpenedFile[]
@@ -30,7 +30,7 @@ export class OpenedFiles {
     )
   }
 
-  /** Adds the files that further paths name now. */
+  /** Returns these files and those that further paths name now. */
   with(paths: readonly string[]): OpenedFiles {
     return new OpenedFiles([...this.files, ...OpenedFiles.of(paths).files])
   }

@@ -6,14 +6,17 @@ import type { Schema } from './schema.ts'
 type Value = string | number | null
 type Arguments = Readonly<Record<string, Value | readonly Value[]>>
 
-/** The places of arguments in a prepared query. Lists stand only after `in`. */
+/**
+ * The places of arguments in a prepared query, by name. An argument that is a list can be used only after
+ * `in`.
+ */
 export type Slots<Args extends Arguments> = {
   readonly [Name in keyof Args]: Args[Name] extends readonly (infer Item extends Value)[]
     ? Slot<Item>
     : Slot<Extract<Args[Name], Value>>
 }
 
-/** An argument's place, as an expression. */
+/** The place of one argument, as an expression for Kysely. Its node contains the placeholder. */
 export class Slot<T extends Value> extends ExpressionWrapper<Schema, keyof Schema, T> {
   readonly placeholder: Placeholder
 
@@ -23,7 +26,7 @@ export class Slot<T extends Value> extends ExpressionWrapper<Schema, keyof Schem
   }
 }
 
-/** Stands in a compiled query for a parameter that is known when the query runs. */
+/** Stands in a compiled query for the value of an argument, which is known when the query runs. */
 export class Placeholder {
   readonly #name: string
   /** Whether the argument is a list with exactly one item. */
@@ -36,7 +39,7 @@ export class Placeholder {
     this.#encode = encode
   }
 
-  /** Returns a placeholder for an encoding of the same argument. For query compilers. */
+  /** Returns a placeholder for the same argument, encoded by a function. For query compilers. */
   encodedBy(encode: (value: unknown) => unknown): Placeholder {
     return new Placeholder(this.#name, this.isOfOne, encode)
   }
@@ -49,7 +52,7 @@ export class Placeholder {
   }
 }
 
-/** A compiled query with functions that return its parameters. */
+/** A compiled query, and functions that find its parameters among the arguments. */
 interface Variant<Row> {
   readonly compiled: CompiledQuery<Row>
   readonly parameters: readonly ((args: Arguments) => unknown)[]
@@ -62,10 +65,10 @@ export interface ImmediateAdapter extends DialectAdapter {
 }
 
 /**
- * A query that is built and compiled when it first runs. Kysely otherwise takes several times as long to
- * build and compile a small query as SQLite takes to run it. `build` gets a slot for each argument, and must
- * build the same query each time. Lists with one item have a query of their own, because engines read one
- * value faster than a list.
+ * Returns a function that runs a query. The query is built and compiled once, when it first runs, because Kysely
+ * takes several times as long to build and compile a small query as SQLite takes to run it. `build` gets a slot for
+ * each argument, and must build the same query each time. Lists with one item have a compiled query of their own,
+ * because engines read one value faster than a list.
  *
  *     const viewByName = prepared<{ name: string }>()((db, { name }) => db.selectFrom('views').where('name', '=', name)…)
  *     const [row] = await viewByName(db, { name: 'stable' })
@@ -74,7 +77,8 @@ export function prepared<Args extends Arguments = Readonly<Record<string, never>
   return <Row>(
     build: (db: Db, slots: Slots<Args>) => { compile(): CompiledQuery<Row> },
   ): ((db: Db, args: Args) => Promise<Row[]>) => {
-    // By the kind of adapter, because each engine has its own SQL, and by the lists with one item.
+    // The compiled queries by engine, which has one kind of adapter, and then by the names of lists with one
+    // item.
     const known = new Map<unknown, Map<string, Variant<Row>>>()
     return async (db, args) => {
       if (db instanceof ControlledTransaction && (db.isCommitted || db.isRolledBack))
@@ -127,6 +131,7 @@ async function run<Row>(
   return rows as Row[]
 }
 
+/** Returns the names of the lists that have exactly one item. */
 function listsOfOne(args: Arguments): string {
   let names = ''
   for (const name in args) if (hasOneItem(args[name])) names += `${name} `

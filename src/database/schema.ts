@@ -5,8 +5,8 @@ import type { Target } from '../package/target.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'
 
-// The rows of migrations/sqlite, as Kysely sees them. Times are epoch milliseconds; flags are 0 or 1; lists
-// are JSON text.
+// The tables of migrations/sqlite, as Kysely sees them; the migrations explain the columns. Times are epoch
+// milliseconds, flags are 0 or 1, and lists are JSON text.
 
 export interface Schema {
   accounts: AccountsTable

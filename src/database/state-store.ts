@@ -12,7 +12,7 @@ export type StateName =
    * the operator has not yet adopted or discarded them.
    */
   | 'orphans_kept_since'
-  /** The freezes of every view, as JSON. */
+  /** The freezes that hold in every view, as JSON. */
   | 'freezes'
 
 export async function findState(db: Db, name: StateName): Promise<string | undefined> {
@@ -31,12 +31,15 @@ export async function setState(db: Db, name: StateName, value: string | undefine
       .execute()
 }
 
-/** An expression for statements that read views. */
+/** The freezes that hold in every view, as an expression for statements that read views. */
 export const commonFreezes = sql<string | null>`(SELECT value FROM depot_state WHERE name = 'freezes')`.as(
   'common_freezes',
 )
 
-/** An expression for statements that measure durations: NULL while the clock and commit times agree. */
+/**
+ * When the clock fell behind commit times, as an expression for statements that measure durations. NULL while
+ * clock and commit times agree.
+ */
 export const clockSetBackAt = sql<
   number | null
 >`(SELECT CAST(value AS BIGINT) FROM depot_state WHERE name = 'clock_set_back_at')`

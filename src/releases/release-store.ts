@@ -7,6 +7,7 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { ReleasesTable } from '../database/schema.ts'
 import { formatIdent, lineOf, parseIdent } from '../package/ident.ts'
+import type { Line } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
@@ -41,12 +42,12 @@ export async function findDownload(
 }
 
 /**
- * Lists the releases that are not public, and the deleted ones that were not public. `line` is `origin/name
- * target`; `hasNoPublicRelease` tells that it has no public release.
+ * Lists the releases that are not public, and the deleted ones that were not public. `hasNoPublicRelease`
+ * is about the whole line.
  */
 export async function listNotPublic(
   db: Db,
-): Promise<{ line: string; ident: string; isDeleted: boolean; hasNoPublicRelease: boolean }[]> {
+): Promise<{ line: Line; ident: string; isDeleted: boolean; hasNoPublicRelease: boolean }[]> {
   const rows = await db
     .selectFrom('releases')
     .select(['releases.ident', 'releases.target', 'releases.deleted_at'])

@@ -24,20 +24,20 @@ interface Dependencies {
 
 const ROWS_IN_A_PAGE = 100
 const WALK_EVERY_MS = 60 * 60_000
-/** The pause between two parts of a walk. */
+/** The pause after each page of a walk, so that other work is not delayed. */
 const PAUSE_MS = 20
 /** The maximum number of unneeded files that are remembered. Others wait for a later walk. */
 const MAX_REMEMBERED_FILES = 10_000
 
 /**
- * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and parts of aborted
- * uploads. A file is removed once two walks, at least a grace period apart by a monotonic clock, have found
- * it unneeded. The claims remove the files, and keep every file that a row or an upload needs. A store has
- * one collector.
+ * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and files of aborted
+ * uploads in the spool. A file is removed once two walks, at least a grace period apart by a monotonic clock,
+ * have found it unneeded. The claims remove blobs, and keep every blob that a row or an upload needs. A depot
+ * has one collector.
  */
 export class Collector {
   readonly #depot: Dependencies
-  /** When a file was first found unneeded, by `performance.now`. */
+  /** When each unneeded file was first found, by `performance.now`. */
   #seen = new Map<string, number>()
   #collected = 0
 
@@ -45,7 +45,7 @@ export class Collector {
     this.#depot = depot
   }
 
-  /** The number of files removed since the depot was opened. */
+  /** The number of files without a row that were removed since the depot was opened. */
   get collected(): number {
     return this.#collected
   }
@@ -133,7 +133,9 @@ export class Collector {
       if (this.#isDue(`${name} ${version}`, seen, spoolGraceMs)) await this.#collect(() => spool.remove(name))
   }
 
-  /** Reports whether an unneeded file was first seen at least a grace period ago. Otherwise remembers it. */
+  /**
+   * Reports whether an unneeded file was first seen at least a grace period ago. Otherwise adds it to `seen`.
+   */
   #isDue(file: string, seen: Map<string, number>, graceMs = this.#depot.graceMs): boolean {
     const now = performance.now()
     const first = this.#seen.get(file) ?? now

@@ -22,14 +22,15 @@ interface Dependencies {
   readonly bytesPerS: number
 }
 
-/** Resolves when this number of further bytes may be read. */
+/** Resolves when `bytes` further bytes may be read. */
 type Pace = (bytes: number) => Promise<void>
 
 /** Opening a blob counts as reading this many bytes, so that small blobs are read slowly, too. */
 const OPEN_BYTES = 64 * 1024
 const ROWS_IN_A_PAGE = 100
+const DAY_MS = 24 * 60 * 60 * 1_000
 /** The time from the start of one pass to the start of the next. */
-const PASS_EVERY_MS = 7 * 24 * 60 * 60 * 1_000
+const PASS_EVERY_MS = 7 * DAY_MS
 const SAVE_EVERY_MS = 5 * 60_000
 const RETRY_MS = 60_000
 /**
@@ -38,16 +39,19 @@ const RETRY_MS = 60_000
  */
 const MAX_YIELD_MS = 1_000
 const YIELD_MS = 50
-const MAX_DAMAGED_FIRST = 1_000
+/** The maximum number of damaged blobs that are examined before each pass. */
+const MAX_DAMAGED = 1_000
 const unpaced: Pace = () => Promise.resolve()
 
 /**
  * Reads blobs again and records damage: all blobs slowly, pass after pass, and single blobs at full speed on
- * request. Hashing runs in threads. A store has one scrub.
+ * request. Hashing runs in threads. A depot has one scrub.
  */
 export class Scrub {
   readonly #depot: Dependencies
+  /** The examinations in progress, by checksum. */
   readonly #running = new Map<string, Promise<Damage | undefined>>()
+  /** The number of this scrub's hashes in progress. All others are of uploads, which go first. */
   #hashings = 0
   #scrubbedBytes = 0
 
@@ -72,19 +76,21 @@ export class Scrub {
     return examining
   }
 
-  /** Makes passes until aborted. Before each pass, checks whether damaged blobs were repaired. */
+  /**
+   * Makes passes until aborted. Before each pass, and each day, checks whether damaged blobs were repaired.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { db, now, log, bytesPerS } = this.#depot
     if (bytesPerS === 0) return
     const wait = (ms: number) => sleep(ms, undefined, { signal, ref: false })
     while (!signal.aborted) {
       try {
-        for (const checksum of await listDamaged(db, MAX_DAMAGED_FIRST))
+        for (const checksum of await listDamaged(db, MAX_DAMAGED))
           await this.#examine(checksum, this.#throttle(signal))
         const { scrubbedTo, begunAt } = await readScrub(db)
         const leftMs = scrubbedTo === '' && begunAt !== null ? begunAt + PASS_EVERY_MS - now() : 0
         if (leftMs <= 0) await this.pass(signal)
-        else await wait(Math.min(leftMs, PASS_EVERY_MS / 7))
+        else await wait(Math.min(leftMs, DAY_MS)) // damaged blobs are examined every day
       } catch (error) {
         if (signal.aborted) return
         log.error({ err: error }, 'the scrub of all packages failed; it continues in a minute')
@@ -140,8 +146,8 @@ export class Scrub {
     const seen = await inspect(storage, blob)
     const { damage, reason } = seen.damage === undefined ? await this.#read(blob, pace) : seen
     if (damage === blob.damage) return damage
-    // Nothing replaces the blob during this function. A blob that was replaced earlier came from an upload
-    // and is intact.
+    // While this function runs, nothing replaces the blob. If its version has changed, an upload has replaced
+    // it, and it is intact.
     return claims.exclusively(checksum, async () => {
       if ((await inspect(storage, blob)).version !== seen.version) return undefined
       await writer.submit({
@@ -178,6 +184,7 @@ export class Scrub {
     }
   }
 
+  /** Returns a pace that keeps to the reading speed, and that lets uploads go first. */
   #throttle(signal?: AbortSignal): Pace {
     const { hashes, bytesPerS } = this.#depot
     const wait = (ms: number) => sleep(ms, undefined, { ref: false, ...(signal && { signal }) })

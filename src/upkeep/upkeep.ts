@@ -5,7 +5,7 @@ import type { Scrub } from './scrub.ts'
 import type { OpenedFiles } from '../database/opened-files.ts'
 
 const CHECK_EVERY_MS = 1_000
-/** The delay before the first scrub and collection. Both would make the start slower. */
+/** The delay before the first scrub and collection, which would make the start slower. */
 const FIRST_RUN_AFTER_MS = 60_000
 
 /** The background work of a depot, in the thread that opened the depot. The caller closes it. */
@@ -42,7 +42,7 @@ export class Upkeep {
     const { signal } = this.#abort
     this.#running = sleep(firstAfterMs, undefined, { signal, ref: false }).then(
       () => Promise.all([this.scrub.run(signal), this.collector.run(signal)]),
-      () => undefined, // closed before
+      () => undefined, // the depot was closed before
     )
   }
 
@@ -53,7 +53,7 @@ export class Upkeep {
     await this.#running
   }
 
-  /** Checks that the files of the depot exist, and logs when they vanish or return. */
+  /** Checks that the opened files are still in their places, and logs when they vanish or return. */
   checkFiles(): void {
     const path = this.#files.findGone()
     if (this.#isGone === (path !== undefined)) return

@@ -6,10 +6,10 @@ import { Placeholder } from '../prepared.ts'
 import type { ImmediateAdapter } from '../prepared.ts'
 
 /**
- * Writes the calls of `engine-sql.ts` and lists after `in` for SQLite, and each parameter as `+?`. SQLite
- * otherwise looks at the value of a parameter when it plans a statement, and plans again for every new value,
- * which costs more than running a small statement. It does not look into expressions. The condition of a
- * partial index must therefore be a literal.
+ * Writes the SQL of SQLite for the calls of `engine-sql.ts` and for lists after `in`. Writes each parameter
+ * as the expression `+?`: SQLite looks at the value of a plain `?` when it plans a statement, and plans again
+ * for every new value, which costs more than running a small statement. SQLite does not look into
+ * expressions. So a condition that is to match that of a partial index must be a literal.
  */
 export class StablePlanCompiler extends SqliteQueryCompiler {
   protected override getCurrentParameterPlaceholder(): string {
@@ -87,7 +87,7 @@ function jsonOf(value: unknown): unknown {
   return value instanceof Placeholder ? value.encodedBy(JSON.stringify) : JSON.stringify(value)
 }
 
-/** The dialect of one connection. */
+/** Kysely's dialect for one connection, with {@link StablePlanCompiler}. */
 export class StablePlanDialect extends SqliteDialect {
   readonly #database: SqliteDatabase
 

@@ -2,13 +2,13 @@ import BetterSqlite3 from 'better-sqlite3'
 import type { SqliteDatabase } from 'kysely'
 
 const CACHE_KIB = 16 * 1024
-/** Longer statements are large and rarely used again. */
+/** Longer statements are not cached: they take much memory, and are rarely used again. */
 const MAX_CACHED_SQL_LENGTH = 2_000
 const MAX_CACHED_STATEMENTS = 500
 
 /**
- * Opens a connection to an SQLite file. Writers use WAL, and their commits survive a power cut. The caller
- * closes it.
+ * Opens a connection to an SQLite file. A connection that may write uses a write-ahead log, and its commits
+ * survive a power cut. The caller closes it.
  */
 export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): BetterSqlite3.Database {
   const connection = new BetterSqlite3(file, { readonly, fileMustExist: readonly, timeout: 5_000 })
@@ -22,32 +22,34 @@ export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): 
 }
 
 /**
- * Caches prepared statements, because preparing one costs as much as running it. Statements are never
- * iterated, so a cached one is never busy.
+ * Adds a cache of prepared statements to a connection, because preparing one costs as much as running it.
+ * Every statement runs to its end at once, so a cached one is never busy.
  */
 export function withStatementCache(connection: BetterSqlite3.Database): SqliteDatabase {
-  const kept = new Map<string, BetterSqlite3.Statement>()
+  const cached = new Map<string, BetterSqlite3.Statement>()
   return {
     prepare(sql) {
-      const known = kept.get(sql)
+      const known = cached.get(sql)
       if (known !== undefined) return known
       const statement = connection.prepare(sql)
-      const [oldest] = kept.keys()
-      if (kept.size >= MAX_CACHED_STATEMENTS && oldest !== undefined) kept.delete(oldest)
-      if (sql.length <= MAX_CACHED_SQL_LENGTH) kept.set(sql, statement)
+      const [oldest] = cached.keys()
+      if (cached.size >= MAX_CACHED_STATEMENTS && oldest !== undefined) cached.delete(oldest)
+      if (sql.length <= MAX_CACHED_SQL_LENGTH) cached.set(sql, statement)
       return statement
     },
     close: () => connection.close(),
   }
 }
 
+/** Sets a pragma, and checks that SQLite has accepted it: it ignores what it does not support. */
 function expectPragma(
   connection: BetterSqlite3.Database,
   name: string,
   value: string,
-  reads: string | number,
+  expected: string | number,
 ): void {
   connection.pragma(`${name} = ${value}`)
   const got = connection.pragma(name, { simple: true })
-  if (got !== reads) throw new Error(`SQLite answers ${name} = ${String(got)} after it was set to ${value}`)
+  if (got !== expected)
+    throw new Error(`SQLite answers ${name} = ${String(got)} after it was set to ${value}`)
 }

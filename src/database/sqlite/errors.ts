@@ -23,7 +23,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
-/** Sentences by the first part of SQLite's code (sqlite.org/rescode.html). */
+/** Explanations by the first part of SQLite's code (sqlite.org/rescode.html). */
 const SENTENCES: Readonly<Record<string, string>> = {
   SQLITE_CANTOPEN: 'the database cannot be opened: check DEPOT_DATA and DEPOT_DATABASE_URL',
   SQLITE_NOTADB: 'the database file is not a SQLite database: check DEPOT_DATA and DEPOT_DATABASE_URL',
@@ -36,7 +36,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SQLITE_LOCKED: 'the database is in use by another program',
 }
 
-/** Returns a sentence for the operator about an error code of the database. `undefined` for other codes. */
+/** Explains an error code of the database to the operator. Returns `undefined` for other codes. */
 export function describeDatabaseError(code: string): string | undefined {
   return Object.entries(SENTENCES).find(([known]) => code === known || code.startsWith(`${known}_`))?.[1]
 }

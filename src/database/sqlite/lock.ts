@@ -2,9 +2,9 @@ import BetterSqlite3 from 'better-sqlite3'
 import { DepotError } from '../../errors.ts'
 
 /**
- * Locks a data folder for this process, with an exclusive transaction on a small SQLite file. The operating
- * system releases the lock when the process ends, even after a crash. Throws `data_in_use` if another process
- * holds it.
+ * Locks a folder for this process, with an exclusive transaction on the small SQLite file `file` in it. The
+ * operating system releases the lock when the process ends, even after a crash. Throws `data_in_use` if
+ * another process holds the lock.
  */
 export function lockData(file: string): { close(): void } {
   const connection = new BetterSqlite3(file, { timeout: 0 })

@@ -9,7 +9,10 @@ export interface Migration {
   readonly checksum: string
 }
 
-/** Reads the files `NNNN-subject.sql` of a folder in the order of their numbers, which must count from 1. */
+/**
+ * Reads the files `NNNN-subject.sql` of a folder in the order of their numbers, which count from 1 without
+ * gaps.
+ */
 export function readMigrations(folder: string): Migration[] {
   const names = readdirSync(folder)
     .filter((name) => name.endsWith('.sql'))
@@ -25,7 +28,7 @@ export function readMigrations(folder: string): Migration[] {
 /**
  * Applies the missing migrations, each in its own transaction, so that a crash leaves only whole migrations.
  * Throws if the database is newer than this program, or if an applied migration was edited. Kysely's migrator
- * is not transactional on SQLite.
+ * is not used, because it is not transactional on SQLite. `at` is the present time in epoch milliseconds.
  */
 export function migrate(
   connection: BetterSqlite3.Database,

@@ -12,8 +12,8 @@ import { migrate, readMigrations } from './migrate.ts'
 const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/sqlite')
 
 /**
- * Opens and, where needed, creates and migrates the database in `file`. Journal mode WAL, `synchronous=FULL`
- * (a commit that returned survives a power cut) and foreign keys are set and asserted. The caller closes it.
+ * Opens the database in `file`. Creates it if it does not exist, and migrates it. `at` is the present time in
+ * epoch milliseconds. The caller closes the database.
  */
 export function openDatabase(file: string, at: number): Database {
   const writing = keepingUndoInMemory(connectMigrated(file, at))
@@ -34,8 +34,8 @@ export function migrateDatabase(file: string, at: number): void {
 }
 
 /**
- * Throws `invalid_request` if the database was last written by an older or a newer version of this program,
- * whose tables are others. Changes nothing.
+ * Throws `invalid_request` if the tables of the database are those of an older or a newer version of this
+ * program. Changes nothing.
  */
 export function expectMigrated(file: string): void {
   const connection = connect(file, true)
@@ -54,7 +54,7 @@ export function expectMigrated(file: string): void {
   }
 }
 
-/** Opens a migrated database for the writer. The caller closes it. */
+/** Opens a migrated database for the writer, in another thread than the reader. The caller closes it. */
 export function openWritable(file: string): { writable: Db; close(): void } {
   const writing = keepingUndoInMemory(connect(file, false))
   return { writable: kysely(writing), close: () => writing.close() }
@@ -66,7 +66,10 @@ export function openReader(file: string): { reader: Db; close(): void } {
   return { reader: kysely(reading), close: () => reading.close() }
 }
 
-/** Like {@link openReader}, but always sees one state of the database. It may create temporary tables. */
+/**
+ * Like {@link openReader}, but sees the state of the database at its first read. It may create temporary
+ * tables.
+ */
 export function openSnapshot(file: string): { reader: Db; close(): void } {
   const reading = connect(file, true)
   reading.exec('BEGIN')
@@ -79,8 +82,8 @@ export function walOf(file: string): string {
 }
 
 /**
- * Keeps savepoint journals in memory: as files they take half the time of a large change. Migrations sort too
- * much data for this.
+ * Keeps the journals of savepoints in memory, because writing them to files takes half the time of a large
+ * change. Migrations run before, with files, because they sort too much data for memory.
  */
 function keepingUndoInMemory(connection: BetterSqlite3.Database): BetterSqlite3.Database {
   connection.pragma('temp_store = MEMORY')

@@ -2,7 +2,7 @@ import { workerData } from 'node:worker_threads'
 import { answerTasks } from '../../threads/pool-thread.ts'
 import { connect, withStatementCache } from './connection.ts'
 
-// The other side of reading-threads.ts. Answers one query at a time.
+// The other side of reading-threads.ts: runs in each reading thread, one query at a time.
 
 export interface Query {
   readonly sql: string

@@ -11,18 +11,18 @@ import type { Schema } from '../schema.ts'
 /** The maximum number of parallel reads. Each takes a thread; further reads wait. */
 const MAX_THREADS = 4
 /**
- * The cache of the reads before {@link ReadingThreads.start}. They read little twice, and its memory would
- * stay with the process.
+ * The size of SQLite's cache for the reads before {@link ReadingThreads.start}. It is small because few of
+ * these reads read the same pages, and because the process would keep the memory.
  */
 const STARTING_CACHE_KIB = 1024
-// Rows are garbage as soon as they are sent. V8 would let 30 MB of them pile up in each thread.
+// Rows are garbage as soon as they are sent to the calling thread. By default, V8 lets 30 MB of it pile up.
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 4 }
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, import.meta.url)
 
 /**
  * Reads the database in threads, so that polls do not wait for a search. A thread starts when all others are
- * busy, and ends when it was not needed for a minute. A read sees everything committed before it was
+ * busy, and ends after a minute without reads. A read sees everything that was committed before it was
  * requested.
  *
  * Until {@link start}, reads run in the calling thread: while a depot opens, nobody waits for it, and each
