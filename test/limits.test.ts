@@ -10,7 +10,7 @@ const SOURCE = new URL('../src/', import.meta.url)
 /** Code that runs for a client or an operator, not in the depot. */
 const OF_CLIENTS = /^(cli|client|import|pull|remote)\//
 const LIMIT =
-  /^(?:export )?const ((?:MAX|MIN|KEPT)_\w+|DEFAULT_(?:BODY_BYTES|JSON|PAGE)|\w+_KEPT_MS)(?:: [^=]+)? = (.*)$/gm
+  /^(?:export )?const ((?:MAX|MIN|KEPT)_\w+|DEFAULT_(?:MAX_BODY_BYTES|JSON_LIMITS|PAGE_SIZE)|\w+_KEPT_MS)(?:: [^=]+)? = (.*)$/gm
 
 /** Sizes of internal steps, which do not change any answer. */
 const OF_NO_CLIENT: readonly string[] = [
@@ -86,8 +86,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'hart/tar.ts MAX_PATH_BYTES': "path in a package's archive",
   'hart/tar.ts MAX_ENTRIES': "entries of a package's archive",
   'hart/xz.ts MAX_DICTIONARY_BYTES': 'memory needed to unpack a package',
-  'http/api/conventions/body-limits.ts DEFAULT_BODY_BYTES': 'JSON body below `/api/v1`',
-  'http/api/conventions/body-limits.ts DEFAULT_JSON': 'levels, values and fields',
+  'http/api/conventions/body-limits.ts DEFAULT_MAX_BODY_BYTES': 'JSON body below `/api/v1`',
+  'http/api/conventions/body-limits.ts DEFAULT_JSON_LIMITS': 'levels, values and fields',
   'http/api/accounts/shapes.ts MAX_EMAIL_LENGTH': 'email address of an account',
   'http/api/tokens/shapes.ts MAX_LABEL_LENGTH': 'label of a token',
   'http/api/tokens/shapes.ts MAX_NAMES': 'origins or views to which a token is narrowed by one request',
@@ -100,13 +100,13 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/api/gates/shapes.ts MAX_REQUIREMENTS': 'views that the rules of a view require',
   'http/api/views/shapes.ts MAX_UNGOVERNED': 'origins that a view does not govern',
   'http/api/origins/keys.ts MAX_KEY_FILE_BYTES': "file of an origin's key",
-  'http/api/lockfiles/depot-keys.ts MAX_KEY_FILE_BYTES': "file of a depot's key",
+  'http/api/lockfiles/trusted-keys.ts MAX_KEY_FILE_BYTES': "file of a depot's key",
   'http/api/events/pages.ts MAX_FILTER_NAMES': 'names of views, origins or kinds',
-  'http/api/events/pages.ts MAX_PARALLEL_PAGES': 'pages that one request with `wait` reads',
+  'http/api/events/pages.ts MAX_EMPTY_PAGES': 'pages that one request with `wait` reads',
   'http/api/conventions/shapes.ts MAX_WAIT_S': 'time that a request waits for new entries',
   'http/api/events/stream.ts MAX_UNREAD_BYTES': 'events that are written to a stream',
   'http/api/conventions/shapes.ts MAX_PAGE_SIZE': 'items of a page below `/api/v1`',
-  'http/api/conventions/shapes.ts DEFAULT_PAGE': 'items of a page below `/api/v1`',
+  'http/api/conventions/shapes.ts DEFAULT_PAGE_SIZE': 'items of a page below `/api/v1`',
   'http/habitat/views/absent-views.ts MAX_WARNINGS': 'remembered names of views that do not exist',
   'http/habitat/conventions/body.ts MAX_JSON_BYTES': 'JSON body below `/v1`',
   'http/habitat/conventions/body.ts MAX_NAMED_FIELDS': 'faults of a body below `/v1`',

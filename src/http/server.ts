@@ -12,7 +12,7 @@ import { Feed } from '../following/feed.ts'
 import { VisiblePages } from '../following/visible-pages.ts'
 import { Webhooks } from '../delivery/webhooks.ts'
 import type { DeliveryOptions } from '../delivery/webhooks.ts'
-import { DEFAULT_BODY_BYTES } from './api/conventions/body-limits.ts'
+import { DEFAULT_MAX_BODY_BYTES } from './api/conventions/body-limits.ts'
 import { apiRoutes } from './api/routes.ts'
 import { habitatRoutes } from './habitat/routes.ts'
 import { FastPath } from './habitat/polls/fast-path.ts'
@@ -160,7 +160,7 @@ function createApp({ config, limits, log }: Depot, nextId: () => string): Fastif
     ...(publicPath !== '' && {
       rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
     }),
-    bodyLimit: DEFAULT_BODY_BYTES,
+    bodyLimit: DEFAULT_MAX_BODY_BYTES,
     forceCloseConnections: 'idle',
     http: { headersTimeout: limits.headMs, connectionsCheckingInterval: limits.headMs / 2 },
     clientErrorHandler: (error, socket) => refuseConnection(log, error, socket),

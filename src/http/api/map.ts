@@ -97,7 +97,7 @@ function resourcesOf(routes: readonly RouteOptions[], { publicPath }: FastifyReq
     ]
   })
   return [...Map.groupBy(operations, ({ url }) => url)]
-    .map(([url, those]) => ({ url, operations: those.map(({ url: _url, ...operation }) => operation) }))
+    .map(([url, grouped]) => ({ url, operations: grouped.map(({ url: _url, ...operation }) => operation) }))
     .toSorted((a, b) => (a.url < b.url ? -1 : 1))
 }
 

@@ -9,15 +9,17 @@ import { accountRoutes } from './accounts/routes.ts'
 import { collectMethods } from './allowed-methods.ts'
 import { latestRoutes } from './content/latest.ts'
 import { contentRoutes } from './content/routes.ts'
-import { DEFAULT_JSON } from './conventions/body-limits.ts'
+import { DEFAULT_JSON_LIMITS } from './conventions/body-limits.ts'
 import { tagAnswers } from './conventions/entity-tags.ts'
 import { eventRoutes } from './events/routes.ts'
 import { gateRoutes } from './gates/routes.ts'
 import { historyRoutes } from './history/routes.ts'
-import { depotKeyRoutes, trustedKeyRoutes } from './lockfiles/depot-keys.ts'
+import { depotKeyRoutes } from './lockfiles/depot-keys.ts'
 import { lockfileRoutes } from './lockfiles/routes.ts'
+import { trustedKeyRoutes } from './lockfiles/trusted-keys.ts'
 import { mapRoutes } from './map.ts'
 import { originKeyRoutes } from './origins/keys.ts'
+import { originMemberRoutes } from './origins/members.ts'
 import { originRoutes } from './origins/routes.ts'
 import { packageRoutes } from './packages/routes.ts'
 import { planRoutes } from './plans/routes.ts'
@@ -91,6 +93,7 @@ export async function apiRoutes(
   releaseRoutes(app, context)
   packageFileRoutes(app, context)
   originRoutes(app, context)
+  originMemberRoutes(app, context)
   originKeyRoutes(app, context)
   packageRoutes(app, context)
   versionRoutes(app)
@@ -117,7 +120,7 @@ function parseAnyTypeAsJson(app: FastifyInstance): void {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
     if (body.length === 0) return done(null, undefined)
     try {
-      expectModest(body as Buffer, request.routeOptions.config.json ?? DEFAULT_JSON)
+      expectModest(body as Buffer, request.routeOptions.config.json ?? DEFAULT_JSON_LIMITS)
     } catch (error) {
       return done(
         error instanceof Error ? error : new Error('the body could not be checked', { cause: error }),

@@ -129,6 +129,11 @@ export async function viewToChange(request: FastifyRequest, depot: Depot): Promi
   return view
 }
 
+/** Route hook for signed-in callers, whatever their tokens allow. */
+export async function signedInOnly(request: FastifyRequest): Promise<void> {
+  signedInAnyhow(request)
+}
+
 /** Route hook for administrators only. */
 export async function administratorOnly(request: FastifyRequest): Promise<void> {
   expectAdministrator(signedIn(request, 'manage'))

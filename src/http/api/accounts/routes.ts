@@ -8,7 +8,7 @@ import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly, needs, signedInAnyhow } from '../../requests/rights.ts'
 import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
-import { answers, textToo } from '../conventions/responses.ts'
+import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
 import {
   Account,
@@ -23,7 +23,6 @@ import { accountText, accountsText, whoAmIText } from './text.ts'
 import { wireAccount, wireSession } from './wire.ts'
 
 const tags = ['accounts']
-const NO_STORE = { 'cache-control': 'no-store' }
 
 export function accountRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
@@ -62,10 +61,10 @@ export function accountRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       preSerialization: orText(accountsText),
     },
     async (request, reply) => {
-      const question = { list: 'accounts' }
-      const after = placeIn(request.query, question, z.string())
+      const listKey = { list: 'accounts' }
+      const after = placeIn(request.query, listKey, z.string())
       const found = await listAccounts(depot.db, { after, limit: request.query.limit + 1 })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
+      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ name }) => name })
       return reply.headers(NO_STORE).send({ accounts: items.map(wireAccount), next })
     },
   )

@@ -9,8 +9,6 @@ const MAX_EMAIL_LENGTH = 254
 
 export const AccountPath = z.object({ account: z.string() })
 
-// Requests
-
 export const NewAccount = named(
   'NewAccount',
   z.strictObject({
@@ -29,8 +27,6 @@ export const AccountChanges = named(
   z.strictObject({ disabled: z.boolean().describe('whether the tokens of the account are refused') }),
   { disabled: true },
 )
-
-// Responses
 
 export const Account = named(
   'Account',

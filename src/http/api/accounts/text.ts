@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
-import { page, seconds } from '../conventions/text.ts'
+import { page, timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function accountsText({ accounts, next }: z.infer<typeof shapes.Accounts>): string {
@@ -10,8 +10,8 @@ export function accountsText({ accounts, next }: z.infer<typeof shapes.Accounts>
       account.account,
       account.administrator ? 'administrator' : '',
       account.email ?? '',
-      seconds(account.created_at),
-      seconds(account.disabled_at),
+      timeText(account.created_at),
+      timeText(account.disabled_at),
     ]),
     next,
   )
@@ -27,7 +27,7 @@ export function whoAmIText({ account, administrator, token, roles }: z.infer<typ
   )
   const rights = formatColumns(
     ['ACCOUNT', 'ADMINISTRATOR', 'EXPIRES', 'ACTIONS', 'ORIGINS', 'VIEWS'],
-    [[account, administrator ? 'yes' : 'no', seconds(token.expires_at), ...only]],
+    [[account, administrator ? 'yes' : 'no', timeText(token.expires_at), ...only]],
   )
   const rows = Object.entries(roles)
   return rows.length === 0 ? rights : `${rights}\n\n${formatColumns(['ORIGIN', 'ROLE'], rows)}`

@@ -105,12 +105,13 @@ async function findOrAwaitLatest(
     if (minRevision.mark !== undefined)
       await expectRevisionKnown(depot.db, await getView(depot.db, view), minRevision)
     if (answers.revisionOf(view).number < minRevision.number) {
-      await getView(depot.db, view)
+      await getView(depot.db, view) // throws for an unknown view, which memory takes for an empty one
       if (!mayWait)
         throw new DepotError(
           'stale_revision',
           `${view} is at revision ${answers.revisionOf(view).number}, not yet at ${minRevision.number}`,
         )
+      // Entries of other kinds, for example that the view was closed, may change the answer, too.
       waiting = {
         topic: viewTopic(view),
         wants: ({ event }) => event.kind !== 'promotion' || event.revision >= minRevision.number,

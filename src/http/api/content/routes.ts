@@ -51,8 +51,8 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     const { at, origin, name, limit } = request.query
     const view = await getPastView(depot.db, request.params.view)
     const revision = await getRevisionAt(depot.db, view, momentOf(at))
-    const question = { view: view.name, revision, origin, name, list }
-    const after = placeIn(request.query, question, place)
+    const listKey = { view: view.name, revision, origin, name, list }
+    const after = placeIn(request.query, listKey, place)
     const page = {
       ...(origin !== undefined && { origin }),
       ...(name !== undefined && { name }),
@@ -61,7 +61,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     }
     const { items, next } = cutPage(request, reply, {
       items: await read(depot.db, view, revision, page, audienceOf(request.caller)),
-      question,
+      listKey,
       pinned: { at: String(revision) },
       placeOf,
     })
@@ -91,10 +91,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         read: listPointersAt,
         placeOf: (pointer) => [pointer.package, pointer.target],
       })
-      const pointers = items.map(({ releaseId: _releaseId, checksum: _checksum, ...pointer }) =>
-        wireSince(pointer),
-      )
-      return reply.send({ ...at, pointers, next })
+      return reply.send({ ...at, pointers: items.map(wireSince), next })
     },
   )
 

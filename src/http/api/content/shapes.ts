@@ -2,14 +2,16 @@ import { z } from 'zod'
 import { CHECKSUM, EARLIER_IDENT, IDENT, NOW, TARGET, YESTERDAY } from '../conventions/examples.ts'
 import {
   AtRevision,
+  Checksum,
   Ident,
   LinePath,
+  MOMENT_FORMS,
   Next,
   Package,
   PageQuery,
   Revision,
+  Since,
   Target,
-  Time,
   ViewName,
   named,
 } from '../conventions/shapes.ts'
@@ -19,10 +21,7 @@ import {
 export const VersionPath = LinePath.extend({ version: z.string() })
 
 export const ContentQuery = PageQuery.extend({
-  at: z
-    .string()
-    .optional()
-    .describe('a revision, a revision_id, or a time (RFC 3339): shows the view as it was then; default: now'),
+  at: z.string().optional().describe(`${MOMENT_FORMS}: shows the view as it was then; default: now`),
   origin: z.string().optional(),
   name: z.string().optional(),
 })
@@ -30,7 +29,7 @@ export const ContentQuery = PageQuery.extend({
 const Pointer = named(
   'Pointer',
   z
-    .object({ package: Package, target: Target, ident: Ident, since_revision: Revision, since: Time })
+    .object({ package: Package, target: Target, ident: Ident, ...Since })
     .describe('the latest release of a package, and since when'),
 )
 
@@ -42,10 +41,7 @@ export const Content = named('Content', z.object({ ...AtRevision, pointers: z.ar
   next: null,
 })
 
-const Member = named(
-  'Member',
-  z.object({ ident: Ident, target: Target, since_revision: Revision, since: Time }),
-)
+const Member = named('Member', z.object({ ident: Ident, target: Target, ...Since }))
 
 export const Members = named('Members', z.object({ ...AtRevision, members: z.array(Member), next: Next }), {
   view: 'acceptance',
@@ -65,7 +61,7 @@ export const Latest = named(
     package: Package,
     target: Target,
     ident: Ident,
-    checksum: z.string().describe('BLAKE2b-256 of the file'),
+    checksum: Checksum,
     revision: Revision.nullable().describe(
       'the revision that made this release the latest; null for the latest of one version',
     ),

@@ -2,7 +2,7 @@ import type { JsonLimits } from '../../requests/json-limits.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Limits on the JSON of the body; default: {@link DEFAULT_JSON}. */
+    /** Limits on the JSON of the body; default: {@link DEFAULT_JSON_LIMITS}. */
     readonly json?: JsonLimits
     /** Whether the handler reads the body as a stream, which is not held in memory. */
     readonly hasStreamedBody?: boolean
@@ -10,7 +10,7 @@ declare module 'fastify' {
 }
 
 /** Limits on JSON bodies, unless a route sets its own. */
-export const DEFAULT_JSON: JsonLimits = {
+export const DEFAULT_JSON_LIMITS: JsonLimits = {
   maxDepth: 16,
   maxValues: 20_000,
   maxKeys: 100,
@@ -18,4 +18,5 @@ export const DEFAULT_JSON: JsonLimits = {
   maxTextBytes: 64 * 1024,
 }
 
-export const DEFAULT_BODY_BYTES = 1024 * 1024
+/** The maximum size of a JSON body, unless a route sets its own. */
+export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024

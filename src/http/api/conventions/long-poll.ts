@@ -13,9 +13,9 @@ export function deadlineOf(waitSeconds: number | undefined): number | undefined 
 }
 
 /**
- * Holds a request until a matching commit after `after`, or until the rights of its caller change. Then
- * checks the token again, so that lost roles take effect. Rejects with `unauthenticated` if the token was
- * revoked or has expired.
+ * Holds a request until a matching commit after `after`, until the rights of its caller change, or until the
+ * deadline. Returns the reason why the wait ended. Then checks the token again, so that lost roles take
+ * effect. Rejects with `unauthenticated` if the token was revoked or has expired.
  */
 export async function longPoll(
   context: RouteContext,
@@ -48,6 +48,7 @@ export function lifetimeMs(caller: Caller, now: number): number {
 
 interface Client extends EventEmitter {
   hasLeft(): boolean
+  /** Stops listening to the connection. */
   forget(): void
 }
 

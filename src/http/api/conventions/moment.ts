@@ -20,6 +20,7 @@ export function momentOf(text: string | undefined, pointer = '/at'): Moment | un
   return { time }
 }
 
+/** Converts a parsed position in the history of a view to the revision that it names. */
 export function revisionOf({ number, mark }: Position): MarkedRevision {
   return { revision: number, ...(mark !== undefined && { mark }) }
 }

@@ -3,12 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
 
-// Lists are cut into pages. A cursor holds the sort tuple of the last item of a page and a digest of the
-// request, so that a cursor of one list is refused by another. Clients take it from `next` and treat it as
-// opaque.
+// Lists are cut into pages. A cursor holds the place of the last item of a page, which is the tuple that the
+// list is sorted by, and a digest of the list's key, so that a cursor of one list is refused by another.
+// Clients take it from `next` and treat it as opaque.
 
-/** Identifies a list: the resource and its filters. Pages of one list share it. */
-export type Question = Readonly<Record<string, string | number | undefined>>
+/** Identifies a list: its name and its filters. All pages of a list have the same key. */
+export type ListKey = Readonly<Record<string, string | number | undefined>>
 
 interface Paged {
   readonly cursor?: string | undefined
@@ -16,14 +16,14 @@ interface Paged {
 }
 
 /**
- * Returns the place after which the page begins, or `undefined` for the first page. Throws `invalid_request`
- * for a cursor of another list.
+ * Returns the place in the cursor of a request, after which the page begins, or `undefined` for the first
+ * page. Throws `invalid_request` for a cursor of another list.
  */
-export function placeIn<Place>(query: Paged, question: Question, shape: z.ZodType<Place>): Place | undefined {
+export function placeIn<Place>(query: Paged, listKey: ListKey, shape: z.ZodType<Place>): Place | undefined {
   if (query.cursor === undefined) return undefined
   const [digest, place] = unpack(query.cursor)
   const parsed = shape.safeParse(place)
-  if (digest === digestOf(question) && parsed.success) return parsed.data
+  if (digest === digestOf(listKey) && parsed.success) return parsed.data
   const detail =
     'the cursor belongs to another list: start without a cursor, or use next with the same filters'
   throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/cursor' }] })
@@ -39,7 +39,7 @@ export function cutPage<Item>(
   reply: FastifyReply,
   page: {
     items: readonly Item[]
-    question: Question
+    listKey: ListKey
     placeOf: (item: Item) => unknown
     pinned?: Readonly<Record<string, string>>
   },
@@ -52,7 +52,7 @@ export function cutPage<Item>(
     items,
     next: linkNext(request, reply, {
       ...page.pinned,
-      cursor: pack(digestOf(page.question), page.placeOf(last)),
+      cursor: pack(digestOf(page.listKey), page.placeOf(last)),
     }),
   }
 }
@@ -87,6 +87,6 @@ function unpack(cursor: string): [unknown, unknown] {
   }
 }
 
-function digestOf(question: Question): string {
-  return createHash('sha256').update(JSON.stringify(question)).digest('base64url').slice(0, 8)
+function digestOf(listKey: ListKey): string {
+  return createHash('sha256').update(JSON.stringify(listKey)).digest('base64url').slice(0, 8)
 }

@@ -8,7 +8,7 @@ import { TARGETS } from '../../../package/target.ts'
 
 export { named } from '../../requests/described.ts'
 
-/** Returns a string that a parser of the core accepts. The parser's error message goes to the caller. */
+/** Returns the shape of strings that a parser of the core accepts. Its error message goes to the caller. */
 export function textOf(parse: (text: string) => unknown) {
   return z.string().superRefine((text, context) => {
     try {
@@ -21,7 +21,7 @@ export function textOf(parse: (text: string) => unknown) {
 }
 
 export const MAX_PAGE_SIZE = 1_000
-export const DEFAULT_PAGE = 100
+export const DEFAULT_PAGE_SIZE = 100
 export const MAX_WAIT_S = 300
 
 export const Time = z.iso.datetime().describe('RFC 3339, in UTC')
@@ -29,6 +29,8 @@ export const Ident = z.string().describe('origin/name/version/release')
 export const Package = z.string().describe('origin/name')
 export const Target = z.enum(TARGETS)
 export const ViewName = z.string()
+export const Visibility = z.enum(['public', 'private', 'hidden'])
+export const Checksum = z.string().describe('BLAKE2b-256 of the file')
 export const Revision = z.int().min(0)
 export const RevisionId = z
   .string()
@@ -36,16 +38,23 @@ export const RevisionId = z
     'a revision and the first 16 characters of the hash of its ledger entry, for expect_revision and min_revision',
   )
 
-/** The state of a view at a revision. */
+/** The forms of a point in the history of a view; see `momentOf`. */
+export const MOMENT_FORMS = 'a revision, a revision_id, or a time (RFC 3339)'
+
+/** Fields of answers that show a view at a revision. */
 export const AtRevision = {
   view: ViewName,
   revision: Revision,
   at: Time.nullable().describe('when the revision was made'),
 }
 
+/** Fields of items that are in a view, or latest in it, since a revision. */
+export const Since = { since_revision: Revision, since: Time }
+
 export const Next = z.string().nullable().describe('the URL of the next page; null on the last page')
 
 export const ViewPath = z.object({ view: z.string() })
+/** The path of a package in a view. With a target, it names a line. */
 export const LinePath = z.object({ view: z.string(), origin: z.string(), name: z.string() })
 export const ReleasePath = z.object({
   origin: z.string(),
@@ -64,7 +73,7 @@ export const FormatQuery = z.strictObject({ format: Format })
 
 export const PageQuery = z.strictObject({
   cursor: z.string().optional().describe('opaque; taken from next'),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE),
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   format: Format,
 })
 

@@ -20,15 +20,28 @@ export function identParts(ident: string): [string, string, string] {
 }
 
 /** Returns `version/release`, or an empty string for null. */
-export function versionOf(ident: string | null): string {
+export function versionText(ident: string | null): string {
   if (ident === null) return ''
   const { version, release } = parseIdent(ident)
   return `${version}/${release}`
 }
 
 /** Formats a time without its milliseconds: `2026-01-01T00:00:00Z`. */
-export function seconds(time: string | null): string {
+export function timeText(time: string | null): string {
   return time === null ? '' : `${time.slice(0, 19)}Z`
+}
+
+/** Formats the state of a view: `acceptance at revision 12, made 2026-01-01T00:00:00Z`. */
+export function stateText({
+  view,
+  revision,
+  at,
+}: {
+  view: string
+  revision: number
+  at: string | null
+}): string {
+  return `${view} at revision ${revision}${at === null ? '' : `, made ${timeText(at)}`}`
 }
 
 /** Joins the parts that are not empty by blank lines. */

@@ -16,7 +16,7 @@ const MAX_FILTER_NAMES = 100
 /**
  * How many pages without a match a waiting request reads before it answers. The client continues from there.
  */
-const MAX_PARALLEL_PAGES = 10
+const MAX_EMPTY_PAGES = 10
 
 /**
  * Parses the filter of a query. Throws `invalid_request` for more than a hundred names and for an unknown
@@ -65,7 +65,7 @@ export async function positionAt(sequence: number, feed: Feed): Promise<string> 
  * Returns the page after an entry. With `wait`, waits for a page with entries for this caller. At the
  * deadline, or when the depot stops, returns an empty page that says how far it has read.
  */
-export async function firstPage(
+export async function readOrAwaitPage(
   context: RouteContext,
   exchange: { request: FastifyRequest; reply: FastifyReply },
   options: { after: number; limit: number; filter: EntryFilter; wait?: number | undefined },
@@ -74,7 +74,7 @@ export async function firstPage(
   const { limit, filter } = options
   const deadline = deadlineOf(options.wait)
   let { after } = options
-  for (let left = MAX_PARALLEL_PAGES; ; left -= 1) {
+  for (let left = MAX_EMPTY_PAGES; ; left -= 1) {
     const head = feed.head.sequence
     const page = await pages.read({ after, head, limit, filter }, readerOf(exchange.request.caller))
     after = page.through
@@ -87,7 +87,7 @@ export async function firstPage(
       deadline,
     })
     if (reason === 'left' || reason === 'closed') return page
-    left = reason === 'committed' ? MAX_PARALLEL_PAGES + 1 : 2 // one more page, to report how far nothing matched
+    left = reason === 'committed' ? MAX_EMPTY_PAGES + 1 : 2 // one more page, to report how far nothing matched
   }
 }
 

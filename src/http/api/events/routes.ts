@@ -7,7 +7,7 @@ import { linkNext } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
-import { firstPage, parsePlace, positionAt, parseFilter } from './pages.ts'
+import { readOrAwaitPage, parsePlace, positionAt, parseFilter } from './pages.ts'
 import { EventStream, Events, EventsHeaders, EventsQuery, LedgerHead } from './shapes.ts'
 import { EventStreams } from './stream.ts'
 import { eventsText, ledgerText } from './text.ts'
@@ -65,7 +65,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
             : streams.open(request, { after: place, firstId, isMarked, filter: parseFilter(request.query) }),
         )
       }
-      const { entries, through } = await firstPage(
+      const { entries, through } = await readOrAwaitPage(
         context,
         { request, reply },
         { ...request.query, after: await parsePlace(after ?? '0', feed), filter: parseFilter(request.query) },

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { KINDS } from '../../../events/visibility.ts'
 import { POSITION } from '../../../ledger/position.ts'
 import { CHECKSUM, EARLIER_IDENT, HASH, IDENT, NOW, TARGET } from '../conventions/examples.ts'
-import { MAX_PAGE_SIZE, Next, Time, DEFAULT_PAGE, Wait, named } from '../conventions/shapes.ts'
+import { Format, Next, PageQuery, Time, Wait, named } from '../conventions/shapes.ts'
 
 const Sequence = z.int().min(0)
 
@@ -14,25 +14,24 @@ const PlaceText = z
   .string()
   .regex(POSITION, 'must be the number of an entry, or a position such as 812-9c0f1b2a3d4e5f60')
 
-const Names = (what: string) =>
-  z
+/** Returns the shape of a parameter that lists names. */
+function listOfNames(what: string) {
+  return z
     .union([z.string(), z.array(z.string())])
     .optional()
     .describe(`${what}; separate several by commas or repeat the parameter`)
+}
 
 export const EventsQuery = z.strictObject({
   after: PlaceText.optional().describe(
     'the last known entry: its number, or its position, which gets 409 other_history if the ledger has another entry there. 0 is before the first entry. The default for a stream is the end of the ledger',
   ),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE),
-  view: Names('only entries about this view'),
-  origin: Names('only entries about this origin or its packages'),
-  kind: Names(`only entries of this kind: ${KINDS.join(', ')}`),
+  limit: PageQuery.shape.limit,
+  view: listOfNames('only entries about this view'),
+  origin: listOfNames('only entries about this origin or its packages'),
+  kind: listOfNames(`only entries of this kind: ${KINDS.join(', ')}`),
   wait: Wait,
-  format: z
-    .enum(['json', 'text'])
-    .optional()
-    .describe('same as Accept: application/json or text/plain, for clients that cannot set headers'),
+  format: Format,
 })
 
 export const EventsHeaders = z.looseObject({

@@ -39,7 +39,10 @@ interface StreamOptions {
 const MAX_UNREAD_BYTES = 16 * 1024
 const MAX_ENTRIES_PER_STEP = 100
 const RECONNECT_AFTER_MS = 2_000
-/** Heartbeats keep proxies, clients and {@link Limits.unreadMs} from closing a silent connection. */
+/**
+ * The number of heartbeats in `unreadMs`, after which a connection is closed whose client reads nothing.
+ * Heartbeats keep the depot, proxies and clients from closing a silent connection.
+ */
 const HEARTBEATS_PER_UNREAD = 4
 /** Timers may fire slightly early. */
 const MIN_TIMER_MS = 10
@@ -165,7 +168,7 @@ class EventStream extends Readable {
 
   /** Writes a heartbeat, which says that the connection is alive and that nothing matched up to this id. */
   beat(): void {
-    if (this.#isRead && !this.#isStepping) this.#run(() => this.#beat())
+    if (this.#isRead && !this.#isStepping) this.#run(() => this.#writeHeartbeat())
   }
 
   /** Ends the stream after the pending bytes. */
@@ -267,7 +270,7 @@ class EventStream extends Readable {
     this.#place = page.through
   }
 
-  async #beat(): Promise<void> {
+  async #writeHeartbeat(): Promise<void> {
     const { feed } = this.#context
     await this.#identify()
     if (this.#place < feed.head.sequence) await this.#writeEntries()
@@ -278,7 +281,7 @@ class EventStream extends Readable {
     this.#sentPlace = place
   }
 
-  /** Reports whether more may be written. */
+  /** Writes texts. Returns whether more may be written. */
   #write(texts: readonly Buffer[], bytes: number): boolean {
     if (this.#isOver()) return false
     this.#sentPlace = this.#place
@@ -288,7 +291,10 @@ class EventStream extends Readable {
     return this.#isRead
   }
 
-  /** Counts the most bytes that the stream and its socket hold; a longer entry is shared. */
+  /**
+   * Counts the most bytes that the stream and its socket can hold. A longer entry does not count, because
+   * streams share it.
+   */
   #charge(): (() => void) | undefined {
     const { pending } = this.#context
     const bytes = MAX_UNREAD_BYTES + this.#socket.writableHighWaterMark

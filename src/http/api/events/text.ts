@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
-import { seconds } from '../conventions/text.ts'
+import { timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 const MAX_SHOWN_VALUES = 3
@@ -8,27 +8,27 @@ const MAX_SHOWN_VALUES = 3
 export function eventsText({ events, through, next }: z.infer<typeof shapes.Events>): string {
   const rows = events.map((entry) => [
     String(entry.sequence),
-    seconds(entry.at ?? null),
+    timeText(entry.at ?? null),
     entry.kind ?? '',
     entry.actor ?? '',
-    describe(entry.event ?? {}),
+    eventText(entry.event ?? {}),
   ])
   return `${formatColumns(['SEQUENCE', 'AT', 'KIND', 'BY', 'WHAT'], rows)}\n\nread through ${through}${next === null ? '' : `\nmore: ${next}`}`
 }
 
 export function ledgerText({ sequence, hash, at }: z.infer<typeof shapes.LedgerHead>): string {
-  return formatColumns(['SEQUENCE', 'AT', 'HASH'], [[String(sequence), seconds(at), hash]])
+  return formatColumns(['SEQUENCE', 'AT', 'HASH'], [[String(sequence), timeText(at), hash]])
 }
 
 /** Formats the fields of an event as `name=value`, with only the first few items of each list. */
-function describe(event: Readonly<Record<string, unknown>>): string {
+function eventText(event: Readonly<Record<string, unknown>>): string {
   return Object.entries(event)
     .filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0))
-    .map(([name, value]) => `${name}=${Array.isArray(value) ? first(value) : brief(value)}`)
+    .map(([name, value]) => `${name}=${Array.isArray(value) ? firstOf(value) : brief(value)}`)
     .join(' ')
 }
 
-function first(values: readonly unknown[]): string {
+function firstOf(values: readonly unknown[]): string {
   const shown = values.slice(0, MAX_SHOWN_VALUES).map(brief)
   return [
     ...shown,

@@ -7,17 +7,17 @@ import { getPastView, getView } from '../../../revisions/view-store.ts'
 import type { PackageFilter } from '../../../views/change-request.ts'
 import { isInForce } from '../../../views/freeze.ts'
 import type { Freeze } from '../../../views/freeze.ts'
-import type { View as ViewOfCore } from '../../../views/view.ts'
+import type { View } from '../../../views/view.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly, expectMayChange, viewChangersOnly } from '../../requests/rights.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
-import { parseOnly } from '../promotions/parse-change.ts'
+import { parsePackageFilter } from '../promotions/parse-change.ts'
 import { FreezeBody, Freezes, GatesBody, GatesShape, ThawQuery } from './shapes.ts'
 import { freezesText, gatesText } from './text.ts'
-import { gatesOf, wireFreeze, wireGates } from './wire.ts'
+import { gatesFromBody, wireFreeze, wireGates } from './wire.ts'
 
 const tags = ['rules of views']
 
@@ -25,15 +25,19 @@ const tags = ['rules of views']
 export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
-  async function gatesFor(request: FastifyRequest, view: ViewOfCore) {
+  /** Converts the gates of a view, with the freezes that the caller may see. */
+  async function visibleGates(request: FastifyRequest, view: View) {
     return wireGates(view, {
       freezes: await filterVisibleFreezes(depot.db, view.freezes, audienceOf(request.caller)),
       now: depot.now(),
     })
   }
 
-  /** Names the view that a request freezes or thaws. Throws like `getView` and `expectMayChange`. */
-  async function viewToChange(
+  /**
+   * Returns the name of the view that a request freezes or thaws. Throws like `getView` and
+   * `expectMayChange`.
+   */
+  async function nameOfView(
     request: FastifyRequest<{ Params: { view: string } }>,
     verb: string,
   ): Promise<string> {
@@ -43,10 +47,11 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     return view.name
   }
 
+  /** Converts the freezes of all views that are in force and that the caller may see. */
   async function visibleFreezes(request: FastifyRequest, freezes: readonly Freeze[]) {
-    const known = await filterVisibleFreezes(depot.db, freezes, audienceOf(request.caller))
+    const visible = await filterVisibleFreezes(depot.db, freezes, audienceOf(request.caller))
     return {
-      freezes: known
+      freezes: visible
         .filter((freeze) => isInForce(freeze, depot.now()))
         .map((freeze) => wireFreeze(freeze, null)),
     }
@@ -69,7 +74,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       preSerialization: orText(gatesText),
     },
     async (request, reply) =>
-      reply.send(await gatesFor(request, await getPastView(depot.db, request.params.view))),
+      reply.send(await visibleGates(request, await getPastView(depot.db, request.params.view))),
   )
 
   api.put(
@@ -92,10 +97,10 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       request.subject = `gates of ${request.params.view}`
       const view = await depot.writer.submit({
         kind: 'setGates',
-        input: { view: request.params.view, gates: gatesOf(request.body) },
+        input: { view: request.params.view, gates: gatesFromBody(request.body) },
         actor: actorOf(request, 'api'),
       })
-      return reply.send(await gatesFor(request, view))
+      return reply.send(await visibleGates(request, view))
     },
   )
 
@@ -117,9 +122,9 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       onRequest: viewChangersOnly(depot),
     },
     async (request, reply) => {
-      const input = { view: await viewToChange(request, 'freeze'), ...parseFreeze(request.body) }
+      const input = { view: await nameOfView(request, 'freeze'), ...parseFreeze(request.body) }
       const view = await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') })
-      return reply.send(await gatesFor(request, view))
+      return reply.send(await visibleGates(request, view))
     },
   )
 
@@ -140,9 +145,9 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       onRequest: viewChangersOnly(depot),
     },
     async (request, reply) => {
-      const input = { view: await viewToChange(request, 'thaw'), ...parseOnly(request.query) }
+      const input = { view: await nameOfView(request, 'thaw'), ...parsePackageFilter(request.query) }
       const view = await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') })
-      return reply.send(await gatesFor(request, view))
+      return reply.send(await visibleGates(request, view))
     },
   )
 
@@ -205,7 +210,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     },
     async (request, reply) => {
       request.subject = 'thaw every view'
-      const input = { ...parseOnly(request.query) }
+      const input = parsePackageFilter(request.query) ?? {}
       const freezes = await depot.writer.submit({ kind: 'thawAll', input, actor: actorOf(request, 'api') })
       return reply.send(await visibleFreezes(request, freezes))
     },
@@ -219,5 +224,9 @@ function parseFreeze({
   origin,
   name,
 }: z.infer<typeof FreezeBody>): PackageFilter & { reason: string; until?: number } {
-  return { ...parseOnly({ origin, name }), reason, ...(until !== undefined && { until: Date.parse(until) }) }
+  return {
+    ...parsePackageFilter({ origin, name }),
+    reason,
+    ...(until !== undefined && { until: Date.parse(until) }),
+  }
 }

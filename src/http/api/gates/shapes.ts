@@ -11,8 +11,6 @@ const MAX_SOAK_SECONDS = 366 * 86_400
 const MAX_SETTLE_SECONDS = 7 * 86_400
 const MAX_PROPOSAL_SECONDS = 90 * 86_400
 
-// Requests
-
 export const FreezeBody = named(
   'NewFreeze',
   z.strictObject({
@@ -98,8 +96,6 @@ const EXAMPLE: z.input<typeof gates> = {
 }
 
 export const GatesBody = named('NewGates', gates, EXAMPLE)
-
-// Responses
 
 export const FreezeShape = named(
   'Freeze',

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
-import { seconds } from '../conventions/text.ts'
+import { timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function gatesText(gates: z.infer<typeof shapes.GatesShape>): string {
@@ -42,5 +42,5 @@ function freezeText({
   reason,
 }: z.infer<typeof shapes.Freezes>['freezes'][number]): string {
   const what = origin === null && name === null ? [] : [`${origin ?? '*'}/${name ?? '*'}`]
-  return `${[...what, ...(view === null ? ['in every view'] : []), ...(until === null ? [] : [`until ${seconds(until)}`])].map((part) => `${part} `).join('')}by ${by}: ${reason}`
+  return `${[...what, ...(view === null ? ['in every view'] : []), ...(until === null ? [] : [`until ${timeText(until)}`])].map((part) => `${part} `).join('')}by ${by}: ${reason}`
 }

@@ -5,7 +5,7 @@ import type { Gates, View } from '../../../views/view.ts'
 import { wireTime } from '../conventions/wire.ts'
 import type * as shapes from './shapes.ts'
 
-/** Returns the freeze that blocks all changes of the view. */
+/** Converts the freeze in force that blocks all changes of the view, if there is one. */
 export function wireFrozen(
   freezes: readonly Freeze[],
   now: number,
@@ -21,7 +21,7 @@ export function wireFreeze(freeze: Freeze, view: string | null): z.infer<typeof 
   return { view, origin, name, reason, until: wireTime(until), by, since: wireTime(since) }
 }
 
-/** Includes the freezes that the caller may see. */
+/** Converts the gates of a view. `freezes` are those that the caller may see. */
 export function wireGates(
   { name, gates }: View,
   { freezes, now }: { freezes: readonly ViewFreeze[]; now: number },
@@ -50,7 +50,7 @@ export function wireGates(
 }
 
 /** Converts the JSON of a request to gates. */
-export function gatesOf(body: z.infer<typeof shapes.GatesBody>): Gates {
+export function gatesFromBody(body: z.infer<typeof shapes.GatesBody>): Gates {
   const { requires, closure, downgrade, settle_seconds, promoters, approval, overriders } = body
   return {
     ...(requires.length > 0 && {

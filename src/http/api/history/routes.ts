@@ -56,8 +56,8 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     },
     async (request, reply) => {
       const view = await getPastView(depot.db, request.params.view)
-      const question = { list: 'history', view: view.name }
-      const before = placeIn(request.query, question, z.int()) ?? view.revision + 1
+      const listKey = { list: 'history', view: view.name }
+      const before = placeIn(request.query, listKey, z.int()) ?? view.revision + 1
       const found = await listRevisions(
         depot.db,
         view,
@@ -66,7 +66,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       )
       const { items, next } = cutPage(request, reply, {
         items: found,
-        question,
+        listKey,
         placeOf: ({ revision }) => revision,
       })
       return reply.send({ view: view.name, revisions: items.map(wireRevision), next })
@@ -121,7 +121,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const { at, with_at: withAt, with: other = request.params.view, origin, name, limit } = request.query
       const from = await stateOf(request.params.view, momentOf(at))
       const to = await stateOf(other, momentOf(withAt, '/with_at'))
-      const question = {
+      const listKey = {
         list: 'diff',
         view: from.view.name,
         revision: from.revision,
@@ -130,7 +130,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         origin,
         name,
       }
-      const after = placeIn(request.query, question, LinePlace)
+      const after = placeIn(request.query, listKey, LinePlace)
       const page = {
         ...(origin !== undefined && { origin }),
         ...(name !== undefined && { name }),
@@ -141,7 +141,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const pinned = { at: String(from.revision), with_at: String(to.revision) }
       const { items, next } = cutPage(request, reply, {
         items: found,
-        question,
+        listKey,
         pinned,
         placeOf: (line) => [line.package, line.target],
       })
@@ -176,8 +176,8 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const { target = DEFAULT_TARGET, limit } = request.query
       const view = await getPastView(depot.db, request.params.view)
       const line = { package: formatPackageName(request.params), target }
-      const question = { list: 'holders', view: view.name, ...line }
-      const place = placeIn(request.query, question, z.int())
+      const listKey = { list: 'holders', view: view.name, ...line }
+      const place = placeIn(request.query, listKey, z.int())
       const found = await listLatestSpans(
         depot.db,
         view,
@@ -187,7 +187,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       )
       if (found.length === 0 && place === undefined)
         throw new DepotError('not_found', `${view.name} never had ${line.package} for ${target}`)
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ from }) => from })
+      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ from }) => from })
       return reply.send({
         view: view.name,
         ...line,

@@ -12,7 +12,9 @@ import {
 } from '../conventions/examples.ts'
 import {
   AtRevision,
+  Checksum,
   Ident,
+  MOMENT_FORMS,
   Next,
   Package,
   PageQuery,
@@ -27,26 +29,23 @@ import { PointerMove, Source } from '../promotions/shapes.ts'
 // Shapes of the history of views: revisions, differences between two states, and the latest releases over
 // time.
 
-// Requests
-
 export const RevisionPath = z.object({
   view: z.string(),
   revision: z.string().regex(/^\d{1,15}$/, 'must be a number'),
 })
 
-const moment = 'a revision, a revision_id, or a time (RFC 3339)'
-
 export const DiffQuery = PageQuery.extend({
-  at: z.string().optional().describe(`${moment}: the state of the view to compare from; default: now`),
+  at: z.string().optional().describe(`${MOMENT_FORMS}: the state of the view to compare from; default: now`),
   with: z.string().optional().describe('the view to compare with; default: the same view'),
-  with_at: z.string().optional().describe(`${moment}: the state of the view to compare with; default: now`),
+  with_at: z
+    .string()
+    .optional()
+    .describe(`${MOMENT_FORMS}: the state of the view to compare with; default: now`),
   origin: z.string().optional(),
   name: z.string().optional(),
 })
 
 export const HoldersQuery = PageQuery.extend({ target: Target.optional() })
-
-// Responses
 
 const PackageFilter = z.object({ origin: z.string().nullable(), name: z.string().nullable() })
 const ReleaseName = z.object({ ident: Ident, target: Target })
@@ -108,8 +107,6 @@ export const History = named(
   },
 )
 
-const Checksum = z.string().describe('BLAKE2b-256 of the file')
-
 const Difference = named(
   'Difference',
   z.object({
@@ -154,12 +151,12 @@ export const Diff = named(
 )
 
 /** The time between two revisions, which may not have ended. */
-export const Interval = {
+export const Interval = z.object({
   from_revision: Revision,
   since: Time,
   to_revision: Revision.nullable().describe('the revision that ended it; null while it lasts'),
   until: Time.nullable(),
-}
+})
 
 export const Holders = named(
   'Holders',
@@ -167,7 +164,7 @@ export const Holders = named(
     view: ViewName,
     package: Package,
     target: Target,
-    holders: z.array(z.object({ ident: Ident, ...Interval })).describe('newest first'),
+    holders: z.array(z.object({ ident: Ident, ...Interval.shape })).describe('newest first'),
     next: Next,
   }),
   {

@@ -1,14 +1,14 @@
 import type { z } from 'zod'
 import { releaseKey } from '../../../package/ident.ts'
 import { formatColumns } from '../../../text/columns.ts'
-import { identParts, page, seconds, versionOf } from '../conventions/text.ts'
+import { identParts, page, stateText, timeText, versionText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function diffText({ from, to, differences, next }: z.infer<typeof shapes.Diff>): string {
   const rows = differences.map((line) => [
     line.package,
-    versionOf(line.from),
-    versionOf(line.to),
+    versionText(line.from),
+    versionText(line.to),
     line.target,
     changeText(line),
   ])
@@ -24,35 +24,26 @@ function changeText({
   to_checksum: to,
 }: z.infer<typeof shapes.Diff>['differences'][number]): string {
   return change === 'republished'
-    ? `republished: ${from?.slice(0, SHOWN)} became ${to?.slice(0, SHOWN)}`
+    ? `republished: ${from?.slice(0, SHOWN_OF_CHECKSUM)} became ${to?.slice(0, SHOWN_OF_CHECKSUM)}`
     : change
 }
 
-const SHOWN = 12
+const SHOWN_OF_CHECKSUM = 12
 
 export function holdersText({ holders, target, next }: z.infer<typeof shapes.Holders>): string {
   const rows = holders.map((interval) => [...identParts(interval.ident), target, ...intervalCells(interval)])
-  return page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', ...INTERVAL], rows, next)
+  return page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', ...INTERVAL_HEADING], rows, next)
 }
 
-export const INTERVAL = ['FROM', 'SINCE', 'TO', 'UNTIL']
+export const INTERVAL_HEADING = ['FROM', 'SINCE', 'TO', 'UNTIL']
 
-export function intervalCells(interval: {
-  from_revision: number
-  since: string
-  to_revision: number | null
-  until: string | null
-}): string[] {
+export function intervalCells(interval: z.infer<typeof shapes.Interval>): string[] {
   return [
     String(interval.from_revision),
-    seconds(interval.since),
+    timeText(interval.since),
     interval.to_revision === null ? '' : String(interval.to_revision),
-    seconds(interval.until),
+    timeText(interval.until),
   ]
-}
-
-function stateText({ view, revision, at }: { view: string; revision: number; at: string | null }): string {
-  return `${view} at revision ${revision}${at === null ? '' : `, made ${seconds(at)}`}`
 }
 
 export function historyText({ revisions, next }: z.infer<typeof shapes.History>): string {
@@ -69,18 +60,18 @@ const HISTORY_HEADING = ['REVISION', 'AT', 'ACT', 'BY', 'PACKAGE', 'FROM', 'TO',
 function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][] {
   const { pointers } = revision
   const moved = new Set(pointers.flatMap(({ from, to, target }) => [`${from} ${target}`, `${to} ${target}`]))
-  const quiet = [
+  const joinedOrLeft = [
     ...revision.joined.map((release) => ({ ...release, sign: '+' })),
     ...revision.left.map((release) => ({ ...release, sign: '-' })),
   ]
   const lines = [
-    ...pointers.map((move) => [move.package, versionOf(move.from), versionOf(move.to), move.target]),
-    ...quiet
+    ...pointers.map((move) => [move.package, versionText(move.from), versionText(move.to), move.target]),
+    ...joinedOrLeft
       .filter((release) => !moved.has(releaseKey(release)))
       .map(({ ident, target, sign }) => [
         identParts(ident)[0] ?? '',
         '',
-        `${sign} ${versionOf(ident)}`,
+        `${sign} ${versionText(ident)}`,
         target,
       ]),
   ]
@@ -93,6 +84,6 @@ function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][]
         ? act
         : `${act === 'rollback' ? 'rollback to' : `${act} of`} ${of}${within}`
   const why = override === null ? (revision.reason ?? revision.cause ?? '') : `OVERRIDE: ${override.reason}`
-  const head = [String(revision.revision), seconds(revision.at), what, revision.actor ?? '']
+  const head = [String(revision.revision), timeText(revision.at), what, revision.actor ?? '']
   return (lines.length === 0 ? [['', '', '', '']] : lines).map((line) => [...head, ...line, why])
 }

@@ -6,20 +6,18 @@ import type { Audience } from '../../../access/access.ts'
 import { readLocked } from '../../../lockfiles/lockfile-store.ts'
 import type { LockfileAudience } from '../../../lockfiles/lockfile.ts'
 import { signLockfile } from '../../../lockfiles/signed-lockfile.ts'
-import { makePackageName } from '../../../package/ident.ts'
+
 import { getRevisionAt } from '../../../revisions/revision-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { momentOf } from '../conventions/moment.ts'
-import { Target, ViewPath } from '../conventions/shapes.ts'
-import { signingKey } from './depot-keys.ts'
+import { MOMENT_FORMS, Target, ViewPath } from '../conventions/shapes.ts'
+import { getOrMakeSigningKey } from './depot-keys.ts'
+import { parsePackageFilter } from '../promotions/parse-change.ts'
 import { LockfileText } from './shapes.ts'
 
 const LockfileQuery = z.strictObject({
-  at: z
-    .string()
-    .optional()
-    .describe('a revision, a revision_id, or a time (RFC 3339): uses the view as it was then; default: now'),
+  at: z.string().optional().describe(`${MOMENT_FORMS}: uses the view as it was then; default: now`),
   origin: z.string().optional(),
   name: z.string().optional(),
   target: Target.optional(),
@@ -64,12 +62,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
     },
     async (request, reply) => {
       const { at, origin, name, target, skip_deleted } = request.query
-      makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
-      const filter = {
-        ...(origin !== undefined && { origin }),
-        ...(name !== undefined && { name }),
-        ...(target !== undefined && { target }),
-      }
+      const filter = { ...parsePackageFilter({ origin, name }), ...(target !== undefined && { target }) }
       const view = await getPastView(depot.db, request.params.view)
       const revision = await getRevisionAt(depot.db, view, momentOf(at))
       const audience = audienceOf(request.caller)
@@ -82,9 +75,9 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
         view: view.name,
         revision,
         filter,
-        audience: kindOf(audience),
+        audience: lockfileAudience(audience),
       }
-      const key = await signingKey(depot)
+      const key = await getOrMakeSigningKey(depot)
       const text = await inTurn(async () =>
         signLockfile({ ...head, ...(await readLocked(depot.db, content, audience)) }, key),
       )
@@ -94,7 +87,8 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
   )
 }
 
-function kindOf({ seesAll, origins }: Audience): LockfileAudience {
+/** Returns the word that a lockfile has for the callers who may see the same releases. */
+function lockfileAudience({ seesAll, origins }: Audience): LockfileAudience {
   if (seesAll) return 'everyone'
   return origins.length === 0 ? 'public' : 'members'
 }

@@ -11,7 +11,8 @@ import { needs, signedInAs } from '../../requests/rights.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
-import { page, seconds } from '../conventions/text.ts'
+import { takeBodiesAsText } from '../conventions/text-body.ts'
+import { page, timeText } from '../conventions/text.ts'
 import { wireTime } from '../conventions/wire.ts'
 import { KeyRevisionPath, OriginKey, OriginKeyPath, OriginKeyText, OriginKeys, OriginPath } from './shapes.ts'
 
@@ -40,14 +41,14 @@ export function originKeyRoutes(app: FastifyInstance, { depot }: RouteContext): 
     },
     async (request, reply) => {
       const { name: origin } = await getOrigin(depot.db, request.params.origin)
-      const question = { list: 'keys', origin }
+      const listKey = { list: 'keys', origin }
       const found = await listKeysBefore(depot.db, origin, 'public', {
-        before: placeIn(request.query, question, z.string()),
+        before: placeIn(request.query, listKey, z.string()),
         limit: request.query.limit + 1,
       })
       const { items, next } = cutPage(request, reply, {
         items: found,
-        question,
+        listKey,
         placeOf: ({ revision }) => revision,
       })
       return reply.send({
@@ -91,12 +92,7 @@ export function originKeyRoutes(app: FastifyInstance, { depot }: RouteContext): 
   )
 
   void api.register(async (scope) => {
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser(
-      '*',
-      { parseAs: 'string', bodyLimit: MAX_KEY_FILE_BYTES },
-      (_request, body, done) => done(null, body),
-    )
+    takeBodiesAsText(scope, { maxBytes: MAX_KEY_FILE_BYTES })
     scope.withTypeProvider<ZodTypeProvider>().put(
       '/origins/:origin/keys/:revision',
       {
@@ -155,7 +151,7 @@ function wireKey(
 function originKeysText({ keys, next }: z.infer<typeof OriginKeys>): string {
   return page(
     ['KEY', 'ADDED'],
-    keys.map(({ key, added_at }) => [key, seconds(added_at)]),
+    keys.map(({ key, added_at }) => [key, timeText(added_at)]),
     next,
   )
 }

@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { allowsOrigin, roleIn } from '../../../access/access.ts'
 import type { Caller } from '../../../access/access.ts'
-import { getOrigin, listMembers, listOrigins } from '../../../origins/origin-store.ts'
+import { getOrigin, listOrigins } from '../../../origins/origin-store.ts'
 import type { Origin as StoredOrigin } from '../../../origins/origin-store.ts'
 import { formatColumns } from '../../../text/columns.ts'
 import { orText } from '../../requests/as-text.ts'
@@ -13,22 +13,10 @@ import { expectMayCreateOrigins, needs, signedInAs } from '../../requests/rights
 import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
-import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
-import { page, seconds } from '../conventions/text.ts'
+import { FormatQuery } from '../conventions/shapes.ts'
+import { page, timeText } from '../conventions/text.ts'
 import { wireTime } from '../conventions/wire.ts'
-import {
-  MemberAnswer,
-  MemberBody,
-  MemberPath,
-  NewOrigin,
-  NewOwner,
-  Origin,
-  OriginChanges,
-  OriginMembers,
-  OriginPath,
-  Origins,
-  OriginsQuery,
-} from './shapes.ts'
+import { NewOrigin, NewOwner, Origin, OriginChanges, OriginPath, Origins, OriginsQuery } from './shapes.ts'
 
 const tags = ['origins']
 
@@ -53,10 +41,10 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
       const { member, limit } = request.query
       const { caller } = request
       const names = member === 'true' ? ownOrigins(caller) : undefined
-      const question = { list: 'origins', of: member === 'true' ? caller?.accountName : undefined }
-      const after = placeIn(request.query, question, z.string())
+      const listKey = { list: 'origins', of: member === 'true' ? caller?.accountName : undefined }
+      const after = placeIn(request.query, listKey, z.string())
       const found = await listOrigins(depot.db, { names, after, limit: limit + 1 })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
+      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ name }) => name })
       return reply.send({
         origins: items.map((origin) => ({
           ...wireOrigin(origin),
@@ -203,97 +191,6 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     },
     async (request, reply) => reply.send(wireOrigin(await getOrigin(depot.db, request.params.origin))),
   )
-
-  api.get(
-    '/origins/:origin/members',
-    {
-      schema: {
-        operationId: 'listOriginMembers',
-        tags,
-        summary: 'Lists the members of an origin',
-        description: 'For members. By name, with their roles.',
-        errors: ['forbidden', 'not_found'],
-
-        params: OriginPath,
-        querystring: PageQuery,
-        response: textToo(OriginMembers),
-      },
-      onRequest: needs('read'),
-      preSerialization: orText(originMembersText),
-    },
-    async (request, reply) => {
-      const origin = await getOrigin(depot.db, request.params.origin)
-      signedInAs(request, 'readonly_member', origin.name, 'read')
-      const question = { list: 'members', origin: origin.name }
-      const after = placeIn(request.query, question, z.string())
-      const found = await listMembers(depot.db, origin.name, { after, limit: request.query.limit + 1 })
-      const { items, next } = cutPage(request, reply, {
-        items: found,
-        question,
-        placeOf: ({ account }) => account,
-      })
-      return reply.send({ origin: origin.name, members: [...items], next })
-    },
-  )
-
-  api.put(
-    '/origins/:origin/members/:account',
-    {
-      schema: {
-        operationId: 'setOriginMember',
-        tags,
-        summary: 'Gives an account a role in an origin',
-        description:
-          'For administrators of the origin. Adds the account or changes its role. Safe to repeat.',
-        errors: ['conflict', 'forbidden', 'not_found'],
-
-        params: MemberPath,
-        body: MemberBody,
-        response: answers(MemberAnswer),
-      },
-      onRequest: needs('manage'),
-    },
-    async (request, reply) => {
-      const { origin, account } = request.params
-      const { role } = request.body
-      request.subject = `${account} as ${role} of ${origin}`
-      signedInAs(request, 'administrator', origin, 'manage')
-      const { isChanged } = await depot.writer.submit({
-        kind: 'setMember',
-        input: { origin, account, role },
-        actor: actorOf(request, 'api'),
-      })
-      return reply.send({ origin, account, role, changed: isChanged })
-    },
-  )
-
-  api.delete(
-    '/origins/:origin/members/:account',
-    {
-      schema: {
-        operationId: 'removeOriginMember',
-        tags,
-        summary: 'Removes an account from an origin',
-        description: 'For administrators of the origin. The owner cannot be removed.',
-        errors: ['conflict', 'forbidden', 'not_found'],
-
-        params: MemberPath,
-        response: answers(z.undefined().describe('done'), 204),
-      },
-      onRequest: needs('manage'),
-    },
-    async (request, reply) => {
-      const { origin, account } = request.params
-      request.subject = `${account} out of ${origin}`
-      signedInAs(request, 'administrator', origin, 'manage')
-      await depot.writer.submit({
-        kind: 'setMember',
-        input: { origin, account, role: null },
-        actor: actorOf(request, 'api'),
-      })
-      return reply.code(204).send()
-    },
-  )
 }
 
 /** Returns the origins in which the caller has a role of its own and that its token reaches. */
@@ -317,7 +214,7 @@ function originsText({ origins, next }: z.infer<typeof Origins>): string {
       origin.name,
       origin.owner,
       origin.default_visibility,
-      seconds(origin.created_at),
+      timeText(origin.created_at),
       origin.role ?? '',
     ]),
     next,
@@ -327,14 +224,6 @@ function originsText({ origins, next }: z.infer<typeof Origins>): string {
 function originText({ name, owner, default_visibility, created_at }: z.infer<typeof Origin>): string {
   return formatColumns(
     ['ORIGIN', 'OWNER', 'NEW PACKAGES', 'MADE AT'],
-    [[name, owner, default_visibility, seconds(created_at)]],
-  )
-}
-
-function originMembersText({ members, next }: z.infer<typeof OriginMembers>): string {
-  return page(
-    ['ACCOUNT', 'ROLE'],
-    members.map(({ account, role }) => [account, role]),
-    next,
+    [[name, owner, default_visibility, timeText(created_at)]],
   )
 }

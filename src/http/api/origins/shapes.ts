@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ROLES } from '../../../access/access.ts'
 import { NOW, YESTERDAY } from '../conventions/examples.ts'
-import { Next, PageQuery, Time, named } from '../conventions/shapes.ts'
+import { Next, PageQuery, Time, Visibility, named } from '../conventions/shapes.ts'
 
 // Shapes of origins and their members.
 
@@ -51,7 +51,7 @@ export const Origin = named(
   z.object({
     name: z.string(),
     owner: z.string(),
-    default_visibility: z.enum(['public', 'private', 'hidden']),
+    default_visibility: Visibility,
     created_at: Time,
   }),
   { name: 'acme', owner: 'jane', default_visibility: 'public', created_at: YESTERDAY },

@@ -46,16 +46,16 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     },
     async (request, reply) => {
       const { name: origin } = await getOrigin(depot.db, request.params.origin)
-      const question = { list: 'packages', origin }
+      const listKey = { list: 'packages', origin }
       const found = await listPackagesAfter(
         depot.db,
         origin,
-        { after: placeIn(request.query, question, z.string()), limit: request.query.limit + 1 },
+        { after: placeIn(request.query, listKey, z.string()), limit: request.query.limit + 1 },
         audienceOf(request.caller),
       )
       const { items, next } = cutPage(request, reply, {
         items: found,
-        question,
+        listKey,
         placeOf: (item) => item.package.name,
       })
       return reply.send({ origin, packages: items.map(wireListed), next })
@@ -81,8 +81,8 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     async (request, reply) => {
       const { origin, name } = request.params
       const { version, limit } = request.query
-      const question = { list: 'releases', origin, name, version }
-      const after = placeIn(request.query, question, ReleasePlace)
+      const listKey = { list: 'releases', origin, name, version }
+      const after = placeIn(request.query, listKey, ReleasePlace)
       const found = await listReleasesOf(
         depot.db,
         { origin, name, version },
@@ -96,7 +96,7 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         )
       const { items, next } = cutPage(request, reply, {
         items: found,
-        question,
+        listKey,
         placeOf: ({ place }) => place,
       })
       return reply.send({
@@ -139,16 +139,16 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/q' }] })
       }
       const viewId = view === undefined ? undefined : (await getView(depot.db, view)).id
-      const question = { list: 'search', q, view }
+      const listKey = { list: 'search', q, view }
       const found = await searchPackagesAfter(
         depot.db,
         search,
-        { viewId, after: placeIn(request.query, question, FoundPlace), limit: limit + 1 },
+        { viewId, after: placeIn(request.query, listKey, FoundPlace), limit: limit + 1 },
         audienceOf(request.caller),
       )
       const { items, next } = cutPage(request, reply, {
         items: found,
-        question,
+        listKey,
         placeOf: (item) => [item.package.name, item.package.origin],
       })
       return reply.send({ packages: items.map(wireListed), next })

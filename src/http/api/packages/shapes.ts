@@ -1,10 +1,19 @@
 import { z } from 'zod'
 import { CHECKSUM, IDENT, TARGET, YESTERDAY } from '../conventions/examples.ts'
-import { Ident, Next, Package, PageQuery, Target, Time, ViewName, named } from '../conventions/shapes.ts'
+import {
+  Checksum,
+  Ident,
+  Next,
+  Package,
+  PageQuery,
+  Target,
+  Time,
+  ViewName,
+  Visibility,
+  named,
+} from '../conventions/shapes.ts'
 
 // Shapes of packages, their releases, and searches for them.
-
-// Requests
 
 export const PackagePath = z.object({ origin: z.string(), name: z.string() })
 
@@ -20,8 +29,6 @@ export const SearchQuery = PageQuery.extend({
     ),
   view: z.string().optional().describe('only packages with a release in this view'),
 })
-
-// Responses
 
 const ListedPackage = named(
   'ListedPackage',
@@ -51,8 +58,8 @@ const ListedRelease = named(
   z.object({
     ident: Ident,
     target: Target,
-    visibility: z.enum(['public', 'private', 'hidden']),
-    checksum: z.string().describe('BLAKE2b-256 of the file'),
+    visibility: Visibility,
+    checksum: Checksum,
     size_bytes: z.int(),
     published_at: Time,
     views: z.array(ViewName).describe('the open views that have it, by name'),

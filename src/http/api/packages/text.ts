@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { identParts, page, seconds } from '../conventions/text.ts'
+import { identParts, page, timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function packagesText({ packages, next }: z.infer<typeof shapes.FoundPackages>): string {
@@ -17,7 +17,7 @@ export function releasesText({ releases, next }: z.infer<typeof shapes.Releases>
       ...identParts(ident),
       target,
       visibility,
-      seconds(published_at),
+      timeText(published_at),
       views.join(','),
     ]),
     next,

@@ -25,7 +25,7 @@ import { idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery, ViewPath } from '../conventions/shapes.ts'
-import { SET_BODY } from '../promotions/body-limit.ts'
+import { LARGE_BODY } from '../promotions/body-limit.ts'
 import { originsOf, parseChange, subjectOf } from '../promotions/parse-change.ts'
 import { ERRORS_OF_CHANGES, PromotionAnswer, PromotionHeaders } from '../promotions/shapes.ts'
 import { promotionText } from '../promotions/text.ts'
@@ -71,7 +71,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     }
     api.post(
       url,
-      { schema, ...SET_BODY, onRequest: viewChangersOnly(depot), preSerialization: orText(planText) },
+      { schema, ...LARGE_BODY, onRequest: viewChangersOnly(depot), preSerialization: orText(planText) },
       async (request, reply) => {
         const view = await getView(depot.db, request.params.view)
         const { act, reason, ...body } = request.body
@@ -108,14 +108,14 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     async (request, reply) => {
       const view = await getPastView(depot.db, request.params.view)
       const { state, limit } = request.query
-      const question = { list: 'proposals', view: view.name, state }
-      const before = placeIn(request.query, question, z.int()) ?? Number.MAX_SAFE_INTEGER
+      const listKey = { list: 'proposals', view: view.name, state }
+      const before = placeIn(request.query, listKey, z.int()) ?? Number.MAX_SAFE_INTEGER
       const found = await listProposals(depot.db, view.id, {
         before,
         limit: limit + 1,
         ...(state === 'open' && { waitingAt: depot.now() }),
       })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ id }) => id })
+      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ id }) => id })
       const visible = await filterVisiblePlans(depot.db, items, audienceOf(request.caller))
       return reply.send({
         view: view.name,
@@ -253,6 +253,7 @@ async function visiblePlan(depot: Depot, token: string, audience: Audience): Pro
   return expectVisible(depot, await getPlan(depot.db, token), audience)
 }
 
+/** Returns the plan. Throws `not_found` if the audience may not see all releases that it names. */
 async function expectVisible(depot: Depot, plan: StoredPlan, audience: Audience): Promise<StoredPlan> {
   if ((await filterVisiblePlans(depot.db, [plan], audience)).length === 0) throw planNotFound(plan.token)
   return plan

@@ -3,7 +3,7 @@ import { VIEW_RULES } from '../../../views/rule.ts'
 import { ACTS } from '../../../views/view.ts'
 import { EARLIER_IDENT, IDENT, LATER, NEXT_WEEK, NOW, PLAN, TARGET } from '../conventions/examples.ts'
 import { Ident, Next, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
-import { ChangeBody, Notes, Options, PointerMove, Reason, Source, Step } from '../promotions/shapes.ts'
+import { ChangeBody, Notes, ChangeOptions, PointerMove, Reason, Source, Step } from '../promotions/shapes.ts'
 
 // Shapes of plans and proposals.
 
@@ -17,7 +17,7 @@ export const PlanBody = named('NewPlan', ChangeBody.extend({ reason: Reason.opti
 })
 export const ApplyBody = named(
   'PlanDecision',
-  z.strictObject({ reason: Options.reason, override: Options.override }),
+  z.strictObject({ reason: ChangeOptions.reason, override: ChangeOptions.override }),
   { reason: 'tested in acceptance' },
 )
 export const RejectBody = named('Rejection', z.strictObject({ reason: Reason.optional() }), {

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { page, seconds, sections } from '../conventions/text.ts'
+import { page, timeText, sections } from '../conventions/text.ts'
 import { stepsText } from '../promotions/text.ts'
 import type * as shapes from './shapes.ts'
 
@@ -9,14 +9,14 @@ export function planText(plan: z.infer<typeof shapes.Plan>): string {
   const who = [
     plan.account === null ? '' : `by ${plan.account}`,
     plan.reason ?? '',
-    plan.state === 'open' ? `until ${seconds(plan.expires_at)}` : '',
+    plan.state === 'open' ? `until ${timeText(plan.expires_at)}` : '',
   ]
     .filter((part) => part !== '')
     .join(', ')
   const end =
     plan.ended_at === null
       ? ''
-      : `${plan.state} ${seconds(plan.ended_at)}${plan.decided_by === null ? '' : ` by ${plan.decided_by}`}${plan.made_revision === null ? '' : `, revision ${plan.made_revision}`}`
+      : `${plan.state} ${timeText(plan.ended_at)}${plan.decided_by === null ? '' : ` by ${plan.decided_by}`}${plan.made_revision === null ? '' : `, revision ${plan.made_revision}`}`
   const blocked = plan.blocked.map(({ rule, detail }) => `blocked by ${rule}: ${detail}`)
   const missing = plan.missing.map(({ chain, target }) => `missing: ${chain.join(' → ')} (${target})`)
   return sections(
@@ -35,8 +35,8 @@ export function proposalsText({ proposals, next }: z.infer<typeof shapes.Proposa
     plan.act,
     String(plan.pointers.length),
     plan.account ?? '',
-    seconds(plan.created_at),
-    seconds(plan.expires_at),
+    timeText(plan.created_at),
+    timeText(plan.expires_at),
     plan.decided_by ?? '',
     plan.reason ?? '',
   ])

@@ -80,33 +80,34 @@ function expectFieldsOf(act: ChangeRequest['act'], body: ChangeFields): void {
     )
 }
 
+/** A rollback or revert, without the view that it changes. */
 type Past<Act> = Omit<Extract<ChangeRequest, { act: Act }>, 'view'>
 
 function parsePast(act: 'rollback' | 'revert', body: ChangeFields): Past<'rollback'> | Past<'revert'> {
-  const only = parseOnly(body)
+  const only = parsePackageFilter(body)
   if (act === 'revert') {
-    if (body.revision === undefined) throw missing('/revision', 'a revert needs the revision to undo')
+    if (body.revision === undefined) throw invalid('/revision', 'a revert needs the revision to undo')
     return { act, ...revisionOf(parsePosition(String(body.revision))), ...(only && { only }) }
   }
   const to = momentOf(body.to === undefined ? undefined : String(body.to), '/to')
-  if (to === undefined) throw missing('/to', 'a rollback needs a revision or time to restore')
+  if (to === undefined) throw invalid('/to', 'a rollback needs a revision or time to restore')
   return { act, to, ...(only && { only }) }
 }
 
 function parseRule({ rule }: ChangeFields): ViewRule {
-  if (rule === undefined) throw missing('/rule', 'a set-rule needs a rule')
+  if (rule === undefined) throw invalid('/rule', 'a set-rule needs a rule')
   return rule
 }
 
-/** Parses the restriction to an origin, a name or both. Throws `ident_malformed`. */
-export function parseOnly({
+/** Parses a restriction to an origin, a name or both. Throws `ident_malformed`. */
+export function parsePackageFilter({
   origin,
   name,
 }: {
   origin?: string | undefined
   name?: string | undefined
 }): PackageFilter | undefined {
-  makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
+  makePackageName({ origin: origin ?? 'any', name: name ?? 'any' }) // checks those that are given
   if (origin === undefined && name === undefined) return undefined
   return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }
@@ -166,11 +167,11 @@ async function parseSource(depot: Depot, body: ChangeFields, audience: Audience)
     const named = releases.map((release) => ({ ident: release.ident, target: release.target ?? target }))
     return { releases: await withTargets(depot.db, named, audience) }
   }
-  if (target !== undefined) throw missing('/target', 'a target needs releases, of which it is the target')
+  if (target !== undefined) throw invalid('/target', 'a target needs releases, of which it is the target')
   if (count === 1 && lockfile !== undefined)
     return lockfileSource(depot, lockfile, { audience, isExact: body.exact === true })
   if (count !== 1 || from === undefined)
-    throw missing('', 'exactly one of releases, from and lockfile is required')
+    throw invalid('', 'exactly one of releases, from and lockfile is required')
   const at = momentOf(from.at === undefined ? undefined : String(from.at), '/from/at')
   return {
     from: from.view,
@@ -228,6 +229,6 @@ async function withTargets(
   return named
 }
 
-function missing(pointer: string, detail: string): DepotError {
+function invalid(pointer: string, detail: string): DepotError {
   return refusalOf('invalid_request', [{ detail, pointer }])
 }

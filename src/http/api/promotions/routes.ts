@@ -6,7 +6,7 @@ import type { RouteContext } from '../../requests/request.ts'
 import { expectMayChange, viewChangersOnly, viewToChange } from '../../requests/rights.ts'
 import { textToo } from '../conventions/responses.ts'
 import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
-import { SET_BODY } from './body-limit.ts'
+import { LARGE_BODY } from './body-limit.ts'
 import { originsOf, parseChange, parseOptions, subjectOf } from './parse-change.ts'
 import {
   DemotionBody,
@@ -79,7 +79,7 @@ export function promotionRoutes(app: FastifyInstance, context: RouteContext): vo
       url,
       {
         schema,
-        ...((act === 'promote' || act === 'demote') && SET_BODY),
+        ...((act === 'promote' || act === 'demote') && LARGE_BODY),
         onRequest: viewChangersOnly(depot),
         preSerialization: orText(promotionText),
       },

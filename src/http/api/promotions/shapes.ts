@@ -9,6 +9,7 @@ import { EARLIER_IDENT, IDENT, REVISION_ID, TARGET } from '../conventions/exampl
 import { IdempotencyHeaders } from '../conventions/idempotency.ts'
 import {
   Ident,
+  MOMENT_FORMS,
   Package,
   Revision,
   RevisionId,
@@ -41,9 +42,7 @@ export const ERRORS_OF_CHANGES = [
 
 export const Reason = z.string().min(1).max(MAX_REASON_LENGTH)
 
-const Moment = z
-  .union([z.int().min(0), z.string()])
-  .describe('a revision, a revision_id, or a time (RFC 3339)')
+const Moment = z.union([z.int().min(0), z.string()]).describe(MOMENT_FORMS)
 
 const RevisionOrId = z.union([
   Revision,
@@ -66,7 +65,7 @@ const Releases = z
     'All releases are changed, or none. A release without a target gets the target of the body; without that, x86_64-linux if the ident has it, or the only target of the ident',
   )
 
-const From = z
+const ViewSource = z
   .strictObject({
     view: ViewName,
     at: Moment.optional(),
@@ -83,12 +82,12 @@ const Lockfile = z
 const Sources = {
   releases: Releases.optional(),
   target: Target.optional().describe('the target of the listed releases that have none of their own'),
-  from: From.optional(),
+  from: ViewSource.optional(),
   lockfile: Lockfile.optional(),
 }
 
 /** Fields that every change accepts. */
-export const Options = {
+export const ChangeOptions = {
   reason: Reason.optional(),
   expect_revision: RevisionOrId.optional().describe(
     'refuses the change with 412 unless the view is at this revision, and with 409 other_history if the revision_id belongs to another history',
@@ -110,12 +109,12 @@ const Promotion = {
   exact: z.boolean().optional().describe('also removes packages that the source does not have'),
 }
 
-export const PromotionBody = named('NewPromotion', z.strictObject({ ...Promotion, ...Options }), {
+export const PromotionBody = named('NewPromotion', z.strictObject({ ...Promotion, ...ChangeOptions }), {
   releases: [{ ident: IDENT, target: TARGET }],
   reason: 'build 4711',
   expect_revision: 11,
 })
-export const DemotionBody = named('NewDemotion', z.strictObject({ ...Sources, ...Options }), {
+export const DemotionBody = named('NewDemotion', z.strictObject({ ...Sources, ...ChangeOptions }), {
   releases: [{ ident: IDENT, target: TARGET }],
   reason: 'does not start',
 })
@@ -128,7 +127,7 @@ export const PackageFilter = {
 
 export const RollbackBody = named(
   'NewRollback',
-  z.strictObject({ to: Moment, ...PackageFilter, ...Options }),
+  z.strictObject({ to: Moment, ...PackageFilter, ...ChangeOptions }),
   {
     to: 11,
     reason: 'does not start',
@@ -137,7 +136,7 @@ export const RollbackBody = named(
 )
 export const RevertBody = named(
   'NewRevert',
-  z.strictObject({ revision: RevisionOrId, ...PackageFilter, ...Options }),
+  z.strictObject({ revision: RevisionOrId, ...PackageFilter, ...ChangeOptions }),
   { revision: 12, reason: 'does not start' },
 )
 
@@ -192,8 +191,8 @@ export const Step = z.object({
   dependency: z.boolean().describe('whether it was added as a dependency'),
 })
 
-/** A note for every downgrade (decision 0001). */
-export const DOWNGRADE =
+/** The note on a change that moves `latest` down (decision 0001). */
+export const DOWNGRADE_NOTE =
   'latest moves down: current Supervisors follow that only with --update-condition track-channel, and those of 2016 never do'
 
 export const Notes = z.array(z.string()).describe('remarks, one sentence each')
@@ -231,5 +230,5 @@ export const EXAMPLE_UNDO: z.input<typeof promotionShape> = {
   revision_id: '13-5db9f1494d5f250b',
   releases: [{ ident: IDENT, target: TARGET, change: 'removed', from: null, dependency: false }],
   pointers: [{ package: 'acme/app', target: TARGET, from: IDENT, to: EARLIER_IDENT }],
-  notes: [DOWNGRADE],
+  notes: [DOWNGRADE_NOTE],
 }

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { releaseKey } from '../../../package/ident.ts'
 import { formatColumns } from '../../../text/columns.ts'
-import { sections, versionOf } from '../conventions/text.ts'
+import { sections, versionText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function promotionText(promotion: z.infer<typeof shapes.PromotionAnswer>): string {
@@ -31,7 +31,7 @@ export function stepsText({
       change,
       ident,
       target,
-      versionOf(from),
+      versionText(from),
       dependency ? 'dependency' : '',
     ]),
     ...pointers
@@ -40,7 +40,7 @@ export function stepsText({
         'latest',
         move.to ?? `${move.package} has none`,
         move.target,
-        versionOf(move.from),
+        versionText(move.from),
         '',
       ]),
   ]

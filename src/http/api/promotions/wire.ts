@@ -5,7 +5,7 @@ import { parseIdent } from '../../../package/ident.ts'
 import { compareReleases } from '../../../package/version.ts'
 import type { DescribedStep, DescribedUnsettled } from '../../../views/plan.ts'
 import { wireTime } from '../conventions/wire.ts'
-import { DOWNGRADE } from './shapes.ts'
+import { DOWNGRADE_NOTE } from './shapes.ts'
 import type * as shapes from './shapes.ts'
 
 export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.PromotionAnswer> {
@@ -30,8 +30,9 @@ export function wireStep({ ident, target, change, from, isDependency }: Describe
 }
 
 /**
- * Pointers count, and not only steps: a rollback or a demotion moves `latest` down to a release that was in
- * the view already.
+ * Returns the notes on a change: one if `latest` of a package moves down, and one for each earlier move that
+ * has not settled. Only pointers show downgrades, because a rollback or a demotion moves `latest` down to a
+ * release that was in the view already.
  */
 export function notesOn({
   pointers,
@@ -40,7 +41,7 @@ export function notesOn({
   const goesDown = pointers.some(
     ({ from, to }) => from !== null && to !== null && compareReleases(parseIdent(to), parseIdent(from)) < 0,
   )
-  return [...(goesDown ? [DOWNGRADE] : []), ...unsettled.map(unsettledNote)]
+  return [...(goesDown ? [DOWNGRADE_NOTE] : []), ...unsettled.map(unsettledNote)]
 }
 
 function unsettledNote({ package: name, target, movedAt }: DescribedUnsettled): string {

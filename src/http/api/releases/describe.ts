@@ -9,8 +9,8 @@ import type * as shapes from './shapes.ts'
 import { wireRelease } from './wire.ts'
 
 /**
- * Reads what the JSON of a release shows beside the release: its publisher, its visible targets and its
- * views.
+ * Converts a release to JSON. Reads its publisher, its views, and those of its targets that the audience may
+ * see.
  */
 export async function describeRelease(
   db: Db,
@@ -19,6 +19,6 @@ export async function describeRelease(
 ): Promise<z.infer<typeof shapes.Release>> {
   const targets = await listTargets(db, formatIdent(release.ident), audience)
   const publisher = await getAccountName(db, release.publisherId)
-  const views = await listViewsOf(db, release.id)
+  const views = await listViewsOf(db, release.id) // by name in descending order
   return wireRelease(release, { targets, publisher, views: views.toReversed() })
 }

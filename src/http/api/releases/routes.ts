@@ -70,12 +70,12 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const ident = formatIdent(request.params)
       const release = await findRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
       if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
-      const question = { list: 'memberships', release: release.id }
-      const after = placeIn(request.query, question, MembershipPlace)
+      const listKey = { list: 'memberships', release: release.id }
+      const after = placeIn(request.query, listKey, MembershipPlace)
       const found = await listMemberships(depot.db, release.id, { after, limit: request.query.limit + 1 })
       const { items, next } = cutPage(request, reply, {
         items: found,
-        question,
+        listKey,
         placeOf: ({ place }) => place,
       })
       return reply.send({

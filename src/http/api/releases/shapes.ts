@@ -1,12 +1,21 @@
 import { z } from 'zod'
 import { CHECKSUM, DEPENDENCY, IDENT, NOW, TARGET, YESTERDAY } from '../conventions/examples.ts'
-import { FormatQuery, Ident, Next, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
+import {
+  Checksum,
+  FormatQuery,
+  Ident,
+  Next,
+  Since,
+  Target,
+  Time,
+  ViewName,
+  Visibility,
+  named,
+} from '../conventions/shapes.ts'
 import { Interval } from '../history/shapes.ts'
 import { PromotionAnswer } from '../promotions/shapes.ts'
 
 // Shapes of releases.
-
-// Requests
 
 export const UploadQuery = FormatQuery.extend({
   checksum: z
@@ -23,8 +32,6 @@ export const PackageFile = named(
   z.unknown().meta({ type: 'string', format: 'binary', description: 'the bytes of a .hart file' }),
   'HART-1\nacme-20250101000000\nBLAKE2b\n…',
 )
-
-// Responses
 
 const APP = {
   ident: IDENT,
@@ -56,8 +63,8 @@ export const Release = named(
     ident: Ident,
     target: Target,
     targets: z.array(Target).describe('all targets of the ident'),
-    visibility: z.enum(['public', 'private', 'hidden']),
-    checksum: z.string().describe('BLAKE2b-256 of the file'),
+    visibility: Visibility,
+    checksum: Checksum,
     size_bytes: z.int(),
     signer: z.string(),
     signature: z.enum(['verified', 'unknown_signer']),
@@ -73,7 +80,7 @@ export const Release = named(
     build_tdeps: z.array(Ident),
     config: z.string(),
     manifest: z.string(),
-    views: z.array(z.object({ view: ViewName, since_revision: Revision, since: Time })),
+    views: z.array(z.object({ view: ViewName, ...Since })),
   }),
   APP,
 )
@@ -84,7 +91,7 @@ export const Memberships = named(
     ident: Ident,
     target: Target,
     views: z
-      .array(z.object({ view: ViewName, ...Interval }))
+      .array(z.object({ view: ViewName, ...Interval.shape }))
       .describe(
         'current memberships, then past ones. Both are ordered by the creation of the view, and then oldest first. A repeated promotion starts a new membership',
       ),

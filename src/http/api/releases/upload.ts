@@ -87,7 +87,7 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
           body: PackageFile,
           response: { ...textToo(Upload), ...textToo(Upload, 201) },
         },
-        onRequest: mayUpload(depot),
+        onRequest: uploadersOnly(depot),
         preSerialization: orText(uploadText),
       },
       async (request, reply) => {
@@ -131,7 +131,7 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
  * Route hook that refuses callers who may upload nothing, or may not change the view, before the body is
  * read.
  */
-function mayUpload({ db }: Depot): (request: FastifyRequest) => Promise<void> {
+function uploadersOnly({ db }: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     const caller = signedIn(request, 'upload')
     if (

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Scope, Session } from '../../../access/access.ts'
@@ -14,17 +14,18 @@ import { findView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { needs, signedIn, signedInAnyhow } from '../../requests/rights.ts'
+import { needs, signedIn, signedInAnyhow, signedInOnly } from '../../requests/rights.ts'
 import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
-import { answers, textToo } from '../conventions/responses.ts'
+import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { MadeToken, NarrowedToken, NewToken, Token, TokenPath, Tokens, TokensQuery } from './shapes.ts'
 import { tokenText, tokensText } from './text.ts'
 import { wireToken } from './wire.ts'
 
 const tags = ['tokens']
-const NO_STORE = { 'cache-control': 'no-store' }
+/** The purpose of tokens that are kept, encrypted, for repeated requests. */
+const PURPOSE = 'token of a repeated request'
 
 export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
@@ -54,10 +55,10 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
       const { all, limit } = request.query
       const account = all === 'true' ? undefined : (request.query.account ?? caller.accountName)
       if (account !== caller.accountName) expectAdministrator(caller)
-      const question = { list: 'tokens', account }
-      const after = placeIn(request.query, question, z.int())
+      const listKey = { list: 'tokens', account }
+      const after = placeIn(request.query, listKey, z.int())
       const found = await listTokens(depot.db, { account, after, limit: limit + 1 })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ id }) => id })
+      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ id }) => id })
       return reply.headers(NO_STORE).send({ tokens: items.map((token) => toWire(token, caller)), next })
     },
   )
@@ -131,7 +132,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
       const token = await getToken(depot.db, Number(request.params.token))
       if (token.account !== caller.accountName) {
         if (!caller.isAdministrator) throw tokenNotFound(token.id)
-        expectAdministrator(caller)
+        expectAdministrator(caller) // refuses narrowed tokens
       }
       return reply.headers(NO_STORE).send(toWire(token, caller))
     },
@@ -191,13 +192,6 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
       return reply.code(204).send()
     },
   )
-}
-
-/** The purpose of tokens that are kept, encrypted, for repeated requests. */
-const PURPOSE = 'token of a repeated request'
-
-async function signedInOnly(request: FastifyRequest): Promise<void> {
-  signedInAnyhow(request)
 }
 
 /**

@@ -15,8 +15,6 @@ export const TokenPath = z.object({
     .describe('the id of the token'),
 })
 
-// Requests
-
 export const TokensQuery = PageQuery.extend({
   account: z
     .string()
@@ -62,8 +60,6 @@ export const NarrowedToken = named(
     ),
   { actions: ['upload'], expires: '8h' },
 )
-
-// Responses
 
 const CI = {
   id: 7,

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { page, seconds } from '../conventions/text.ts'
+import { page, timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function tokensText({ tokens, next }: z.infer<typeof shapes.Tokens>): string {
@@ -10,9 +10,9 @@ export function tokensText({ tokens, next }: z.infer<typeof shapes.Tokens>): str
       token.account,
       token.state,
       token.label,
-      seconds(token.created_at),
-      seconds(token.expires_at),
-      seconds(token.last_used_at),
+      timeText(token.created_at),
+      timeText(token.expires_at),
+      timeText(token.last_used_at),
       limitsOf(token),
     ]),
     next,

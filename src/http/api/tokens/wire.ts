@@ -4,6 +4,7 @@ import type { TokenDescription } from '../../../accounts/account-store.ts'
 import { wireTime } from '../conventions/wire.ts'
 import type * as shapes from './shapes.ts'
 
+/** Converts a token. `lastUseHere` is its last use that this thread has seen; it may not be stored yet. */
 export function wireToken(
   token: TokenDescription,
   { now, caller, lastUseHere }: { now: number; caller?: Session; lastUseHere?: number | undefined },

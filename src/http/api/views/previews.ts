@@ -7,7 +7,7 @@ import { getPlan } from '../../../revisions/plan-store.ts'
 import { getView } from '../../../revisions/view-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { expectMayChange, viewChangersOnly, signedInAnyhow } from '../../requests/rights.ts'
+import { expectMayChange, viewChangersOnly, signedInAnyhow, signedInOnly } from '../../requests/rights.ts'
 import { answers } from '../conventions/responses.ts'
 import { ViewPath } from '../conventions/shapes.ts'
 import { PreviewBody, View } from './shapes.ts'
@@ -69,7 +69,7 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         params: ViewPath,
         response: answers(z.undefined().describe('deleted'), 204),
       },
-      onRequest: async (request) => void signedInAnyhow(request),
+      onRequest: signedInOnly,
     },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)

@@ -47,10 +47,10 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
       preSerialization: orText(viewsText),
     },
     async (request, reply) => {
-      const question = { list: 'views' }
-      const after = placeIn(request.query, question, z.int()) ?? 0
+      const listKey = { list: 'views' }
+      const after = placeIn(request.query, listKey, z.int()) ?? 0
       const found = await listViews(depot.db, { after, limit: request.query.limit + 1 })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: (view) => view.id })
+      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: (view) => view.id })
       return reply.send({ views: items.map(wireView), next })
     },
   )
@@ -160,15 +160,15 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
       for (let reason: WakeReason = 'committed'; ;) {
         const after = feed.head.sequence
         const view = await getPastView(depot.db, request.params.view)
-        const made = await findHeadOf(depot.db, view.id, view.revision)
+        const entry = await findHeadOf(depot.db, view.id, view.revision)
         const base = view.preview === undefined ? undefined : await getViewById(depot.db, view.preview.baseId)
         const body = wireViewDetail(view, {
-          made,
+          entry,
           packages: await countPointers(depot.db, view.id, audienceOf(request.caller)),
           previewOf: base?.name,
           now: depot.now(),
         })
-        const tag = tagOf(request, formatPosition(view.revision, made), digestOf(body))
+        const tag = tagOf(request, formatPosition(view.revision, entry), digestOf(body))
         if (deadline === undefined || reason !== 'committed' || !isKnown(request, tag))
           return replyTagged(request, reply, { tag, body })
         reason = await longPoll(context, { request, reply }, { topic: viewTopic(view.name), after, deadline })

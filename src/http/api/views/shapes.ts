@@ -5,13 +5,13 @@ import { parseViewName } from '../../../views/view.ts'
 import { NOW, PLAN, REVISION_ID, YESTERDAY } from '../conventions/examples.ts'
 import { Next, Revision, RevisionId, Time, ViewName, named, textOf } from '../conventions/shapes.ts'
 import { Frozen } from '../gates/shapes.ts'
-import { Options, PromotionAnswer } from '../promotions/shapes.ts'
+import { ChangeOptions, PromotionAnswer } from '../promotions/shapes.ts'
 
 // Shapes of views and previews.
 
 const MAX_UNGOVERNED = 100
-
-// Requests
+const UNGOVERNED =
+  'origins whose packages, if not in the view, are served from the requested channel below the URL of the view'
 
 export const NewView = named(
   'NewView',
@@ -39,10 +39,8 @@ export const ViewBody = named(
         .array(z.string().refine(isOriginName, "must be an origin's name"))
         .max(MAX_UNGOVERNED)
         .optional()
-        .describe(
-          'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
-        ),
-      ...Options,
+        .describe(UNGOVERNED),
+      ...ChangeOptions,
     })
     .refine(
       ({ rule, ungoverned }) => rule !== undefined || ungoverned !== undefined,
@@ -60,19 +58,13 @@ export const PreviewBody = named(
   { name: 'union-preview', plan: PLAN },
 )
 
-// Responses
-
 const view = z.object({
   name: ViewName,
   rule: z.enum(VIEW_RULES),
   maker: z.enum(['depot', 'operator', 'client']),
   revision: Revision.describe('the latest revision; 0 before the first promotion'),
   created_at: Time,
-  ungoverned: z
-    .array(z.string())
-    .describe(
-      'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
-    ),
+  ungoverned: z.array(z.string()).describe(UNGOVERNED),
 })
 
 const EXAMPLE: z.input<typeof view> = {

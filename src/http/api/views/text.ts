@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
-import { page, seconds, sections } from '../conventions/text.ts'
+import { page, timeText, sections } from '../conventions/text.ts'
 import { promotionText } from '../promotions/text.ts'
 import type * as shapes from './shapes.ts'
 
@@ -12,7 +12,7 @@ export function viewsText({ views, next }: z.infer<typeof shapes.Views>): string
       String(view.revision),
       view.rule,
       view.maker,
-      seconds(view.created_at),
+      timeText(view.created_at),
       view.ungoverned.join(', '),
     ]),
     next,
@@ -38,11 +38,11 @@ export function viewText(view: z.infer<typeof shapes.ViewDetail>): string {
         String(view.revision),
         view.rule,
         String(view.packages),
-        seconds(view.revised_at),
+        timeText(view.revised_at),
         view.maker,
-        seconds(view.created_at),
+        timeText(view.created_at),
         view.ungoverned.join(', '),
-        ...(view.closed_at === null ? [] : [seconds(view.closed_at)]),
+        ...(view.closed_at === null ? [] : [timeText(view.closed_at)]),
       ],
     ],
   )

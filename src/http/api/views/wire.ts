@@ -17,15 +17,16 @@ export function wireView(view: View): z.infer<typeof shapes.View> {
   }
 }
 
+/** Converts a view. `entry` is the ledger entry of its revision. */
 export function wireViewDetail(
   view: View,
-  more: { made: LedgerHead; packages: number; previewOf: string | undefined; now: number },
+  more: { entry: LedgerHead; packages: number; previewOf: string | undefined; now: number },
 ): z.infer<typeof shapes.ViewDetail> {
-  const { made } = more
+  const { entry } = more
   return {
     ...wireView(view),
-    revision_id: formatPosition(view.revision, made),
-    revised_at: wireTime(view.revision === 0 ? undefined : made.at),
+    revision_id: formatPosition(view.revision, entry),
+    revised_at: wireTime(view.revision === 0 ? undefined : entry.at),
     closed_at: wireTime(view.closedAt),
     packages: more.packages,
     frozen: wireFrozen(view.freezes, more.now),

@@ -15,7 +15,7 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
-import { answers, textToo } from '../conventions/responses.ts'
+import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
 import {
@@ -37,15 +37,14 @@ const tags = ['webhooks']
 const onRequest = administratorOnly
 const KEY_BYTES = 8
 
-/** Answers contain secrets, and URLs may be secret. */
-const NO_STORE = { 'cache-control': 'no-store' }
-
 export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
+  /** Converts a webhook with its URL, which may be secret, and its progress. */
   const toWire = async (webhook: StoredWebhook): Promise<z.infer<typeof Webhook>> =>
     wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.progressOf(webhook)) })
 
+  /** Encrypts the URL of a webhook. Throws if the URL is malformed or its address is not allowed. */
   const sealUrl = async (text: string, key: string) => {
     const url = parseWebhookUrl(text)
     await webhooks.refuseUnreachable(url.href)
@@ -76,7 +75,8 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     async (request, reply) => {
       const { name, filter, after } = request.body
       request.subject = `webhook ${name}`
-      const [key, secret] = [randomBytes(KEY_BYTES).toString('hex'), generateSecret()]
+      const key = randomBytes(KEY_BYTES).toString('hex')
+      const secret = generateSecret()
       const url = await sealUrl(request.body.url, key)
       const sealed = {
         sealedUrl: url.sealed,
@@ -112,12 +112,12 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       preSerialization: orText(webhooksText),
     },
     async (request, reply) => {
-      const question = { list: 'webhooks' }
+      const listKey = { list: 'webhooks' }
       const found = await listWebhooks(depot.db, {
-        after: placeIn(request.query, question, z.string()),
+        after: placeIn(request.query, listKey, z.string()),
         limit: request.query.limit + 1,
       })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
+      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ name }) => name })
       return reply.headers(NO_STORE).send({ webhooks: await Promise.all(items.map(toWire)), next })
     },
   )
@@ -250,14 +250,14 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     async (request, reply) => {
       const webhook = await getWebhook(depot.db, request.params.webhook)
       await webhooks.flush() // so that the list is complete
-      const question = { list: 'deliveries', webhook: webhook.key }
+      const listKey = { list: 'deliveries', webhook: webhook.key }
       const found = await listDeliveries(depot.db, webhook.key, {
-        before: placeIn(request.query, question, z.int()),
+        before: placeIn(request.query, listKey, z.int()),
         limit: request.query.limit + 1,
       })
       const { items, next } = cutPage(request, reply, {
         items: found,
-        question,
+        listKey,
         placeOf: ({ place }) => place,
       })
       return reply.headers(NO_STORE).send({

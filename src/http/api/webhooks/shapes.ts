@@ -31,8 +31,6 @@ const Filter = z
 
 const Url = textOf(parseWebhookUrl).describe('https or http, without user and password')
 
-// Requests
-
 export const WebhookPath = z.object({ webhook: z.string() })
 
 export const NewWebhook = named(
@@ -71,8 +69,6 @@ export const Replay = named(
     }),
   { from: 800, to: 812 },
 )
-
-// Responses
 
 const Attempt = {
   status: z.int().nullable().describe('null if there was no answer'),

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { page, seconds } from '../conventions/text.ts'
+import { page, timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function webhooksText({ webhooks, next }: z.infer<typeof shapes.Webhooks>): string {
@@ -12,7 +12,7 @@ export function webhookText(webhook: z.infer<typeof shapes.Webhook>): string {
 
 export function deliveriesText({ deliveries, next }: z.infer<typeof shapes.Deliveries>): string {
   const rows = deliveries.map(({ at, sequence, attempt, status, duration_ms: ms, error, answer }) => [
-    seconds(at),
+    timeText(at),
     String(sequence),
     String(attempt),
     status === null ? '' : String(status),
@@ -41,11 +41,11 @@ function row({
     name,
     state,
     paused?.why ?? '',
-    seconds(paused?.since ?? failing),
+    timeText(paused?.since ?? failing),
     String(position),
     String(behind),
     String(attempts),
-    seconds(next),
+    timeText(next),
     url ?? '',
   ]
 }
