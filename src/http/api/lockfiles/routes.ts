@@ -13,7 +13,7 @@ import type { RouteContext } from '../../requests/request.ts'
 import { momentOf } from '../conventions/moment.ts'
 import { MOMENT_FORMS, Target, ViewPath } from '../conventions/shapes.ts'
 import { getOrMakeSigningKey } from './depot-keys.ts'
-import { parsePackageFilter } from '../promotions/parse-change.ts'
+import { parsePackageFilter } from '../conventions/package-filter.ts'
 import { LockfileText } from './shapes.ts'
 
 const LockfileQuery = z.strictObject({

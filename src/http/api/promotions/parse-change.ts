@@ -8,14 +8,15 @@ import { DepotError, refusalOf } from '../../../errors.ts'
 import type { ErrorPart } from '../../../errors.ts'
 import { parsePosition } from '../../../ledger/position.ts'
 import type { Position } from '../../../ledger/position.ts'
-import { makePackageName, parseIdent } from '../../../package/ident.ts'
+import { parseIdent } from '../../../package/ident.ts'
 import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
 import { listTargetsOf } from '../../../releases/release-store.ts'
-import type { ChangeRequest, PackageFilter, ReleaseSource } from '../../../views/change-request.ts'
+import type { ChangeRequest, ReleaseSource } from '../../../views/change-request.ts'
 import type { ViewRule } from '../../../views/rule.ts'
 import { idempotencyOf } from '../conventions/idempotency.ts'
 import { momentOf, revisionOf } from '../conventions/moment.ts'
+import { parsePackageFilter } from '../conventions/package-filter.ts'
 import { lockfileSource } from './lockfile-source.ts'
 import type * as shapes from './shapes.ts'
 
@@ -97,19 +98,6 @@ function parsePast(act: 'rollback' | 'revert', body: ChangeFields): Past<'rollba
 function parseRule({ rule }: ChangeFields): ViewRule {
   if (rule === undefined) throw invalid('/rule', 'a set-rule needs a rule')
   return rule
-}
-
-/** Parses a restriction to an origin, a name or both. Throws `ident_malformed`. */
-export function parsePackageFilter({
-  origin,
-  name,
-}: {
-  origin?: string | undefined
-  name?: string | undefined
-}): PackageFilter | undefined {
-  makePackageName({ origin: origin ?? 'any', name: name ?? 'any' }) // checks those that are given
-  if (origin === undefined && name === undefined) return undefined
-  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }
 
 /**
