@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import { LineCounter, isNode, parseDocument } from 'yaml'
+import { LineCounter, isMap, isNode, isScalar, parseDocument } from 'yaml'
 import { RequestRefused } from '../../client/errors.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
@@ -8,6 +8,10 @@ import { UsageError } from '../exit-codes.ts'
 
 export interface YamlFile {
   readonly value: unknown
+  /** Describes where the value at a JSON pointer is, or else the nearest value around it. */
+  placeOf(pointer: string): string
+  /** Describes where the key at a JSON pointer is, for keys that should not be there. */
+  placeOfKey(pointer: string): string
   /** Sends the value. Throws a UsageError with the line and the column if the depot rejects a part of it. */
   send<Answer>(request: () => Promise<Answer>): Promise<Answer>
 }
@@ -28,7 +32,6 @@ export async function readYaml(io: Io, file: string): Promise<YamlFile> {
     return `${name}, line ${line}, column ${col}`
   }
 
-  /** The place of the value at a JSON pointer, or of the nearest value around it. */
   function placeOf(pointer: string): string {
     const keys = pointer.split('/').slice(1)
     for (let depth = keys.length; depth > 0; depth -= 1) {
@@ -38,8 +41,19 @@ export async function readYaml(io: Io, file: string): Promise<YamlFile> {
     return name
   }
 
+  function placeOfKey(pointer: string): string {
+    const keys = pointer.split('/').slice(1)
+    const map = keys.length === 1 ? document.contents : document.getIn(keys.slice(0, -1), true)
+    const pair = isMap(map)
+      ? map.items.find(({ key }) => isScalar(key) && String(key.value) === keys.at(-1))
+      : undefined
+    return isScalar(pair?.key) && pair.key.range ? placeIn(pair.key.range[0]) : placeOf(pointer)
+  }
+
   return {
     value: document.toJS(),
+    placeOf,
+    placeOfKey,
     async send(request) {
       try {
         return await request()
