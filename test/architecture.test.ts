@@ -165,7 +165,7 @@ test('command handlers are in commands/', async (t) => {
 })
 
 test('commands that talk to a depot know only its client', async (t) => {
-  for (const file of files.filter(inFolder('cli/remote')))
+  for (const file of files.filter(inFolder('cli/remote', 'cli/pipeline')))
     for (const name of importsOf(file).filter((path) => sources.has(path)))
       t.ok(/^(client|cli|text|package)\//.test(name), `${file} imports ${name}`)
 })

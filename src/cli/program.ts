@@ -161,6 +161,13 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./remote/views.ts')).viewClose,
     },
   ],
+  'Run a pipeline': [
+    {
+      name: 'pipeline',
+      summary: 'run a phase of the pipeline of a project',
+      load: async () => (await import('./pipeline/pipeline.ts')).pipeline,
+    },
+  ],
   Look: [
     {
       name: 'views',

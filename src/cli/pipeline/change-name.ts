@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process'
+import { hostname } from 'node:os'
+import { promisify } from 'node:util'
+import type { Io } from '../io.ts'
+import { UsageError } from '../exit-codes.ts'
+import type { Project } from './config.ts'
+import { readPlanNames } from './plan-names.ts'
+
+/** A change of a project, before the depot knows of it. */
+export interface ChangeName {
+  /** `origin/name`. */
+  readonly project: string
+  /** The commit, or another name that the pipeline gives to the change. */
+  readonly change: string
+  readonly commit: string
+  readonly branch: string | undefined
+  /** The page of the change or the commit. */
+  readonly url: string | undefined
+}
+
+export interface ChangeOptions {
+  readonly project?: string | undefined
+  readonly change?: string | undefined
+  readonly job?: string | undefined
+}
+
+type Environment = Io['env']
+
+/** In which a CI system gives the commit, in the order in which they are asked. */
+const COMMIT_VARIABLES = ['CI_COMMIT_SHA', 'GIT_COMMIT', 'GITHUB_SHA', 'BUILDKITE_COMMIT']
+const BRANCH_VARIABLES = [
+  'CI_COMMIT_REF_NAME',
+  'GIT_BRANCH',
+  'GITHUB_HEAD_REF',
+  'GITHUB_REF_NAME',
+  'BUILDKITE_BRANCH',
+]
+const JOB_VARIABLES = ['CI_JOB_URL', 'BUILD_URL', 'BUILDKITE_BUILD_URL']
+
+/**
+ * Finds the project and the change: `--project` and `--change`, then what `publish --env-file` wrote, then
+ * the configuration and the variables of CI systems, and last the plan and git. Throws a UsageError.
+ */
+export async function nameChange(io: Io, project: Project, options: ChangeOptions): Promise<ChangeName> {
+  const { env } = io
+  const commit = first(env, COMMIT_VARIABLES) ?? options.change ?? (await headOf(project.folder))
+  return {
+    project: options.project ?? first(env, ['HART_DEPOT_PROJECT']) ?? (await projectOf(io, project)),
+    change: options.change ?? first(env, ['HART_DEPOT_CHANGE']) ?? commit,
+    commit,
+    branch: first(env, BRANCH_VARIABLES),
+    url: commitUrl(env),
+  }
+}
+
+/** The page of the job that runs this command. */
+export function jobUrl({ env }: Pick<Io, 'env'>, { job }: ChangeOptions): string | undefined {
+  return job ?? first(env, JOB_VARIABLES) ?? githubUrl(env, `actions/runs/${env['GITHUB_RUN_ID']}`)
+}
+
+/** Who holds the lease of a phase, for others who want it. */
+export function holderName({ env }: Pick<Io, 'env'>, job: string | undefined): string {
+  return `${job ?? env['USER'] ?? 'a job'} on ${hostname()}`
+}
+
+async function projectOf({ env }: Io, project: Project): Promise<string> {
+  if (project.config.project !== undefined) return project.config.project
+  const named = (await readPlanNames(project, env)).flatMap(({ origin, name }) =>
+    origin === undefined || name === undefined ? [] : [`${origin}/${name}`],
+  )
+  const [only, ...others] = new Set(named)
+  if (only !== undefined && others.length === 0) return only
+  throw new UsageError(
+    'which project is this? Write project: ORIGIN/NAME into .hart-depot.yml, or give --project ORIGIN/NAME',
+  )
+}
+
+const run = promisify(execFile)
+
+/** The commit of the working tree. Changes that no commit has must not be reported as those of one. */
+async function headOf(folder: string): Promise<string> {
+  const git = async (...args: string[]) => (await run('git', args, { cwd: folder })).stdout.trim()
+  const head = await git('rev-parse', 'HEAD').catch(() => {
+    throw new UsageError(
+      `which change is this? Give --change ID, or set ${COMMIT_VARIABLES.join(' or ')}: git has no commit in ${folder}`,
+    )
+  })
+  if ((await git('status', '--porcelain', '--untracked-files=no')) === '') return head
+  throw new UsageError(
+    'the working tree has changes that are not committed: commit them, give --change ID, or run the phase without the depot by --no-report',
+  )
+}
+
+function commitUrl(env: Environment): string | undefined {
+  const gitlab = first(env, ['CI_PROJECT_URL'])
+  if (gitlab !== undefined) return `${gitlab}/-/commit/${env['CI_COMMIT_SHA']}`
+  return githubUrl(env, `commit/${env['GITHUB_SHA']}`)
+}
+
+function githubUrl(env: Environment, rest: string): string | undefined {
+  const [server, repository] = [env['GITHUB_SERVER_URL'], env['GITHUB_REPOSITORY']]
+  return server === undefined || repository === undefined ? undefined : `${server}/${repository}/${rest}`
+}
+
+function first(env: Environment, names: readonly string[]): string | undefined {
+  return names.map((name) => env[name]).find((value) => value !== undefined && value !== '')
+}

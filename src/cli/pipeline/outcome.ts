@@ -1,0 +1,59 @@
+import type { ExitCode } from '../exit-codes.ts'
+import type { Io } from '../io.ts'
+import type { Output } from '../output.ts'
+import type { Project } from './config.ts'
+import type { CommandEnd } from './run-command.ts'
+
+/** How a phase ended. */
+export interface Outcome {
+  readonly status: 'passed' | 'failed' | 'skipped' | 'not_configured'
+  /** A sentence without its end: what was done, or what failed and why. */
+  readonly message: string
+  /** How the command exits after a failure; 1 by default. */
+  readonly exitCode?: ExitCode
+  /** Added to the document of `--json`. */
+  readonly more?: Readonly<Record<string, unknown>>
+  /** The lines of `--quiet`. */
+  readonly brief?: readonly string[]
+}
+
+/** What a phase works with. */
+export interface PhaseContext {
+  readonly io: Io
+  readonly out: Output
+  readonly project: Project
+  /** Ends the phase: a signal of the system, a lost lease, or a newer change. */
+  readonly signal: AbortSignal
+  /** What commands find in their environment. */
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** Where tools come from, by their names. */
+const INSTALL: Readonly<Record<string, string>> = {
+  shellcheck:
+    'apt-get install shellcheck, apk add shellcheck, brew install shellcheck, or https://github.com/koalaman/shellcheck/releases',
+  bash: 'apt-get install bash, or apk add bash',
+  hab: 'https://docs.chef.io/habitat/install_habitat, or give packages that were built with --artifact FILE',
+}
+
+/** Describes how a tool or a command ended, or returns `undefined` if it succeeded. */
+export function describeEnd(end: CommandEnd, command: string, folder: string): string | undefined {
+  switch (end.how) {
+    case 'exited':
+      return end.code === 0 ? undefined : `${command} ended with exit code ${end.code}, in ${folder}`
+    case 'killed':
+      return `${command} was ended by ${end.signal}, in ${folder}`
+    case 'timed out':
+      return `${command} took too long and was ended, in ${folder}`
+    case 'stopped':
+      return `${command} was stopped, in ${folder}`
+    case 'not found':
+      return `${command} cannot be run (${end.reason})${adviceFor(command)}`
+  }
+  return end satisfies never
+}
+
+function adviceFor(tool: string): string {
+  const install = INSTALL[tool]
+  return install === undefined ? '' : `. Install it: ${install}`
+}

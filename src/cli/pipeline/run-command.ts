@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Io } from '../io.ts'
+
+/** How long a command may take to end after SIGTERM, before it is killed. */
+const GRACE_MS = 5_000
+const LOOK_EVERY_MS = 20
+
+export interface CommandToRun {
+  /** The program and its arguments. */
+  readonly words: readonly [string, ...string[]]
+  readonly folder: string
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Ends the command with everything it started. */
+  readonly signal: AbortSignal
+  readonly timeoutMs?: number | undefined
+  readonly graceMs?: number
+}
+
+export type CommandEnd =
+  | { readonly how: 'exited'; readonly code: number }
+  | { readonly how: 'killed'; readonly signal: string }
+  | { readonly how: 'timed out' }
+  /** The signal of {@link CommandToRun} ended it. */
+  | { readonly how: 'stopped' }
+  /** It could not be started. */
+  | { readonly how: 'not found'; readonly reason: string }
+
+/**
+ * Runs a command to its end, in a process group of its own. The command writes to the same file as this
+ * process does, stderr, so its output is neither delayed nor kept in memory. To stop it, the whole group gets
+ * SIGTERM, and SIGKILL if a part of it is left some seconds later.
+ */
+export async function runCommand(io: Io, command: CommandToRun): Promise<CommandEnd> {
+  const { words, folder, env = {}, signal, timeoutMs, graceMs = GRACE_MS } = command
+  if (signal.aborted) return { how: 'stopped' }
+  const [program, ...args] = words
+  const fd = descriptorOf(io)
+  const child = spawn(program, args, {
+    cwd: folder,
+    env: { ...io.env, ...env },
+    stdio: ['ignore', fd ?? 'pipe', fd ?? 'pipe'],
+    detached: true, // makes a process group
+  })
+  for (const output of [child.stdout, child.stderr])
+    output?.setEncoding('utf8').on('data', (text: string) => void io.stderr.write(text))
+  const { promise: ended, resolve: end } = Promise.withResolvers<CommandEnd>()
+  child.once('error', ({ message }) => end({ how: 'not found', reason: message }))
+  child.once(fd === undefined ? 'close' : 'exit', (code, killedBy) =>
+    end(code === null ? { how: 'killed', signal: killedBy ?? 'a signal' } : { how: 'exited', code }),
+  )
+  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<CommandEnd>()
+  const stop = () => interrupt({ how: 'stopped' })
+  signal.addEventListener('abort', stop, { once: true })
+  const timer =
+    timeoutMs === undefined ? undefined : setTimeout(() => interrupt({ how: 'timed out' }), timeoutMs)
+  try {
+    const how = await Promise.race([ended, interrupted])
+    if (how.how === 'stopped' || how.how === 'timed out') await endGroup(child.pid, graceMs)
+    return how
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Sends SIGTERM to a process group, and SIGKILL if a part of it is left after the grace. */
+async function endGroup(pid: number | undefined, graceMs: number): Promise<void> {
+  const deadline = performance.now() + graceMs
+  for (let isThere = signalGroup(pid, 'SIGTERM'); isThere; isThere = signalGroup(pid, 0)) {
+    if (performance.now() > deadline) return void signalGroup(pid, 'SIGKILL')
+    await sleep(LOOK_EVERY_MS)
+  }
+}
+
+/** Returns whether the group had a process. */
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0): boolean {
+  if (pid === undefined) return false
+  try {
+    return process.kill(-pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
+/** The words that run a line of the configuration. */
+export function shellWords(line: string): [string, ...string[]] {
+  return ['sh', '-c', line]
+}
+
+/** The file that stderr is, if it is one of this process. */
+function descriptorOf({ stderr }: Io): number | undefined {
+  return 'fd' in stderr && typeof stderr.fd === 'number' ? stderr.fd : undefined
+}

@@ -1,0 +1,19 @@
+/** A Handlebars tag, as Habitat renders them in hooks: `{{{x}}}`, `{{!-- x --}}`, `{{! x }}` or `{{x}}`. */
+const TAG = /\{\{\{[\s\S]*?\}\}\}|\{\{~?!--[\s\S]*?--~?\}\}|\{\{[\s\S]*?\}\}/g
+const SHEBANG = '#!'
+/** Tags that print nothing: blocks, comments, partials. */
+const SILENT = /^\{\{~?\s*(?:[#/^!>]|else\b)/
+
+/**
+ * Replaces the tags of a hook by text that a shell can parse. Tags that print something become a word, others
+ * spaces. Lines and columns stay.
+ */
+export function fillTemplate(text: string): { text: string; hasTags: boolean } {
+  let hasTags = false
+  const filled = text.replaceAll(TAG, (tag, offset: number) => {
+    hasTags = true
+    const word = tag.replaceAll(/[^\n]/g, SILENT.test(tag) ? ' ' : 'x')
+    return offset === SHEBANG.length && text.startsWith(SHEBANG) ? `/${word.slice(1)}` : word // a path
+  })
+  return { text: filled, hasTags }
+}
