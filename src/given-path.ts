@@ -6,6 +6,6 @@ import { resolve } from 'node:path'
  * (docs.npmjs.com/cli/commands/npm-run).
  */
 export function givenPath(path: string, environment: Readonly<Record<string, string | undefined>>): string {
-  const { npm_package_name: script, INIT_CWD: standing } = environment
-  return resolve(script === 'hart-depot' && standing !== undefined ? standing : '.', path)
+  const { npm_package_name: script, INIT_CWD: userFolder } = environment
+  return resolve(script === 'hart-depot' && userFolder !== undefined ? userFolder : '.', path)
 }

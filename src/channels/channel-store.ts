@@ -5,9 +5,10 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { visibleTo } from '../releases/visible-store.ts'
 
-// A channel is a view as the Habitat clients of one origin see it. It exists while it is declared, or while
-// the view contains releases of the origin.
+// A channel is a view as Habitat's clients see it: each origin has channels of its own. The channel of an
+// origin exists while it is declared, or while the view contains releases of the origin.
 
+/** A row of a channel. Times are epoch milliseconds. */
 export interface Channel {
   readonly id: number
   readonly viewId: number
@@ -44,6 +45,7 @@ export async function findChannel(db: Db, originId: number, viewId: number): Pro
   )
 }
 
+/** Reports whether a view is a channel of an origin for clients. */
 export async function channelExists(db: Db, originId: number, viewId: number): Promise<boolean> {
   return (await listOriginsWithChannel(db, viewId, [originId])).has(originId)
 }
@@ -186,6 +188,7 @@ const addChannels = prepared<{
     .onConflict((conflict) => conflict.doNothing()),
 )
 
+/** Declares a channel that has a row already, and sets its owner. */
 export async function markChannelDeclared(
   db: Db,
   channelId: number,
@@ -208,7 +211,7 @@ export async function deleteChannelsOf(db: Db, viewId: number): Promise<void> {
   await db.deleteFrom('channels').where('view_id', '=', viewId).execute()
 }
 
-/** Reports whether any origin still has this view as its channel. */
+/** Reports whether any origin has a row for this view as its channel. */
 export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
   const row = await db
     .selectFrom('channels')

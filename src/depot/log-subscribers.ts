@@ -3,7 +3,7 @@ import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { Subscriber } from '../ledger/follower.ts'
 
-/** Logs every promotion that overrode rules. */
+/** Logs every promotion that overrode gates. */
 export function logOverrides(log: Logger): Subscriber {
   return {
     onCommit(entries) {
@@ -11,7 +11,7 @@ export function logOverrides(log: Logger): Subscriber {
         if (event.kind !== 'promotion' || event.override === undefined) continue
         log.warn(
           { sequence, view: event.view, revision: event.revision, ...event.override },
-          'rules of a view were overridden',
+          'gates of a view were overridden',
         )
       }
     },

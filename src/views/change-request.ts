@@ -2,9 +2,10 @@ import type { Audience } from '../access/access.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { ViewRule } from './rule.ts'
 
-/** A revision of a view, or a time (epoch milliseconds). */
+/** A state of a view in the past: a revision, or a time in epoch milliseconds. */
 export type Moment = MarkedRevision | { readonly time: number }
 
+/** A revision, with what proves that it belongs to the ledger as it is now. */
 export interface MarkedRevision {
   readonly revision: number
   /** The beginning of that revision's hash in the ledger; see {@link Position}. */
@@ -12,7 +13,7 @@ export interface MarkedRevision {
 }
 
 /**
- * Selects the packages of an origin, the packages with a name, or with both fields one package. Empty, it
+ * Selects packages: those of an origin, those with a name, or with both fields one package. An empty filter
  * selects every package.
  */
 export interface PackageFilter {
@@ -22,7 +23,7 @@ export interface PackageFilter {
 
 /** The source of a change's releases. */
 export type ReleaseSource =
-  /** Releases, promoted in this order. A repeated release counts once. */
+  /** These releases, in this order. A repeated release counts once. */
   | { readonly releases: readonly ReleaseName[] }
   /**
    * The releases that `latest` answers in another view, now or at a moment, optionally of one origin or name.
@@ -31,13 +32,14 @@ export type ReleaseSource =
   /** The releases that `latest` answered when a lockfile was made. Its signature has been verified. */
   | { readonly lockfile: Lockfile }
 
+/** The content of a lockfile that a change needs. */
 export interface Lockfile {
-  /** The digest of its text. */
+  /** The digest of the lockfile's text. */
   readonly digest: string
   readonly releases: readonly (ReleaseName & { readonly checksum: string })[]
 }
 
-/** A request and the audience that limits its search: releases that the audience cannot see are not found. */
+/** A request, and the audience of its author. Releases that the audience cannot see are not found. */
 export type RequestWithAudience = ChangeRequest & { readonly audience: Audience }
 
 /** A requested change of a view. It can be stored as JSON, so that a plan can be resolved again. */

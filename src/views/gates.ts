@@ -10,10 +10,11 @@ import { joins } from './plan.ts'
 import type { Effect, Move } from './plan.ts'
 import type { Act, Gates, View, ViewRelease } from './view.ts'
 
-// The rules that limit changes of a view, as an ordered list of pure functions. Each takes the effect of a
-// change and the state that was read for it, and returns its refusals. (The rule in rule.ts is another one:
-// it says what `latest` means.)
+// The gates of a view: the conditions on its changes, as an ordered list of pure functions. Each takes the
+// effect of a change and the state that was read for it, and returns its refusals. (The rule of a view is
+// something else: it says what `latest` means, see rule.ts.)
 
+/** The names of gates. `conflict` is the check of a rollback or revert in revisions/evaluate.ts. */
 export type GateName =
   | 'rights'
   | 'freeze'
@@ -26,6 +27,7 @@ export type GateName =
 
 /** A refusal in one sentence. `chain` lists the idents from the requested release to the missing one. */
 export interface Refusal {
+  /** The gate that refuses. The API and the ledger call it a rule. */
   readonly rule: GateName
   readonly detail: string
   readonly chain?: readonly string[]
@@ -39,7 +41,7 @@ export interface Refusal {
   readonly revealsAny?: true
 }
 
-/** The caller of a change, as the rules of views need it. */
+/** The caller of a change, with what gates need to know. */
 export interface Requester {
   readonly account: string
   readonly isAdministrator: boolean
@@ -49,7 +51,7 @@ export interface Requester {
   readonly reaches: readonly string[] | 'all'
 }
 
-/** The state that was read for the rules of a view. Keys are `ident target`. */
+/** The state that was read for the gates of a view. Releases that are keys are {@link releaseKey}s or ids. */
 export interface GateState {
   readonly view: View
   readonly act: Act
@@ -59,14 +61,14 @@ export interface GateState {
   /** The author of the proposal that the requester approves. */
   readonly proposer: string | undefined
   /**
-   * For each requirement of the view, the time (epoch milliseconds) since when each release meets it. Other
-   * releases are absent.
+   * For each requirement of the view, the time (epoch milliseconds) since when each release, by id, meets it.
+   * Releases that do not meet it are absent.
    */
   readonly metSince: readonly ReadonlyMap<number, number>[]
   /** The moves of `latest` that come soon after another one of the same package and target. */
   readonly unsettled: readonly UnsettledMove[]
   readonly dependencies: Dependencies
-  /** For each leaving release, by id, the members that need it. */
+  /** By the id of each leaving release, the members that need it. */
   readonly dependents: ReadonlyMap<number, readonly Dependent[]>
 }
 
@@ -82,14 +84,15 @@ export interface Dependent {
   readonly isVisible: boolean
 }
 
-/** The dependencies of joining releases, and of the releases that they need. */
+/** The dependencies of joining releases, and of the releases that these need. */
 export interface Dependencies {
   /** The transitive dependencies of each release. */
   readonly tdeps: ReadonlyMap<string, readonly string[]>
   /** The direct dependencies of each release. */
   readonly deps: ReadonlyMap<string, readonly string[]>
-  /** Ids of the needed releases in the depot; and which of them are in the view before the change. */
+  /** The ids of the needed releases that are in the depot. */
   readonly inDepot: ReadonlyMap<string, number>
+  /** The ids of those that are in the view before the change. */
   readonly inView: ReadonlySet<number>
 }
 
@@ -105,7 +108,7 @@ const GATES: readonly Gate[] = [
   checkApproval,
 ]
 
-/** Rules that an authorized caller can override. They hold for every caller. */
+/** The gates that an authorized caller can override. Without an override they hold for every caller. */
 const OVERRIDABLE: ReadonlySet<GateName> = new Set([
   'freeze',
   'requires',
@@ -133,6 +136,7 @@ export function requesterOf(caller: Authority): Requester | undefined {
   }
 }
 
+/** Returns the refusals of all gates, in their order. */
 export function checkGates(effect: Effect, state: GateState): Refusal[] {
   return GATES.flatMap((gate) => gate(effect, state))
 }
@@ -141,6 +145,7 @@ export function isOverridable({ rule }: Refusal): boolean {
   return OVERRIDABLE.has(rule)
 }
 
+/** Reports whether a requester may override the gates of a view; the operator always may. */
 export function mayOverride(requester: Requester | undefined, gates: Gates): boolean {
   return (
     requester === undefined ||
@@ -161,14 +166,14 @@ export function expectMayChangeView(caller: Authority, view: View): void {
   const requester = requesterOf(caller)
   if (!promotersAllow(requester, view.gates))
     throw new DepotError('forbidden', `${requester.account} may not change ${view.name}`)
-  // Refuse early: without a role in any origin the caller cannot change anything.
+  // A caller without a role in any origin cannot change anything.
   if (view.gates.promoters === undefined && requester.maintains.length === 0)
     throw new DepotError('forbidden', `${requester.account} is not a maintainer of any origin`)
 }
 
 /**
- * Reports whether an account may reject a proposal about these origins: a named approver or promoter or,
- * without names, a maintainer of all of them.
+ * Reports whether an account may reject a proposal about these origins. Administrators may. If the view names
+ * approvers or, failing that, promoters, these may; otherwise maintainers of all of the origins may.
  */
 export function mayReject(
   requester: Requester,
@@ -221,8 +226,8 @@ export function rightsRefusals(
 }
 
 /**
- * Checks that no freeze holds. A change of the view's rule concerns every package, so every freeze refuses
- * it.
+ * Checks that no freeze holds for the packages of a change. A change of the view's rule concerns every
+ * package, so every freeze refuses it.
  */
 function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refusal[] {
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
@@ -244,8 +249,8 @@ function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refu
 }
 
 /**
- * Checks the requirements of joining releases. Only promotions are checked: rollbacks and reverts restore
- * releases that met the requirements before.
+ * Checks that joining releases meet the view's requirements. Only promotions are checked: rollbacks and
+ * reverts restore releases that met the requirements before.
  */
 function checkRequirements({ steps }: Effect, { view, act, clock, metSince }: GateState): Refusal[] {
   if (act !== 'promote') return []
@@ -272,6 +277,10 @@ function checkRequirements({ steps }: Effect, { view, act, clock, metSince }: Ga
   return refusals
 }
 
+/**
+ * Checks the dependencies of joining releases and, if the closure is the view, the dependents of leaving
+ * ones.
+ */
 function checkClosure(effect: Effect, state: GateState): Refusal[] {
   const { closure } = state.view.gates
   if (closure === undefined) return []
@@ -283,8 +292,8 @@ function checkClosure(effect: Effect, state: GateState): Refusal[] {
 }
 
 /**
- * Checks that the dependencies of joining releases are in the depot or, for `view`, in the view after the
- * change.
+ * Checks that the dependencies of joining releases are in the depot or, if the closure is the view, in the
+ * view after the change.
  */
 function checkMissing(
   { steps }: Effect,
@@ -344,7 +353,7 @@ function checkStillNeeded(
   return refusals
 }
 
-/** Returns the shortest chain of direct dependencies; only the two ends if the chain is not known. */
+/** Returns the shortest chain of direct dependencies between two idents; only these if no chain is known. */
 export function chainTo(needed: string, from: string, target: string, { deps }: Dependencies): string[] {
   const cameFrom = new Map<string, string>()
   const waiting = [from]
@@ -361,6 +370,7 @@ export function chainTo(needed: string, from: string, target: string, { deps }: 
   return chain[0] === from ? chain : [from, needed]
 }
 
+/** Checks that `latest` does not go down, unless the change restores an earlier state. */
 function checkDowngrades({ moves }: Effect, { view, act }: GateState): Refusal[] {
   if (view.gates.downgrade === undefined || isUndo(act)) return []
   return moves.flatMap(({ from, to }) => {
@@ -395,6 +405,7 @@ function isUndo(act: Act): boolean {
   return act === 'rollback' || act === 'revert'
 }
 
+/** Checks that a second person, who may do so, approves the change. */
 function checkApproval(_effect: Effect, { view, requester, proposer }: GateState): Refusal[] {
   const { approval } = view.gates
   if (approval === undefined || requester === undefined) return []

@@ -32,16 +32,17 @@ export interface ViewDelta {
   readonly rule?: ViewRule
 }
 
-/** The present state of the packages of a change. */
+/** The present state of the view, as far as a change needs it. */
 export interface PresentState {
   /** Ids of the change's releases that are members. */
   readonly members: ReadonlySet<number>
-  /** The answers of `latest`, by {@link lineOf}. */
+  /** The answers of `latest`, by line. */
   readonly pointers: ReadonlyMap<string, ViewRelease>
-  /** The next answers of `latest`, by {@link lineOf}, where the present answer leaves. */
+  /** By line, for lines whose answer of `latest` leaves: the answer after that. */
   readonly successors: ReadonlyMap<string, ViewRelease>
 }
 
+/** What a change does to one release. */
 export interface Step {
   readonly release: ViewRelease
   readonly change: ReleaseChange
@@ -50,7 +51,7 @@ export interface Step {
   readonly isDependency: boolean
 }
 
-/** A move of `latest` for a package and target. `undefined` means no answer. */
+/** A move of `latest` on one line. `undefined` means no answer. */
 export interface Move {
   readonly from: ViewRelease | undefined
   readonly to: ViewRelease | undefined
@@ -65,9 +66,9 @@ export interface Effect {
 }
 
 /**
- * Computes the effect of a change under a rule; a change that sets a rule is planned under the new one. Among
- * several releases of one package and target, `promoted` points to the one that joins last and `highest` to
- * the highest.
+ * Computes the effect of a change under a rule. The caller passes the new rule for a change that sets one.
+ * Among several joining releases of one line, `latest` becomes the one that joins last under the rule
+ * `promoted`, and the highest one under `highest`.
  */
 export function planChange(
   rule: ViewRule,
@@ -91,7 +92,7 @@ export function planChange(
   }
   return {
     steps: [
-      ...joining.map((one) => joiningStep(one, lines.get(lineOf(one.release)), members)),
+      ...joining.map((each) => joiningStep(each, lines.get(lineOf(each.release)), members)),
       ...leaving.map((release) => ({
         release,
         change: 'removed' as const,
@@ -104,7 +105,7 @@ export function planChange(
   }
 }
 
-/** The effect of a change on one package and target. */
+/** The effect of a change on one line. */
 interface LinePlan {
   readonly move: Move
   /** The joining release that `latest` answers after the change. */
@@ -114,7 +115,8 @@ interface LinePlan {
 }
 
 /**
- * `pointer` is the present answer of `latest`; `remaining` is the answer once the leaving releases have left.
+ * Plans one line. `pointer` is the present answer of `latest`; `remaining` is the answer once the leaving
+ * releases have left.
  */
 function planLine(
   rule: ViewRule,
@@ -157,6 +159,7 @@ function changeOf(from: ViewRelease | undefined, release: ViewRelease): ReleaseC
   return from.orderKey < release.orderKey ? 'moved' : 'downgraded'
 }
 
+/** Reports whether `latest` changes: lines where it does not also have a `Move`. */
 function isMove({ from, to }: Move): boolean {
   return from?.releaseId !== to?.releaseId
 }
@@ -180,6 +183,7 @@ export interface DescribedStep {
   readonly isDependency?: true
 }
 
+/** Converts a step to text form. */
 export function describeStep({ release, change, from, isDependency }: Step): DescribedStep {
   return {
     ident: formatIdent(release.ident),
@@ -190,6 +194,7 @@ export function describeStep({ release, change, from, isDependency }: Step): Des
   }
 }
 
+/** Converts a move to text form, for clients. */
 export function describeMove({ from, to }: Move): {
   package: string
   target: Target

@@ -1,4 +1,4 @@
-// What `latest` means in a view, now and at each of its revisions.
+// The rule of a view says what `latest` means there. A view has one rule at each of its revisions.
 
 /** What `latest` means: the member promoted last, or the member with the highest version. */
 export const VIEW_RULES = ['promoted', 'highest'] as const
@@ -7,13 +7,13 @@ export type ViewRule = (typeof VIEW_RULES)[number]
 /** A former rule of a view. */
 export interface PastRule {
   readonly rule: ViewRule
-  /** The first revision under the next rule. */
+  /** The first revision at which the next rule holds. */
   readonly until: number
-  /** Whether the view was closed and opened again under the next rule. Then no revision set the next rule. */
+  /** Whether the view was closed, and opened again with the next rule. Then no revision set that rule. */
   readonly isReopened?: true
 }
 
-/** The present rule of a view and its former rules, oldest first. */
+/** The present rule of a view, and its former rules, oldest first. */
 interface Rules {
   readonly rule: ViewRule
   readonly pastRules: readonly PastRule[]
@@ -37,7 +37,9 @@ export function periodsOf({
   }))
 }
 
-/** Returns the past rules of a view whose next rule holds from the revision `next.from` on. */
+/**
+ * Returns the past rules of a view after another rule is set, which holds from the revision `next.from` on.
+ */
 export function withNextRule(
   { rule, pastRules }: Rules,
   next: { rule: ViewRule; from: number; isReopened?: boolean },
@@ -48,7 +50,7 @@ export function withNextRule(
   return [...pastRules, { rule, until: from, ...(isReopened && { isReopened }) }]
 }
 
-/** Reports whether a revision set another rule. */
+/** Reports whether a revision of the view set its rule. */
 export function setsRule({ pastRules }: Pick<Rules, 'pastRules'>, revision: number): boolean {
   return pastRules.some(({ until, isReopened }) => until === revision && isReopened !== true)
 }

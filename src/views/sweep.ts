@@ -1,6 +1,6 @@
 /**
- * A release over a range of revisions: `from` is included; `to` is excluded, and `undefined` while the span
- * isInForce.
+ * A range of revisions in which an ident has a place, for example as the answer of `latest`. `from` is
+ * included; `to` is excluded, and `undefined` if the range has not ended.
  */
 export interface Span {
   readonly ident: string
@@ -8,23 +8,24 @@ export interface Span {
   readonly to: number | undefined
 }
 
-/** The interval of one membership, with the sort key of its release. */
+/** The revisions in which a release is a member without interruption, with the release's sort key. */
 export interface MembershipInterval extends Span {
   readonly orderKey: string
 }
 
 /**
  * Returns the highest member of a line over time, oldest first. Takes all memberships of the line in any
- * order.
+ * order. Sweeps over the revisions at which members join or leave, and keeps the present members sorted.
  */
 export function sweepHighest(intervals: readonly MembershipInterval[]): Span[] {
   const joining = Map.groupBy(intervals, ({ from }) => from)
   const revisions = new Set(intervals.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))
-  const present: MembershipInterval[] = [] // lowest first; a membership that has ended is removed once it is the highest
+  // Lowest first. A membership that has ended stays in the list until it is the highest.
+  const present: MembershipInterval[] = []
   const spans: Span[] = []
   for (const revision of [...revisions].toSorted((a, b) => a - b)) {
     for (const interval of joining.get(revision) ?? [])
-      present.splice(placeOf(interval, present), 0, interval)
+      present.splice(insertionIndex(interval, present), 0, interval)
     while (hasLeft(present.at(-1), revision)) present.pop()
     const last = spans.at(-1)
     const isOpen = last !== undefined && last.to === undefined
@@ -42,9 +43,9 @@ function hasLeft(interval: MembershipInterval | undefined, revision: number): bo
 
 /**
  * Returns the index at which to insert an interval: after all intervals with the same key, which are earlier
- * ones of the same release.
+ * memberships of the same release.
  */
-function placeOf({ orderKey }: MembershipInterval, sorted: readonly MembershipInterval[]): number {
+function insertionIndex({ orderKey }: MembershipInterval, sorted: readonly MembershipInterval[]): number {
   let [low, high] = [0, sorted.length]
   while (low < high) {
     const middle = (low + high) >> 1

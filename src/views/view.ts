@@ -7,17 +7,18 @@ import type { ViewFreeze } from './freeze.ts'
 declare const brand: unique symbol
 
 /**
- * A view's name, made by {@link parseViewName}. It can hold the name of a service group,
+ * A view's name, made by {@link parseViewName}. Names of service groups are allowed, for example
  * `app.production@acme`.
  */
 export type ViewName = string & { readonly [brand]: 'ViewName' }
 
 /**
- * The maker of a view. In a view made by Habitat clients, each origin must declare its channel before it
- * promotes.
+ * Who made a view. In a view that a Habitat client made by creating a channel (`client`), each other origin
+ * must create the channel, too, before it promotes.
  */
 export type ViewMaker = 'depot' | 'operator' | 'client'
 
+/** A named set of releases with numbered revisions. Times are epoch milliseconds. */
 export interface View {
   readonly id: number
   readonly name: ViewName
@@ -29,17 +30,24 @@ export interface View {
   readonly revision: number
   readonly createdAt: number
   readonly closedAt: number | undefined
-  /** Origins for which requests below the view's URL fall back to the requested channel. */
+  /**
+   * Origins that the view does not govern: below its URL, their packages come from the channel in the
+   * request.
+   */
   readonly ungoverned: readonly string[]
   readonly gates: Gates
   /** The view's own freezes and those of every view. Some may have expired. */
   readonly freezes: readonly ViewFreeze[]
+  /** Whether open previews are based on this view. */
   readonly hasPreviews: boolean
   /** For a preview: its base view, and the plan whose effect it shows. */
   readonly preview: { readonly baseId: number; readonly planId: number } | undefined
 }
 
-/** The rules of a view, set by administrators. An absent rule does not apply. */
+/**
+ * The gates of a view, which are conditions on its changes. Administrators set them. An absent one does not
+ * apply.
+ */
 export interface Gates {
   /** Joining releases must be in these other views, optionally for some time. */
   readonly requires?: readonly Requirement[]
@@ -62,15 +70,16 @@ export interface Gates {
   readonly promoters?: readonly string[]
   /** A second person must approve each change: one of `approvers` or, if absent, anyone who may promote. */
   readonly approval?: { readonly approvers?: readonly string[]; readonly expiresMs: number }
-  /** Accounts that may override the rules, besides administrators of the depot. */
+  /** Accounts that may override the gates, besides administrators of the depot. */
   readonly overriders?: readonly string[]
 }
 
+/** The condition that a joining release is in another view. */
 export interface Requirement {
   readonly view: string
   /** Whether the release must be a member there, or the answer of `latest` there. */
   readonly as: 'member' | 'current'
-  /** How long without interruption until now. */
+  /** How long the release must have been that, without interruption until now. */
   readonly soakMs?: number
 }
 
@@ -81,7 +90,7 @@ export interface Requirement {
  */
 export const SETTLING_MS = 120_000
 
-/** Reports whether administrators have set rules or freezes of this view. */
+/** Reports whether administrators have set gates or freezes of this view. */
 export function hasGatesOrFreezes({ gates, freezes }: View): boolean {
   return Object.keys(gates).length > 0 || freezes.some(({ isOfAll }) => !isOfAll)
 }

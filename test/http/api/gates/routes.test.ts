@@ -484,7 +484,7 @@ test('an override disables gates, and is recorded, returned, shown and logged', 
     /OVERRIDE: the site is down/,
   )
   const [warning] = started.logged.filter(
-    (line) => line['msg'] === 'rules of a view were overridden' && line['view'] === view,
+    (line) => line['msg'] === 'gates of a view were overridden' && line['view'] === view,
   )
   t.match(warning, { level: 'warn', view, revision: 1, reason: 'the site is down' })
 })
