@@ -9,7 +9,7 @@ import type { Schema } from '../database/schema.ts'
 import { releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { visible, visibleTo } from '../releases/visible-store.ts'
-import type { Dependencies, Dependent } from '../views/gates.ts'
+import type { Dependencies, Dependent } from '../views/gate.ts'
 import { VIEW_RELEASE, listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
 import type { ViewRelease } from '../views/view.ts'
 

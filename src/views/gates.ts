@@ -2,101 +2,18 @@ import { hasRole } from '../access/access.ts'
 import type { Authority, Session } from '../access/access.ts'
 import { expectTokenReachesView } from '../access/rights.ts'
 import { DepotError } from '../errors.ts'
-import type { Clock } from '../clock.ts'
-import type { ReleaseName } from '../package/ident.ts'
-import { describeRelease, formatIdent, formatPackageName, releaseKey, releaseName } from '../package/ident.ts'
+import { describeRelease, formatIdent, formatPackageName } from '../package/ident.ts'
+import { checkClosure } from './closure.ts'
 import { matchesFilter, formatPackageFilter, hasFilter, isInForce } from './freeze.ts'
+import { namesOf } from './gate.ts'
+import type { Gate, GateName, GateState, Refusal, Requester } from './gate.ts'
 import { joins } from './plan.ts'
-import type { Effect, Move } from './plan.ts'
-import type { Act, Gates, View, ViewRelease } from './view.ts'
+import type { Effect } from './plan.ts'
+import type { Act, Gates, View } from './view.ts'
 
 // The gates of a view: the conditions on its changes, as an ordered list of pure functions. Each takes the
 // effect of a change and the state that was read for it, and returns its refusals. (The rule of a view is
 // something else: it says what `latest` means, see rule.ts.)
-
-/** The names of gates. `conflict` is the check of a rollback or revert in revisions/evaluate.ts. */
-export type GateName =
-  | 'rights'
-  | 'freeze'
-  | 'conflict'
-  | 'requires'
-  | 'closure'
-  | 'downgrade'
-  | 'settle'
-  | 'approval'
-
-/** A refusal in one sentence. `chain` lists the idents from the requested release to the missing one. */
-export interface Refusal {
-  /** The gate that refuses. The API and the ledger call it a rule. */
-  readonly rule: GateName
-  readonly detail: string
-  readonly chain?: readonly string[]
-  /**
-   * The releases that `detail` and `chain` reveal. Only callers who may see all of them get the refusal. A
-   * release in `chain` is not listed if the metadata of a listed release names it, since every reader of the
-   * metadata knows it already.
-   */
-  readonly names?: readonly ReleaseName[]
-  /** The refusal reveals only the origin of `names`, so callers who may see any of them get it. */
-  readonly revealsAny?: true
-}
-
-/** The caller of a change, with what gates need to know. */
-export interface Requester {
-  readonly account: string
-  readonly isAdministrator: boolean
-  /** Origins in which the caller's role allows promotions. */
-  readonly maintains: readonly string[] | 'all'
-  /** Origins that the caller's token reaches. */
-  readonly reaches: readonly string[] | 'all'
-}
-
-/** The state that was read for the gates of a view. Releases that are keys are {@link releaseKey}s or ids. */
-export interface GateState {
-  readonly view: View
-  readonly act: Act
-  readonly clock: Clock
-  /** `undefined` for the depot itself and the operator's shell. */
-  readonly requester: Requester | undefined
-  /** The author of the proposal that the requester approves. */
-  readonly proposer: string | undefined
-  /**
-   * For each requirement of the view, the time (epoch milliseconds) since when each release, by id, meets it.
-   * Releases that do not meet it are absent.
-   */
-  readonly metSince: readonly ReadonlyMap<number, number>[]
-  /** The moves of `latest` that come soon after another one of the same package and target. */
-  readonly unsettled: readonly UnsettledMove[]
-  readonly dependencies: Dependencies
-  /** By the id of each leaving release, the members that need it. */
-  readonly dependents: ReadonlyMap<number, readonly Dependent[]>
-}
-
-/** A move of `latest`, and the time (epoch milliseconds) of the one before. */
-export interface UnsettledMove {
-  readonly move: Move
-  readonly movedAt: number
-}
-
-/** A member that needs a leaving release. Refusals do not name it if it is not visible to the caller. */
-export interface Dependent {
-  readonly release: ViewRelease
-  readonly isVisible: boolean
-}
-
-/** The dependencies of joining releases, and of the releases that these need. */
-export interface Dependencies {
-  /** The transitive dependencies of each release. */
-  readonly tdeps: ReadonlyMap<string, readonly string[]>
-  /** The direct dependencies of each release. */
-  readonly deps: ReadonlyMap<string, readonly string[]>
-  /** The ids of the needed releases that are in the depot. */
-  readonly inDepot: ReadonlyMap<string, number>
-  /** The ids of those that are in the view before the change. */
-  readonly inView: ReadonlySet<number>
-}
-
-type Gate = (effect: Effect, state: GateState) => Refusal[]
 
 const GATES: readonly Gate[] = [
   checkRights,
@@ -277,99 +194,6 @@ function checkRequirements({ steps }: Effect, { view, act, clock, metSince }: Ga
   return refusals
 }
 
-/**
- * Checks the dependencies of joining releases and, if the closure is the view, the dependents of leaving
- * ones.
- */
-function checkClosure(effect: Effect, state: GateState): Refusal[] {
-  const { closure } = state.view.gates
-  if (closure === undefined) return []
-  const leaving = new Set(
-    effect.steps.filter(({ change }) => change === 'removed').map(({ release }) => release.releaseId),
-  )
-  const refusals = checkMissing(effect, state, { closure, leaving })
-  return closure === 'view' ? [...refusals, ...checkStillNeeded(effect, state, leaving)] : refusals
-}
-
-/**
- * Checks that the dependencies of joining releases are in the depot or, if the closure is the view, in the
- * view after the change.
- */
-function checkMissing(
-  { steps }: Effect,
-  { view, dependencies }: GateState,
-  { closure, leaving }: { closure: 'depot' | 'view'; leaving: ReadonlySet<number> },
-): Refusal[] {
-  const { tdeps, inDepot, inView } = dependencies
-  const joining = new Set(steps.filter(joins).map(({ release }) => release.releaseId))
-  const isThere = (key: string) => {
-    const id = inDepot.get(key)
-    if (id === undefined || closure === 'depot') return id !== undefined
-    return joining.has(id) || (inView.has(id) && !leaving.has(id))
-  }
-  const where = closure === 'depot' ? 'the depot' : view.name
-  const refusals: Refusal[] = []
-  for (const { release } of steps.filter(joins)) {
-    const ident = formatIdent(release.ident)
-    for (const needed of tdeps.get(releaseKey(release)) ?? []) {
-      if (isThere(releaseKey({ ident: needed, target: release.target }))) continue
-      const chain = chainTo(needed, ident, release.target, dependencies)
-      refusals.push({
-        rule: 'closure',
-        detail: `${chain.join(' → ')} is not in ${where}`,
-        chain,
-        names: namesOf(release),
-      })
-    }
-  }
-  return refusals
-}
-
-/** Checks that no remaining member needs a leaving release. */
-function checkStillNeeded(
-  { steps }: Effect,
-  { view, dependents }: GateState,
-  leaving: ReadonlySet<number>,
-): Refusal[] {
-  const refusals: Refusal[] = []
-  for (const { release, change } of steps) {
-    if (change !== 'removed') continue
-    const needed = formatIdent(release.ident)
-    const remaining = (dependents.get(release.releaseId) ?? []).filter(
-      (member) => !leaving.has(member.release.releaseId),
-    )
-    if (remaining.some(({ isVisible }) => !isVisible))
-      refusals.push({ rule: 'closure', detail: `something in ${view.name} needs ${needed}` })
-    for (const member of remaining.filter(({ isVisible }) => isVisible)) {
-      const chain = [formatIdent(member.release.ident), needed]
-      refusals.push({
-        rule: 'closure',
-        detail: `${chain[0]}, which is in ${view.name}, needs ${needed}`,
-        chain,
-        names: namesOf(member.release, release),
-      })
-    }
-  }
-  return refusals
-}
-
-/** Returns the shortest chain of direct dependencies between two idents; only these if no chain is known. */
-export function chainTo(needed: string, from: string, target: string, { deps }: Dependencies): string[] {
-  const cameFrom = new Map<string, string>()
-  const waiting = [from]
-  for (let ident = waiting.shift(); ident !== undefined; ident = waiting.shift()) {
-    for (const next of deps.get(releaseKey({ ident, target })) ?? []) {
-      if (next === from || cameFrom.has(next)) continue
-      cameFrom.set(next, ident)
-      waiting.push(next)
-    }
-  }
-  const chain = [needed]
-  for (let ident = cameFrom.get(needed); ident !== undefined; ident = cameFrom.get(ident))
-    chain.unshift(ident)
-  return chain[0] === from ? chain : [from, needed]
-}
-
 /** Checks that `latest` does not go down, unless the change restores an earlier state. */
 function checkDowngrades({ moves }: Effect, { view, act }: GateState): Refusal[] {
   if (view.gates.downgrade === undefined || isUndo(act)) return []
@@ -422,8 +246,4 @@ function checkApproval(_effect: Effect, { view, requester, proposer }: GateState
     ]
   if (approval.approvers === undefined || approval.approvers.includes(requester.account)) return []
   return [{ rule: 'approval', detail: `${requester.account} is not an approver of ${view.name}` }]
-}
-
-function namesOf(...releases: readonly ViewRelease[]): ReleaseName[] {
-  return releases.map(releaseName)
 }

@@ -1,0 +1,97 @@
+import type { Clock } from '../clock.ts'
+import { releaseName } from '../package/ident.ts'
+import type { ReleaseName } from '../package/ident.ts'
+import type { Effect, Move } from './plan.ts'
+import type { Act, View, ViewRelease } from './view.ts'
+
+// What a gate is: a condition on the changes of a view. gates.ts has the gates.
+
+/** The names of gates. `conflict` refuses rollbacks and reverts; see revisions/restore.ts. */
+export type GateName =
+  | 'rights'
+  | 'freeze'
+  | 'conflict'
+  | 'requires'
+  | 'closure'
+  | 'downgrade'
+  | 'settle'
+  | 'approval'
+
+/** A refusal in one sentence. `chain` lists the idents from the requested release to the missing one. */
+export interface Refusal {
+  /** The gate that refuses. The API and the ledger call it a rule. */
+  readonly rule: GateName
+  readonly detail: string
+  readonly chain?: readonly string[]
+  /**
+   * The releases that `detail` and `chain` reveal. Only callers who may see all of them get the refusal. A
+   * release in `chain` is not listed if the metadata of a listed release names it, since every reader of the
+   * metadata knows it already.
+   */
+  readonly names?: readonly ReleaseName[]
+  /** The refusal reveals only the origin of `names`, so callers who may see any of them get it. */
+  readonly revealsAny?: true
+}
+
+/** The caller of a change, with what gates need to know. */
+export interface Requester {
+  readonly account: string
+  readonly isAdministrator: boolean
+  /** Origins in which the caller's role allows promotions. */
+  readonly maintains: readonly string[] | 'all'
+  /** Origins that the caller's token reaches. */
+  readonly reaches: readonly string[] | 'all'
+}
+
+/** The state that was read for the gates of a view. Releases that are keys are {@link releaseKey}s or ids. */
+export interface GateState {
+  readonly view: View
+  readonly act: Act
+  readonly clock: Clock
+  /** `undefined` for the depot itself and the operator's shell. */
+  readonly requester: Requester | undefined
+  /** The author of the proposal that the requester approves. */
+  readonly proposer: string | undefined
+  /**
+   * For each requirement of the view, the time (epoch milliseconds) since when each release, by id, meets it.
+   * Releases that do not meet it are absent.
+   */
+  readonly metSince: readonly ReadonlyMap<number, number>[]
+  /** The moves of `latest` that come soon after another one on the same line. */
+  readonly unsettled: readonly UnsettledMove[]
+  readonly dependencies: Dependencies
+  /** By the id of each leaving release, the members that need it. */
+  readonly dependents: ReadonlyMap<number, readonly Dependent[]>
+}
+
+/** A move of `latest`, and the time (epoch milliseconds) of the one before. */
+export interface UnsettledMove {
+  readonly move: Move
+  readonly movedAt: number
+}
+
+/** A member that needs a leaving release. Refusals do not name it if it is not visible to the caller. */
+export interface Dependent {
+  readonly release: ViewRelease
+  readonly isVisible: boolean
+}
+
+/** The dependencies of joining releases, and of the releases that these need. */
+export interface Dependencies {
+  /** The transitive dependencies of each release. */
+  readonly tdeps: ReadonlyMap<string, readonly string[]>
+  /** The direct dependencies of each release. */
+  readonly deps: ReadonlyMap<string, readonly string[]>
+  /** The ids of the needed releases that are in the depot. */
+  readonly inDepot: ReadonlyMap<string, number>
+  /** The ids of those that are in the view before the change. */
+  readonly inView: ReadonlySet<number>
+}
+
+/** A condition on changes. Returns why it refuses a change; an empty list if it does not. */
+export type Gate = (effect: Effect, state: GateState) => Refusal[]
+
+/** Returns the names of the releases that a refusal reveals. */
+export function namesOf(...releases: readonly ViewRelease[]): ReleaseName[] {
+  return releases.map(releaseName)
+}
