@@ -1,6 +1,8 @@
+import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../access/access.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
 import type { Target } from '../package/target.ts'
 import { holdsAt, invisibleTo, visibleTo } from '../releases/visible-store.ts'
 import { ruleAt } from '../views/rule.ts'
@@ -13,25 +15,17 @@ import {
   hasInvisible,
   hasVisibleMember,
 } from './visible-pointer-store.ts'
-import type { MemberAt } from './visible-pointer-store.ts'
+import type { LatestAt, MemberAt } from './visible-pointer-store.ts'
 
 // Reads a view at any of its revisions, for an audience. Rows of `pointers` and `members` hold from
-// `from_revision` until before `to_revision`. `lines` lists every line that the view ever pointed into, by
-// name. A page walks that index and seeks into the intervals. The ledger gives the times of revisions, and is
-// never folded.
+// `from_revision` on, until the revision before `to_revision`. The table `lines` has every line that the view
+// ever pointed into, by name. A page walks the index of `lines`, and seeks the pointer or the members of each
+// line. The ledger is read only for the times of revisions.
 
-/** The answer of `latest` for one package and target. */
-export interface PointerAt {
-  readonly releaseId: number
+/** The answer of `latest` for one line, with its package. */
+export interface PointerAt extends LatestAt {
   /** `origin/name` */
   readonly package: string
-  readonly target: Target
-  readonly ident: string
-  /** The checksum of its bytes. A deleted ident may be published again with other bytes. */
-  readonly checksum: string
-  /** The revision since which it is the answer. */
-  readonly sinceRevision: number
-  readonly since: number
 }
 
 /** The start, the end and the filter of a page of lines. */
@@ -40,15 +34,17 @@ export interface LinePage<Place> {
   readonly name?: string
   /** Restricts the result to these packages (`origin/name`). */
   readonly packages?: readonly string[]
+  /** The place before the page. */
   readonly after?: Place
   /** The last place of the page. */
   readonly until?: Place
   readonly limit: number
 }
 
+/** The place of a line in lists. `name` is `origin/name`. */
 export type PointerPlace = readonly [name: string, target: Target]
 
-/** Members of a line are listed in the order of publication. */
+/** The place of a member in lists. The members of a line are listed in the order of publication. */
 export type MemberPlace = readonly [name: string, target: Target, releaseId: number]
 
 /** Lists the answers of `latest` at a revision, by package and target. */
@@ -59,96 +55,112 @@ export async function listPointersAt(
   page: LinePage<PointerPlace>,
   audience: Audience,
 ): Promise<PointerAt[]> {
-  const { after, until } = page
-  const rule = ruleAt(view, revision)
-  const hadOtherRules = view.pastRules.length > 0 && !audience.seesAll
-  const rows = await linesOf(db, view.id, page)
-    .crossJoin('pointers')
-    .whereRef('pointers.view_id', '=', 'lines.view_id')
-    .whereRef('pointers.package_id', '=', 'lines.package_id')
-    .whereRef('pointers.target', '=', 'lines.target')
-    .innerJoin('releases', 'releases.id', 'pointers.release_id')
-    .innerJoin('ledger', (on) =>
-      on
-        .onRef('ledger.view_id', '=', 'pointers.view_id')
-        .onRef('ledger.revision', '=', 'pointers.from_revision'),
-    )
-    .select([
-      'lines.package',
-      'lines.target',
-      'lines.package_id',
-      'pointers.release_id',
-      'releases.ident',
-      'releases.checksum',
-      'pointers.from_revision',
-      'ledger.at',
-    ])
-    .select((eb) =>
-      eb
-        .case()
-        .when(
-          hadOtherRules
-            ? eb.not(hasInvisible(eb, audience))
-            : eb.and([
-                visibleTo(eb, audience),
-                ...(rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : []),
-              ]),
-        )
-        .then(1)
-        .else(0)
-        .end()
-        .as('is_as_seen'),
-    )
-    .where('pointers.from_revision', '=', (eb) =>
-      eb
-        .selectFrom('pointers as last')
-        .select((inner) => inner.fn.max('last.from_revision').as('from_revision'))
-        .whereRef('last.view_id', '=', 'lines.view_id')
-        .whereRef('last.package_id', '=', 'lines.package_id')
-        .whereRef('last.target', '=', 'lines.target')
-        .where('last.from_revision', '<=', revision),
-    )
-    .where((eb) => eb.or([eb('pointers.to_revision', 'is', null), eb('pointers.to_revision', '>', revision)]))
-    // Under `promoted`, a hidden answer is no answer. Under `highest`, the highest visible member answers.
-    .where((eb) =>
-      rule === 'promoted'
-        ? visibleTo(eb, audience)
-        : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)]),
-    )
-    .$if(after !== undefined, (query) =>
-      query.where((eb) =>
-        eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST))),
-      ),
-    )
-    .$if(until !== undefined, (query) =>
-      query.where((eb) =>
-        eb(eb.refTuple('lines.package', 'lines.target'), '<=', eb.tuple(...(until ?? FIRST))),
-      ),
-    )
-    .orderBy('lines.package')
-    .orderBy('lines.target')
-    .limit(page.limit)
-    .execute()
   const found: PointerAt[] = []
-  for (const { package_id, release_id, from_revision, at, is_as_seen, ...row } of rows) {
-    const pointer = {
-      releaseId: release_id,
-      ident: row.ident,
-      checksum: row.checksum,
-      target: row.target,
-      sinceRevision: from_revision,
-      since: at,
-    }
-    const line = { packageId: package_id, target: row.target }
-    const seen =
-      is_as_seen === 1
-        ? pointer
-        : hadOtherRules
+  for (const row of await selectPointersAt(db, view, revision, page, audience).execute()) {
+    const line = { packageId: row.package_id, target: row.target }
+    const latest =
+      row.is_as_seen === 1
+        ? {
+            releaseId: row.release_id,
+            ident: row.ident,
+            checksum: row.checksum,
+            target: row.target,
+            sinceRevision: row.from_revision,
+            since: row.at,
+          }
+        : hasRelevantPast(view, audience)
           ? await findVisibleLatest(db, view, line, revision, audience)
           : await findHighestVisible(db, view.id, line, revision, audience)
-    if (seen !== undefined) found.push({ package: row.package, ...seen })
+    if (latest !== undefined) found.push({ package: row.package, ...latest })
   }
   return found
+}
+
+/** Reports whether former rules of the view may matter for what the audience got. */
+function hasRelevantPast({ pastRules }: View, { seesAll }: Audience): boolean {
+  return pastRules.length > 0 && !seesAll
+}
+
+/**
+ * Selects the pointers of a page of lines at a revision. `is_as_seen` is 1 where the pointer, with its
+ * revision, is what the audience got; elsewhere the answer for the audience must be searched for.
+ */
+function selectPointersAt(
+  db: Db,
+  view: View,
+  revision: number,
+  page: LinePage<PointerPlace>,
+  audience: Audience,
+) {
+  const { after, until } = page
+  const rule = ruleAt(view, revision)
+  return (
+    linesOf(db, view.id, page)
+      .crossJoin('pointers')
+      .whereRef('pointers.view_id', '=', 'lines.view_id')
+      .whereRef('pointers.package_id', '=', 'lines.package_id')
+      .whereRef('pointers.target', '=', 'lines.target')
+      .innerJoin('releases', 'releases.id', 'pointers.release_id')
+      .innerJoin('ledger', (on) =>
+        on
+          .onRef('ledger.view_id', '=', 'pointers.view_id')
+          .onRef('ledger.revision', '=', 'pointers.from_revision'),
+      )
+      .select([
+        'lines.package',
+        'lines.target',
+        'lines.package_id',
+        'pointers.release_id',
+        'releases.ident',
+        'releases.checksum',
+        'pointers.from_revision',
+        'ledger.at',
+      ])
+      .select((eb) =>
+        eb
+          .case()
+          .when(
+            hasRelevantPast(view, audience)
+              ? eb.not(hasInvisible(eb, audience))
+              : eb.and([
+                  visibleTo(eb, audience),
+                  ...(rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : []),
+                ]),
+          )
+          .then(1)
+          .else(0)
+          .end()
+          .as('is_as_seen'),
+      )
+      .where('pointers.from_revision', '=', (eb) =>
+        eb
+          .selectFrom('pointers as last')
+          .select((inner) => inner.fn.max('last.from_revision').as('from_revision'))
+          .whereRef('last.view_id', '=', 'lines.view_id')
+          .whereRef('last.package_id', '=', 'lines.package_id')
+          .whereRef('last.target', '=', 'lines.target')
+          .where('last.from_revision', '<=', revision),
+      )
+      .where((eb) =>
+        eb.or([eb('pointers.to_revision', 'is', null), eb('pointers.to_revision', '>', revision)]),
+      )
+      // Under `promoted`, a hidden answer is no answer. Under `highest`, the highest visible member answers.
+      .where((eb) =>
+        rule === 'promoted'
+          ? visibleTo(eb, audience)
+          : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)]),
+      )
+      .$if(after !== undefined, (query) => query.where((eb) => isPlaced(eb, '>', after ?? FIRST)))
+      .$if(until !== undefined, (query) => query.where((eb) => isPlaced(eb, '<=', until ?? FIRST)))
+      .orderBy('lines.package')
+      .orderBy('lines.target')
+      .limit(page.limit)
+  )
+}
+
+/** Returns an SQL condition on `lines`: the line comes after a place, or not. */
+function isPlaced(eb: ExpressionBuilder<Schema, 'lines'>, operator: '>' | '<=', place: PointerPlace) {
+  return eb(eb.refTuple('lines.package', 'lines.target'), operator, eb.tuple(...place))
 }
 
 /** Finds the line `count` lines after a place; `undefined` if there are fewer. */
@@ -160,11 +172,7 @@ export async function findLineAfter(
 ): Promise<PointerPlace | undefined> {
   const row = await linesOf(db, viewId, {})
     .select(['lines.package', 'lines.target'])
-    .$if(after !== undefined, (query) =>
-      query.where((eb) =>
-        eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST))),
-      ),
-    )
+    .$if(after !== undefined, (query) => query.where((eb) => isPlaced(eb, '>', after ?? FIRST)))
     .orderBy('lines.package')
     .orderBy('lines.target')
     .limit(1)
@@ -252,7 +260,8 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
   return count
 }
 
-const FIRST = ['', 'x86_64-linux'] as const
+/** A place before all lines. No line has the empty name, so any target does. */
+const FIRST: PointerPlace = ['', 'x86_64-linux']
 
 /**
  * Selects the lines of a view. Callers join other tables by `crossJoin`, which fixes the order of joins in

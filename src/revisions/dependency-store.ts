@@ -10,27 +10,32 @@ import { releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { visible, visibleTo } from '../releases/visible-store.ts'
 import type { Dependencies, Dependent } from '../views/gate.ts'
-import { VIEW_RELEASE, listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
+import { VIEW_RELEASE_COLUMNS, listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
 import type { ViewRelease } from '../views/view.ts'
 
 // Dependencies of releases for the same target: TDEPS are all of them, DEPS the direct ones.
 
+/** The maximum number of dependents that are listed for one release. */
 const MAX_DEPENDENTS = 20
 /**
- * Every package may need each of these releases. Between statements the writer does other work, or gives up
- * to read ahead.
+ * The number of releases whose dependents one statement finds. Every package may need each of them. Between
+ * statements the writer does other work, or gives up to read ahead.
  */
 const NEEDED_AT_ONCE = 10
+
+export interface FoundRelease extends ViewRelease {
+  readonly checksum: string
+}
 
 /** Finds the visible releases among these names, by `ident target`. */
 export async function findReleases(
   db: Db,
   names: Iterable<{ readonly ident: string; readonly target: Target }>,
   audience: Audience,
-): Promise<Map<string, ViewRelease & { readonly checksum: string }>> {
+): Promise<Map<string, FoundRelease>> {
   const targets = new Map<string, Set<Target>>()
   for (const { ident, target } of names) targets.set(ident, (targets.get(ident) ?? new Set()).add(target))
-  const found = new Map<string, ViewRelease & { readonly checksum: string }>()
+  const found = new Map<string, FoundRelease>()
   for (const idents of inBatches(targets.keys())) {
     const { seesAll, origins } = audience
     const rows = await (seesAll ? releasesNamed(db, { idents }) : visibleNamed(db, { idents, origins }))
@@ -53,7 +58,10 @@ const visibleNamed = prepared<{ idents: readonly string[]; origins: readonly str
       .where((eb) => visibleTo(eb, { seesAll: false, origins })),
 )
 
-/** Lists the names of hidden releases among these names, as `ident target`. Includes deleted releases. */
+/**
+ * Lists which of these releases are hidden from the audience, as `ident target`. Judges deleted releases by
+ * the visibility that they had.
+ */
 export async function listHidden(
   db: Db,
   names: readonly { readonly ident: string; readonly target: Target }[],
@@ -86,8 +94,8 @@ export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<M
   return found
 }
 
-/** Lists the TDEPS of releases, by release id. */
-export async function listNeeds(
+/** Lists the idents of the TDEPS of releases, by release id. */
+export async function listTdeps(
   db: Db,
   releases: readonly ViewRelease[],
 ): Promise<Map<number, readonly string[]>> {
@@ -143,7 +151,7 @@ export async function readDependencies(
 
 /**
  * Lists the members of a view that need each of these releases and do not leave with them, by the release's
- * id, with their visibility to the audience. Long lists are cut.
+ * id. Lists at most {@link MAX_DEPENDENTS} for each release.
  */
 export async function listDependentMembers(
   db: Db,
@@ -155,7 +163,7 @@ export async function listDependentMembers(
   const found = new Map<number, Dependent[]>()
   for (const neededIds of inBatches(leavingIds, NEEDED_AT_ONCE)) {
     const rows = await dependentMembers(db, { viewId, neededIds, leavingIds })
-      .select(VIEW_RELEASE)
+      .select(VIEW_RELEASE_COLUMNS)
       .select((eb) => [
         'dependents.needed_id',
         eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'),
@@ -173,10 +181,12 @@ export async function listDependentMembers(
 }
 
 /**
- * Selects the members that need each release. The query seeks from one package that needs the release to the
- * next in the index, and stops when enough of them have members. Each row of `dependents` is about
- * `package_id`, and `next_id` comes after it; the first rows are about none. `found` counts the packages with
- * members, and `before` those without this one.
+ * Selects the members that need each release. The recursive query seeks in the index from one package that
+ * needs the release to the next, and stops when it has found enough packages with members.
+ *
+ * Each row of `dependents` stands for one such package, `package_id`, and knows the next one, `next_id`. The
+ * first row of each release stands for no package. `found` counts the packages with members up to this row,
+ * and `before` up to the row before it.
  */
 function dependentMembers(
   db: Db,

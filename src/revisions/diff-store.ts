@@ -76,7 +76,7 @@ async function* sectionsOf(
       ? await listChangedPackages(db, one.view.id, [one.revision, other.revision])
       : undefined
   if (changed !== undefined) {
-    const packages = changed.filter((name) => isIn(name, filter) && name >= (after?.[0] ?? ''))
+    const packages = changed.filter((name) => matches(name, filter) && name >= (after?.[0] ?? ''))
     for (let begin = 0; begin < packages.length; begin += PACKAGES_PER_SECTION) {
       yield {
         packages: packages.slice(begin, begin + PACKAGES_PER_SECTION),
@@ -192,7 +192,7 @@ function isAfterOrigin([name]: PointerPlace, { origin }: { origin?: string }): b
   return origin !== undefined && name >= `${origin}0`
 }
 
-function isIn(packageName: string, { origin, name }: { origin?: string; name?: string }): boolean {
+function matches(packageName: string, { origin, name }: { origin?: string; name?: string }): boolean {
   const packageOrigin = originOf(packageName)
   return (
     (origin ?? packageOrigin) === packageOrigin &&

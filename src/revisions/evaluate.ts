@@ -18,7 +18,7 @@ import type { Effect, ViewDelta } from '../views/plan.ts'
 import { SETTLING_MS } from '../views/view.ts'
 import type { Act, View } from '../views/view.ts'
 
-/** The circumstances of a change. */
+/** What the rules of a view need to know about a change, besides the change itself. */
 export interface EvaluationContext {
   readonly act: Act
   readonly clock: Clock
@@ -31,8 +31,9 @@ export interface EvaluationContext {
   readonly audience: Audience
   /** The author of the proposal, if the caller approves one. */
   readonly proposer?: string | undefined
+  /** Conflicts found while the request was resolved. They become refusals. */
   readonly conflicts?: readonly Conflict[]
-  /** Whether missing dependencies are found even if no rule needs them. */
+  /** Whether the evaluation lists missing dependencies, even if no rule needs them. */
   readonly findsMissing?: boolean
   /** Whether unsettled moves are found even if no rule needs them. */
   readonly findsUnsettled?: boolean
@@ -49,6 +50,7 @@ export interface Missing {
 export interface Evaluation {
   readonly effect: Effect
   readonly refusals: readonly Refusal[]
+  /** Empty unless the context has `findsMissing`. */
   readonly missing: readonly Missing[]
   /** Moves that come within the settling time after the previous one. */
   readonly unsettled: readonly UnsettledMove[]
@@ -77,9 +79,8 @@ export async function evaluate(
   const metSince = await Promise.all(
     (gates.requires ?? []).map((requirement) => readMetSince(db, requirement, joining, context.clock)),
   )
-  const isClosed = gates.closure !== undefined
   const dependencies =
-    isClosed || context.findsMissing === true
+    gates.closure !== undefined || context.findsMissing === true
       ? await readDependencies(db, view.id, joining, context.audience)
       : NO_DEPENDENCIES
   const dependents =
@@ -140,7 +141,10 @@ async function checkVisibility(
     : [{ rule: 'rights', detail: `this would change releases that ${caller.accountName} may not see` }]
 }
 
-/** Removes hidden releases from refusals. A refusal that reveals one keeps only its rule. */
+/**
+ * Removes hidden releases from refusals. A refusal whose sentence reveals a hidden release keeps only its
+ * rule. With `revealsAny`, a refusal keeps its sentence unless all its releases are hidden.
+ */
 export async function withoutHidden(
   db: Db,
   refusals: readonly Refusal[],
@@ -173,9 +177,9 @@ export interface Override {
 }
 
 /**
- * Returns the refusals that the caller overrides. Throws `forbidden` if the caller lacks rights; the error
- * then shows no other refusals. Throws `conflict` or `refused`, with each refusal as a part, if a refusal is
- * not overridden.
+ * Returns the refusals that the caller overrides. Throws `forbidden` if the caller may not override, or if a
+ * refusal is about rights; the error then shows no other refusals. Throws `conflict` or `refused`, with each
+ * refusal as a part, if a refusal is not overridden.
  */
 export function expectAllowed(
   view: View,

@@ -23,11 +23,12 @@ export async function setFreezes(db: Db, viewId: number, freezes: readonly Freez
     .execute()
 }
 
-/** Lists the freezes of every view. */
+/** Lists the freezes that apply to every view. */
 export async function listCommonFreezes(db: Db): Promise<Freeze[]> {
   return parseFreezes(await findState(db, 'freezes'))
 }
 
+/** Sets the freezes that apply to every view. */
 export async function setCommonFreezes(db: Db, freezes: readonly Freeze[]): Promise<void> {
   await setState(db, 'freezes', formatFreezes(freezes) ?? undefined)
 }
@@ -38,11 +39,11 @@ export async function filterVisibleFreezes<F extends PackageFilter>(
   freezes: readonly F[],
   audience: Audience,
 ): Promise<F[]> {
-  const known: F[] = []
+  const visible: F[] = []
   for (const freeze of freezes)
     if (freeze.name === undefined || audience.seesAll || (await isPackageVisible(db, freeze, audience)))
-      known.push(freeze)
-  return known
+      visible.push(freeze)
+  return visible
 }
 
 async function isPackageVisible(

@@ -11,8 +11,9 @@ import { listPointerRevisions } from './pointer-store.ts'
 import { findView } from './view-store.ts'
 
 /**
- * Reads since when releases meet a requirement without interruption, by release id. Releases that do not meet
- * it are absent. The search goes back only as far as the requirement needs.
+ * Reads the time since which each release has met a requirement without interruption (epoch milliseconds), by
+ * release id. Releases that do not meet it now are absent. The search goes back only as far as the
+ * requirement needs, so a release that has met it long enough may get a later time.
  */
 export async function readMetSince(
   db: Db,
@@ -42,8 +43,8 @@ interface Membership {
 }
 
 /**
- * Finds when each member first joined that may have rejoined but never left, and stores the time in `since`.
- * All members go back together, one membership at a time.
+ * Stores in `since` when each member joined. A member that rejoins has several memberships without a gap;
+ * then the first of them counts. Each round goes back by one membership, for all members together.
  */
 async function lookBack(
   db: Db,
@@ -53,13 +54,13 @@ async function lookBack(
 ): Promise<void> {
   for (let earliest = members; earliest.length > 0;) {
     for (const { release_id, at } of earliest) since.set(release_id, durationStart(at, clock))
-    const young = earliest.filter(({ at }) => durationStart(at, clock) > clock.now - soakMs)
-    earliest = young.length === 0 ? [] : await listContinued(db, viewId, young)
+    const tooYoung = earliest.filter(({ at }) => durationStart(at, clock) > clock.now - soakMs)
+    earliest = tooYoung.length === 0 ? [] : await listPreceding(db, viewId, tooYoung)
   }
 }
 
 /** Lists the memberships of the same releases that ended when these began. */
-async function listContinued(
+async function listPreceding(
   db: Db,
   viewId: number,
   members: readonly Membership[],
@@ -80,7 +81,7 @@ async function readPointersSince(
   releases: readonly ViewRelease[],
   clock: Clock,
 ): Promise<Map<number, number>> {
-  const asked = new Set(releases.map(({ releaseId }) => releaseId))
+  const wanted = new Set(releases.map(({ releaseId }) => releaseId))
   const since = new Map<number, number>()
   for (const ids of inBatches(releases.map(({ packageId }) => packageId))) {
     const rows = await db
@@ -90,13 +91,13 @@ async function readPointersSince(
           .onRef('ledger.view_id', '=', 'pointers.view_id')
           .onRef('ledger.revision', '=', 'pointers.from_revision'),
       )
-      .select(['pointers.release_id', stamp])
+      .select(['pointers.release_id', wallClock])
       .where('pointers.view_id', '=', viewId)
       .where('pointers.package_id', 'in', ids)
       .where('pointers.to_revision', 'is', null)
       .execute()
     for (const row of rows)
-      if (asked.has(row.release_id)) since.set(row.release_id, durationStart(row.at, clock))
+      if (wanted.has(row.release_id)) since.set(row.release_id, durationStart(row.at, clock))
   }
   return since
 }
@@ -123,7 +124,7 @@ export async function listUnsettled(
   for (const batch of inBatches(last.map(({ revision }) => revision))) {
     const rows = await db
       .selectFrom('ledger')
-      .select(['ledger.revision', stamp])
+      .select(['ledger.revision', wallClock])
       .where('view_id', '=', viewId)
       .where('revision', 'in', batch)
       .where('at', '>', clock.now - settlingMs) // spares reading the rest of old rows, which may be large
@@ -151,8 +152,8 @@ function memberships(db: Db, index: 'members_by_release' | 'members_before') {
         .onRef('ledger.view_id', '=', 'members.view_id')
         .onRef('ledger.revision', '=', 'members.from_revision'),
     )
-    .select(['members.release_id', 'members.from_revision', 'members.to_revision', stamp])
+    .select(['members.release_id', 'members.from_revision', 'members.to_revision', wallClock])
 }
 
-/** The wall clock at the commit of an entry. */
-const stamp = sql<number>`coalesce(ledger.clock, ledger.at)`.as('at')
+/** The wall clock at the commit of an entry. It is stored only if it differs from the commit time. */
+const wallClock = sql<number>`coalesce(ledger.clock, ledger.at)`.as('at')

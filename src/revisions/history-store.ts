@@ -11,11 +11,12 @@ import { compareReleases } from '../package/version.ts'
 import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
 import { findHighestVisible } from './visible-pointer-store.ts'
 import { listVisibleSpans } from './visible-span-store.ts'
+import type { Line } from './visible-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
 // The history of a view for an audience. Everyone sees numbers and times. Hidden releases are left out, and
-// pointers show what `latest` answered this audience.
+// pointers show what `latest` answered to this audience.
 
 /** One revision. */
 export interface Revision extends Omit<Promotion, 'kind' | 'view'> {
@@ -73,7 +74,7 @@ function parseRevision(row: { at: number; text: string; account: string | null }
   return revisionOf(promotion, { at: row.at, account: row.account ?? undefined, client: actor.client })
 }
 
-/** Returns the revision that a promotion made. */
+/** Returns the revision that a promotion in the ledger made. */
 export function revisionOf(
   promotion: Promotion,
   made: Pick<Revision, 'at' | 'account' | 'client'>,
@@ -101,9 +102,9 @@ export function revisionOf(
 }
 
 /**
- * Removes hidden releases from revisions, and shows in pointers what `latest` answered this audience. If a
- * release was removed, the reason, the override and the restriction are removed too, since they may mention
- * it. The revisions are consecutive, newest first.
+ * Removes hidden releases from revisions, and shows in pointers what `latest` answered to this audience. If a
+ * release was removed, `reason`, `override` and `only` are removed too, because they may mention it. The
+ * revisions are consecutive, newest first.
  */
 export async function redactRevisions(
   db: Db,
@@ -124,7 +125,7 @@ export async function redactRevisions(
   const named = revisions
     .flatMap((revision) => [...releasesOf(revision), ...revision.pointers.flatMap(endsOf)])
     .filter((release) => hiddenLines.has(lineOf(release)))
-  const memberships = await listVisible(
+  const memberships = await listMembershipsByIdent(
     db,
     view.id,
     named.map(({ ident }) => ident),
@@ -144,7 +145,8 @@ interface Redaction {
   /** The memberships of visible releases on these lines, by {@link releaseKey}. */
   readonly memberships: ReadonlyMap<string, readonly Membership[]>
   /**
-   * What `latest` answered the audience after the previous revision, for the lines that were redacted so far.
+   * What `latest` answered to the audience after the previous revision, for the lines that were redacted so
+   * far. Redaction goes from the oldest revision to the newest, and updates this.
    */
   readonly latest: Map<string, string | null>
 }
@@ -171,7 +173,7 @@ async function redactRevision(
   for (const key of changedLines) {
     const packageId = hiddenLines.get(key)
     if (packageId === undefined) continue
-    const [name = '', target = ''] = key.split(' ')
+    const [name = '', target = ''] = key.split(' ') // see lineKey
     const line = { name, packageId, target: target as Target, key }
     const move = await visibleMove(db, view, line, revision, { ...redaction, isVisible })
     if (move.from !== move.to) pointers.push({ package: name, target: line.target, ...move })
@@ -187,10 +189,10 @@ async function redactRevision(
   }
 }
 
-interface HiddenLine {
+interface HiddenLine extends Line {
+  /** `origin/name` */
   readonly name: string
-  readonly packageId: number
-  readonly target: Target
+  /** See {@link lineKey}. */
   readonly key: string
 }
 
@@ -296,7 +298,7 @@ interface Membership {
  * Lists the memberships of visible releases with these idents. A deleted ident may have been published again
  * as another release with another visibility; their memberships do not overlap.
  */
-async function listVisible(
+async function listMembershipsByIdent(
   db: Db,
   viewId: number,
   idents: readonly string[],

@@ -14,7 +14,7 @@ import type { ViewRelease } from '../views/view.ts'
 
 // The members of views. Writes work on sets, since a promotion may move thousands of releases.
 
-/** Finds a release by its ident and target, whatever its visibility. */
+/** Finds a release by its ident and target, regardless of its visibility. */
 export async function findViewRelease(
   db: Db,
   ident: Ident,
@@ -27,7 +27,7 @@ export async function findViewRelease(
   return row && viewReleaseOf(row)
 }
 
-/** Lists the ids of members among these releases, at most one batch. */
+/** Lists the ids of the members among these releases. `releaseIds` must fit into one batch (`inBatches`). */
 export async function listMemberIds(
   db: Db,
   viewId: number,
@@ -73,8 +73,8 @@ export async function hasMembers(db: Db, viewId: number): Promise<boolean> {
 }
 
 /**
- * Lists the present members of an origin. For each package, the release that the view's rule puts first comes
- * last.
+ * Lists the present members of an origin in such an order that the answer of `latest` comes last on each
+ * line.
  */
 export async function listMembersOfOrigin(
   db: Db,
@@ -85,7 +85,7 @@ export async function listMembersOfOrigin(
     .selectFrom('packages')
     .crossJoin(usingIndex('members', 'members_current'))
     .crossJoin('releases')
-    .select(VIEW_RELEASE)
+    .select(VIEW_RELEASE_COLUMNS)
     .where('packages.origin_id', '=', originId)
     .where('members.view_id', '=', view.id)
     .whereRef('members.package_id', '=', 'packages.id')
@@ -173,6 +173,7 @@ const insertMembers = inserter('members', ['package_id', 'release_id', 'position
   shared: ['view_id', 'from_revision'],
 })
 
+/** Ends the present memberships of releases at a revision. Ignores releases that are not members. */
 export async function closeMemberships(
   db: Db,
   viewId: number,
@@ -193,7 +194,9 @@ const endMemberships = prepared<{ viewId: number; releaseIds: readonly number[];
       .where('to_revision', 'is', null),
 )
 
-/** Returns the place of a member in its line by a rule. 1 is the answer of `latest`. */
+/**
+ * Returns an SQL expression for the place of a member on its line under a rule. 1 is the answer of `latest`.
+ */
 export function placeInLine(rule: ViewRule) {
   const order =
     rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
@@ -211,7 +214,7 @@ interface ViewReleaseRow {
   order_key: string
 }
 
-/** Selects {@link ViewRelease} rows of releases that are not deleted. */
+/** Selects the columns of a {@link ViewRelease} of releases that are not deleted. */
 export function viewReleases(db: Db) {
   return pastReleases(db).where('releases.deleted_at', 'is', null)
 }
@@ -227,7 +230,8 @@ export function viewReleaseOf(row: ViewReleaseRow): ViewRelease {
   }
 }
 
-export const VIEW_RELEASE = [
+/** The columns that {@link viewReleaseOf} needs. */
+export const VIEW_RELEASE_COLUMNS = [
   'releases.id as release_id',
   'releases.package_id',
   'packages.origin_id',
@@ -237,13 +241,15 @@ export const VIEW_RELEASE = [
   'releases.deleted_at',
 ] as const
 
+/** Like {@link viewReleases}, but includes deleted releases. */
 function pastReleases(db: Db) {
   return db
     .selectFrom('releases')
     .innerJoin('packages', 'packages.id', 'releases.package_id')
-    .select(VIEW_RELEASE)
+    .select(VIEW_RELEASE_COLUMNS)
 }
 
+/** Selects the columns of a {@link ViewRelease} of the present members of a view. */
 export function membersOf(db: Db, viewId: number) {
   return viewReleases(db)
     .innerJoin(usingIndex('members', 'members_current'), 'members.release_id', 'releases.id')

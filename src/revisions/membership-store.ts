@@ -12,18 +12,19 @@ import type { Span } from '../views/sweep.ts'
 import type { View } from '../views/view.ts'
 import { lineKey } from '../package/ident.ts'
 
-/** A {@link Span} with the times of its revisions. */
+/** A {@link Span} with the times of its revisions, in epoch milliseconds. */
 export interface TimedSpan extends Span {
   readonly since: number
   readonly until: number | undefined
 }
 
+/** The id of no package. */
 const NO_PACKAGE = 0
 
 /**
- * Lists what `latest` answered an audience for a line, newest first. Lists only spans that began before the
- * revision `before`. Under `promoted`, pointers to hidden releases are left out; under `highest`, the highest
- * visible member counts.
+ * Lists what `latest` answered to an audience for a line, newest first. Lists only spans that began before
+ * the revision `before`. Under `promoted`, pointers to hidden releases are left out; under `highest`, the
+ * highest visible member counts.
  */
 export async function listLatestSpans(
   db: Db,
@@ -41,13 +42,15 @@ export async function listLatestSpans(
     .executeTakeFirst()
   // The same statements run whether or not the view has the line: the duration must not reveal a hidden line.
   const packageLine = { packageId: row?.package_id ?? NO_PACKAGE, target: line.target }
-  const hadOtherRules = view.pastRules.length > 0
-  const mayDiffer = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
-  const isHidden =
-    mayDiffer && (await listHiddenLines(db, view.id, [line.package], audience)).has(lineKey(line))
-  if (!isHidden)
+  const hasPastRules = view.pastRules.length > 0
+  const hasHiddenReleases =
+    !audience.seesAll &&
+    (view.rule === 'highest' || hasPastRules) &&
+    (await listHiddenLines(db, view.id, [line.package], audience)).has(lineKey(line))
+  // Otherwise the pointers are what the audience got.
+  if (!hasHiddenReleases)
     return withTimes(db, view.id, await listPointerSpans(db, view.id, packageLine, page, audience))
-  const spans = hadOtherRules
+  const spans = hasPastRules
     ? await listVisibleSpans(db, view, packageLine, audience)
     : sweepHighest(await listVisibleMemberships(db, view.id, packageLine, audience))
   return withTimes(db, view.id, pageOf(spans, page))
@@ -144,7 +147,7 @@ async function listPointerSpans(
   return rows.map(({ ident, from, to }) => ({ ident, from, to: to ?? undefined }))
 }
 
-/** Returns a page of spans, newest first. */
+/** Returns a page of spans, newest first. `spans` are oldest first. */
 function pageOf(spans: readonly Span[], page: { before: number; limit: number }): Span[] {
   return spans
     .filter(({ from }) => from < page.before)

@@ -19,7 +19,7 @@ const MAX_DRAFTS = 100
 const isDraft = sql<SqlBool>`plans.kind = 'draft'`
 const isProposal = sql<SqlBool>`plans.kind = 'proposal'`
 
-/** Reports whether a plan has not expired. The SQL form of `expiryOf`. */
+/** Returns an SQL condition on `plans`: the plan has not expired. It agrees with `expiryOf`. */
 function isOpenAt(now: number) {
   return sql<SqlBool>`(plans.expires_at > ${now} AND (plans.created_at <= ${now} OR coalesce(${clockSetBackAt}, ${now}) + plans.expires_at - plans.created_at > ${now}))`
 }
@@ -62,6 +62,7 @@ export async function deleteOldDrafts(
   { now, setBackAt }: Clock,
 ): Promise<void> {
   const previewed = db.selectFrom('views').select('plan_id').where('plan_id', 'is not', null)
+  // This condition uses an index. The exact one cannot, and is needed only after the clock was set back.
   await db
     .deleteFrom('plans')
     .where(isDraft)
@@ -123,7 +124,7 @@ export async function listProposals(
   page: { before: number; limit: number; waitingAt?: number },
 ): Promise<StoredPlan[]> {
   const { waitingAt } = page
-  const found = db
+  const ids = db
     .selectFrom(usingIndex('plans', waitingAt === undefined ? 'plans_proposed' : 'plans_waiting'))
     .select('plans.id')
     .where('plans.view_id', '=', viewId)
@@ -134,11 +135,11 @@ export async function listProposals(
     )
     .orderBy('plans.id', 'desc')
     .limit(page.limit)
-  const rows = await plans(db).where('plans.id', 'in', found).orderBy('plans.id', 'desc').execute()
+  const rows = await plans(db).where('plans.id', 'in', ids).orderBy('plans.id', 'desc').execute()
   return rows.map(planOf)
 }
 
-/** Counts a view's proposals that wait and have not expired. */
+/** Counts a view's proposals that have neither ended nor expired at the time `at`. */
 export async function countWaiting(db: Db, viewId: number, at: number): Promise<number> {
   const { count } = await db
     .selectFrom(usingIndex('plans', 'plans_waiting'))
@@ -177,16 +178,16 @@ export async function readPlannedMoves(db: Db, planId: number): Promise<readonly
 /** Returns the plans that the audience may see. A plan that names a hidden or deleted release is left out. */
 export async function filterVisiblePlans(
   db: Db,
-  found: readonly StoredPlan[],
+  stored: readonly StoredPlan[],
   audience: Audience,
 ): Promise<StoredPlan[]> {
-  if (audience.seesAll) return [...found]
+  if (audience.seesAll) return [...stored]
   const hidden = await listHidden(
     db,
-    found.flatMap(({ effect }) => releasesIn(effect)),
+    stored.flatMap(({ effect }) => releasesIn(effect)),
     audience,
   )
-  return found.filter(({ effect }) => !releasesIn(effect).some((release) => hidden.has(releaseKey(release))))
+  return stored.filter(({ effect }) => !releasesIn(effect).some((release) => hidden.has(releaseKey(release))))
 }
 
 function plans(db: Db) {

@@ -9,7 +9,7 @@ import type { Move, PresentState, ViewDelta } from '../views/plan.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 import {
-  VIEW_RELEASE,
+  VIEW_RELEASE_COLUMNS,
   membersOf,
   filterMembers,
   placeInLine,
@@ -31,7 +31,7 @@ export async function listPointerTuples(
   const { pointers } = await db
     .selectFrom(usingIndex('pointers', 'pointers_current'))
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
-    .select(sql<string | null>`string_agg(${POINTER_LINE}, ' ')`.as('pointers'))
+    .select(sql<string | null>`string_agg(${POINTER_WORDS}, ' ')`.as('pointers'))
     .where('pointers.view_id', '=', viewId)
     .where('pointers.to_revision', 'is', null)
     .executeTakeFirstOrThrow()
@@ -42,8 +42,8 @@ export async function listPointerTuples(
   })
 }
 
-/** No target or ident contains a space. */
-const POINTER_LINE = sql`pointers.package_id || ' ' || pointers.target || ' ' || releases.ident || ' ' || pointers.from_revision`
+/** A pointer as four words: no target or ident contains a space. */
+const POINTER_WORDS = sql`pointers.package_id || ' ' || pointers.target || ' ' || releases.ident || ' ' || pointers.from_revision`
 
 /** Lists the pointers of a view, by name. The query walks `lines`, so that past pointers are not read. */
 export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
@@ -52,7 +52,7 @@ export async function listPointersOf(db: Db, viewId: number): Promise<ViewReleas
     .crossJoin('pointers')
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .innerJoin('packages', 'packages.id', 'pointers.package_id')
-    .select(VIEW_RELEASE)
+    .select(VIEW_RELEASE_COLUMNS)
     .where('lines.view_id', '=', viewId)
     .whereRef('pointers.view_id', '=', 'lines.view_id')
     .whereRef('pointers.package_id', '=', 'lines.package_id')
@@ -64,7 +64,7 @@ export async function listPointersOf(db: Db, viewId: number): Promise<ViewReleas
   return rows.map(viewReleaseOf)
 }
 
-/** Reads the present state of the packages of a change. */
+/** Reads the present state of the lines that a change concerns. */
 export async function readPresentState(
   db: Db,
   view: Pick<View, 'id' | 'rule'>,
@@ -79,15 +79,19 @@ export async function readPresentState(
   }
   const joined = new Set(joining.map(({ release }) => lineOf(release)))
   const leavingLines = Map.groupBy(leaving, lineOf)
-  const losing = [...leavingLines].filter(
-    ([line, gone]) =>
-      gone.some(({ releaseId }) => releaseId === pointers.get(line)?.releaseId) &&
-      !(view.rule === 'promoted' && joined.has(line)), // the joining release becomes the answer
+  // Under `promoted`, a release that joins becomes the answer, so its line needs no successor.
+  const needsSuccessor = [...leavingLines].filter(
+    ([line, releases]) =>
+      releases.some(({ releaseId }) => releaseId === pointers.get(line)?.releaseId) &&
+      !(view.rule === 'promoted' && joined.has(line)),
   )
-  return { members, pointers, successors: await findSuccessors(db, view, new Map(losing)) }
+  return { members, pointers, successors: await findSuccessors(db, view, new Map(needsSuccessor)) }
 }
 
-/** Lists the releases that `latest` would newly answer if the view had this rule, by ident and target. */
+/**
+ * Lists the releases to which `latest` would move if the view had this rule, in the order of their idents and
+ * targets.
+ */
 export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
   const rows = await db
     .with('ranked', (query) => membersOf(query as Db, viewId).select(placeInLine(rule)))
@@ -108,7 +112,9 @@ export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): 
   return rows.map(viewReleaseOf)
 }
 
-/** Lists the revision of the last move of `latest`, by `package_id target`. */
+/**
+ * Returns the revision of the last move of `latest` on each line of some packages, by `package_id target`.
+ */
 export async function listPointerRevisions(
   db: Db,
   viewId: number,
@@ -190,7 +196,7 @@ const pointersOfPackages = prepared<{ viewId: number; packageIds: readonly numbe
       .where('pointers.to_revision', 'is', null),
 )
 
-/** Finds for each line the first member by the view's rule, without those that leave. */
+/** Finds what `latest` answers on each line once the leaving releases have left. */
 async function findSuccessors(
   db: Db,
   view: { id: number; rule: ViewRule },
@@ -218,10 +224,10 @@ async function findSuccessors(
       .selectAll()
       .where('ranked.place', '=', 1)
       .execute()
-    // A package may have lines for other targets, which are not asked for here.
-    const asked = new Set(lines)
+    // The query also finds the lines of these packages for other targets.
+    const wanted = new Set(lines)
     for (const release of rows.map(viewReleaseOf))
-      if (asked.has(lineOf(release))) successors.set(lineOf(release), release)
+      if (wanted.has(lineOf(release))) successors.set(lineOf(release), release)
   }
   return successors
 }

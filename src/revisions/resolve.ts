@@ -9,7 +9,7 @@ import type { PackageFilter, RequestWithAudience, ReleaseSource } from '../views
 import { listPointersAt } from './content-store.ts'
 import { getRevisionAt } from './revision-store.ts'
 import type { PointerPlace } from './content-store.ts'
-import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
+import { findReleases, findReleasesById, listTdeps } from './dependency-store.ts'
 import { listPackagesChanged, listPastMembers, filterMembers } from './member-store.ts'
 import { listLeadersUnder, listPointerRevisions, listPointersOf, readPresentState } from './pointer-store.ts'
 import type { Joining, ViewDelta } from '../views/plan.ts'
@@ -22,7 +22,7 @@ import { getPastView } from './view-store.ts'
 
 const PAGE_SIZE = 1_000
 
-/** A request, resolved to releases. */
+/** A request for a change, resolved to releases. */
 export interface Resolved {
   readonly delta: ViewDelta
   readonly conflicts: readonly Conflict[]
@@ -30,6 +30,7 @@ export interface Resolved {
   readonly source: Source | undefined
   /** The revision that a rollback restores or a revert undoes. */
   readonly of: number | undefined
+  /** The packages to which a rollback or a revert is restricted. */
   readonly only: PackageFilter | undefined
   /** The request with source views fixed at their revisions, so that it means the same later. */
   readonly pinned: RequestWithAudience
@@ -70,7 +71,7 @@ async function resolvePromotion(db: Db, view: View, request: RequestTo<'promote'
   const kept = new Set([...releases, ...needed].map(({ releaseId }) => releaseId))
   const leaving =
     request.isExact === true
-      ? (await membersAbsentFromSource(db, view, request.source, releases)).filter(
+      ? (await listMembersOffSource(db, view, request.source, releases)).filter(
           ({ releaseId }) => !kept.has(releaseId),
         )
       : []
@@ -80,8 +81,8 @@ async function resolvePromotion(db: Db, view: View, request: RequestTo<'promote'
 }
 
 /**
- * Throws `not_member` if the request lists a release that is not a member. Ignores releases of other sources
- * that are not members.
+ * Releases that are not members are ignored if they come from a view or a lockfile. Throws `not_member` if
+ * the request lists one itself.
  */
 async function resolveDemotion(db: Db, view: View, request: RequestTo<'demote'>): Promise<Resolved> {
   const { pinned, releases, ...rest } = await readSource(db, request.source, request)
@@ -139,20 +140,21 @@ async function resolveRevert(db: Db, view: View, request: RequestTo<'revert'>): 
 }
 
 /**
- * Releases that become `latest` under the new rule rejoin, so that `latest` always moves together with a
- * member.
+ * Resolves a change of the rule. The releases to which `latest` moves rejoin, so that `latest` never moves
+ * without a change of members.
  */
 async function resolveRule(db: Db, view: View, request: RequestTo<'set-rule'>): Promise<Resolved> {
-  const isOther = request.rule !== view.rule
-  const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
+  const isNewRule = request.rule !== view.rule
+  const leaders = isNewRule ? await listLeadersUnder(db, view.id, request.rule) : []
   const delta = {
     joining: leaders.map((release) => ({ release, rejoins: true })),
     leaving: [],
-    ...(isOther && { rule: request.rule }),
+    ...(isNewRule && { rule: request.rule }),
   }
   return { delta, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
 }
 
+/** Reads the releases of a source. Throws `not_found` for listed releases that are absent or hidden. */
 async function readSource(
   db: Db,
   source: ReleaseSource,
@@ -188,7 +190,10 @@ async function readSource(
   }
 }
 
-/** Reads the pointers of the source view. Their order does not matter, since no two are of one line. */
+/**
+ * Reads the pointers of the source view. It stops once the change is certainly too large. The order does not
+ * matter, because each line has at most one pointer.
+ */
 async function readPointers(
   db: Db,
   source: Extract<ReleaseSource, { from: string }>,
@@ -230,25 +235,26 @@ async function readPointers(
   }
 }
 
-/** Finds the visible dependencies of releases, without the releases themselves. */
+/** Finds the visible TDEPS of releases, without the releases themselves. */
 async function findNeeded(
   db: Db,
   releases: readonly ViewRelease[],
   { audience }: RequestWithAudience,
 ): Promise<ViewRelease[]> {
-  const needs = await listNeeds(db, releases)
+  const tdeps = await listTdeps(db, releases)
   const names = releases.flatMap((release) =>
-    (needs.get(release.releaseId) ?? []).map((ident) => ({ ident, target: release.target })),
+    (tdeps.get(release.releaseId) ?? []).map((ident) => ({ ident, target: release.target })),
   )
-  const asked = new Set(releases.map(({ releaseId }) => releaseId))
+  const requested = new Set(releases.map(({ releaseId }) => releaseId))
   return [...(await findReleases(db, names, audience)).values()].filter(
-    ({ releaseId }) => !asked.has(releaseId),
+    ({ releaseId }) => !requested.has(releaseId),
   )
 }
 
 /**
- * Returns the dependencies that the view lacks. A dependency joins without taking `latest` from a higher
- * release of its package, unless that release leaves or joins itself.
+ * Returns the dependencies that the view lacks, lowest first. They join before the requested releases. A
+ * dependency does not take `latest` from a higher release of its line, unless that release leaves or joins
+ * itself: under `promoted`, the higher release rejoins after it.
  */
 async function joiningDependencies(
   db: Db,
@@ -275,15 +281,14 @@ async function joiningDependencies(
     if (view.rule === 'promoted' && isHigher)
       joining.push({ release: pointer, rejoins: true, isDependency: true })
   }
-  // The requested releases join after their dependencies, also within one package.
   return joining
 }
 
 /**
- * Returns the members on lines that the source does not have. A filter of the source limits which lines
- * count.
+ * Lists the members on lines that the source does not have. A filter of the source limits which lines count.
+ * Throws `invalid_request` for a source that is a list of releases.
  */
-async function membersAbsentFromSource(
+async function listMembersOffSource(
   db: Db,
   view: View,
   source: ReleaseSource,
@@ -305,6 +310,7 @@ async function membersAbsentFromSource(
   return members.filter((member) => gone.has(lineOf(member)))
 }
 
+/** Resolves a rollback to a revision: restores each line of the packages that have changed since. */
 async function restore(
   db: Db,
   view: View,
@@ -327,6 +333,7 @@ async function restore(
   return combine(parts)
 }
 
+/** Resolves the revert of a revision: undoes its effect on each line that it changed. */
 async function revert(
   db: Db,
   view: View,
@@ -349,8 +356,8 @@ async function revert(
         after: after?.get(line) ?? [],
         now: now?.get(line) ?? [],
       }
-      // The revision changed other lines of the package, but not this one.
-      if (isSame(members.before, members.after)) continue
+      // The revision changed the package for another target.
+      if (areSameReleases(members.before, members.after)) continue
       parts.push(
         revertLine(
           { past: ruleAt(view, revision), present: view.rule },
@@ -362,7 +369,7 @@ async function revert(
   return combine(parts)
 }
 
-function isSame(one: readonly ViewRelease[], other: readonly ViewRelease[]): boolean {
+function areSameReleases(one: readonly ViewRelease[], other: readonly ViewRelease[]): boolean {
   return (
     one.length === other.length && one.every(({ releaseId }, index) => other[index]?.releaseId === releaseId)
   )

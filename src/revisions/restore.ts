@@ -40,36 +40,38 @@ export interface Rules {
  * conflict if another release is higher.
  */
 export function restoreLine(rules: Rules, then: Members, now: Members): Restored {
-  const wasLatest = leading(rules.past, then)
-  const conflicts =
-    wasLatest?.isDeleted === true
-      ? [conflictOf(`${describeRelease(wasLatest)} was deleted, and latest answered it`, wasLatest)]
-      : []
-  const kept = then.filter(({ isDeleted }) => !isDeleted)
-  const isLast = ({ releaseId }: PastRelease) =>
-    rules.present === 'promoted' && releaseId === wasLatest?.releaseId
-  const old = [...kept.filter((release) => !isLast(release)), ...kept.filter(isLast)]
-  const willBe = leading(rules.present, old)
-  if (wasLatest !== undefined && conflicts.length === 0 && willBe?.releaseId !== wasLatest.releaseId) {
+  const latestThen = latestOf(rules.past, then)
+  const conflicts = latestThen?.isDeleted === true ? [deletedConflict(latestThen)] : []
+  const existing = then.filter(({ isDeleted }) => !isDeleted)
+  const joinsLast = ({ releaseId }: PastRelease) =>
+    rules.present === 'promoted' && releaseId === latestThen?.releaseId
+  const old = [...existing.filter((release) => !joinsLast(release)), ...existing.filter(joinsLast)]
+  const latestRestored = latestOf(rules.present, old)
+  if (
+    latestThen !== undefined &&
+    conflicts.length === 0 &&
+    latestRestored?.releaseId !== latestThen.releaseId
+  ) {
     conflicts.push(
       conflictOf(
-        `latest of ${labelOf(wasLatest)} cannot go back to ${identOf(wasLatest)}: under the rule ${rules.present} it would be ${identOf(willBe)}`,
-        wasLatest,
-        willBe,
+        `latest of ${labelOf(latestThen)} cannot go back to ${identOf(latestThen)}: under the rule ${rules.present} it would be ${identOf(latestRestored)}`,
+        latestThen,
+        latestRestored,
       ),
     )
   }
-  const oldIds = new Set(old.map(({ releaseId }) => releaseId))
-  const nowIds = new Set(now.map(({ releaseId }) => releaseId))
+  const oldIds = idsOf(old)
+  const nowIds = idsOf(now)
   const leaving = now.filter(({ releaseId }) => !oldIds.has(releaseId))
   if (rules.present === 'highest')
     return {
-      delta: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving },
+      delta: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(rejoining), leaving },
       conflicts,
     }
   const staying = now.filter(({ releaseId }) => oldIds.has(releaseId))
-  const common = old.findIndex(({ releaseId }, index) => staying[index]?.releaseId !== releaseId)
-  return { delta: { joining: common === -1 ? [] : old.slice(common).map(joinAnew), leaving }, conflicts }
+  const firstDifference = old.findIndex(({ releaseId }, index) => staying[index]?.releaseId !== releaseId)
+  const joining = firstDifference === -1 ? [] : old.slice(firstDifference).map(rejoining)
+  return { delta: { joining, leaving }, conflicts }
 }
 
 /** One line before and after the revision to undo, and now. */
@@ -86,58 +88,65 @@ export interface Undoing {
  * moved `latest` and `latest` has moved again or cannot go back.
  */
 export function revertLine(rules: Rules, { before, after, now, since }: Undoing): Restored {
-  const rule = rules.present
-  const [wasLatest, becameLatest, isLatest] = [
-    leading(rules.past, before),
-    leading(rules.past, after),
-    leading(rule, now),
-  ]
-  const didMove = wasLatest?.releaseId !== becameLatest?.releaseId
+  const latestBefore = latestOf(rules.past, before)
+  const latestAfter = latestOf(rules.past, after)
+  const latestNow = latestOf(rules.present, now)
+  const didMove = latestBefore?.releaseId !== latestAfter?.releaseId
   const conflicts: Conflict[] = []
-  if (didMove && isLatest?.releaseId !== becameLatest?.releaseId) {
+  if (didMove && latestNow?.releaseId !== latestAfter?.releaseId) {
     conflicts.push(
       conflictOf(
-        `latest of ${labelOf(becameLatest ?? wasLatest)} has moved on: it is ${identOf(isLatest)} since revision ${since}`,
-        wasLatest,
-        becameLatest,
-        isLatest,
+        `latest of ${labelOf(latestAfter ?? latestBefore)} has moved on: it is ${identOf(latestNow)} since revision ${since}`,
+        latestBefore,
+        latestAfter,
+        latestNow,
       ),
     )
   }
-  if (didMove && wasLatest?.isDeleted === true)
-    conflicts.push(conflictOf(`${describeRelease(wasLatest)} was deleted, and latest answered it`, wasLatest))
-  const [wasThere, cameThere, isThere] = [idsOf(before), idsOf(after), idsOf(now)]
-  const leaving = now.filter(({ releaseId }) => cameThere.has(releaseId) && !wasThere.has(releaseId))
-  const returning = before.filter(
-    ({ releaseId, isDeleted }) => !cameThere.has(releaseId) && !isThere.has(releaseId) && !isDeleted,
-  )
-  const gone = idsOf(leaving)
-  const rest = [...now.filter(({ releaseId }) => !gone.has(releaseId)), ...returning]
-  const joining = returning.map(joinAnew)
+  if (didMove && latestBefore?.isDeleted === true) conflicts.push(deletedConflict(latestBefore))
+  const { leaving, returning, members } = undoMembers({ before, after, now })
+  const joining = returning.map(rejoining)
   // Under `promoted`, a returning release would become the one promoted last, so the answer of `latest`
   // rejoins after it.
-  const target = rest.find((release) => release.releaseId === (didMove ? wasLatest : isLatest)?.releaseId)
-  if (rule === 'promoted' && target !== undefined && rest.at(-1) !== target) {
-    return {
-      delta: {
-        joining: [...joining.filter(({ release }) => release !== target), joinAnew(target)],
-        leaving,
-      },
-      conflicts,
-    }
+  const wanted = didMove ? latestBefore : latestNow
+  const answer = members.find(({ releaseId }) => releaseId === wanted?.releaseId)
+  if (rules.present === 'promoted' && answer !== undefined && members.at(-1) !== answer) {
+    const others = joining.filter(({ release }) => release !== answer)
+    return { delta: { joining: [...others, rejoining(answer)], leaving }, conflicts }
   }
-  const willBe = leading(rule, rest)
-  if (didMove && conflicts.length === 0 && willBe?.releaseId !== wasLatest?.releaseId) {
+  const latestReverted = latestOf(rules.present, members)
+  if (didMove && conflicts.length === 0 && latestReverted?.releaseId !== latestBefore?.releaseId) {
     conflicts.push(
       conflictOf(
-        `latest of ${labelOf(becameLatest ?? wasLatest)} cannot go back to ${identOf(wasLatest)}: without this revision it is ${identOf(willBe)}`,
-        wasLatest,
-        becameLatest,
-        willBe,
+        `latest of ${labelOf(latestAfter ?? latestBefore)} cannot go back to ${identOf(latestBefore)}: without this revision it is ${identOf(latestReverted)}`,
+        latestBefore,
+        latestAfter,
+        latestReverted,
       ),
     )
   }
   return { delta: { joining, leaving }, conflicts }
+}
+
+/**
+ * Undoes a change of members: those that came with it leave, and those that left with it return, unless they
+ * have been deleted. `members` are the members afterwards, those that return last.
+ */
+function undoMembers({ before, after, now }: Pick<Undoing, 'before' | 'after' | 'now'>): {
+  leaving: Members
+  returning: Members
+  members: Members
+} {
+  const beforeIds = idsOf(before)
+  const afterIds = idsOf(after)
+  const nowIds = idsOf(now)
+  const leaving = now.filter(({ releaseId }) => afterIds.has(releaseId) && !beforeIds.has(releaseId))
+  const returning = before.filter(
+    ({ releaseId, isDeleted }) => !afterIds.has(releaseId) && !nowIds.has(releaseId) && !isDeleted,
+  )
+  const leavingIds = idsOf(leaving)
+  const staying = now.filter(({ releaseId }) => !leavingIds.has(releaseId))
+  return { leaving, returning, members: [...staying, ...returning] }
 }
 
 function idsOf(members: Members): Set<number> {
@@ -155,8 +164,8 @@ export function combine(parts: readonly Restored[]): Restored {
   }
 }
 
-/** Returns the member that the rule puts first. */
-function leading(rule: ViewRule, members: Members): PastRelease | undefined {
+/** Returns the answer of `latest` for a line with these members, under a rule. */
+function latestOf(rule: ViewRule, members: Members): PastRelease | undefined {
   if (rule === 'promoted') return members.at(-1)
   return members.reduce<PastRelease | undefined>(
     (best, member) => (best === undefined || best.orderKey < member.orderKey ? member : best),
@@ -171,7 +180,11 @@ function conflictOf(detail: string, ...releases: readonly (ViewRelease | undefin
   }
 }
 
-function joinAnew(release: ViewRelease): Joining {
+function deletedConflict(release: PastRelease): Conflict {
+  return conflictOf(`${describeRelease(release)} was deleted, and latest answered it`, release)
+}
+
+function rejoining(release: ViewRelease): Joining {
   return { release, rejoins: true }
 }
 

@@ -58,6 +58,7 @@ export interface PlanEnd {
   readonly revision: number | undefined
 }
 
+/** Returns the effect of a resolved and evaluated request in the form in which plans are stored. */
 export function effectOf(
   view: View,
   { resolved, evaluation }: { resolved: Resolved; evaluation: Evaluation },
@@ -87,15 +88,24 @@ export function digestOf(
   { revision, rule: nextRule, releases, pointers, refusals }: PlannedEffect,
 ): string {
   const comparable = refusals.filter(({ rule }) => rule !== 'rights' && rule !== 'approval')
-  const bound = kind === 'draft' ? revision : null
+  const boundRevision = kind === 'draft' ? revision : null
   return createHash('sha256')
     .update(
-      JSON.stringify([bound, releases, pointers, comparable, ...(nextRule === undefined ? [] : [nextRule])]),
+      JSON.stringify([
+        boundRevision,
+        releases,
+        pointers,
+        comparable,
+        ...(nextRule === undefined ? [] : [nextRule]),
+      ]),
     )
     .digest('hex')
 }
 
-/** Returns when a plan expires. The clock may have been set back since the plan was made. */
+/**
+ * Returns when a plan expires. If it was made while the clock ran ahead, its life counts from the time when
+ * the clock was set back.
+ */
 export function expiryOf({ createdAt, expiresAt, setBackAt }: StoredPlan, now: number): number {
   return expiresAt - createdAt + durationStart(createdAt, { now, setBackAt })
 }

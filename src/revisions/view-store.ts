@@ -34,7 +34,7 @@ export async function getPastView(db: Db, name: string): Promise<View> {
   return view
 }
 
-/** Reads a view by an id from another row. */
+/** Returns the view with an id that another row refers to. Throws an internal error if it is absent. */
 export async function getViewById(db: Db, id: number): Promise<View> {
   return viewOf(await viewRows(db).where('id', '=', id).executeTakeFirstOrThrow())
 }
@@ -149,15 +149,11 @@ const previewsOfPlan = prepared<{ planId: number }>()((db, { planId }) =>
   viewRows(db).where('closed_at', 'is', null).where('plan_id', '=', planId).orderBy('id'),
 )
 
-export async function setViewRevision(db: Db, viewId: number, revision: number): Promise<void> {
-  await setRevision(db, { viewId, revision })
-}
-
-const setRevision = prepared<{ viewId: number; revision: number }>()((db, { viewId, revision }) =>
+export const setViewRevision = prepared<{ viewId: number; revision: number }>()((db, { viewId, revision }) =>
   db.updateTable('views').set({ revision }).where('id', '=', viewId),
 )
 
-/** Sets the rule from a revision on. */
+/** Sets the rule that holds from the revision `next.from` on. */
 export async function setViewRule(db: Db, view: View, next: { rule: ViewRule; from: number }): Promise<void> {
   await db
     .updateTable('views')

@@ -12,12 +12,21 @@ import { findRevisionTime } from './revision-store.ts'
 
 // The answers of `latest` for an audience that may not see every release of a line.
 
+/** A member of a view at a revision. */
 export interface MemberAt {
   readonly releaseId: number
   readonly ident: string
   readonly target: Target
+  /** The revision since which it is a member or, in a {@link LatestAt}, the answer of `latest`. */
   readonly sinceRevision: number
+  /** The time of that revision, in epoch milliseconds. */
   readonly since: number
+}
+
+/** The answer of `latest` for a line at a revision. */
+export interface LatestAt extends MemberAt {
+  /** The checksum of its bytes. A deleted ident may be published again with other bytes. */
+  readonly checksum: string
 }
 
 /** Finds the answer of `latest` for an audience at a revision, in a view whose rule has changed. */
@@ -27,7 +36,7 @@ export async function findVisibleLatest(
   line: Line,
   revision: number,
   audience: Audience,
-): Promise<(MemberAt & { checksum: string }) | undefined> {
+): Promise<LatestAt | undefined> {
   const spans = await listVisibleSpans(db, view, line, audience)
   const span = spans.find(({ from, to }) => from <= revision && revision < (to ?? Infinity))
   if (span === undefined) return undefined
@@ -43,23 +52,26 @@ export async function findVisibleLatest(
     .where((eb) => holdsAt(eb, revision))
     .executeTakeFirst()
   if (release === undefined) return undefined
-  const { release_id, ...seen } = release
+  const { release_id, ...fields } = release
   return {
     releaseId: release_id,
-    ...seen,
+    ...fields,
     sinceRevision: span.from,
     since: (await findRevisionTime(db, view.id, span.from)) ?? 0,
   }
 }
 
-/** Finds the highest visible member of a line, and since when it is the highest visible one. */
+/**
+ * Finds the highest visible member of a line at a revision, and since when it has been the highest visible
+ * one.
+ */
 export async function findHighestVisible(
   db: Db,
   viewId: number,
-  line: { packageId: number; target: Target },
+  line: Line,
   revision: number,
   audience: Audience,
-): Promise<(MemberAt & { checksum: string }) | undefined> {
+): Promise<LatestAt | undefined> {
   const members = db
     .selectFrom('members')
     .innerJoin('releases', 'releases.id', 'members.release_id')
@@ -99,7 +111,7 @@ export async function findHighestVisible(
   }
 }
 
-/** Reports whether a line has releases hidden from the audience. */
+/** Returns an SQL condition on `lines`: the line has releases that are hidden from the audience. */
 export function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: Audience) {
   return eb.exists(
     eb
@@ -111,6 +123,7 @@ export function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: A
   )
 }
 
+/** Returns an SQL condition on `lines`: the audience may see a member that the line has at the revision. */
 export function hasVisibleMember(
   eb: ExpressionBuilder<Schema, 'lines'>,
   revision: number,
@@ -130,8 +143,8 @@ export function hasVisibleMember(
 }
 
 /**
- * Reports whether `latest` moved to its present answer from a hidden release. The audience then had the same
- * answer before.
+ * Returns an SQL condition on `pointers`: `latest` moved to this pointer from a hidden release. The audience
+ * may then have had the same answer before.
  */
 export function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lines'>, audience: Audience) {
   if (audience.seesAll) return eb.lit(false)
@@ -154,5 +167,6 @@ export function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lin
       .whereRef('before.to_revision', '=', 'pointers.from_revision')
       .where((inner) => inner.not(visibleTo(inner, audience))),
   )
-  return eb.and([hasInvisible(eb, audience), follows]) // few lines have any, and the past is read for these alone
+  // Few lines have hidden releases, so the past of most lines is not read.
+  return eb.and([hasInvisible(eb, audience), follows])
 }

@@ -17,7 +17,7 @@ export interface Line {
 const MAX_PAGE_SIZE = 1_000
 
 /**
- * Lists what `latest` answered an audience for a line, oldest first. While the view's rule was `promoted`,
+ * Lists what `latest` answered to an audience for a line, oldest first. While the view's rule was `promoted`,
  * these are the pointers to visible releases; while it was `highest`, the highest visible members. Reads the
  * whole history of the line.
  */

@@ -113,7 +113,7 @@ async function writeRows(
     ownerId: actor.accountId,
     at,
   })
-  await setViewRevision(trx, view.id, revision)
+  await setViewRevision(trx, { viewId: view.id, revision })
   if (rule !== undefined) await setViewRule(trx, view, { rule, from: revision })
 }
 
