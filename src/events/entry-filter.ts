@@ -16,8 +16,8 @@ export function isFiltering({ views, origins, kinds }: EntryFilter): boolean {
 }
 
 /**
- * Reports whether a filter matches an event. For an event that is not redacted yet, whether it may match
- * afterwards.
+ * Reports whether a filter matches an event. Redaction may remove origins from an event, so an event that
+ * matches before it may not match after it.
  */
 export function matchesFilter(event: LedgerEvent, { views, origins, kinds }: EntryFilter): boolean {
   return (
@@ -26,7 +26,7 @@ export function matchesFilter(event: LedgerEvent, { views, origins, kinds }: Ent
   )
 }
 
-/** Matches only the fields that redaction keeps: it may remove origins, but never kind or view. */
+/** Like {@link matchesFilter}, but ignores origins. The result is the same before and after redaction. */
 export function matchesKindAndView(
   event: LedgerEvent,
   { views, kinds }: Pick<EntryFilter, 'views' | 'kinds'>,

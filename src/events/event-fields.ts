@@ -11,7 +11,7 @@ export function fieldsOf({ kind: _kind, ...fields }: LedgerEvent): Record<string
 function renamed(fields: object): Record<string, unknown> {
   const content: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
-    content[wordsOf(name)] =
+    content[snakeCaseOf(name)] =
       name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value)
   }
   return content
@@ -23,10 +23,11 @@ function valueOf(value: unknown): unknown {
 }
 
 /** Caches converted names. They are few, but one promotion may use them thousands of times. */
-const words = new Map<string, string>()
+const snakeCaseNames = new Map<string, string>()
 
-function wordsOf(name: string): string {
-  const known = words.get(name) ?? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-  words.set(name, known)
-  return known
+function snakeCaseOf(name: string): string {
+  const converted =
+    snakeCaseNames.get(name) ?? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  snakeCaseNames.set(name, converted)
+  return converted
 }

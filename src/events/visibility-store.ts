@@ -43,14 +43,7 @@ export async function redactEntries(
   reader: Reader,
 ): Promise<VisibleEntry[]> {
   const accounts = await listNames(db, entries)
-  const show = (entry: LedgerEntry, event: LedgerEvent, isWhole: boolean): EntryContent => ({
-    at: entry.at,
-    actor: accounts.get(entry.actor.accountId),
-    client: entry.actor.client,
-    event,
-    ...(isWhole && { hashed: { salt: entry.salt, text: entry.text } }),
-  })
-  const { audience, account } = reader
+  const { audience } = reader
   const withSubjects = audience.seesAll
     ? []
     : await Promise.all(
@@ -59,46 +52,84 @@ export async function redactEntries(
           subject: await resolvePlan(db, entrySubjectOf(entry.event), reader),
         })),
       )
-  const isMember = await membershipAt(db, withSubjects, audience)
-  const isVisible = await releaseVisibility(db, withSubjects, audience)
-  const promotions = await redactPromotions(db, withSubjects, { audience, accounts })
-
-  const content = (entry: LedgerEntry, subject: EntrySubject): EntryContent | undefined => {
-    const showIf = (isAllowed: boolean) => (isAllowed ? show(entry, entry.event, true) : undefined)
-    switch (subject.of) {
-      case 'everyone':
-        return show(entry, entry.event, true)
-      case 'administrators':
-      case 'plan':
-        return undefined
-      case 'account':
-        return showIf(account === subject.account)
-      case 'origin':
-        return showIf(
-          isMember(subject.origin, entry.at) || (account !== undefined && account === subject.account),
-        )
-      case 'releases':
-        return showIf(subject.releases.every((release) => isVisible(release, entry.at)))
-      case 'promotion': {
-        const seen = promotions.get(entry.sequence)
-        if (seen === undefined) return undefined
-        return seen === 'whole' ? show(entry, entry.event, true) : show(entry, seen, false)
-      }
-      default:
-        return subject satisfies never
-    }
+  const knowledge: Knowledge = {
+    account: reader.account,
+    isMember: await membershipAt(db, withSubjects, audience),
+    isVisible: await releaseVisibility(db, withSubjects, audience),
+    promotions: await redactPromotions(db, withSubjects, { audience, accounts }),
   }
   return entries.map((entry, index) => {
     const { sequence, digest, hash } = entry
     const subject = withSubjects[index]?.subject
-    const seen = subject === undefined ? show(entry, entry.event, true) : content(entry, subject)
-    return { sequence, digest, hash, ...(seen && { content: seen }) }
+    const seen = subject === undefined ? 'whole' : visiblePart(entry, subject, knowledge)
+    return {
+      sequence,
+      digest,
+      hash,
+      ...(seen !== 'nothing' && { content: contentOf(entry, seen, accounts) }),
+    }
   })
 }
 
+/** What a reader may see of an entry. A redacted promotion is an event of its own. */
+type VisiblePart = 'whole' | 'nothing' | LedgerEvent
+
+/** What decides about the entries of one page for one reader. */
+interface Knowledge {
+  readonly account: Reader['account']
+  /** Reports whether the reader was a member of an origin at a time. */
+  readonly isMember: (origin: string, at: number) => boolean
+  /** Reports whether the reader may see a release that existed at a time. */
+  readonly isVisible: (release: ReleaseName, at: number) => boolean
+  /** What the reader may see of promotions, by sequence. */
+  readonly promotions: ReadonlyMap<number, LedgerEvent | 'whole'>
+}
+
+function visiblePart(
+  { at, sequence }: LedgerEntry,
+  subject: EntrySubject,
+  { account, isMember, isVisible, promotions }: Knowledge,
+): VisiblePart {
+  switch (subject.of) {
+    case 'everyone':
+      return 'whole'
+    case 'administrators':
+    case 'plan': // resolvePlan has not found the plan
+      return 'nothing'
+    case 'account':
+      return wholeIf(account === subject.account)
+    case 'origin':
+      return wholeIf(isMember(subject.origin, at) || (account !== undefined && account === subject.account))
+    case 'releases':
+      return wholeIf(subject.releases.every((release) => isVisible(release, at)))
+    case 'promotion':
+      return promotions.get(sequence) ?? 'nothing'
+    default:
+      return subject satisfies never
+  }
+}
+
+function wholeIf(isAllowed: boolean): VisiblePart {
+  return isAllowed ? 'whole' : 'nothing'
+}
+
+function contentOf(
+  { at, actor, event, salt, text }: LedgerEntry,
+  seen: LedgerEvent | 'whole',
+  accounts: ReadonlyMap<number | undefined, string>,
+): EntryContent {
+  return {
+    at,
+    actor: accounts.get(actor.accountId),
+    client: actor.client,
+    event: seen === 'whole' ? event : seen,
+    ...(seen === 'whole' && { hashed: { salt, text } }),
+  }
+}
+
 /**
- * Replaces a plan by its releases: readers who see all of them see the plan. Drafts are deleted after a
- * while, and then visible to no one.
+ * Replaces a plan by its releases: signed-in readers who see all of them see the plan. Drafts are deleted
+ * after a while; then only administrators see their entries.
  */
 async function resolvePlan(db: Db, subject: EntrySubject, { account }: Reader): Promise<EntrySubject> {
   if (subject.of !== 'plan' || account === undefined) return subject
@@ -111,6 +142,7 @@ interface EntryWithSubject {
   readonly subject: EntrySubject
 }
 
+/** Returns the names of the accounts that made the entries, by id. */
 async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<number | undefined, string>> {
   const ids = [...new Set(entries.map(({ actor }) => actor.accountId))].filter((id) => id !== undefined)
   if (ids.length === 0) return new Map()
@@ -144,8 +176,8 @@ async function membershipAt(
 }
 
 /**
- * Returns a function that reports whether the audience may see a release that existed at a time. A deleted
- * name may belong to another release by now, so only releases of that time count.
+ * Returns a function that reports whether the audience may see a release that existed at a time. The name of
+ * a deleted release may belong to another one by now, so only releases of that time count.
  */
 async function releaseVisibility(
   db: Db,
@@ -179,7 +211,7 @@ async function releaseVisibility(
   }
 }
 
-/** Returns the redacted promotions by sequence number; `whole` where nothing is hidden. */
+/** Returns the redacted promotions by sequence; `whole` where nothing is hidden. */
 async function redactPromotions(
   db: Db,
   withSubjects: readonly EntryWithSubject[],

@@ -18,12 +18,12 @@ export interface Reader {
 }
 
 export function readerOf(caller: Caller): Reader {
-  const isWhole =
+  const isUnrestricted =
     caller !== undefined &&
     allowsAction(caller, 'read') &&
     caller.scope.origins === undefined &&
     caller.scope.views === undefined
-  return { audience: audienceOf(caller), account: isWhole ? caller.accountName : undefined }
+  return { audience: audienceOf(caller), account: isUnrestricted ? caller.accountName : undefined }
 }
 
 /**
@@ -126,6 +126,7 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   promotion: (promotion) => ({ of: 'promotion', promotion }),
 }
 
+/** The kinds of all events. */
 export const KINDS = Object.keys(SUBJECTS) as [Kind, ...Kind[]]
 
 export function entrySubjectOf(event: LedgerEvent): EntrySubject {

@@ -1,3 +1,4 @@
+/** Timers run out at multiples of this time. */
 const GRAIN_MS = 250
 
 /**
@@ -5,6 +6,7 @@ const GRAIN_MS = 250
  * thousands of waiting requests need few timers. Time is monotonic: setting the clock changes no wait.
  */
 export class Deadlines {
+  /** The calls and the timer of each moment. A moment is a number of grains. */
   readonly #moments = new Map<number, { readonly due: Set<() => void>; readonly timer: NodeJS.Timeout }>()
 
   /** Schedules a call at a time of `performance.now()`. The returned function cancels it. */

@@ -13,6 +13,7 @@ import { packageOf } from '../package/ident.ts'
 /** The subject of a watch. A commit examines only the watches of its topics. */
 export type Topic = string
 
+/** The topic of all entries. */
 export const EVERYTHING: Topic = 'everything'
 
 const VIEW = 'view '
@@ -35,7 +36,7 @@ export interface WatchOptions {
 }
 
 export interface WaitOptions extends WatchOptions {
-  /** The last entry that the caller knows. */
+  /** The sequence of the last entry that the caller knows. */
   readonly after: number
   /** A time of `performance.now()`. */
   readonly deadline: number
@@ -67,8 +68,8 @@ const WAKES_PER_TURN = 16
 
 /**
  * Keeps recent ledger entries in memory and wakes the requests and streams that wait for new ones. A commit
- * only marks the watches to wake, so no promotion waits for its followers. The feed must get each commit
- * after the caches from which requests are answered.
+ * only marks the watches to wake, so no promotion waits for its followers. The caches that answer requests
+ * must get each commit before the feed, because a woken request reads them.
  */
 export class Feed implements Subscriber {
   readonly #db: Db
@@ -100,8 +101,8 @@ export class Feed implements Subscriber {
   }
 
   /**
-   * The name of the history since the last restore from a copy; `undefined` if there was none. It does not
-   * change while the depot runs.
+   * The id of the history since the depot was last restored from a copy; `undefined` if it never was. It does
+   * not change while the depot runs.
    */
   get incarnation(): string | undefined {
     return this.#incarnation
@@ -133,14 +134,14 @@ export class Feed implements Subscriber {
     const first = this.#recent[0]?.sequence ?? this.#head.sequence + 1
     if (query.after + 1 < first) return listEntries(this.#db, query)
     const entries: LedgerEntry[] = []
-    let left = MAX_PAGE_TEXT_BYTES
+    let remainingBytes = MAX_PAGE_TEXT_BYTES
     for (let at = query.after + 1 - first; at < this.#recent.length; at += 1) {
       const entry = this.#recent[at]
       if (entry === undefined || entry.sequence > query.through) break
       if (query.kinds?.includes(entry.event.kind) === false) continue
       entries.push(entry)
-      left -= Buffer.byteLength(entry.text)
-      if (entries.length === query.limit || left <= 0) return { entries, through: entry.sequence }
+      remainingBytes -= Buffer.byteLength(entry.text)
+      if (entries.length === query.limit || remainingBytes <= 0) return { entries, through: entry.sequence }
     }
     return { entries, through: query.through }
   }
@@ -162,7 +163,10 @@ export class Feed implements Subscriber {
     }
   }
 
-  /** Waits for a wanted entry after `after`. Leaves no watch or timer behind. Never rejects. */
+  /**
+   * Waits for a wanted entry. Resolves immediately if any entry was committed after `after`: the caller reads
+   * it and, if it is not wanted, waits again. Leaves no watch or timer behind. Never rejects.
+   */
   wait(options: WaitOptions): Promise<WakeReason> {
     if (this.#isClosed) return Promise.resolve('closed')
     if (this.#head.sequence > options.after) return Promise.resolve('committed')
@@ -185,7 +189,7 @@ export class Feed implements Subscriber {
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       this.#keep(entry)
-      for (const topic of this.#touched(entry.event)) {
+      for (const topic of this.#topicsOf(entry.event)) {
         for (const watch of this.#watches.get(topic) ?? [])
           if (watch.wants?.(entry) !== false) this.#due.add(watch)
       }
@@ -195,7 +199,8 @@ export class Feed implements Subscriber {
     this.#wakeSome()
   }
 
-  #touched(event: LedgerEvent): Iterable<Topic> {
+  /** Returns the topics of an event. A freeze of every view concerns each view that is watched. */
+  #topicsOf(event: LedgerEvent): Iterable<Topic> {
     if (event.kind !== 'views-frozen' && event.kind !== 'views-thawed') return topicsOf(event)
     return [...this.#watches.keys()].filter((topic) => topic === EVERYTHING || topic.startsWith(VIEW))
   }
@@ -209,7 +214,7 @@ export class Feed implements Subscriber {
   #keep(entry: LedgerEntry): void {
     this.#head = { sequence: entry.sequence, hash: entry.hash, at: entry.at }
     this.#recent.push(entry)
-    this.#recentBytes += entry.text.length
+    this.#recentBytes += entry.text.length // the text is mostly ASCII
     while (this.#recent.length > MAX_CACHED_ENTRIES || this.#recentBytes > MAX_CACHED_BYTES)
       this.#recentBytes -= this.#recent.shift()?.text.length ?? 0
   }
@@ -219,9 +224,9 @@ export class Feed implements Subscriber {
     this.#isWaking = true
     setImmediate(() => {
       this.#isWaking = false
-      let left = WAKES_PER_TURN
+      let remaining = WAKES_PER_TURN
       for (const watch of this.#due) {
-        if ((left -= 1) < 0) break
+        if ((remaining -= 1) < 0) break
         this.#due.delete(watch)
         watch.wake()
       }

@@ -6,10 +6,12 @@ import type { Reader } from '../events/visibility.ts'
 import { redactEntries } from '../events/visibility-store.ts'
 import type { VisibleEntry } from '../events/visibility-store.ts'
 
+/** Selects a page of the ledger. `after` and `head` are sequences. */
 export interface PageQuery {
   readonly after: number
   /**
-   * The page ends here at the latest. The caller reads this head first, and then checks the reader's rights.
+   * The page ends here at the latest. The caller reads the feed's head first, and then checks the reader's
+   * rights, so that no entry after a loss of rights is shown.
    */
   readonly head: number
   readonly limit: number
@@ -31,7 +33,9 @@ export interface VisiblePage {
  */
 const MAX_SEQUENCE_SPAN = 10_000
 const MAX_EXAMINED_ENTRIES = 1_000
-/** Pages near the head are shared. Pages further back are read for each request. */
+/**
+ * Pages that begin at most this many entries before the head are shared. Others are read for each request.
+ */
 const MAX_SHARED_DISTANCE = 1_000
 const MAX_SHARED_PAGES = 64
 

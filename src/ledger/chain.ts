@@ -2,27 +2,32 @@ import { hash as digestOf, randomUUID } from 'node:crypto'
 
 // Entries form a hash chain that `printf` and `sha256sum` can verify:
 //
-//   digest = sha256( salt + text )                                  salt: 32 hex characters, so that nobody can guess the text of a digest
+//   digest = sha256( salt + text )
 //   hash   = sha256( previous hash + '\n' + sequence + '\n' + digest + '\n' )
 //
+// The salt has 32 hex characters, so that nobody can guess the text of a digest.
 // Readers get the sequence and digest of entries that are hidden from them, so they can still verify the
 // chain.
 
-/** The end of the chain, on which the next entry builds. */
+/** The last entry of the chain, which the next one follows. */
 export interface LedgerHead {
   readonly sequence: number
   readonly hash: string
+  /** Epoch milliseconds. */
   readonly at: number
 }
 
+/** The fields that make an entry a part of the chain. */
 export interface Link {
   readonly salt: string
   readonly digest: string
   readonly hash: string
 }
 
+/** The head of an empty ledger. */
 export const FIRST_HEAD: LedgerHead = { sequence: 0, hash: '0'.repeat(64), at: 0 }
 
+/** Computes the fields of the entry that follows `head`. `text` is the exact text of the entry. */
 export function link(head: LedgerHead, text: string, salt: string = makeSalt()): Link {
   const digest = sha256(salt + text)
   return { salt, digest, hash: sha256(`${head.hash}\n${head.sequence + 1}\n${digest}\n`) }

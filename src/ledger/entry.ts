@@ -1,4 +1,5 @@
 import type { Actor, Role, Visibility } from '../access/access.ts'
+import type { KeyKind } from '../database/schema.ts'
 import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -25,12 +26,7 @@ export type LedgerEvent =
   | { kind: 'member-set'; origin: string; account: string; role: Role | null }
   | { kind: 'member-invited'; origin: string; account: string }
   | { kind: 'invitation-ended'; origin: string; account: string; how: 'accepted' | 'ignored' | 'rescinded' }
-  | {
-      kind: 'key-added'
-      origin: string
-      revision: string
-      key: 'public' | 'secret' | 'box_public' | 'box_secret'
-    }
+  | { kind: 'key-added'; origin: string; revision: string; key: KeyKind }
   | { kind: 'secret-added'; origin: string; name: string }
   | { kind: 'secret-removed'; origin: string; name: string }
   | { kind: 'integration-added'; origin: string; type: string; name: string }
@@ -47,7 +43,7 @@ export type LedgerEvent =
       visibility: Visibility
     }
   | { kind: 'release-deleted'; ident: string; target: Target; checksum: string }
-  /** Applies to every release of the ident. */
+  /** `targets` are those whose visibility changed. */
   | { kind: 'visibility-set'; ident: string; targets: readonly Target[]; visibility: Visibility }
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
   | { kind: 'view-closed'; view: string }
@@ -99,7 +95,7 @@ export interface Promotion {
   view: string
   revision: number
   act: Act
-  /** The cause, if the change was part of another one. */
+  /** What made the change, if it was not requested itself. */
   cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk' | 'preview'
   reason?: string
   /** The revision that a rollback restored or a revert undid. */
@@ -108,7 +104,7 @@ export interface Promotion {
   only?: { readonly origin?: string; readonly name?: string }
   /** The new rule of the view, if this revision changed it. */
   rule?: ViewRule
-  /** The source of the promoted set. */
+  /** Where the promoted releases came from, unless the request listed them. */
   source?: Source
   /** The author of the proposal that the actor approved. */
   proposer?: string
@@ -150,7 +146,7 @@ export interface LedgerEntry extends Link {
 export type StoredEntry = Link & Pick<LedgerEntry, 'sequence' | 'text'>
 
 export function parseEntry(stored: StoredEntry): LedgerEntry {
-  const { at, clock: _, actor, ...event } = JSON.parse(stored.text) as EntryText
+  const { at, clock: _clock, actor, ...event } = JSON.parse(stored.text) as EntryText
   return { ...stored, at, actor, event }
 }
 
@@ -159,6 +155,7 @@ export function storedEntryOf({ sequence, salt, digest, hash, text }: LedgerEntr
   return { sequence, salt, digest, hash, text }
 }
 
+/** The JSON of an entry. `clock` is the wall clock, if the commit time is far ahead of it. */
 type EntryText = { at: number; clock?: number; actor: Actor } & LedgerEvent
 
 /** Returns the view that an event is about. */

@@ -6,7 +6,7 @@ import { findHead, listEntries } from './ledger-store.ts'
 /** An announcement of committed entries. It may arrive late, twice, out of order or without its entries. */
 export interface Announcement {
   readonly entries: readonly LedgerEntry[]
-  /** The number of the last entry that is known to be committed. */
+  /** The sequence of the last entry that is known to be committed. */
   readonly through: number
 }
 
@@ -39,12 +39,13 @@ const MAX_PAGE_SIZE = 1_000
 export class LedgerFollower<Name extends string> {
   readonly #db: Db
   readonly #source: AnnouncementSource
+  /** The names of subscribers, in the order in which they get entries. */
   readonly #order: readonly Name[]
-  /** The subscribers of each name, in the order of the names. */
+  /** The subscribers of each name, in the same order. */
   readonly #subscribers: Subscriber[][]
   /** The last entry that the subscribers have. */
   #head: LedgerHead
-  /** The last entry that is known to be committed. */
+  /** The sequence of the last entry that is known to be committed. */
   #announced: number
   #reading: Promise<void> | undefined
 
@@ -87,8 +88,8 @@ export class LedgerFollower<Name extends string> {
   }
 
   /**
-   * Adds the subscriber that `open` returns. `open` may read the database: entries committed meanwhile are
-   * kept for the subscriber. Some of them may be part of what it has read, so taking such entries again must
+   * Adds the subscriber that `open` returns. `open` may read the database, and entries that are committed
+   * meanwhile are kept for the subscriber. It may have read some of them already, so taking them again must
    * do no harm. `head` is the entry before the first that the subscriber will get.
    */
   async openSubscriber<S extends Subscriber>(name: Name, open: (head: LedgerHead) => Promise<S>): Promise<S> {
@@ -108,9 +109,9 @@ export class LedgerFollower<Name extends string> {
   }
 
   /**
-   * Brings all subscribers up to every commit that was answered, in whichever thread. Returns a promise only
-   * if entries were missed and must be read; the promise rejects if they cannot be read, and the next call
-   * tries again.
+   * Passes on every commit whose command was answered, also those of other threads. Returns a promise only if
+   * entries were missed and must be read. The promise rejects if they cannot be read, and the next call tries
+   * again.
    */
   catchUp(): Promise<void> | undefined {
     this.#source.catchUp()
@@ -121,7 +122,7 @@ export class LedgerFollower<Name extends string> {
     this.#announced = Math.max(this.#announced, through)
     this.#pass(entries)
     if (this.#announced <= this.#head.sequence) return undefined
-    return this.#readMissed().catch(() => undefined) // the next request tries again, and fails with the error
+    return this.#readMissed().catch(() => undefined) // the next catchUp tries again, and rejects with the error
   }
 
   /** Passes on the entries that follow the head without a gap. */
@@ -131,6 +132,7 @@ export class LedgerFollower<Name extends string> {
     const gap = entries.findIndex(
       ({ sequence }, index) => index > first && sequence !== this.#head.sequence + 1 + index - first,
     )
+    // Usually all entries are next, and no copy is needed.
     const next = first === 0 && gap === -1 ? entries : entries.slice(first, gap === -1 ? undefined : gap)
     const last = next.at(-1)
     if (last === undefined) return

@@ -10,14 +10,15 @@ import type { Clock } from '../clock.ts'
 import { parseEntry } from './entry.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
-/** The rows that an entry is about, for the indexes. */
-export interface EntrySubject {
+/** Ids of the rows that an entry is about, for the indexes. */
+export interface SubjectIds {
   readonly originId?: number
   readonly viewId?: number
   /** Set for a promotion or demotion of a single release. */
   readonly releaseId?: number
 }
 
+/** Finds the last entry of the ledger. */
 export async function findHead(db: Db): Promise<LedgerHead> {
   const last = await db
     .selectFrom('ledger')
@@ -42,7 +43,7 @@ const entryOfRevision = prepared<{ viewId: number; revision: number }>()((db, { 
     .where('revision', '=', revision),
 )
 
-/** Finds the hash of an entry. Sequence 0 has the initial hash. */
+/** Finds the hash of an entry. Sequence 0 has that of an empty ledger. */
 export async function findHash(db: Db, sequence: number): Promise<string | undefined> {
   if (sequence === 0) return FIRST_HEAD.hash
   const row = await db.selectFrom('ledger').select('hash').where('sequence', '=', sequence).executeTakeFirst()
@@ -55,12 +56,13 @@ export async function findHash(db: Db, sequence: number): Promise<string | undef
 export async function appendEntry(
   trx: Trx,
   head: LedgerHead,
-  entry: { at: number; clock: Clock; actor: Actor; event: LedgerEvent; subject: EntrySubject },
+  entry: { at: number; clock: Clock; actor: Actor; event: LedgerEvent; subject: SubjectIds },
 ): Promise<{ entry: LedgerEntry; head: LedgerHead }> {
   const { at, actor, event, subject } = entry
-  const clock = at - entry.clock.now > MAX_CLOCK_SKEW_MS ? entry.clock.now : undefined
+  // Durations count from the wall clock. It is stored only if the commit time is far ahead of it.
+  const wallClock = at - entry.clock.now > MAX_CLOCK_SKEW_MS ? entry.clock.now : undefined
   const sequence = head.sequence + 1
-  const text = JSON.stringify({ at, clock, actor, ...event })
+  const text = JSON.stringify({ at, clock: wallClock, actor, ...event })
   const chained = link(head, text)
   await insertEntry(trx, {
     sequence,
@@ -72,7 +74,7 @@ export async function appendEntry(
     release_id: subject.releaseId ?? null,
     revision: event.kind === 'promotion' ? event.revision : null,
     text,
-    clock: clock ?? null,
+    clock: wallClock ?? null,
     ...chained,
   })
   return {
@@ -145,9 +147,12 @@ export async function listEntries(db: Db, { after, through, limit, kinds }: Entr
   return { entries, through: isAll ? through : last }
 }
 
-/** Returns the last entry of a page, by the sizes of the texts. A page has at least one entry. */
+/**
+ * Returns the sequence of the last entry of a page, which is the one that fills the page; `undefined` without
+ * entries.
+ */
 function lastWithin(sizes: readonly { sequence: number; bytes: number }[]): number | undefined {
-  let left = MAX_PAGE_TEXT_BYTES
-  const over = sizes.find(({ bytes }) => (left -= bytes) <= 0)
-  return (over ?? sizes.at(-1))?.sequence
+  let remaining = MAX_PAGE_TEXT_BYTES
+  const filling = sizes.find(({ bytes }) => (remaining -= bytes) <= 0)
+  return (filling ?? sizes.at(-1))?.sequence
 }

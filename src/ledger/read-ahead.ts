@@ -113,6 +113,7 @@ export interface LimitedReads {
   end: number
 }
 
+/** Returns the database with a limit, which is infinite at first. `elapsed` is the clock. */
 export function limitReads(db: Db, elapsed: () => number): LimitedReads {
   const limited = {
     end: Infinity,
