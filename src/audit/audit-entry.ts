@@ -1,3 +1,4 @@
+import type { LedgerTable } from '../database/schema.ts'
 import { link } from '../ledger/chain.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
@@ -5,20 +6,7 @@ import { VIEW_EVENTS } from './rebuild.ts'
 import { originOf } from '../package/ident.ts'
 
 /** A row of the ledger, with the names of the rows that it refers to. */
-export interface EntryRow {
-  readonly sequence: number
-  readonly at: number
-  readonly clock: number | null
-  readonly kind: string
-  readonly account_id: number | null
-  readonly view_id: number | null
-  readonly origin_id: number | null
-  readonly release_id: number | null
-  readonly revision: number | null
-  readonly salt: string
-  readonly text: string
-  readonly digest: string
-  readonly hash: string
+export interface EntryRow extends Readonly<LedgerTable> {
   readonly view: string | null
   readonly origin: string | null
   readonly release: string | null
@@ -26,12 +14,13 @@ export interface EntryRow {
 }
 
 export interface AuditedEntry {
+  /** Sentences about the entry. */
   readonly faults: readonly string[]
   /** `undefined` if the text is not a valid ledger entry. */
   readonly event: LedgerEvent | undefined
   /**
-   * The head before the next entry. It has this entry's stored values, so that each fault is reported only
-   * once.
+   * The head that the next entry must follow. It has this entry's stored values, right or wrong, so that each
+   * fault is reported only once.
    */
   readonly head: LedgerHead
 }
@@ -55,7 +44,7 @@ export function auditEntry(row: EntryRow, previous: LedgerHead): AuditedEntry {
     faults.push('its digest does not match its salt and text: one of the three was changed')
   else if (row.sequence === next && row.hash !== expected.hash)
     faults.push('its hash does not follow from its digest and the previous hash')
-  const event = parseEntry(row.text)
+  const event = findEntryIn(row.text)
   if (event === undefined) faults.push('its text is not a ledger entry')
   else faults.push(...wrongColumns(row, event))
   return { faults, event, head: { sequence: row.sequence, hash: row.hash, at: row.at } }
@@ -76,6 +65,7 @@ interface EntryFields {
 
 type Entry = LedgerEvent & EntryFields
 
+/** Returns a sentence for each column that differs from the text of the entry. */
 function wrongColumns(row: EntryRow, entry: Entry): string[] {
   const isOfView = (VIEW_EVENTS as readonly string[]).includes(entry.kind)
   const name = entry.ident ?? entry.package
@@ -98,7 +88,8 @@ function wrongColumns(row: EntryRow, entry: Entry): string[] {
     .map(([column]) => `its column ${column} differs from its text`)
 }
 
-function parseEntry(text: string): Entry | undefined {
+/** Parses the text of an entry, which may be anything; `undefined` if it is not valid. */
+function findEntryIn(text: string): Entry | undefined {
   try {
     const parsed: unknown = JSON.parse(text)
     return isEntry(parsed) ? parsed : undefined

@@ -8,7 +8,7 @@ import type { ViewRule } from '../views/rule.ts'
 // Rebuilds a view from its promotions, in order: first the releases in `left` leave, then those in `joined`
 // join. `docs/ledger.md` describes the same for readers without the source.
 
-/** A member since revision `from`; `position` is its place within that promotion. */
+/** A member since the revision `from`; `position` is its place in the `joined` of that promotion. */
 export interface FoldedMember extends ReleaseName {
   readonly from: number
   readonly position: number
@@ -21,9 +21,11 @@ export interface FoldedPointer {
   readonly from: number
 }
 
-/** A view at one revision. Members are in the order in which they were promoted. */
+/** The members and pointers of a view at one revision. */
 export interface Fold {
+  /** By release, in the order in which they were promoted. */
   readonly members: Map<string, FoldedMember>
+  /** By line. */
   readonly pointers: Map<string, FoldedPointer>
 }
 
@@ -52,8 +54,10 @@ export function foldPromotion(
   const end = (release: ReleaseName) => {
     const member = fold.members.get(releaseKey(release))
     if (member === undefined) return false
-    fold.members.delete(releaseKey(release)) // so that a release that joins again becomes the last of the map
-    if (member.from < revision) endedMembers.push(member) // a membership that begins and ends in one revision has no row
+    // A release that joins again becomes the last of the map.
+    fold.members.delete(releaseKey(release))
+    // A membership that begins and ends in one revision has no row.
+    if (member.from < revision) endedMembers.push(member)
     return true
   }
   for (const release of left) {
@@ -92,7 +96,8 @@ export function latestOf(rule: ViewRule, members: Iterable<ReleaseName>): Map<st
   const latest = new Map<string, { ident: string; key: string }>()
   for (const { ident, target } of members) {
     const line = lineOf({ ident, target })
-    const key = rule === 'highest' ? orderKey(parseIdent(ident)) : '' // the last of several members with equal keys wins
+    // Under `promoted` all keys are equal, and the last of several members with equal keys wins.
+    const key = rule === 'highest' ? orderKey(parseIdent(ident)) : ''
     const best = latest.get(line)
     if (best === undefined || best.key <= key) latest.set(line, { ident, key })
   }

@@ -5,9 +5,8 @@ import type { Schema } from '../database/schema.ts'
 import type { EntryRow } from './audit-entry.ts'
 import type { RebuiltMember, RebuiltPointer } from './rebuild.ts'
 
-// Stores the rebuilt past of views in temporary tables, which only this connection sees. So a ledger of any
-// length can be compared with the rows at every revision, and memory holds only the present state of the
-// views.
+// Stores the rebuilt past of views in temporary tables, which only this connection sees. Memory holds only
+// the present state of the views, so a ledger of any length can be compared with the rows at every revision.
 
 type RebuiltTables = {
   rebuilt_members: RebuiltMember
@@ -61,7 +60,7 @@ export async function insertRebuilt(
       .execute()
 }
 
-/** Lists the entries after one, with the names of the rows that they refer to. */
+/** Lists the entries after the sequence `after`, with the names of the rows that they refer to. */
 export async function listEntryRows(db: Db, page: { after: number; limit: number }): Promise<EntryRow[]> {
   return db
     .selectFrom('ledger')
@@ -161,6 +160,7 @@ export async function listDifferingPointers(
   }
 }
 
+/** A line that the view has or had a pointer for. */
 export interface RebuiltLine {
   readonly view: string
   readonly package: string

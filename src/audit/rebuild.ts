@@ -9,7 +9,9 @@ import type { ViewMaker } from '../views/view.ts'
 import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
 import { packageOf, releaseKey } from '../package/ident.ts'
 
-/** A membership; `release` is `ident target`. */
+/**
+ * A membership; `release` is `ident target`. The fields are the columns of the table that it is stored in.
+ */
 export interface RebuiltMember {
   readonly view: string
   readonly package: string
@@ -19,7 +21,7 @@ export interface RebuiltMember {
   readonly to_revision: number | null
 }
 
-/** A release that a pointer named, from one revision to another. */
+/** A pointer; `release` is `ident target`. */
 export interface RebuiltPointer {
   readonly view: string
   readonly package: string
@@ -72,6 +74,7 @@ export const VIEW_EVENTS = [
 ] as const
 type ViewEvent = Extract<LedgerEvent, { kind: (typeof VIEW_EVENTS)[number] }>
 
+/** The fields of a view that was just created or reopened. */
 const NEWLY_OPENED = {
   closedAt: undefined,
   gates: '{}',
@@ -86,6 +89,7 @@ export class RebuiltViews {
   /** Freezes that apply to every view. */
   freezes: readonly RebuiltFreeze[] = []
   readonly #report: Report
+  /** The ended memberships and pointers that {@link takeEnded} has not returned yet. */
   #members: RebuiltMember[] = []
   #pointers: RebuiltPointer[] = []
 
@@ -93,6 +97,7 @@ export class RebuiltViews {
     this.#report = report
   }
 
+  /** Applies the next entry. Events that concern no view are ignored. */
   take(event: LedgerEvent, { sequence, at }: { sequence: number; at: number }): void {
     if (event.kind === 'views-frozen') this.freezes = withFreeze(this.freezes, rebuiltFreeze(event, at))
     if (event.kind === 'views-thawed') this.freezes = withoutFreeze(this.freezes, event)
@@ -233,7 +238,7 @@ export class RebuiltViews {
   }
 }
 
-/** Converts the freeze of an entry or a row. */
+/** Converts the freeze of an entry or a row, so that both can be compared as JSON. */
 export function rebuiltFreeze(
   { origin, name, reason, until }: PackageFilter & { reason: string; until?: number | null },
   since: number,

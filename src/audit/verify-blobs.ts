@@ -9,10 +9,11 @@ export interface BlobVerification {
   /** The number and the bytes of the blobs that releases need. */
   readonly blobs: number
   readonly bytes: number
+  /** The first {@link MAX_REPORTED}. */
   readonly damaged: readonly DamagedBlob[]
   readonly damagedCount: number
-  /** The blobs that no release needs, and the files in the store that are not blobs. */
-  readonly orphans: readonly Orphan[]
+  /** The first {@link MAX_REPORTED}. */
+  readonly orphans: readonly StoredOrphan[]
   readonly orphanCount: number
 }
 
@@ -24,7 +25,8 @@ export interface DamagedBlob {
   readonly idents: readonly string[]
 }
 
-export interface Orphan {
+/** A blob that no release needs, or a file in the store that is not a blob. */
+export interface StoredOrphan {
   /** `undefined` if the file is not a blob. */
   readonly checksum: string | undefined
   /** A path or a URL. */
@@ -33,6 +35,7 @@ export interface Orphan {
   readonly sizeBytes: number | undefined
 }
 
+/** The maximum number of damaged blobs and of orphans that are listed. */
 export const MAX_REPORTED = 100
 const ROWS_IN_A_PAGE = 100
 
@@ -58,7 +61,7 @@ export async function verifyBlobs(
     if (damaged.length < MAX_REPORTED)
       damaged.push({ checksum, damage, reason, idents: await listIdentsOf(db, checksum) })
   }
-  const orphans: Orphan[] = []
+  const orphans: StoredOrphan[] = []
   let orphanCount = 0
   for await (const orphan of listOrphans(db, storage)) {
     orphanCount += 1
@@ -76,8 +79,8 @@ export async function* checkBlobs(
   hashes?: HashThreads,
 ): AsyncGenerator<BlobRef & Finding> {
   const check = async (blob: BlobRef): Promise<Finding> => {
-    const seen = await inspect(storage, blob)
-    return seen.damage !== undefined || hashes === undefined ? seen : verifyBytes(storage, blob, { hashes })
+    const found = await inspect(storage, blob)
+    return found.damage !== undefined || hashes === undefined ? found : verifyBytes(storage, blob, { hashes })
   }
   for (
     let page = await listBlobs(db, { after: '', limit: ROWS_IN_A_PAGE }), last = '';
@@ -96,7 +99,7 @@ export async function* checkBlobs(
 }
 
 /** Lists the blobs that no release needs, and the files that are not blobs, in no order. */
-export async function* listOrphans(db: Db, storage: BlobStorage): AsyncGenerator<Orphan> {
+export async function* listOrphans(db: Db, storage: BlobStorage): AsyncGenerator<StoredOrphan> {
   for await (const { checksums, others } of storage.list()) {
     for (const other of others) yield { checksum: undefined, ...other }
     const needed = new Set(await listNeeded(db, checksums))

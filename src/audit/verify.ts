@@ -1,8 +1,10 @@
 import type { Db } from '../database/database.ts'
 import { findState } from '../database/state-store.ts'
 import { auditEntry } from './audit-entry.ts'
+import type { EntryRow } from './audit-entry.ts'
 import { FIRST_HEAD } from '../ledger/chain.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
+import type { LedgerEvent } from '../ledger/entry.ts'
 import type { Freeze } from '../views/freeze.ts'
 import { listCommonFreezes, parseFreezes } from '../revisions/freeze-store.ts'
 import { listWrongCounts } from './wrong-count-store.ts'
@@ -40,7 +42,7 @@ export interface Verification {
 
 /** A contradiction within the ledger, or between the ledger and the rows. */
 export interface Finding {
-  /** `entry 12`, the view of this name, or the depot. */
+  /** An entry (`entry 12`), the name of a view, `every view` or `the depot`. */
   readonly place: string
   readonly detail: string
 }
@@ -68,17 +70,43 @@ export async function verifyDepot(db: Db): Promise<Verification> {
     const { members, pointers } = rebuilt.takeEnded()
     counts.members += members.length
     counts.pointers += pointers.length
-    for (let begin = 0; begin < Math.max(members.length, pointers.length); begin += ROWS_IN_A_STATEMENT) {
-      const end = begin + ROWS_IN_A_STATEMENT
-      await insertRebuilt(rebuildDb, {
-        members: members.slice(begin, end),
-        pointers: pointers.slice(begin, end),
-      })
-    }
+    await insertInParts(rebuildDb, members, pointers)
   }
 
-  let head = FIRST_HEAD
   let incarnation: string | undefined
+  const head = await auditEntries(db, report, {
+    take(event, row) {
+      counts.entries += 1
+      if (event === undefined) return
+      rebuilt.take(event, row)
+      if (event.kind === 'promotion') counts.promotions += 1
+      if (event.kind === 'depot-restored') incarnation = event.incarnation
+    },
+    afterPage: storeEnded,
+  })
+  for (const view of rebuilt.views.values()) {
+    rebuilt.finish(view)
+    await storeEnded()
+  }
+  await compareIncarnation(db, incarnation, report)
+  await compareViews(db, rebuilt.views, report)
+  await compareCommonFreezes(db, rebuilt.freezes, report)
+  await compareRows(rebuildDb, report)
+  for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
+    report(wrong.view ?? 'the depot', describeWrongCount(wrong))
+  return { ...counts, views: rebuilt.views.size, head, findings, findingCount }
+}
+
+/** Checks every entry, in order, and passes its event on. Returns the end of the chain. */
+async function auditEntries(
+  db: Db,
+  report: Report,
+  {
+    take,
+    afterPage,
+  }: { take: (event: LedgerEvent | undefined, row: EntryRow) => void; afterPage: () => Promise<void> },
+): Promise<LedgerHead> {
+  let head = FIRST_HEAD
   for (
     let rows = await listEntryRows(db, { after: 0, limit: ENTRIES_IN_A_PAGE });
     rows.length > 0;
@@ -87,30 +115,33 @@ export async function verifyDepot(db: Db): Promise<Verification> {
     for (const row of rows) {
       const audited = auditEntry(row, head)
       for (const fault of audited.faults) report(`entry ${row.sequence}`, fault)
-      if (audited.event !== undefined) rebuilt.take(audited.event, row)
+      take(audited.event, row)
       head = audited.head
-      counts.entries += 1
-      if (audited.event?.kind === 'promotion') counts.promotions += 1
-      if (audited.event?.kind === 'depot-restored') incarnation = audited.event.incarnation
     }
-    await storeEnded()
+    await afterPage()
   }
-  for (const view of rebuilt.views.values()) {
-    rebuilt.finish(view)
-    await storeEnded()
+  return head
+}
+
+async function insertInParts(
+  db: RebuildDb,
+  members: readonly RebuiltMember[],
+  pointers: readonly RebuiltPointer[],
+): Promise<void> {
+  for (let begin = 0; begin < Math.max(members.length, pointers.length); begin += ROWS_IN_A_STATEMENT) {
+    const end = begin + ROWS_IN_A_STATEMENT
+    await insertRebuilt(db, { members: members.slice(begin, end), pointers: pointers.slice(begin, end) })
   }
-  const called = await findState(db, 'incarnation')
-  if (called !== incarnation)
+}
+
+/** `recorded` is the incarnation of the last `depot-restored` entry. */
+async function compareIncarnation(db: Db, recorded: string | undefined, report: Report): Promise<void> {
+  const stored = await findState(db, 'incarnation')
+  if (stored !== recorded)
     report(
       'the depot',
-      `its incarnation is ${called ?? 'absent'}, but that of the last depot-restored entry is ${incarnation ?? 'absent'}`,
+      `its incarnation is ${stored ?? 'absent'}, but that of the last depot-restored entry is ${recorded ?? 'absent'}`,
     )
-  await compareViews(db, rebuilt.views, report)
-  await compareCommonFreezes(db, rebuilt.freezes, report)
-  await compareRows(rebuildDb, report)
-  for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
-    report(wrong.view ?? 'the depot', describeWrongCount(wrong))
-  return { ...counts, views: rebuilt.views.size, head, findings, findingCount }
 }
 
 async function compareViews(db: Db, views: ReadonlyMap<string, RebuiltView>, report: Report): Promise<void> {
@@ -145,11 +176,11 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RebuiltView>, rep
       freeze: textOf(freezes),
       base,
     }
-    const found = { ...row, freeze: storedText(parseFreezes(row.freeze)) }
+    const stored = { ...row, freeze: textOfStored(parseFreezes(row.freeze)) }
     for (const [column, value] of Object.entries(expected)) {
-      const is = found[column as keyof typeof expected]
-      if (is !== value)
-        report(row.name, `its row has ${column} ${is ?? 'empty'}, but the ledger has ${value ?? 'empty'}`)
+      const found = stored[column as keyof typeof expected]
+      if (found !== value)
+        report(row.name, `its row has ${column} ${found ?? 'empty'}, but the ledger has ${value ?? 'empty'}`)
     }
   }
   const names = new Set(rows.map(({ name }) => name))
@@ -162,13 +193,16 @@ async function compareCommonFreezes(
   freezes: readonly RebuiltFreeze[],
   report: Report,
 ): Promise<void> {
-  const [is, value] = [storedText(await listCommonFreezes(db)), textOf(freezes)]
-  if (is !== value)
-    report('every view', `the rows have the freezes ${is ?? 'empty'}, but the ledger has ${value ?? 'empty'}`)
+  const [found, expected] = [textOfStored(await listCommonFreezes(db)), textOf(freezes)]
+  if (found !== expected)
+    report(
+      'every view',
+      `the rows have the freezes ${found ?? 'empty'}, but the ledger has ${expected ?? 'empty'}`,
+    )
 }
 
 /** Formats freezes from rows with the fields that the ledger has. */
-function storedText(freezes: readonly Freeze[]): string | null {
+function textOfStored(freezes: readonly Freeze[]): string | null {
   return textOf(freezes.map((freeze) => rebuiltFreeze(freeze, freeze.since)))
 }
 
@@ -176,6 +210,7 @@ function textOf(freezes: readonly RebuiltFreeze[]): string | null {
   return freezes.length === 0 ? null : JSON.stringify(freezes)
 }
 
+/** Compares the members, pointers and lines of all views with the rows. */
 async function compareRows(db: RebuildDb, report: Report): Promise<void> {
   const limit = MAX_FINDINGS + 1
   const reportDiffering = <Row extends { view: string | null }>(

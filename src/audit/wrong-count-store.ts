@@ -46,6 +46,7 @@ function recount(db: Db) {
   return db.selectFrom(ofDepot.unionAll(ofViews).as('counted')).selectAll()
 }
 
+/** Returns the two counts of a group of releases. An ident counts once, however many targets it has. */
 function counts(eb: ExpressionBuilder<Schema, 'releases'>) {
   const isPublic = eb('releases.visibility', '=', 'public')
   return [
@@ -57,6 +58,7 @@ function counts(eb: ExpressionBuilder<Schema, 'releases'>) {
   ] as const
 }
 
+/** Reads the rows with the names of their packages and views. */
 async function readNamed(
   db: Db,
   kind: WrongCount['kind'],
