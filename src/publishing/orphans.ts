@@ -32,12 +32,11 @@ export interface OrphanContent {
   readonly signer: string
 }
 
-/** The account id for scans of the operator. */
+/** The account id for scans by the operator. */
 const NO_ACCOUNT = 0
 
 /**
- * Lists the checksums of orphans, and the checksums that a release needs but that have no blob. Both are
- * sorted.
+ * Lists the checksums of orphans, and of blobs that a release needs but that are missing. Both are sorted.
  */
 export async function listStrays({
   db,
@@ -52,7 +51,10 @@ export async function listStrays({
   return strays
 }
 
-/** Reads a blob like an upload, without verifying its signature. */
+/**
+ * Describes the blob with this checksum from its header and archive, without verifying its signature. A blob
+ * that is not a package or cannot be read is described by its flaw.
+ */
 export async function readOrphan(depot: Depot, checksum: string): Promise<Orphan> {
   let sizeBytes: number | undefined
   try {
@@ -66,8 +68,8 @@ export async function readOrphan(depot: Depot, checksum: string): Promise<Orphan
 }
 
 /**
- * Publishes a file as a private release, with all checks of an upload. The administrator is its publisher.
- * Throws like {@link publish}, and then keeps the file.
+ * Publishes a blob as a private release, with all checks of an upload. Its publisher is the first
+ * administrator. Throws like {@link publish}, and then keeps the blob.
  */
 export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor): Promise<OrphanContent> {
   const { storage } = depot.blobs
@@ -102,7 +104,10 @@ export function describeOrphan({ content }: Orphan): string {
     : `${formatIdent(content.ident)} for ${content.target}, signed by ${content.signer}`
 }
 
-/** Reads the header, and the metadata from a copy in the spool, since scans need a local file. */
+/**
+ * Reads the header of a blob, and its metadata from a copy in the spool, because scans need a local file.
+ * Removes the copy.
+ */
 async function readContent(depot: Depot, blob: BlobRef): Promise<OrphanContent> {
   const { storage, spool, room } = depot.blobs
   const start = new HartHeaderReader()

@@ -3,6 +3,7 @@ import type { Actor, Session, Visibility } from '../access/access.ts'
 import { findBlob } from '../blobs/blob-store.ts'
 import type { ClaimOutcome } from '../blobs/claims.ts'
 import { inspect } from '../blobs/damage.ts'
+import type { SpoolFile } from '../blobs/spool.ts'
 import { isDiskFull } from '../database/engine.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
@@ -20,14 +21,15 @@ import { findReleaseBlob } from '../releases/release-store.ts'
 import { findUploadRows } from '../releases/upload-store.ts'
 import type { UploadRows } from '../releases/upload-store.ts'
 
-/** One upload. If `ident` or `target` is absent, the archive's counts. */
+/** One upload. If it names no ident or no target, those in the archive are taken. */
 export interface Upload {
-  /** The caller has checked the publisher's rights to a named ident. */
+  /** The named ident. The caller has checked the publisher's rights to it. */
   readonly ident: Ident | undefined
   /** Checks the publisher's rights to the ident in the archive, if none is named. */
   readonly authorize?: (ident: Ident) => void
+  /** The named target. */
   readonly target: Target | undefined
-  /** The client's target, if known. An upload that names no target is probably for this one. */
+  /** The target of the client, if known. An upload that names no target is probably for this one. */
   readonly clientTarget: Target | undefined
   /** The announced length of the body, including the parts of a form around the file. */
   readonly announcedBytes: number | undefined
@@ -35,6 +37,7 @@ export interface Upload {
   readonly checksum: string | undefined
   /** Whether a release that is published with the same bytes is left as it is, and is no error. */
   readonly acceptsSame?: boolean
+  /** See `PublishInput` in commands/releases/publish-release.ts. */
   readonly isForced: boolean
   /** Overrides the package's settings and the origin's default. */
   readonly visibility?: Visibility
@@ -53,9 +56,9 @@ export interface Published {
 /**
  * Publishes a hart: bytes first, then rows. The checks run in this order: already published, bytes, checksum,
  * signature, archive, ident, target; without a named ident, the rights and whether it is published come last.
- * A failed upload leaves nothing behind: its spool file is removed, and a blob that no release needs. An
- * upload of the right bytes repairs a damaged release. A crash leaves at most a blob without a release, never
- * a release without its blob.
+ * A failed upload leaves nothing behind: its spool file and an unneeded blob are removed. An upload of the
+ * right bytes repairs a damaged release. A crash leaves at most a blob without a release, never a release
+ * without its blob.
  *
  * Throws what `authorize` throws, `already_exists`, `not_found` for the origin, `target_unsupported`,
  * `checksum_missing`, `too_large`, `stalled`, `length_mismatch`, `hart_malformed`, `checksum_mismatch`,
@@ -66,93 +69,31 @@ export async function publish(depot: Depot, upload: Upload): Promise<Published> 
   const { ident: named, target, checksum, isForced } = upload
   const what = named === undefined ? 'the package' : formatIdent(named)
   depot.files.expectPresent()
-  if (target !== undefined) expectTaken(depot, target)
-  const likely = named === undefined ? undefined : (target ?? upload.clientTarget)
-  const rows = named && (await findRows(depot, named, likely))
+  if (target !== undefined) expectAccepted(depot, target)
+  const likelyTarget = named === undefined ? undefined : (target ?? upload.clientTarget)
+  const rows = named && (await findRows(depot, named, likelyTarget))
   if (rows !== undefined) {
-    if (!isForced && likely !== undefined && (await isThere(depot, rows.published, checksum)))
-      throw alreadyThere(what, likely)
+    if (!isForced && likelyTarget !== undefined && (await blocksUpload(depot, rows.published, checksum)))
+      throw alreadyPublished(what, likelyTarget)
     if (checksum === undefined || checksum === '')
       throw new DepotError('checksum_missing', `the upload of ${what} has no checksum`)
   }
   await depot.blobs.room.expect({ bytes: upload.announcedBytes ?? 0, what })
-
   depot.scanner.expectRoom(upload.publisher.accountId)
 
   const file = depot.blobs.spool.newFile()
   try {
-    const { config, hashes, blobs } = depot
-    const received = await receive({ config, hashes, room: blobs.room }, await upload.open(), file, {
-      what,
-      accountId: upload.publisher.accountId,
-    })
-    if (checksum !== undefined && received.checksum !== checksum) {
-      throw new DepotError(
-        'checksum_mismatch',
-        `the checksum of ${what} should be ${checksum}, but is ${received.checksum}`,
-      )
-    }
-    const isVerified = await verify(depot, received, { origin: named?.origin, newest: rows?.newestKey })
-    const { ident, deps, tdeps, buildDeps, buildTdeps, ...metadata } = await scan(depot, received, {
-      path: file.path,
-      accountId: upload.publisher.accountId,
-    })
-    const text = formatIdent(ident)
-    if (named !== undefined && text !== what)
-      throw new DepotError('ident_mismatch', `the archive is ${text}, not ${what}`)
-    if (target !== undefined && metadata.target !== target)
-      throw new DepotError(
-        'target_mismatch',
-        `the archive of ${text} is for ${metadata.target}, not ${target}`,
-      )
-    expectTaken(depot, metadata.target)
-    if (named === undefined) upload.authorize?.(ident)
-    const isSame = async () =>
-      upload.acceptsSame === true &&
-      (await findReleaseBlob(depot.db, text, metadata.target))?.checksum === received.checksum
+    const hart = await receiveChecked(depot, upload, file, { what, newestKey: rows?.newestKey })
+    const { ident, target: hartTarget } = hart.metadata
     // Look for damage now: afterwards, the new bytes have replaced the old ones.
-    if (!isForced && metadata.target !== likely) {
-      const { published } = await findRows(depot, ident, metadata.target)
-      if (await isThere(depot, published, received.checksum)) {
-        if (await isSame()) return { ident, target: metadata.target, isNew: false }
-        throw alreadyThere(text, metadata.target)
+    if (!isForced && hartTarget !== likelyTarget) {
+      const { published } = await findRows(depot, ident, hartTarget)
+      if (await blocksUpload(depot, published, hart.received.checksum)) {
+        if (await isAcceptedAgain(depot, upload, hart)) return { ident, target: hartTarget, isNew: false }
+        throw alreadyPublished(formatIdent(ident), hartTarget)
       }
     }
-
-    await depot.blobs.claims.keep(file.path, received.checksum)
-    let outcome: ClaimOutcome = 'unknown'
-    try {
-      const published = await depot.writer.submit({
-        kind: 'publishRelease',
-        actor: upload.actor,
-        input: {
-          ident,
-          metadata: {
-            ...metadata,
-            deps: deps.map(formatIdent),
-            tdeps: tdeps.map(formatIdent),
-            buildDeps: buildDeps.map(formatIdent),
-            buildTdeps: buildTdeps.map(formatIdent),
-          },
-          checksum: received.checksum,
-          sizeBytes: received.sizeBytes,
-          signer: formatKeyName(received.header.signer),
-          isVerified,
-          publisherId: upload.publisher.accountId,
-          isForced,
-          ...(upload.visibility !== undefined && { visibility: upload.visibility }),
-        },
-      })
-      outcome = 'published'
-      return { ident, target: metadata.target, isNew: published.isNew }
-    } catch (error) {
-      // Another upload of the same file may have come first.
-      if (error instanceof DepotError && error.code === 'already_exists' && (await isSame()))
-        return { ident, target: metadata.target, isNew: false }
-      throw error
-    } finally {
-      await depot.blobs.claims.release(received.checksum, outcome)
-    }
+    return await storeRelease(depot, upload, file, hart)
   } catch (error) {
     if (isDiskFull(error))
       throw new DepotError('storage_full', `there is no room for ${what}; nothing was stored`, {
@@ -165,6 +106,107 @@ export async function publish(depot: Depot, upload: Upload): Promise<Published> 
   }
 }
 
+/** A package in the spool that may be published, if no release of its ident is. */
+interface CheckedHart {
+  readonly received: ReceivedHart
+  readonly isVerified: boolean
+  readonly metadata: HartMetadata
+}
+
+/** Receives the package of an upload, and checks its bytes, signature, archive, ident and target. */
+async function receiveChecked(
+  depot: Depot,
+  upload: Upload,
+  file: SpoolFile,
+  { what, newestKey }: { what: string; newestKey: UploadRows['newestKey'] | undefined },
+): Promise<CheckedHart> {
+  const { config, hashes, blobs } = depot
+  const { ident: named, target, checksum } = upload
+  const { accountId } = upload.publisher
+  const source = await upload.open()
+  const received = await receive({ config, hashes, room: blobs.room }, source, file, { what, accountId })
+  if (checksum !== undefined && received.checksum !== checksum)
+    throw new DepotError(
+      'checksum_mismatch',
+      `the checksum of ${what} should be ${checksum}, but is ${received.checksum}`,
+    )
+  const isVerified = await verify(depot, received, { origin: named?.origin, newestKey })
+  const metadata = await scan(depot, received, { path: file.path, accountId })
+  const ident = formatIdent(metadata.ident)
+  if (named !== undefined && ident !== what)
+    throw new DepotError('ident_mismatch', `the archive is ${ident}, not ${what}`)
+  if (target !== undefined && metadata.target !== target)
+    throw new DepotError(
+      'target_mismatch',
+      `the archive of ${ident} is for ${metadata.target}, not ${target}`,
+    )
+  expectAccepted(depot, metadata.target)
+  if (named === undefined) upload.authorize?.(metadata.ident)
+  return { received, isVerified, metadata }
+}
+
+/** Makes the file of a checked package a blob, and then publishes it as a release. */
+async function storeRelease(
+  depot: Depot,
+  upload: Upload,
+  file: SpoolFile,
+  hart: CheckedHart,
+): Promise<Published> {
+  const { received, isVerified } = hart
+  const { ident, deps, tdeps, buildDeps, buildTdeps, ...metadata } = hart.metadata
+  const { target } = metadata
+  await depot.blobs.claims.keep(file.path, received.checksum)
+  let outcome: ClaimOutcome = 'unknown'
+  try {
+    const { isNew } = await depot.writer.submit({
+      kind: 'publishRelease',
+      actor: upload.actor,
+      input: {
+        ident,
+        metadata: {
+          ...metadata,
+          deps: deps.map(formatIdent),
+          tdeps: tdeps.map(formatIdent),
+          buildDeps: buildDeps.map(formatIdent),
+          buildTdeps: buildTdeps.map(formatIdent),
+        },
+        checksum: received.checksum,
+        sizeBytes: received.sizeBytes,
+        signer: formatKeyName(received.header.signer),
+        isVerified,
+        publisherId: upload.publisher.accountId,
+        isForced: upload.isForced,
+        ...(upload.visibility !== undefined && { visibility: upload.visibility }),
+      },
+    })
+    outcome = 'published'
+    return { ident, target, isNew }
+  } catch (error) {
+    // Another upload of the same file may have come first.
+    if (
+      error instanceof DepotError &&
+      error.code === 'already_exists' &&
+      (await isAcceptedAgain(depot, upload, hart))
+    )
+      return { ident, target, isNew: false }
+    throw error
+  } finally {
+    await depot.blobs.claims.release(received.checksum, outcome)
+  }
+}
+
+/** Reports whether the release is published with the same bytes, and the upload accepts that. */
+async function isAcceptedAgain(
+  { db }: Depot,
+  { acceptsSame }: Upload,
+  { received, metadata: { ident, target } }: CheckedHart,
+): Promise<boolean> {
+  return (
+    acceptsSame === true &&
+    (await findReleaseBlob(db, formatIdent(ident), target))?.checksum === received.checksum
+  )
+}
+
 /** Reads what an upload is checked against. Throws `not_found` for the origin. */
 async function findRows({ db }: Depot, ident: Ident, target: Target | undefined): Promise<UploadRows> {
   const rows = await findUploadRows(db, { origin: ident.origin, ident: formatIdent(ident), target })
@@ -172,25 +214,29 @@ async function findRows({ db }: Depot, ident: Ident, target: Target | undefined)
   return rows
 }
 
-function alreadyThere(ident: string, target: Target): DepotError {
+function alreadyPublished(ident: string, target: Target): DepotError {
   return new DepotError('already_exists', `${ident} is already published for ${target}`)
 }
 
-/** Reports whether a release exists and an upload with this checksum would not repair its damaged bytes. */
-async function isThere(
+/**
+ * Reports whether a release is published, and an upload with this checksum would not repair it. Damage that
+ * is found here is recorded, so that `publishRelease` treats the upload as a repair.
+ */
+async function blocksUpload(
   depot: Depot,
-  bytes: UploadRows['published'],
+  published: UploadRows['published'],
   checksum: string | undefined,
 ): Promise<boolean> {
-  if (bytes === undefined) return false
-  if (bytes.checksum !== checksum) return true
+  if (published === undefined) return false
+  if (published.checksum !== checksum) return true
   if ((await findBlob(depot.db, checksum))?.damage !== undefined) return false
   return (
-    (await inspect(depot.blobs.storage, { checksum, sizeBytes: bytes.sizeBytes })).damage === undefined ||
+    (await inspect(depot.blobs.storage, { checksum, sizeBytes: published.sizeBytes })).damage === undefined ||
     (await depot.examine(checksum)) === undefined
   )
 }
 
+/** Reads the metadata from the archive: a small one in this thread, others in threads of their own. */
 async function scan(
   { scanner }: Depot,
   { header: { payloadOffset }, bytes }: ReceivedHart,
@@ -202,16 +248,20 @@ async function scan(
   )
 }
 
-/** Reports whether the depot holds the signer's key. If it does, the signature must be valid. */
+/**
+ * Verifies the signature if the depot has the signer's key, and reports whether it has. `newestKey` is the
+ * newest key of `origin`, which usually is the signer's. Throws `signature_invalid`, and `signer_unknown` if
+ * the depot requires known signers.
+ */
 async function verify(
   depot: Depot,
   { header, payloadHash }: HartDigests,
-  { origin, newest }: { origin: string | undefined; newest: UploadRows['newestKey'] | undefined },
+  { origin, newestKey }: { origin: string | undefined; newestKey: UploadRows['newestKey'] | undefined },
 ): Promise<boolean> {
   const { signer } = header
   const key =
-    signer.origin === origin && signer.revision === newest?.revision
-      ? newest
+    signer.origin === origin && signer.revision === newestKey?.revision
+      ? newestKey
       : await findKey(depot.db, signer.origin, 'public', signer.revision)
   if (key !== undefined) {
     verifySignature(header, payloadHash, parsePublicKey(key.body))
@@ -221,7 +271,8 @@ async function verify(
   throw new DepotError('signer_unknown', `the depot has no key ${formatKeyName(signer)}: upload it first`)
 }
 
-function expectTaken(depot: Depot, target: Target): void {
+/** Throws `target_unsupported` unless the depot accepts packages for this target. */
+function expectAccepted(depot: Depot, target: Target): void {
   if (depot.config.targets.includes(target)) return
   throw new DepotError(
     'target_unsupported',

@@ -21,8 +21,7 @@ const BATCH_CHUNKS = 1_000
 /** Data is synced after this many bytes, so that the final sync is short. */
 const SYNC_BYTES = 32 * 1024 * 1024
 /** The free space of the disk is checked after this many bytes. */
-const LOOK_BYTES = 4 * 1024 * 1024
-
+const ROOM_CHECK_BYTES = 4 * 1024 * 1024
 /** Larger files are not returned in memory. */
 const SMALL_BYTES = 32 * 1024
 
@@ -31,9 +30,10 @@ export interface ReceivedHart extends HartDigests {
   readonly bytes: Buffer | undefined
 }
 
-/** The name of the upload for messages, and its publisher. */
-export interface Received {
+export interface ReceiveOptions {
+  /** The name of the upload, for messages. */
   readonly what: string
+  /** The account of the publisher. */
   readonly accountId: number
 }
 
@@ -46,22 +46,22 @@ export async function receive(
   { config, hashes, room }: Pick<Depot, 'config' | 'hashes'> & Pick<Blobs, 'room'>,
   stream: Readable,
   file: SpoolFile,
-  { what, accountId }: Received,
+  { what, accountId }: ReceiveOptions,
 ): Promise<ReceivedHart> {
   await using reception = new Reception(file, { accountId, threads: hashes })
-  let received = 0
-  let lookedAt = 0
+  let receivedBytes = 0
+  let checkedBytes = 0
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    received += chunk.length
-    if (received > config.maxUploadBytes)
+    receivedBytes += chunk.length
+    if (receivedBytes > config.maxUploadBytes)
       throw new DepotError(
         'too_large',
         `${what} is larger than the ${config.maxUploadBytes} bytes that this depot accepts`,
       )
-    const isTaken = reception.take(chunk)
-    if (isTaken !== undefined) await isTaken
-    if (received - lookedAt < LOOK_BYTES) continue
-    lookedAt = received
+    const taken = reception.take(chunk)
+    if (taken !== undefined) await taken
+    if (receivedBytes - checkedBytes < ROOM_CHECK_BYTES) continue
+    checkedBytes = receivedBytes
     await room.expect({ bytes: 0, what })
   }
   return await reception.finish() // before it is disposed
@@ -90,7 +90,7 @@ class Reception {
     this.#beginHash = (from) => threads.begin(file.path, from, accountId)
   }
 
-  /** Returns when the next chunk can be taken, or a promise of that. */
+  /** Takes a chunk. If a promise is returned, the next chunk must wait for it. */
   take(chunk: Buffer): Promise<void> | undefined {
     this.#start.update(chunk)
     this.#batch.push(chunk)
@@ -98,6 +98,7 @@ class Reception {
     return this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_CHUNKS ? this.#flush() : undefined
   }
 
+  /** Writes the rest, and returns the digests. A file of less than one batch is hashed in this thread. */
   async finish(): Promise<ReceivedHart> {
     if (this.#isWhole && this.#batchBytes <= SMALL_BYTES) {
       const bytes = Buffer.concat(this.#batch)
@@ -130,6 +131,7 @@ class Reception {
     return this.#batchBytes === this.#start.sizeBytes
   }
 
+  /** Begins to write the batch, once the previous one is written. */
   async #flush(): Promise<void> {
     await this.#writing
     const batch = this.#batch
@@ -140,7 +142,8 @@ class Reception {
     this.#writing.catch(() => undefined) // reported where it is awaited
   }
 
-  async #write(batch: readonly Buffer[], isFirst: boolean): Promise<void> {
+  /** Writes a batch. `isWhole` says whether it has all bytes that were received until then. */
+  async #write(batch: readonly Buffer[], isWhole: boolean): Promise<void> {
     const handle = (this.#handle ??= await this.#file.create())
     for (let left = batch; left.length > 0;) {
       const { bytesWritten } = await handle.writev(left)
@@ -150,7 +153,7 @@ class Reception {
     }
     for (const chunk of batch) free(chunk)
     const { header } = this.#start
-    if (header !== undefined && !(isFirst && this.#writtenBytes < BATCH_BYTES)) {
+    if (header !== undefined && !(isWhole && this.#writtenBytes < BATCH_BYTES)) {
       const { file, payload } = this.#hash(header.payloadOffset)
       file.advance(this.#writtenBytes)
       payload.advance(this.#writtenBytes)
@@ -162,6 +165,7 @@ class Reception {
     }
   }
 
+  /** Returns the hashes of the file and of its payload, which other threads compute. */
   #hash(payloadOffset: number): { file: Hashing; payload: Hashing } {
     this.#hashings ??= { file: this.#beginHash(0), payload: this.#beginHash(payloadOffset) }
     return this.#hashings
@@ -169,8 +173,8 @@ class Reception {
 }
 
 /**
- * Makes one hash after the other, because all hashes of a thread share one state, and changing it costs more
- * than a kilobyte.
+ * Hashes the chunks of a whole file. One hash is finished before the next begins, because all hashes of a
+ * thread share one state, and exchanging it costs more than hashing a kilobyte.
  */
 function digestOf(chunks: readonly Buffer[], header: HartHeader): HartDigests {
   return {
@@ -197,9 +201,11 @@ function after(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
   })
 }
 
-// Chunks from a socket own their buffers. The garbage collector frees them late, so tens of megabytes can
-// pile up. A transfer to a buffer of length 0 frees the bytes immediately. A chunk of a form shares its
-// buffer and is left to the collector.
+/**
+ * Frees the bytes of a chunk immediately, by a transfer to a buffer of length 0. The garbage collector frees
+ * them late, so tens of megabytes can pile up. Chunks from a socket own their buffers; a chunk of a form
+ * shares its buffer with others, and is left to the collector.
+ */
 function free(chunk: Buffer): void {
   if (chunk.buffer instanceof ArrayBuffer && chunk.buffer.byteLength === chunk.length)
     chunk.buffer.transfer(0)

@@ -3,10 +3,11 @@ import type { Depot } from '../depot/open.ts'
 import type { Target } from '../package/target.ts'
 
 /**
- * Deletes a release: first its rows, then its bytes, so that every listed release can be downloaded. A crash
- * in between leaves unneeded bytes, which are collected later. Throws like `deleteRelease`.
+ * Deletes a release: first its rows, then its blob unless another release needs it, so that every listed
+ * release can be downloaded. A crash in between leaves an unneeded blob, which is collected later. Throws
+ * like the command `deleteRelease`.
  */
-export async function remove(
+export async function removeRelease(
   depot: Depot,
   input: { ident: string; target: Target },
   actor: Actor,

@@ -3,7 +3,7 @@ import { audienceOf } from '../../../access/access.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { publish } from '../../../publishing/publish.ts'
-import { remove } from '../../../publishing/remove.ts'
+import { removeRelease } from '../../../publishing/remove.ts'
 import { findDownload } from '../../../releases/release-store.ts'
 import { replyArchive } from '../../requests/archive-reply.ts'
 import { openPackageBody } from '../../requests/package-body.ts'
@@ -87,7 +87,7 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
     const ident = identOf(request)
     request.subject = formatIdent(ident)
     signedInAs(request, 'member', ident.origin, 'manage')
-    await remove(
+    await removeRelease(
       depot,
       { ident: formatIdent(ident), target: targetOrDefault(request) },
       actorOf(request, 'habitat'),
