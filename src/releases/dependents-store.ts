@@ -6,15 +6,18 @@ import type { PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from './visible-store.ts'
 
-// Reverse dependencies: the TDEPS of releases that are not deleted, by the releases that they name
-// (habitat-today.md 6, Packages). Releases keep their own lists, which are read as a whole.
+// Reverse dependencies: which releases need a package (habitat-today.md 6, Packages). The table
+// `release_dependencies` has a row for each ident in the TDEPS of each release that is not deleted. The row
+// of a release has its dependencies, too, as one list.
 
+/** A release that has dependencies. */
 interface Dependent {
   readonly releaseId: number
   readonly packageId: number
   readonly target: Target
 }
 
+/** Inserts the rows of a new release. */
 export async function insertDependencies(
   db: Db,
   { releaseId, packageId, target }: Dependent,
@@ -31,6 +34,7 @@ const insertRows = inserter('release_dependencies', ['dependency', 'ident'], {
   shared: ['target', 'package_id', 'release_id'],
 })
 
+/** Deletes the rows of a release that is deleted. */
 export async function deleteDependencies(db: Db, { releaseId, packageId, target }: Dependent): Promise<void> {
   const { tdeps } = await db
     .selectFrom('releases')
@@ -46,7 +50,9 @@ export async function deleteDependencies(db: Db, { releaseId, packageId, target 
     .execute()
 }
 
-/** Reports whether any release, whatever its visibility, needs a package. */
+/**
+ * Reports whether any release for the target needs a package. The visibility of the release does not matter.
+ */
 export async function hasDependents(db: Db, name: PackageName, target: Target): Promise<boolean> {
   const row = await db
     .selectFrom('release_dependencies')
@@ -59,8 +65,8 @@ export async function hasDependents(db: Db, name: PackageName, target: Target): 
 }
 
 /**
- * Lists the packages (`origin/name`) with a visible release that needs a package, by text. Of origins whose
- * default is not public, only those in `members` are listed.
+ * Lists the packages (`origin/name`) with a visible release that needs a package, by text. Omits packages of
+ * origins whose default visibility is not public, unless the origin is in `members`.
  */
 export async function listDependents(
   db: Db,
@@ -95,9 +101,9 @@ export async function listDependents(
 }
 
 /**
- * Adds a table `dependents` to a query, which has the packages that need a package. The query seeks from one
- * dependent to the next in the index, so its cost does not grow with the number of their releases. The list
- * begins with the id 0 and ends with NULL, which no package has.
+ * Begins a query with the table `dependents`: the ids of the packages that need a package. It finds each id
+ * by seeking from the previous one in the index, so its cost does not grow with the number of releases. The
+ * first id is 0 and the last NULL, which are not ids of packages.
  */
 function withDependents(db: Db, { dependency, target }: { dependency: string; target: Target }) {
   return db.withRecursive('dependents(dependency, target, package_id)', (cte) =>

@@ -6,8 +6,9 @@ import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { visibleTo } from './visible-store.ts'
 
-// Pages of idents. The table `ident_counts` has the number of idents of each package, which gives the total
-// of a list and the packages of a page. Only the releases of these packages are read.
+// Pages of idents. The table `ident_counts` has the number of idents of each package, in the depot and in
+// each view. From these numbers follow the total of a list and the packages of a page, so only the releases
+// of these packages are read.
 
 export interface Page<Item> {
   readonly items: readonly Item[]
@@ -15,29 +16,35 @@ export interface Page<Item> {
   readonly total: number
 }
 
+/** The place of a page in a list: it begins after `offset` items. */
 export interface Slice {
   readonly offset: number
   readonly limit: number
 }
 
-/** The view whose members are listed. Without one, all releases of the depot. */
+/** What a list is about: the members of a view or, without `viewId`, all releases of the depot. */
 export interface ListScope {
   readonly viewId?: number | undefined
 }
 
-/** The `view_id` of the counts of the whole depot. */
+/** The `view_id` of rows in `ident_counts` that count the whole depot. */
 export const WHOLE_DEPOT_VIEW_ID = 0
 
 /**
- * Orders packages as their idents: `a-b/1` comes before `a/1`. The index `packages_in_order` has this
- * expression.
+ * Sorts packages like their idents, in which `/` follows the name: `a-b/1` comes before `a/1`. The index
+ * `packages_in_order` has this expression.
  */
 export const NAME_ORDER = sql<string>`packages.name || '/'`
+/** Sorts origins like idents; see {@link NAME_ORDER}. */
 export const ORIGIN_ORDER = sql<string>`origins.name || '/'`
 
+/** A query that selects packages. */
 export type Packages = SelectQueryBuilder<Schema, 'packages' | 'origins', object>
 
-/** Returns a page of the idents of packages, by text. The packages must be in the same order. */
+/**
+ * Returns a page of the visible idents of packages, by text. The query must sort the packages in the same
+ * order.
+ */
 export async function pageOfIdents(
   db: Db,
   packages: Packages,
@@ -49,7 +56,8 @@ export async function pageOfIdents(
     'packages.id',
     visibleIdents(eb, audience).as('idents'),
   ])
-  // As one text, which is cheap to pass between threads. Engines aggregate a sorted subquery in its order.
+  // Reads the counts as one text, which is cheap to pass between threads. Engines aggregate a sorted subquery
+  // in its order.
   const { counts } = await db
     .selectFrom(counted.as('counted'))
     .select(sql<string | null>`string_agg(counted.id || ' ' || counted.idents, ' ')`.as('counts'))
@@ -82,8 +90,9 @@ export function countedIn(
 }
 
 /**
- * Returns the number of idents of a package that an audience may see. Unlike past releases, all present ones
- * are of the present origin, whose members may see them: an origin with releases cannot be deleted.
+ * Returns the number of idents of a package that an audience may see. It counts present releases only.
+ * Members of the origin may see all of these, because an origin with releases cannot be deleted and created
+ * again.
  */
 export function visibleIdents(
   eb: ExpressionBuilder<Schema, 'origins' | 'ident_counts'>,
@@ -99,6 +108,7 @@ export function visibleIdents(
     .end()
 }
 
+/** Selects the releases of packages, in a view or in the depot. */
 function releasesOf(db: Db, packageIds: readonly number[], { viewId }: ListScope) {
   if (viewId === undefined)
     return db

@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
 import type { ExpressionBuilder, SelectQueryBuilder } from 'kysely'
 import type { Audience, Visibility } from '../access/access.ts'
+import { inBatches } from '../database/batches.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { compareReleases } from '../package/version.ts'
 import { parseIdent } from '../package/ident.ts'
-import type { Ident, PackageParts } from '../package/ident.ts'
+import type { Ident, Line, PackageParts } from '../package/ident.ts'
 import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { NAME_ORDER, countedIn, pageOfIdents, visibleIdents } from './ident-count-store.ts'
@@ -33,11 +34,11 @@ export interface ListedPackage {
   readonly views: readonly string[]
 }
 
-/** One version of a package. Releases of other visibility make another line. */
+/** The releases of one version of a package that have the same visibility. */
 export interface ListedVersion {
   readonly version: string
   readonly releases: number
-  /** The highest release stamp. */
+  /** The highest release, the fourth part of an ident. */
   readonly latest: string
   readonly targets: readonly Target[]
   readonly visibility: Visibility
@@ -69,6 +70,7 @@ export async function listIdents(
   return { items: await describeIdents(db, items, audience), total }
 }
 
+/** Selects the packages of an origin, or the one package, that a prefix names. */
 export function packagesBelow(db: Db, [origin = '', name]: IdentPrefix): Packages {
   return db
     .selectFrom('origins')
@@ -79,7 +81,8 @@ export function packagesBelow(db: Db, [origin = '', name]: IdentPrefix): Package
 }
 
 /**
- * Returns a page of the distinct idents of a query, by text. The query is read twice, in whole for the total.
+ * Returns a page of the distinct idents of a query, by text. Runs the query twice; counting the total reads
+ * all of it.
  */
 async function pageOfDistinct(
   matching: SelectQueryBuilder<Schema, 'releases', object>,
@@ -121,12 +124,8 @@ export async function listPackages(
     .limit(limit)
     .offset(offset)
     .execute()
-  const described = await describePackages(
-    db,
-    rows.map((row) => row.id),
-    audience,
-  )
-  return { items: rows.map((row) => ({ package: { origin, name: row.name }, ...described(row.id) })), total }
+  const named = rows.map(({ id, name }) => ({ id, origin, name }))
+  return { items: await describePackages(db, named, audience), total }
 }
 
 /** Lists the versions of a package, highest first. */
@@ -145,8 +144,8 @@ export async function listVersions(
     .where('releases.deleted_at', 'is', null)
     .where((eb) => visibleTo(eb, audience))
     .execute()
-  const alike = Map.groupBy(rows, (row) => `${row.version} ${row.visibility}`)
-  const versions = [...alike.values()].flatMap(([first, ...others]) => {
+  const groups = Map.groupBy(rows, (row) => `${row.version} ${row.visibility}`)
+  const versions = [...groups.values()].flatMap(([first, ...others]) => {
     if (first === undefined) return []
     const all = [first, ...others]
     const stamps = all.map((row) => parseIdent(row.ident).release).toSorted()
@@ -169,13 +168,13 @@ export async function listVersions(
 }
 
 /**
- * The members of one view, now or at a revision, or a mix of two: of `viewId` on the given lines
- * (`origin/name target`), of `otherId` on all others.
+ * Selects members: those of one view now, those of one view at a revision, or a mix of two views. The mix has
+ * the members of `viewId` on the given lines, and those of `otherId` on all other lines.
  */
 export type MembersOf =
   | number
   | { readonly viewId: number; readonly revision: number }
-  | { readonly viewId: number; readonly otherId: number; readonly lines: readonly string[] }
+  | { readonly viewId: number; readonly otherId: number; readonly lines: readonly Line[] }
 
 /** Lists the idents of a view's members below a prefix, by text. */
 export async function listIdentsInView(
@@ -204,7 +203,7 @@ export async function listIdentsInView(
       typeof of === 'number'
         ? eb('members.view_id', '=', of)
         : 'lines' in of
-          ? isOneOf(eb, of)
+          ? isInMix(eb, of)
           : eb('members.view_id', '=', of.viewId),
     )
     .whereRef('members.package_id', '=', 'packages.id')
@@ -217,7 +216,8 @@ export async function listIdentsInView(
   return { items: items.map(parseIdent), total }
 }
 
-function isOneOf(
+/** Returns an SQL condition on `members`: the member belongs to the mix of two views. */
+function isInMix(
   eb: ExpressionBuilder<Schema, 'origins' | 'packages' | 'members' | 'releases'>,
   { viewId, otherId, lines }: Extract<MembersOf, { lines: unknown }>,
 ) {
@@ -230,52 +230,56 @@ function isOneOf(
 
 /**
  * Restricts a query to idents below a prefix. They are one range of the index on `ident`, from `prefix/` to
- * `prefix0`: `0` follows `/` in ASCII.
+ * `prefix0`, because `0` follows `/` in ASCII.
  */
 function below(query: ReturnType<typeof visible>, prefix: IdentPrefix): ReturnType<typeof visible> {
   const text = prefix.join('/')
   return query.where('releases.ident', '>', `${text}/`).where('releases.ident', '<', `${text}0`)
 }
 
+/** The maximum number of idents or packages that one query describes. */
 const MAX_BATCH_SIZE = 500
 
-/** Asking for each target costs less than reading all releases of a package to find out which there are. */
+/**
+ * A table with every target. Looking for one release of each target costs less than reading all releases of a
+ * package to find its targets.
+ */
 const EVERY_TARGET = sql<{ target: Target }>`(${sql.raw(
   TARGETS.map((target) => `SELECT '${target}' AS target`).join(' UNION ALL '),
 )})`.as<'targets'>('targets')
 
+/** Parses idents, and adds their targets and the open views that have them. */
 async function describeIdents(db: Db, idents: readonly string[], audience: Audience): Promise<ListedIdent[]> {
   const described: ListedIdent[] = []
-  for (let start = 0; start < idents.length; start += MAX_BATCH_SIZE) {
-    const some = idents.slice(start, start + MAX_BATCH_SIZE)
+  for (const batch of inBatches(idents, MAX_BATCH_SIZE)) {
     const rows = await visible(db, audience)
       .leftJoin('members', (on) =>
         on.onRef('members.release_id', '=', 'releases.id').on('members.to_revision', 'is', null),
       )
       .leftJoin('views', 'views.id', 'members.view_id')
       .select(['releases.ident', 'releases.target', 'views.name as view'])
-      .where('releases.ident', 'in', some)
+      .where('releases.ident', 'in', batch)
       .execute()
     const byIdent = Map.groupBy(rows, (row) => row.ident)
-    for (const text of some) described.push({ ident: parseIdent(text), ...gather(byIdent.get(text) ?? []) })
+    for (const text of batch) described.push({ ident: parseIdent(text), ...gather(byIdent.get(text) ?? []) })
   }
   return described
 }
 
-/** Reads the targets of packages and the views that have members of them. */
+/** Adds to packages their targets, and the views that have members of them. */
 export async function describePackages(
   db: Db,
-  packageIds: readonly number[],
+  packages: readonly (PackageParts & { readonly id: number })[],
   audience: Audience,
-): Promise<(packageId: number) => Pick<ListedPackage, 'targets' | 'views'>> {
+): Promise<ListedPackage[]> {
   const rows: { package_id: number; target: Target | null; view: string | null }[] = []
-  for (let start = 0; start < packageIds.length; start += MAX_BATCH_SIZE) {
-    const some = packageIds.slice(start, start + MAX_BATCH_SIZE)
+  const packageIds = packages.map(({ id }) => id)
+  for (const batch of inBatches(packageIds, MAX_BATCH_SIZE)) {
     const targets = await db
       .selectFrom('packages')
       .crossJoin(EVERY_TARGET)
       .select(['packages.id as package_id', 'targets.target'])
-      .where('packages.id', 'in', some)
+      .where('packages.id', 'in', batch)
       .where((eb) =>
         eb.exists(
           eb
@@ -294,7 +298,7 @@ export async function describePackages(
       .innerJoin('origins', 'origins.id', 'packages.origin_id')
       .innerJoin('views', 'views.id', 'ident_counts.view_id')
       .select(['ident_counts.package_id', 'views.name as view'])
-      .where('ident_counts.package_id', 'in', some)
+      .where('ident_counts.package_id', 'in', batch)
       .where((eb) => eb(visibleIdents(eb, audience), '>', 0))
       .execute()
     rows.push(
@@ -303,9 +307,13 @@ export async function describePackages(
     )
   }
   const byPackage = Map.groupBy(rows, (row) => row.package_id)
-  return (packageId) => gather(byPackage.get(packageId) ?? [])
+  return packages.map(({ id, origin, name }) => ({
+    package: { origin, name },
+    ...gather(byPackage.get(id) ?? []),
+  }))
 }
 
+/** Returns the distinct targets and views of rows, sorted. */
 function gather(rows: readonly { target: Target | null; view: string | null }[]): {
   targets: Target[]
   views: string[]

@@ -8,7 +8,8 @@ import { describePackages, packagesBelow } from './list-store.ts'
 import type { ListedPackage } from './list-store.ts'
 import { visibleTo } from './visible-store.ts'
 
-// Lists of packages and of their releases, in pages that begin after a place.
+// Lists of packages and of their releases. A page begins after a place, which is the sort key of the last
+// item of the page before.
 
 /** A release in the list of its package. */
 export interface ListedRelease {
@@ -18,11 +19,12 @@ export interface ListedRelease {
   readonly checksum: string
   readonly sizeBytes: number
   readonly createdAt: number
-  /** The open views that have it, by name. */
+  /** The open views that have the release, by name. */
   readonly views: readonly string[]
   readonly place: ReleasePlace
 }
 
+/** A place in the list of a package's releases: its sort key. */
 export type ReleasePlace = readonly [orderKey: string, target: Target]
 
 /** Lists the packages of an origin with a visible release, by name. */
@@ -38,22 +40,20 @@ export async function listPackagesAfter(
     .orderBy('packages.name')
     .limit(limit)
     .execute()
-  const described = await describePackages(
-    db,
-    rows.map(({ id }) => id),
-    audience,
-  )
-  return rows.map(({ id, name }) => ({ package: { origin, name }, ...described(id) }))
+  const named = rows.map(({ id, name }) => ({ id, origin, name }))
+  return describePackages(db, named, audience)
 }
 
-/** Lists the visible releases of a package, highest first, and of one ident by target. */
+/**
+ * Lists the visible releases of a package, or of one version, highest first; those of one ident by target.
+ */
 export async function listReleasesOf(
   db: Db,
   of: { origin: string; name: string; version: string | undefined },
   { after, limit }: { after: ReleasePlace | undefined; limit: number },
   audience: Audience,
 ): Promise<ListedRelease[]> {
-  // An index has the releases of each target in order.
+  // Reads a page of each target, because the index has the releases of one target in order, and merges them.
   const ofTargets = await Promise.all(
     TARGETS.map((target) => releasesBelow(db, of, { target, after, limit }, audience)),
   )
@@ -77,6 +77,7 @@ export async function listReleasesOf(
   }))
 }
 
+/** The columns that sort releases. */
 interface Placed {
   readonly order_key: string
   readonly target: Target
@@ -86,16 +87,17 @@ function isBefore(a: Placed, b: Placed): boolean {
   return a.order_key === b.order_key ? a.target > b.target : a.order_key > b.order_key
 }
 
-const LAST_CHARACTER = '\u{10FFFF}'
+/** Above every sort key. Those have only ASCII. */
+const LAST_ORDER_KEY = '\u{10FFFF}'
 
-/** Reads the highest visible releases of a package for one target, below a place. */
+/** Reads the highest visible releases of a package for one target: those after a place. */
 async function releasesBelow(
   db: Db,
   { origin, name, version }: { origin: string; name: string; version: string | undefined },
   { target, after, limit }: { target: Target; after: ReleasePlace | undefined; limit: number },
   audience: Audience,
 ) {
-  const [orderKey, afterTarget] = after ?? [LAST_CHARACTER, target]
+  const [orderKey, afterTarget] = after ?? [LAST_ORDER_KEY, target]
   return packagesBelow(db, [origin, name])
     .crossJoin(usingIndex('releases', 'releases_by_order'))
     .select([
@@ -119,7 +121,7 @@ async function releasesBelow(
     .execute()
 }
 
-/** Lists the open views of releases by name. */
+/** Returns the names of the open views that have the releases, sorted, by the id of the release. */
 async function viewsOf(db: Db, releaseIds: readonly number[]): Promise<Map<number, string[]>> {
   const rows = await db
     .selectFrom(usingIndex('members', 'members_by_release'))

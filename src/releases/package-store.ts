@@ -38,7 +38,7 @@ const typeOfPackage = prepared<{ packageId: number }>()((db, { packageId }) =>
     .limit(1),
 )
 
-/** Returns the names (`origin/name`) of all packages by package id. */
+/** Returns the names (`origin/name`) of all packages, by id. */
 export async function readPackageNames(db: Db): Promise<Map<number, string>> {
   const rows = await db
     .selectFrom('packages')

@@ -92,11 +92,11 @@ export async function findReleaseBlob(
   ident: string,
   target: Target,
 ): Promise<Pick<Release, 'checksum' | 'sizeBytes'> | undefined> {
-  const [row] = await bytesOfRelease(db, { ident, target })
+  const [row] = await blobOfRelease(db, { ident, target })
   return row && { checksum: row.checksum, sizeBytes: row.size_bytes }
 }
 
-const bytesOfRelease = prepared<{ ident: string; target: Target }>()((db, { ident, target }) =>
+const blobOfRelease = prepared<{ ident: string; target: Target }>()((db, { ident, target }) =>
   db
     .selectFrom('releases')
     .select(['checksum', 'size_bytes'])
@@ -138,12 +138,12 @@ export async function listTargetsOf(
 }
 
 /**
- * Finds the answer of `latest` for an audience, for a package or one version of it in a view (decision 0001),
- * now or at a revision. `rule` is the rule of the view at that time.
+ * Finds the answer of `latest` for an audience: the latest release of a package, or of one version of it, in
+ * a view (decision 0001), now or at a revision. `rule` is the rule of the view at that time.
  */
 export async function findLatest(
   db: Db,
-  asked: {
+  question: {
     view: { id: number; rule: ViewRule }
     revision?: number
     origin: string
@@ -153,7 +153,7 @@ export async function findLatest(
   },
   audience: Audience,
 ): Promise<Release | undefined> {
-  const { view, version, revision } = asked
+  const { view, version, revision, origin, name, target } = question
   const members = db
     .selectFrom('origins')
     .crossJoin('packages')
@@ -165,9 +165,9 @@ export async function findLatest(
     .whereRef('releases.id', '=', 'members.release_id')
     .where('members.view_id', '=', view.id)
     .where((eb) => holdsAt(eb, revision))
-    .where('origins.name', '=', asked.origin)
-    .where('packages.name', '=', asked.name)
-    .where('releases.target', '=', asked.target)
+    .where('origins.name', '=', origin)
+    .where('packages.name', '=', name)
+    .where('releases.target', '=', target)
     .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
     .limit(1)
   if (view.rule === 'promoted') {
@@ -175,10 +175,12 @@ export async function findLatest(
       .orderBy('members.from_revision', 'desc')
       .orderBy('members.position', 'desc')
       .executeTakeFirst()
-    return row !== undefined && maySee(row, asked.origin, audience) ? releaseOf(row) : undefined
+    // If the audience may not see the release that was promoted last, an earlier one is not the answer
+    // instead.
+    return row !== undefined && maySee(row, origin, audience) ? releaseOf(row) : undefined
   }
   const row = await members
-    .$if(!audience.seesAll && !audience.origins.includes(asked.origin), (query) =>
+    .$if(!audience.seesAll && !audience.origins.includes(origin), (query) =>
       query.where('releases.visibility', '=', 'public'),
     )
     .orderBy('releases.order_key', 'desc')
@@ -200,8 +202,8 @@ export async function isInView(db: Db, view: string, releaseId: number): Promise
 }
 
 /**
- * Lists the open views that a release is in, by name in descending order, with the revision since which and
- * the times that Habitat's clients show.
+ * Lists the open views that a release is in, by name in descending order. `revision` is the one at which the
+ * release joined. Habitat's clients show the times, which are epoch milliseconds.
  */
 export async function listViewsOf(
   db: Db,
@@ -337,6 +339,9 @@ const newRelease = prepared<Omit<Insertable<ReleasesTable>, 'id' | 'deleted_at'>
     .returning('id'),
 )
 
+/**
+ * Returns the release of an ident for a target. Without a target, `x86_64-linux` comes first, then the names.
+ */
 async function pick(
   releases: ReturnType<typeof visible>,
   ident: string,

@@ -3,7 +3,9 @@ import type { PackageType } from '../hart/metadata.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 
-/** One published ident for one target. Only its visibility can change. Times are epoch milliseconds. */
+/**
+ * An ident that was published for one target. Only its visibility can change. Times are epoch milliseconds.
+ */
 export interface Release {
   readonly id: number
   readonly ident: Ident

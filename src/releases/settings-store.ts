@@ -4,7 +4,7 @@ import { prepared } from '../database/prepared.ts'
 import type { Page } from './ident-count-store.ts'
 import { hasNotPublic, hasVisible } from './visible-store.ts'
 
-/** The settings for future releases of a package. */
+/** The settings of a package: the visibility of its future releases. Times are epoch milliseconds. */
 export interface PackageSettings {
   readonly packageId: number
   readonly origin: string
@@ -35,10 +35,10 @@ export async function listSettings(
   page: { offset: number; limit: number },
   audience: Audience,
 ): Promise<Page<PackageSettings>> {
-  const isTheirs = audience.seesAll || audience.origins.includes(origin)
+  const seesAll = audience.seesAll || audience.origins.includes(origin)
   const matching = settings(db)
     .where('origins.name', '=', origin)
-    .$if(!isTheirs, (query) =>
+    .$if(!seesAll, (query) =>
       query
         .where('package_settings.visibility', '=', 'public')
         // The name of a package is private if its releases are private. Without releases, its settings

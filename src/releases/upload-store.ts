@@ -6,7 +6,7 @@ import type { PackageType } from '../hart/metadata.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from './release.ts'
 
-/** The rows that an upload is checked against. */
+/** What an upload is checked against. */
 export interface UploadRows {
   /** The release, if it is already published for the target. */
   readonly published: Pick<Release, 'checksum' | 'sizeBytes'> | undefined
@@ -50,7 +50,7 @@ const uploadRows = prepared<{ origin: string; ident: string; target: Target | nu
       .limit(1),
 )
 
-/** The rows of a package that a new release of it needs. */
+/** A package, with what is needed to insert a new release of it. */
 export interface PackageRows {
   readonly id: number
   /** The visibility of new releases. `undefined` if the package has no settings yet. */
@@ -61,8 +61,7 @@ export interface PackageRows {
 }
 
 /**
- * Reads in one query what a new release needs to know of its package. `undefined` if there is no such
- * package.
+ * Reads in one query what is needed to insert a release. Returns `undefined` if there is no such package.
  */
 export async function findPackageRows(
   db: Db,

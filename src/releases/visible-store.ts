@@ -22,7 +22,8 @@ export function visibleTo(
   if (seesAll) return eb.lit(true)
   const isPublic = eb('releases.visibility', '=', 'public')
   if (!('placeholder' in origins) && origins.length === 0) return isPublic
-  // A recreated origin may have other members, who may not see earlier releases.
+  // An origin that was deleted and created again may have other members, who may not see the earlier
+  // releases.
   const ofMembers = eb
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
@@ -34,8 +35,9 @@ export function visibleTo(
 }
 
 /**
- * Returns an SQL condition on `members`: the membership holds now, or did at a revision. With an index,
- * SQLite would scan all earlier memberships of the view.
+ * Returns an SQL condition on `members`: the membership holds now or, with a revision, held then. Keeps
+ * SQLite from using an index on `from_revision`, with which it would scan all earlier memberships of the
+ * view.
  */
 export function holdsAt(
   eb: ExpressionBuilder<Schema, 'members'>,
@@ -48,7 +50,9 @@ export function holdsAt(
   ])
 }
 
-/** Reports whether a package has a visible release, of the given version if there is one. */
+/**
+ * Returns an SQL condition on `packages`: the package has a visible release, of the version if one is given.
+ */
 export function hasVisible(
   eb: ExpressionBuilder<Schema, 'packages'>,
   audience: Audience,
@@ -65,7 +69,7 @@ export function hasVisible(
   )
 }
 
-/** Reports whether a package has or had a release that is not public. */
+/** Returns an SQL condition on `packages`: the package has or had a release that is not public. */
 export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Expression<SqlBool> {
   return eb.exists(
     eb
@@ -76,7 +80,7 @@ export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Express
   )
 }
 
-/** Returns the opposite of {@link visibleTo}. Best used with the index `releases_not_public`. */
+/** Returns the opposite of {@link visibleTo}. Lets SQLite use the index `releases_not_public`. */
 export function invisibleTo(
   eb: ExpressionBuilder<Schema, 'releases'>,
   audience: Audience,
@@ -84,7 +88,7 @@ export function invisibleTo(
   return eb.and([NOT_PUBLIC, eb.not(visibleTo(eb, audience))])
 }
 
-/** Selects the releases that an audience may see. */
+/** Selects the releases that are not deleted and that an audience may see. */
 export function visible(db: Db, audience: Audience) {
   const releases = db.selectFrom('releases').where('releases.deleted_at', 'is', null)
   return audience.seesAll ? releases : releases.where((eb) => visibleTo(eb, audience))

@@ -3,10 +3,10 @@ import type { PackageParts } from '../package/ident.ts'
 // Search for packages by the words of their origins and names, as in Builder: all words must occur, the last
 // one as a prefix (habitat-today.md 6, Search).
 
-/** A name of 255 characters, and an origin of as many, have no more words than this. */
+/** No package has more words: an origin and a name have at most 255 characters each. */
 const MAX_WORDS = 256
 
-/** The words of a search, each once. There is at least one, and no more than a name can have. */
+/** The words of a search: `whole` are whole words, each once; `beginning` is the beginning of a word. */
 export interface Search {
   readonly whole: readonly string[]
   readonly beginning: string
@@ -18,13 +18,13 @@ export function wordsOf({ origin, name }: PackageParts): string[] {
 }
 
 /**
- * Splits a text into words of letters, digits and `_`. `undefined` if there are none, or too many for any
- * name.
+ * Parses the text of a search; its last word is a beginning. Returns `undefined` if it has no words, or more
+ * than any package has.
  */
 export function parseSearch(text: string): Search | undefined {
   const words = split(text)
   const beginning = words.pop()
-  const whole = [...new Set(words)] // the packages of each word are listed
+  const whole = [...new Set(words)] // the database looks up each word
   return beginning === undefined || whole.length > MAX_WORDS ? undefined : { whole, beginning }
 }
 

@@ -9,17 +9,17 @@ import type { ListedPackage } from '../releases/list-store.ts'
 import type { Search } from './package-search.ts'
 import { matchesSearch } from './words-store.ts'
 
-/** A page of search results, from the whole depot or one view. */
+/** Selects a page of search results, from the whole depot or one view. */
 export type SearchSlice = Slice & ListScope
 
-/** Finds the matching idents, by text. */
+/** Finds the visible idents of matching packages, by text. */
 export async function searchIdents(
   db: Db,
   search: Search,
   slice: SearchSlice,
   audience: Audience,
 ): Promise<Page<Ident>> {
-  const found = packagesFound(db, search).orderBy(ORIGIN_ORDER).orderBy(NAME_ORDER)
+  const found = matchingPackages(db, search).orderBy(ORIGIN_ORDER).orderBy(NAME_ORDER)
   const { items, total } = await pageOfIdents(db, found, slice, audience)
   return { items: items.map(parseIdent), total }
 }
@@ -31,7 +31,7 @@ export async function searchPackages(
   { offset, limit, viewId }: SearchSlice,
   audience: Audience,
 ): Promise<Page<PackageParts>> {
-  const matching = countedIn(packagesFound(db, search), { viewId }, audience)
+  const matching = countedIn(matchingPackages(db, search), { viewId }, audience)
   const { total } = await matching
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
@@ -45,7 +45,10 @@ export async function searchPackages(
   return { items, total }
 }
 
-/** Finds the matching packages with a visible release, by name and then by origin: those after a place. */
+/**
+ * Finds the same packages as {@link searchPackages}, with their targets and views: those after `after`, which
+ * is the last package of the page before.
+ */
 export async function searchPackagesAfter(
   db: Db,
   search: Search,
@@ -56,7 +59,7 @@ export async function searchPackagesAfter(
   }: ListScope & { after: readonly [name: string, origin: string] | undefined; limit: number },
   audience: Audience,
 ): Promise<ListedPackage[]> {
-  const rows = await countedIn(packagesFound(db, search), { viewId }, audience)
+  const rows = await countedIn(matchingPackages(db, search), { viewId }, audience)
     .select(['packages.id', 'origins.name as origin', 'packages.name'])
     .$if(after !== undefined, (query) =>
       query.where((eb) =>
@@ -67,15 +70,10 @@ export async function searchPackagesAfter(
     .orderBy('origins.name')
     .limit(limit)
     .execute()
-  const described = await describePackages(
-    db,
-    rows.map(({ id }) => id),
-    audience,
-  )
-  return rows.map(({ id, origin, name }) => ({ package: { origin, name }, ...described(id) }))
+  return describePackages(db, rows, audience)
 }
 
-function packagesFound(db: Db, search: Search): Packages {
+function matchingPackages(db: Db, search: Search): Packages {
   return db
     .selectFrom('packages')
     .crossJoin('origins')
