@@ -18,7 +18,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
   'blobs/file-stream.ts MAX_SPARE_BUFFERS',
   'upkeep/scrub.ts MAX_YIELD_MS',
-  'upkeep/scrub.ts MAX_DAMAGED_FIRST',
+  'upkeep/scrub.ts MAX_DAMAGED',
   'database/batches.ts MAX_BATCH_SIZE',
   'database/sqlite/connection.ts MAX_CACHED_SQL_LENGTH',
   'database/sqlite/connection.ts MAX_CACHED_STATEMENTS',

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
@@ -16,7 +15,6 @@ import { DEFAULT_MAX_BODY_BYTES } from './api/conventions/body-limits.ts'
 import { apiRoutes } from './api/routes.ts'
 import { habitatRoutes } from './habitat/routes.ts'
 import { FastPath } from './habitat/polls/fast-path.ts'
-import type { FastAnswer } from './habitat/polls/fast-path.ts'
 import { replyHabitat, replyProblem } from './requests/error-reply.ts'
 import { sendContinueOnRead, closeGently } from './requests/drain.ts'
 import { UNDER_WAY, answerOneAtATime } from './requests/one-at-a-time.ts'
@@ -32,6 +30,7 @@ import { hasBody } from './requests/request.ts'
 import { pathOf, proxyTrust, publicPathOf, withoutPath } from './requests/public-path.ts'
 import type { RouteContext } from './requests/request.ts'
 import { validate } from './requests/validate.ts'
+import { logPoll, logRequest, requestIds } from './request-log.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
 import { storeTokenUses } from './store-token-uses.ts'
 import type { SharedServices, Workers } from './workers.ts'
@@ -40,7 +39,7 @@ import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.t
 import fastify, { LogController } from 'fastify'
 
 const MAX_PARAMETER_LENGTH = 2_048
-/** Smaller answers are not counted, because a connection has only one at a time. */
+/** Smaller answers are not counted: a connection has only one at a time, and their number is limited. */
 const COUNTED_FROM_BYTES = 4 * 1024
 const RETRY_AFTER_SECONDS = 5
 const MAX_CLOSE_MS = 2_000
@@ -49,7 +48,7 @@ const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
 }
 
-interface Options {
+interface ServerOptions {
   /** Replacements for parts of webhook delivery, for tests. */
   readonly webhooks?: Partial<DeliveryOptions>
   /** The other threads that answer requests. They end with this server, and its metrics include theirs. */
@@ -62,7 +61,7 @@ interface Options {
  */
 export async function buildServer(
   depot: Depot,
-  { webhooks: deliveryOptions, workers }: Options = {},
+  { webhooks: deliveryOptions, workers }: ServerOptions = {},
 ): Promise<FastifyInstance> {
   const caches = await openCaches(depot)
   const webhooks = await depot.follower.openSubscriber('webhooks', () =>
@@ -336,6 +335,7 @@ function chargeAnswer(
   return undefined
 }
 
+/** Stands in for compilers of fastify that are never used. */
 function notBuilt(): never {
   throw new Error('the compilers of schemas are set when the server is built')
 }
@@ -353,62 +353,11 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   return count > 1
 }
 
-/** Makes request ids from one random prefix and a counter, which is cheap enough for polls. */
-function requestIds(): () => string {
-  const start = randomBytes(6).toString('hex')
-  let count = 0
-  return () => `${start}-${(count += 1)}`
-}
-
+/** Lets a client that still sends its body receive the answer, after which the connection is closed. */
 function closeIfSending(request: FastifyRequest, reply: FastifyReply): void {
   const { complete } = request.raw as { complete?: boolean } // absent from injected requests
   // A request without a body counts as incomplete when its answer is sent at once.
   if (complete !== false || !hasBody(request)) return
   reply.header('connection', 'close')
   closeGently(request.raw)
-}
-
-/** Like {@link logRequest}, for a poll that took the fast path. */
-function logPoll(log: Logger, request: string, { url, status, ms, caller }: FastAnswer): void {
-  log.debug(
-    {
-      request,
-      method: 'GET',
-      path: url.split('?', 1)[0],
-      status,
-      ms: Math.round(ms * 10) / 10,
-      account: caller?.accountName,
-    },
-    'request',
-  )
-}
-
-/**
- * Logs a request in one line: changes and refusals at `info`, reads at `debug`. Header values are never
- * logged.
- */
-function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
-  const status = reply.statusCode
-  const isRead = request.method === 'GET' || request.method === 'HEAD'
-  // 501 is a refusal: this depot does not accept the platform.
-  const level =
-    status >= 500 && status !== 501
-      ? 'error'
-      : isRead && (status < 400 || status === 404 || request.isLoggedElsewhere)
-        ? 'debug'
-        : 'info'
-  if (!log.isLevelEnabled(level)) return
-  log[level](
-    {
-      request: request.id,
-      method: request.method,
-      path: request.url.split('?', 1)[0],
-      status,
-      ms: Math.round(reply.elapsedTime * 10) / 10,
-      account: request.caller?.accountName,
-      subject: request.subject,
-      refusal: request.refusal,
-    },
-    'request',
-  )
 }

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 
-/** How long slow uploads and downloads may continue after the server stops. */
+/** How long slow uploads and downloads may continue while the server stops. */
 const MAX_STOP_MS = 10 * 60_000
 
 /**
- * Closes connections soon once the server is closing. Every answer from then on says `Connection: close`, and
- * connections whose answer had already begun are closed right after it instead of being kept alive.
+ * Makes a stopping server close its connections. From then on every answer says `Connection: close`, and
+ * connections whose answer had already begun are closed right after it.
  */
 export function closeConnectionsWhenStopping(app: FastifyInstance): void {
   let isStopping = false

@@ -5,8 +5,8 @@ import type { Depot } from '../depot/open.ts'
 const STORE_EVERY_MS = 60_000
 
 /**
- * Stores about when tokens were used: at most once a minute, and when the server closes. Requests do not wait
- * for this. After a failure the next minute tries again.
+ * Stores the times of the last uses of tokens, once a minute and when the server closes. Requests do not wait
+ * for this. After a failure it tries again a minute later.
  */
 export function storeTokenUses(app: FastifyInstance, { authenticator, writer, log }: Depot): void {
   const store = async (all: boolean) => {

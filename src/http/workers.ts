@@ -14,7 +14,7 @@ import type { MetricsJson, MetricsText } from './operator/metrics.ts'
 
 // The extension is .ts in the source and .js in a build.
 const THREAD = new URL(`./worker-thread${extname(import.meta.filename)}`, import.meta.url)
-/** The delay before replacing a worker that died soon after its start. */
+/** A worker that dies sooner after its start is replaced only after this time. */
 const SOON_MS = 1_000
 
 interface Address {
@@ -32,9 +32,7 @@ export interface SharedServices {
 }
 
 /** The data a worker starts with. */
-export interface WorkerStart {
-  readonly host: string
-  readonly port: number
+export interface WorkerStart extends Address {
   /** The name of the thread, in letters and digits. */
   readonly name: string
   readonly share: Share
@@ -122,8 +120,8 @@ export class Workers {
       name,
       workerData: start,
       transferList: [share.writerPort.port],
-      execArgv: [],
-    }) // without the preloaded modules of the main thread
+      execArgv: [], // without the preloaded modules of the main thread
+    })
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
     const calls = new ThreadCalls<WorkerCalls>(thread, {
       ...this.#parentCalls(() => !this.#running.has(worker)),
@@ -147,7 +145,7 @@ export class Workers {
       const reason = new Error(`the thread ${name} ended with ${code}`, { cause })
       calls.end(reason)
       reject(cause instanceof Error ? cause : reason)
-      void this.#clear(name)
+      void this.#removeUploadsOf(name)
       if (this.#stopping !== undefined || !worker.isListening) return
       log.error({ err: cause ?? reason, worker: name }, 'a worker thread died and is being replaced')
       setTimeout(() => this.#replace(address), performance.now() - begun < SOON_MS ? SOON_MS : 0).unref()
@@ -188,7 +186,7 @@ export class Workers {
    * because the writer may still have a command that needs one: a superfluous blob is better than a release
    * without bytes.
    */
-  async #clear(name: string): Promise<void> {
+  async #removeUploadsOf(name: string): Promise<void> {
     const { blobs, log } = this.#depot
     try {
       await blobs.spool.removeFilesOf(name)
@@ -235,7 +233,7 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port
 }
 
-/** Returns a worker that is not yet listening has no requests to wait for. */
+/** Ends a worker, after its requests in flight. A worker that is not listening yet has none. */
 async function end({ calls, thread, gone, isListening }: RunningWorker): Promise<void> {
   if (isListening) calls.call('stop').catch(() => undefined)
   else await thread.terminate()

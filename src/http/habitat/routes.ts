@@ -10,7 +10,7 @@ import { channelReads, channelWrites } from './channels/routes.ts'
 import { notServed } from './not-served.ts'
 import { integrationReads, integrationWrites } from './origins/integrations.ts'
 import { invitationReads, invitationWrites } from './origins/invitations.ts'
-import { encryptionKey, keyReads, keyWrites } from './origins/keys.ts'
+import { encryptionKeyRoute, keyReads, keyWrites } from './origins/keys.ts'
 import { memberReads, memberWrites } from './origins/members.ts'
 import { originReads, originWrites } from './origins/routes.ts'
 import { secretRoutes } from './origins/secrets.ts'
@@ -25,8 +25,8 @@ import { belowViews } from './views/below-views.ts'
 import { viewReads, viewWrites } from './views/routes.ts'
 
 /**
- * Adds the routes of the Habitat protocol below `/v1`. Each is served under `depot/` and, as in 2016, without
- * it.
+ * Adds the routes of the Habitat protocol below `/v1`. Most are served under two mounts: `/depot` and, as in
+ * 2016, the root.
  */
 export async function habitatRoutes(
   app: FastifyInstance,
@@ -66,7 +66,7 @@ export async function habitatRoutes(
     invitationWrites(app, context, mount)
     keyReads(app, context, mount)
     keyWrites(app, context, mount)
-    encryptionKey(app, context, mount)
+    encryptionKeyRoute(app, context, mount)
     secretRoutes(app, context, mount)
     integrationReads(app, context, mount)
     integrationWrites(app, context, mount)

@@ -90,7 +90,7 @@ function nameShapes(document: Document): void {
   rewriteReferences(document, names)
 }
 
-/** Makes a body optional that may be null. */
+/** Makes a body optional if its schema allows null. */
 function allowNoBody({ requestBody }: Operation): void {
   if (requestBody === undefined) return
   for (const media of Object.values(requestBody.content)) {

@@ -19,10 +19,10 @@ export interface Readiness {
 }
 
 /** Checks what a depot needs to answer. Never rejects: problems are part of the result. */
-export async function readiness(depot: Depot): Promise<Readiness> {
-  const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', reason)
+export async function checkReadiness(depot: Depot): Promise<Readiness> {
+  const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', describeFailure)
   const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0
-  const disk = await diskState(depot).catch(reason)
+  const disk = await diskState(depot).catch(describeFailure)
   const reasons = [
     ...(database === 'ok' ? [] : ['the database does not answer']),
     ...(depot.files.findGone() === undefined
@@ -51,8 +51,8 @@ function isFull({ freeBytes, reserveBytes }: DiskSpace): boolean {
   return freeBytes < reserveBytes
 }
 
-/** Returns the code of an error, without paths. */
-function reason(error: unknown): string {
+/** Describes an error by its code, because messages may have paths. */
+function describeFailure(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
     ? `failed: ${error.code}`
     : 'failed'

@@ -15,7 +15,10 @@ import { named } from '../requests/described.ts'
 /** Where Swagger UI is: beside the bundle in a package, and among the development packages in a clone. */
 const FOLDERS = [join(import.meta.dirname, 'reference'), join(PACKAGE_ROOT, 'node_modules/swagger-ui-dist')]
 
-/** Shows the operations of all resources, without a choice of servers and without forms for tokens. */
+/**
+ * The script of the page. It makes Swagger UI show all operations, without a choice of servers and without
+ * forms for tokens.
+ */
 const START = `const { openapi } = document.getElementById('reference').dataset
 const nothing = () => () => null
 SwaggerUIBundle({

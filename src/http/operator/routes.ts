@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { named } from '../requests/described.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { MetricsText } from './metrics.ts'
-import { readiness } from './readiness.ts'
+import { checkReadiness } from './readiness.ts'
 import { referenceRoutes } from './reference.ts'
 
 const tags = ['operation']
@@ -23,7 +23,7 @@ const Alive = named('Alive', z.string().describe('the word ok'), 'ok\n')
 const Metrics = named(
   'Metrics',
   z.string().describe('the text format of Prometheus'),
-  'depot_info{version="1.0.0"} 1\n',
+  'hart_depot_uploads_total 17\n',
 )
 const Description = named(
   'OpenApi',
@@ -47,7 +47,7 @@ export async function operatorRoutes(
     routes: readonly RouteOptions[]
   },
 ): Promise<void> {
-  /** Generated at the first request: the modules that it needs would slow down each start. */
+  /** openapi.yaml, generated at the first request: the modules that this needs would slow down each start. */
   let document: Promise<string> | undefined
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
@@ -82,7 +82,7 @@ export async function operatorRoutes(
       },
     },
     async (_request, reply) => {
-      const { isReady, database, disk, reasons } = await readiness(depot)
+      const { isReady, database, disk, reasons } = await checkReadiness(depot)
       return reply.code(isReady ? 200 : 503).send({ ready: isReady, database, disk, reasons: [...reasons] })
     },
   )

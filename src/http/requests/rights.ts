@@ -84,7 +84,7 @@ export function expectMayChange(request: FastifyRequest, view: View, origins: It
  * writer checks whether the rules of the view name the caller as an approver. Throws `unauthenticated` and
  * `forbidden`.
  */
-export function expectMayDecide(request: FastifyRequest, view: View): Session {
+export function expectMayDecideProposal(request: FastifyRequest, view: View): Session {
   const caller = signedIn(request, 'promote')
   expectTokenReachesView(caller, view.name)
   return caller

@@ -20,7 +20,13 @@ import { getPastView, getView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { expectMayChange, viewChangersOnly, expectMayDecide, needs, signedIn } from '../../requests/rights.ts'
+import {
+  expectMayChange,
+  viewChangersOnly,
+  expectMayDecideProposal,
+  needs,
+  signedIn,
+} from '../../requests/rights.ts'
 import { idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
@@ -197,7 +203,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         if (found === undefined && idempotency === undefined) throw planNotFound(token)
         const plan = found && (await expectVisible(depot, found, audience))
         request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
-        if (plan !== undefined) expectMayDecide(request, await getView(depot.db, plan.view))
+        if (plan !== undefined) expectMayDecideProposal(request, await getView(depot.db, plan.view))
         const input = {
           plan: token,
           nextToken: newToken(),
@@ -235,7 +241,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       const caller = signedIn(request, 'promote')
       const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(caller))
       request.subject = `reject ${plan.token}, ${plan.view}`
-      expectMayDecide(request, await getView(depot.db, plan.view))
+      expectMayDecideProposal(request, await getView(depot.db, plan.view))
       const reason = request.body?.reason
       const input = { plan: plan.token, ...(reason !== undefined && { reason }) }
       return reply.send(

@@ -46,7 +46,7 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext
   })
 
   app.post('/profile/access-tokens', async (request: HabitatRequest, reply) => {
-    const { accountId, expiresAt } = wholeAccount(request)
+    const { accountId, expiresAt } = signedInUnnarrowed(request)
     const token = generateToken()
     const input = { accountId, hash: hashToken(token), ...(expiresAt !== undefined && { expiresAt }) }
     const made = await depot.writer.submit({
@@ -58,7 +58,7 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext
   })
 
   app.delete('/profile/access-tokens/:id', async (request: HabitatRequest, reply) => {
-    const { accountId } = wholeAccount(request)
+    const { accountId } = signedInUnnarrowed(request)
     const tokenId = idOf(request)
     await depot.writer.submit({
       kind: 'revokeOwnToken',
@@ -70,7 +70,7 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext
 }
 
 /** Returns the caller. Throws `forbidden` for a narrowed token, which must not make a wider one. */
-function wholeAccount(request: FastifyRequest): Session {
+function signedInUnnarrowed(request: FastifyRequest): Session {
   const caller = signedIn(request, 'manage')
   expectMayManageTokens(caller, caller.accountId)
   return caller

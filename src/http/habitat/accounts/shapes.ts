@@ -85,7 +85,7 @@ export const Token = named('HabitatToken', tokenShape, {
 })
 export const Tokens = named('HabitatTokens', z.object({ tokens: z.array(Token) }), { tokens: [EXAMPLE] })
 
-/** Includes the token itself only if it was just made: the depot stores nothing but digests. */
+/** Converts a token. Only a token that was just made is shown, because the depot stores only its digest. */
 export function wireToken(made: ProfileToken, token: string = MASKED): Json<typeof Token> {
   return {
     id: String(made.id),

@@ -4,7 +4,7 @@ import { DepotError, quote } from '../../../errors.ts'
 import { listEvents } from '../../../events/event-store.ts'
 import { parseSearch } from '../../../search/package-search.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { offsetOf, pageAt, query } from '../conventions/parameters.ts'
+import { offsetOf, pageAt, queryOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendPage } from '../conventions/replies.ts'
 import { wireEvent } from './shapes.ts'
@@ -21,11 +21,11 @@ export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount:
     const offset = offsetOf(request)
     const from = dayOf(request, 'from_date')
     const to = dayOf(request, 'to_date') + DAY_MS
-    const words = query(request, 'query') ?? ''
+    const words = queryOf(request, 'query') ?? ''
     const search = parseSearch(words)
     if (search === undefined && words !== '')
       return sendPage(reply, { items: [], total: 0 }, offset, wireEvent)
-    const filter = { ...pageAt(offset), from, to, view: query(request, 'channel') || undefined, search }
+    const filter = { ...pageAt(offset), from, to, view: queryOf(request, 'channel') || undefined, search }
     const own = caller !== undefined && allowsAction(caller, 'read') ? caller.accountId : undefined
     return sendPage(reply, await listEvents(depot.db, filter, audienceOf(caller), own), offset, wireEvent)
   })
@@ -33,7 +33,7 @@ export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount:
 
 /** Parses a day, `2026-08-02` or `2026-8-2`, to its beginning in UTC. Throws `invalid_request`. */
 function dayOf(request: HabitatRequest, name: string): number {
-  const text = query(request, name) ?? ''
+  const text = queryOf(request, name) ?? ''
   const [, year = '', month = '', day = ''] = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(text) ?? []
   const at = Date.UTC(Number(year), Number(month) - 1, Number(day))
   // Date.UTC would turn an invalid day into one of the next month.

@@ -1,11 +1,13 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../../access/access.ts'
+import type { Audience } from '../../../access/access.ts'
 import { DepotError } from '../../../errors.ts'
 import { parseIdent } from '../../../package/ident.ts'
 import { listIdentsInView } from '../../../releases/list-store.ts'
+import type { MembersOf } from '../../../releases/list-store.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { offsetOf, pageAt, parseTarget } from '../conventions/parameters.ts'
+import { offsetOf, pageAt, parseTarget, prefixOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendPage, sendUncached } from '../conventions/replies.ts'
 import { wireIdent } from '../conventions/shapes.ts'
@@ -13,43 +15,28 @@ import { viewsOfChannel } from '../polls/answer-poll.ts'
 
 /** Routes that list the packages of a channel (habitat-today.md 3.2). An unknown channel is an empty one. */
 export function channelLists(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
-  const list = async (request: HabitatRequest, reply: FastifyReply) => {
-    const { origin, name, version } = request.params
-    const parts: (string | undefined)[] = [origin, name, version]
-    const offset = offsetOf(request)
-    const prefix = parts.filter((part) => part !== undefined)
-    const audience = audienceOf(request.caller)
-    if (request.past !== undefined) {
-      // Packages of ungoverned origins that the view lacks are not listed.
-      const { view, revision } = request.past
-      const members = { viewId: view.id, revision }
-      return sendPage(
-        reply,
-        await listIdentsInView(depot.db, members, prefix, pageAt(offset), audience),
-        offset,
-        wireIdent,
-      )
-    }
+  /** Returns the members that a list shows, or `undefined` for an unknown channel. */
+  const membersOf = async (request: HabitatRequest, audience: Audience): Promise<MembersOf | undefined> => {
+    // Of a past state, packages of ungoverned origins that the view lacks are not listed.
+    if (request.past !== undefined) return { viewId: request.past.view.id, revision: request.past.revision }
     const views = viewsOfChannel(answers, request.params)
-    const [first, fallback] = [
-      await findView(depot.db, views.first),
-      views.fallback === undefined ? undefined : await findView(depot.db, views.fallback),
-    ]
-    if (first === undefined) return sendPage(reply, { items: [], total: 0 }, offset, wireIdent)
-    const members =
-      fallback === undefined
-        ? first.id
-        : {
-            viewId: first.id,
-            otherId: fallback.id,
-            lines: [...(await answers.listLatest({ view: views.first, origin }, audience)).keys()],
-          }
-    return sendPage(
-      reply,
-      await listIdentsInView(depot.db, members, prefix, pageAt(offset), audience),
-      offset,
-      wireIdent,
-    )
+    const first = await findView(depot.db, views.first)
+    if (first === undefined) return undefined
+    const fallback = views.fallback === undefined ? undefined : await findView(depot.db, views.fallback)
+    if (fallback === undefined) return first.id
+    const { origin } = request.params
+    const latest = await answers.listLatest({ view: views.first, origin }, audience)
+    return { viewId: first.id, otherId: fallback.id, lines: [...latest.keys()] }
+  }
+  const list = async (request: HabitatRequest, reply: FastifyReply) => {
+    const offset = offsetOf(request)
+    const audience = audienceOf(request.caller)
+    const members = await membersOf(request, audience)
+    const page =
+      members === undefined
+        ? { items: [], total: 0 }
+        : await listIdentsInView(depot.db, members, prefixOf(request), pageAt(offset), audience)
+    return sendPage(reply, page, offset, wireIdent)
   }
   app.get(`${place}/channels/:origin/:channel/pkgs`, list)
   app.get(`${place}/channels/:origin/:channel/pkgs/:name`, list)

@@ -18,7 +18,7 @@ import {
   identOf,
   identTextOf,
   parseTarget,
-  query,
+  queryOf,
   targetOrDefault,
 } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
@@ -57,8 +57,8 @@ export function channelReads(app: FastifyInstance, { depot, answers }: RouteCont
 }
 
 /**
- * habitat-today.md 3.2. Callers without the role get 401 here. Callers without a right unknown to Builder get
- * 403 with the reason.
+ * Routes that change channels (habitat-today.md 3.2). Callers without the role get 401, as in Builder.
+ * Callers who lack a right that Builder does not know get 403 with the reason.
  */
 export function channelWrites(app: FastifyInstance, context: RouteContext, mount: string): void {
   void app.register(async (scope) => {
@@ -74,7 +74,7 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
   app.post(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
-    const { accountId: ownerId } = expectMayChange(request)
+    const { accountId: ownerId } = expectMayChangeChannel(request)
     const declared = await depot.writer.submit({
       kind: 'declareChannel',
       input: { origin, name: channel, ownerId },
@@ -85,7 +85,7 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
   app.delete(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
-    expectMayChange(request)
+    expectMayChangeChannel(request)
     if (PERMANENT_CHANNELS.includes(channel))
       throw new DepotError('refused', `the channel ${channel} cannot be deleted`)
     await depot.writer.submit({
@@ -99,7 +99,7 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
     const view = request.params.channel
     if (kind === 'demote' && view === UNSTABLE)
       throw new DepotError('refused', `releases cannot be demoted from ${UNSTABLE}`)
-    const session = expectMayChange(request)
+    const session = expectMayChangeChannel(request)
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
     const target = await targetToPromote(request, depot, audienceOfChanges(session))
@@ -115,15 +115,15 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
     return replyPromotion(reply, outcome, target)
   }
   /**
-   * habitat-today.md 6, Channels: rights are checked first, even without a destination channel; then
-   * impossible requests.
+   * Handles a promotion or demotion of all releases of a channel. Like Builder, checks rights first, even if
+   * the destination is missing (habitat-today.md 6, Channels).
    */
   const moveAll =
     (kind: 'promoteAll' | 'demoteAll') => async (request: HabitatRequest, reply: FastifyReply) => {
       const { origin, channel: source } = request.params
-      const view = query(request, 'channel') ?? ''
+      const view = queryOf(request, 'channel') ?? ''
       request.subject = `all of ${origin} in ${source}, ${view}`
-      const session = expectMayChange(request, view)
+      const session = expectMayChangeChannel(request, view)
       if (view === '') throw new DepotError('invalid_request', 'the destination channel is missing')
       const outcome = await depot.writer.submit({
         kind,
@@ -139,9 +139,9 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
 }
 
 /**
- * Returns the target of the release to promote: the one in the query, even if no such release exists; else
- * that of the client or the default; else, because the clients of 2016 know no targets, any existing one.
- * Throws `not_found` and `target_malformed`.
+ * Returns the target of the release to promote: the one in the query, even if no such release exists. Without
+ * one, the target of the client, or else the default, if the release exists for it. Otherwise any target for
+ * which it exists, because the clients of 2016 know no targets. Throws `not_found` and `target_malformed`.
  */
 export async function targetToPromote(
   request: HabitatRequest,
@@ -167,7 +167,7 @@ function promotionHeaders({ view, revision, isChanged }: BulkOutcome): Record<st
   return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
 }
 
-function expectMayChange(request: HabitatRequest, view = request.params.channel): Session {
+function expectMayChangeChannel(request: HabitatRequest, view = request.params.channel): Session {
   return expectMayPromote(request, request.params.origin, view)
 }
 

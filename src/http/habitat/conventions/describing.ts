@@ -41,6 +41,9 @@ export const PARAMETERS = {
   },
 } as const
 
+/**
+ * Describes a response with a body; the functions below, one in text, one in JSON, and one without a body.
+ */
 export const file = (description: string, shape: z.ZodType, type = 'text/plain') => ({
   description,
   content: { [type]: { schema: schemaOf(shape) } },

@@ -47,14 +47,21 @@ export function idOf({ params: { id } }: HabitatRequest): number {
   return Number(id)
 }
 
-export function query(request: HabitatRequest, name: string): string | undefined {
+/** Returns a parameter of the query, or the first one if it is repeated. */
+export function queryOf(request: HabitatRequest, name: string): string | undefined {
   const value = request.query[name]
   return Array.isArray(value) ? value[0] : value
 }
 
+/** Returns the parts of the URL that restrict a list: an origin, perhaps a name, perhaps a version. */
+export function prefixOf({ params: { origin, name, version } }: HabitatRequest): string[] {
+  const parts: (string | undefined)[] = [origin, name, version]
+  return parts.filter((part) => part !== undefined)
+}
+
 /** Parses the target in the query. Throws `target_malformed`. */
 export function parseTarget(request: HabitatRequest): Target | undefined {
-  const text = query(request, 'target')
+  const text = queryOf(request, 'target')
   if (text === undefined || text === '') return undefined
   if (isTarget(text)) return text
   throw targetMalformed(text, { builderText: `Invalid package target '${text}'` }) // habitat-today.md 6, Packages
@@ -70,7 +77,7 @@ export const PAGE_SIZE = 50
 
 /** Parses `range`, a zero-based offset or a negative number. Throws `invalid_request`. */
 export function rangeOf(request: HabitatRequest): number {
-  const text = query(request, 'range')
+  const text = queryOf(request, 'range')
   if (text === undefined || text === '') return 0
   if (!/^-?\d{1,15}$/.test(text))
     throw new DepotError('invalid_request', `range must be a number, not ${quote(text)}`)
@@ -91,7 +98,7 @@ export function pageAt(offset: number): { offset: number; limit: number } {
 
 /** Parses `true` or `false`; the default is false. Throws `invalid_request`. */
 export function flagOf(request: HabitatRequest, name: string): boolean {
-  const text = query(request, name)
+  const text = queryOf(request, name)
   if (text === undefined || text === 'false') return false
   if (text === 'true') return true
   throw new DepotError('invalid_request', `${name} must be true or false, not ${quote(text)}`)

@@ -1,4 +1,3 @@
-import type { PastView as Past } from '../../../answers/past-view.ts'
 import { PastView } from '../../../answers/past-view.ts'
 import { POSITION, parsePosition } from '../../../ledger/position.ts'
 import { getRevisionAt } from '../../../revisions/revision-store.ts'
@@ -8,14 +7,14 @@ import type { RouteContext } from '../../requests/request.ts'
 declare module 'fastify' {
   interface FastifyRequest {
     /** The past state that the URL of the request names. */
-    past: Past | undefined
+    past: PastView | undefined
   }
 }
 
 /**
  * Finds the past state that a name such as `union@12` or `union@12-9c0f1b2a3d4e5f60` means: the last `@`
- * splits the view and its revision. `undefined` if a view has the whole name, or if there is no such view.
- * Throws `not_found` for a revision that was not made yet, and `other_history`.
+ * splits the view and its revision. Returns `undefined` if a view has the whole name, or if there is no such
+ * view. Throws `not_found` for a revision that was not made yet, and `other_history`.
  */
 export async function findPastView(
   { depot: { db }, answers }: RouteContext,

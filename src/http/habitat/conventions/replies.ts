@@ -13,7 +13,7 @@ export function sendUncached(reply: FastifyReply, body: unknown): FastifyReply {
   return sendJson(reply.header('cache-control', NO_CACHE), body)
 }
 
-/** Sends a page of a current list. */
+/** Sends a page of a list of the current protocol; `offset` is that of its first item. */
 export function sendPage<Item>(
   reply: FastifyReply,
   page: Page<Item>,

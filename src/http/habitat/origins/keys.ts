@@ -126,7 +126,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
 /**
  * Route for the key that encrypts secrets. The key is made on first use; concurrent callers get the same key.
  */
-export function encryptionKey(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+export function encryptionKeyRoute(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/encryption_key`, async (request: HabitatRequest, reply) => {
     const { accountId: ownerId } = signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const { name: origin } = await getOrigin(depot.db, request.params.origin)

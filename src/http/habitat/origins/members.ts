@@ -7,7 +7,7 @@ import { findRole, getOrigin, listMemberNames } from '../../../origins/origin-st
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs, signedInFor } from '../../requests/rights.ts'
-import { query } from '../conventions/parameters.ts'
+import { queryOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendUncached } from '../conventions/replies.ts'
 import { wireMembers } from './shapes.ts'
@@ -88,7 +88,7 @@ export function memberWrites(app: FastifyInstance, { depot }: RouteContext, moun
  * Members). Throws `invalid_value`.
  */
 function roleIn(request: HabitatRequest): Role {
-  const text = query(request, 'role') ?? ''
+  const text = queryOf(request, 'role') ?? ''
   const role = ROLES.find((candidate) => candidate === text)
   if (role === undefined)
     throw new DepotError('invalid_value', `${quote(text)} is not a role: ${ROLES.join(', ')}`, {

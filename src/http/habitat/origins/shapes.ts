@@ -223,7 +223,7 @@ export const Integration = named(
   },
 )
 
-/** Omits the password of an integration. */
+/** Converts an integration, without its password. */
 export function wireIntegration(
   origin: string,
   { type, name }: IntegrationName,

@@ -6,7 +6,7 @@ import type { Slice } from '../../../releases/ident-count-store.ts'
 import { findRelease, listViewsOf } from '../../../releases/release-store.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { PAGE_SIZE, flagOf, identTextOf, parseTarget, rangeOf } from '../conventions/parameters.ts'
+import { PAGE_SIZE, flagOf, identTextOf, parseTarget, prefixOf, rangeOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { NO_CACHE, sendJson, sendPage, sendUncached } from '../conventions/replies.ts'
 import { wireIdent } from '../conventions/shapes.ts'
@@ -113,9 +113,4 @@ async function replyViewList(
   })
   if (total > offset + PAGE_SIZE) reply.code(206).header('next-range', String(offset + PAGE_SIZE + 1))
   return reply.send(JSON.stringify(items.map(wireIdent)))
-}
-
-function prefixOf({ params: { origin, name, version } }: HabitatRequest): string[] {
-  const parts: (string | undefined)[] = [origin, name, version]
-  return parts.filter((part) => part !== undefined)
 }

@@ -15,7 +15,7 @@ import {
   identOf,
   identTextOf,
   parseTarget,
-  query,
+  queryOf,
   targetOrDefault,
 } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
@@ -59,8 +59,8 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
     request.subject = formatIdent(ident)
     const publisher = signedInAs(request, 'member', ident.origin, 'upload')
     const target = parseTarget(request)
-    const checksum = query(request, 'checksum')?.toLowerCase()
-    const isForced = query(request, 'forced') === 'true'
+    const checksum = queryOf(request, 'checksum')?.toLowerCase()
+    const isForced = queryOf(request, 'forced') === 'true'
     const announcedBytes = Number(request.headers['content-length'] ?? 0)
     const open = () => openPackageBody(request, depot, request.subject ?? '')
     const upload = {

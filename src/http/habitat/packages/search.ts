@@ -14,9 +14,9 @@ import { wireName } from './shapes.ts'
 const NOTHING = { items: [], total: 0 }
 
 /**
- * habitat-today.md 1.8, 3.1 and 6 (Search). `hab` sends `core%2Fredis` in one segment. Releases that are not
- * public are found by members of the origin and, with `distinct`, only by its owner (3.9). Below the URL of a
- * view, only its members are found.
+ * Route that searches for packages (habitat-today.md 1.8, 3.1 and 6, Search). `hab` sends `core%2Fredis` in
+ * one segment. Releases that are not public are found by members of the origin and, with `distinct`, only by
+ * its owner (3.9). Below the URL of a view, only its members are found.
  */
 export function searchReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   app.get(`${place}/pkgs/search/:words`, async (request: HabitatRequest, reply) => {

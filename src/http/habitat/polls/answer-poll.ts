@@ -12,7 +12,7 @@ import type { PackageReply } from './package-reply.ts'
 // Decides what polls mean, for the routes and for the fast path. Supervisors poll all day for the latest
 // release of a package, and for its contents.
 
-const YEAR = 'public, max-age=31536000'
+const PUBLIC_CACHE_CONTROL = 'public, max-age=31536000'
 
 /** The present answers, or those of a past state. */
 export type PollAnswers = Pick<Answers, 'governs' | 'latest' | 'hasLatest' | 'exact'>
@@ -103,7 +103,7 @@ function answerExact(
     )
   const reply = (found: PackageAnswer | undefined) => ({
     found,
-    cacheControl: shape === 'whole' || found?.isPublic !== true ? NO_CACHE : YEAR,
+    cacheControl: shape === 'whole' || found?.isPublic !== true ? NO_CACHE : PUBLIC_CACHE_CONTROL,
   })
   if (channel !== undefined) return whenKnown(ask(pollTarget(poll)), reply)
   const named = poll.target === undefined ? undefined : ask(poll.target)

@@ -18,6 +18,7 @@ export interface FastAnswer {
   readonly caller: Caller
 }
 
+/** The reply to a poll, and its caller for the log. */
 interface Answered {
   readonly reply: PackageReply
   readonly caller: Caller
@@ -38,6 +39,7 @@ export class FastPath {
   readonly #sockets = new Set<Socket>()
   readonly #busy = new Set<Socket>()
   #isStopping = false
+  /** The `Date` header of the second in `#second`, which polls of one second share. */
   #date = ''
   #second = 0
 
@@ -125,7 +127,10 @@ export class FastPath {
     socket.setTimeout(this.#server.keepAliveTimeout)
   }
 
-  /** Returns `undefined` for a poll below the URL of a view that is not open; node:http refuses it. */
+  /**
+   * Answers a poll, after it has read missed commits. Returns `undefined` for a poll below the URL of a view
+   * that is not open, which is left to node:http. If commits were missed, the promise rejects instead.
+   */
   #reply(request: PollRequest): Answered | Promise<Answered> | undefined {
     const behind = this.#context.depot.follower.catchUp()
     if (behind === undefined) return this.#answer(request)
@@ -149,7 +154,7 @@ export class FastPath {
     const connection = closes
       ? 'Connection: close\r\n'
       : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}\r\n`
-    const { status, bytes } = writePackage(reply, { date: this.#now(), ifNoneMatch, connection })
+    const { status, bytes } = writePackage(reply, { date: this.#httpDate(), ifNoneMatch, connection })
     if (closes) {
       // Closes without shutdown(), which would be another system call: written bytes are sent before the end.
       // Not within the callback, where node:net would make an error for pending writes.
@@ -167,7 +172,7 @@ export class FastPath {
     })
   }
 
-  #now(): string {
+  #httpDate(): string {
     const now = Date.now()
     const second = Math.floor(now / 1000)
     if (second !== this.#second) {

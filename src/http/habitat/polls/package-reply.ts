@@ -61,6 +61,7 @@ const FOUND = 'HTTP/1.1 200 OK\r\nDate: '
 const KNOWN = 'HTTP/1.1 304 Not Modified\r\nDate: '
 const MISSING = 'HTTP/1.1 404 Not Found\r\nDate: '
 
+/** The bytes of 404 replies by the headers of their connection. */
 const missing = new Map<string, Buffer>()
 
 /**

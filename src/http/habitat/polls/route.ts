@@ -35,7 +35,7 @@ export function pollRoute(
  * How long shared caches may keep a public answer of a past state. It changes only when a release is hidden
  * or deleted.
  */
-const PAST = 'public, max-age=86400'
+const PAST_CACHE_CONTROL = 'public, max-age=86400'
 
 async function replyFromPast(
   request: HabitatRequest,
@@ -45,7 +45,7 @@ async function replyFromPast(
   const known = await answer
   const isPublic = known.found?.isPublic === true && request.caller === undefined
   reply.header('vary', 'authorization')
-  return replyPackage(request, reply, isPublic ? { ...known, cacheControl: PAST } : known)
+  return replyPackage(request, reply, isPublic ? { ...known, cacheControl: PAST_CACHE_CONTROL } : known)
 }
 
 /** Parses a poll. Throws `target_malformed`. */

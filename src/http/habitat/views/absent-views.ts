@@ -25,10 +25,13 @@ export class AbsentViews {
 
   /** Returns the refusal for a request from `address` below this view, or `undefined` if the view is open. */
   refusalOf(name: string, address: string): DepotError | undefined {
-    return this.#answers.isOpen(name) ? undefined : new DepotError('view_absent', this.#warn(name, address))
+    return this.#answers.isOpen(name)
+      ? undefined
+      : new DepotError('view_absent', this.#describe(name, address))
   }
 
-  #warn(name: string, address: string): string {
+  /** Returns the sentence of a refusal, and logs it unless that happened recently. */
+  #describe(name: string, address: string): string {
     const now = this.#depot.now()
     const warning = this.#warnings.get(name)
     if (warning !== undefined && isRecent(warning.at, now)) return warning.sentence
