@@ -167,6 +167,14 @@ export const PROBLEMS = {
     meaning: 'Earlier releases of the package have the other type.',
     advice: 'Use another name for the package.',
   },
+  phase_running: {
+    meaning: 'Another holder has the lease of this phase of the change.',
+    advice: 'Wait until `expires_at`. If `holder` is dead, take the phase over.',
+  },
+  lease_lost: {
+    meaning: 'The lease of this phase of the change has another holder by now, or none. Nothing was stored.',
+    advice: 'Stop running the phase.',
+  },
   lockfile_malformed: {
     meaning: 'The text is not a lockfile, or was cut off.',
     advice: 'Download the lockfile again.',

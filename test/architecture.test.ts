@@ -60,6 +60,7 @@ const ROOMS: readonly string[] = [
   // the nouns
   'accounts',
   'releases',
+  'changes',
   'origins',
   'channels',
   'revisions',
@@ -108,6 +109,7 @@ const ROOMS: readonly string[] = [
   'http/api/releases',
   'http/api/content',
   'http/api/gates',
+  'http/api/changes',
   'http/api/views',
   'http/api',
   'http',

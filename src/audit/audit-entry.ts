@@ -61,6 +61,7 @@ interface EntryFields {
   readonly origin?: string
   readonly package?: string
   readonly ident?: string
+  readonly project?: string
 }
 
 type Entry = LedgerEvent & EntryFields
@@ -68,7 +69,7 @@ type Entry = LedgerEvent & EntryFields
 /** Returns a sentence for each column that differs from the text of the entry. */
 function wrongColumns(row: EntryRow, entry: Entry): string[] {
   const isOfView = (VIEW_EVENTS as readonly string[]).includes(entry.kind)
-  const name = entry.ident ?? entry.package
+  const name = entry.ident ?? entry.package ?? entry.project
   const origin = entry.origin ?? (name === undefined ? undefined : originOf(name))
   const releases = entry.kind === 'promotion' ? [...entry.joined, ...entry.left] : []
   const agrees: Readonly<Record<string, boolean>> = {

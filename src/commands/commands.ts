@@ -7,6 +7,10 @@ import { changeEmail, replaceProfileToken, revokeOwnToken } from './accounts/pro
 import { markCollected } from '../blobs/mark-collected.ts'
 import { setDamage } from '../blobs/set-damage.ts'
 import { setScrubPosition } from '../blobs/set-scrub-position.ts'
+import { addChangeRelease } from './changes/add-release.ts'
+import { endLease, renewLease, takeLease } from './changes/lease.ts'
+import { recordChange } from './changes/record-change.ts'
+import { reportPhase } from './changes/report-phase.ts'
 import { makeDepotKey } from './lockfiles/make-depot-key.ts'
 import { distrustKey, trustKey } from './lockfiles/trust-key.ts'
 import { addKey } from './origins/add-key.ts'
@@ -102,6 +106,12 @@ export const handlers = {
   demoteAll,
   declareChannel,
   removeChannel,
+  recordChange,
+  addChangeRelease,
+  reportPhase,
+  takeLease,
+  renewLease,
+  endLease,
   makeDepotKey,
   trustKey,
   distrustKey,

@@ -11,7 +11,7 @@ import {
   expectTokenReachesView,
   expectMayManageTokens,
 } from '../access/rights.ts'
-import { parseIdent } from '../package/ident.ts'
+import { originOf, parseIdent } from '../package/ident.ts'
 import type { CommandKind, Input } from './commands.ts'
 
 // The right that an HTTP caller needs for each command. The writer checks it in the transaction. Handlers
@@ -93,6 +93,14 @@ export const requirements: Requirements = {
   demoteAll: (caller, { origin, view }) => expectPromoter(caller, origin, view),
   declareChannel: (caller, { origin, name }) => expectPromoter(caller, origin, name),
   removeChannel: (caller, { origin, name }) => expectPromoter(caller, origin, name),
+
+  recordChange: (caller, { project }) => expectRole(caller, 'member', originOf(project), 'upload'),
+  // The handlers check the origin of the change.
+  addChangeRelease: (caller) => expectTokenAllows(caller, 'upload'),
+  reportPhase: (caller) => expectTokenAllows(caller, 'upload'),
+  takeLease: (caller) => expectTokenAllows(caller, 'upload'),
+  renewLease: (caller) => expectTokenAllows(caller, 'upload'),
+  endLease: (caller) => expectTokenAllows(caller, 'upload'),
 
   makeDepotKey: expectAdministrator,
   trustKey: expectAdministrator,

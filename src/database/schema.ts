@@ -39,6 +39,10 @@ export interface Schema {
   webhooks: WebhooksTable
   webhook_deliveries: WebhookDeliveriesTable
   depot_state: DepotStateTable
+  changes: ChangesTable
+  change_releases: ChangeReleasesTable
+  change_phases: ChangePhasesTable
+  change_leases: ChangeLeasesTable
 }
 
 export interface AccountsTable {
@@ -353,4 +357,50 @@ export interface WebhookDeliveriesTable {
 export interface DepotStateTable {
   name: string
   value: string
+}
+
+export interface ChangesTable {
+  id: Generated<number>
+  public_id: string
+  origin_id: number
+  /** `origin/name`. */
+  project: string
+  change: string
+  commit_id: string
+  branch: string | null
+  url: string | null
+  targets: string
+  state: 'recorded' | 'running' | 'failed' | 'passed'
+  account_id: number | null
+  at: number
+}
+
+export interface ChangeReleasesTable {
+  change_id: number
+  position: number
+  release_id: number
+  replaced_by: number | null
+  at: number
+}
+
+export interface ChangePhasesTable {
+  change_id: number
+  phase: string
+  /** Empty for phases of the whole change. */
+  view: string
+  status: 'running' | 'passed' | 'failed' | 'skipped' | 'not_configured'
+  job: string | null
+  message: string | null
+  releases: number
+  account_id: number | null
+  at: number
+}
+
+export interface ChangeLeasesTable {
+  change_id: number
+  phase: string
+  view: string
+  fence: number
+  holder: string
+  renewed_at: number | null
 }

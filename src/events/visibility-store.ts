@@ -1,4 +1,5 @@
 import type { Audience } from '../access/access.ts'
+import { listVisibleIds } from '../changes/change-store.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { visibleTo } from '../releases/visible-store.ts'
@@ -56,6 +57,11 @@ export async function redactEntries(
     account: reader.account,
     isMember: await membershipAt(db, withSubjects, audience),
     isVisible: await releaseVisibility(db, withSubjects, audience),
+    changes: await listVisibleIds(
+      db,
+      withSubjects.flatMap(({ subject }) => (subject.of === 'change' ? [subject.record] : [])),
+      audience,
+    ),
     promotions: await redactPromotions(db, withSubjects, { audience, accounts }),
   }
   return entries.map((entry, index) => {
@@ -81,6 +87,8 @@ interface Knowledge {
   readonly isMember: (origin: string, at: number) => boolean
   /** Reports whether the reader may see a release that existed at a time. */
   readonly isVisible: (release: ReleaseName, at: number) => boolean
+  /** The ids of the changes that the reader may see. */
+  readonly changes: ReadonlySet<string>
   /** What the reader may see of promotions, by sequence. */
   readonly promotions: ReadonlyMap<number, LedgerEvent | 'whole'>
 }
@@ -88,7 +96,7 @@ interface Knowledge {
 function visiblePart(
   { at, sequence }: LedgerEntry,
   subject: EntrySubject,
-  { account, isMember, isVisible, promotions }: Knowledge,
+  { account, isMember, isVisible, changes, promotions }: Knowledge,
 ): VisiblePart {
   switch (subject.of) {
     case 'everyone':
@@ -102,6 +110,8 @@ function visiblePart(
       return wholeIf(isMember(subject.origin, at) || (account !== undefined && account === subject.account))
     case 'releases':
       return wholeIf(subject.releases.every((release) => isVisible(release, at)))
+    case 'change':
+      return wholeIf(changes.has(subject.record))
     case 'promotion':
       return promotions.get(sequence) ?? 'nothing'
     default:

@@ -46,6 +46,8 @@ export type EntrySubject =
    * readers may read the plan.
    */
   | { readonly of: 'plan'; readonly plan: string }
+  /** Visible to readers who may see the change record with this id, which has the rights of its releases. */
+  | { readonly of: 'change'; readonly record: string }
   /**
    * Redacted like history: everyone sees numbers and times, and the releases that they may see. The text is
    * visible only with all releases.
@@ -67,6 +69,8 @@ const releaseSubject = ({ ident, target }: ReleaseName): EntrySubject => ({
   of: 'releases',
   releases: [{ ident, target }],
 })
+
+const changeSubject = ({ record }: { record: string }): EntrySubject => ({ of: 'change', record })
 
 /** A freeze of one package is visible to the origin's members, because the package may be private. */
 const packageSubject = ({ origin, name }: { origin?: string; name?: string }): EntrySubject =>
@@ -122,6 +126,9 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   'webhook-removed': administrators,
   'channel-declared': everyone,
   'channel-removed': everyone,
+  'change-recorded': changeSubject,
+  'change-release-added': changeSubject,
+  'phase-reported': changeSubject,
   'depot-restored': everyone,
   promotion: (promotion) => ({ of: 'promotion', promotion }),
 }

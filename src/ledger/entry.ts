@@ -81,6 +81,41 @@ export type LedgerEvent =
   | { kind: 'webhook-added'; webhook: string; host: string }
   | { kind: 'webhook-changed'; webhook: string; host: string; changed: readonly WebhookPart[] }
   | { kind: 'webhook-removed'; webhook: string }
+  /** `record` is the id of the change for clients, and `project` is `origin/name`. */
+  | {
+      kind: 'change-recorded'
+      record: string
+      project: string
+      change: string
+      commit: string
+      branch: string | null
+      url: string | null
+      targets: readonly Target[]
+    }
+  /** `replaces` is the ident that a rebuild replaces in the change. */
+  | {
+      kind: 'change-release-added'
+      record: string
+      project: string
+      change: string
+      ident: string
+      target: Target
+      checksum: string
+      signer: string
+      replaces: string | null
+    }
+  /** About the releases that were added to the change before this entry. */
+  | {
+      kind: 'phase-reported'
+      record: string
+      project: string
+      change: string
+      phase: string
+      view?: string
+      status: 'running' | 'passed' | 'failed' | 'skipped' | 'not_configured'
+      job: string | null
+      message: string | null
+    }
   /** The depot was restored from an older copy. Entries committed after the previous entry are lost. */
   | { kind: 'depot-restored'; incarnation: string }
   | Promotion
@@ -168,6 +203,7 @@ export function originsOf(event: LedgerEvent): ReadonlySet<string> {
   const names: string[] = []
   if ('origin' in event && event.origin !== undefined) names.push(event.origin)
   if ('package' in event) names.push(event.package)
+  if ('project' in event) names.push(event.project)
   if ('ident' in event) names.push(event.ident)
   if (event.kind === 'promotion')
     names.push(

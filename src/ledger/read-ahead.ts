@@ -15,6 +15,8 @@ export interface Basis {
   readonly views: readonly string[]
   /** A member that leaves one of these views invalidates the result. */
   readonly membersOf?: readonly string[]
+  /** Whether reports of phases, and releases that are added to changes, invalidate the result. */
+  readonly readsPhases?: boolean
 }
 
 /** Thrown if a read takes too long for a transaction, or if its result was invalidated. */
@@ -43,7 +45,7 @@ export class ReadAhead {
   }
 }
 
-type Invalidates = 'always' | 'never' | 'same view'
+type Invalidates = 'always' | 'never' | 'same view' | 'phases'
 
 /**
  * The events that invalidate earlier reads. Events that only add, for example a published release, do not:
@@ -92,12 +94,16 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'webhook-added': 'never',
   'webhook-changed': 'never',
   'webhook-removed': 'never',
+  'change-recorded': 'never',
+  'change-release-added': 'phases',
+  'phase-reported': 'phases',
   'depot-restored': 'always',
   promotion: 'same view',
 }
 
-function invalidates(event: LedgerEvent, { views, membersOf = [] }: Basis): boolean {
+function invalidates(event: LedgerEvent, { views, membersOf = [], readsPhases = false }: Basis): boolean {
   const effect = INVALIDATES[event.kind]
+  if (effect === 'phases') return readsPhases
   if (effect !== 'same view') return effect === 'always'
   if (!('view' in event)) return true
   if (views.includes(event.view)) return true

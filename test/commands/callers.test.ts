@@ -111,6 +111,12 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   makeDepotKey: { publicKey: '', sealed: '', isFirst: false },
   trustKey: { name: 'other', publicKey: '' },
   distrustKey: { name: 'other' },
+  recordChange: { project: 'acme/app', change: 'c1', commit: 'c1', targets: [] },
+  addChangeRelease: { change: 'none', ident: 'acme/app/1.0.0/20260101120000', isRebuild: false },
+  reportPhase: { change: 'none', phase: 'unit', status: 'passed' },
+  takeLease: { change: 'none', phase: 'unit', holder: 'job', isTakeover: false },
+  renewLease: { change: 'none', phase: 'unit', fence: 1 },
+  endLease: { change: 'none', phase: 'unit', fence: 1 },
   addWebhook: { name: 'hook', key: 'key', host: 'host', sealedUrl: '', sealedSecret: '', filter: {} },
   changeWebhook: { webhook: 'hook' },
   removeWebhook: { webhook: 'hook' },
@@ -168,6 +174,12 @@ const NEEDS: Readonly<Record<CommandKind, string>> = {
   makeDepotKey: 'manage depot',
   trustKey: 'manage depot',
   distrustKey: 'manage depot',
+  recordChange: 'upload member',
+  addChangeRelease: 'upload any origin',
+  reportPhase: 'upload any origin',
+  takeLease: 'upload any origin',
+  renewLease: 'upload any origin',
+  endLease: 'upload any origin',
   addWebhook: 'manage depot',
   changeWebhook: 'manage depot',
   removeWebhook: 'manage depot',
@@ -233,7 +245,8 @@ function mayBegin(kind: CommandKind, role: string, scope: Scope): boolean {
   if (least === 'account') return !isNarrowed
   if (least === 'whole account') return Object.keys(scope).length === 0
   const origin = kind === 'createOrigin' ? 'umbrella' : 'acme'
-  if (!least.endsWith('view') && scope.origins !== undefined && !scope.origins.includes(origin)) return false
+  if (!/view$|^any origin$/.test(least) && scope.origins !== undefined && !scope.origins.includes(origin))
+    return false
   const view = kind === 'makePreview' || kind === 'dropPreview' ? 'preview' : 'acceptance'
   if (
     action === 'promote' &&
@@ -242,7 +255,7 @@ function mayBegin(kind: CommandKind, role: string, scope: Scope): boolean {
     !scope.views.includes(view)
   )
     return false
-  if (least === 'anyone' || least.endsWith('view')) return true
+  if (['anyone', 'any origin'].includes(least) || least.endsWith('view')) return true
   const rank = role === 'depot' ? ROLES.length : (ROLES as readonly string[]).indexOf(role)
   return rank >= (ROLES as readonly string[]).indexOf(least)
 }

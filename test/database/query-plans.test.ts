@@ -108,6 +108,9 @@ const QUERIES = [
   'from_date=2026-01-01&to_date=2027-01-01',
   'after=1',
   'state=all',
+  'state=failed',
+  'project=acme/app',
+  'change=c1',
   'with=acceptance',
   'to=acceptance',
   'from=acceptance',
@@ -140,7 +143,7 @@ async function call(
   expected: number,
   payload?: object,
   more: Record<string, string> = {},
-): Promise<{ plan?: string }> {
+): Promise<{ plan?: string; id?: string }> {
   const answer = await app.inject({
     method,
     url,
@@ -148,7 +151,7 @@ async function call(
     ...(payload && { payload }),
   })
   if (answer.statusCode !== expected) throw new Error(`${method} ${url}: ${answer.statusCode} ${answer.body}`)
-  return answer.body === '' ? {} : (JSON.parse(answer.body) as { plan?: string })
+  return answer.body === '' ? {} : (JSON.parse(answer.body) as { plan?: string; id?: string })
 }
 
 async function changeEverything(): Promise<void> {
@@ -166,6 +169,16 @@ async function changeEverything(): Promise<void> {
   await call('POST', `/api/v1/plans/${proposal}/reject`, 200)
   await call('POST', '/api/v1/webhooks', 201, { name: 'ci', url: 'http://127.0.0.1:1/' })
   await call('DELETE', '/v1/depot/channels/acme/canary', 200)
+  const recorded = { project: 'acme/app', change: 'c1', commit: 'c1' }
+  const { id = '' } = await call('POST', '/api/v1/changes', 201, recorded)
+  const phase = { phase: 'smoke', view: 'prod' }
+  await call('POST', `/api/v1/changes/${id}/releases`, 201, { release: APP })
+  await call('POST', `/api/v1/changes/${id}/releases`, 201, {
+    release: 'acme/app/2.0.0/20260101120000',
+    rebuild: true,
+  })
+  await call('POST', `/api/v1/changes/${id}/phases`, 200, { ...phase, status: 'passed' })
+  await call('POST', `/api/v1/changes/${id}/lease`, 200, { ...phase, holder: 'job' })
 }
 
 await makeOneOfEverything()

@@ -41,6 +41,22 @@ async function tokenOf(scope: Scope): Promise<string> {
   return token
 }
 
+const { publicId: change } = await writer.submit({
+  kind: 'recordChange',
+  input: { project: 'acme/app', change: 'c1', commit: 'c1', targets: [] },
+  actor: OPERATOR,
+})
+await writer.submit({
+  kind: 'addChangeRelease',
+  input: { change, ident: APP.ident, isRebuild: false },
+  actor: OPERATOR,
+})
+const { fence } = await writer.submit({
+  kind: 'takeLease',
+  input: { change, phase: 'smoke', view: 'prod', holder: 'job', isTakeover: false },
+  actor: OPERATOR,
+})
+
 const SCOPES: Readonly<Record<string, Scope>> = {
   'not narrowed': {},
   ...Object.fromEntries(ACTIONS.map((action) => [`to ${action}`, { actions: [action] }])),
@@ -139,6 +155,22 @@ const MORE: Readonly<
   'PATCH /api/v1/accounts/{account}': { body: { disabled: false } },
   'POST /api/v1/tokens': { body: { label: 'made here' } },
   'PATCH /api/v1/tokens/{token}': { body: { actions: ['read'] } },
+  'POST /api/v1/changes': { body: { project: 'acme/app', change: 'c1', commit: 'c1' } },
+  'GET /api/v1/changes/{id}': { names: { id: change } },
+  'POST /api/v1/changes/{id}/releases': { names: { id: change }, body: { release: APP.ident } },
+  'POST /api/v1/changes/{id}/phases': {
+    names: { id: change },
+    body: { phase: 'smoke', view: 'prod', status: 'passed' },
+  },
+  'POST /api/v1/changes/{id}/lease': {
+    names: { id: change },
+    body: { phase: 'deploy', view: 'prod', holder: 'job' },
+  },
+  'PUT /api/v1/changes/{id}/lease': { names: { id: change }, body: { phase: 'smoke', view: 'prod', fence } },
+  'DELETE /api/v1/changes/{id}/lease': {
+    names: { id: change },
+    query: `phase=smoke&view=prod&fence=${fence}`,
+  },
   'POST /api/v1/webhooks': { body: { name: 'hook', url: 'ftp://example.com', filter: {} } },
   'PATCH /api/v1/webhooks/{webhook}': { body: { paused: true } },
   'POST /api/v1/webhooks/{webhook}/replays': { body: { from: 1 } },

@@ -7,6 +7,7 @@ import { hasBody } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { accountRoutes } from './accounts/routes.ts'
 import { collectMethods } from './allowed-methods.ts'
+import { changeRoutes } from './changes/routes.ts'
 import { latestRoutes } from './content/latest.ts'
 import { contentRoutes } from './content/routes.ts'
 import { DEFAULT_JSON_LIMITS } from './conventions/body-limits.ts'
@@ -96,6 +97,7 @@ export async function apiRoutes(
   originMemberRoutes(app, context)
   originKeyRoutes(app, context)
   packageRoutes(app, context)
+  changeRoutes(app, context)
   versionRoutes(app)
   webhookRoutes(app, context)
   accountRoutes(app, context)

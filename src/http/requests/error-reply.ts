@@ -86,6 +86,8 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   in_use: { status: 422, netCode: CONFLICT },
   release_differs: { status: 422, text: 'ds:up:4', netCode: REMOTE_REJECTED },
   package_type_mismatch: { status: 422, netCode: REMOTE_REJECTED },
+  phase_running: { status: 409, netCode: CONFLICT },
+  lease_lost: { status: 409, netCode: CONFLICT },
   lockfile_malformed: { status: 422, netCode: REMOTE_REJECTED },
   storage_full: { status: 507, netCode: INTERNAL },
   blob_damaged: { status: 503, netCode: INTERNAL },

@@ -42,6 +42,13 @@ export const Problem = named(
         )
         .optional(),
       plan: z.looseObject({}).optional().describe('a new Plan that replaces the stale one'),
+      change: z.string().optional().describe('the id of the change that is recorded with another commit'),
+      recorded: z
+        .object({ release: z.string(), target: z.string(), checksum: z.string() })
+        .optional()
+        .describe('the release that the change has already'),
+      holder: z.string().optional().describe('the holder of the lease, for phase_running'),
+      expires_at: z.string().optional().describe('when the lease of that holder ends'),
       request_id: z.string().describe('the id of this request in the log'),
     })
     .describe('an error (RFC 9457)'),

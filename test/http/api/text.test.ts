@@ -23,6 +23,8 @@ const make = async (url: string, body: object) => (await callApi(started, 'POST'
 const { plan } = await make('/api/v1/views/delivered/plans', { from: { view: 'union' } })
 await make('/api/v1/webhooks', { name: 'deploys', url: 'http://127.0.0.1:9/' })
 const { text: keyFile } = await callApi(started, 'GET', '/api/v1/depot/keys/current')
+const { id } = await make('/api/v1/changes', { project: 'acme/app', change: 'c1', commit: 'c1' })
+await make(`/api/v1/changes/${String(id)}/releases`, { release: 'acme/app/1.0.0/20260101000000' })
 await started.depot.writer.submit({
   kind: 'trustKey',
   input: { name: 'first', publicKey: keyFile },
@@ -46,6 +48,7 @@ const VALUES: Readonly<Record<string, string>> = {
   webhook: 'deploys',
   key: 'current',
   token: '1',
+  id: String(id),
 }
 /** Parameters whose names have another meaning in one path. */
 const OTHERS: Readonly<Record<string, Record<string, string>>> = {

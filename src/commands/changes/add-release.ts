@@ -1,0 +1,84 @@
+import { UNRESTRICTED_AUDIENCE } from '../../access/access.ts'
+import { MAX_CHANGES_OF_RELEASE, MAX_RELEASES } from '../../changes/change-record.ts'
+import { countChangesOf, insertChangeRelease } from '../../changes/change-store.ts'
+import { DepotError } from '../../errors.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
+import { describeRelease, formatIdent, lineOf, originOf, parseIdent } from '../../package/ident.ts'
+import type { Target } from '../../package/target.ts'
+import { findRelease } from '../../releases/release-store.ts'
+import { getReportableChange } from './report-phase.ts'
+
+export interface AddedRelease {
+  /** The id of the change for clients. */
+  readonly change: string
+  readonly ident: string
+  /** By default, the one that the ident has. */
+  readonly target?: Target
+  /** Whether the release replaces the one of the same package and target. */
+  readonly isRebuild: boolean
+}
+
+/**
+ * Adds a published release to a change. A release that the change has already is kept as it is. Throws
+ * `not_found` for the change and the release, `forbidden`, `invalid_request` for a release of another origin,
+ * and `conflict` if the change has another release of the package for the target, or at a limit.
+ */
+export async function addChangeRelease(
+  context: CommandContext,
+  input: AddedRelease,
+): Promise<{ isNew: boolean }> {
+  const { trx, at } = context
+  const change = await getReportableChange(context, input.change)
+  const { project, releases } = change
+  if (parseIdent(input.ident).origin !== originOf(project)) {
+    const detail = `${input.ident} is not of the origin ${originOf(project)}, to which the project ${project} belongs`
+    throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/release' }] })
+  }
+  const release = await findRelease(trx, input.ident, input.target, UNRESTRICTED_AUDIENCE)
+  if (release === undefined) throw new DepotError('not_found', `there is no release ${input.ident}`)
+  const { target, checksum, signer } = release
+  const ident = formatIdent(release.ident)
+  if (releases.some(({ releaseId }) => releaseId === release.id)) return { isNew: false }
+
+  const line = lineOf(release)
+  const before = releases.find((one) => one.replacedBy === undefined && lineOf(one) === line)
+  // The same bytes are no rebuild. They were deleted and published again.
+  if (before !== undefined && before.checksum !== checksum && !input.isRebuild)
+    throw new DepotError(
+      'conflict',
+      `${change.change} of ${project} has ${describeRelease(before)} already: a rebuild replaces it`,
+      { more: { recorded: { release: before.ident, target: before.target, checksum: before.checksum } } },
+    )
+  if (releases.length >= MAX_RELEASES)
+    throw new DepotError(
+      'conflict',
+      `${change.change} of ${project} has ${MAX_RELEASES} releases, which is the limit`,
+    )
+  if ((await countChangesOf(trx, release.id)) >= MAX_CHANGES_OF_RELEASE)
+    throw new DepotError(
+      'conflict',
+      `${ident} belongs to ${MAX_CHANGES_OF_RELEASE} changes, which is the limit`,
+    )
+  await insertChangeRelease(trx, {
+    changeId: change.id,
+    position: releases.length + 1,
+    releaseId: release.id,
+    replaces: before?.position,
+    at,
+  })
+  await context.record(
+    {
+      kind: 'change-release-added',
+      record: change.publicId,
+      project,
+      change: change.change,
+      ident,
+      target,
+      checksum,
+      signer,
+      replaces: before?.ident ?? null,
+    },
+    { originId: change.originId },
+  )
+  return { isNew: true }
+}

@@ -1,0 +1,96 @@
+import { describePhase } from '../../changes/change-record.ts'
+import type { ChangeRecord } from '../../changes/change-record.ts'
+import { LEASE_MS, findLease, isHeld, saveLease } from '../../changes/lease-store.ts'
+import type { Lease, LeasedPhase } from '../../changes/lease-store.ts'
+import { DepotError } from '../../errors.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
+import { getReportableChange, getViewOfPhase } from './report-phase.ts'
+
+// A phase of a change runs once at a time. Leases are rows, so that a restart lets no second pipeline begin.
+// They are not in the ledger: they end within a minute, and change nothing that anybody reads later.
+
+interface Phase {
+  /** The id of the change for clients. */
+  readonly change: string
+  readonly phase: string
+  readonly view?: string
+}
+
+/** A lease that holds. */
+export interface HeldLease {
+  readonly fence: number
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+/**
+ * Gives a phase to a holder for {@link LEASE_MS}. The same holder gets it again, with a higher fence. With
+ * `isTakeover`, so does any other. Throws `phase_running`, `not_found`, `invalid_request` and `forbidden`.
+ */
+export async function takeLease(
+  context: CommandContext,
+  input: Phase & { readonly holder: string; readonly isTakeover: boolean },
+): Promise<HeldLease> {
+  const { trx, clock, at } = context
+  const { holder, isTakeover } = input
+  const { change, leased } = await phaseOf(context, input)
+  const last = await findLease(trx, leased, clock)
+  if (last !== undefined && isHeld(last, clock) && last.holder !== holder && !isTakeover)
+    throw new DepotError(
+      'phase_running',
+      `${describePhase(leased)} of ${change.change} is running: ${last.holder} has it until ${timeOf(last)}`,
+      { more: { holder: last.holder, expires_at: timeOf(last) } },
+    )
+  // The commit time makes fences rise even after the depot was restored from an older copy.
+  const fence = Math.max(at, (last?.fence ?? 0) + 1)
+  await saveLease(trx, leased, { fence, holder, renewedAt: clock.now })
+  return { fence, expiresAt: clock.now + LEASE_MS }
+}
+
+/** Extends a lease. Throws `lease_lost` if another holder has the phase, `not_found` and `forbidden`. */
+export async function renewLease(
+  context: CommandContext,
+  input: Phase & { readonly fence: number },
+): Promise<HeldLease> {
+  const { leased, lease } = await ownLease(context, input)
+  const { fence, holder } = lease
+  await saveLease(context.trx, leased, { fence, holder, renewedAt: context.clock.now })
+  return { fence, expiresAt: context.clock.now + LEASE_MS }
+}
+
+/** Ends a lease before it expires. Does nothing if another holder has the phase by now. */
+export async function endLease(
+  context: CommandContext,
+  input: Phase & { readonly fence: number },
+): Promise<void> {
+  const { leased } = await phaseOf(context, input)
+  const lease = await findLease(context.trx, leased, context.clock)
+  if (lease?.fence !== input.fence) return
+  await saveLease(context.trx, leased, { ...lease, renewedAt: undefined })
+}
+
+async function ownLease(
+  context: CommandContext,
+  input: Phase & { readonly fence: number },
+): Promise<{ leased: LeasedPhase; lease: Lease }> {
+  const { change, leased } = await phaseOf(context, input)
+  const lease = await findLease(context.trx, leased, context.clock)
+  if (lease?.fence === input.fence) return { leased, lease }
+  throw new DepotError(
+    'lease_lost',
+    `${describePhase(leased)} of ${change.change} ${lease === undefined ? 'has no lease' : `is leased to ${lease.holder} by now`}`,
+  )
+}
+
+async function phaseOf(
+  context: CommandContext,
+  input: Phase,
+): Promise<{ change: ChangeRecord; leased: LeasedPhase }> {
+  const change = await getReportableChange(context, input.change)
+  const view = await getViewOfPhase(context, input)
+  return { change, leased: { changeId: change.id, phase: input.phase, view } }
+}
+
+function timeOf({ expiresAt = 0 }: Lease): string {
+  return new Date(expiresAt).toISOString()
+}

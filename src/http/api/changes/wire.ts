@@ -1,0 +1,80 @@
+import type { z } from 'zod'
+import type { Audience } from '../../../access/access.ts'
+import type { ChangeRecord } from '../../../changes/change-record.ts'
+import { listCurrentViews, listNewest } from '../../../changes/change-store.ts'
+import type { NewestChange } from '../../../changes/change-store.ts'
+import type { Db } from '../../../database/database.ts'
+import { wireTime } from '../conventions/wire.ts'
+import type * as shapes from './shapes.ts'
+
+/** Reads what the JSON of changes shows beside their records: in which views they are, and what is newer. */
+export async function describeChanges(
+  db: Db,
+  records: readonly ChangeRecord[],
+  audience: Audience,
+): Promise<z.infer<typeof shapes.Change>[]> {
+  const current = await listCurrentViews(
+    db,
+    records.map(({ id }) => id),
+  )
+  const newest = new Map<string, readonly NewestChange[]>()
+  for (const record of new Map(records.map((each) => [each.project, each])).values())
+    newest.set(record.project, await listNewest(db, record, audience))
+  return records.map((record) => {
+    const views = current.get(record.id) ?? new Map<string, number>()
+    const newer = (newest.get(record.project) ?? []).filter(({ id }) => id > record.id)
+    return wireChange(record, {
+      delivered: [...views].filter(([, count]) => count === countPresent(record)).map(([view]) => view),
+      newer: newer[0]?.publicId,
+      supersededBy: views.size > 0 ? undefined : newer.find(({ isCurrent }) => isCurrent)?.publicId,
+    })
+  })
+}
+
+/** Counts the releases that no rebuild replaced. */
+function countPresent({ releases }: ChangeRecord): number {
+  return releases.filter(({ replacedBy }) => replacedBy === undefined).length
+}
+
+function wireChange(
+  record: ChangeRecord,
+  more: {
+    delivered: readonly string[]
+    newer: string | undefined
+    supersededBy: string | undefined
+  },
+): z.infer<typeof shapes.Change> {
+  return {
+    id: record.publicId,
+    project: record.project,
+    change: record.change,
+    commit: record.commit,
+    branch: record.branch ?? null,
+    url: record.url ?? null,
+    by: record.by ?? null,
+    at: wireTime(record.at),
+    targets: [...record.targets],
+    state: record.state,
+    releases: record.releases.map(({ ident, target, checksum, signer, at, replacedBy }) => ({
+      release: ident,
+      target,
+      checksum,
+      signer,
+      at: wireTime(at),
+      replaced: replacedBy !== undefined,
+    })),
+    phases: record.phases.map(({ phase, view, status, job, message, by, at, releaseCount }) => ({
+      phase,
+      view: view ?? null,
+      status,
+      job: job ?? null,
+      message: message ?? null,
+      by: by ?? null,
+      at: wireTime(at),
+      covers: releaseCount,
+    })),
+    delivered: [...more.delivered],
+    newer: more.newer ?? null,
+    superseded_by: more.supersededBy ?? null,
+  }
+}
