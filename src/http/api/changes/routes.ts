@@ -94,15 +94,15 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     },
     async (request, reply) => {
       const { project, change, view, state, limit } = request.query
-      const question = { list: 'changes', project, change, view, state }
-      const before = placeIn(request.query, question, z.int()) ?? Number.MAX_SAFE_INTEGER
+      const listKey = { list: 'changes', project, change, view, state }
+      const before = placeIn(request.query, listKey, z.int()) ?? Number.MAX_SAFE_INTEGER
       const audience = audienceOf(request.caller)
       const found = await listChanges(
         depot.db,
         { project, change, view, state },
         { before, limit: limit + 1, audience },
       )
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ id }) => id })
+      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ id }) => id })
       return reply.send({ changes: await describeChanges(depot.db, items, audience), next })
     },
   )

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
-import { page, seconds, sections } from '../conventions/text.ts'
+import { page, timeText, sections } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 type Change = z.infer<typeof shapes.Change>
@@ -13,7 +13,7 @@ export function changesText({ changes, next }: z.infer<typeof shapes.Changes>): 
     change.delivered.join(' '),
     String(change.releases.filter(({ replaced }) => !replaced).length),
     change.by ?? '',
-    seconds(change.at),
+    timeText(change.at),
     change.id,
   ])
   return page(['PROJECT', 'CHANGE', 'STATE', 'LATEST IN', 'RELEASES', 'BY', 'AT', 'ID'], rows, next)
@@ -26,7 +26,7 @@ export function changeText(change: Change): string {
     ['branch', change.branch ?? ''],
     ['url', change.url ?? ''],
     ['by', change.by ?? ''],
-    ['at', seconds(change.at)],
+    ['at', timeText(change.at)],
     ['targets', change.targets.join(' ')],
     ['state', change.state],
     ['latest in', change.delivered.join(' ')],
@@ -53,7 +53,7 @@ function phasesText({ phases, releases }: Change): string {
     view ?? '',
     status,
     covers < releases.length ? `${covers} of ${releases.length}` : '',
-    seconds(at),
+    timeText(at),
     by ?? '',
     job ?? '',
     message?.replaceAll(/\s+/g, ' ') ?? '',
@@ -62,5 +62,5 @@ function phasesText({ phases, releases }: Change): string {
 }
 
 export function leaseText({ fence, expires_at: expires }: z.infer<typeof shapes.Lease>): string {
-  return formatColumns(['FENCE', 'EXPIRES'], [[String(fence), seconds(expires)]])
+  return formatColumns(['FENCE', 'EXPIRES'], [[String(fence), timeText(expires)]])
 }
