@@ -42,6 +42,24 @@ async function call(
   return callApi(started, method, `/api/v1/changes${path}`, { token, ...(body && { body }) })
 }
 
+function itemsOf({ body }: ApiAnswer, field: string): Fields[] {
+  return (body?.[field] ?? []) as Fields[]
+}
+
+function later(seconds: number): void {
+  started.setClock(started.depot.now() + seconds * 1_000)
+}
+
+async function narrowed(scope: Scope): Promise<string> {
+  const token = generateToken()
+  await writer.submit({
+    kind: 'issueToken',
+    input: { account: 'member', hash: hashToken(token), label: 'narrowed', scope },
+    actor: OPERATOR,
+  })
+  return token
+}
+
 async function record(change: string, more: Fields = {}): Promise<string> {
   const { body } = await call('POST', '', { project: 'acme/app', change, commit: change, ...more })
   return String(body?.['id'])
@@ -118,10 +136,11 @@ test('the last report of a phase in a view counts', async (t) => {
   await report({ phase: 'unit', status: 'passed' })
   await report({ phase: 'security', status: 'not_configured' })
   await report({ phase: 'smoke', view: 'acceptance', status: 'passed' })
-  const { body } = await report({ phase: 'smoke', view: 'union', status: 'skipped' })
+  const last = await report({ phase: 'smoke', view: 'union', status: 'skipped' })
+  const { body } = last
   t.match(body, { state: 'passed' })
   t.strictSame(
-    (body?.['phases'] as Fields[]).map(({ phase, view, status }) => [phase, view, status]),
+    itemsOf(last, 'phases').map(({ phase, view, status }) => [phase, view, status]),
     [
       ['unit', null, 'passed'],
       ['security', null, 'not_configured'],
@@ -189,7 +208,6 @@ test('one holder at a time has the lease of a phase, and fences rise', async (t)
   const third = await take('job 3')
   t.ok(Number(third.body?.['fence']) > Number(held.fence))
 
-  const later = (seconds: number) => started.setClock(started.depot.now() + seconds * 1_000)
   later(61)
   t.match(await call('PUT', `/${id}/lease`, { ...phase, fence: third.body?.['fence'] }), { status: 200 })
   later(61)
@@ -240,15 +258,6 @@ test('recording and reporting need upload in the origin of the project', async (
     ['PUT', `/${id}/lease`, { phase: 'unit', fence: 1 }],
     ['DELETE', `/${id}/lease?phase=unit&fence=1`, undefined],
   ] as const
-  const narrowed = async (scope: Scope) => {
-    const token = generateToken()
-    await writer.submit({
-      kind: 'issueToken',
-      input: { account: 'member', hash: hashToken(token), label: 'narrowed', scope },
-      actor: OPERATOR,
-    })
-    return token
-  }
   const callers: [string | null, number][] = [
     [null, 401],
     [stranger, 403],
@@ -272,13 +281,16 @@ test('recording and reporting need upload in the origin of the project', async (
 
 test('lists are filtered and cut into pages', async (t) => {
   for (const change of ['one', 'two', 'three']) await record(change, { project: 'acme/list' })
-  const { body: last } = await call('GET', '?project=acme/list&limit=1')
-  const [{ id }] = last?.['changes'] as [{ id: string }]
-  await call('POST', `/${id}/phases`, { phase: 'smoke', view: 'rehearsal', status: 'failed' })
+  const [last] = itemsOf(await call('GET', '?project=acme/list&limit=1'), 'changes')
+  await call('POST', `/${String(last?.['id'])}/phases`, {
+    phase: 'smoke',
+    view: 'rehearsal',
+    status: 'failed',
+  })
   const names = async (query: string) => {
     const answer = await call('GET', query)
     t.equal(answer.differences, '', query)
-    return (answer.body?.['changes'] as Fields[]).map(({ change }) => change)
+    return itemsOf(answer, 'changes').map(({ change }) => change)
   }
   t.strictSame(await names('?project=acme/list'), ['three', 'two', 'one'])
   t.strictSame(await names('?project=acme/list&change=two'), ['two'])
