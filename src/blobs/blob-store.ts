@@ -65,6 +65,7 @@ export async function updateDamage(
 export interface ScrubPosition {
   /** The last checksum read; empty between passes. */
   readonly scrubbedTo: string
+  /** When the pass began, in epoch milliseconds. */
   readonly begunAt: number | null
   /** When the last complete pass ended. */
   readonly endedAt: number | null
@@ -75,10 +76,14 @@ export async function readScrub(db: Db): Promise<ScrubPosition> {
   return { scrubbedTo: row.scrubbed_to, begunAt: row.scrub_begun_at, endedAt: row.scrub_ended_at }
 }
 
-export async function updateScrub(
-  db: Db,
-  { scrubbedTo, begunAt, endedAt }: { scrubbedTo: string; begunAt: number; endedAt?: number },
-): Promise<void> {
+/** A new position of the scrub. `endedAt` is set when a pass is complete, and is kept otherwise. */
+export interface ScrubProgress {
+  readonly scrubbedTo: string
+  readonly begunAt: number
+  readonly endedAt?: number
+}
+
+export async function updateScrub(db: Db, { scrubbedTo, begunAt, endedAt }: ScrubProgress): Promise<void> {
   await db
     .updateTable('upkeep')
     .set({

@@ -5,6 +5,7 @@ import type { Db } from '../database/database.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import type { CommandQueue } from '../commands/commands.ts'
 import { findBlob, listBlobs, listDamaged, readScrub } from '../blobs/blob-store.ts'
+import type { ScrubProgress } from '../blobs/blob-store.ts'
 import type { ClaimsInMemory } from '../blobs/claims.ts'
 import { inspect, verifyBytes } from '../blobs/damage.ts'
 import type { Finding } from '../blobs/damage.ts'
@@ -196,7 +197,7 @@ export class Scrub {
     }
   }
 
-  async #savePosition(position: { scrubbedTo: string; begunAt: number; endedAt?: number }): Promise<void> {
+  async #savePosition(position: ScrubProgress): Promise<void> {
     await this.#depot.writer.submit({ kind: 'setScrubPosition', input: position, actor: DEPOT_ACTOR })
   }
 }
