@@ -104,7 +104,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/api/gates/shapes.ts MAX_SOAK_SECONDS': 'soak time',
   'http/api/gates/shapes.ts MAX_SETTLE_SECONDS': 'time in which `latest` of a package must not move again',
   'http/api/gates/shapes.ts MAX_ACCOUNTS': 'accounts in one list',
-  'http/api/promotions/shapes.ts MAX_NAMED_RELEASES': 'releases named one by one',
+  'views/change-request.ts MAX_NAMED_RELEASES': 'releases named one by one',
   'http/api/gates/shapes.ts MAX_REQUIREMENTS': 'views that the rules of a view require',
   'http/api/views/shapes.ts MAX_UNGOVERNED': 'origins that a view does not govern',
   'http/api/origins/keys.ts MAX_KEY_FILE_BYTES': "file of an origin's key",

@@ -28,9 +28,11 @@ export interface CopyOptions {
 export interface Copied {
   origins: number
   keys: number
+  /** Files: an ident counts once for each target. */
   releases: number
   bytes: number
   channels: number
+  /** Releases that were promoted to a channel. */
   members: number
 }
 
@@ -47,12 +49,11 @@ export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions)
   reporter.begin('copying origins and keys', plan.origins.length)
   const origins: PlannedOrigin[] = []
   for (const origin of plan.origins) {
-    if (
-      (await attempt(transfer, `the origin ${origin.name}`, () =>
-        copyOrigin(transfer, origin, options, copied),
-      )) === true
-    )
-      origins.push(origin)
+    const isReady = await attempt(transfer, `the origin ${origin.name}`, async () => {
+      await copyOrigin(transfer, origin, options, copied)
+      return true
+    })
+    if (isReady === true) origins.push(origin)
     reporter.advance()
   }
 
@@ -89,12 +90,16 @@ export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions)
   return copied
 }
 
+/**
+ * Creates an origin if it is new, adds its keys, and transfers it to its new owner. An origin that another
+ * account owns keeps its owner.
+ */
 async function copyOrigin(
   transfer: Transfer,
   origin: PlannedOrigin,
   { account, owner }: CopyOptions,
   copied: Copied,
-): Promise<true> {
+): Promise<void> {
   const { destination } = transfer
   if (origin.isNew) {
     await destinations.createOrigin(destination, origin.name, origin.visibility)
@@ -108,13 +113,12 @@ async function copyOrigin(
   }
   if (owner !== undefined && owner !== account && (origin.isNew || origin.owner === account)) {
     await attempt(transfer, `the origin ${origin.name}`, () =>
-      destinations.giveOrigin(destination, origin.name, owner),
+      destinations.transferOrigin(destination, origin.name, owner),
     )
   }
-  return true
 }
 
-/** Returns the size of the file in bytes. */
+/** Copies a package, and returns its size in bytes. */
 async function copyFile(
   { source, destination }: Transfer,
   { ident, visibility }: PlannedRelease,
@@ -133,6 +137,7 @@ async function copyFile(
   }
 }
 
+/** Declares a channel if it is new, and promotes its releases in batches. Leaves out releases that failed. */
 async function copyChannel(
   transfer: Transfer,
   origin: PlannedOrigin,
@@ -145,12 +150,12 @@ async function copyChannel(
     copied.channels += 1
   }
   const reason = `imported from ${source.url}`
-  const send = async (releases: readonly Member[]) => {
+  const promoteBatch = async (releases: readonly Member[]) => {
     const joined = await attempt(
       transfer,
       `${releases.length} releases of ${origin.name} into ${channel.name}`,
       async () => {
-        await destinations.promote(destination, channel.name, { what: { releases }, reason })
+        await destinations.promote(destination, channel.name, { set: { releases }, reason })
         return releases.length
       },
     )
@@ -160,11 +165,11 @@ async function copyChannel(
   for (const promotion of channel.promotions) {
     batch.push(...promotion.filter((member) => !failed.has(nameOf(member))))
     while (batch.length >= MAX_RELEASES_PER_PROMOTION) {
-      await send(batch.slice(0, MAX_RELEASES_PER_PROMOTION))
+      await promoteBatch(batch.slice(0, MAX_RELEASES_PER_PROMOTION))
       batch = batch.slice(MAX_RELEASES_PER_PROMOTION)
     }
   }
-  if (batch.length > 0) await send(batch)
+  if (batch.length > 0) await promoteBatch(batch)
 }
 
 /** Fetches signing keys from the source, each once. */

@@ -7,7 +7,7 @@ import type { Ident } from '../package/ident.ts'
 import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
-import { UNSTABLE, parseViewName } from '../views/view.ts'
+import { STABLE, UNSTABLE, parseViewName } from '../views/view.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
 import { describeDifference, expectAccount, listViewMembers, nameOf } from '../remote/destination.ts'
@@ -60,6 +60,7 @@ export interface PlannedRelease {
 export interface PlannedFile {
   readonly target: Target
   readonly checksum: string
+  /** `undefined` if the source does not say. */
   readonly sizeBytes: number | undefined
 }
 
@@ -67,6 +68,7 @@ export interface PlannedChannel {
   readonly name: string
   readonly isNew: boolean
   readonly membersPresent: number
+  /** The number of releases that are not members yet. */
   readonly joining: number
   /**
    * One list for each package, in the order of promotion. The last release of each target is the source's
@@ -93,13 +95,15 @@ export async function planImport(transfer: Transfer, options: ImportOptions): Pr
 
 type PlanOptions = ImportOptions & { readonly differing: Set<string> }
 
+/** What the comparison of an origin's packages has found so far. */
 interface Comparison {
   readonly releases: PlannedRelease[]
   filesPresent: number
-  /** Keyed by channel name. */
+  /** By the name of the channel. */
   readonly channels: Map<string, { membersPresent: number; joining: number; promotions: Member[][] }>
 }
 
+/** Compares one origin. Reports an origin that the source does not have, and returns `undefined`. */
 async function planOrigin(
   transfer: Transfer,
   name: string,
@@ -128,7 +132,7 @@ async function planOrigin(
     )
     reporter.advance()
   })
-  const existingChannels = new Set([...(await reads.listChannels(destination, name)), 'stable'])
+  const existingChannels = new Set([...(await reads.listChannels(destination, name)), STABLE])
   return {
     name,
     isNew: atDestination === undefined,
@@ -143,6 +147,7 @@ async function planOrigin(
   }
 }
 
+/** Compares the public keys of an origin. Reports keys that differ. */
 async function planKeys(
   transfer: Transfer,
   origin: string,
@@ -166,7 +171,7 @@ async function planKeys(
   return { keys, keysPresent }
 }
 
-/** Fetches a key from the source. Throws `key_malformed` if the key is malformed or has another name. */
+/** Fetches a key from one of the depots. Throws `key_malformed` if it is malformed or has another name. */
 async function getKey(
   transfer: Transfer,
   side: 'source' | 'destination',
@@ -177,6 +182,7 @@ async function getKey(
   throw new DepotError('key_malformed', `the key is ${formatKeyName(key)}, not ${formatKeyName(name)}`)
 }
 
+/** Lists the channels to compare. `unstable` is among them only if it was requested. */
 async function channelsOf(
   { source, reporter }: Transfer,
   origin: string,
@@ -188,6 +194,7 @@ async function channelsOf(
   return atSource.filter((name) => (channels === undefined ? name !== UNSTABLE : channels.includes(name)))
 }
 
+/** Compares the releases of one package, and its members of each channel. */
 async function planPackage(
   transfer: Transfer,
   { origin, name }: { origin: string; name: string },
@@ -212,11 +219,11 @@ async function planPackage(
     )
     members.set(channel, inChannel ?? [])
   }
-  const inAny = new Set([...members.values()].flat().map(nameOf))
+  const inAnyChannel = new Set([...members.values()].flat().map(nameOf))
   for (const [text, { ident, targets }] of listed) {
     const isWanted = (target: Target) =>
       (options.targets?.includes(target) ?? true) &&
-      (options.channels === undefined || inAny.has(nameOf({ ident: text, target })))
+      (options.channels === undefined || inAnyChannel.has(nameOf({ ident: text, target })))
     if (targets.some(isWanted))
       await attempt(transfer, text, () =>
         planRelease(
@@ -235,8 +242,8 @@ async function planPackage(
 }
 
 /**
- * Lists the members of a channel. Builder lists them without targets, so an ident with several needs a
- * request for each.
+ * Lists the members that one package has in a channel. Builder lists them without targets, so an ident with
+ * several targets needs a request for each.
  */
 async function membersOf(
   { source }: Transfer,
@@ -260,6 +267,7 @@ async function membersOf(
   return members
 }
 
+/** Compares one ident for all its targets. Reports releases that cannot be copied. */
 async function planRelease(
   transfer: Transfer,
   release: {
@@ -302,6 +310,7 @@ async function planRelease(
   if (files.length > 0) result.releases.push({ ident, visibility: isPublic ? 'public' : 'private', files })
 }
 
+/** Plans the promotions of one package to a channel. */
 async function planPromotion(
   { destination }: Transfer,
   place: { origin: string; channel: string; name: string },

@@ -21,10 +21,12 @@ import type { PullSource } from './source.ts'
 
 const LOCKFILE = 'lockfile'
 
+/** A bundle in a folder. It can be read as a source, and written. */
 export class Bundle implements PullSource {
   readonly place: string
   readonly #folder: string
 
+  /** `lockfile` is a path. */
   private constructor(folder: string, lockfile: string) {
     this.place = lockfile
     this.#folder = folder
@@ -74,19 +76,19 @@ export class Bundle implements PullSource {
     return readFile(join(this.#folder, 'depot.key'), 'utf8').catch(() => undefined)
   }
 
-  async withHart<T>(expected: ExpectedHart, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T> {
+  async withHart<T>(expected: ExpectedHart, findKey: FindKey, use: (file: string) => Promise<T>): Promise<T> {
     const file = this.#pathOf(expected)
     await orNotFound(stat(file), `there is no file ${file}`)
-    await checkHart(file, expected, keyOf)
+    await checkHart(file, expected, findKey)
     return use(file)
   }
 
   /** Reports whether a package exists and is intact. */
-  async has(expected: ExpectedHart, keyOf: FindKey): Promise<boolean> {
+  async has(expected: ExpectedHart, findKey: FindKey): Promise<boolean> {
     const file = this.#pathOf(expected)
     const found = await stat(file).catch(() => undefined)
     if (found === undefined || found.size !== expected.sizeBytes) return false
-    return checkHart(file, expected, keyOf).then(
+    return checkHart(file, expected, findKey).then(
       () => true,
       (error: unknown) => {
         if (error instanceof DepotError) return false

@@ -7,17 +7,12 @@ import type { PublicKey } from '../hart/origin-key.ts'
 import { parseIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Reporter } from '../remote/attempt.ts'
-import {
-  MAX_NAMED_RELEASES,
-  describeDifference,
-  getViewRevision,
-  listRefusals,
-  nameOf,
-} from '../remote/destination.ts'
+import { describeDifference, getViewRevision, listRefusals, nameOf } from '../remote/destination.ts'
 import type { PromotedSet } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { findKey, findOrigin, findRelease, listKeyRevisions } from '../remote/habitat-reads.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
+import { MAX_NAMED_RELEASES } from '../views/change-request.ts'
 import type { PullSource } from './source.ts'
 
 // Plans a pull: lists what a lockfile names and the destination lacks. Planning writes nothing.
@@ -34,6 +29,7 @@ export interface PullRequest {
   /** The text of the lockfile. */
   readonly text: string
   readonly lockfile: SignedLockfile
+  /** The view of the destination to promote into. */
   readonly into: string
   /** Whether the destination trusts the lockfile's key. If not, the promotion lists releases instead. */
   readonly isKeyTrusted: boolean
@@ -48,6 +44,7 @@ export interface PullPlan {
   /** The same revision in the form that a promotion expects; see {@link getViewRevision}. */
   readonly expected: number | string
   readonly origins: readonly PulledOrigin[]
+  /** The releases that the destination lacks. */
   readonly missing: readonly LockedRelease[]
   /** The number of releases that the destination already has. */
   readonly present: number
@@ -65,7 +62,10 @@ export interface PulledOrigin {
 
 const PARALLEL = 8
 
-/** Compares a lockfile with the destination. Throws `refused` for an unknown view, and `invalid_request`. */
+/**
+ * Compares a lockfile with the destination. Throws `refused` for an unknown view, and `invalid_request` for a
+ * pull that is only possible with a trusted key, and for an exact pull of a part of a view.
+ */
 export async function planPull(transfer: PullTransfer, request: PullRequest): Promise<PullPlan> {
   const { destination, reporter } = transfer
   const { lockfile, into } = request
@@ -110,21 +110,22 @@ export async function planPull(transfer: PullTransfer, request: PullRequest): Pr
   return { request, revision, expected, origins, missing, present, failures }
 }
 
-/** Returns the set that the promotion of a pull names. */
+/** Returns what the promotion of a pull promotes. */
 export function promotedSet({ text, lockfile, isKeyTrusted, isExact }: PullRequest): PromotedSet {
   return isKeyTrusted
     ? { lockfile: text, exact: isExact }
     : { releases: pointersOf(lockfile).map(({ ident, target }) => ({ ident, target })) }
 }
 
+/** Reports whether a pull promotes or demotes anything. */
 export function promotesAnything({ lockfile, isExact }: PullRequest): boolean {
   return isExact || pointersOf(lockfile).length > 0
 }
 
 /**
  * Checks that the rules of the view allow the promotion, without making it. Does nothing if the destination
- * still lacks releases, keys or origins, because it cannot evaluate the rules then. Throws `refused` with
- * every cause.
+ * still lacks releases, keys or origins, because it cannot evaluate the rules then. Throws `refused` with a
+ * part for each refusal.
  */
 export async function expectPromotable(
   { destination }: Pick<PullTransfer, 'destination'>,
@@ -143,6 +144,7 @@ export async function expectPromotable(
     )
 }
 
+/** Returns the answers of `latest` in a lockfile. */
 function pointersOf({ releases }: SignedLockfile): LockedRelease[] {
   return releases.filter(({ isDependency }) => !isDependency)
 }
@@ -161,6 +163,7 @@ function originsOf({ releases, originKeys }: SignedLockfile): Map<string, 'publi
   return origins
 }
 
+/** Compares one origin and its keys. Throws `conflict` if a key differs. */
 async function planOrigin(
   destination: RemoteDepot,
   { originKeys }: SignedLockfile,
@@ -180,6 +183,7 @@ async function planOrigin(
   return { ...origin, isNew, keys }
 }
 
+/** Reports whether the destination has a release. Throws `release_differs` if it has other bytes. */
 async function hasRelease(
   destination: RemoteDepot,
   { ident, target, checksum }: LockedRelease,

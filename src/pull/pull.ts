@@ -14,7 +14,7 @@ import { promotedSet, promotesAnything } from './plan-pull.ts'
 import type { PullTransfer, PullPlan } from './plan-pull.ts'
 import type { PullSource } from './source.ts'
 
-/** The numbers of a pull. */
+/** The numbers of what a pull or a save has copied. */
 export interface Pulled {
   origins: number
   keys: number
@@ -51,27 +51,15 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
     return done
   }
 
-  reporter.begin('creating origins and keys', plan.origins.length)
-  const origins = new Set<string>()
-  for (const { name, isNew, visibility, keys } of plan.origins) {
-    await tryItem(`the origin ${name}`, async () => {
-      if (isNew) await createOrigin(destination, name, visibility)
-      pulled.origins += Number(isNew)
-      for (const { key, file } of keys) await addKey(destination, key, file)
-      pulled.keys += keys.length
-      return origins.add(name)
-    })
-    reporter.advance()
-  }
-
-  const keyOf = keysOf(lockfile)
+  const origins = await createOrigins(transfer, plan, pulled, tryItem)
+  const findKey = keyFinder(lockfile)
   reporter.begin('fetching releases', plan.missing.length)
   await each(plan.missing, PARALLEL, async (release) => {
     const hart = expectedHart(release)
     if (origins.has(hart.ident.origin)) {
       const visibility = release.isPrivate ? 'private' : 'public'
       const isUploaded = await tryItem(nameOf(release), () =>
-        source.withHart(hart, keyOf, async (file) => {
+        source.withHart(hart, findKey, async (file) => {
           await uploadHart(destination, { ...hart, visibility }, file)
           return true
         }),
@@ -87,11 +75,34 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
   if (pulled.failures > 0 || !promotesAnything(plan.request)) return pulled
   reporter.begin(`promoting into ${into}`)
   pulled.promotion = await promote(destination, into, {
-    what: promotedSet(plan.request),
+    set: promotedSet(plan.request),
     reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.provenanceOf(lockfile)}`,
     expectRevision: expected,
   })
   return pulled
+}
+
+/** Creates the missing origins and keys. Returns the names of the origins that have all their keys now. */
+async function createOrigins(
+  { destination, reporter }: PullTransfer,
+  { origins }: PullPlan,
+  pulled: Pulled,
+  tryItem: <T>(what: string, act: () => Promise<T>) => Promise<T | undefined>,
+): Promise<ReadonlySet<string>> {
+  reporter.begin('creating origins and keys', origins.length)
+  const complete = new Set<string>()
+  for (const { name, isNew, visibility, keys } of origins) {
+    const isComplete = await tryItem(`the origin ${name}`, async () => {
+      if (isNew) await createOrigin(destination, name, visibility)
+      pulled.origins += Number(isNew)
+      for (const { key, file } of keys) await addKey(destination, key, file)
+      pulled.keys += keys.length
+      return true
+    })
+    if (isComplete === true) complete.add(name)
+    reporter.advance()
+  }
+  return complete
 }
 
 /**
@@ -104,13 +115,13 @@ export async function save(
   bundle: Bundle,
 ): Promise<Pulled> {
   const saved: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: 0, promotion: undefined }
-  const keyOf = keysOf(lockfile)
+  const findKey = keyFinder(lockfile)
   reporter.begin('saving releases', lockfile.releases.length)
   await each(lockfile.releases, PARALLEL, async (release) => {
     const hart = expectedHart(release)
     const isFetched = await attempt({ source, destination: bundle, reporter }, nameOf(release), async () => {
-      if (await bundle.has(hart, keyOf)) return false
-      await source.withHart(hart, keyOf, (file) => bundle.keep(hart, file))
+      if (await bundle.has(hart, findKey)) return false
+      await source.withHart(hart, findKey, (file) => bundle.keep(hart, file))
       return true
     })
     if (isFetched === undefined) saved.failures += 1
@@ -129,7 +140,7 @@ function expectedHart({ ident, target, checksum, sizeBytes }: LockedRelease): Ex
 }
 
 /** Returns a lookup of the origin keys that a lockfile contains. */
-function keysOf({ originKeys }: SignedLockfile): FindKey {
+function keyFinder({ originKeys }: SignedLockfile): FindKey {
   const keys = new Map<string, PublicKey>(originKeys.map(({ name, text }) => [name, parsePublicKey(text)]))
   return (signer) => keys.get(formatKeyName(signer))
 }

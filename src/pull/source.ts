@@ -12,24 +12,25 @@ import { suggestView } from '../remote/destination.ts'
 import { RemoteError, path } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
-/** A source of a lockfile and its packages. Everything that it returns must be verified before use. */
+/** A source of a lockfile and its packages. Everything but {@link withHart} returns unverified data. */
 export interface PullSource {
   /** The URL or path, for messages. */
   readonly place: string
   /** Describes where a lockfile comes from, for the ledger. */
   provenanceOf(lockfile: SignedLockfile): string
   isReachable(): Promise<boolean>
+  /** Returns the text of the lockfile, of at most {@link MAX_LOCKFILE_BYTES}. */
   readLockfile(): Promise<string>
   /** Returns the key file with this id, unverified. People may compare it; nothing may trust it. */
   readKey(keyId: string): Promise<string | undefined>
   /** Calls `use` with a verified file, which may be removed afterwards. Throws like {@link fetchHart}. */
-  withHart<T>(expected: ExpectedHart, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T>
+  withHart<T>(expected: ExpectedHart, findKey: FindKey, use: (file: string) => Promise<T>): Promise<T>
 }
 
 /** The lockfile to request from a depot. */
 export interface ViewRequest {
   readonly view: string
-  /** A revision or a time. `undefined` is now. */
+  /** A revision or a time. `undefined` means the present revision. */
   readonly at: string | undefined
   readonly filter: LockfileFilter
 }
@@ -77,10 +78,10 @@ export class DepotSource implements PullSource {
     return this.#depot.getText(path`/api/v1/depot/keys/${keyId}`)
   }
 
-  async withHart<T>(expected: ExpectedHart, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T> {
+  async withHart<T>(expected: ExpectedHart, findKey: FindKey, use: (file: string) => Promise<T>): Promise<T> {
     const file = join(this.#folder, randomUUID())
     try {
-      await fetchHart(this.#depot, expected, file, keyOf)
+      await fetchHart(this.#depot, expected, file, findKey)
       return await use(file)
     } finally {
       await rm(file, { force: true })

@@ -2,7 +2,7 @@ import { DepotError } from '../errors.ts'
 import { RemoteError } from './remote-depot.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
-/** Receives the progress and the failures of an import or a pull. */
+/** Receives the progress and the failures of an import or a pull. `what` names a step or an item. */
 export interface Reporter {
   /** Starts a new step, with the number of its items if known. */
   begin(what: string, total?: number): void
@@ -20,6 +20,7 @@ export interface Transfer {
   readonly reporter: Reporter
 }
 
+/** What {@link attempt} needs of the two sides of an import, a pull or a save. */
 interface Sides {
   readonly source: Pick<RemoteDepot, 'isReachable'>
   readonly destination: Pick<RemoteDepot, 'isReachable'>
@@ -27,9 +28,9 @@ interface Sides {
 }
 
 /**
- * Runs `act` for one item. If the item is refused or broken, reports it and returns `undefined`, and the
- * import goes on. Throws failures that would also affect later items: an unreachable or full depot, an
- * invalid token, or a bug.
+ * Runs `act` for one item. If the item is refused or broken, reports it and returns `undefined`, so that the
+ * caller can continue with the next one. Throws failures that would also affect later items: an unreachable
+ * or full depot, an invalid token, or a bug.
  */
 export async function attempt<T>(
   transfer: Sides,
@@ -51,7 +52,7 @@ async function affectsOneItem({ source, destination }: Sides, error: unknown): P
   switch (error.failure) {
     case 'refused':
       return true
-    case 'unreachable': // one request that always breaks its connection must not end the import
+    case 'unreachable': // one request that always breaks its connection must not end everything
       return (await Promise.all([source.isReachable(), destination.isReachable()])).every(Boolean)
     case 'unauthenticated':
     case 'full':

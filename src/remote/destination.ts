@@ -19,6 +19,7 @@ export interface Member {
   readonly target: Target
 }
 
+/** Returns a name of a release for messages and as a key. */
 export function nameOf({ ident, target }: Member): string {
   return `${ident} for ${target}`
 }
@@ -28,7 +29,7 @@ export function describeDifference(destination: string | undefined, source: stri
   return `the destination has other bytes: its checksum is ${destination ?? 'unknown'}, the source's is ${source}`
 }
 
-const WhoAmI = z.object({ account: z.string() })
+const NamedAccount = z.object({ account: z.string() })
 const Members = z.object({
   members: z.array(z.object({ ident: z.string(), target: z.enum(TARGETS) })),
   next: z.string().nullable(),
@@ -42,7 +43,6 @@ const View = z.object({
   closed_at: z.string().nullable(),
 })
 const Views = z.object({ views: z.array(z.object({ name: z.string() })) })
-const Account = z.object({ account: z.string() })
 const KeyFile = z.object({ file: z.string() })
 const OwnKeys = z.object({ keys: z.array(KeyFile) })
 const TrustedKeys = z.object({ trusted_keys: z.array(KeyFile) })
@@ -53,14 +53,14 @@ const Settings = z.object({ visibility: z.string() })
  * answers.
  */
 export async function whoAmI(destination: RemoteDepot): Promise<string> {
-  const found = await destination.get('/api/v1/whoami', WhoAmI)
+  const found = await destination.get('/api/v1/whoami', NamedAccount)
   if (found === undefined) throw new RemoteError('unreachable', `${destination.url} is not a hart-depot`)
   return found.account
 }
 
 /** Checks that the depot has an account with this name. Throws `refused`. */
 export async function expectAccount(destination: RemoteDepot, name: string): Promise<void> {
-  const found = await destination.get(path`/api/v1/accounts/${name}`, Account)
+  const found = await destination.get(path`/api/v1/accounts/${name}`, NamedAccount)
   if (found === undefined)
     throw new RemoteError(
       'refused',
@@ -68,6 +68,7 @@ export async function expectAccount(destination: RemoteDepot, name: string): Pro
     )
 }
 
+/** Creates an origin, unless it exists already. */
 export async function createOrigin(
   destination: RemoteDepot,
   name: string,
@@ -79,8 +80,12 @@ export async function createOrigin(
   })
 }
 
-/** Transfers an origin from the token's account to another, which need not be a member. */
-export async function giveOrigin(destination: RemoteDepot, origin: string, account: string): Promise<void> {
+/** Transfers an origin from the token's account to another, which need not be a member yet. */
+export async function transferOrigin(
+  destination: RemoteDepot,
+  origin: string,
+  account: string,
+): Promise<void> {
   await destination.send('PUT', path`/api/v1/origins/${origin}/members/${account}`, {
     body: '{"role":"administrator"}',
     expects: [200],
@@ -88,6 +93,7 @@ export async function giveOrigin(destination: RemoteDepot, origin: string, accou
   await destination.send('POST', path`depot/origins/${origin}/transfer/${account}`, { expects: [204] })
 }
 
+/** Adds a public key to its origin, unless it exists already. */
 export async function addKey(
   destination: RemoteDepot,
   key: PublicKey,
@@ -112,8 +118,8 @@ export async function makeNewReleasesPrivate(
 }
 
 /**
- * Uploads a package. Succeeds if the release already exists, even with other bytes, so the caller checks
- * afterwards.
+ * Uploads a package. Succeeds also if the release already exists with other bytes, so the caller must check
+ * the bytes afterwards.
  */
 export async function upload(
   destination: RemoteDepot,
@@ -164,26 +170,23 @@ export async function listViewMembers(
   while (next !== null) {
     const page: z.infer<typeof Members> | undefined = await destination.get(next, Members)
     members.push(...(page?.members ?? []))
-    // Only the query of the next page's URL is used: behind a proxy, the depot may not know the path of its
-    // URL.
+    // Of `next`, only the query is used: behind a proxy, the depot may not know under which path it is
+    // reached.
     next = typeof page?.next === 'string' ? `${list}${page.next.slice(page.next.indexOf('?'))}` : null
   }
   return members
 }
 
-/** The maximum number of releases that a promotion may list. */
-export const MAX_NAMED_RELEASES = 10_000
-
 /**
- * The set to promote: a list, or a lockfile that the destination verifies itself. `exact` demotes releases
- * that the lockfile lacks.
+ * The set to promote: at most `MAX_NAMED_RELEASES` releases, or the text of a lockfile, which the destination
+ * verifies itself. `exact` demotes releases that the lockfile lacks.
  */
 export type PromotedSet =
   | { readonly releases: readonly Member[] }
   | { readonly lockfile: string; readonly exact: boolean }
 
 export interface Promotion {
-  readonly what: PromotedSet
+  readonly set: PromotedSet
   readonly reason: string
   /** If the view is at another revision, the promotion is refused. */
   readonly expectRevision?: number | string
@@ -196,9 +199,9 @@ export interface Promotion {
 export async function promote(
   destination: RemoteDepot,
   view: string,
-  { what, reason, expectRevision }: Promotion,
+  { set, reason, expectRevision }: Promotion,
 ): Promise<z.infer<typeof Promoted>> {
-  const body = JSON.stringify({ ...what, reason, expect_revision: expectRevision })
+  const body = JSON.stringify({ ...set, reason, expect_revision: expectRevision })
   return destination.sendFor(
     path`/api/v1/views/${view}/promotions`,
     { body, headers: { 'idempotency-key': randomUUID() }, expects: [200] },
@@ -213,11 +216,11 @@ export async function promote(
 export async function listRefusals(
   destination: RemoteDepot,
   view: string,
-  what: PromotedSet,
+  set: PromotedSet,
 ): Promise<string[]> {
   const { blocked } = await destination.sendFor(
     path`/api/v1/views/${view}/plans`,
-    { body: JSON.stringify(what), expects: [201] },
+    { body: JSON.stringify(set), expects: [201] },
     Planned,
   )
   return blocked.map(({ detail }) => detail)
@@ -241,8 +244,8 @@ export async function getViewRevision(
 }
 
 /**
- * Returns `; did you mean union?` for an unknown view, or an empty text if no name is similar or the view
- * exists.
+ * Returns a hint such as `; did you mean union?` for an unknown view, or an empty text if no name is similar
+ * or the view exists.
  */
 export async function suggestView(depot: RemoteDepot, view: string): Promise<string> {
   const { views } = (await depot.get('/api/v1/views?limit=1000', Views)) ?? { views: [] }
@@ -250,7 +253,7 @@ export async function suggestView(depot: RemoteDepot, view: string): Promise<str
   return names.includes(view) ? '' : didYouMean(view, names)
 }
 
-/** Lists the key files whose lockfiles the depot accepts: its own and the trusted ones. */
+/** Lists the files of the keys whose lockfiles the depot accepts: its own keys and those that it trusts. */
 export async function listLockfileKeys(destination: RemoteDepot): Promise<string[]> {
   const own = await destination.get('/api/v1/depot/keys', OwnKeys)
   const trusted = await destination.get('/api/v1/depot/trusted-keys', TrustedKeys)

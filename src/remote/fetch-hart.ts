@@ -25,14 +25,15 @@ export interface ExpectedHart {
 export type FindKey = (signer: KeyName) => PublicKey | undefined | Promise<PublicKey | undefined>
 
 /**
- * Downloads a package into a file, which the caller removes, and verifies size, checksum and signature.
- * Throws `hart_malformed`, `checksum_mismatch`, `signer_unknown` and `signature_invalid`.
+ * Downloads a package into a file, which the caller removes also after an error, and verifies size, checksum
+ * and signature. Throws `hart_malformed`, `checksum_mismatch` (also for a wrong size), `signer_unknown` and
+ * `signature_invalid`.
  */
 export async function fetchHart(
   source: RemoteDepot,
   expected: ExpectedHart,
   file: string,
-  keyOf: FindKey,
+  findKey: FindKey,
 ): Promise<HartDigests> {
   const ident = formatIdent(expected.ident)
   const digests = await source.download(
@@ -47,12 +48,16 @@ export async function fetchHart(
       return digest.finish()
     },
   )
-  await expectHart(digests, expected, keyOf)
+  await expectHart(digests, expected, findKey)
   return digests
 }
 
 /** Verifies an existing file. Throws like {@link fetchHart}. */
-export async function checkHart(file: string, expected: ExpectedHart, keyOf: FindKey): Promise<HartDigests> {
+export async function checkHart(
+  file: string,
+  expected: ExpectedHart,
+  findKey: FindKey,
+): Promise<HartDigests> {
   const digest = new HartDigest()
   const nowhere = new WritableStream<Uint8Array>()
   await pipeline(
@@ -61,12 +66,13 @@ export async function checkHart(file: string, expected: ExpectedHart, keyOf: Fin
     nowhere,
   )
   const digests = digest.finish()
-  await expectHart(digests, expected, keyOf)
+  await expectHart(digests, expected, findKey)
   return digests
 }
 
 const READ_CHUNK_BYTES = 512 * 1024
 
+/** Passes chunks on, and adds them to the digest. Throws `checksum_mismatch` if there are too many bytes. */
 async function* digested(
   chunks: AsyncIterable<Uint8Array>,
   digest: HartDigest,
@@ -85,10 +91,11 @@ async function* digested(
   }
 }
 
+/** Checks that the digests are those of the expected package, and that its signature is valid. */
 async function expectHart(
   { checksum, header, payloadHash, sizeBytes }: HartDigests,
   expected: ExpectedHart,
-  keyOf: FindKey,
+  findKey: FindKey,
 ): Promise<void> {
   if (checksum !== expected.checksum) {
     throw new DepotError(
@@ -102,7 +109,7 @@ async function expectHart(
       `the package is refused: it should have ${expected.sizeBytes} bytes, but has ${sizeBytes}`,
     )
   }
-  const key = await keyOf(header.signer)
+  const key = await findKey(header.signer)
   if (key === undefined)
     throw new DepotError(
       'signer_unknown',

@@ -71,6 +71,7 @@ export function listMembers(
   return depot.list(path`depot/channels/${place.origin}/${place.channel}/pkgs/${place.name}`, MemberShape)
 }
 
+/** Reports whether a release for one target is in a channel. */
 export async function isMember(
   depot: RemoteDepot,
   channel: string,
@@ -81,18 +82,18 @@ export async function isMember(
 }
 
 /**
- * Returns a release for one target. Outside of channels, Builder ignores `target`, but only there it returns
- * the size. So a wrong target is requested again in `unstable`, which has every release and respects
- * `target`.
+ * Finds a release for one target. Builder returns the size only outside of channels, and ignores `target`
+ * there. If the answer is for another target, the release is requested again in `unstable`, which has every
+ * release and respects `target`.
  */
 export async function findRelease(
   depot: RemoteDepot,
   ident: Ident,
   target: Target,
 ): Promise<FoundRelease | undefined> {
-  const shown = await depot.get(path`depot/pkgs/${formatIdent(ident)}?target=${target}`, PackageShape)
-  return shown === undefined || shown.target === target
-    ? shown
+  const found = await depot.get(path`depot/pkgs/${formatIdent(ident)}?target=${target}`, PackageShape)
+  return found === undefined || found.target === target
+    ? found
     : findInChannel(depot, UNSTABLE, ident, target)
 }
 
@@ -103,9 +104,9 @@ async function findInChannel(
   target: Target,
 ): Promise<FoundRelease | undefined> {
   const { origin, name, version, release } = ident
-  const shown = await depot.get(
+  const found = await depot.get(
     path`depot/channels/${origin}/${channel}/pkgs/${name}/${version}/${release}?target=${target}`,
     PackageShape,
   )
-  return shown?.target === target ? shown : undefined
+  return found?.target === target ? found : undefined
 }

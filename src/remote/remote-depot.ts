@@ -68,6 +68,10 @@ export function path(parts: TemplateStringsArray, ...values: readonly string[]):
   )
 }
 
+/**
+ * A client of one depot. A resource that starts with `/` is below the depot's own URL; any other is below
+ * that of its Habitat API. All methods but {@link isReachable} reject with a {@link RemoteError}.
+ */
 export class RemoteDepot {
   /** The URL of the Habitat API. */
   readonly url: string
@@ -127,43 +131,23 @@ export class RemoteDepot {
    * Resolves with the status, which is one of those expected. Retries after a lost answer, so repeating must
    * be harmless.
    */
-  async send(
-    method: 'POST' | 'PUT' | 'PATCH',
-    resource: string,
-    { body, headers = {}, expects }: SendOptions,
-  ): Promise<number> {
-    return this.#request(
-      resource,
-      { method, headers, ...(body !== undefined && { body }) },
-      async (response) => {
-        const text = await response.text()
-        if (!expects.includes(response.status)) throw refusal(method, response, text)
-        return response.status
-      },
-    )
+  async send(method: 'POST' | 'PUT' | 'PATCH', resource: string, options: SendOptions): Promise<number> {
+    return this.#send(method, resource, options, ({ status }) => status)
   }
 
   /** Like a POST with {@link send}, and resolves with the parsed JSON of the answer. */
   async sendFor<Shape extends z.ZodType>(
     resource: string,
-    { body, headers = {}, expects }: SendOptions,
+    options: SendOptions,
     shape: Shape,
   ): Promise<z.infer<Shape>> {
-    return this.#request(
-      resource,
-      { method: 'POST', headers, ...(body !== undefined && { body }) },
-      async (response) => {
-        const text = await response.text()
-        if (!expects.includes(response.status)) throw refusal('POST', response, text)
-        return this.#parse('POST', resource, text, shape)
-      },
-    )
+    return this.#send('POST', resource, options, ({ text }) => this.#parse('POST', resource, text, shape))
   }
 
-  /** Reports whether the depot answers now. Does not retry. */
+  /** Reports whether the depot answers now. Does not retry, and never rejects. */
   async isReachable(): Promise<boolean> {
     try {
-      const response = await fetch(this.#at('status'), { headers: { 'user-agent': this.#agent } })
+      const response = await fetch(this.#urlOf('status'), { headers: { 'user-agent': this.#agent } })
       await response.body?.cancel()
       return response.status < 500
     } catch {
@@ -171,6 +155,25 @@ export class RemoteDepot {
     }
   }
 
+  /** Sends a request, and calls `read` with the answer if its status is one of those expected. */
+  #send<T>(
+    method: string,
+    resource: string,
+    { body, headers = {}, expects }: SendOptions,
+    read: (answer: { status: number; text: string }) => T,
+  ): Promise<T> {
+    return this.#request(
+      resource,
+      { method, headers, ...(body !== undefined && { body }) },
+      async (response) => {
+        const text = await response.text()
+        if (!expects.includes(response.status)) throw refusal(method, response, text)
+        return read({ status: response.status, text })
+      },
+    )
+  }
+
+  /** Makes a request, again after each pause while failures may be temporary. */
   async #request<T>(resource: string, init: Outgoing, read: (response: Response) => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries += 1) {
       const outcome = await this.#try(resource, init, read)
@@ -186,7 +189,7 @@ export class RemoteDepot {
     init: Outgoing,
     read: (response: Response) => Promise<T>,
   ): Promise<{ result: T } | { error: RemoteError; pauseMs?: number | undefined }> {
-    const url = this.#at(resource)
+    const url = this.#urlOf(resource)
     const credentials = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
     try {
       const response = await fetch(url, {
@@ -221,16 +224,12 @@ export class RemoteDepot {
     if (!parsed.success)
       throw new RemoteError(
         'refused',
-        `${method} ${this.#at(resource)} returned an unexpected answer: ${faultsIn(parsed.error)}`,
+        `${method} ${this.#urlOf(resource)} returned an unexpected answer: ${faultsIn(parsed.error)}`,
       )
     return parsed.data
   }
 
-  /**
-   * Returns the URL of a resource. A path that starts with `/` is below the depot's own URL; any other is
-   * below that of its Habitat API.
-   */
-  #at(resource: string): string {
+  #urlOf(resource: string): string {
     return resource.startsWith('/') ? `${this.#base}${resource}` : `${this.url}/${resource}`
   }
 }
@@ -242,6 +241,7 @@ function faultsIn({ issues }: z.ZodError): string {
     .join('; ')
 }
 
+/** Returns the error for an answer with an unexpected status. */
 function refusal(method: string, response: Response, text: string): RemoteError {
   const failure = response.status === 401 ? 'unauthenticated' : response.status === 507 ? 'full' : 'refused'
   const why = reasonIn(text)

@@ -21,6 +21,9 @@ export interface PackageFilter {
   readonly name?: string
 }
 
+/** The maximum number of releases that one request may list. */
+export const MAX_NAMED_RELEASES = 10_000
+
 /** The source of a change's releases. */
 export type ReleaseSource =
   /** These releases, in this order. A repeated release counts once. */

@@ -196,7 +196,7 @@ test('the client of other depots sends the revision together with its history', 
   const { revision, expected } = await getViewRevision(destination, 'prod')
   t.strictSame([revision, expected], [1, (await marksOf(started)).revision])
   const pullOnto = (expectRevision: number | string) =>
-    promote(destination, 'prod', { what: { releases: [web] }, reason: 'a pull', expectRevision })
+    promote(destination, 'prod', { set: { releases: [web] }, reason: 'a pull', expectRevision })
   await t.rejects(pullOnto('1-0123456789abcdef'), {
     message: /answered 409: revision 1 of prod is not 1-0123456789abcdef/,
   })

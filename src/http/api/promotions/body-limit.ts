@@ -1,6 +1,6 @@
 import { MAX_LOCKFILE_BYTES } from '../../../lockfiles/lockfile.ts'
 import { DEFAULT_MAX_BODY_BYTES, DEFAULT_JSON_LIMITS } from '../conventions/body-limits.ts'
-import { MAX_NAMED_RELEASES } from './shapes.ts'
+import { MAX_NAMED_RELEASES } from '../../../views/change-request.ts'
 
 /** Each release in a set counts as five values: itself, two fields and two commas. */
 const VALUES_OF_A_RELEASE = 5

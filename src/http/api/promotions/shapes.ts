@@ -3,6 +3,7 @@ import { POSITION } from '../../../ledger/position.ts'
 import { MAX_LOCKFILE_BYTES } from '../../../lockfiles/lockfile.ts'
 import { parseIdent } from '../../../package/ident.ts'
 import type { Target as TargetName } from '../../../package/target.ts'
+import { MAX_NAMED_RELEASES } from '../../../views/change-request.ts'
 import { VIEW_RULES } from '../../../views/rule.ts'
 import { ACTS } from '../../../views/view.ts'
 import { EARLIER_IDENT, IDENT, REVISION_ID, TARGET } from '../conventions/examples.ts'
@@ -21,8 +22,6 @@ import {
 
 // Shapes of requests that change a view, and of the effects of changes.
 
-/** The maximum number of releases that one body may list. */
-export const MAX_NAMED_RELEASES = 10_000
 const MAX_REASON_LENGTH = 2_000
 
 /** The problem codes of requests that describe a change. */
