@@ -5,6 +5,7 @@ import type { AccountsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Role, Scope, Session } from '../access/access.ts'
 
+/** An account. Times are epoch milliseconds. */
 export interface Account {
   readonly id: number
   readonly name: string
@@ -122,7 +123,10 @@ function validTokens(db: Db) {
     .where('accounts.disabled_at', 'is', null)
 }
 
-/** Lists tokens in the order of their ids: all or those of one account, and of these all or a page. */
+/**
+ * Lists tokens in the order of their ids, those after the id `after`. `account` restricts the list to one
+ * account. Without a limit, all are listed.
+ */
 export async function listTokens(
   db: Db,
   {
@@ -264,7 +268,7 @@ export async function updateToken(
     .execute()
 }
 
-/** Records that a token was used, unless a later use is recorded. */
+/** Stores when a token was used, unless a later use is stored. */
 export async function updateLastUse(db: Db, tokenId: number, at: number): Promise<void> {
   await db
     .updateTable('tokens')

@@ -25,6 +25,7 @@ export class Authenticator implements Subscriber {
   readonly #sessions = new Map<string, KnownSession>()
   /** When the tokens that this thread identified were last used. */
   readonly uses = new TokenUses()
+  /** Increases when the cache is cleared, so that a session that was read before is not cached after. */
   #generation = 0
 
   constructor(db: Db, now: () => number) {
@@ -57,7 +58,7 @@ export class Authenticator implements Subscriber {
   #unexpired({ session, use }: KnownSession): Session {
     const now = this.#now()
     expectUnexpired(session, now)
-    use.at = now // all that a poll does: storing it is the work of TokenUses
+    use.at = now // a poll must not write; TokenUses stores this later
     return session
   }
 
@@ -67,7 +68,8 @@ export class Authenticator implements Subscriber {
     if (session === undefined) throw new DepotError('unauthenticated', UNKNOWN_TOKEN)
     if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.clear()
     const known = { session, use: this.uses.of(session.tokenId) }
-    if (generation === this.#generation) this.#sessions.set(hash, known) // unless the token may have been revoked during the read
+    // The token may have been revoked during the read.
+    if (generation === this.#generation) this.#sessions.set(hash, known)
     return known
   }
 }
@@ -84,12 +86,12 @@ export function expectUnexpired(session: Session, now: number): Session {
   return session
 }
 
-/** Reports whether this event may change the rights of a token or a role. */
+/** Reports whether an event may change what {@link findSession} returns for some token. */
 export function changesSessions({ kind }: LedgerEvent): boolean {
   return CHANGES_SESSIONS.has(kind)
 }
 
-const CHANGES_SESSIONS: ReadonlySet<LedgerEntry['event']['kind']> = new Set([
+const CHANGES_SESSIONS: ReadonlySet<LedgerEvent['kind']> = new Set([
   'account-added',
   'account-disabled',
   'account-enabled',
@@ -102,6 +104,7 @@ const CHANGES_SESSIONS: ReadonlySet<LedgerEntry['event']['kind']> = new Set([
   'member-set',
 ])
 
+/** Returns the token in an `Authorization` header. Throws `unauthenticated`. */
 function tokenIn(authorization: string): string {
   const [scheme = '', credential = '', ...rest] = authorization.trim().split(/\s+/)
   if (credential === '' || rest.length > 0)

@@ -19,6 +19,7 @@ interface Bucket {
  */
 export class GuessLimit {
   readonly #now: () => number
+  /** The credit that one wrong token costs. */
   readonly #costMs: number
   readonly #maxAddresses: number
   /** In order of the last failure, oldest first. */
@@ -54,6 +55,7 @@ export class GuessLimit {
     return undefined
   }
 
+  /** Returns the bucket of an address with the credit that it has now. */
   #refilled(key: string): Bucket {
     const now = this.#now()
     const { creditMs, at } = this.#buckets.get(key) ?? { creditMs: MINUTE_MS, at: now }

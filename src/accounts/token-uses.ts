@@ -1,12 +1,13 @@
 /**
- * The most tokens whose use is remembered. More tokens are noted again when their sessions are read again.
+ * The maximum number of tokens whose uses are kept. Beyond it, the oldest one is dropped, and its uses are
+ * not stored until its session is read again.
  */
 const MAX_TOKENS = 20_000
 /** A stored time is replaced only when it is this much older. */
 export const USE_RESOLUTION_MS = 10 * 60_000
 
-/** The last use of a token, in epoch milliseconds; 0 if it was never used in this thread. */
 export interface TokenUse {
+  /** The last use of the token, in epoch milliseconds; 0 if it was never used in this thread. */
   at: number
 }
 
@@ -40,8 +41,8 @@ export class TokenUses {
   }
 
   /**
-   * Stores the uses that are newer than the stored ones by the resolution, or all newer ones. What `store`
-   * rejects with is thrown, and the next call tries again.
+   * Stores the uses that are newer than the stored ones by {@link USE_RESOLUTION_MS} or, with `all`, by
+   * anything. Rejects with the error of `store`; the next call tries again.
    */
   async flush(
     store: (uses: readonly { tokenId: number; at: number }[]) => Promise<unknown>,

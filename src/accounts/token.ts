@@ -4,6 +4,7 @@ import { DepotError, quote } from '../errors.ts'
 const PREFIX = 'hart_' // lets scanners find tokens that leaked into logs or repositories
 const SECRET_BYTES = 32
 
+/** Generates a token: `hart_` and 32 random bytes in base64url. */
 export function generateToken(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64url')
 }
@@ -16,6 +17,7 @@ export function hashToken(token: string): string {
 const MAX_LIFETIME_YEARS = 200
 const MAX_LIFETIME_MS = MAX_LIFETIME_YEARS * 366 * 86_400_000
 
+/** Milliseconds. */
 const UNITS: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,

@@ -8,22 +8,26 @@ import type { Delivery, Webhook } from '../webhooks/webhook.ts'
 
 const WRITE_AFTER_MS = 1_000
 const RETRY_AFTER_MS = 30_000
+/** The number of attempts that are stored without waiting for the timer. */
 const MAX_BATCH_SIZE = 100
+/** The number of attempts at which deliveries wait. Memory must not grow while the disk is full. */
 const MAX_UNSAVED_ATTEMPTS = 300
 
 /**
- * Stores the progress and attempts of all webhooks in few, small commands, so that promotions rarely wait for
- * one. It submits one command at a time: after a second, or once there are a hundred attempts. After a crash,
- * deliveries that were not stored are repeated.
+ * Stores the progress and the attempts of all webhooks in few, small commands, so that promotions rarely wait
+ * for one. It submits one command at a time: after a second, or once there are a hundred attempts. After a
+ * crash, attempts that were not stored are made again.
  */
 export class DeliveryLog {
   readonly #writer: CommandQueue
   readonly #log: Logger
   readonly #after: (ms: number, act: () => void) => () => void
+  /** By the key and version of the webhook. */
   #unsaved = new Map<string, UnsavedProgress>()
-  #deliveries = 0
+  #unsavedAttempts = 0
   #writing: Promise<void> | undefined
   #cancelTimer: (() => void) | undefined
+  /** Whether the last write failed. Then only the timer begins another. */
   #isFailing = false
 
   constructor(writer: CommandQueue, log: Logger, after: (ms: number, act: () => void) => () => void) {
@@ -34,21 +38,22 @@ export class DeliveryLog {
 
   /** Whether deliveries should wait, because too many attempts are not stored yet. */
   get isFull(): boolean {
-    return this.#deliveries >= MAX_UNSAVED_ATTEMPTS
+    return this.#unsavedAttempts >= MAX_UNSAVED_ATTEMPTS
   }
 
+  /** Adds the progress of a webhook and, after an attempt, the attempt. */
   add(webhook: Webhook, progress: Progress, delivery?: Delivery): void {
     const { key, version } = webhook
-    // A delivery that was stopped may still report an older version of its webhook. The database ignores
-    // that.
+    // A WebhookDelivery that was stopped may still report an older version of its webhook. The database
+    // ignores that.
     const id = `${key} ${version}`
     const deliveries = [
       ...(this.#unsaved.get(id)?.deliveries ?? []),
       ...(delivery === undefined ? [] : [delivery]),
     ]
     this.#unsaved.set(id, { key, version, progress, deliveries })
-    if (delivery !== undefined) this.#deliveries += 1
-    if (this.#deliveries >= MAX_BATCH_SIZE && !this.#isFailing) void this.flush()
+    if (delivery !== undefined) this.#unsavedAttempts += 1
+    if (this.#unsavedAttempts >= MAX_BATCH_SIZE && !this.#isFailing) void this.flush()
     else this.#writeIn(WRITE_AFTER_MS)
   }
 
@@ -85,7 +90,7 @@ export class DeliveryLog {
         input: { webhooks },
         actor: DEPOT_ACTOR,
       })
-      for (const { deliveries } of webhooks) this.#deliveries -= deliveries.length
+      for (const { deliveries } of webhooks) this.#unsavedAttempts -= deliveries.length
     } catch (error) {
       this.#putBack(taken)
       if (error instanceof DepotError && error.code === 'shutting_down') return
@@ -97,6 +102,7 @@ export class DeliveryLog {
     }
   }
 
+  /** Puts back what a failed write has taken, before what was added since. */
   #putBack(before: ReadonlyMap<string, UnsavedProgress>): void {
     const since = this.#unsaved
     this.#unsaved = new Map(before)

@@ -15,12 +15,11 @@ import type { Receipt, SendOptions } from '../webhooks/send.ts'
 import { matcherOf, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 
-/**
- * A committed entry. `origins` is computed at most once for all webhooks, because the commit waits for it.
- */
+/** A committed entry. */
 export interface CommittedEvent {
   readonly sequence: number
   readonly event: LedgerEvent
+  /** Computes the origins of the event, once for all webhooks: the answer to the commit waits for it. */
   readonly origins: () => ReadonlySet<string>
 }
 
@@ -43,13 +42,15 @@ const MAX_PAGE_SIZE = 100
  * of other kinds.
  */
 const MAX_SEQUENCE_SPAN = 1_000
+/** The wait after an error of our own, for example of the database. */
 const RETRY_MS = 60_000
-const LOG_FULL_MS = 1_000
+/** The wait while too many attempts are not stored yet. */
+const UNSAVED_WAIT_MS = 1_000
 /**
  * The number of skipped entries after which the position is stored. A restart examines at most this many
  * entries again.
  */
-const LOG_EVERY = 1_000
+const SAVE_EVERY = 1_000
 
 /**
  * Delivers entries to one webhook in ledger order, each after the previous one was accepted. When an
@@ -62,7 +63,8 @@ export class WebhookDelivery {
   readonly #stopping = new AbortController()
   readonly #ended: Promise<void>
   #progress: Progress
-  #loggedPosition: number
+  /** The position that was last passed to the delivery log. */
+  #savedPosition: number
   /** Resolves when there may be something to deliver. */
   #wake = Promise.withResolvers<void>()
   /**
@@ -76,7 +78,7 @@ export class WebhookDelivery {
     this.#context = context
     this.#matches = matcherOf(webhook.filter)
     this.#progress = webhook.progress
-    this.#loggedPosition = webhook.progress.position
+    this.#savedPosition = webhook.progress.position
     this.#ended = this.#run()
   }
 
@@ -102,10 +104,10 @@ export class WebhookDelivery {
     await this.#ended
   }
 
-  /** Adds the current progress to the log, unless it is there already. */
-  logProgress(): void {
-    if (this.#progress.position === this.#loggedPosition) return
-    this.#loggedPosition = this.#progress.position
+  /** Passes the current progress to the delivery log, unless it has it already. */
+  saveProgress(): void {
+    if (this.#progress.position === this.#savedPosition) return
+    this.#savedPosition = this.#progress.position
     this.#context.deliveryLog.add(this.webhook, this.#progress)
   }
 
@@ -124,10 +126,11 @@ export class WebhookDelivery {
     }
   }
 
+  /** Makes one attempt, or waits until there is something to do. */
   async #step(): Promise<void> {
     const { deliveryLog, sendOptions } = this.#context
     if (this.#progress.pause !== undefined) return this.#sleep(undefined)
-    if (deliveryLog.isFull) return this.#sleep(LOG_FULL_MS) // memory must not grow while the disk is full
+    if (deliveryLog.isFull) return this.#sleep(UNSAVED_WAIT_MS)
     const wait = msUntilAttempt(this.#progress, sendOptions.now())
     if (wait > 0) await this.#sleep(wait)
     const entry = await this.#findNext()
@@ -163,7 +166,7 @@ export class WebhookDelivery {
 
   #skipTo(sequence: number): void {
     this.#progress = advance(this.#progress, sequence)
-    if (this.#progress.position - this.#loggedPosition >= LOG_EVERY) this.logProgress()
+    if (this.#progress.position - this.#savedPosition >= SAVE_EVERY) this.saveProgress()
   }
 
   async #deliver(entry: LedgerEntry): Promise<void> {
@@ -178,7 +181,7 @@ export class WebhookDelivery {
       now: sendOptions.now(),
       random: sendOptions.random(),
     })
-    this.#loggedPosition = this.#progress.position
+    this.#savedPosition = this.#progress.position
     const { durationMs, status, error, excerpt } = receipt
     deliveryLog.add(this.webhook, this.#progress, {
       sequence: entry.sequence,

@@ -14,7 +14,7 @@ import { WebhookDelivery } from './webhook-delivery.ts'
 import type { DeliveryContext, CommittedEvent } from './webhook-delivery.ts'
 import { outgoing } from '../webhooks/outgoing.ts'
 import type { Progress } from '../webhooks/progress.ts'
-import { refusalOf, send } from '../webhooks/send.ts'
+import { forbiddenAddress, send } from '../webhooks/send.ts'
 import type { Lookup, Receipt } from '../webhooks/send.ts'
 import { MAX_WEBHOOKS, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
@@ -58,7 +58,7 @@ export interface WebhookOperations {
    * Rejects with `invalid_request` if the host of the URL has addresses and the depot may connect to none of
    * them. This is only an early warning: each attempt checks the address to which it connects.
    */
-  refuseUnreachable(url: string): Promise<void>
+  expectReachable(url: string): Promise<void>
 }
 
 /**
@@ -71,8 +71,11 @@ export class Webhooks implements WebhookOperations, Subscriber {
   readonly #context: DeliveryContext
   readonly #receiptListeners: ((receipt: Receipt) => void)[] = []
   readonly #deliveries = new Map<string, WebhookDelivery>()
+  /** Stopped deliveries that have not ended yet. */
   readonly #ending = new Set<Promise<void>>()
+  /** Aborts test messages. */
   readonly #pings = new AbortController()
+  /** The last read of a changed webhook. Reads run one after the other. */
   #reading: Promise<void> = Promise.resolve()
   #head: number
   #isClosed = false
@@ -88,7 +91,11 @@ export class Webhooks implements WebhookOperations, Subscriber {
       db: depot.db,
       secrets: depot.secrets,
       log: depot.log,
-      sendOptions: { ...options, now: depot.now, rules: new AddressPolicy(depot.config.webhookNetworks) },
+      sendOptions: {
+        ...options,
+        now: depot.now,
+        addressPolicy: new AddressPolicy(depot.config.webhookNetworks),
+      },
       connections: new ConcurrencyLimit(MAX_CONNECTIONS),
       deliveryLog: new DeliveryLog(depot.writer, depot.log, options.after),
       head: () => this.#head,
@@ -154,7 +161,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
   }
 
   async flush(): Promise<void> {
-    for (const delivery of this.#deliveries.values()) delivery.logProgress()
+    for (const delivery of this.#deliveries.values()) delivery.saveProgress()
     await this.#context.deliveryLog.flush()
   }
 
@@ -174,16 +181,16 @@ export class Webhooks implements WebhookOperations, Subscriber {
     return { id, receipt }
   }
 
-  async refuseUnreachable(url: string): Promise<void> {
-    const { rules, lookup: look } = this.#context.sendOptions
+  async expectReachable(url: string): Promise<void> {
+    const { addressPolicy, lookup: lookUp } = this.#context.sendOptions
     const host = hostOf(new URL(url))
-    const lookUp = () =>
+    const listAddresses = () =>
       new Promise<string[]>((resolve) =>
-        look(host, (error, found) => resolve(error === null ? found.map(({ address }) => address) : [])),
+        lookUp(host, (error, found) => resolve(error === null ? found.map(({ address }) => address) : [])),
       )
-    const addresses = isIP(host) === 0 ? await lookUp() : [host]
-    if (addresses.length === 0 || addresses.some((address) => rules.allows(address))) return
-    const detail = refusalOf(host, addresses)
+    const addresses = isIP(host) === 0 ? await listAddresses() : [host]
+    if (addresses.length === 0 || addresses.some((address) => addressPolicy.allows(address))) return
+    const detail = forbiddenAddress(host, addresses)
     throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/url' }] })
   }
 
@@ -206,6 +213,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
     this.#reading = this.#read(name, this.#reading)
   }
 
+  /** Reads a webhook after the read `before`, and starts its delivery if the webhook still exists. */
   async #read(name: string, before: Promise<void>): Promise<void> {
     try {
       await before

@@ -27,7 +27,7 @@ const webhooks: WebhookOperations = {
   progressOf: (webhook) => calls.call('progressOf', webhook),
   flush: () => calls.call('flush'),
   ping: (webhook) => calls.call('ping', webhook),
-  refuseUnreachable: (url) => calls.call('refuseUnreachable', url),
+  expectReachable: (url) => calls.call('expectReachable', url),
 }
 const depot = await joinDepot(share, {
   log: openLog(share.config.logLevel),

@@ -176,7 +176,7 @@ export class Workers {
       progressOf: (webhook) => webhooks.progressOf(webhook),
       flush: () => webhooks.flush(),
       ping: (webhook) => webhooks.ping(webhook),
-      refuseUnreachable: (url) => webhooks.refuseUnreachable(url),
+      expectReachable: (url) => webhooks.expectReachable(url),
       metricsText,
     }
   }

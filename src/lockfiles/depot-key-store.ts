@@ -5,7 +5,7 @@ import type { DepotKey } from './depot-key.ts'
 /** One of the depot's own keys. */
 export interface OwnKey {
   readonly key: DepotKey
-  /** The private half, sealed for {@link sealPurpose}. */
+  /** The private half, encrypted for {@link sealPurpose}. */
   readonly sealed: string
   readonly madeAt: number
 }
@@ -36,7 +36,7 @@ export async function listOwnKeys(db: Db, limit = MAX_OWN_KEYS): Promise<OwnKey[
   return rows.map((row) => ({ key: keyOf(row), sealed: row.sealed, madeAt: row.created_at }))
 }
 
-/** Finds the signing key; `undefined` if the depot has none yet. */
+/** Finds the key that signs, which is the newest; `undefined` if the depot has none yet. */
 export async function findSigningKey(db: Db): Promise<OwnKey | undefined> {
   const [key] = await listOwnKeys(db, 1)
   return key

@@ -11,12 +11,16 @@ import { DepotError, quote } from '../errors.ts'
 
 declare const brand: unique symbol
 
-/** Only {@link parseDepotKey}, {@link publicDepotKey} and {@link generateDepotKey} make one. */
+/**
+ * The public key of a depot. Only {@link parseDepotKey}, {@link publicDepotKey} and {@link generateDepotKey}
+ * make one.
+ */
 export type DepotKey = { readonly id: string; readonly raw: Buffer } & { readonly [brand]: 'DepotKey' }
 
-/** `pem` is PKCS #8. */
+/** The private half of a depot's key. */
 export interface DepotSecretKey {
   readonly id: string
+  /** PKCS #8. */
   readonly pem: string
 }
 
@@ -49,7 +53,10 @@ export function formatDepotKey({ id, raw }: DepotKey): string {
   return `${FIRST_LINE}\n${id}\n${raw.toString('base64')}\n`
 }
 
-/** Parses a depot's key file. Throws `key_malformed`, also if the id is not that of the key. */
+/**
+ * Parses a depot's key file, with spaces around lines or without. Throws `key_malformed`, also if the id is
+ * not that of the key.
+ */
 export function parseDepotKey(text: string): DepotKey {
   if (text.length > MAX_KEY_FILE_BYTES) throw malformed(`it is longer than ${MAX_KEY_FILE_BYTES} characters`)
   const [first = '', id = '', encoded = '', ...rest] = text
@@ -79,6 +86,7 @@ export function signWithDepotKey({ pem }: DepotSecretKey, message: Buffer): Buff
   return sign(null, message, createPrivateKey(pem))
 }
 
+/** Reports whether the key made the signature of the message. */
 export function verifyWithDepotKey({ raw }: DepotKey, message: Buffer, signature: Buffer): boolean {
   const key = createPublicKey({
     key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') },

@@ -20,7 +20,8 @@ import { releaseKey } from '../package/ident.ts'
 // Reads the contents of lockfiles, and checks lockfiles against the depot. Both may concern a hundred
 // thousand releases: no statement reads more than a thousand rows, and other work runs between statements.
 
-export interface LockfileAsked {
+/** What a lockfile is to contain. */
+export interface LockfileRequest {
   readonly view: View
   readonly revision: number
   readonly filter: LockfileFilter
@@ -30,8 +31,8 @@ export interface LockfileAsked {
 
 type Content = Pick<Lockfile, 'ledger' | 'at' | 'skipped' | 'absent' | 'originKeys' | 'releases'>
 
-/** The fields of a release that a lockfile needs. */
-interface Row {
+/** The columns of a release that a lockfile needs. */
+interface ReleaseRow {
   readonly ident: string
   readonly target: Target
   readonly checksum: string
@@ -55,31 +56,32 @@ const PAGE_SIZE = 500
  * their dependencies for the same target as far as the depot has them. Throws `conflict`, naming releases
  * that were deleted since, and `too_large`.
  */
-export async function readLocked(db: Db, asked: LockfileAsked, audience: Audience): Promise<Content> {
-  const { view, revision } = asked
-  const kept: Row[] = []
-  const deleted: Row[] = []
+export async function readContent(db: Db, request: LockfileRequest, audience: Audience): Promise<Content> {
+  const { view, revision } = request
+  const pointers: ReleaseRow[] = []
+  const deleted: ReleaseRow[] = []
+  /** The idents of dependencies, by target. */
   const needed = new Map<Target, Set<string>>()
-  for await (const { tdeps, deleted_at, ...row } of readPointers(db, asked, audience)) {
+  for await (const { tdeps, deleted_at, ...row } of readPointers(db, request, audience)) {
     if (deleted_at !== null) {
       deleted.push(row)
       continue
     }
-    kept.push(row)
-    expectRoom(kept.length)
+    pointers.push(row)
+    expectWithinLimit(pointers.length)
     const ofTarget = needed.get(row.target) ?? new Set()
     for (const ident of JSON.parse(tdeps) as string[]) ofTarget.add(ident)
     needed.set(row.target, ofTarget)
   }
-  if (deleted.length > 0 && !asked.skipsDeleted) throw deletedSince(view, revision, deleted)
+  if (deleted.length > 0 && !request.skipsDeleted) throw deletedSince(view, revision, deleted)
 
-  for (const { ident, target } of kept) needed.get(target)?.delete(ident)
-  const dependencies: Row[] = []
+  for (const { ident, target } of pointers) needed.get(target)?.delete(ident)
+  const dependencies: ReleaseRow[] = []
   let absent = 0
   for (const [target, idents] of needed) {
     const found = await readDependencies(db, [...idents], target, audience)
     for (const row of found) dependencies.push(row)
-    expectRoom(kept.length + dependencies.length)
+    expectWithinLimit(pointers.length + dependencies.length)
     absent += idents.size - found.length
   }
   const { at, ...ledger } = await findHeadOf(db, view.id, revision)
@@ -88,8 +90,11 @@ export async function readLocked(db: Db, asked: LockfileAsked, audience: Audienc
     at: revision === 0 ? view.createdAt : at,
     skipped: deleted.length,
     absent,
-    originKeys: await readKeys(db, [...kept, ...dependencies]),
-    releases: [...kept.map((row) => lockedOf(row, false)), ...dependencies.map((row) => lockedOf(row, true))],
+    originKeys: await readKeys(db, [...pointers, ...dependencies]),
+    releases: [
+      ...pointers.map((row) => lockedOf(row, { isDependency: false })),
+      ...dependencies.map((row) => lockedOf(row, { isDependency: true })),
+    ],
   }
 }
 
@@ -97,7 +102,7 @@ export async function readLocked(db: Db, asked: LockfileAsked, audience: Audienc
  * Checks that the depot has each release, visible to the audience, with the checksum in the lockfile. Throws
  * `release_differs` and `not_found`, with a part for each release.
  */
-export async function expectLocked(
+export async function expectSameReleases(
   db: Db,
   releases: readonly LockedRelease[],
   audience: Audience,
@@ -120,11 +125,12 @@ export async function expectLocked(
   if (missing.length > 0) throw refusalOf('not_found', missing)
 }
 
+/** Reads the answers of `latest` in the view, also those that were deleted since. */
 async function* readPointers(
   db: Db,
-  { view, revision, filter }: LockfileAsked,
+  { view, revision, filter }: LockfileRequest,
   audience: Audience,
-): AsyncGenerator<Row & { tdeps: string; deleted_at: number | null }> {
+): AsyncGenerator<ReleaseRow & { tdeps: string; deleted_at: number | null }> {
   const { target, ...place } = filter
   for (let after: PointerPlace | undefined; ;) {
     const page = await listPointersAt(
@@ -155,8 +161,8 @@ async function readDependencies(
   idents: readonly string[],
   target: Target,
   audience: Audience,
-): Promise<Row[]> {
-  const rows: Row[] = []
+): Promise<ReleaseRow[]> {
+  const rows: ReleaseRow[] = []
   for (const batch of inBatches(idents)) {
     rows.push(
       ...(await visible(db, audience)
@@ -171,7 +177,7 @@ async function readDependencies(
 }
 
 /** Reads the signers' keys. Keys may be absent if the depot does not require known signers. */
-async function readKeys(db: Db, rows: readonly Row[]): Promise<LockedKey[]> {
+async function readKeys(db: Db, rows: readonly ReleaseRow[]): Promise<LockedKey[]> {
   const keys: LockedKey[] = []
   for (const name of new Set(rows.map(({ signer }) => signer))) {
     const parsed = parseKeyName(name)
@@ -181,7 +187,7 @@ async function readKeys(db: Db, rows: readonly Row[]): Promise<LockedKey[]> {
   return keys
 }
 
-function lockedOf(row: Row, isDependency: boolean): LockedRelease {
+function lockedOf(row: ReleaseRow, { isDependency }: { isDependency: boolean }): LockedRelease {
   return {
     ident: row.ident,
     target: row.target,
@@ -192,7 +198,8 @@ function lockedOf(row: Row, isDependency: boolean): LockedRelease {
   }
 }
 
-function expectRoom(count: number): void {
+/** Throws `too_large` if a lockfile would have more than {@link MAX_LOCKED_RELEASES} releases. */
+function expectWithinLimit(count: number): void {
   if (count > MAX_LOCKED_RELEASES)
     throw new DepotError(
       'too_large',
@@ -200,7 +207,7 @@ function expectRoom(count: number): void {
     )
 }
 
-function deletedSince(view: View, revision: number, rows: readonly Row[]): DepotError {
+function deletedSince(view: View, revision: number, rows: readonly ReleaseRow[]): DepotError {
   const { code, message, parts } = refusalOf(
     'conflict',
     rows.map(({ ident, target }) => ({ detail: `${ident} for ${target} was deleted since` })),

@@ -54,11 +54,13 @@ export interface LockfileFilter {
   readonly target?: Target
 }
 
+/** The content of a lockfile. The fields are those of the format above. */
 export interface Lockfile {
+  /** The public URL of the depot. */
   readonly depot: string | undefined
   readonly view: string
   readonly revision: number
-  /** Epoch milliseconds. */
+  /** When the revision was made, in epoch milliseconds. */
   readonly at: number
   readonly ledger: { readonly sequence: number; readonly hash: string }
   readonly filter: LockfileFilter
@@ -93,6 +95,7 @@ export function expectWhole({
 }
 
 const FIRST_LINE = 'hart-depot-lock 1'
+/** Leaves room for the header and for the keys of origins. */
 const MAX_LINES = MAX_LOCKED_RELEASES + 10_000
 const CHECKSUM = /^[0-9a-f]{64}$/
 const NONE = '-'
@@ -195,8 +198,8 @@ function parseReleases(lines: Lines): LockedRelease[] {
       throw lines.wrong('the answers of latest come before their dependencies')
     if (before.isDependency === isDependency && line <= before.line)
       throw lines.wrong('releases are listed in the order of their bytes')
-    if (!isNew(named, `${ident} ${target}`)) throw lines.wrong(`${ident} for ${target} is listed twice`)
-    if (!isDependency && !isNew(pointed, `${packageName} ${target}`))
+    if (!addNew(named, `${ident} ${target}`)) throw lines.wrong(`${ident} for ${target} is listed twice`)
+    if (!isDependency && !addNew(pointed, `${packageName} ${target}`))
       throw lines.wrong(`latest of ${packageName} for ${target} has two answers`)
     before = { line, isDependency }
     releases.push({ ident, target, checksum, sizeBytes, isDependency, isPrivate })
@@ -261,7 +264,8 @@ function parseTime(text: string): number {
   return at
 }
 
-function isNew(set: Set<string>, item: string): boolean {
+/** Adds an item. Returns false if it is in the set already. */
+function addNew(set: Set<string>, item: string): boolean {
   if (set.has(item)) return false
   set.add(item)
   return true
@@ -301,6 +305,7 @@ class Lines {
     return this.parse(line.slice(name.length + 1), parse)
   }
 
+  /** Parses a part of the last line. Its errors become those of {@link wrong}. */
   parse<T>(text: string, parse: (text: string) => T): T {
     try {
       return parse(text)
@@ -309,6 +314,7 @@ class Lines {
     }
   }
 
+  /** Returns the error for a fault of the last line. */
   wrong(why: string, cause?: unknown): DepotError {
     return new DepotError('lockfile_malformed', `line ${this.#number} of the lockfile: ${why}`, { cause })
   }

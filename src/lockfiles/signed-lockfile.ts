@@ -16,6 +16,7 @@ export interface SignedLockfile extends Lockfile {
 const SIGNATURE = 'signature '
 const SIGNATURE_BYTES = 64
 
+/** Formats a lockfile, and signs it with a key of the depot. */
 export function signLockfile(lockfile: Lockfile, key: DepotSecretKey): string {
   const body = formatLockfile(lockfile)
   return `${body}${SIGNATURE}${key.id} ${signWithDepotKey(key, Buffer.from(body)).toString('base64')}\n`
@@ -27,7 +28,7 @@ export function signLockfile(lockfile: Lockfile, key: DepotSecretKey): string {
  */
 export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): SignedLockfile {
   if (text.length > MAX_LOCKFILE_BYTES) throw malformed(`it has more than ${MAX_LOCKFILE_BYTES} bytes`)
-  const { body, keyId, signature } = cutSignature(text)
+  const { body, keyId, signature } = splitSignature(text)
   const key = trustedKeys.find(({ id }) => id === keyId)
   if (key === undefined)
     throw new DepotError(
@@ -44,10 +45,11 @@ export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): Si
 
 /** Returns the id of the signing key that a lockfile names, not verified. Throws `lockfile_malformed`. */
 export function claimedKeyId(text: string): string {
-  return cutSignature(text).keyId
+  return splitSignature(text).keyId
 }
 
-function cutSignature(text: string): { body: string; keyId: string; signature: Buffer } {
+/** Divides a text into the signed bytes and the last line. Throws `lockfile_malformed`. */
+function splitSignature(text: string): { body: string; keyId: string; signature: Buffer } {
   if (!text.startsWith('hart-depot-lock ')) throw malformed(`it starts with ${quote(text.slice(0, 40))}`)
   const start = text.lastIndexOf('\n', text.length - 2) + 1
   const line = text.slice(start)

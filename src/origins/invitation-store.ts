@@ -20,6 +20,7 @@ export async function findInvitation(db: Db, origin: string, id: number): Promis
   return row && invitationOf(row)
 }
 
+/** Finds the invitation of an account to an origin, also if the account ignored it. */
 export async function findInvitationOf(
   db: Db,
   originId: number,
@@ -41,7 +42,7 @@ export async function listInvitationsTo(db: Db, originId: number): Promise<Invit
   return rows.map(invitationOf)
 }
 
-/** Lists an account's open invitations, oldest first. */
+/** Lists the invitations of an account that it has not ignored, oldest first. */
 export async function listInvitationsOf(db: Db, accountId: number): Promise<Invitation[]> {
   const rows = await invitations(db)
     .where('invitations.account_id', '=', accountId)

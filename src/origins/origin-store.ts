@@ -67,7 +67,10 @@ export async function getOrigin(db: Db, name: string): Promise<Origin> {
   return origin
 }
 
-/** Lists the origins by name: all, or those of a list of names, in a page of those after a name. */
+/**
+ * Lists origins by name, at most `limit` of those after the name `after`. `names` restricts the list to these
+ * origins.
+ */
 export async function listOrigins(
   db: Db,
   { names, after, limit }: { names: readonly string[] | undefined; after: string | undefined; limit: number },
@@ -97,7 +100,7 @@ export async function insertOrigin(
   db: Db,
   origin: { name: string; ownerId: number; defaultVisibility: Visibility; at: number },
 ): Promise<number> {
-  const begun = {
+  const fields = {
     owner_id: origin.ownerId,
     default_visibility: origin.defaultVisibility,
     created_at: origin.at,
@@ -106,8 +109,8 @@ export async function insertOrigin(
   }
   const { id } = await db
     .insertInto('origins')
-    .values({ name: origin.name, ...begun })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet(begun))
+    .values({ name: origin.name, ...fields })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(fields))
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
@@ -141,7 +144,7 @@ export async function markOriginDeleted(db: Db, originId: number, at: number): P
   await db.updateTable('origins').set({ deleted_at: at }).where('id', '=', originId).execute()
 }
 
-/** An origin in the list of its member. */
+/** An origin in the list of a member's origins. */
 export interface OwnOrigin extends Omit<Origin, 'owner'> {
   /** The number of packages with releases. */
   readonly packageCount: number
@@ -287,7 +290,7 @@ export async function listKeyRevisions(db: Db, origin: string, kind: KeyKind): P
   return rows.map((row) => row.revision)
 }
 
-/** Lists the keys of an origin, newest first: those before a revision. */
+/** Lists the keys of an origin with revisions before `before`, newest first. */
 export async function listKeysBefore(
   db: Db,
   origin: string,
@@ -320,6 +323,7 @@ export async function insertKey(
     .execute()
 }
 
+/** The maximum number of keys in a list without pages. */
 const MAX_KEYS = 1_000
 
 function keysOf(db: Db, origin: string | Slot<string>, kind: KeyKind | Slot<KeyKind>) {

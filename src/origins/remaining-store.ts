@@ -5,7 +5,9 @@ export interface Remaining {
   readonly members: number
   readonly secrets: number
   readonly integrations: number
+  /** The number of releases, which Builder calls packages. */
   readonly packages: number
+  /** The number of packages with settings. */
   readonly settings: number
 }
 

@@ -7,7 +7,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-/** The id of the key that a ciphertext needs. */
+/** The length of the key id with which a ciphertext begins. */
 export const KEY_ID_LENGTH = 8
 
 /** Encrypts and decrypts secrets with one key of 32 bytes. */
@@ -22,6 +22,7 @@ export class SecretBox {
     this.keyId = createHash('sha256').update(key).digest('hex').slice(0, KEY_ID_LENGTH)
   }
 
+  /** Encrypts a text. It can be decrypted only for the same purpose. */
   seal(text: string, purpose: string): string {
     const nonce = randomBytes(NONCE_BYTES)
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(purpose))

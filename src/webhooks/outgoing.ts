@@ -37,7 +37,7 @@ export function outgoing(
   secrets: SecretBox,
 ): Message {
   const { key, sealedUrl, sealedSecret, previous } = webhook
-  const signing = [
+  const sealedSecrets = [
     sealedSecret,
     ...(previous !== undefined && at < previous.until ? [previous.sealedSecret] : []),
   ]
@@ -48,7 +48,7 @@ export function outgoing(
       'user-agent': 'hart-depot',
       ...signedHeaders(
         { id, at, body },
-        signing.map((sealed) => secrets.open(sealed, secretPurpose(key))),
+        sealedSecrets.map((sealed) => secrets.open(sealed, secretPurpose(key))),
       ),
     },
     body,

@@ -9,24 +9,27 @@ export interface Progress {
    * `position`.
    */
   readonly replay: { readonly next: number; readonly to: number } | undefined
-  /** Failed attempts at the next entry. */
+  /** The number of failed attempts at the next entry. */
   readonly attempts: number
+  /** `undefined` if the next attempt is due, or if deliveries are paused. */
   readonly nextAttemptAt: number | undefined
   readonly failingSince: number | undefined
   readonly pause: { readonly at: number; readonly why: PauseReason } | undefined
 }
 
-/**
- * An administrator paused the webhook, too many attempts failed, or the receiver answered that it is gone.
- */
-export type PauseReason = 'asked' | 'failing' | 'gone'
+export type PauseReason =
+  | 'asked' //   an administrator paused the webhook
+  | 'failing' // too many attempts failed
+  | 'gone' //    the receiver answered that it is gone
 
 /** The states of a webhook in lists and metrics. */
 export const WEBHOOK_STATES = ['delivering', 'failing', 'paused'] as const
 export type WebhookState = (typeof WEBHOOK_STATES)[number]
 
+/** The wait after the first failure. It doubles with each further one, up to {@link MAX_RETRY_MS}. */
 const FIRST_RETRY_MS = 5_000
 export const MAX_RETRY_MS = 6 * 3_600_000
+/** Up to this part of a wait is added at random, so that not all webhooks try again together. */
 const JITTER = 0.25
 /**
  * Thirteen waits that double from 5 s take 11 h; twenty more of 6 h take five days. Counting attempts instead

@@ -34,7 +34,8 @@ export type Lookup = (
 ) => void
 
 export interface SendOptions {
-  readonly rules: AddressPolicy
+  /** The addresses to which the depot may connect. */
+  readonly addressPolicy: AddressPolicy
   readonly lookup: Lookup
   now(): number
   /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
@@ -62,7 +63,7 @@ export function send(message: Message, options: SendOptions, signal: AbortSignal
   const elapsed = () => Math.round(performance.now() - begun)
   const fail = (error: string) => resolve({ verdict: 'failed', error, excerpt: '', durationMs: elapsed() })
   // Node does not look up literal addresses, so they are checked here.
-  if (isIP(host) !== 0 && !options.rules.allows(host)) fail(refusalOf(host, [host]))
+  if (isIP(host) !== 0 && !options.addressPolicy.allows(host)) fail(forbiddenAddress(host, [host]))
   else {
     const request = message.url.protocol === 'https:' ? requestSecurely : requestPlainly
     const client = request(message.url, {
@@ -98,16 +99,16 @@ export function send(message: Message, options: SendOptions, signal: AbortSignal
 }
 
 /** Returns a lookup that returns only allowed addresses, and fails if there are none. */
-function guarded({ rules, lookup }: SendOptions): LookupFunction {
+function guarded({ addressPolicy, lookup }: SendOptions): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, (error, addresses) => {
       if (error !== null) return callback(error, [])
-      const reachable = addresses.filter(({ address }) => rules.allows(address))
+      const reachable = addresses.filter(({ address }) => addressPolicy.allows(address))
       const [first] = reachable
       if (first === undefined)
         callback(
           new Error(
-            refusalOf(
+            forbiddenAddress(
               hostname,
               addresses.map(({ address }) => address),
             ),
@@ -121,11 +122,12 @@ function guarded({ rules, lookup }: SendOptions): LookupFunction {
 }
 
 /** Returns the error message for addresses to which the depot may not connect. */
-export function refusalOf(host: string, addresses: readonly string[]): string {
+export function forbiddenAddress(host: string, addresses: readonly string[]): string {
   const where = addresses.join(', ') === host ? host : `${host} (${addresses.join(', ') || 'no address'})`
   return `${where} is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it`
 }
 
+/** Returns what the status and the headers of an answer mean. */
 function interpret(
   answer: IncomingMessage,
   now: number,
@@ -136,7 +138,7 @@ function interpret(
   if (status >= 300 && status < 400)
     return { verdict: 'failed', status, error: `answered ${status}: redirects are not followed` }
   const retryAfterMs =
-    status === 429 || status === 503 ? waitOf(answer.headers['retry-after'], now) : undefined
+    status === 429 || status === 503 ? parseRetryAfter(answer.headers['retry-after'], now) : undefined
   return {
     verdict: 'failed',
     status,
@@ -145,8 +147,8 @@ function interpret(
   }
 }
 
-/** Parses `Retry-After` (RFC 9110 10.2.3): seconds or a date in GMT. */
-function waitOf(header: string | undefined, now: number): number | undefined {
+/** Parses `Retry-After` (RFC 9110 10.2.3), seconds or a date in GMT, to milliseconds from now. */
+function parseRetryAfter(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1_000
   const date = header.endsWith(' GMT') ? Date.parse(header) : Number.NaN

@@ -4,7 +4,7 @@ import type { WebhooksTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Progress } from './progress.ts'
 import type { EntryFilter } from '../events/entry-filter.ts'
-import type { Webhook } from './webhook.ts'
+import type { Webhook, WebhookSettings } from './webhook.ts'
 
 export async function findWebhook(db: Db, name: string): Promise<Webhook | undefined> {
   const row = await withMaker(db).where('webhooks.name', '=', name).executeTakeFirst()
@@ -41,11 +41,7 @@ export async function countWebhooks(db: Db): Promise<number> {
 
 export async function insertWebhook(
   db: Db,
-  webhook: Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | 'sealedSecret' | 'filter'> & {
-    makerId: number | undefined
-    position: number
-    at: number
-  },
+  webhook: WebhookSettings & { makerId: number | undefined; position: number; at: number },
 ): Promise<void> {
   await db
     .insertInto('webhooks')

@@ -10,6 +10,7 @@ export interface Webhook {
   readonly name: string
   /** Random, and part of every `webhook-id`. */
   readonly key: string
+  /** The host of the URL. The rest of the URL may be a secret. */
   readonly host: string
   readonly sealedUrl: string
   readonly sealedSecret: string
@@ -24,6 +25,9 @@ export interface Webhook {
   readonly progress: Progress
 }
 
+/** The fields of a webhook that its creator sets. */
+export type WebhookSettings = Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | 'sealedSecret' | 'filter'>
+
 /** A stored attempt to deliver an entry. */
 export interface Delivery {
   readonly sequence: number
@@ -33,7 +37,7 @@ export interface Delivery {
   readonly durationMs: number
   /** Absent if the receiver did not answer. */
   readonly status: number | undefined
-  /** Why the delivery failed. */
+  /** Why the attempt failed; `undefined` if it did not. */
   readonly error: string | undefined
   /** The beginning of the answer's body. */
   readonly excerpt: string
@@ -41,6 +45,7 @@ export interface Delivery {
 
 export const MAX_WEBHOOKS = 100
 export const MAX_FILTER_NAMES = 100
+/** The number of attempts that are kept for one webhook. */
 export const KEPT_DELIVERIES = 1_000
 /** How long the previous secret still signs. */
 export const PREVIOUS_SECRET_MS = 24 * 3_600_000
@@ -84,8 +89,8 @@ export function parseWebhookUrl(text: string): URL {
 }
 
 /**
- * Returns a function that tests events against a filter. Callers with several filters pass the event's
- * origins, computed once.
+ * Returns a function that tests events against a filter. Callers that test one event against several filters
+ * pass a function that computes its origins once.
  */
 export function matcherOf(
   filter: EntryFilter,

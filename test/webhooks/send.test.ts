@@ -17,7 +17,7 @@ const LOOPBACK = new AddressPolicy(['127.0.0.0/8', '::1'])
 function sending(url: string, more: Partial<SendOptions> & { signal?: AbortSignal } = {}): Promise<Receipt> {
   const { signal = new AbortController().signal, ...options } = more
   const world = {
-    rules: LOOPBACK,
+    addressPolicy: LOOPBACK,
     lookup: noLookup,
     now: () => START,
     after: new ManualTimers().after,
@@ -231,7 +231,7 @@ test('a disallowed address is never connected to, however it is written', async 
     '0.0.0.0',
   ]) {
     t.match(
-      await sending(`http://${host}:${port}/`, { rules: new AddressPolicy([]) }),
+      await sending(`http://${host}:${port}/`, { addressPolicy: new AddressPolicy([]) }),
       { verdict: 'failed', error: /is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it/ },
       host,
     )
@@ -242,29 +242,29 @@ test('a disallowed address is never connected to, however it is written', async 
 test('the addresses of a name are checked at the connection', async (t) => {
   const raw = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'))
   const url = raw.url.replace('127.0.0.1', 'receiver.example')
-  const rules = new AddressPolicy(['127.0.0.1'])
-  t.match(await sending(url, { rules, lookup: names('127.0.0.1') }), { verdict: 'accepted' })
+  const addressPolicy = new AddressPolicy(['127.0.0.1'])
+  t.match(await sending(url, { addressPolicy, lookup: names('127.0.0.1') }), { verdict: 'accepted' })
   t.match(
-    await sending(url, { rules, lookup: names('169.254.169.254', '127.0.0.1') }),
+    await sending(url, { addressPolicy, lookup: names('169.254.169.254', '127.0.0.1') }),
     { verdict: 'accepted' },
     'an allowed address among others',
   )
   t.equal(raw.connections, 2)
   for (const address of ['127.0.0.2', '169.254.169.254', '::ffff:127.0.0.2', '::1']) {
-    t.match(await sending(url, { rules, lookup: names(address) }), {
+    t.match(await sending(url, { addressPolicy, lookup: names(address) }), {
       verdict: 'failed',
       error: `receiver.example (${address}) is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it`,
     })
   }
-  t.match(await sending(url, { rules, lookup: names() }), { verdict: 'failed', error: /no address/ })
-  t.match(await sending(url, { rules }), { verdict: 'failed', error: 'looked up receiver.example' })
+  t.match(await sending(url, { addressPolicy, lookup: names() }), { verdict: 'failed', error: /no address/ })
+  t.match(await sending(url, { addressPolicy }), { verdict: 'failed', error: 'looked up receiver.example' })
   const unknown = Object.assign(new Error('getaddrinfo ENOTFOUND receiver.example'), { code: 'ENOTFOUND' })
-  t.match(await sending(url, { rules, lookup: (_hostname, done) => done(unknown, []) }), {
+  t.match(await sending(url, { addressPolicy, lookup: (_hostname, done) => done(unknown, []) }), {
     verdict: 'failed',
     error: 'no machine has this name',
   })
   const odd = Object.assign(new Error('uv_odd: EODD'), { code: 'EODD' })
-  t.match(await sending(url, { rules, lookup: (_hostname, done) => done(odd, []) }), {
+  t.match(await sending(url, { addressPolicy, lookup: (_hostname, done) => done(odd, []) }), {
     verdict: 'failed',
     error: 'the connection failed (EODD)',
   })

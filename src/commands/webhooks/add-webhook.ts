@@ -2,10 +2,10 @@ import { DepotError } from '../../errors.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { MAX_WEBHOOKS } from '../../webhooks/webhook.ts'
-import type { Webhook } from '../../webhooks/webhook.ts'
+import type { Webhook, WebhookSettings } from '../../webhooks/webhook.ts'
 import { countWebhooks, findWebhook, getWebhook, insertWebhook } from '../../webhooks/webhook-store.ts'
 
-export type NewWebhook = Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | 'sealedSecret' | 'filter'> & {
+export interface NewWebhook extends WebhookSettings {
   /** The sequence of the entry after which deliveries begin. By default, that of the webhook's creation. */
   readonly after?: number
 }

@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import type { Audience } from '../../../access/access.ts'
-import { readLocked } from '../../../lockfiles/lockfile-store.ts'
+import { readContent } from '../../../lockfiles/lockfile-store.ts'
 import type { LockfileAudience } from '../../../lockfiles/lockfile.ts'
 import { signLockfile } from '../../../lockfiles/signed-lockfile.ts'
 
@@ -79,7 +79,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
       }
       const key = await getOrMakeSigningKey(depot)
       const text = await inTurn(async () =>
-        signLockfile({ ...head, ...(await readLocked(depot.db, content, audience)) }, key),
+        signLockfile({ ...head, ...(await readContent(depot.db, content, audience)) }, key),
       )
       reply.type('text/plain; charset=utf-8').serializer(String)
       return reply.send(text)

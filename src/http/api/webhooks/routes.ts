@@ -47,7 +47,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
   /** Encrypts the URL of a webhook. Throws if the URL is malformed or its address is not allowed. */
   const sealUrl = async (text: string, key: string) => {
     const url = parseWebhookUrl(text)
-    await webhooks.refuseUnreachable(url.href)
+    await webhooks.expectReachable(url.href)
     return { sealed: depot.secrets.seal(url.href, urlPurpose(key)), host: hostOf(url) }
   }
 

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../../../src/access/access.ts'
-import { expectLocked, readLocked } from '../../../../src/lockfiles/lockfile-store.ts'
+import { expectSameReleases, readContent } from '../../../../src/lockfiles/lockfile-store.ts'
 import { readLockfile } from '../../../../src/lockfiles/signed-lockfile.ts'
 import type { SignedLockfile } from '../../../../src/lockfiles/signed-lockfile.ts'
 import { formatPublicKey } from '../../../../src/hart/origin-key.ts'
@@ -266,9 +266,13 @@ test('missing and differing releases of a lockfile are named', async (t) => {
   }))
   const [first, second] = locked
   if (first === undefined || second === undefined) throw new Error('there are no releases')
-  await expectLocked(started.depot.db, locked, UNRESTRICTED_AUDIENCE)
+  await expectSameReleases(started.depot.db, locked, UNRESTRICTED_AUDIENCE)
   await t.rejects(
-    expectLocked(started.depot.db, [first, { ...second, checksum: 'ab'.repeat(32) }], UNRESTRICTED_AUDIENCE),
+    expectSameReleases(
+      started.depot.db,
+      [first, { ...second, checksum: 'ab'.repeat(32) }],
+      UNRESTRICTED_AUDIENCE,
+    ),
     {
       code: 'release_differs',
       message:
@@ -276,7 +280,7 @@ test('missing and differing releases of a lockfile are named', async (t) => {
     },
   )
   await t.rejects(
-    expectLocked(
+    expectSameReleases(
       started.depot.db,
       [
         { ...first, target: 'aarch64-linux' },
@@ -292,7 +296,7 @@ test('missing and differing releases of a lockfile are named', async (t) => {
   )
   await setVisibility(started, ident('lib'), 'private')
   await t.rejects(
-    expectLocked(started.depot.db, [{ ...second, checksum: 'ab'.repeat(32) }], PUBLIC_AUDIENCE),
+    expectSameReleases(started.depot.db, [{ ...second, checksum: 'ab'.repeat(32) }], PUBLIC_AUDIENCE),
     { code: 'not_found' },
     'checksums of invisible releases are left out',
   )
@@ -305,7 +309,7 @@ test('hundreds of pointers and dependencies are read in pieces, so that others a
   const view = await getView(started.depot.db, 'acceptance')
   let turns = 0
   const timer = setInterval(() => (turns += 1), 0)
-  const locked = await readLocked(
+  const locked = await readContent(
     started.depot.db,
     { view, revision: 1, filter: {}, skipsDeleted: false },
     PUBLIC_AUDIENCE,
