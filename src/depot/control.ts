@@ -19,7 +19,9 @@ import type { Command, CommandKind, CommandQueue, Outcome } from '../commands/co
 
 const SOCKET = 'control.sock'
 const MAX_LINE_LENGTH = 1024 * 1024
+/** How long a client may take to send its command, and later to close the connection. */
 const MAX_SILENCE_MS = 10_000
+/** How long the command line waits for the answer. */
 const MAX_ANSWER_MS = 60_000
 // A socket's path has room for 108 bytes on Linux and 104 on macOS, with the NUL that ends it.
 const MAX_SOCKET_PATH_BYTES = 103
@@ -36,28 +38,29 @@ const Answer = z.union([
   z.object({ outcome: z.unknown().optional() }),
 ])
 
-/** The code of an internal error. The depot's log has the reason. */
+/** The code of errors that are not a {@link DepotError}. The depot's log has the reason. */
 const INTERNAL = 'internal'
 
 /**
  * Accepts commands on the socket of a data folder, which the caller must have locked. Replaces a socket that
- * a killed process left. Closing answers commands in progress and removes the socket; close it before the
- * writer.
+ * a killed process left. `close` waits for commands in progress and removes the socket. Call it before the
+ * writer is closed.
  */
 export async function openControl(
   dataFolder: string,
-  world: { writer: CommandQueue; log: Logger },
+  depot: { writer: CommandQueue; log: Logger },
 ): Promise<{ close(): Promise<void> }> {
-  const unasked = new Set<Socket>()
+  /** Connections that have not sent a whole command. */
+  const silent = new Set<Socket>()
   const server = createServer((socket) => {
-    unasked.add(socket)
-    // The client handles a broken connection.
+    silent.add(socket)
+    // If the connection breaks, only the client needs to know.
     socket.on('error', () => socket.destroy())
-    socket.on('close', () => unasked.delete(socket))
+    socket.on('close', () => silent.delete(socket))
     socket.setTimeout(MAX_SILENCE_MS, () => {
-      if (unasked.has(socket) || socket.writableEnded) socket.destroy()
+      if (silent.has(socket) || socket.writableEnded) socket.destroy()
     })
-    void serveCommand(socket, world, () => unasked.delete(socket))
+    void serveCommand(socket, depot, () => silent.delete(socket))
   })
   const file = join(dataFolder, SOCKET)
   await rm(file, { force: true })
@@ -66,7 +69,7 @@ export async function openControl(
     async close() {
       const closed = once(server, 'close')
       server.close()
-      for (const socket of unasked) socket.destroy()
+      for (const socket of silent) socket.destroy()
       await closed
       await rm(file, { force: true })
     },
@@ -75,7 +78,7 @@ export async function openControl(
 
 /**
  * Connects to the process that holds the data folder; `undefined` if none accepts commands. {@link
- * sendCommand} closes it.
+ * sendCommand} closes the connection.
  */
 export async function connectControl(dataFolder: string): Promise<Socket | undefined> {
   try {
@@ -96,8 +99,8 @@ export async function connectControl(dataFolder: string): Promise<Socket | undef
 }
 
 /**
- * Like {@link Writer.submit}, over a connection that it closes. Throws `shutting_down` without an answer; the
- * change may have been made.
+ * Like {@link Writer.submit}, over a connection, which it closes. Throws `shutting_down` if no answer comes;
+ * the change may have been made.
  */
 export async function sendCommand<K extends CommandKind>(
   socket: Socket,
@@ -120,21 +123,22 @@ export async function sendCommand<K extends CommandKind>(
   throw code === INTERNAL ? new Error(message) : new DepotError(code as ErrorCode, message)
 }
 
+/** Runs the command of one connection, and answers it. Calls `onCommand` when the command has arrived. */
 async function serveCommand(
   socket: Socket,
-  world: { writer: CommandQueue; log: Logger },
-  onAsked: () => void,
+  depot: { writer: CommandQueue; log: Logger },
+  onCommand: () => void,
 ): Promise<void> {
   try {
     const line = await readLine(socket)
-    onAsked()
+    onCommand()
     if (line === undefined) socket.destroy()
-    else socket.end(`${JSON.stringify({ outcome: await world.writer.submit(parseCommand(line)) })}\n`)
+    else socket.end(`${JSON.stringify({ outcome: await depot.writer.submit(parseCommand(line)) })}\n`)
   } catch (error) {
     if (socket.destroyed) return
     socket.resume()
     if (!(error instanceof DepotError))
-      world.log.error({ err: error }, 'a command from the command line failed')
+      depot.log.error({ err: error }, 'a command from the command line failed')
     const { code, message } =
       error instanceof DepotError
         ? error
@@ -161,7 +165,7 @@ function parseCommand(line: string): Command {
   return { kind, input, actor }
 }
 
-/** Reads the first line; `undefined` if the connection ends first. Throws `too_large`. */
+/** Reads the first line; `undefined` if the connection ends before the line does. Throws `too_large`. */
 async function readLine(socket: Socket): Promise<string | undefined> {
   socket.setEncoding('utf8')
   let text = ''

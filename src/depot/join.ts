@@ -14,19 +14,21 @@ import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
 import { WriterClient } from '../writer/writer-client.ts'
 
+/** What a thread needs to join a depot, besides the share. */
 interface JoinOptions {
   readonly log: Logger
   readonly now?: () => number
   /** The claims of the thread that opened the depot. */
   readonly claims: Claims
+  /** Calls {@link Scrub.examine} in the thread that opened the depot. */
   readonly examine: (checksum: string) => Promise<Damage | undefined>
   /** The name of this thread, in letters and digits. */
   readonly name: string
 }
 
 /**
- * Joins a depot that another thread opened. The caller closes this depot before the other thread closes its
- * own.
+ * Opens a depot that another thread has opened already. The caller closes it before the other thread closes
+ * its own.
  */
 export async function joinDepot(
   share: Share,

@@ -19,12 +19,12 @@ export function logOverrides(log: Logger): Subscriber {
 }
 
 /**
- * Logs when the clock is behind the last entry of the ledger, now or after a commit, and when it has caught
- * up.
+ * Logs when the clock is far behind the last entry of the ledger, and when it has caught up. Looks at the
+ * clock now, with the last entry in `head`, and after each commit.
  */
 export function logClock({ log, now }: { log: Logger; now: () => number }, head: LedgerHead): Subscriber {
   let isAhead = false
-  const look = (at: number) => {
+  const compare = (at: number) => {
     const aheadMs = at - now()
     const wasAhead = isAhead
     isAhead = aheadMs > MAX_CLOCK_SKEW_MS
@@ -35,11 +35,11 @@ export function logClock({ log, now }: { log: Logger; now: () => number }, head:
       )
     if (wasAhead && !isAhead) log.info('the clock has caught up with commit times')
   }
-  look(head.at)
+  compare(head.at)
   return {
     onCommit(entries) {
       const last = entries.at(-1)
-      if (last !== undefined) look(last.at)
+      if (last !== undefined) compare(last.at)
     },
   }
 }

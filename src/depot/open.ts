@@ -58,11 +58,11 @@ export interface Depot {
   readonly now: () => number
   /** The opened files: lock, database and blob folder. */
   readonly files: OpenedFiles
-  /** Read-only. */
+  /** For reading. Only the writer can write. */
   readonly db: Db
   /**
-   * Makes later reads of `db` run in threads, where requests do not wait for them. Called when the start has
-   * read what it needs.
+   * Makes all later reads of `db` run in threads of their own, so that polls do not wait for them. Call it
+   * before the first request; see {@link ReadingThreads}.
    */
   readInThreads(): void
   readonly writer: DepotWriter
@@ -75,7 +75,7 @@ export interface Depot {
   readonly authenticator: Authenticator
   /** See {@link Scrub.examine}. */
   readonly examine: (checksum: string) => Promise<Damage | undefined>
-  /** Present in the thread that opened the depot. The caller starts it. */
+  /** Background work. Only the thread that opened the depot has it. The caller starts it. */
   readonly upkeep: Upkeep | undefined
   /** Whether this call created the depot. */
   readonly isNew: boolean
@@ -97,11 +97,13 @@ export interface Share {
   readonly writerPort: WriterPort
 }
 
+/** Limits of a depot, with values that tests replace. docs/limits.md lists all limits. */
 export interface Limits {
   /** How long a client may pause while it sends a body. */
   readonly uploadIdleMs: number
   /** How long a body may take, in addition to the time that its bytes need at the lowest rate. */
   readonly bodyGraceMs: number
+  /** The lowest rate at which a client may send a body. */
   readonly minBodyBytesPerSecond: number
   /** How long the head of a request may take. */
   readonly headMs: number
@@ -109,7 +111,9 @@ export interface Limits {
   readonly unreadMs: number
   /** The maximum number of bytes of answers that wait in memory for clients, in the whole depot. */
   readonly pendingBytes: number
-  /** The most connections of one thread; by default, the process's limit of open files decides. */
+  /**
+   * The maximum number of connections of one thread. By default, the process's limit of open files decides.
+   */
   readonly maxConnections?: number
   /**
    * The maximum number of bytes of request bodies in memory, in the whole depot, not counting packages, which
@@ -131,10 +135,11 @@ interface OpenOptions {
   readonly now?: () => number
   readonly limits?: Partial<Limits>
   /**
-   * Reads and writes in the calling thread. For short commands, and for tests that need every step in order.
+   * Reads and writes in the calling thread, without threads of their own. For commands that run for a short
+   * time, and for tests that need every step in order.
    */
   readonly inProcess?: boolean
-  /** Keeps blobs that no release needs. For `hart-depot restored`, which adopts or discards them. */
+  /** Keeps blobs that no release needs, for `hart-depot restored`, which adopts or discards them. */
   readonly keepsBlobs?: boolean
   /** The clock that measures how long commands take, in milliseconds, for a depot without threads. */
   readonly elapsed?: (() => number) | undefined
@@ -162,13 +167,13 @@ const LIMITS: Limits = {
 }
 
 /**
- * Opens a data folder and creates what is missing. Throws `data_in_use` if another process holds it, and
- * `invalid_request` if a folder cannot be created or written. The caller closes the depot; closing still
- * commits queued commands.
+ * Opens the depot of a data folder, and creates what is missing. Throws `data_in_use` if another process
+ * holds the folder, and `invalid_request` if a folder cannot be created or written. The caller closes the
+ * depot. `close` still commits queued commands.
  */
 export async function openDepot(config: Config, options: OpenOptions): Promise<Depot> {
   const { log, now = Date.now } = options
-  const givenToken = await readAdminToken(config, log)
+  const configuredToken = await readAdminToken(config, log)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
   await makeFolder(dirname(config.databaseFile), 'DEPOT_DATABASE_URL')
   await makeFilesPrivate(config)
@@ -202,19 +207,11 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     follower.subscribe('sessions', authenticator)
     follower.subscribe('overrides in the log', logOverrides(log))
     follower.subscribe('clock in the log', logClock({ log, now }, follower.head))
-    const setUp = await setUpDepot({ db, writer, log }, givenToken)
+    const setUp = await setUpDepot({ db, writer, log }, configuredToken)
 
-    const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
+    const files = opened.with([walOf(config.databaseFile)]) // the log exists since the commit of setUpDepot
     const limits = { ...LIMITS, ...options.limits }
-    const store = { db, blobs, writer, log, now }
-    const scrub = new Scrub({ ...store, hashes, bytesPerS: config.scrubBytesPerS })
-    const collector = new Collector({
-      ...store,
-      isOff: keepsBlobs,
-      graceMs: limits.orphanGraceMs,
-      spoolGraceMs: limits.spoolGraceMs,
-    })
-    const upkeep = new Upkeep({ files, log, scrub, collector })
+    const upkeep = makeUpkeep({ config, limits, db, blobs, hashes, writer, files, log, now }, keepsBlobs)
     closers.push(() => upkeep.close())
     return {
       config,
@@ -231,7 +228,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       hashes,
       secrets: new SecretBox(secretKey),
       authenticator,
-      examine: (checksum) => scrub.examine(checksum),
+      examine: (checksum) => upkeep.scrub.examine(checksum),
       upkeep,
       ...setUp,
       async share() {
@@ -248,8 +245,8 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
 }
 
 /**
- * Locks the data folder, and the folder of the database if it is another one: two data folders may use one
- * database.
+ * Locks the data folder. Locks the database, too, if it is in another folder, because another data folder may
+ * name the same database.
  */
 function lockFolders({ dataFolder, databaseFile }: Config, closers: Closers): void {
   const files = [join(dataFolder, LOCK)]
@@ -261,16 +258,16 @@ function lockFolders({ dataFolder, databaseFile }: Config, closers: Closers): vo
 }
 
 /**
- * Creates what a new depot needs, and adds the administrator's token. Generates the token of a new depot
- * unless one is configured.
+ * Creates what a new depot needs, and adds the administrator's token: the configured one, or for a new depot
+ * without one a generated token.
  */
 async function setUpDepot(
   { db, writer, log }: Pick<Depot, 'db' | 'writer' | 'log'>,
-  givenToken: string | undefined,
+  configuredToken: string | undefined,
 ): Promise<Pick<Depot, 'isNew' | 'newAdminToken' | 'adminTokenStatus'>> {
   const isNew = (await findView(db, UNSTABLE)) === undefined
-  const newAdminToken = isNew && givenToken === undefined ? generateToken() : undefined
-  const token = newAdminToken ?? givenToken
+  const newAdminToken = isNew && configuredToken === undefined ? generateToken() : undefined
+  const token = newAdminToken ?? configuredToken
   const status = await writer.submit({
     kind: 'setUp',
     input: { adminTokenHash: token === undefined ? undefined : hashToken(token) },
@@ -282,7 +279,10 @@ async function setUpDepot(
   return { isNew, newAdminToken, adminTokenStatus: isNew ? undefined : status }
 }
 
-/** Opens the database and its writer: in this thread for `inProcess`, else in threads of their own. */
+/**
+ * Opens the database and its writer. With `inProcess`, both run in this thread; otherwise, threads read and
+ * write.
+ */
 async function openData(
   config: Config,
   { now = Date.now, elapsed, inProcess = false }: OpenOptions,
@@ -294,12 +294,12 @@ async function openData(
     const database = openDatabase(file, now())
     closers.push(() => database.close())
     const files = openedFiles()
-    const withLog = files.with([walOf(file)])
+    const filesAndLog = files.with([walOf(file)])
     const writer = await Writer.open(database.writable, commandTable, {
       now,
       ...(elapsed !== undefined && { elapsed }),
       openSnapshot: () => openSnapshot(file),
-      beforeCommit: () => withLog.expectPresent(),
+      beforeCommit: () => filesAndLog.expectPresent(),
     })
     closers.push(() => writer.close())
     return { db: database.reader, readInThreads: () => undefined, writer, files }
@@ -311,6 +311,27 @@ async function openData(
   const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, { file, files: files.files, now })
   closers.push(() => writer.close())
   return { db: threads.db(), readInThreads: () => threads.start(), writer, files }
+}
+
+/** Makes the background work of a depot, which collects no files while it keeps unneeded blobs. */
+function makeUpkeep(
+  depot: Pick<Depot, 'config' | 'limits' | 'db' | 'hashes' | 'writer' | 'files' | 'log' | 'now'> & {
+    readonly blobs: Blobs & { readonly claims: ClaimsInMemory }
+  },
+  keepsBlobs: () => Promise<boolean>,
+): Upkeep {
+  const { config, limits, db, blobs, hashes, writer, files, log, now } = depot
+  const scrub = new Scrub({ db, blobs, hashes, writer, log, now, bytesPerS: config.scrubBytesPerS })
+  const collector = new Collector({
+    db,
+    blobs,
+    writer,
+    log,
+    isOff: keepsBlobs,
+    graceMs: limits.orphanGraceMs,
+    spoolGraceMs: limits.spoolGraceMs,
+  })
+  return new Upkeep({ files, log, scrub, collector })
 }
 
 /** Reads the configured administrator's token. Throws `invalid_request`. */

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import type { Config } from '../config.ts'
 
 /**
- * Makes all files private to this user: sets the umask for new files, and narrows the modes of the locks and
- * the database of earlier versions. Folders that the operator made keep their modes, because their contents
- * are private.
+ * Makes all files of a depot private to this user. Sets the umask of the process for new files, and changes
+ * the modes of locks and database files that earlier versions made. Folders that the operator made keep their
+ * modes, because their contents are private.
  */
 export async function makeFilesPrivate(config: Config): Promise<void> {
   process.umask(0o077)
@@ -13,10 +13,11 @@ export async function makeFilesPrivate(config: Config): Promise<void> {
   const locks = [join(dataFolder, 'lock.sqlite'), `${databaseFile}.lock`]
   // SQLite gives its log and its index the mode of the database.
   for (const file of [databaseFile, `${databaseFile}-wal`, `${databaseFile}-shm`, ...locks])
-    await close(file, 0o600)
+    await narrowMode(file, 0o600)
 }
 
-async function close(path: string, mode: number): Promise<void> {
+/** Sets the mode of a file, if it exists. */
+async function narrowMode(path: string, mode: number): Promise<void> {
   await chmod(path, mode).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
   })

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { DepotError } from '../errors.ts'
 
+/** The bits of a mode that give access to all users, and to the file's group. */
 const ACCESS_OF_OTHERS = 0o007
 const ACCESS_OF_GROUP = 0o070
 const MAX_BYTES = 4096
@@ -45,8 +46,8 @@ async function openFile(path: string): Promise<FileHandle | undefined> {
 }
 
 /**
- * Reads a secret file that a variable names. Throws `invalid_request` if it does not exist, and like {@link
- * readSecretFile}.
+ * Like {@link readSecretFile}, for a file that a variable names: throws `invalid_request` if it does not
+ * exist.
  */
 export async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
   const text = await readSecretFile(file, log)

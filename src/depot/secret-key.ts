@@ -12,8 +12,9 @@ import { SecretBox } from '../origins/secret-box.ts'
 import { readNamedFile, readSecretFile } from './secret-file.ts'
 
 /**
- * Finds the key that encrypts secrets: the configured key, or the one in `secret.key`, which is created while
- * nothing is encrypted. Throws `invalid_request` if stored secrets are encrypted with another key.
+ * Finds the key that encrypts secrets: the configured key, or the one in the file `secret.key`. Creates the
+ * file if it is missing and nothing is encrypted yet. Throws `invalid_request` if stored secrets are
+ * encrypted with another key.
  */
 export async function findSecretKey(
   { secretKey, secretKeyFile, dataFolder }: Config,
@@ -22,24 +23,27 @@ export async function findSecretKey(
 ): Promise<Buffer> {
   const used = await listSealingKeys(db)
   const ownFile = join(dataFolder, 'secret.key')
-  if (secretKey !== undefined) return expectUsed(secretKey, used, 'DEPOT_SECRET_KEY')
+  if (secretKey !== undefined) return expectKeyOfSecrets(secretKey, used, 'DEPOT_SECRET_KEY')
   if (secretKeyFile !== undefined)
-    return expectUsed(
+    return expectKeyOfSecrets(
       parseSecretKey(await readNamedFile(secretKeyFile, 'DEPOT_SECRET_KEY_FILE', log), secretKeyFile),
       used,
       secretKeyFile,
     )
   const text = await readSecretFile(ownFile, log)
-  if (text !== undefined) return expectUsed(parseSecretKey(text, ownFile), used, ownFile)
+  if (text !== undefined) return expectKeyOfSecrets(parseSecretKey(text, ownFile), used, ownFile)
   if (used.length > 0)
     throw new DepotError(
       'invalid_request',
       `${ownFile} is missing, but stored secrets are encrypted with the key ${used.join(' and ')} that it contained: restore the file from the place where the database was backed up`,
     )
-  return makeSecretKey(ownFile)
+  return createKeyFile(ownFile)
 }
 
-function expectUsed(key: Buffer, used: readonly string[], place: string): Buffer {
+/**
+ * Returns the key, if every stored secret is encrypted with it. `used` are the ids of the keys of secrets.
+ */
+function expectKeyOfSecrets(key: Buffer, used: readonly string[], place: string): Buffer {
   const { keyId } = new SecretBox(key)
   const others = used.filter((id) => id !== keyId)
   if (others.length === 0) return key
@@ -49,8 +53,8 @@ function expectUsed(key: Buffer, used: readonly string[], place: string): Buffer
   )
 }
 
-/** Creates a key file of 64 hex characters, atomically and durably. */
-async function makeSecretKey(path: string): Promise<Buffer> {
+/** Creates a file with a new key as 64 hex characters, atomically and durably. Returns the key. */
+async function createKeyFile(path: string): Promise<Buffer> {
   const key = randomBytes(32)
   await rm(`${path}.new`, { force: true })
   await writeFile(`${path}.new`, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })

@@ -1,6 +1,6 @@
 /**
- * The objects in memory that follow the ledger. Those of one thread take each commit in this order, and all
- * of them take it before the callers of the commit get their answers. A thread has only some of them.
+ * The names of the objects in memory that follow the ledger. Each thread has some of them. They take each
+ * commit in this order, and all of them take it before the callers of the commit get their answers.
  */
 export const SUBSCRIBERS = [
   // Sessions come first, because a revoked token must not get an answer that the commit made possible.

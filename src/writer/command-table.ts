@@ -3,14 +3,16 @@ import type { Db } from '../database/database.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 
-// The writer works with any commands. Its owner passes a table of commands, and `submit` has the types of
-// that table.
+// The writer knows no command. Whoever opens it passes a table of handlers, from which `submit` takes its
+// types.
 
 /** The handlers of commands, by kind. Inputs and outcomes must survive `structuredClone`. */
 export type Handlers = Readonly<Record<string, (context: CommandContext, input: never) => Promise<unknown>>>
 
+/** The kinds of commands in a table. */
 export type KindIn<T extends Handlers> = keyof T & string
 
+/** The outcome of a kind of command: what its handler resolves with. */
 export type OutcomeIn<T extends Handlers, K extends KindIn<T>> = Awaited<ReturnType<T[K]>>
 
 /** A command for a writer with the handlers `T`. */
@@ -28,6 +30,7 @@ export interface CallerCheck<T extends Handlers> {
   onRecord(event: LedgerEvent): void
 }
 
+/** The commands of a writer. */
 export interface CommandTable<T extends Handlers> {
   readonly handlers: T
   /** Called at the start of each transaction and each snapshot. `now` returns epoch milliseconds. */

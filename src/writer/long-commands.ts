@@ -7,35 +7,37 @@ import type { CommandIn, Handlers } from './command-table.ts'
 export interface QueuedCommand<T extends Handlers> {
   readonly command: CommandIn<T>
   /**
-   * The results of earlier reads on a snapshot. With `in transaction`, the command reads in the transaction,
-   * however long that takes.
+   * The results of the command's reads on a snapshot. With `in transaction`, the command reads in the
+   * transaction, however long that takes. Absent on the first attempt, whose reads in the transaction have a
+   * time limit.
    */
   readonly readAhead?: ReadAhead | 'in transaction'
   resolve(outcome: unknown): void
   reject(error: unknown): void
   /**
-   * Called if reads took too long or their results became invalid. Nothing was changed, and the command must
-   * run again.
+   * Called instead of `resolve` and `reject` if the reads took too long or their results became invalid.
+   * Nothing was changed, and the command must run again.
    */
   postpone(): void
 }
 
-/** The writer, as long commands need it. */
+/** What long commands need of the writer. */
 interface LongCommandWriter<T extends Handlers> {
   enqueue(queued: QueuedCommand<T>): void
   /**
-   * Runs a handler on a snapshot up to its first write. A result or error before that is the command's
-   * outcome.
+   * Runs a handler on a snapshot. A result or an error before the handler's first write is the outcome of the
+   * command. The first write throws; see {@link isWriteAttempt}.
    */
   runOnSnapshot(command: CommandIn<T>, ahead: ReadAhead): Promise<unknown>
 }
 
-/** How often a command's reads are made on a snapshot before they are made in the transaction. */
+/** How often a command reads on a snapshot, before it reads in the transaction instead. */
 const MAX_READ_AHEAD_ATTEMPTS = 3
 
 /**
- * Runs commands that read much, one after another: first their reads, outside of the transaction, while
- * others commit; then the commands with the results (read-ahead.ts).
+ * Runs commands that read much, one after another. Each first reads on a snapshot, outside of the
+ * transaction, while others commit. Then it runs in a transaction with the results of these reads
+ * (read-ahead.ts).
  */
 export class LongCommands<T extends Handlers> {
   readonly #writer: LongCommandWriter<T>
@@ -47,7 +49,7 @@ export class LongCommands<T extends Handlers> {
     this.#writer = writer
   }
 
-  /** Resolves when no command is left. `undefined` if there is none. */
+  /** Resolves when no command is left. `undefined` if there is none now. */
   get running(): Promise<void> | undefined {
     return this.#running
   }
@@ -57,7 +59,7 @@ export class LongCommands<T extends Handlers> {
     this.#running ??= this.#runAll()
   }
 
-  /** Takes the entries of a commit, also those of a commit that failed, whose rows may be in the file. */
+  /** Takes the entries of each commit. A commit that failed counts, because its rows may be in the file. */
   onCommit(entries: readonly LedgerEntry[]): void {
     this.#readAhead?.onCommit(entries)
   }
@@ -67,7 +69,9 @@ export class LongCommands<T extends Handlers> {
     this.#running = undefined
   }
 
-  /** Runs a command's reads, then the command with their results. Repeats if they became invalid. */
+  /**
+   * Runs a command's reads, then the command with the results. Repeats both if the results became invalid.
+   */
   async #run(queued: QueuedCommand<T>): Promise<void> {
     const { command } = queued
     for (let attempt = 1, isDone = false; !isDone; attempt += 1) {

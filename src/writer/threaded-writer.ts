@@ -15,7 +15,9 @@ import type { ParentMessage, PortReply, WriterStart } from './writer-thread.ts'
 export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   readonly #thread: Worker
   readonly #announced = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT)
+  /** The client of the thread that started the writer. */
   readonly #own: WriterClient<T>
+  /** Resolve the calls of `join` that wait for their ports, oldest first. */
   readonly #joining: ((port: WriterPort) => void)[] = []
   #isClosed = false
 
@@ -43,8 +45,8 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   }
 
   /**
-   * Opens a port for another thread. The port announces every entry after the end of the ledger that the
-   * thread then reads.
+   * Opens a port for another thread. A thread that first receives the port and then reads the ledger misses
+   * no entry: the port announces every later one.
    */
   join(): Promise<WriterPort> {
     const { promise, resolve } = Promise.withResolvers<WriterPort>()

@@ -39,8 +39,9 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   readonly #listeners: CommitListener[] = []
   readonly #pending = new Map<number, Pending>()
   readonly #onMessage = (message: WriterMessage) => this.#receive(message)
+  /** The low half of the announced number at the last {@link catchUp}. */
   #caughtUp = 0
-  /** Each resolves when a listener has read the entries that it missed. */
+  /** What listeners wait for: each promise resolves when a listener has read the entries that it missed. */
   readonly #delays = new Set<Promise<void>>()
   /** The commands of this turn, which are sent at its end. */
   readonly #submitted: SubmittedCommand<CommandIn<T>>[] = []
@@ -84,7 +85,8 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     this.#caughtUp = low
     const through = Number(Atomics.load(this.#announced, 0))
     this.#drain()
-    this.#announce({ entries: [], through }, undefined) // in case a message was lost
+    // If a message was lost, the listeners notice it by the number, and read the entries.
+    this.#announce({ entries: [], through }, undefined)
   }
 
   /** Waits for all outcomes and closes the port. */
@@ -98,7 +100,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     this.#port.close()
   }
 
-  /** Drains the port and returns whether every command has its outcome. */
+  /** Takes all messages that have arrived, and reports whether every command has its outcome. */
   isSettled(): boolean {
     this.#drain()
     return this.#pending.size === 0

@@ -24,7 +24,7 @@ export interface WriterStart {
   readonly files: readonly OpenedFile[]
 }
 
-/** A part of a message from a port to the writer: a list of the commands that were submitted in one turn. */
+/** A command on its way to the writer. A message has a list of these, which were submitted in one turn. */
 export interface SubmittedCommand<Command> {
   readonly id: number
   readonly command: Command
@@ -33,8 +33,8 @@ export interface SubmittedCommand<Command> {
 }
 
 /**
- * A message from the writer to a port. Announcement is sent to every port, outcomes only to the port that
- * submitted the commands. Entries travel as their texts, which are cheaper to copy than the values in them.
+ * A message from the writer to a port. Announcements go to every port, outcomes only to the port that
+ * submitted the commands. Entries are sent as texts, which are cheaper to copy than parsed entries.
  */
 export type WriterMessage =
   | {
@@ -50,7 +50,7 @@ export type CommandOutcome =
   | { readonly id: number; readonly outcome: unknown }
   | { readonly id: number; readonly error: PackedError }
 
-/** A message from the parent thread. */
+/** A message from the parent thread: serve this port, send me a new port, or close. */
 export type ParentMessage =
   | { readonly kind: 'join'; readonly port: MessagePort }
   | { readonly kind: 'port' }

@@ -34,7 +34,7 @@ export interface CommitStats {
 /** A writer in this thread, or a client of the writer's thread. */
 export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onAnnouncement' | 'catchUp' | 'close'>
 
-/** The result of a command in a batch that is not committed yet. */
+/** A command that has run in a transaction, with its result. */
 interface Settled<T extends Handlers> {
   readonly queued: QueuedCommand<T>
   readonly result: { outcome: unknown } | { error: unknown } | 'postponed'
@@ -47,13 +47,14 @@ interface Batch<T extends Handlers> {
   /** The transaction, for reads that may turn out to be long. */
   readonly limited: LimitedReads
   readonly entries: LedgerEntry[]
+  /** Whether each command has a savepoint, so that it can fail without the others. */
   readonly hasSavepoints: boolean
 }
 
 const MAX_BATCH_COMMANDS = 64
-/** A batch closes after this time, so that later commands do not wait for all of it. */
+/** After this time, a batch takes no further commands, so that its callers do not wait longer. */
 const MAX_BATCH_MS = 100
-/** How long a command may read in the transaction. */
+/** How long a command may read in the transaction. Longer reads are made on a snapshot. */
 const MAX_READ_MS = 50
 
 export interface WriterOptions {
@@ -212,7 +213,10 @@ export class Writer<T extends Handlers> {
     }
   }
 
-  /** Returns the `read` function for a command in a transaction. */
+  /**
+   * Returns the `read` function for a command in a transaction. Starts the time limit of its reads, if it has
+   * one.
+   */
   #readerFor({ trx, limited }: Batch<T>, readAhead: QueuedCommand<T>['readAhead']): CommandContext['read'] {
     const { elapsed, openSnapshot } = this.#options
     if (readAhead === 'in transaction' || openSnapshot === undefined)
@@ -261,9 +265,11 @@ export class Writer<T extends Handlers> {
 
   /**
    * Runs commands in one transaction and commits it. Adds their entries to `entries`. Returns the results of
-   * the commands that ran, which are the first of `taken`. Throws if the commit fails. Few commands fail, and
-   * savepoints for all would cost more than failures do: if one fails among others, all run again, with
-   * savepoints. Commands in `postponed` do not run.
+   * the commands that ran, which are the first ones of `taken`. Throws if the commit fails.
+   *
+   * At first, commands have no savepoints: few commands fail, and savepoints for all would cost more. If one
+   * of several fails, the transaction is rolled back, and all run again with savepoints. Those that were
+   * postponed do not run again; `postponed` has them.
    */
   async #runBatch(
     taken: readonly QueuedCommand<T>[],
@@ -279,7 +285,7 @@ export class Writer<T extends Handlers> {
     const batch = { trx, callers, limited: limitReads(trx, elapsed), entries, hasSavepoints }
     try {
       for (const queued of taken) {
-        // A command that read on a snapshot may write much, so it starts a new batch.
+        // A command that read on a snapshot may write much, so it begins a new batch.
         if (settled.length > 0 && (queued.readAhead !== undefined || elapsed() - begun >= MAX_BATCH_MS)) break
         const result = postponed?.has(queued) === true ? 'postponed' : await this.#run(batch, queued)
         settled.push({ queued, result })
@@ -316,7 +322,9 @@ export class Writer<T extends Handlers> {
     for (const delay of delays) await delay
   }
 
-  /** Runs a command. If it fails, undoes what it wrote, and without a savepoint the whole transaction. */
+  /**
+   * Runs a command. If it fails, undoes what it wrote; without a savepoint, rolls the whole transaction back.
+   */
   async #run(batch: Batch<T>, { command, readAhead }: QueuedCommand<T>): Promise<Settled<T>['result']> {
     const { trx, callers, entries } = batch
     const { actor } = command
@@ -361,8 +369,8 @@ export class Writer<T extends Handlers> {
   }
 
   /**
-   * Stores that the clock is behind the last commit time, or has caught up. Stays stored even if the command
-   * fails.
+   * Reads the clock for a command. Stores when it fell far behind the last commit time, or that it has caught
+   * up. Call this before the savepoint, so that it stays stored even if the command fails.
    */
   async #readClock(trx: Trx): Promise<Clock> {
     const now = this.#options.now()
