@@ -17,7 +17,7 @@ import {
   tokenRevokeOptions,
 } from '../remote/tokens.ts'
 import { readLocalConfig } from './data-folder.ts'
-import { expectKnown } from './known-names.ts'
+import { expectKnown } from './expect-names-exist.ts'
 import { readDepot } from './read-depot.ts'
 import { submit } from './submit.ts'
 

@@ -8,7 +8,7 @@ import type { Act, ActOptions } from './acts.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connectToChange, remoteOptions } from './connect.ts'
 import type { Connected, RemoteOptions } from './connect.ts'
-import { planText, promotionText } from './say-change.ts'
+import { planText, promotionText } from './change-text.ts'
 
 /** Returns the command that makes a change. */
 export function changeCommand(act: Act): Define {

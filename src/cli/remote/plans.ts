@@ -11,7 +11,7 @@ import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { printable } from '../../text/columns.ts'
 import type { Output } from '../output.ts'
-import { planText, promotionText } from './say-change.ts'
+import { planText, promotionText } from './change-text.ts'
 
 // A command that is planned or proposed keeps its arguments: `promote …` becomes `plan promote …`.
 

@@ -14,7 +14,7 @@ import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import { connectToChange, remoteOptions } from './connect.ts'
 import type { Connected, RemoteOptions } from './connect.ts'
-import { promotionText } from './say-change.ts'
+import { promotionText } from './change-text.ts'
 import { readKeyFile } from './keys.ts'
 import { transferProgress } from './transfer-progress.ts'
 
