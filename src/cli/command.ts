@@ -9,13 +9,16 @@ export type Define = (command: TypedCommand, io: Io) => unknown
 /** A command line and what it does. */
 export type Example = readonly [line: string, does: string]
 
-/** Adds examples to a command's help. Each command has two or more. */
+/** Formats the examples of a command for its help. Each command has two or more. */
 export function examples(lines: readonly [Example, Example, ...Example[]]): string {
   const texts = lines.map(([line, does]) => `  # ${does}\n  hart-depot ${line}`)
   return `\nExamples:\n${texts.join('\n\n')}`
 }
 
-/** An option that can be repeated, or take several values with commas. */
+/** How the help describes options that {@link collect} parses. */
+export const SEVERAL = 'repeat it, or give several with commas'
+
+/** Parses an option that can be repeated, or take several values with commas. */
 export function collect(value: string, before: string[] = []): string[] {
   return [...before, ...value.split(',').map((part) => part.trim())]
 }

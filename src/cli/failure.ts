@@ -8,7 +8,7 @@ import { describeDenial } from './local/data-folder.ts'
 import { EXIT, Exit, UsageError } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
 
-/** The exit code of a failed command. */
+/** Returns the exit code of a failed command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Exit) return error.exitCode
   if (error instanceof UsageError) return EXIT.usage
@@ -39,7 +39,7 @@ const REMOTE_EXIT_CODES: Readonly<Partial<Record<RemoteFailure, ExitCode>>> = {
   unauthenticated: EXIT.noRights,
 }
 
-/** By its code, because most commands need not load its class. */
+/** Recognizes the error by its code, so that most commands need not load its class. */
 function isRemoteError(error: unknown): error is RemoteError {
   return error instanceof Error && 'code' in error && error.code === 'ERR_REMOTE_DEPOT'
 }

@@ -27,18 +27,19 @@ const MIN_COLUMNS = 60
 const USUAL_COLUMNS = 80
 
 /**
- * How wide a table on this stream may be: unlimited if it is no terminal, so that other programs get
- * everything.
+ * Returns how many columns a table on this stream may have: any number if it is no terminal, so that other
+ * programs get everything.
  */
 export function widthOf({ isTTY, columns }: Out): number {
   return isTTY === true ? Math.max(columns ?? USUAL_COLUMNS, MIN_COLUMNS) : Number.POSITIVE_INFINITY
 }
 
-/** Whether the person at this terminal can be asked. */
+/** Reports whether there is a person at a terminal, who can be asked. */
 export function isInteractive({ stdin, stderr }: Io): boolean {
   return 'isTTY' in stdin && stdin.isTTY && stderr.isTTY === true
 }
 
+/** Reports whether to write colours to a stream (no-color.org). */
 export function usesColour({ env }: Io, { isTTY }: Out): boolean {
   return isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
 }

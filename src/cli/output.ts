@@ -53,6 +53,7 @@ export class Output {
     return formatColumns(heading, rows, widthOf(this.#io.stdout))
   }
 
+  /** Styles a text if stdout is a terminal that shows colours. */
   style(style: Style, text: string): string {
     return usesColour(this.#io, this.#io.stdout) ? styleText(style, text, { validateStream: false }) : text
   }

@@ -38,6 +38,7 @@ export const version: Define = (command, io) =>
       )
     })
 
+/** Connects to the depot that the options, the environment or a profile name, if one does. */
 function connectIfNamed(io: Io, options: RemoteOptions): Connected | undefined {
   try {
     return connect(io, options)

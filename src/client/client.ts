@@ -247,13 +247,15 @@ async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> {
   await sleep(ms, undefined, signal === undefined ? {} : { signal })
 }
 
+/** Reports whether an error may pass if one waits. */
 function isTrouble(error: unknown): error is Unreachable | RequestRefused {
   if (error instanceof Unreachable) return true
   return error instanceof RequestRefused && (error.status >= 500 || error.status === 429)
 }
 
 /**
- * Only the query of the next page's URL is used: behind a proxy, the depot may not know the path of its URL.
+ * Returns the query of the URL of a next page. Its path is not used: behind a proxy, the depot may not know
+ * the path of its own URL.
  */
 function queryOf(url: string): Record<string, string | string[]> {
   const { searchParams } = new URL(url, 'http://depot')
@@ -265,6 +267,7 @@ function queryOf(url: string): Record<string, string | string[]> {
   )
 }
 
+/** Returns how long a call asks the depot to wait before it answers. */
 function waitMs({ input }: Call): number {
   const wait = input !== undefined && 'wait' in input ? Number(input.wait) : 0
   return Number.isFinite(wait) ? wait * 1_000 : 0
@@ -279,7 +282,7 @@ function parseAnswer(body: string, url: string): unknown {
   }
 }
 
-// What a program that uses the package needs beside the client.
+// The other exports of `hart-depot/client`.
 export { DownloadDamaged, NotADepot, RequestRefused, Unreachable } from './errors.ts'
 export type { Problem, UnreachableReason } from './errors.ts'
 export type { CallOptions, DataAnswer } from './call.ts'

@@ -60,7 +60,7 @@ export async function downloadPackage(
   } catch (error) {
     if (!(error instanceof DownloadDamaged)) throw error
     await rm(part, { force: true })
-    // The part may be left from another package of the same name.
+    // The part that was there before may have been of another package of the same name: starts again.
     if (before === 0) throw error
     await receive(source, expected, part, options)
     await verify(source, expected, part, options).catch(async (failure: unknown) => {
@@ -98,7 +98,7 @@ async function receive(
           onProgress?.(size)
         }
       } catch (error) {
-        if (answer.body.errored === null) throw error // the disk's, or of this program
+        if (answer.body.errored === null) throw error // not an error of the connection
       }
       if (size === sizeBytes) break
       breaks += 1
@@ -115,12 +115,13 @@ async function receive(
   }
 }
 
-/** The byte at which an answer starts. */
+/** Returns the offset of the first byte of an answer. */
 function startOf({ status, headers }: DataAnswer): number {
   const [, from] = /^bytes (\d+)-/.exec(headers['content-range'] ?? '') ?? []
   return status === 206 && from !== undefined ? Number(from) : 0
 }
 
+/** Verifies the checksum and the signature of a part. Throws {@link DownloadDamaged}. */
 async function verify(
   source: DownloadSource,
   { ident, checksum }: ExpectedPackage,

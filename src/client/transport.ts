@@ -8,8 +8,8 @@ import { networkFault } from '../network-fault.ts'
 import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
 import type { Problem, UnreachableReason } from './errors.ts'
 
-// One HTTP request at a time, and its repetition. fetch would take longer to load than `hart-depot whoami`
-// may take.
+// Sends HTTP requests, and repeats those that failed. fetch would take longer to load than `hart-depot
+// whoami` may take.
 
 export interface TransportOptions {
   /** Everything before `/v1` and `/api`. */
@@ -47,12 +47,14 @@ export interface Outgoing {
 const PAUSES_MS = [250, 1_000, 2_500, 5_000, 10_000]
 const MAX_PAUSE_MS = 60_000
 const MAX_PROBLEM_BYTES = 1024 * 1024
-const MAX_SHOWN = 200
-/** The depot did nothing, so any request may be repeated. */
+/** The maximum number of characters of an answer that a message shows. */
+const MAX_SHOWN_LENGTH = 200
+/** Statuses after which the depot has done nothing, so any request may be repeated. */
 const NOTHING_DONE: readonly number[] = [429, 503]
 /** Statuses of proxies in front of the depot, which may have forwarded the request. */
-const UNKNOWN: readonly number[] = [408, 502, 504]
-const NEVER_SENT: readonly UnreachableReason[] = ['refused', 'dns', 'tls']
+const MAYBE_DONE: readonly number[] = [408, 502, 504]
+/** Reasons for which the request was never sent. */
+const NEVER_SENT: readonly UnreachableReason[] = ['refused', 'dns']
 
 export class Transport {
   readonly #options: TransportOptions
@@ -140,8 +142,8 @@ export class Transport {
 }
 
 /**
- * Sends at the rate of the connection. An early answer ends the sending, since the depot then closes the
- * connection.
+ * Sends the bytes of a blob at the rate of the connection. An early answer ends this, because the depot then
+ * closes the connection.
  */
 function sendBlob(
   blob: Blob,
@@ -170,13 +172,17 @@ function reasonOf(code: string): UnreachableReason {
 
 function mayRepeat({ isRepeatable, signal }: Outgoing, error: unknown): boolean {
   if (signal?.aborted === true) return false
+  // An invalid certificate stays invalid.
   if (error instanceof Unreachable)
     return error.reason !== 'tls' && (isRepeatable || NEVER_SENT.includes(error.reason))
   if (!(error instanceof RequestRefused)) return false
-  return NOTHING_DONE.includes(error.status) || (isRepeatable && UNKNOWN.includes(error.status))
+  return NOTHING_DONE.includes(error.status) || (isRepeatable && MAYBE_DONE.includes(error.status))
 }
 
-/** Honours Retry-After. Otherwise, clients that failed together come back at different times. */
+/**
+ * Returns the pause before the next attempt, in milliseconds: that of Retry-After, or else one with a random
+ * part, so that clients that failed together come back at different times.
+ */
 function pauseBefore(tries: number, error: unknown): number {
   const asked = error instanceof RequestRefused ? error.retryAfterSeconds : undefined
   if (asked !== undefined) return Math.min(asked * 1_000, MAX_PAUSE_MS)
@@ -184,6 +190,7 @@ function pauseBefore(tries: number, error: unknown): number {
   return pauseMs * (0.5 + Math.random())
 }
 
+/** Reads an unsuccessful answer, and returns the error for it. */
 async function refusalOf(answer: IncomingMessage, url: string): Promise<Error> {
   const status = answer.statusCode ?? 0
   const { location, 'retry-after': retryAfter = '' } = answer.headers
@@ -197,7 +204,7 @@ async function refusalOf(answer: IncomingMessage, url: string): Promise<Error> {
   const problem = parseProblem(body, status)
   if (problem === undefined && status < 500 && status !== 429)
     return new NotADepot(
-      `${url} answered ${status}, and not as a hart-depot does${body === '' ? '' : `: ${body.replaceAll(/\s+/g, ' ').slice(0, MAX_SHOWN)}`}`,
+      `${url} answered ${status}, and not as a hart-depot does${body === '' ? '' : `: ${body.replaceAll(/\s+/g, ' ').slice(0, MAX_SHOWN_LENGTH)}`}`,
     )
   return new RequestRefused(
     problem ?? { status, code: 'unknown', detail: `${url} answered ${status}` },
@@ -216,6 +223,7 @@ function parseProblem(body: string, status: number): Problem | undefined {
   }
 }
 
+/** Reads a body as text, or an empty text if it is too long or breaks off. */
 async function readBounded(answer: IncomingMessage): Promise<string> {
   let size = 0
   answer.on('data', (piece: Buffer) => {

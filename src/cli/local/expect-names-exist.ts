@@ -8,8 +8,8 @@ import { listViews } from '../../revisions/view-store.ts'
 import type { LocalConfig } from './data-folder.ts'
 import { readDepot } from './read-depot.ts'
 
-/** Names on a command line that must exist in the depot. */
-export interface Names {
+/** GivenNames on a command line that must exist in the depot. */
+export interface GivenNames {
   readonly accounts?: readonly string[]
   readonly origins?: readonly string[]
   readonly views?: readonly string[]
@@ -20,19 +20,25 @@ export interface Names {
  * of {@link readDepot}. If the depot does not exist yet, accepts every name: the command that follows creates
  * the depot and rejects unknown names.
  */
-export async function expectKnown(
+export async function expectNamesExist(
   config: LocalConfig,
-  { accounts = [], origins = [], views = [] }: Names,
+  { accounts = [], origins = [], views = [] }: GivenNames,
 ): Promise<void> {
   if (!existsSync(config.databaseFile)) return
   await readDepot(config, async (db: Db) => {
-    expectAmong(
-      'account',
-      accounts,
-      accounts.length === 0 ? [] : (await listAccounts(db)).map(({ name }) => name),
-    )
-    expectAmong('origin', origins, origins.length === 0 ? [] : await listOriginNames(db))
-    expectAmong('view', views, views.length === 0 ? [] : (await listViews(db)).map(({ name }) => name))
+    if (accounts.length > 0)
+      expectAmong(
+        'account',
+        accounts,
+        (await listAccounts(db)).map(({ name }) => name),
+      )
+    if (origins.length > 0) expectAmong('origin', origins, await listOriginNames(db))
+    if (views.length > 0)
+      expectAmong(
+        'view',
+        views,
+        (await listViews(db)).map(({ name }) => name),
+      )
   })
 }
 

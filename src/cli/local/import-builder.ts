@@ -21,12 +21,10 @@ import {
 } from './other-depot.ts'
 import { Progress } from './progress.ts'
 import { urlOf } from './url.ts'
-import { collect, examples } from '../command.ts'
+import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import { Output, outputOptions } from '../output.ts'
-
-const SEVERAL = 'repeat it, or give several with commas'
 
 export const importBuilder: Define = (command, io) =>
   outputOptions(command)

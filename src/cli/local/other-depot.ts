@@ -41,7 +41,7 @@ export async function withTempFolder<T>(prefix: string, act: (folder: string) =>
   }
 }
 
-/** Two tokens cannot come from one stdin. Throws {@link UsageError}. */
+/** Checks that at most one of the files is stdin. Throws {@link UsageError}. */
 export function expectOneStdin(...files: readonly (string | undefined)[]): void {
   if (files.filter((file) => file === '-').length > 1)
     throw new UsageError('only one of the tokens can come from stdin')

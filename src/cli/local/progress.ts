@@ -1,3 +1,4 @@
+import type { Out } from '../io.ts'
 import { printable } from '../../text/columns.ts'
 import type { Reporter } from '../../remote/attempt.ts'
 
@@ -11,12 +12,12 @@ const ITEMS_PER_LINE = 100
 export class Progress implements Reporter {
   readonly failures: { what: string; why: string }[] = []
   readonly notes: string[] = []
-  readonly #out: { isTTY?: boolean; write(text: string): unknown }
+  readonly #out: Out
   #what = ''
   #total: number | undefined
   #done = 0
 
-  constructor(out: { isTTY?: boolean; write(text: string): unknown }) {
+  constructor(out: Out) {
     this.#out = out
   }
 

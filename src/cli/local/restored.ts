@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pino from 'pino'
-import type { Actor } from '../../access/access.ts'
+import { CLI_ACTOR } from './submit.ts'
 import { formatBytes, formatColumns } from '../../text/columns.ts'
 import { findState } from '../../database/state-store.ts'
 import { openDepot } from '../../depot/open.ts'
@@ -58,11 +58,6 @@ function print({ stdout }: Io, line = ''): void {
   stdout.write(`${line}\n`)
 }
 
-const ACTOR: Actor = {
-  client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`,
-  door: 'cli',
-}
-
 async function withDepot(config: LocalConfig, act: (depot: Depot) => Promise<void>): Promise<void> {
   expectDepot(config, 'write')
   const depot = await openDepot(config, {
@@ -82,7 +77,7 @@ async function withDepot(config: LocalConfig, act: (depot: Depot) => Promise<voi
 
 async function startNewHistory({ writer }: Depot, io: Io): Promise<void> {
   const incarnation = randomBytes(8).toString('hex')
-  await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor: ACTOR })
+  await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor: CLI_ACTOR })
   print(
     io,
     `A new history starts: ${incarnation}. Tokens and roles that were revoked after the backup are valid again: see hart-depot token list.\n`,
@@ -107,8 +102,8 @@ async function adoptOrDiscard(
   let refused = 0
   for (const checksum of orphansOf(orphans, [...adopt, ...discard])) {
     try {
-      if (discard.length > 0) await discardOrphan(depot, checksum, ACTOR)
-      const content = discard.length > 0 ? undefined : await adoptOrphan(depot, checksum, ACTOR)
+      if (discard.length > 0) await discardOrphan(depot, checksum, CLI_ACTOR)
+      const content = discard.length > 0 ? undefined : await adoptOrphan(depot, checksum, CLI_ACTOR)
       print(
         io,
         `${checksum}  ${content === undefined ? 'discarded' : `published ${formatIdent(content.ident)} for ${content.target} as private`}`,
@@ -139,7 +134,7 @@ async function reportStrays(depot: Depot, io: Io): Promise<void> {
       )}\n\nThe files of these releases are gone: the releases were deleted after the backup.\n`,
     )
   if (orphans.length === 0) {
-    await depot.writer.submit({ kind: 'resumeCollection', input: {}, actor: ACTOR })
+    await depot.writer.submit({ kind: 'resumeCollection', input: {}, actor: CLI_ACTOR })
     print(io, 'There are no orphans. The server may start.')
     return
   }

@@ -32,7 +32,8 @@ export class SimulatedSupervisor {
   }
 
   /**
-   * Polls once; `undefined` if the view does not have the package. Throws if the depot's answer is invalid.
+   * Polls once. Returns `undefined` if the view does not have the package. Throws if the depot's answer is
+   * invalid.
    */
   async poll(): Promise<PollResult | undefined> {
     const answer = await fetch(`${this.#depotUrl}/pkgs/${this.#packageName}/latest`, { headers: HEADERS })

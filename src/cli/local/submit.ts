@@ -1,3 +1,4 @@
+import type { Actor } from '../../access/access.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 import pino from 'pino'
 import type { Config } from '../../config.ts'
@@ -11,6 +12,12 @@ import { connectControl, sendCommand } from '../../depot/control.ts'
 
 const MAX_WAIT_MS = 5_000
 const PAUSE_MS = 50
+
+/** The actor of changes by commands on a data folder. */
+export const CLI_ACTOR: Actor = {
+  client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`,
+  door: 'cli',
+}
 
 /**
  * Runs a command on a data folder: through the running server, or by locking the folder if no server runs.
@@ -27,7 +34,7 @@ export async function submit<K extends CommandKind>(
   const command: Command<K> = {
     kind,
     input,
-    actor: { client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`, door: 'cli' },
+    actor: CLI_ACTOR,
   }
   for (const deadline = Date.now() + MAX_WAIT_MS; ; await pause(PAUSE_MS)) {
     const connection = await connectControl(config.dataFolder)

@@ -17,7 +17,7 @@ import {
   tokenRevokeOptions,
 } from '../remote/tokens.ts'
 import { readLocalConfig } from './data-folder.ts'
-import { expectKnown } from './expect-names-exist.ts'
+import { expectNamesExist } from './expect-names-exist.ts'
 import { readDepot } from './read-depot.ts'
 import { submit } from './submit.ts'
 
@@ -31,15 +31,15 @@ export const tokenAdd: Define = (command, io) =>
       throw new UsageError(`the label is longer than ${MAX_LABEL_LENGTH} characters`)
     const scope = scopeOf(options)
     const config = readLocalConfig(io)
-    await expectKnown(config, { accounts: [account], ...scope })
+    await expectNamesExist(config, { accounts: [account], ...scope })
     const secret = generateToken()
-    const expiry = expires === undefined ? {} : { expiresAt: parseExpiry(expires, io.now()) }
+    const expiresAt = expires === undefined ? undefined : parseExpiry(expires, io.now())
     const { tokenId } = await submit(config, io, 'issueToken', {
       account,
       hash: hashToken(secret),
       label,
       scope,
-      ...expiry,
+      ...(expiresAt !== undefined && { expiresAt }),
     })
     const made = await readDepot(config, async (db) => getToken(db, tokenId))
     showNewToken(new Output(io, options), { ...wireToken(made, { now: io.now() }), secret })
@@ -48,7 +48,7 @@ export const tokenAdd: Define = (command, io) =>
 export const tokenList: Define = (command, io) =>
   tokenListOptions(command).action(async (account, options) => {
     const config = readLocalConfig(io)
-    if (account !== undefined) await expectKnown(config, { accounts: [account] })
+    if (account !== undefined) await expectNamesExist(config, { accounts: [account] })
     const tokens = await readDepot(config, async (db) => listTokens(db, { account }))
     showTokens(
       new Output(io, options),
@@ -76,6 +76,9 @@ function scopeOf(values: {
   return { ...(actions && { actions }), ...(origins && { origins }), ...(views && { views }) }
 }
 
+/**
+ * Returns the values of an option that can be repeated. Throws a UsageError for a value that is not `what`.
+ */
 function parseList<T extends string>(
   given: readonly string[] | undefined,
   what: string,

@@ -6,22 +6,23 @@ import type { Example } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
-import { atOf, onlyOf, splitAt, splitWords } from './arguments.ts'
-import type { Only } from './arguments.ts'
+import { checkRule, checkMoment, packageFilterOf, splitMoment, splitIdentsAndView } from './arguments.ts'
+import type { PackageFilter } from './arguments.ts'
 
 /** A change of a view that can be made, planned or proposed, always with the same arguments. */
 export interface Act {
   readonly name: NonNullable<NewPlan['act']>
-  /** For the help: what is done to what. */
+  /** The help of the command, in the imperative. */
   readonly summary: string
   readonly arguments: readonly (readonly [name: string, description: string])[]
   readonly options: readonly (readonly [flags: string, description: string])[]
   /** The lines begin with the name of the act. */
   readonly examples: readonly [Example, Example, ...Example[]]
-  /** Reads the arguments. Throws a UsageError. */
+  /** Makes the change that the arguments and options describe. Throws a UsageError. */
   read(words: readonly string[], options: ActOptions, from: { io: Io; depot: DepotClient }): Promise<Change>
 }
 
+/** A change of a view, as the body of a plan. */
 export interface Change {
   readonly view: string
   readonly body: NewPlan
@@ -38,7 +39,7 @@ export interface ActOptions {
   readonly to?: string
 }
 
-const WORDS = [
+const IDENTS_AND_VIEW = [
   '<ident-or-view...>',
   'full idents and the view, in either order: the slash tells which is which',
 ] as const
@@ -58,7 +59,7 @@ const ONLY = [
 const promote: Act = {
   name: 'promote',
   summary: 'promote releases into a view',
-  arguments: [WORDS],
+  arguments: [IDENTS_AND_VIEW],
   options: [
     ['--from <view>', 'promote the latest releases of another view: VIEW, VIEW@REVISION or VIEW@TIME'],
     ...ONLY_FROM,
@@ -73,7 +74,7 @@ const promote: Act = {
     ['promote union acme/app/1.2.0/20260101120000 --with-deps', 'a release with its dependencies'],
   ],
   async read(words, options, { io }) {
-    const { view, idents } = splitWords(words)
+    const { view, idents } = splitIdentsAndView(words)
     return {
       view,
       body: {
@@ -88,7 +89,7 @@ const promote: Act = {
 const demote: Act = {
   name: 'demote',
   summary: 'remove releases from a view',
-  arguments: [WORDS],
+  arguments: [IDENTS_AND_VIEW],
   options: [
     ['--from <view>', 'remove the latest releases of another view: VIEW, VIEW@REVISION or VIEW@TIME'],
     ...ONLY_FROM,
@@ -100,7 +101,7 @@ const demote: Act = {
     ['demote union acme/app/1.2.0/20260101120000 --reason "it crashes"', 'with the reason for the history'],
   ],
   async read(words, options, { io }) {
-    const { view, idents } = splitWords(words)
+    const { view, idents } = splitIdentsAndView(words)
     return { view, body: await readReleases(io, idents, options) }
   },
 }
@@ -119,8 +120,9 @@ const rollback: Act = {
     ['rollback delivered --origin acme --name app', 'restore one package, and leave all others alone'],
   ],
   async read([view = ''], options, { depot }) {
-    const only = onlyOf(options)
-    const to = options.to === undefined ? await findStateBefore(depot, view, only) : atOf(options.to, '--to')
+    const only = packageFilterOf(options)
+    const to =
+      options.to === undefined ? await findStateBefore(depot, view, only) : checkMoment(options.to, '--to')
     return { view, body: { to, ...only } }
   },
 }
@@ -138,7 +140,7 @@ const revert: Act = {
     ['revert delivered 41 --origin acme', 'undo it for the packages of one origin'],
   ],
   async read([view = '', revision = ''], options) {
-    return { view, body: { revision: atOf(revision, 'the revision'), ...onlyOf(options) } }
+    return { view, body: { revision: checkMoment(revision, 'the revision'), ...packageFilterOf(options) } }
   },
 }
 
@@ -155,14 +157,13 @@ const setRule: Act = {
     ['set-rule stable highest --reason "as Builder has it"', 'let latest be the highest version'],
   ],
   async read([view = '', rule]) {
-    if (rule !== 'promoted' && rule !== 'highest')
-      throw new UsageError(`the rule is promoted or highest, not ${JSON.stringify(rule)}`)
-    return { view, body: { rule } }
+    return { view, body: { rule: checkRule(rule) } }
   },
 }
 
 export const ACTS = { promote, demote, rollback, revert, setRule } as const
 
+/** Makes the source of a change. Throws a UsageError unless there is exactly one. */
 async function readReleases(
   io: Io,
   idents: readonly string[],
@@ -178,8 +179,8 @@ async function readReleases(
       lockfile: lockfile === '-' ? await text(io.stdin) : await readFile(pathOf(io, lockfile), 'utf8'),
     }
   if (from !== undefined) {
-    const { view, at } = splitAt(from)
-    return { from: { view, ...(at !== undefined && { at }), ...onlyOf({ origin, name }) } }
+    const { view, at } = splitMoment(from)
+    return { from: { view, ...(at !== undefined && { at }), ...packageFilterOf({ origin, name }) } }
   }
   return {
     releases: [...idents],
@@ -188,7 +189,11 @@ async function readReleases(
 }
 
 /** Returns the revision before the last one that moved `latest` of a package. */
-async function findStateBefore(depot: DepotClient, view: string, { origin, name }: Only): Promise<number> {
+async function findStateBefore(
+  depot: DepotClient,
+  view: string,
+  { origin, name }: PackageFilter,
+): Promise<number> {
   for await (const { revision, pointers } of depot.each('listRevisions', { view }))
     for (const { package: moved } of pointers) {
       const [movedOrigin, movedName] = moved.split('/')

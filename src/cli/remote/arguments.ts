@@ -1,7 +1,8 @@
+import type { NewView } from '../../client/operations.ts'
 import { UsageError } from '../exit-codes.ts'
 
-/** Tells idents from the view. Throws a UsageError unless there is exactly one view. */
-export function splitWords(words: readonly string[]): { view: string; idents: string[] } {
+/** Tells idents, which have slashes, from the view. Throws a UsageError unless there is exactly one view. */
+export function splitIdentsAndView(words: readonly string[]): { view: string; idents: string[] } {
   const idents = words.filter((word) => word.includes('/'))
   const [view, ...others] = words.filter((word) => !word.includes('/'))
   if (view === undefined) throw new UsageError('the view is missing, for example acceptance')
@@ -14,15 +15,17 @@ const REVISION = /^\d+(?:-[0-9a-f]{16})?$/
 const TIME = /^\d{4}-\d\d-\d\d./
 
 /** Splits `VIEW@REVISION` or `VIEW@TIME` at its last `@`, if a revision or a time follows. */
-export function splitAt(text: string): { view: string; at: string | undefined } {
+export function splitMoment(text: string): { view: string; at: string | undefined } {
   const [, view, at = ''] = /^(.+)@([^@]+)$/.exec(text) ?? []
   return view !== undefined && (REVISION.test(at) || TIME.test(at))
     ? { view, at }
     : { view: text, at: undefined }
 }
 
-/** Checks a revision, a revision ID or a time. Throws a UsageError. */
-export function atOf(text: string, what: string): string {
+/**
+ * Returns the text if it is a revision, a revision ID or a time. Throws a UsageError that names it `what`.
+ */
+export function checkMoment(text: string, what: string): string {
   if (!REVISION.test(text) && (!TIME.test(text) || Number.isNaN(Date.parse(text))))
     throw new UsageError(
       `${what} is a revision such as 41, or a time such as 2026-01-02T08:00:00Z, not ${JSON.stringify(text)}`,
@@ -56,12 +59,22 @@ export function timeOf(text: string, what: string, { now, sign }: { now: number;
   return new Date(at).toISOString()
 }
 
+/** Returns the text if it is the rule of a view. Throws a UsageError. */
+export function checkRule(text: string | undefined): NewView['rule'] & string {
+  if (text !== 'promoted' && text !== 'highest')
+    throw new UsageError(`the rule is promoted or highest, not ${JSON.stringify(text)}`)
+  return text
+}
+
 /** A restriction to packages of an origin, a name, or both. */
-export interface Only {
+export interface PackageFilter {
   readonly origin?: string
   readonly name?: string
 }
 
-export function onlyOf({ origin, name }: { [key in keyof Only]: Only[key] | undefined }): Only {
+export function packageFilterOf({
+  origin,
+  name,
+}: { [key in keyof PackageFilter]: PackageFilter[key] | undefined }): PackageFilter {
   return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }

@@ -6,7 +6,7 @@ import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import { isInteractive, pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
-import { atOf } from './arguments.ts'
+import { checkMoment } from './arguments.ts'
 import { questionStreams } from './confirm.ts'
 import { connect, remoteOptions } from './connect.ts'
 import { revisionTable } from './history.ts'
@@ -14,8 +14,8 @@ import { revisionTable } from './history.ts'
 type Verdict = 'good' | 'bad' | 'skip'
 
 /**
- * As for `git bisect run` (git-scm.com/docs/git-bisect): 125 skips, other codes up to 127 mean bad, and
- * higher ones stop.
+ * The exit codes of the command mean what they mean to `git bisect run` (git-scm.com/docs/git-bisect): 125
+ * skips a revision, other codes up to 127 mean bad, and higher ones stop the search.
  */
 const SKIP = 125
 const MAX_BAD = 127
@@ -44,8 +44,8 @@ export const bisect: Define = (command, io) =>
       if (program === undefined && !isInteractive(io))
         throw new UsageError('give a command after --, because there is no terminal to ask at')
       const { depot, out, target } = connect(io, options)
-      const first = await revisionOf(depot, view, atOf(good, '--good'))
-      const last = await revisionOf(depot, view, atOf(bad, '--bad'))
+      const first = await revisionOf(depot, view, checkMoment(good, '--good'))
+      const last = await revisionOf(depot, view, checkMoment(bad, '--bad'))
       if (first >= last)
         throw new UsageError(`the good revision (${first}) must be earlier than the bad one (${last})`)
       const tried: { revision: number; verdict: Verdict }[] = []

@@ -31,7 +31,7 @@ export function changeCommand(act: Act): Define {
       })
 }
 
-/** What the options of an act can be. */
+/** The options of all acts together. */
 interface GivenOptions extends ActOptions, RemoteOptions {
   readonly reason?: string
   readonly override?: string
@@ -56,7 +56,6 @@ export function givenTo(given: readonly unknown[]): { words: string[]; options: 
 interface ChangeOfView {
   readonly view: string
   readonly act: NonNullable<NewPlan['act']>
-  /** As for a plan. */
   readonly body: NewPlan
   readonly override: string | undefined
 }
@@ -92,7 +91,7 @@ export async function changeView(
   out.show(promotion, { whole: () => promotionText(out, promotion), brief: () => [promotion.revision_id] })
 }
 
-/** Whether applying a plan would make a new revision. */
+/** Reports whether applying a plan would make a new revision. */
 export function changesAnything({ pointers, releases, act, rule }: Plan): boolean {
   return (
     pointers.length > 0 ||
@@ -101,6 +100,7 @@ export function changesAnything({ pointers, releases, act, rule }: Plan): boolea
   )
 }
 
+/** Makes the body of the request that applies a plan or approves a proposal. */
 export function decisionOf({
   reason,
   override,

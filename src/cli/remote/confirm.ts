@@ -14,12 +14,17 @@ export async function confirm(io: Io, question: string): Promise<void> {
   if (answer !== true) throw new Exit(EXIT.interrupted, 'nothing was changed')
 }
 
-/** Whether a command should ask before it changes something: on a terminal, unless `--yes` is given. */
+/**
+ * Reports whether a command should ask before it changes something: on a terminal, unless `--yes` is given.
+ */
 export function shouldAsk(io: Io, { yes }: { yes?: boolean | undefined }): boolean {
   return yes !== true && isInteractive(io)
 }
 
-/** The streams of a question. Questions are asked only on a terminal, where both are streams of Node. */
+/**
+ * Returns the streams of a question. They are streams of Node, because questions are asked only on a
+ * terminal.
+ */
 export function questionStreams({ stdin, stderr, signal }: Io): {
   input: Readable
   output: Writable

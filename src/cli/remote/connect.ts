@@ -8,7 +8,7 @@ import type { OutputOptions } from '../output.ts'
 import { findTarget } from './profiles.ts'
 import type { Target, TargetOptions } from './profiles.ts'
 
-/** A person prefers to be told at once. A pipeline should survive a restart of the depot. */
+/** A person wants to see a failure soon. A pipeline should survive a restart of the depot. */
 const RETRIES_BEFORE_A_PERSON = 1
 const RETRIES_IN_A_PIPELINE = 5
 

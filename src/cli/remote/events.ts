@@ -43,7 +43,7 @@ export const events: Define = (command, io) =>
           if (options.json === true) io.stdout.write(`${JSON.stringify(event)}\n`)
           else
             out.show(event, {
-              whole: () => out.table(HEADING, [rowOf(event, WIDTHS)]).split('\n')[1] ?? '',
+              whole: () => out.table(HEADING, [rowOf(event, WIDTHS)]).split('\n')[1] ?? '', // without the heading
               brief: () => [String(event.sequence)],
             })
         return
@@ -69,7 +69,9 @@ function rowOf(
   )
 }
 
-/** What an entry is about: the names in it, and what its first moves are. */
+/**
+ * Describes what an entry is about: the names in it, its first move of `latest`, and the number of others.
+ */
 function subjectOf(event: Readonly<Record<string, unknown>>): string {
   const names = ['view', 'act', 'ident', 'package', 'origin', 'name', 'account', 'webhook', 'reason'].flatMap(
     (field) => (typeof event[field] === 'string' ? [event[field]] : []),

@@ -2,7 +2,7 @@ import type { CompareViewsInput, Revision } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
-import { onlyOf, splitAt, timeOf } from './arguments.ts'
+import { packageFilterOf, splitMoment, timeOf } from './arguments.ts'
 import { connect, remoteOptions } from './connect.ts'
 
 const DEFAULT_LIMIT = 30
@@ -24,11 +24,12 @@ export const history: Define = (command, io) =>
     )
     .action(async (view, { since, limit, ...options }) => {
       const most = limit === undefined ? (since === undefined ? DEFAULT_LIMIT : Infinity) : countOf(limit)
-      const from = since === undefined ? '' : timeOf(since, '--since', { now: io.now(), sign: -1 })
+      const from =
+        since === undefined ? -Infinity : Date.parse(timeOf(since, '--since', { now: io.now(), sign: -1 }))
       const { depot, out } = connect(io, options)
       const list: Revision[] = []
       for await (const revision of depot.each('listRevisions', { view })) {
-        if (list.length >= most || Date.parse(revision.at) < Date.parse(from)) break
+        if (list.length >= most || Date.parse(revision.at) < from) break
         list.push(revision)
       }
       out.show(list, {
@@ -54,7 +55,7 @@ export function revisionTable(
   )
 }
 
-/** The first move, and how many more there are. */
+/** Describes moves of `latest`: the first one, and how many more there are. */
 function movesOf([first, ...others]: Revision['pointers']): string {
   if (first === undefined) return ''
   const move = first.to ?? `no ${first.package}`
@@ -78,16 +79,16 @@ export const diff: Define = (command, io) =>
     )
     .action(async (a, b, { origin, name, exitCode, ...options }) => {
       const { depot, out } = connect(io, options)
-      const [from, to] = [splitAt(a), splitAt(b)]
+      const [from, to] = [splitMoment(a), splitMoment(b)]
       const input: CompareViewsInput = {
         view: from.view,
         with: to.view,
         ...(from.at !== undefined && { at: from.at }),
         ...(to.at !== undefined && { with_at: to.at }),
-        ...onlyOf({ origin, name }),
+        ...packageFilterOf({ origin, name }),
       }
       const first = await depot.compareViews(input)
-      // All pages are of the revisions of the first one.
+      // All pages compare the revisions of the first one.
       const pinned = { ...input, at: String(first.from.revision), with_at: String(first.to.revision) }
       const differences =
         first.next === null ? first.differences : await Array.fromAsync(depot.each('compareViews', pinned))

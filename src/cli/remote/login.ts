@@ -28,7 +28,7 @@ export const login: Define = (command, io) =>
       ]),
     )
     .action(async (given, { withToken, profile }) => {
-      const url = parse(given)
+      const url = parseBaseUrl(given)
       if (withToken === true && isInteractive(io)) io.stderr.write('Paste the token, and end with Ctrl-D: ')
       const token = withToken === true ? checkToken(await text(io.stdin), 'stdin') : undefined
       const depot = makeClient(io, { url, token, source: 'the command line' })
@@ -86,7 +86,8 @@ export const whoami: Define = (command, io) =>
       })
     })
 
-function parse(given: string): string {
+/** Returns the URL of the depot itself. Throws a UsageError. */
+function parseBaseUrl(given: string): string {
   try {
     return parseDepotUrl(given).base
   } catch (error) {

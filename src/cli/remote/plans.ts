@@ -1,5 +1,6 @@
+import type { DepotClient } from '../../client/client.ts'
 import { RequestRefused } from '../../client/errors.ts'
-import type { Plan } from '../../client/operations.ts'
+import type { CreatePlanInput, Plan } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define, Example } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
@@ -16,21 +17,11 @@ import { planText, promotionText } from './change-text.ts'
 // A command that is planned or proposed keeps its arguments: `promote …` becomes `plan promote …`.
 
 export const plan: Define = (command, io) => {
-  for (const act of Object.values(ACTS)) {
-    const one = actOptions(command.command(act.name), act)
-    one
-      .description(`plan to ${act.summary}`)
-      .option('--exit-code', 'exit with 8 if the change would make a new revision')
-      .addHelpText('after', examples(prefixed(act, 'plan')))
-      .action(async (...given: unknown[]) => {
-        const { words, options } = givenTo(given)
-        const { depot, out } = connectToChange(io, options)
-        const { view, body } = await act.read(words, options, { io, depot })
-        const made = await depot.createPlan({ view, body: { ...body, ...reasonOf(options), act: act.name } })
-        out.show(made, { whole: () => wholePlan(out, made), brief: () => [made.plan] })
-        if (options.exitCode === true && changesAnything(made)) throw new Exit(EXIT.differs)
-      })
-  }
+  addActs(command, io, {
+    verb: 'plan',
+    options: [['--exit-code', 'exit with 8 if the change would make a new revision']],
+    make: async (depot, input) => depot.createPlan(input),
+  })
   remoteOptions(command.command('show'))
     .description('show a plan or a proposal')
     .argument('<plan>', 'the ID of the plan or proposal')
@@ -59,19 +50,11 @@ export const plan: Define = (command, io) => {
 }
 
 export const propose: Define = (command, io) => {
-  for (const act of Object.values(ACTS)) {
-    const one = actOptions(command.command(act.name), act)
-    one
-      .description(`propose to ${act.summary}`)
-      .addHelpText('after', examples(prefixed(act, 'propose')))
-      .action(async (...given: unknown[]) => {
-        const { words, options } = givenTo(given)
-        const { depot, out } = connectToChange(io, options)
-        const { view, body } = await act.read(words, options, { io, depot })
-        const made = await depot.propose({ view, body: { ...body, ...reasonOf(options), act: act.name } })
-        out.show(made, { whole: () => wholePlan(out, made), brief: () => [made.plan] })
-      })
-  }
+  addActs(command, io, {
+    verb: 'propose',
+    options: [],
+    make: async (depot, input) => depot.propose(input),
+  })
   return command
     .helpCommand(false)
     .usage('ACT …')
@@ -82,6 +65,31 @@ export const propose: Define = (command, io) => {
         ['propose rollback delivered --reason "it crashes"', 'let a second person approve a rollback'],
       ]),
     )
+}
+
+interface ActVerb {
+  readonly verb: 'plan' | 'propose'
+  readonly options: readonly (readonly [flags: string, description: string])[]
+  readonly make: (depot: DepotClient, input: CreatePlanInput) => Promise<Plan>
+}
+
+/** Adds a command below `plan` or `propose` for each act. */
+function addActs(command: Parameters<Define>[0], io: Io, { verb, options: own, make }: ActVerb): void {
+  for (const act of Object.values(ACTS)) {
+    const one = actOptions(command.command(act.name), act)
+    for (const [flags, description] of own) one.option(flags, description)
+    one
+      .description(`${verb} to ${act.summary}`)
+      .addHelpText('after', examples(prefixed(act, verb)))
+      .action(async (...given: unknown[]) => {
+        const { words, options } = givenTo(given)
+        const { depot, out } = connectToChange(io, options)
+        const { view, body } = await act.read(words, options, { io, depot })
+        const made = await make(depot, { view, body: { ...body, ...reasonOf(options), act: act.name } })
+        out.show(made, { whole: () => wholePlan(out, made), brief: () => [made.plan] })
+        if (options.exitCode === true && changesAnything(made)) throw new Exit(EXIT.differs)
+      })
+  }
 }
 
 export const apply: Define = (command, io) =>
@@ -185,13 +193,13 @@ export const proposals: Define = (command, io) =>
       })
     })
 
-/** The plan that the depot made in place of a stale one. */
+/** Returns the plan that the depot made in place of a stale one. */
 function newPlanOf(error: unknown): Plan | undefined {
   if (!(error instanceof RequestRefused) || error.code !== 'stale_plan') return undefined
   return error.problem['plan'] as Plan | undefined
 }
 
-/** One line, not a row: a table would cut the ID on a narrow terminal. */
+/** Formats a proposal as a line, because a table would cut its ID on a narrow terminal. */
 function proposalLine({ plan: id, state, act, view, releases, account, reason, expires_at }: Plan): string {
   const count = releases.length === 1 ? '1 release' : `${releases.length} releases`
   return printable(
@@ -199,6 +207,7 @@ function proposalLine({ plan: id, state, act, view, releases, account, reason, e
   )
 }
 
+/** Formats a plan or proposal with its state and the command that applies it. */
 function wholePlan(out: Output, made: Plan): string {
   if (made.state !== 'open')
     return `${planText(out, made)}\n${made.kind} ${made.plan} for ${made.view} is ${made.state}.`
@@ -213,6 +222,7 @@ function reasonOf({ reason }: { reason?: string | undefined }): { reason?: strin
   return reason === undefined ? {} : { reason }
 }
 
+/** Returns the examples of an act for the command `plan` or `propose`. */
 function prefixed({ examples: [first, second, ...more] }: Act, verb: string): Act['examples'] {
   const prefix = ([line, does]: Example): Example => [`${verb} ${line}`, does]
   return [prefix(first), prefix(second), ...more.map(prefix)]

@@ -93,9 +93,9 @@ export function findTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions)
       )
     return { url: found.url, token: found.token, source: `profile ${profile}` }
   }
-  const own = given(env['HART_DEPOT_URL'])
+  const own = nonEmpty(env['HART_DEPOT_URL'])
   if (own !== undefined) return { url: own, token: tokenFor(io, own), source: 'HART_DEPOT_URL' }
-  const [builder, builderToken] = [given(env['HAB_BLDR_URL']), given(env['HAB_AUTH_TOKEN'])]
+  const [builder, builderToken] = [nonEmpty(env['HAB_BLDR_URL']), nonEmpty(env['HAB_AUTH_TOKEN'])]
   if (builder !== undefined && builderToken !== undefined)
     return { url: builder, token: builderToken, source: 'HAB_BLDR_URL' }
   const { current, profiles } = readProfiles(io)
@@ -106,11 +106,11 @@ export function findTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions)
 }
 
 /**
- * The token for a URL: that of HART_DEPOT_TOKEN if HART_DEPOT_URL is the same depot, else that of the profile
- * of this depot.
+ * Returns the token for a URL. HART_DEPOT_TOKEN counts unless HART_DEPOT_URL names another depot. Otherwise,
+ * the profile of this depot has the token.
  */
 function tokenFor(io: Pick<Io, 'env'>, url: string): string | undefined {
-  const own = given(io.env['HART_DEPOT_URL'])
+  const own = nonEmpty(io.env['HART_DEPOT_URL'])
   if (own === undefined || isSameDepot(own, url)) {
     const token = tokenOfEnvironment(io)
     if (token !== undefined) return token
@@ -120,8 +120,8 @@ function tokenFor(io: Pick<Io, 'env'>, url: string): string | undefined {
 
 function tokenOfEnvironment(io: Pick<Io, 'env'>): string | undefined {
   const { env } = io
-  const token = given(env['HART_DEPOT_TOKEN'])
-  const file = given(env['HART_DEPOT_TOKEN_FILE'])
+  const token = nonEmpty(env['HART_DEPOT_TOKEN'])
+  const file = nonEmpty(env['HART_DEPOT_TOKEN_FILE'])
   if (token !== undefined && file !== undefined)
     throw new UsageError('HART_DEPOT_TOKEN and HART_DEPOT_TOKEN_FILE are both set: set only one of them')
   return file === undefined ? token : checkToken(readFileSync(pathOf(io, file), 'utf8'), file)
@@ -139,6 +139,6 @@ function isSameDepot(one: string, other: string): boolean {
   return parseDepotUrl(one).base === parseDepotUrl(other).base
 }
 
-function given(value: string | undefined): string | undefined {
+function nonEmpty(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value
 }

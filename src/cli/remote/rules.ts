@@ -4,8 +4,8 @@ import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { printable } from '../../text/columns.ts'
 import { UsageError } from '../exit-codes.ts'
-import { onlyOf, timeOf } from './arguments.ts'
-import type { Only } from './arguments.ts'
+import { packageFilterOf, timeOf } from './arguments.ts'
+import type { PackageFilter } from './arguments.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { readYaml } from './yaml-file.ts'
 
@@ -30,7 +30,7 @@ export const freeze: Define = (command, io) =>
     )
     .action(async (view, { all, origin, name, until, reason, ...options }) => {
       const named = viewOrAll(view, all)
-      const only = onlyOf({ origin, name })
+      const only = packageFilterOf({ origin, name })
       const end = until === undefined ? {} : { until: timeOf(until, '--until', { now: io.now(), sign: 1 }) }
       const { depot, out } = connectToChange(io, options)
       const body = { reason, ...end, ...only }
@@ -59,7 +59,7 @@ export const thaw: Define = (command, io) =>
     )
     .action(async (view, { all, origin, name, ...options }) => {
       const named = viewOrAll(view, all)
-      const only = onlyOf({ origin, name })
+      const only = packageFilterOf({ origin, name })
       const { depot, out } = connectToChange(io, options)
       const answer =
         named === undefined ? await depot.thawAllViews(only) : await depot.thawView({ view: named, ...only })
@@ -97,7 +97,10 @@ export const gates: Define = (command, io) =>
       out.show(answer, { whole: () => gatesText(answer) })
     })
 
-/** Accepts also what `gates --json` prints. */
+/**
+ * Returns the gates in the content of a file, which may be what `gates --json` prints: its fields that are no
+ * gates are left out. Throws a UsageError.
+ */
 function gatesOf(value: unknown): NewGates {
   if (value === null || value === undefined) return {}
   if (typeof value !== 'object' || Array.isArray(value))
@@ -118,12 +121,13 @@ function gatesText({ view, frozen: _frozen, freezes, requires, ...others }: Gate
   ].join('\n')
 }
 
+/** Returns the view, or `undefined` for all. Throws a UsageError unless exactly one of both is given. */
 function viewOrAll(view: string | undefined, all: true | undefined): string | undefined {
   if ((view === undefined) !== (all === true)) throw new UsageError('name one view, or give --all')
   return view
 }
 
-function namesOf(view: string | undefined, { origin, name }: Only): string {
+function namesOf(view: string | undefined, { origin, name }: PackageFilter): string {
   const where = view ?? 'All views'
   return origin === undefined && name === undefined ? where : `${origin ?? '*'}/${name ?? '*'} in ${where}`
 }

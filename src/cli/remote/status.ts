@@ -35,6 +35,7 @@ export const status: Define = (command, io) =>
       )
     })
 
+/** Asks whether the depot is ready. Throws {@link Exit} if it cannot read its database. */
 async function readinessOf(depot: DepotClient, release: string): Promise<Readiness> {
   try {
     return await depot.checkReadiness()

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { MadeToken, NewToken, Token } from '../../client/operations.ts'
-import { collect, examples } from '../command.ts'
+import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
@@ -8,8 +8,6 @@ import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { LOCAL_TOO } from './local-too.ts'
 
 type Actions = NonNullable<NewToken['actions']>
-
-const SEVERAL = 'repeat it, or give several with commas'
 
 export const tokenAddOptions = (command: Command) =>
   remoteOptions(command)
@@ -121,7 +119,7 @@ function tokenId(text: string): number {
   return Number(text)
 }
 
-/** A token that can still be used also says until when. */
+/** Describes the state of a token: until when an active one is valid, and whether this command uses it. */
 function stateOf({ state, current, expires_at: until }: Token): string {
   return `${state}${state === 'active' && until !== null ? ` until ${until}` : ''}${current ? ', this one' : ''}`
 }

@@ -2,7 +2,9 @@ import { widthOf } from '../io.ts'
 import type { Io } from '../io.ts'
 
 const BAR_COLUMNS = 20
-const MAX_NAME = 60
+/** The columns of the percentage, the spaces around it and the cursor. */
+const PERCENT_COLUMNS = 9
+const MAX_NAME_COLUMNS = 60
 
 /** Shows how much of a file has been transferred. */
 export interface TransferProgress {
@@ -27,7 +29,7 @@ export function transferProgress(
       if (percent === shown) return
       shown = percent
       const filled = Math.round((percent / 100) * BAR_COLUMNS)
-      const room = Math.min(MAX_NAME, widthOf(stderr) - BAR_COLUMNS - 9)
+      const room = Math.min(MAX_NAME_COLUMNS, widthOf(stderr) - BAR_COLUMNS - PERCENT_COLUMNS)
       const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_COLUMNS - filled)}`
       stderr.write(`\r${bar} ${String(percent).padStart(3)} % ${name.slice(0, room)}\u001B[K`)
     },

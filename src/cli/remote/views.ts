@@ -1,8 +1,7 @@
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { printable } from '../../text/columns.ts'
-import { UsageError } from '../exit-codes.ts'
-import { onlyOf, splitAt } from './arguments.ts'
+import { checkRule, packageFilterOf, splitMoment } from './arguments.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 
@@ -43,11 +42,11 @@ export const view: Define = (command, io) =>
     )
     .action(async (given, { origin, name, ...options }) => {
       const { depot, out } = connect(io, options)
-      const { view: viewName, at } = splitAt(given)
-      const input = { view: viewName, ...(at !== undefined && { at }), ...onlyOf({ origin, name }) }
+      const { view: viewName, at } = splitMoment(given)
+      const input = { view: viewName, ...(at !== undefined && { at }), ...packageFilterOf({ origin, name }) }
       const detail = await depot.getView({ view: input.view })
       const first = await depot.listContent(input)
-      // All pages are of the revision of the first one.
+      // All pages show the revision of the first one.
       const pointers =
         first.next === null
           ? first.pointers
@@ -88,10 +87,9 @@ export const viewCreate: Define = (command, io) =>
       ]),
     )
     .action(async (name, { rule, ...options }) => {
-      if (rule !== 'promoted' && rule !== 'highest')
-        throw new UsageError(`the rule is promoted or highest, not ${JSON.stringify(rule)}`)
+      const body = { name, rule: checkRule(rule) }
       const { depot, out } = connectToChange(io, options)
-      const created = await depot.createView({ body: { name, rule } })
+      const created = await depot.createView({ body })
       out.show(created, {
         whole: () => `Created the view ${name}: ${depot.url}/v1/depot/views/${encodeURIComponent(name)}`,
         brief: () => [created.name],

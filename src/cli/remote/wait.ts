@@ -5,7 +5,7 @@ import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
-import { periodMs, splitWords } from './arguments.ts'
+import { periodMs, splitIdentsAndView } from './arguments.ts'
 import { connect, remoteOptions } from './connect.ts'
 import type { Connected } from './connect.ts'
 
@@ -32,7 +32,7 @@ export const wait: Define = (command, io) =>
       ]),
     )
     .action(async (words, { timeout, target, settled, ...options }) => {
-      const { view, idents } = splitWords(words)
+      const { view, idents } = splitIdentsAndView(words)
       const [ident] = idents
       if (ident === undefined || idents.length > 1)
         throw new UsageError('name one ident, for example acme/app/1.2.0')

@@ -6,6 +6,7 @@ import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import { UsageError } from '../exit-codes.ts'
 
+/** The content of a YAML file whose faults can be reported with their place. */
 export interface YamlFile {
   readonly value: unknown
   /** Describes where the value at a JSON pointer is, or else the nearest value around it. */
