@@ -43,6 +43,7 @@ export async function getAccount(db: Db, name: string): Promise<Account> {
   return account
 }
 
+/** Returns the name of the account with an id that another row refers to. */
 export async function getAccountName(db: Db, id: number): Promise<string> {
   const { name } = await db
     .selectFrom('accounts')

@@ -14,6 +14,7 @@ export interface FoldedMember extends ReleaseName {
   readonly position: number
 }
 
+/** The answer of `latest` since the revision `from`. */
 export interface FoldedPointer {
   readonly package: string
   readonly target: Target

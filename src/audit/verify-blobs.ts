@@ -5,6 +5,7 @@ import { findingOf, inspect, verifyBytes } from '../blobs/damage.ts'
 import type { Finding } from '../blobs/damage.ts'
 import type { BlobRef, BlobStorage, Damage } from '../blobs/storage.ts'
 
+/** The result of {@link verifyBlobs}. */
 export interface BlobVerification {
   /** The number and the bytes of the blobs that releases need. */
   readonly blobs: number
@@ -22,6 +23,7 @@ export interface DamagedBlob {
   readonly damage: Damage
   /** The cause of `unreadable`, for example `EIO`. */
   readonly reason: string | undefined
+  /** The releases that need the blob. */
   readonly idents: readonly string[]
 }
 

@@ -23,7 +23,9 @@ import {
 } from './rebuild-store.ts'
 import type { RebuildDb, RebuiltLine } from './rebuild-store.ts'
 
+/** The result of {@link verifyDepot}. */
 export interface Verification {
+  /** The number of entries in the ledger; `promotions` of them made revisions. */
   readonly entries: number
   readonly promotions: number
   readonly views: number
@@ -47,6 +49,7 @@ export interface Finding {
   readonly detail: string
 }
 
+/** The maximum number of findings that are listed. */
 export const MAX_FINDINGS = 100
 const ENTRIES_IN_A_PAGE = 200
 const ROWS_IN_A_STATEMENT = 500

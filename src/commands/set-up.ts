@@ -6,6 +6,7 @@ import { INITIAL_VIEWS } from '../views/view.ts'
 import { findView } from '../revisions/view-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 
+/** The name of the first administrator. */
 export const ADMINISTRATOR = 'admin'
 
 /** The status of a configured token: newly added, already known, or revoked before. */

@@ -23,10 +23,13 @@ export interface VisibleEntry {
   readonly content?: EntryContent
 }
 
+/** What a reader sees of an entry, besides its place in the chain. */
 export interface EntryContent {
+  /** Epoch milliseconds. */
   readonly at: number
   /** The account; `undefined` if the depot itself or its command line acted. */
   readonly actor: string | undefined
+  /** The client's name for itself. */
   readonly client: string
   /** The event. A promotion holds only the parts that the reader may see. */
   readonly event: LedgerEvent
@@ -227,7 +230,7 @@ async function redactPromotions(
   withSubjects: readonly EntryWithSubject[],
   viewer: { audience: Audience; accounts: ReadonlyMap<number | undefined, string> },
 ): Promise<Map<number, LedgerEvent | 'whole'>> {
-  const seen = new Map<number, LedgerEvent | 'whole'>()
+  const redacted = new Map<number, LedgerEvent | 'whole'>()
   const promotions = withSubjects.flatMap(({ entry, subject }) =>
     subject.of === 'promotion' ? [{ entry, promotion: subject.promotion }] : [],
   )
@@ -242,24 +245,24 @@ async function redactPromotions(
       const [revision, shown] = [revisions[index], visible[index]]
       if (revision === undefined || shown === undefined) continue
       const { at: _at, account: _account, client: _client, ...promotion } = shown
-      seen.set(
+      redacted.set(
         entry.sequence,
-        revision === shown || isSame(revision, shown)
+        revision === shown || isUnredacted(revision, shown)
           ? 'whole'
           : { kind: 'promotion', view: name, ...promotion },
       )
     }
   }
-  return seen
+  return redacted
 }
 
-/** Reports whether nothing was removed and no pointer changed, in any order. */
-function isSame(content: Revision, seen: Revision): boolean {
+/** Reports whether redaction removed nothing and changed no pointer. It may have reordered the pointers. */
+function isUnredacted(before: Revision, after: Revision): boolean {
   return (
-    content.joined.length === seen.joined.length &&
-    content.left.length === seen.left.length &&
-    content.reason === seen.reason &&
-    movesOf(content) === movesOf(seen)
+    before.joined.length === after.joined.length &&
+    before.left.length === after.left.length &&
+    before.reason === after.reason &&
+    movesOf(before) === movesOf(after)
   )
 }
 

@@ -17,6 +17,7 @@ export interface Reader {
   readonly account: string | undefined
 }
 
+/** Returns a caller as a reader of the ledger. */
 export function readerOf(caller: Caller): Reader {
   const isUnrestricted =
     caller !== undefined &&

@@ -18,6 +18,7 @@ export const EVERYTHING: Topic = 'everything'
 
 const VIEW = 'view '
 
+/** Returns the topic of a view. */
 export function viewTopic(view: string): Topic {
   return VIEW + view
 }
@@ -31,7 +32,7 @@ export interface WatchOptions {
   readonly topic: Topic
   /** Selects the entries that wake the watch. The default is all entries of the topic. Must not throw. */
   readonly wants?: ((entry: LedgerEntry) => boolean) | undefined
-  /** An account. Entries that may reduce its rights wake the watch, too, whatever their topic. */
+  /** An account. Entries of any topic that may reduce its rights wake the watch, too. */
   readonly account?: string | undefined
 }
 

@@ -39,7 +39,7 @@ export interface PlannedOrigin {
   readonly name: string
   readonly isNew: boolean
   readonly visibility: 'public' | 'private'
-  /** The owner at the destination, if the origin exists there. */
+  /** The account that owns the origin at the destination, if it exists there. */
   readonly owner: string | undefined
   /** The keys to copy. */
   readonly keys: readonly PublicKey[]

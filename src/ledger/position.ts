@@ -20,6 +20,7 @@ export function parsePosition(text: string): Position {
   return { number: Number(number), mark }
 }
 
+/** Formats a number with the mark of its entry. */
 export function formatPosition(number: number, { hash }: Pick<LedgerHead, 'hash'>): string {
   return `${number}-${markOf(hash)}`
 }

@@ -18,6 +18,7 @@ export interface Origin {
 }
 
 export interface StoredKey {
+  /** The timestamp in the name of the key. */
   readonly revision: string
   /** The key file as uploaded; for a secret key, its ciphertext. */
   readonly body: string

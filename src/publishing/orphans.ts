@@ -25,6 +25,7 @@ export interface Orphan {
   readonly content: OrphanContent | { readonly flaw: string }
 }
 
+/** What the header and the archive of an orphan say. */
 export interface OrphanContent {
   readonly ident: Ident
   readonly target: Target

@@ -31,6 +31,7 @@ export function findOrigin(
   return depot.get(path`depot/origins/${origin}`, OriginShape)
 }
 
+/** Lists the revisions of an origin's public keys. */
 export async function listKeyRevisions(depot: RemoteDepot, origin: string): Promise<string[]> {
   return ((await depot.get(path`depot/origins/${origin}/keys`, KeysShape)) ?? []).map(
     ({ revision }) => revision,

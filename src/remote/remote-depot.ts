@@ -24,6 +24,7 @@ export interface RemoteOptions {
  */
 export type RemoteFailure = 'refused' | 'unreachable' | 'unauthenticated' | 'full'
 
+/** A request to a depot that has failed for good. */
 export class RemoteError extends Error {
   readonly code = 'ERR_REMOTE_DEPOT'
   readonly failure: RemoteFailure

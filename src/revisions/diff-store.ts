@@ -33,12 +33,13 @@ export interface Difference {
   readonly change: 'added' | 'removed' | 'moved' | 'downgraded' | 'republished'
 }
 
-// Each line with hidden releases may need some queries of its own.
+/** Sections are short, because each line with hidden releases may need some queries of its own. */
 const LINES_PER_SECTION = 200
 const PACKAGES_PER_SECTION = 100
-// This is an upper bound, because a package has one line for each target.
+/** More than the lines of a section: a package has one line for each target. */
 const MAX_SECTION_LINES = 1_000
 const ROWS_IN_A_READ = 1_000
+/** With more changes between two revisions, it is cheaper to compare all lines. */
 const MAX_EXAMINED_CHANGES = 5_000
 
 /** Lists the differences that an audience sees, by package and target. */
@@ -104,17 +105,18 @@ async function listChangedPackages(
   viewId: number,
   revisions: readonly number[],
 ): Promise<string[] | undefined> {
-  const between = { first: Math.min(...revisions), last: Math.max(...revisions) }
+  const [first, last] = [Math.min(...revisions), Math.max(...revisions)]
   const ids = new Set<number>()
   for (const column of ['from_revision', 'to_revision'] as const) {
-    let after: ChangedMember = { revision: between.first, package_id: Infinity, release_id: 0 }
+    // The changes that the first revision itself made are before the difference.
+    let after: ChangedMember = { revision: first, package_id: Infinity, release_id: 0 }
     for (let examined = 0; ; examined += ROWS_IN_A_READ) {
       if (examined === MAX_EXAMINED_CHANGES) return undefined
-      const rows = await listChanges(db, viewId, column, { after, last: between.last })
+      const rows = await listChanges(db, viewId, column, { after, last })
       for (const row of rows) ids.add(row.package_id)
-      const last = rows.at(-1)
-      if (last === undefined || rows.length < ROWS_IN_A_READ) break
-      after = last
+      const lastRow = rows.at(-1)
+      if (lastRow === undefined || rows.length < ROWS_IN_A_READ) break
+      after = lastRow
       await setImmediate()
     }
   }
@@ -138,6 +140,7 @@ interface ChangedMember {
   readonly release_id: number
 }
 
+/** Lists a page of the memberships that began or ended (by `column`) after a place, through a revision. */
 async function listChanges(
   db: Db,
   viewId: number,
@@ -167,6 +170,7 @@ async function listChanges(
   return rows
 }
 
+/** Finds the place where a section that begins after `after` ends; `undefined` if it is the last one. */
 async function findEndOfSection(
   db: Db,
   viewIds: readonly number[],

@@ -119,7 +119,7 @@ export async function listPastMembers(
   return rows.map((row) => ({ ...viewReleaseOf(row), isDeleted: row.deleted_at !== null }))
 }
 
-/** Lists the packages of which a member joined or left: at a revision (`=`), or after it (`>`). */
+/** Lists the ids of packages with a release that joined or left: at a revision (`=`), or after it (`>`). */
 export async function listPackagesChanged(
   db: Db,
   viewId: number,

@@ -204,7 +204,7 @@ async function findSuccessors(
 ): Promise<Map<string, ViewRelease>> {
   const successors = new Map<string, ViewRelease>()
   for (const lines of inBatches(leaving.keys())) {
-    const gone = lines.flatMap((line) => leaving.get(line) ?? [])
+    const leavingReleases = lines.flatMap((line) => leaving.get(line) ?? [])
     const rows = await db
       .with('ranked', (query) =>
         membersOf(query as Db, view.id)
@@ -212,12 +212,12 @@ async function findSuccessors(
           .where(
             'members.package_id',
             'in',
-            gone.map(({ packageId }) => packageId),
+            leavingReleases.map(({ packageId }) => packageId),
           )
           .where(
             'members.release_id',
             'not in',
-            gone.map(({ releaseId }) => releaseId),
+            leavingReleases.map(({ releaseId }) => releaseId),
           ),
       )
       .selectFrom('ranked')

@@ -270,8 +270,8 @@ async function joiningDependencies(
   const absent = needed.filter(({ releaseId }) => !members.has(releaseId))
   const settled = new Set([...releases, ...leaving].map(({ releaseId }) => releaseId))
   const joining: Joining[] = []
-  for (const [line, some] of Map.groupBy(absent, lineOf)) {
-    const ascending = some.toSorted((a, b) => (a.orderKey < b.orderKey ? -1 : 1))
+  for (const [line, ofLine] of Map.groupBy(absent, lineOf)) {
+    const ascending = ofLine.toSorted((a, b) => (a.orderKey < b.orderKey ? -1 : 1))
     joining.push(...ascending.map((release) => ({ release, isDependency: true })))
     const pointer = pointers.get(line)
     const isHigher =
@@ -303,11 +303,11 @@ async function listMembersOffSource(
   const absent = (await listPointersOf(db, view.id)).filter(
     (pointer) => !lines.has(lineOf(pointer)) && isInFilter(pointer),
   )
-  const gone = new Set(absent.map(lineOf))
+  const absentLines = new Set(absent.map(lineOf))
   const members: PastRelease[] = []
   for (const ids of inBatches(absent.map(({ packageId }) => packageId)))
     members.push(...(await listPastMembers(db, view.id, ids, view.revision)))
-  return members.filter((member) => gone.has(lineOf(member)))
+  return members.filter((member) => absentLines.has(lineOf(member)))
 }
 
 /** Resolves a rollback to a revision: restores each line of the packages that have changed since. */
@@ -348,9 +348,9 @@ async function revert(
       ),
     )
     const since = await listPointerRevisions(db, view.id, ids)
-    for (const [line, some] of new Map([...(before ?? []), ...(after ?? [])])) {
-      const [one] = some
-      if (one === undefined) continue
+    for (const [line, releases] of new Map([...(before ?? []), ...(after ?? [])])) {
+      const [first] = releases
+      if (first === undefined) continue
       const members = {
         before: before?.get(line) ?? [],
         after: after?.get(line) ?? [],
@@ -361,7 +361,7 @@ async function revert(
       parts.push(
         revertLine(
           { past: ruleAt(view, revision), present: view.rule },
-          { ...members, since: since.get(`${one.packageId} ${one.target}`) ?? 0 },
+          { ...members, since: since.get(`${first.packageId} ${first.target}`) ?? 0 },
         ),
       )
     }

@@ -50,9 +50,11 @@ export interface StoredPlan {
   readonly end: PlanEnd | undefined
 }
 
+/** How a plan ended. */
 export interface PlanEnd {
   readonly at: number
   readonly how: 'applied' | 'rejected' | 'stale'
+  /** The account that ended the plan; `undefined` for the operator's shell. */
   readonly by: string | undefined
   /** The revision that the plan made. */
   readonly revision: number | undefined

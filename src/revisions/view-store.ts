@@ -174,7 +174,7 @@ export async function setUngovernedOrigins(
     .execute()
 }
 
-/** Lists the views of which a release is a member. */
+/** Lists the views that have a release as a member now. */
 export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[]> {
   const rows = await db
     .selectFrom('members')

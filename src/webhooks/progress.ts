@@ -22,7 +22,7 @@ export type PauseReason =
   | 'failing' // too many attempts failed
   | 'gone' //    the receiver answered that it is gone
 
-/** The states of a webhook in lists and metrics. */
+/** The states of a webhook in lists and metrics. It is `failing` until an attempt succeeds. */
 export const WEBHOOK_STATES = ['delivering', 'failing', 'paused'] as const
 export type WebhookState = (typeof WEBHOOK_STATES)[number]
 

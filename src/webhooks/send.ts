@@ -21,6 +21,7 @@ export interface Receipt {
   readonly retryAfterMs?: number
 }
 
+/** A message to POST, with its signature among the headers. */
 export interface Message {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>

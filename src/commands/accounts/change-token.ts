@@ -14,8 +14,8 @@ export interface NarrowToken {
 }
 
 /**
- * Takes rights from a token. Throws `not_found`, also if the caller may not know of the token, `conflict` for
- * a revoked token, and `forbidden` with a part for each field that would give it rights.
+ * Takes rights from a token. Throws the errors of {@link expectMayLessen}, `conflict` for a revoked token,
+ * and `forbidden` with a part for each field that would give it rights.
  */
 export async function narrowToken(
   context: CommandContext,
@@ -49,8 +49,8 @@ export async function saveTokenUses(
 }
 
 /**
- * Checks the right to narrow or revoke a token. Every token may do this to itself. Throws `forbidden`, and
- * `not_found` for tokens of which the caller may not know.
+ * Checks the right to narrow or revoke a token. Every token may narrow or revoke itself. Throws `forbidden`,
+ * and `not_found` for a token that is absent or hidden from the caller.
  */
 export async function expectMayLessen({ trx, caller }: CommandContext, tokenId: number): Promise<void> {
   if (caller === 'operator' || caller.tokenId === tokenId) return

@@ -62,10 +62,7 @@ function earliest(one: number | undefined, other: number | undefined): number | 
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
-/**
- * Revokes a token. Throws `not_found`, also if the caller may not know of the token, and `conflict` if it is
- * already revoked.
- */
+/** Revokes a token. Throws the errors of `expectMayLessen`, and `conflict` if it is already revoked. */
 export async function revokeToken(
   context: CommandContext,
   input: { tokenId: number },

@@ -6,8 +6,9 @@ import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { getReportableChange, getViewOfPhase } from './report-phase.ts'
 
-// A phase of a change runs once at a time. Leases are rows, so that a restart lets no second pipeline begin.
-// They are not in the ledger: they end within a minute, and change nothing that anybody reads later.
+// Only one holder of a lease runs a phase of a change at a time. Each new lease has a higher fence, a number
+// by which reports under an earlier lease are recognized. Leases are rows, so that no second pipeline begins
+// after a restart. They are not in the ledger, because nobody needs to know of them once they have ended.
 
 interface Phase {
   /** The id of the change for clients. */

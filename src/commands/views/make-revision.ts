@@ -13,6 +13,7 @@ import type { ViewRule } from '../../views/rule.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
 import { listPreviews, setViewRevision, setViewRule } from '../../revisions/view-store.ts'
 
+/** The outcome of a change of a view. */
 export interface PromotionOutcome {
   readonly view: string
   /** The revision that the promotion made, or the view's present revision if nothing changed. */

@@ -8,6 +8,7 @@ import { UNSTABLE } from '../../views/view.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
 import { findView } from '../../revisions/view-store.ts'
 
+/** The input of Builder's commands for all packages of a channel. */
 export interface BulkInput {
   readonly origin: string
   /** The view whose members are promoted or demoted. A view that does not exist counts as empty. */

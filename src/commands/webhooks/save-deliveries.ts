@@ -10,8 +10,7 @@ export type UnsavedProgress = Pick<Webhook, 'key' | 'version' | 'progress'> & {
 
 /**
  * Stores the progress and the deliveries of webhooks. Records no ledger entry, which would cause more
- * deliveries. Progress under an earlier version of a webhook is ignored, and so is everything about a removed
- * webhook.
+ * deliveries. Ignores progress of an earlier version of a webhook, and everything about a removed webhook.
  */
 export async function saveDeliveries(
   context: CommandContext,
