@@ -182,6 +182,17 @@ test('comments are no wider than the code, which the formatter breaks at 110 col
   t.ok(sources.size > 100)
 })
 
+test('a command that asks a depot loads no server, no database and no WebAssembly', async (t) => {
+  const reached = new Set(['main.ts', 'cli/command.ts', 'cli/remote/login.ts', 'cli/remote/upload.ts'])
+  for (const file of reached) for (const name of importsOf(file)) reached.add(name)
+  t.ok(reached.has('commander'))
+  const slow = /^(zod|kysely|fastify|better-sqlite3|hash-wasm|pino|yaml|node:https?|config\.ts|http\/.*)$/
+  t.strictSame(
+    [...reached].filter((name) => slow.test(name)),
+    [],
+  )
+})
+
 test('imports have no cycles, types included', async (t) => {
   const known = new Map(
     files.map((file) => [file, importsOf(file, { types: true }).filter((name) => sources.has(name))]),
@@ -241,7 +252,7 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   ],
   'only blobs/ knows where blobs are': [
     /\bblobFolder\b/,
-    (file) => inFolder('blobs')(file) || ['config.ts', 'cli/local/data-folder.ts'].includes(file),
+    (file) => inFolder('blobs')(file) || ['config.ts', 'cli/local/denial.ts'].includes(file),
   ],
   'only blobs/ knows which store has them': [/\b(FilesystemStorage|FileStream)\b/, inFolder('blobs')],
   'only the writer begins and commits': [

@@ -1,10 +1,10 @@
 import { describeDatabaseError } from '../database/describe-error.ts'
-import { DownloadDamaged, NotADepot, RequestRefused, Unreachable } from '../client/errors.ts'
+import { DownloadDamaged, FileChanged, NotADepot, RequestRefused, Unreachable } from '../client/errors.ts'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
 import type { RemoteError, RemoteFailure } from '../remote/remote-depot.ts'
-import { describeDenial } from './local/data-folder.ts'
+import { describeDenial } from './local/denial.ts'
 import { EXIT, Exit, UsageError } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
 
@@ -63,7 +63,8 @@ export function explain(error: unknown): string {
     error instanceof UsageError ||
     error instanceof Unreachable ||
     error instanceof NotADepot ||
-    error instanceof DownloadDamaged
+    error instanceof DownloadDamaged ||
+    error instanceof FileChanged
   )
     return error.message
   if (error instanceof RequestRefused) return `${error.message}${adviceFor(error)}`

@@ -39,12 +39,26 @@ export interface DataAnswer {
   text(): Promise<string>
 }
 
+/** A file that is sent as a body. */
+export class FileBody {
+  readonly path: string
+  readonly size: number
+
+  constructor(path: string, size: number) {
+    this.path = path
+    this.size = size
+  }
+}
+
+/** A body that is not JSON. */
+export type RawBody = string | FileBody
+
 type Parameter = string | number | boolean
 
 interface Parts {
   /** With the query. */
   readonly path: string
-  readonly body: string | Blob | undefined
+  readonly body: RawBody | undefined
 }
 
 /**
@@ -63,7 +77,7 @@ export function partsOf({ path, input = {}, query = [], contentType }: Call): Pa
     body:
       contentType === undefined || body === undefined
         ? undefined
-        : typeof body === 'string' || body instanceof Blob
+        : typeof body === 'string' || body instanceof FileBody
           ? body
           : JSON.stringify(body),
   }

@@ -1,12 +1,12 @@
-import { randomUUID } from 'node:crypto'
-import { openAsBlob } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { partsOf } from './call.ts'
+import { FileBody, partsOf } from './call.ts'
 import type { Call, CallOptions, DataAnswer } from './call.ts'
 import { parseDepotUrl } from './depot-url.ts'
 import type { DownloadOptions } from './download.ts'
 import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
+import type { FileChanged } from './errors.ts'
 import { ITEMS, Operations } from './operations.ts'
 import type {
   DownloadReleaseInput,
@@ -120,14 +120,16 @@ export class DepotClient extends Operations {
 
   /**
    * Uploads a package from a file, which is read at the rate of the connection. Repeating it is safe: a
-   * release that is published with the same bytes stays as it is.
+   * release that is published with the same bytes stays as it is. Throws {@link FileChanged}, and errors of
+   * the disk.
    */
   async uploadFile(
     file: string,
     input: Omit<UploadReleaseInput, 'body'> = {},
     options: CallOptions = {},
   ): Promise<Upload> {
-    return this.uploadRelease({ ...input, body: await openAsBlob(file) }, options)
+    const { size } = await stat(file)
+    return this.uploadRelease({ ...input, body: new FileBody(file, size) }, options)
   }
 
   /**
@@ -213,7 +215,8 @@ export class DepotClient extends Operations {
 
   protected override async call<Answer>(call: Call, options: CallOptions = {}): Promise<Answer> {
     const { path, body } = partsOf(call)
-    const key = call.takesKey === true ? (options.idempotencyKey ?? randomUUID()) : options.idempotencyKey
+    const key =
+      call.takesKey === true ? (options.idempotencyKey ?? crypto.randomUUID()) : options.idempotencyKey
     const answer = await this.#transport.send({
       method: call.method,
       path,
@@ -283,7 +286,7 @@ function parseAnswer(body: string, url: string): unknown {
 }
 
 // The other exports of `hart-depot/client`.
-export { DownloadDamaged, NotADepot, RequestRefused, Unreachable } from './errors.ts'
+export { DownloadDamaged, FileChanged, NotADepot, RequestRefused, Unreachable } from './errors.ts'
 export type { Problem, UnreachableReason } from './errors.ts'
 export type { CallOptions, DataAnswer } from './call.ts'
 export type * from './operations.ts'

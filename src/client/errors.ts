@@ -59,3 +59,11 @@ export class DownloadDamaged extends Error {
     this.name = 'DownloadDamaged'
   }
 }
+
+/** A file became shorter while it was uploaded. */
+export class FileChanged extends Error {
+  constructor(path: string) {
+    super(`${path} became shorter while it was sent`)
+    this.name = 'FileChanged'
+  }
+}

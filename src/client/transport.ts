@@ -1,15 +1,16 @@
 import { once } from 'node:events'
-import { request as requestHttp, Agent as HttpAgent } from 'node:http'
-import type { IncomingMessage } from 'node:http'
-import { request as requestHttps, Agent as HttpsAgent } from 'node:https'
-import { Readable } from 'node:stream'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import type { Agent as HttpAgent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { networkFault } from '../network-fault.ts'
-import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
+import type { FileBody, RawBody } from './call.ts'
+import { FileChanged, NotADepot, RequestRefused, Unreachable } from './errors.ts'
 import type { Problem, UnreachableReason } from './errors.ts'
 
 // Sends HTTP requests, and repeats those that failed. fetch would take longer to load than `hart-depot
-// whoami` may take.
+// whoami` may take. An import statement for node:http would load it, and node:https loads TLS, so both are
+// loaded when a client is made.
 
 export interface TransportOptions {
   /** Everything before `/v1` and `/api`. */
@@ -35,7 +36,7 @@ export interface Outgoing {
   readonly method: string
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Blob | undefined
+  readonly body?: RawBody | undefined
   /** Whether executing it twice has the effect of executing it once. */
   readonly isRepeatable: boolean
   readonly signal?: AbortSignal | undefined
@@ -44,6 +45,7 @@ export interface Outgoing {
   readonly extraIdleMs?: number
 }
 
+const PIECE_BYTES = 256 * 1024
 const PAUSES_MS = [250, 1_000, 2_500, 5_000, 10_000]
 const MAX_PAUSE_MS = 60_000
 const MAX_PROBLEM_BYTES = 1024 * 1024
@@ -59,17 +61,23 @@ const NEVER_SENT: readonly UnreachableReason[] = ['refused', 'dns']
 export class Transport {
   readonly #options: TransportOptions
   readonly #base: URL
-  readonly #agent: HttpAgent | HttpsAgent
+  readonly #agent: HttpAgent
+  readonly #request: (url: URL, options: RequestOptions) => ClientRequest
 
   constructor(options: TransportOptions) {
     this.#options = options
     this.#base = new URL(options.base)
     const { proxyEnv, ca } = options
     const settings = { keepAlive: true, ...(proxyEnv && { proxyEnv }) }
-    this.#agent =
-      this.#base.protocol === 'https:'
-        ? new HttpsAgent({ ...settings, ...(ca !== undefined && { ca }) })
-        : new HttpAgent(settings)
+    if (this.#base.protocol === 'https:') {
+      const https = process.getBuiltinModule('node:https')
+      this.#agent = new https.Agent({ ...settings, ...(ca !== undefined && { ca }) })
+      this.#request = https.request
+    } else {
+      const http = process.getBuiltinModule('node:http')
+      this.#agent = new http.Agent(settings)
+      this.#request = http.request
+    }
   }
 
   /** Closes unused connections. */
@@ -103,7 +111,7 @@ export class Transport {
     const { method, path, headers, body, signal, onProgress, extraIdleMs = 0 } = outgoing
     const { token, userAgent, idleMs } = this.#options
     const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}${path}`, this.#base)
-    const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
+    const request = this.#request(url, {
       method,
       agent: this.#agent,
       ...(signal && { signal }),
@@ -121,11 +129,12 @@ export class Transport {
       request.destroy(Object.assign(new Error('timeout'), { code: 'ETIMEDOUT' })),
     )
     if (body === undefined || typeof body === 'string') request.end(body)
-    else sendBlob(body, request, onProgress)
+    else void sendFile(body, request, onProgress)
     try {
       const [answer] = (await once(request, 'response')) as [IncomingMessage]
       return answer
     } catch (error) {
+      if (error instanceof BodyFault) throw error.cause
       throw signal?.aborted === true ? signal.reason : this.#unreachable(url, error as NodeJS.ErrnoException)
     }
   }
@@ -141,24 +150,49 @@ export class Transport {
   }
 }
 
+/** Wraps what is wrong with a body, to tell it from what is wrong with the connection. */
+class BodyFault extends Error {}
+
 /**
- * Sends the bytes of a blob at the rate of the connection. An early answer ends this, because the depot then
- * closes the connection.
+ * Sends at the rate of the connection, from two buffers that are filled in turn: a stream would use new
+ * memory for each piece, which takes longer than to send it. Ends when the request is closed, since the depot
+ * closes the connection after an early answer.
  */
-function sendBlob(
-  blob: Blob,
-  request: ReturnType<typeof requestHttp>,
+async function sendFile(
+  { path, size }: FileBody,
+  request: ClientRequest,
   onProgress?: (sentBytes: number) => void,
-): void {
-  let sentBytes = 0
-  const source = Readable.fromWeb(blob.stream())
-  source.on('data', (piece: Buffer) => {
-    sentBytes += piece.length
-    onProgress?.(sentBytes)
+): Promise<void> {
+  const closed = once(request, 'close').catch(() => undefined)
+  let file: FileHandle | undefined
+  try {
+    file = await open(path)
+    const buffers = [Buffer.allocUnsafe(PIECE_BYTES), Buffer.allocUnsafe(PIECE_BYTES)] as const
+    let sentBytes = 0
+    let writing: Promise<unknown> = Promise.resolve()
+    for (let turn = 0; !request.destroyed; turn = 1 - turn) {
+      const buffer = buffers[turn] ?? buffers[0]
+      const { bytesRead } = await file.read(buffer, 0, Math.min(PIECE_BYTES, size - sentBytes))
+      await Promise.race([writing, closed])
+      if (bytesRead === 0) break
+      writing = writePiece(request, buffer.subarray(0, bytesRead))
+      sentBytes += bytesRead
+      onProgress?.(sentBytes)
+    }
+    // Without this, the depot would wait for the rest.
+    if (sentBytes < size && !request.destroyed) throw new FileChanged(path)
+    request.end()
+  } catch (error) {
+    request.destroy(new BodyFault('the body cannot be read', { cause: error }))
+  } finally {
+    await file?.close()
+  }
+}
+
+async function writePiece(request: ClientRequest, piece: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    request.write(piece, () => resolve()) // an error closes the request, too
   })
-  source.once('error', (error) => request.destroy(error))
-  request.once('close', () => source.destroy())
-  source.pipe(request)
 }
 
 function reasonOf(code: string): UnreachableReason {

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto'
+import { truncateSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { DepotClient } from '../../src/client/client.ts'
+import { DepotClient, FileChanged, RequestRefused } from '../../src/client/client.ts'
 import { parseIdent } from '../../src/package/ident.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
@@ -98,4 +100,19 @@ test('an upload is repeated after a broken connection, and once published change
   t.equal(sizes.at(-1), hart.bytes.length)
   t.match(await depot.uploadFile(file, { view: 'union' }), { promotion: { revision: 1, changed: true } })
   t.match(await depot.uploadFile(file, { view: 'union' }), { promotion: { revision: 1, changed: false } })
+})
+
+test('an upload of a file that becomes shorter is refused at once, and nothing is published', async (t) => {
+  const { started, file } = await start(t)
+  const pauses: number[] = []
+  const pause = async (ms: number) => pauses.push(ms)
+  const depot = new DepotClient({ url: started.url, token: ADMIN_TOKEN, pause })
+  t.teardown(async () => depot.close())
+  const { bytes } = buildHart({ ident: IDENT, files: [{ path: 'data', content: randomBytes(1_000_000) }] })
+  await writeFile(file, bytes)
+  const refused = depot.uploadFile(file, {}, { onProgress: () => truncateSync(file, 1_000) })
+  await t.rejects(refused, FileChanged)
+  await t.rejects(depot.uploadFile(`${file}.none`), { code: 'ENOENT' })
+  t.strictSame(pauses, [], 'it is not sent again')
+  await t.rejects(depot.getRelease(RELEASE), RequestRefused)
 })

@@ -1,11 +1,10 @@
-import { accessSync, constants, existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
-import { userInfo } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { readConfig } from '../../config.ts'
 import type { Config } from '../../config.ts'
 import { DepotError } from '../../errors.ts'
 import type { Io } from '../io.ts'
-import { quoteForShell } from './first-steps.ts'
+import { describeDenial } from './denial.ts'
 
 /** Where a depot on this machine may be, if DEPOT_DATA does not say it. */
 const USUAL_FOLDERS = ['./data', '/var/lib/hart-depot']
@@ -84,65 +83,6 @@ export function expectDepot(config: LocalConfig, to: 'read' | 'write'): void {
     'not_found',
     `there is no depot ${where}. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one`,
   )
-}
-
-/** Explains in a sentence why access to a path is denied, and who has it. */
-export function describeDenial(path: string, config?: Config): string {
-  const place = nearestReadable(path)
-  const { uid } = statSync(place)
-  if (uid === process.geteuid?.())
-    return `${place} denies access to its own user: run chmod u+rwX ${quoteForShell(place)}`
-  const owner = nameOf(uid)
-  const denial = `${place} belongs to ${owner}, and ${nameOf(process.geteuid?.() ?? -1)} has no access to it`
-  return config === undefined
-    ? denial
-    : `${denial}; the data folder is ${config.dataFolder}. To run as its owner: ${asOwner(owner, config)}`
-}
-
-/** Returns the current command as a shell command that runs as another user. */
-function asOwner(owner: string, { dataFolder, databaseFile, blobFolder }: Config): string {
-  const settings = [
-    `DEPOT_DATA=${dataFolder}`,
-    ...(databaseFile === join(dataFolder, 'depot.sqlite')
-      ? []
-      : [`DEPOT_DATABASE_URL=sqlite:${databaseFile}`]),
-    ...(blobFolder === join(dataFolder, 'blobs') ? [] : [`DEPOT_BLOBS=fs:${blobFolder}`]),
-  ]
-  return ['sudo', '-u', owner, 'env', ...settings, ...process.argv].map(quoteForShell).join(' ')
-}
-
-/**
- * Returns the path, or the nearest folder above it, that `stat` can read. That file or folder is the one that
- * denies access.
- */
-function nearestReadable(path: string): string {
-  try {
-    statSync(path)
-    return path
-  } catch {
-    return path === dirname(path) ? path : nearestReadable(dirname(path))
-  }
-}
-
-/** Returns a user's name, or an id such as `#1000`, which sudo accepts, if the name is unknown. */
-function nameOf(uid: number): string {
-  if (uid === process.geteuid?.()) return ownName() ?? `#${uid}`
-  try {
-    const line = readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .find((text) => text.split(':')[2] === String(uid))
-    return line?.split(':')[0] ?? `#${uid}`
-  } catch {
-    return `#${uid}`
-  }
-}
-
-function ownName(): string | undefined {
-  try {
-    return userInfo().username
-  } catch {
-    return undefined
-  }
 }
 
 function codeOf(error: unknown): string | undefined {
