@@ -1,8 +1,10 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { cpus, release, type } from 'node:os'
 import { join } from 'node:path'
+import { measureCli } from './cli.ts'
 import { measureDownload } from './download.ts'
 import { measureFeed } from './feed.ts'
+import { measureFirstPromotion } from './first-promotion.ts'
 import { formatResults, joinResults, spreadOf } from './results.ts'
 import type { Results } from './results.ts'
 import { measureFleet } from './fleet.ts'
@@ -47,6 +49,8 @@ const MEASURES = [
   measurePages,
   measurePull,
   measureStart,
+  measureCli,
+  measureFirstPromotion,
   measureMillion,
 ]
 /** The measurements that a quick run leaves out. */
@@ -54,6 +58,7 @@ const LEFT_OUT_OF_QUICK = new Map<unknown, string>([
   [measureStall, 'polls while much else is done'],
   [measureFleet, 'polls of a fleet'],
   [measureInstall, 'installs'],
+  [measureFirstPromotion, 'from a clone to a first promotion'],
   [measureHistory, 'the past, and verify'],
   [measurePull, 'pulls'],
 ])

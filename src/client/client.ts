@@ -6,7 +6,6 @@ import type { Call, CallOptions, DataAnswer } from './call.ts'
 import { parseDepotUrl } from './depot-url.ts'
 import type { DownloadOptions } from './download.ts'
 import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
-import type { FileChanged } from './errors.ts'
 import { ITEMS, Operations } from './operations.ts'
 import type {
   DownloadReleaseInput,
@@ -120,7 +119,7 @@ export class DepotClient extends Operations {
 
   /**
    * Uploads a package from a file, which is read at the rate of the connection. Repeating it is safe: a
-   * release that is published with the same bytes stays as it is. Throws {@link FileChanged}, and errors of
+   * release that is published with the same bytes stays as it is. Throws `FileChanged`, and errors of
    * the disk.
    */
   async uploadFile(
