@@ -10,7 +10,8 @@ import type { Damage } from '../blobs/storage.ts'
 import type { Depot, Share } from '../depot/open.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
-import type { MetricsJson, MetricsText } from './operator/metrics.ts'
+import type { MetricsText } from './operator/metrics.ts'
+import type { MetricsJson } from './operator/request-metrics.ts'
 
 // The extension is .ts in the source and .js in a build.
 const THREAD = new URL(`./worker-thread${extname(import.meta.filename)}`, import.meta.url)
