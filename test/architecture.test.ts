@@ -111,6 +111,7 @@ const ROOMS: readonly string[] = [
   'http/api/gates',
   'http/api/changes',
   'http/api/views',
+  'http/api/states',
   'http/api',
   'http',
   'cli',

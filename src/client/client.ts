@@ -61,8 +61,8 @@ export interface FollowOptions extends Omit<ListEventsInput, 'after' | 'wait'> {
 }
 
 const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'PUT', 'DELETE']
-/** An upload of bytes that are published already changes nothing. */
-const REPEATABLE_POSTS: readonly string[] = ['/api/v1/releases']
+/** An upload of bytes that are published already changes nothing, and neither does a plan. */
+const REPEATABLE_POSTS: readonly string[] = ['/api/v1/releases', '/api/v1/states/plan']
 const WAIT_SECONDS = 30
 const MAX_TROUBLE_PAUSE_MS = 30_000
 

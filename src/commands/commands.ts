@@ -31,6 +31,7 @@ import { setVisibility } from './releases/set-visibility.ts'
 import { changeSettings, makeSettings, removeSettings } from './releases/settings.ts'
 import { declareChannel, removeChannel } from './views/channel.ts'
 import { applyPlan, approve, draftPlan, propose, reject } from './views/apply-plan.ts'
+import { applyState } from './views/apply-state.ts'
 import { closeView } from './views/close-view.ts'
 import { createView } from './views/create-view.ts'
 import { freeze, freezeAll, thaw, thawAll } from './views/freeze.ts'
@@ -97,6 +98,7 @@ export const handlers = {
   changeView,
   draftPlan,
   applyPlan,
+  applyState,
   propose,
   approve,
   reject,

@@ -80,6 +80,8 @@ export const requirements: Requirements = {
   changeView: (caller, { request }) => expectTokenReachesView(caller, request.view),
   draftPlan: (caller, { request }) => expectTokenReachesView(caller, request.view),
   propose: (caller, { request }) => expectTokenReachesView(caller, request.view),
+  // The handler checks the rights for each view and setting that changes.
+  applyState: () => undefined,
   // The handlers check the view of the plan.
   applyPlan: (caller) => expectTokenAllows(caller, 'promote'),
   approve: (caller) => expectTokenAllows(caller, 'promote'),

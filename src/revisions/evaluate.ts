@@ -16,7 +16,7 @@ import { readPresentState } from './pointer-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
 import type { Effect, ViewDelta } from '../views/plan.ts'
 import { SETTLING_MS } from '../views/view.ts'
-import type { Act, View } from '../views/view.ts'
+import type { Act, Requirement, View } from '../views/view.ts'
 
 /** What the rules of a view need to know about a change, besides the change itself. */
 export interface EvaluationContext {
@@ -37,6 +37,8 @@ export interface EvaluationContext {
   readonly findsMissing?: boolean
   /** Whether unsettled moves are found even if no rule needs them. */
   readonly findsUnsettled?: boolean
+  /** The effects of changes of other views that are made together with this one, by view. */
+  readonly madeTogether?: ReadonlyMap<string, Effect>
 }
 
 /** A dependency that is not in the depot. */
@@ -77,7 +79,9 @@ export async function evaluate(
   const { gates } = view
   const joining = effect.steps.filter(joins).map(({ release }) => release)
   const metSince = await Promise.all(
-    (gates.requires ?? []).map((requirement) => readMetSince(db, requirement, joining, context.clock)),
+    (gates.requires ?? []).map(async (requirement) =>
+      metAfter(await readMetSince(db, requirement, joining, context.clock), requirement, context),
+    ),
   )
   const dependencies =
     gates.closure !== undefined || context.findsMissing === true
@@ -115,6 +119,30 @@ export async function evaluate(
   )
   const missing = context.findsMissing === true ? missingOf(effect, dependencies) : []
   return { effect, refusals, missing, unsettled }
+}
+
+/** Returns since when releases meet a requirement after the change of the required view, if it has one. */
+function metAfter(
+  before: ReadonlyMap<number, number>,
+  { view, as }: Requirement,
+  { clock, madeTogether }: EvaluationContext,
+): ReadonlyMap<number, number> {
+  const effect = madeTogether?.get(view)
+  if (effect === undefined) return before
+  const since = new Map(before)
+  if (as === 'current') {
+    for (const { from, to } of effect.moves) {
+      if (from !== undefined) since.delete(from.releaseId)
+      if (to !== undefined) since.set(to.releaseId, clock.now)
+    }
+    return since
+  }
+  for (const step of effect.steps) {
+    const { releaseId } = step.release
+    if (step.change === 'removed') since.delete(releaseId)
+    else if (!since.has(releaseId)) since.set(releaseId, clock.now)
+  }
+  return since
 }
 
 /**

@@ -3,7 +3,7 @@ import { inserter, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { inBatches } from '../database/batches.ts'
-import { formatIdent, parseIdent } from '../package/ident.ts'
+import { formatIdent, lineOf, parseIdent } from '../package/ident.ts'
 import { holdsAt } from '../releases/visible-store.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -117,6 +117,19 @@ export async function listPastMembers(
     .orderBy('members.position')
     .execute()
   return rows.map((row) => ({ ...viewReleaseOf(row), isDeleted: row.deleted_at !== null }))
+}
+
+/** Lists the present members on the lines of these pointers. */
+export async function listMembersOnLines(
+  db: Db,
+  view: { id: number; revision: number },
+  pointers: readonly ViewRelease[],
+): Promise<ViewRelease[]> {
+  const lines = new Set(pointers.map(lineOf))
+  const members: ViewRelease[] = []
+  for (const ids of inBatches(pointers.map(({ packageId }) => packageId)))
+    members.push(...(await listPastMembers(db, view.id, ids, view.revision)))
+  return members.filter((member) => lines.has(lineOf(member)))
 }
 
 /** Lists the ids of packages with a release that joined or left: at a revision (`=`), or after it (`>`). */

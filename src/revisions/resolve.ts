@@ -10,12 +10,13 @@ import { listPointersAt } from './content-store.ts'
 import { getRevisionAt } from './revision-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listTdeps } from './dependency-store.ts'
-import { listPackagesChanged, listPastMembers, filterMembers } from './member-store.ts'
+import { filterMembers, listMembersOnLines, listPackagesChanged, listPastMembers } from './member-store.ts'
 import { listLeadersUnder, listPointerRevisions, listPointersOf, readPresentState } from './pointer-store.ts'
 import type { Joining, ViewDelta } from '../views/plan.ts'
 import { restoreLine, revertLine, combine } from './restore.ts'
-import type { Conflict, PastRelease, Restored } from './restore.ts'
+import type { Conflict, Restored } from './restore.ts'
 import { ruleAt, setsRule } from '../views/rule.ts'
+import type { ViewRule } from '../views/rule.ts'
 import { MAX_MOVED_RELEASES, expectMovable } from '../views/view.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 import { getPastView } from './view-store.ts'
@@ -139,19 +140,27 @@ async function resolveRevert(db: Db, view: View, request: RequestTo<'revert'>): 
   }
 }
 
-/**
- * Resolves a change of the rule. The releases to which `latest` moves rejoin, so that `latest` never moves
- * without a change of members.
- */
 async function resolveRule(db: Db, view: View, request: RequestTo<'set-rule'>): Promise<Resolved> {
-  const isNewRule = request.rule !== view.rule
-  const leaders = isNewRule ? await listLeadersUnder(db, view.id, request.rule) : []
-  const delta = {
+  const delta = await changeOfRule(db, view, request.rule)
+  return { delta, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
+}
+
+/**
+ * Returns the change that sets a rule. The releases to which `latest` moves rejoin, so that `latest` never
+ * moves without a change of members.
+ */
+export async function changeOfRule(
+  db: Db,
+  view: Pick<View, 'id' | 'rule'>,
+  rule: ViewRule,
+): Promise<ViewDelta> {
+  const isNewRule = rule !== view.rule
+  const leaders = isNewRule ? await listLeadersUnder(db, view.id, rule) : []
+  return {
     joining: leaders.map((release) => ({ release, rejoins: true })),
     leaving: [],
-    ...(isNewRule && { rule: request.rule }),
+    ...(isNewRule && { rule }),
   }
-  return { delta, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
 }
 
 /** Reads the releases of a source. Throws `not_found` for listed releases that are absent or hidden. */
@@ -303,11 +312,7 @@ async function listMembersOffSource(
   const absent = (await listPointersOf(db, view.id)).filter(
     (pointer) => !lines.has(lineOf(pointer)) && isInFilter(pointer),
   )
-  const absentLines = new Set(absent.map(lineOf))
-  const members: PastRelease[] = []
-  for (const ids of inBatches(absent.map(({ packageId }) => packageId)))
-    members.push(...(await listPastMembers(db, view.id, ids, view.revision)))
-  return members.filter((member) => absentLines.has(lineOf(member)))
+  return listMembersOnLines(db, view, absent)
 }
 
 /** Resolves a rollback to a revision: restores each line of the packages that have changed since. */

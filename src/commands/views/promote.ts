@@ -222,7 +222,7 @@ export async function expectStillAllowed(
  * Returns the views whose changes would make an evaluation outdated. The view that a change takes its
  * releases from is not among them, because it is read at a fixed revision.
  */
-function basisOf({ name, gates: { requires = [] } }: View): Basis {
+export function basisOf({ name, gates: { requires = [] } }: View): Basis {
   const required = Map.groupBy(requires, ({ as }) => as)
   const named = (as: Requirement['as']) => (required.get(as) ?? []).map(({ view }) => view)
   return { views: [name, ...named('current')], membersOf: named('member') }
@@ -249,7 +249,12 @@ function expectNoPreview(view: View): void {
  * Checks that the view is a channel of each joining origin, which is required if a Habitat client created the
  * view.
  */
-async function expectChannels(db: Db, view: View, { joining }: ViewDelta, audience: Audience): Promise<void> {
+export async function expectChannels(
+  db: Db,
+  view: View,
+  { joining }: ViewDelta,
+  audience: Audience,
+): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))
   const withChannel = await listOriginsWithChannel(db, view.id, origins.keys())

@@ -1,4 +1,5 @@
 import { findAccount } from '../../accounts/account-store.ts'
+import type { Db } from '../../database/database.ts'
 import { DepotError, quote, refusalOf } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
@@ -18,29 +19,8 @@ export async function setGates(
   const { trx } = context
   const { gates } = input
   const view = await getViewWithRules(context, input.view)
-  const wrong: ErrorPart[] = []
-  for (const [field, accounts] of [
-    ['/promoters', gates.promoters],
-    ['/approval/approvers', gates.approval?.approvers],
-    ['/overriders', gates.overriders],
-  ] as const) {
-    for (const [index, name] of (accounts ?? []).entries()) {
-      if ((await findAccount(trx, name)) === undefined)
-        wrong.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
-    }
-  }
-  for (const [index, { view: other }] of (gates.requires ?? []).entries()) {
-    const found = await findView(trx, other)
-    const pointer = `/requires/${index}/view`
-    if (found === undefined || found.closedAt !== undefined)
-      wrong.push({ detail: `there is no view ${quote(other)}`, pointer })
-    else if (await requires(context, found, view))
-      wrong.push({
-        detail: `${found.name} requires ${view.name}: nothing could be promoted any more`,
-        pointer,
-      })
-  }
-  if (wrong.length > 0) throw refusalOf('invalid_request', wrong)
+  const faults = await listGateFaults(trx, view.name, gates, (name) => findView(trx, name))
+  if (faults.length > 0) throw refusalOf('invalid_request', faults)
   await updateGates(trx, view.id, gates)
   await context.record({ kind: 'gates-set', view: view.name, gates }, { viewId: view.id })
   return getView(trx, view.name)
@@ -56,16 +36,52 @@ export async function getViewWithRules(context: CommandContext, name: string): P
   return view
 }
 
-/** Reports whether a view requires another one directly or indirectly. Each view requires itself. */
-async function requires(context: CommandContext, one: View, other: View): Promise<boolean> {
+/** The parts of a view that requirements of others depend on. */
+type RequiredView = Pick<View, 'name' | 'gates' | 'closedAt'>
+type FindView = (name: string) => Promise<RequiredView | undefined>
+
+/**
+ * Returns why a view cannot have these gates: absent accounts and views, and a cycle of requirements. `find`
+ * gives the other views as they will be.
+ */
+export async function listGateFaults(
+  db: Db,
+  view: string,
+  gates: Gates,
+  find: FindView,
+): Promise<ErrorPart[]> {
+  const faults: ErrorPart[] = []
+  for (const [field, accounts] of [
+    ['/promoters', gates.promoters],
+    ['/approval/approvers', gates.approval?.approvers],
+    ['/overriders', gates.overriders],
+  ] as const) {
+    for (const [index, name] of (accounts ?? []).entries()) {
+      if ((await findAccount(db, name)) === undefined)
+        faults.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
+    }
+  }
+  for (const [index, { view: other }] of (gates.requires ?? []).entries()) {
+    const found = await find(other)
+    const pointer = `/requires/${index}/view`
+    if (found === undefined || found.closedAt !== undefined)
+      faults.push({ detail: `there is no view ${quote(other)}`, pointer })
+    else if (await leadsTo(found, view, find))
+      faults.push({ detail: `${found.name} requires ${view}: nothing could be promoted any more`, pointer })
+  }
+  return faults
+}
+
+/** Reports whether a view is the view `to`, or requires it directly or indirectly. */
+async function leadsTo(from: RequiredView, to: string, find: FindView): Promise<boolean> {
   const seen = new Set<string>()
-  const queue = [one]
+  const queue = [from]
   for (let view = queue.shift(); view !== undefined; view = queue.shift()) {
-    if (view.id === other.id) return true
+    if (view.name === to) return true
     if (seen.has(view.name)) continue
     seen.add(view.name)
     for (const { view: name } of view.gates.requires ?? []) {
-      const next = await findView(context.trx, name)
+      const next = await find(name)
       if (next !== undefined) queue.push(next)
     }
   }

@@ -27,6 +27,7 @@ import { planRoutes } from './plans/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
 import { releaseRoutes } from './releases/routes.ts'
 import { packageFileRoutes } from './releases/upload.ts'
+import { stateRoutes } from './states/routes.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { versionRoutes } from './version/routes.ts'
 import { previewRoutes } from './views/previews.ts'
@@ -91,6 +92,7 @@ export async function apiRoutes(
   planRoutes(app, context)
   gateRoutes(app, context)
   previewRoutes(app, context)
+  stateRoutes(app, context)
   releaseRoutes(app, context)
   packageFileRoutes(app, context)
   originRoutes(app, context)

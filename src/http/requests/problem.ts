@@ -41,7 +41,7 @@ export const Problem = named(
           }),
         )
         .optional(),
-      plan: z.looseObject({}).optional().describe('a new Plan that replaces the stale one'),
+      plan: z.looseObject({}).optional().describe('a new Plan or StatePlan that replaces the stale one'),
       change: z.string().optional().describe('the id of the change that is recorded with another commit'),
       recorded: z
         .object({ release: z.string(), target: z.string(), checksum: z.string() })

@@ -97,6 +97,9 @@ const EXAMPLE: z.input<typeof gates> = {
 
 export const GatesBody = named('NewGates', gates, EXAMPLE)
 
+/** Gates in answers that show nothing else of the view. */
+export const GateSettings = named('GateSettings', gates)
+
 export const FreezeShape = named(
   'Freeze',
   z

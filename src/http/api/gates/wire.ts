@@ -26,9 +26,19 @@ export function wireGates(
   { name, gates }: View,
   { freezes, now }: { freezes: readonly ViewFreeze[]; now: number },
 ): z.infer<typeof shapes.GatesShape> {
-  const { requires = [], closure = null, downgrade = null, settleMs, promoters, approval, overriders } = gates
   return {
     view: name,
+    ...wireGateSettings(gates),
+    frozen: wireFrozen(freezes, now),
+    freezes: freezes
+      .filter((freeze) => isInForce(freeze, now))
+      .map((freeze) => wireFreeze(freeze, freeze.isOfAll ? null : name)),
+  }
+}
+
+export function wireGateSettings(gates: Gates): z.infer<typeof shapes.GateSettings> {
+  const { requires = [], closure = null, downgrade = null, settleMs, promoters, approval, overriders } = gates
+  return {
     requires: requires.map(({ view, as, soakMs = 0 }) => ({ view, as, soak_seconds: soakMs / 1_000 })),
     closure,
     downgrade,
@@ -42,10 +52,6 @@ export function wireGates(
             expires_seconds: approval.expiresMs / 1_000,
           },
     overriders: overriders === undefined ? null : [...overriders],
-    frozen: wireFrozen(freezes, now),
-    freezes: freezes
-      .filter((freeze) => isInForce(freeze, now))
-      .map((freeze) => wireFreeze(freeze, freeze.isOfAll ? null : name)),
   }
 }
 

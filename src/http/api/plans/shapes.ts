@@ -24,7 +24,7 @@ export const RejectBody = named('Rejection', z.strictObject({ reason: Reason.opt
   reason: 'after the holidays',
 })
 
-const Blocked = z.object({
+export const Blocked = z.object({
   rule: z.enum(['rights', 'freeze', 'conflict', 'requires', 'closure', 'downgrade', 'settle', 'approval']),
   detail: z.string(),
   chain: z.array(Ident).optional(),

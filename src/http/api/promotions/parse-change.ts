@@ -153,7 +153,9 @@ async function parseSource(depot: Depot, body: ChangeFields, audience: Audience)
   const count = [releases, from, lockfile].filter((source) => source !== undefined).length
   if (count === 1 && releases !== undefined) {
     const named = releases.map((release) => ({ ident: release.ident, target: release.target ?? target }))
-    return { releases: await withTargets(depot.db, named, audience) }
+    return {
+      releases: await withTargets(depot.db, named, { audience, pointerTo: (index) => `/releases/${index}` }),
+    }
   }
   if (target !== undefined) throw invalid('/target', 'a target needs releases, of which it is the target')
   if (count === 1 && lockfile !== undefined)
@@ -188,12 +190,12 @@ function expectedRevision({ headers, body }: ChangeRequestParts): Position | und
 
 /**
  * Adds missing targets. The default is `x86_64-linux`, or else the only target of the ident. Throws
- * `invalid_request` if there are several others.
+ * `invalid_request` if there are several others, with the pointers that `pointerTo` gives.
  */
-async function withTargets(
+export async function withTargets(
   db: Db,
   releases: NonNullable<ChangeFields['releases']>,
-  audience: Audience,
+  { audience, pointerTo }: { audience: Audience; pointerTo: (index: number) => string },
 ): Promise<{ ident: string; target: Target }[]> {
   const known = await listTargetsOf(
     db,
@@ -208,7 +210,7 @@ async function withTargets(
     if (targets.length > 1 && !targets.includes(DEFAULT_TARGET)) {
       unclear.push({
         detail: `${ident} exists for ${targets.join(', ')}: choose a target`,
-        pointer: `/releases/${index}/target`,
+        pointer: `${pointerTo(index)}/target`,
       })
     }
     named.push({ ident, target: targets.includes(DEFAULT_TARGET) ? DEFAULT_TARGET : first })

@@ -51,7 +51,7 @@ const RevisionOrId = z.union([
 const IdentText = textOf(parseIdent).describe('origin/name/version/release')
 
 /** A release in a body: an ident, or an object with its target. */
-const ReleaseInBody = z.union([
+export const ReleaseInBody = z.union([
   IdentText.transform((ident): { ident: string; target?: TargetName | undefined } => ({ ident })),
   z.strictObject({ ident: IdentText, target: Target.optional() }),
 ])

@@ -13,6 +13,11 @@ const MAX_UNGOVERNED = 100
 const UNGOVERNED =
   'origins whose packages, if not in the view, are served from the requested channel below the URL of the view'
 
+export const Ungoverned = z
+  .array(z.string().refine(isOriginName, "must be an origin's name"))
+  .max(MAX_UNGOVERNED)
+  .describe(UNGOVERNED)
+
 export const NewView = named(
   'NewView',
   z.strictObject({
@@ -35,11 +40,7 @@ export const ViewBody = named(
         .describe(
           'the meaning of latest. Changing it makes a revision; a plan with act "set-rule" shows it in advance',
         ),
-      ungoverned: z
-        .array(z.string().refine(isOriginName, "must be an origin's name"))
-        .max(MAX_UNGOVERNED)
-        .optional()
-        .describe(UNGOVERNED),
+      ungoverned: Ungoverned.optional(),
       ...ChangeOptions,
     })
     .refine(

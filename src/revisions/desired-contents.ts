@@ -1,0 +1,83 @@
+import type { Audience } from '../access/access.ts'
+import type { Db } from '../database/database.ts'
+import { describeRelease, lineOf, releaseKey } from '../package/ident.ts'
+import type { ReleaseName } from '../package/ident.ts'
+import type { Joining, ViewDelta } from '../views/plan.ts'
+import type { ViewRule } from '../views/rule.ts'
+import type { View, ViewRelease } from '../views/view.ts'
+import { findReleases } from './dependency-store.ts'
+import { listMembersOnLines } from './member-store.ts'
+import { listLeadersUnder, listPointersOf } from './pointer-store.ts'
+
+/** A change that gives a view its desired contents, and the faults of the desired contents. */
+export interface ContentsChange {
+  readonly delta: ViewDelta
+  /** With faults, `delta` is not complete. */
+  readonly faults: readonly ContentsFault[]
+}
+
+/** A fault of the desired contents, with a pointer relative to the desired view. */
+export interface ContentsFault {
+  readonly code: 'invalid_request' | 'not_found' | 'too_large'
+  readonly detail: string
+  readonly pointer: string
+}
+
+/**
+ * Computes the change after which `latest` answers exactly the listed releases, and which sets the rule if
+ * `rule` is another one. Members on lines that are not listed leave. Under `highest`, members above a listed
+ * release leave, too. Other members stay. A repeated release counts once.
+ */
+export async function changeToContents(
+  db: Db,
+  view: Pick<View, 'id' | 'rule' | 'revision'>,
+  { contents, rule }: { contents: readonly ReleaseName[]; rule: ViewRule },
+  audience: Audience,
+): Promise<ContentsChange> {
+  const { wanted, faults } = await findWanted(db, contents, audience)
+  const pointers = new Map((await listPointersOf(db, view.id)).map((pointer) => [lineOf(pointer), pointer]))
+  const isOtherRule = rule !== view.rule
+  const moving = new Set(isOtherRule ? (await listLeadersUnder(db, view.id, rule)).map(lineOf) : [])
+  const isSettled = (release: ViewRelease) =>
+    pointers.get(lineOf(release))?.releaseId === release.releaseId && !moving.has(lineOf(release))
+  const unsettled = [...wanted.values()].filter((release) => !isSettled(release))
+  const unlisted = [...pointers.values()].filter((pointer) => !wanted.has(lineOf(pointer)))
+  const leaving = await listMembersOnLines(db, view, unlisted)
+  if (rule === 'highest') {
+    const onLines = unsettled.flatMap((release) => pointers.get(lineOf(release)) ?? [])
+    for (const member of await listMembersOnLines(db, view, onLines))
+      if (member.orderKey > (wanted.get(lineOf(member))?.orderKey ?? '')) leaving.push(member)
+  }
+  const joining = unsettled.map((release): Joining => ({ release, rejoins: true }))
+  return { delta: { joining, leaving, ...(isOtherRule && { rule }) }, faults }
+}
+
+/** Finds the listed releases, by line. */
+async function findWanted(
+  db: Db,
+  contents: readonly ReleaseName[],
+  audience: Audience,
+): Promise<{ wanted: Map<string, ViewRelease>; faults: ContentsFault[] }> {
+  const found = await findReleases(db, contents, audience)
+  const wanted = new Map<string, ViewRelease>()
+  const faults: ContentsFault[] = []
+  for (const [index, name] of contents.entries()) {
+    const pointer = `/contents/${index}`
+    const release = found.get(releaseKey(name))
+    const other = wanted.get(lineOf(name))
+    if (release === undefined)
+      faults.push({
+        code: 'not_found',
+        detail: `there is no release ${name.ident} for ${name.target}`,
+        pointer,
+      })
+    else if (other !== undefined && other.releaseId !== release.releaseId)
+      faults.push({
+        code: 'invalid_request',
+        detail: `${describeRelease(other)} is listed, too, and only one release of a package can be latest`,
+        pointer,
+      })
+    else wanted.set(lineOf(release), release)
+  }
+  return { wanted, faults }
+}

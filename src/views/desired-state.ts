@@ -1,0 +1,26 @@
+import type { ReleaseName } from '../package/ident.ts'
+import type { ViewRule } from './rule.ts'
+import type { Gates } from './view.ts'
+
+/** The maximum number of views that one state may describe. */
+export const MAX_VIEWS_IN_STATE = 1_000
+
+/**
+ * What a view should be. Absent fields stay as they are; a new view without a rule gets `promoted`. Can be
+ * serialized as JSON.
+ */
+export interface DesiredView {
+  readonly view: string
+  /** Whether the view should not exist. It must be empty then. */
+  readonly isClosed?: true
+  readonly rule?: ViewRule
+  /** Replaces the origins that the view does not govern. */
+  readonly ungoverned?: readonly string[]
+  /** Replaces all gates. */
+  readonly gates?: Gates
+  /**
+   * The releases that `latest` should answer, at most one for each package and target. Packages that are not
+   * listed leave the view.
+   */
+  readonly contents?: readonly ReleaseName[]
+}

@@ -1,0 +1,273 @@
+import tap, { test } from 'tap'
+import { verifyDepot } from '../../../../src/audit/verify.ts'
+import { callApi } from '../../../support/call-api.ts'
+import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
+import type { ReleaseRow } from '../../../support/release-rows.ts'
+import { startDepot } from '../../../support/start-depot.ts'
+
+const STAMP = '20260101000000'
+const started = await startDepot(tap)
+const [app1, app2, app3, lib, web] = (await makeReleases(
+  started,
+  ...['1.0', '2.0', '3.0'].map((version) => `acme/app/${version}/${STAMP}`),
+  `acme/lib/1.0/${STAMP}`,
+  `acme/web/1.0/${STAMP}`,
+)) as [ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow]
+
+interface ViewPlan {
+  readonly view: string
+  readonly act: string
+  readonly blocked: readonly { readonly rule: string; readonly pointer: string }[]
+}
+
+async function plan(views: object, token?: string) {
+  const { body = {}, ...rest } = await callApi(started, 'POST', '/api/v1/states/plan', {
+    body: { views },
+    ...(token !== undefined && { token }),
+  })
+  return { ...rest, body, id: String(body['plan']), views: (body['views'] ?? []) as ViewPlan[] }
+}
+
+async function apply(
+  views: object,
+  { token, key, ...more }: { token?: string; key?: string; [field: string]: unknown } = {},
+) {
+  return callApi(started, 'POST', '/api/v1/states', {
+    body: { views, ...more },
+    ...(token !== undefined && { token }),
+    ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+  })
+}
+
+async function latestOf(view: string): Promise<string[]> {
+  const { body = {} } = await callApi(started, 'GET', `/api/v1/views/${view}/content`)
+  return (body['pointers'] as { ident: string }[]).map(({ ident }) => ident)
+}
+
+const headOf = () => started.depot.follower.head.sequence
+
+/** The kinds of ledger entries after a sequence number. */
+async function kindsAfter(sequence: number): Promise<unknown[]> {
+  const rows = await started.depot.db
+    .selectFrom('ledger')
+    .select('text')
+    .where('sequence', '>', sequence)
+    .orderBy('sequence')
+    .execute()
+  return rows.map(({ text }) => (JSON.parse(text) as { kind: string }).kind)
+}
+
+const requiring = (view: string) => ({ gates: { requires: [{ view }] } })
+
+let count = 0
+function freshName(): string {
+  count += 1
+  return `state-${count}`
+}
+async function freshView(...releases: readonly ReleaseRow[]): Promise<string> {
+  const view = freshName()
+  await makeView(started, view, 'promoted')
+  if (releases.length > 0) await move(started, 'promote', view, [...releases])
+  return view
+}
+
+test('a state creates views with gates and contents, in one transaction', async (t) => {
+  const [first, second] = [freshName(), freshName()]
+  const views = {
+    [second]: {
+      rule: 'highest',
+      ungoverned: [],
+      gates: { requires: [{ view: first }], closure: 'depot' },
+      contents: [app2],
+    },
+    [first]: { contents: [app2.ident, lib.ident] },
+  }
+  const planned = await plan(views)
+  t.match(planned, { status: 200, differences: '', body: { changed: true } })
+  t.strictSame(
+    planned.views.map(({ view, act, blocked }) => [view, act, blocked]),
+    [
+      [first, 'create', []],
+      [second, 'create', []],
+    ],
+    'a required view comes first, so that its new contents count',
+  )
+  const head = headOf()
+  t.match(await apply(views, { plan: planned.id, reason: 'as code' }), {
+    status: 200,
+    differences: '',
+    body: { changed: true, views: [{ made_revision: /^1-/ }, { made_revision: /^1-/ }] },
+  })
+  t.strictSame(await kindsAfter(head), [
+    'view-created',
+    'view-created',
+    'gates-set',
+    'ungoverned-set',
+    'promotion',
+    'promotion',
+  ])
+  t.strictSame(await latestOf(first), [app2.ident, lib.ident])
+  t.match(await plan(views), { body: { changed: false } })
+  t.match(await apply(views), { status: 200, body: { changed: false, views: [{ made_revision: null }] } })
+})
+
+test('contents are exactly what latest answers, under both rules', async (t) => {
+  for (const rule of ['promoted', 'highest']) {
+    const view = await freshView(app1, app3, lib)
+    if (rule === 'highest') await apply({ [view]: { rule } })
+    const wanted = { [view]: { contents: [app2, web] } }
+    t.match(await plan(wanted), {
+      differences: '',
+      body: {
+        views: [{ pointers: [{ from: app3.ident, to: app2.ident }, { to: web.ident }, { from: lib.ident }] }],
+      },
+    })
+    t.match(await apply(wanted), { status: 200, differences: '' }, rule)
+    t.strictSame(await latestOf(view), [app2.ident, web.ident], rule)
+    t.match(await plan(wanted), { body: { changed: false } }, rule)
+    t.match(await apply({ [view]: { contents: [] } }), { status: 200 })
+    t.strictSame(await latestOf(view), [])
+  }
+})
+
+test('a new rule and new contents make one revision', async (t) => {
+  const view = await freshView(app3, app1, lib)
+  const state = { [view]: { rule: 'highest', contents: [app1, lib] } }
+  const { views } = await plan(state)
+  t.match(views, [{ act: 'change', revision: 1, rule: { from: 'promoted', to: 'highest' } }])
+  const head = headOf()
+  t.match(await apply(state), { status: 200, body: { views: [{ made_revision: /^2-/ }] } })
+  t.strictSame(await kindsAfter(head), ['promotion'])
+  t.strictSame(await latestOf(view), [app1.ident, lib.ident], 'app 3.0 left, since it is higher')
+  t.match(await apply({ [view]: { rule: 'promoted' } }), { body: { views: [{ made_revision: /^3-/ }] } })
+})
+
+test('a plan binds to what it has read', async (t) => {
+  const [view, other] = [await freshView(app1), await freshView(app1)]
+  const views = { [view]: { contents: [app2] }, [other]: { gates: { downgrade: 'refuse' } } }
+  const { id } = await plan(views)
+  await move(started, 'promote', view, [lib])
+  const refused = await apply(views, { plan: id })
+  t.match(refused, { status: 412, differences: '', body: { code: 'stale_plan', plan: { views: [{}, {}] } } })
+  t.strictSame(await latestOf(view), [app1.ident, lib.ident], 'nothing was changed')
+  const { plan: next } = (refused.body ?? {}) as { plan?: { plan: string } }
+  t.match(await apply(views, { plan: next?.plan }), { status: 200 })
+})
+
+test('a refusal lists the causes of all views, and changes none', async (t) => {
+  const [strict, frozen, full] = [await freshView(app2), await freshView(app1), await freshView(app1)]
+  await apply({ [strict]: { gates: { downgrade: 'refuse' } } })
+  await callApi(started, 'PUT', `/api/v1/views/${frozen}/freeze`, { body: { reason: 'audit' } })
+  const created = freshName()
+  const views = {
+    [created]: {},
+    [strict]: { contents: [lib, app1] },
+    [frozen]: { contents: [app2] },
+    [full]: { closed: true },
+  }
+  const blocked = [
+    { rule: 'downgrade', pointer: `/views/${strict}/contents/1` },
+    { rule: 'freeze', pointer: `/views/${frozen}` },
+    { rule: 'conflict', pointer: `/views/${full}/closed` },
+  ]
+  t.match(
+    (await plan(views)).views.flatMap((one) => one.blocked),
+    blocked,
+  )
+  t.match(await apply(views), { status: 409, differences: '', body: { code: 'conflict', errors: blocked } })
+  t.match(await apply(views, { override: { reason: 'drill' } }), {
+    status: 409,
+    body: { code: 'conflict', errors: [{ rule: 'conflict' }] },
+  })
+  t.match(await callApi(started, 'GET', `/api/v1/views/${created}`), { status: 404 })
+  const { [full]: _full, ...possible } = views
+  t.match(await apply(possible, { override: { reason: 'drill' } }), {
+    status: 200,
+    body: { overridden: [/would go down/, /audit/] },
+  })
+  t.strictSame(await latestOf(strict), [app1.ident, lib.ident])
+})
+
+test('mistakes are an error that lists all of them with their places', async (t) => {
+  const [one, other, closing] = [freshName(), freshName(), await freshView()]
+  const faults = await plan({
+    [one]: { contents: [app1, app2, `acme/app/9.9/${STAMP}`], gates: { promoters: ['nobody'] } },
+    [other]: { gates: { requires: [{ view: one }, { view: closing }, { view: 'nowhere' }] } },
+    [closing]: { closed: true },
+    unstable: { rule: 'promoted', contents: [] },
+    stable: { closed: true },
+  })
+  t.match(faults, { status: 400, differences: '', body: { code: 'invalid_request' } })
+  t.strictSame(
+    (faults.body['errors'] as { pointer: string }[]).map(({ pointer }) => pointer),
+    [
+      `/views/${one}/gates/promoters/0`,
+      `/views/${other}/gates/requires/1/view`,
+      `/views/${other}/gates/requires/2/view`,
+      '/views/unstable/rule',
+      '/views/unstable/contents',
+      '/views/stable/closed',
+    ],
+  )
+  t.match(await plan({ [one]: { contents: [app1, app2, `acme/app/9.9/${STAMP}`] } }), {
+    status: 400,
+    body: { errors: [{ pointer: `/views/${one}/contents/1` }, { pointer: `/views/${one}/contents/2` }] },
+  })
+  t.match(await plan({ [one]: { contents: [`acme/app/9.9/${STAMP}`] } }), { status: 404, differences: '' })
+  for (const wrong of [
+    { [one]: { closed: true, rule: 'promoted' } },
+    { [one]: { rules: 'promoted' } },
+    { '.name': {} },
+  ])
+    t.match(await plan(wrong), { status: 400, differences: '' })
+})
+
+test('gates may require each other in another order than before', async (t) => {
+  const [one, other] = [await freshView(), await freshView()]
+  t.match(await apply({ [one]: requiring(other) }), { status: 200 })
+  t.match(await apply({ [other]: requiring(one) }), { status: 400 }, 'a cycle')
+  t.match(await apply({ [other]: requiring(one), [one]: { gates: {} } }), { status: 200 })
+  t.match(await apply({ [other]: { gates: {} }, [one]: { closed: true } }), { status: 200 })
+  t.match(await plan({ [one]: { closed: true } }), { body: { changed: false } })
+  t.match(await apply({ [one]: { contents: [app1] } }), {
+    status: 200,
+    body: { views: [{ act: 'create', made_revision: /^1-/ }] },
+  })
+})
+
+test('settings need an administrator, and contents the rights of a promotion', async (t) => {
+  const view = await freshView(app1)
+  const [maintainer, stranger] = [await started.account('maintainer'), await started.account('stranger')]
+  await callApi(started, 'PUT', '/api/v1/origins/acme/members/maintainer', { body: { role: 'maintainer' } })
+  const [settings, contents] = [{ [view]: { rule: 'highest' } }, { [view]: { contents: [app2] } }]
+  t.match((await plan(settings, maintainer)).views, [{ blocked: [{ rule: 'rights' }] }])
+  t.match(await apply(settings, { token: maintainer }), { status: 403, differences: '' })
+  t.match(await apply(contents, { token: stranger }), { status: 403 })
+  t.match(await apply(contents, { token: maintainer, override: { reason: 'drill' } }), { status: 200 })
+  t.match(await apply({ [view]: { contents: [app2] } }, { token: stranger }), { body: { changed: false } })
+  t.match(await callApi(started, 'POST', '/api/v1/states/plan', { body: { views: {} }, token: null }), {
+    status: 401,
+  })
+})
+
+test('a plan does not name releases that its reader may not see', async (t) => {
+  const [hidden] = (await makeReleases(started, `acme/secret/1.0/${STAMP}`)) as [ReleaseRow]
+  await setVisibility(started, hidden.ident, 'private')
+  const view = await freshView(hidden, app1)
+  const { views, text, status } = await plan({ [view]: { contents: [app1] } }, await started.account('guest'))
+  t.match(views, [{ act: 'change', releases: [], pointers: [], blocked: [{ rule: 'rights' }] }])
+  t.equal(status, 200)
+  t.notMatch(text, 'secret')
+  t.match(await plan({ [view]: { contents: [hidden] } }, await started.account('guest-2')), { status: 404 })
+})
+
+test('a repeated key gets the first answer, and the ledger verifies', async (t) => {
+  const view = await freshView(app1)
+  const first = await apply({ [view]: { contents: [app2] } }, { key: 'once' })
+  t.match(first, { status: 200, body: { changed: true } })
+  await move(started, 'promote', view, [app3])
+  t.strictSame((await apply({ [view]: { contents: [app2] } }, { key: 'once' })).body, first.body)
+  t.strictSame(await latestOf(view), [app3.ident])
+  t.match(await apply({ [view]: { contents: [app1] } }, { key: 'once' }), { status: 422, differences: '' })
+  t.strictSame((await verifyDepot(started.depot.db)).findings, [])
+})
