@@ -22,7 +22,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'database/batches.ts MAX_BATCH_SIZE',
   'database/sqlite/connection.ts MAX_CACHED_SQL_LENGTH',
   'database/sqlite/connection.ts MAX_CACHED_STATEMENTS',
-  'hart/xz.ts MAX_VARINT_BYTES',
+  'hart/xz.ts MAX_NUMBER_BYTES',
   'hart/xz.ts MAX_TAIL_BLOCKS',
   'http/api/events/stream.ts MAX_TIMER_MS',
   'http/api/events/stream.ts MAX_ENTRIES_PER_STEP',

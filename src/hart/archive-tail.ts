@@ -6,17 +6,17 @@ import { TarReader } from './tar.ts'
 import { decodeXz } from './xz-decoder.ts'
 import type { XzBlock } from './xz.ts'
 
-// A tar file has no index, so whoever reads from its middle must first find a header there. Headers start at
-// multiples of 512 bytes and have a checksum, and the paths of a package start with its ident, which holds
-// the second of its build. So the first block of 512 bytes that is a header of this package's folder is a
-// header of this archive, or of another archive inside it that holds the same package. An honest package
-// holds no such thing. A dishonest signer only describes the own package wrongly, which an omission in FILES
-// does as well.
+// A tar file has no index, so a reader that begins in its middle must first find a header there. A header is
+// a block of 512 bytes at a multiple of 512 bytes, and has a checksum. The paths of a package contain its
+// ident, and so the second of its build. So the first block that is a header with a path in this package's
+// folder is a header of this archive, or of an archive inside it that contains the same package. No honest
+// package contains the latter. A dishonest signer could only describe a package of his own wrongly, which he
+// can also do by an omission in FILES.
 
 /**
- * Reads the last blocks of an archive into `collector`, which has what the beginning of the archive told.
- * Returns whether the collector is complete. If it is not, it may have read nonsense. `offset` is the place
- * of the first block in the unpacked archive.
+ * Reads the last xz blocks of an archive into `collector`, which has the metafiles of the archive's
+ * beginning. `offset` is the position of the first of these blocks in the unpacked archive. Returns whether
+ * the collector has all metafiles. If not, discard the collector: it may have taken content for headers.
  */
 export async function readTail(
   file: Payload,
@@ -36,17 +36,19 @@ export async function readTail(
     })
   } catch (error) {
     if (!(error instanceof DepotError)) throw error
-    return false // reading from the beginning tells whether the archive or the search is wrong
+    return false // the caller then reads from the beginning, which finds faults of the archive
   }
   return collector.complete
 }
 
-/** Passes on bytes from the first header on. */
+/** Drops bytes until it finds the first header. */
 class HeaderSearch {
   readonly #isOwn: (path: string) => boolean
   readonly #block = Buffer.alloc(BLOCK)
   #filled = 0
+  /** The bytes before the next multiple of 512. */
   #skip: number
+  /** Whether the first header was found. */
   isOver = false
 
   constructor(skip: number, isOwn: (path: string) => boolean) {
@@ -54,7 +56,9 @@ class HeaderSearch {
     this.#isOwn = isOwn
   }
 
-  /** Returns what to read; `undefined` before the first header. */
+  /**
+   * Takes the next bytes. Returns those from the first header on, in parts; `undefined` before that header.
+   */
   write(bytes: Uint8Array): readonly Uint8Array[] | undefined {
     if (this.isOver) return [bytes]
     let at = Math.min(this.#skip, bytes.length)

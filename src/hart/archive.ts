@@ -8,32 +8,35 @@ import { decodeByProgram } from './xz-program.ts'
 import { blocksOf, unpackedBytesOf, walkXz } from './xz.ts'
 import type { XzBlock } from './xz.ts'
 
-// The limit of the unpacked size. Programs shrink to a quarter and text to a tenth; only zeros shrink to one
-// part in 7,000. So each archive has a fixed allowance, which takes a second to decode, and a number of bytes
-// for each uploaded byte. The absolute limit is the content of 16 GiB, the largest upload by default, at the
-// ratio of programs.
+// The limit of an archive's unpacked size: a fixed allowance, which takes a second to decode, and a number of
+// bytes for each uploaded byte. Programs shrink to a quarter and text to a tenth; only zeros shrink to one
+// part in 7,000. The absolute limit is four times 16 GiB, which is the largest upload by default.
 const FREE_UNPACKED_BYTES = 256 * 1024 * 1024
 const UNPACKED_PER_BYTE = 250
 const MAX_UNPACKED_BYTES = 64 * 1024 ** 3
 
-// A program begins anew, and gains only from blocks that it decodes in parallel; those of `hab` have 24 MiB.
-// Measured, it takes no less processor time than liblzma here.
-const UNPACKED_HERE = 8 * 1024 * 1024
-const WORTH_A_PROGRAM = 64 * 1024 * 1024
+// The program `xz` decodes the archive again from its beginning. It takes as much processor time as liblzma,
+// and is faster only because it decodes blocks in parallel; `hab` packs in blocks of 24 MiB. So it
+// takes over only after this thread has decoded some of the archive, and if much is left.
+const DECODED_BEFORE_PROGRAM_BYTES = 8 * 1024 * 1024
+const PROGRAM_THRESHOLD_BYTES = 64 * 1024 * 1024
 
-// Between the first block and the tail. Where the metafiles are in neither, the tail is decoded twice.
-const WORTH_A_TAIL = 16 * 1024 * 1024
+// The tail is read early only if this much lies before it. If metafiles are missing then, the tail is decoded
+// twice.
+const TAIL_THRESHOLD_BYTES = 16 * 1024 * 1024
 
-/** Fits the largest header of a block. Chunk headers, the most frequent reads, are up to 64 KiB apart. */
+/** The largest header of a block fits. Most reads are of chunk headers, which are up to 64 KiB apart. */
 const WALK_WINDOW_BYTES = 4096
 
 /**
- * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Stops after the last
- * metafile, and skips blocks that are part of a large file (`hab` packs in blocks of 24 MiB). If metafiles
- * are missing after the first block, it looks for them in the last before it decodes those between. This may
- * compute for minutes, so call it in a worker. Its memory is the dictionary of the archive (8 MiB for
- * packages of `hab`, at most 64) and the metafiles. With `withProgram`, the system's `xz`, which must exist,
- * decodes the rest of a long archive. Throws `hart_malformed` or `target_malformed`.
+ * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Throws `hart_malformed`
+ * or `target_malformed`.
+ *
+ * Stops after the last metafile, and skips xz blocks that contain nothing but the middle of a large file. If
+ * metafiles are missing after the first block, looks for them in the last blocks (the tail) before it decodes
+ * those between. This may compute for minutes, so call it in a worker. It needs memory for the dictionary of
+ * the archive (8 MiB for packages of `hab`, at most 64) and for the metafiles. With `withProgram`, the
+ * system's `xz`, which must exist, decodes the rest of a long archive.
  */
 export async function readArchive(
   path: string,
@@ -46,8 +49,8 @@ export async function readArchive(
   using file = new PayloadFile(path, { payloadOffset, windowBytes: DECODE_WINDOW_BYTES })
   const collector = new MetafileCollector()
   const tar = new TarReader(collector)
-  let position = 0
-  let decodedBytes = 0
+  let position = 0 // in the unpacked archive
+  let decodedBytes = 0 // up to there, without skipped bytes
   const take = (bytes: Uint8Array) => {
     position += bytes.length
     decodedBytes += bytes.length
@@ -56,8 +59,8 @@ export async function readArchive(
   }
   const isLong = () =>
     withProgram &&
-    decodedBytes >= UNPACKED_HERE &&
-    shape.unpackedBytes - position - tar.unwantedBytes >= WORTH_A_PROGRAM
+    decodedBytes >= DECODED_BEFORE_PROGRAM_BYTES &&
+    shape.unpackedBytes - position - tar.unwantedBytes >= PROGRAM_THRESHOLD_BYTES
   const decode = (blocks: Iterable<XzBlock>, isEnough = () => false) =>
     decodeXz(file, blocks, {
       write: (bytes) => (take(bytes) === 'enough' || isEnough() ? 'enough' : 'more'),
@@ -69,12 +72,12 @@ export async function readArchive(
     })
   const blocks = blocksOf(walked)
   const tailAt = shape.unpackedBytes - unpackedBytesOf(shape.tail)
-  if (tailAt >= WORTH_A_TAIL) {
+  if (tailAt >= TAIL_THRESHOLD_BYTES) {
     const first = blocks.next()
     if (!first.done) await decode([first.value])
-    if (!tar.done && tailAt - position - tar.unwantedBytes >= WORTH_A_TAIL) {
-      const ends = collector.copy()
-      if (await readTail(file, { blocks: shape.tail, offset: tailAt }, ends)) return ends.finish()
+    if (!tar.done && tailAt - position - tar.unwantedBytes >= TAIL_THRESHOLD_BYTES) {
+      const copy = collector.copy()
+      if (await readTail(file, { blocks: shape.tail, offset: tailAt }, copy)) return copy.finish()
     }
   }
   if (!tar.done) await decode(blocks, isLong)
@@ -83,8 +86,8 @@ export async function readArchive(
   return collector.finish()
 }
 
-// What the event loop may decode. Data that is hard to decode takes 50 µs for each packed KiB, zeros take 3
-// µs for each unpacked KiB.
+// Smaller archives are decoded in the thread that answers requests. Data that is hard to decode takes 50 µs
+// for each packed KiB, zeros take 3 µs for each unpacked KiB.
 const SHORT_PACKED_BYTES = 16 * 1024
 const SHORT_UNPACKED_BYTES = 64 * 1024
 
@@ -109,6 +112,7 @@ export async function readShortArchive(payload: Buffer): Promise<HartMetadata | 
   return collector.finish()
 }
 
+/** Returns the limit of the unpacked size. */
 function maxUnpacked(packedBytes: number): number {
   return Math.min(MAX_UNPACKED_BYTES, FREE_UNPACKED_BYTES + UNPACKED_PER_BYTE * packedBytes)
 }

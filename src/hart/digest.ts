@@ -3,6 +3,7 @@ import { Blake2b } from './blake2b.ts'
 import { parseHeader } from './header.ts'
 import type { HartHeader } from './header.ts'
 
+/** What one pass over a hart file finds. */
 export interface HartDigests {
   readonly header: HartHeader
   /** Hash of the whole file in hex. Uploads announce it, and it is the ETag of downloads. */
@@ -12,13 +13,16 @@ export interface HartDigests {
   readonly sizeBytes: number
 }
 
-/** Parses the header of a hart file that arrives in chunks of any size. */
+/**
+ * Parses the header of a hart file that arrives in chunks of any size, and counts the bytes of the whole
+ * file.
+ */
 export class HartHeaderReader {
   #start = Buffer.alloc(0)
   #header: HartHeader | undefined
   #sizeBytes = 0
 
-  /** `undefined` until the whole header has arrived. */
+  /** The header; `undefined` until it has arrived completely. */
   get header(): HartHeader | undefined {
     return this.#header
   }
@@ -31,7 +35,7 @@ export class HartHeaderReader {
   update(chunk: Uint8Array): void {
     this.#sizeBytes += chunk.length
     if (this.#header !== undefined) return
-    // This stays within one chunk of the longest header, because parseHeader throws there.
+    // `#start` cannot grow beyond the longest header and one chunk, because parseHeader throws then.
     this.#start = Buffer.concat([this.#start, chunk])
     this.#header = parseHeader(this.#start)
     if (this.#header !== undefined) this.#start = Buffer.alloc(0)

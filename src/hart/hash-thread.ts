@@ -3,10 +3,10 @@ import { answerTasks } from '../threads/pool-thread.ts'
 import { lowerPriority } from '../threads/thread-priority.ts'
 import { Blake2b } from './blake2b.ts'
 
-// The threads of hash-threads.ts. Files were just written, so they are in the system's cache, and reading
-// them costs much less than hashing them.
+// The other side of hash-threads.ts: runs in each of its threads. It reads files synchronously: they were
+// just written, so they are in the system's cache, and reading them costs much less than hashing them.
 
-/** One turn of a hash: the next bytes of a file, or a chunk. */
+/** One turn of a hash: the next bytes of a file, or the next chunk. */
 export interface HashTask {
   /** The state after the last turn, or `undefined` in the first. */
   readonly state: Uint8Array | undefined

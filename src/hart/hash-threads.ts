@@ -7,9 +7,10 @@ import { Turns } from './turns.ts'
 
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./hash-thread${extname(import.meta.filename)}`, import.meta.url)
-// Its buffers do not count here. Each hash makes little garbage, and V8 would let it pile up.
+// The limits do not include buffers. Each hash makes little garbage; by default, V8 would let much of it pile
+// up.
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 2 }
-/** Each upload makes two hashes of nearly the same bytes. */
+/** The number of threads: each upload has two hashes, one of the file and one of its payload. */
 const THREADS = 2
 /** The bytes that one hash takes in a turn, which lasts some milliseconds. */
 const TURN_BYTES = 4 * 1024 * 1024
@@ -20,20 +21,20 @@ export interface Hashing {
   advance(upTo: number): void
   /** Returns the BLAKE2b-256, in hex, of the bytes from the start of the hash up to `upTo`. */
   finish(upTo: number): Promise<string>
-  /** Abandons the hash. Call it unless `finish` is called. */
+  /** Abandons the hash. Does nothing if the hash has ended. */
   forget(): void
 }
 
 /** A hash of bytes that the caller passes in chunks. */
 export interface ChunkHashing {
   /**
-   * Resolves once the chunk is hashed. A chunk that fills its whole buffer is moved to the thread, and is
-   * empty afterwards.
+   * Adds a chunk, and resolves once it is hashed. Call it again only then. A chunk that fills its whole
+   * buffer is moved to the thread, and is empty afterwards.
    */
   take(chunk: Buffer): Promise<void>
   /** Returns the BLAKE2b-256 of all chunks in hex. */
   finish(): Promise<string>
-  /** Abandons the hash. Call it unless `finish` is called. */
+  /** Abandons the hash. Does nothing if the hash has ended. */
   forget(): void
 }
 
@@ -59,7 +60,9 @@ interface RunningHash {
 export class HashThreads {
   readonly #threads: ThreadPool<HashTask, HashResult>
   readonly #running = new Set<RunningHash>()
+  /** The hashes that wait for a turn. */
   readonly #waiting = new Turns<RunningHash>()
+  /** The number of turns that run now. */
   #turns = 0
   #isClosed = false
 
@@ -106,7 +109,7 @@ export class HashThreads {
     }
   }
 
-  /** Starts to hash bytes that the caller reads. */
+  /** Starts to hash bytes that the caller passes in chunks. */
   beginChunks(accountId: number): ChunkHashing {
     let next: Omit<HashTask, 'state'> | undefined
     const hash = this.#begin(accountId, () => {
@@ -186,7 +189,9 @@ export class HashThreads {
   }
 }
 
-/** Returns the buffer that a chunk fills, so that it is moved to a thread instead of copied. */
+/**
+ * Returns the buffer of a chunk that fills all of it. This buffer is moved to the thread instead of copied.
+ */
 function ownBuffer(bytes: HashTask['bytes']): ArrayBuffer[] {
   return bytes instanceof Uint8Array &&
     bytes.buffer instanceof ArrayBuffer &&

@@ -12,6 +12,7 @@ import type { KeyName } from './origin-key.ts'
 //   (empty)
 //   payload: tar.xz, to the end of the file
 
+/** The header of a hart file. */
 export interface HartHeader {
   readonly signer: KeyName
   /** libsodium's attached form: 64 bytes of signature, then the 64 signed characters. */
@@ -21,8 +22,8 @@ export interface HartHeader {
 }
 
 /**
- * A header without extra white space has at most 470 bytes. Without a limit, a file that is one long line
- * would fill the memory.
+ * The maximum length of a header. One without extra white space has at most 470 bytes. Without a limit, a
+ * file of one long line would fill the memory.
  */
 export const MAX_HEADER_BYTES = 1024
 
@@ -58,12 +59,14 @@ export function parseHeader(bytes: Uint8Array): HartHeader | undefined {
   return { signer, signedMessage, payloadOffset }
 }
 
+/** Formats a header; the inverse of {@link parseHeader}. */
 export function formatHeader(header: Pick<HartHeader, 'signer' | 'signedMessage'>): Buffer {
   return Buffer.from(
     `HART-1\n${formatKeyName(header.signer)}\nBLAKE2b\n${header.signedMessage.toString('base64')}\n\n`,
   )
 }
 
+/** Reports whether the first line is as expected or, while it is incomplete, whether `text` can become it. */
 function couldBe(expected: string, line: string | undefined, text: string): boolean {
   return line === undefined ? expected.startsWith(text.trim()) : line === expected
 }

@@ -118,7 +118,7 @@ function readIdents(name: Metafile, text: string | undefined): Ident[] {
     .map((line) => toIdent(name, line.trim()))
 }
 
-// Like Habitat, ignores words that are not ports (habitat-2016.md 7.2).
+// Ignores words that are not ports, as Habitat does (habitat-2016.md 7.2).
 function readPorts(text: string | undefined): number[] {
   const words = (text ?? '').split(/\s+/)
   return words

@@ -25,7 +25,7 @@ export class MetafileCollector {
     return copy
   }
 
-  /** Whether a path is inside the package's folder, which is known after the first entry. */
+  /** Reports whether a path is inside the package's folder, which is known after the first entry in it. */
   isOwn(path: string): boolean {
     return this.#paths.below(path) !== undefined
   }
@@ -39,7 +39,7 @@ export class MetafileCollector {
     if (name === undefined || !(isMetafile(name) || name === FILES)) return undefined
     if (entry.type !== 'file')
       throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is a ${entry.type}`)
-    // The one that is unpacked last would win, so different readers could see different metadata.
+    // Readers that take the first one would see other metadata than those that take the last.
     if (this.#seen.has(name))
       throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is in the archive twice`)
     this.#seen.add(name)
@@ -47,8 +47,9 @@ export class MetafileCollector {
   }
 
   /**
-   * Whether the rest of the archive can be skipped: all metafiles were seen, or MANIFEST (which is written
-   * after FILES) and all metafiles that FILES names.
+   * Whether the rest of the archive can be skipped, because the collector has all metafiles that FILES names,
+   * or every kind of metafile if FILES was not seen. MANIFEST is always required, because FILES does not name
+   * it.
    */
   get complete(): boolean {
     if (!REQUIRED_METAFILES.every((name) => this.#contents.has(name))) return false

@@ -16,6 +16,7 @@ export interface KeyName {
   readonly revision: string
 }
 
+/** `raw` is the 32-byte Ed25519 key. */
 export interface PublicKey extends KeyName {
   readonly raw: Buffer
 }
@@ -33,8 +34,8 @@ const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /**
- * Returns `undefined` if the text is not `{origin}-{14 digits}`. An origin may contain `-`, so the revision
- * follows the last one.
+ * Parses the name of a key, `{origin}-{14 digits}`; `undefined` for other texts. An origin may contain `-`,
+ * so the revision follows the last `-`.
  */
 export function parseKeyName(text: string): KeyName | undefined {
   const match = /^(.+)-(\d{14})$/.exec(text)
@@ -53,8 +54,8 @@ export function parsePublicKey(text: string): PublicKey {
 }
 
 /**
- * Parses a secret key file. Throws `secret_key_malformed`, also if the public half of the key does not belong
- * to the seed.
+ * Parses a secret key file. Throws `secret_key_malformed` if it is malformed, and if the public half of the
+ * key does not belong to the seed.
  */
 export function parseSecretKey(text: string): SecretKey {
   const key = parseKeyFile(text, 'SIG-SEC-1', SECRET_KEY_BYTES)
@@ -75,7 +76,7 @@ export function formatSecretKey(key: SecretKey): string {
   return `SIG-SEC-1\n${formatKeyName(key)}\n\n${key.raw.toString('base64')}`
 }
 
-/** Makes a new key pair. Its revision is the second of `at`, in epoch milliseconds. */
+/** Makes a new key pair. Its revision comes from the time `at`, in epoch milliseconds. */
 export function generateKeyPair(origin: string, at: number): { publicKey: PublicKey; secretKey: SecretKey } {
   const { privateKey } = generateKeyPairSync('ed25519')
   const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)
@@ -84,11 +85,12 @@ export function generateKeyPair(origin: string, at: number): { publicKey: Public
   return { publicKey, secretKey: { ...name, raw: Buffer.concat([seed, publicKey.raw]) } }
 }
 
-/** Formats the second of `at`, in epoch milliseconds, as `20260101120000` (UTC). */
+/** Returns the revision of a key made at a time in epoch milliseconds: the UTC second, `20260101120000`. */
 export function revisionAt(at: number): string {
   return new Date(at).toISOString().replace(/\D/g, '').slice(0, 14)
 }
 
+/** Computes the public key from the seed of a secret key. */
 export function publicHalf(secret: SecretKey): PublicKey {
   const spki = createPublicKey(privateKeyObject(secret)).export({ format: 'der', type: 'spki' })
   return { origin: secret.origin, revision: secret.revision, raw: spki.subarray(SPKI_PREFIX.length) }
@@ -99,6 +101,7 @@ export function signWith(secret: SecretKey, message: Buffer): Buffer {
   return sign(null, message, privateKeyObject(secret))
 }
 
+/** Reports whether `key` made the signature of `message`. */
 export function verifyWith(key: PublicKey, message: Buffer, signature: Buffer): boolean {
   const spki = Buffer.concat([SPKI_PREFIX, key.raw])
   return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature)

@@ -10,15 +10,15 @@ import { BLOCK, formatTarHeader } from './tar-header.ts'
 import { storeXz } from './xz-writer.ts'
 
 /**
- * The content of a package. Metafiles are made from these fields, and omitted if they would be empty, as in
- * `hab`. FILES, which lists and hashes all files but MANIFEST, is added.
+ * The content of a package. The metafiles are made from these fields. Empty ones are omitted, as in `hab`.
+ * FILES is added, which has the hashes of all files but MANIFEST.
  */
 export interface PackOptions {
   readonly ident: Ident
   readonly target: Target
   readonly secretKey: SecretKey
   readonly files?: readonly PackedFile[]
-  /** The default is made from the ident. */
+  /** The text of MANIFEST. By default, it is made from the ident. */
   readonly manifest?: string
   readonly config?: string
   readonly deps?: readonly Ident[]
@@ -56,7 +56,7 @@ export function packPayload(options: PackOptions): Iterable<Buffer> {
   return storeXz(tar(options))
 }
 
-/** Prepends the signed header to any payload. */
+/** Prepends the signed header to a payload, which need not be an archive. */
 export function signHart(payload: Buffer, secretKey: SecretKey): Buffer {
   return Buffer.concat([signedHeader(new Blake2b().update(payload).digest(), secretKey), payload])
 }
@@ -73,6 +73,7 @@ export function signedHeader(payloadHash: string, secretKey: SecretKey): Buffer 
   })
 }
 
+/** Yields the tar file of a package. */
 function* tar(options: PackOptions): Generator<Uint8Array, void> {
   const folder = `hab/pkgs/${formatIdent(options.ident)}/`
   yield* entryHeader({ path: folder, sizeBytes: 0, mode: 0o755 }, '5')
@@ -87,20 +88,20 @@ function* tar(options: PackOptions): Generator<Uint8Array, void> {
 
 function metafilesOf(options: PackOptions): PackedFile[] {
   const contents: Record<Metafile, string> = {
-    IDENT: lines([options.ident]),
-    TARGET: line(options.target),
+    IDENT: identLines([options.ident]),
+    TARGET: textLine(options.target),
     MANIFEST:
       options.manifest ??
       `# ${options.ident.origin} / ${options.ident.name}\n\n* __Version__: ${options.ident.version}\n* __Release__: ${options.ident.release}\n`,
-    DEPS: lines(options.deps),
-    TDEPS: lines(options.tdeps),
-    BUILD_DEPS: lines(options.buildDeps),
-    BUILD_TDEPS: lines(options.buildTdeps),
-    EXPOSES: line(options.exposes?.join(' ') || undefined),
+    DEPS: identLines(options.deps),
+    TDEPS: identLines(options.tdeps),
+    BUILD_DEPS: identLines(options.buildDeps),
+    BUILD_TDEPS: identLines(options.buildTdeps),
+    EXPOSES: textLine(options.exposes?.join(' ') || undefined),
     'default.toml': options.config ?? '',
-    PACKAGE_TYPE: line(options.packageType),
-    SVC_USER: line(options.svcUser),
-    SVC_GROUP: line(options.svcGroup),
+    PACKAGE_TYPE: textLine(options.packageType),
+    SVC_USER: textLine(options.svcUser),
+    SVC_GROUP: textLine(options.svcGroup),
   }
   return Object.entries(contents)
     .filter(([, content]) => content !== '')
@@ -120,11 +121,11 @@ function chunksOf(file: PackedFile): Iterable<Uint8Array> {
   return 'content' in file ? [Buffer.from(file.content)] : file.chunks()
 }
 
-function lines(idents: readonly Ident[] = []): string {
+function identLines(idents: readonly Ident[] = []): string {
   return idents.map((ident) => `${formatIdent(ident)}\n`).join('')
 }
 
-function line(text: string | undefined): string {
+function textLine(text: string | undefined): string {
   return text === undefined ? '' : `${text}\n`
 }
 
@@ -149,7 +150,7 @@ function* entryHeader(
     yield formatTarHeader({ ...header, path: file.path })
     return
   }
-  // As GNU tar does, writes a long path as the content of an extra entry before.
+  // Writes a long path as the content of an extra entry before this one, as GNU tar does.
   const path = Buffer.from(`${file.path}\0`)
   yield formatTarHeader({ path: '././@LongLink', typeFlag: 'L', sizeBytes: path.length, link: '' })
   yield path

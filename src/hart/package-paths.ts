@@ -15,21 +15,24 @@ import type { TarEntry } from './tar.ts'
 //
 // Symbolic links may point anywhere. Those of real packages point to other packages, to /etc and to /proc.
 //
-// Only entries that the scan reaches are checked, and it stops once it has all metadata. A trusted signer can
-// run anything as root in the package's hooks anyway: the signature protects the fleet. These checks make
-// that protection independent of the tar reader's care.
+// The scan stops once it has all metadata, so later entries are not checked. What protects the machines is
+// the signature: a trusted signer can run anything as root in the hooks of a package anyway. These checks
+// protect against mistakes in the tools that unpack.
 
-/** Total length of the names of symbolic links that are remembered for one archive. */
+/** The maximum length of the names of all symbolic links of one archive, which are kept in memory. */
 export const MAX_SYMLINK_NAMES_BYTES = 16 * 1024 * 1024
 
 const FOLDERS_IN_PREFIX = 6 // hab pkgs origin name version release
 
-/** Checks the entries of one archive in order. */
+/**
+ * Checks the paths of one archive's entries, in order. The first entry in a package's folder sets the folder.
+ */
 export class PackagePaths {
   #prefix: readonly string[] | undefined
   #symlinks = new Set<string>()
   #symlinkBytes = 0
 
+  /** Returns an independent object in the same state. */
   copy(): PackagePaths {
     const copy = new PackagePaths()
     copy.#prefix = this.#prefix
@@ -49,7 +52,7 @@ export class PackagePaths {
    */
   enter(entry: TarEntry): string | undefined {
     const parts = split(entry.path)
-    const own = this.#own(parts)
+    const own = this.#partsInPackage(parts)
     if (entry.type === 'device') throw malformed(`${quote(entry.path)} in its archive is a device`)
     if (own === undefined) {
       if (entry.type !== 'folder')
@@ -59,7 +62,7 @@ export class PackagePaths {
     this.#refuseBelowSymlink(own, entry.path)
     const name = own.join('/')
     if (entry.type === 'symlink') this.#remember(name)
-    if (entry.type === 'hardlink' && this.#own(split(entry.link)) === undefined) {
+    if (entry.type === 'hardlink' && this.#partsInPackage(split(entry.link)) === undefined) {
       throw malformed(
         `${quote(entry.path)} in its archive is a link to ${quote(entry.link)}, outside of the package`,
       )
@@ -76,7 +79,11 @@ export class PackagePaths {
       : undefined
   }
 
-  #own(parts: readonly string[]): readonly string[] | undefined {
+  /**
+   * Returns the parts of a path below the package's folder; `undefined` for that folder and those above it.
+   * Throws for other paths.
+   */
+  #partsInPackage(parts: readonly string[]): readonly string[] | undefined {
     const root = parts[0] === 'opt' ? 1 : 0
     const length = root + FOLDERS_IN_PREFIX
     const prefix = parts.slice(0, length)

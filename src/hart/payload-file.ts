@@ -5,8 +5,8 @@ import { DepotError } from '../errors.ts'
 export interface Payload {
   readonly sizeBytes: number
   /**
-   * Returns `length` bytes at `at`, which are valid until the next call. Throws `hart_malformed` if the
-   * payload ends before.
+   * Returns the `length` bytes from position `at` on, which are valid until the next call. Throws
+   * `hart_malformed` if the payload ends before the last of them.
    */
   bytes(at: number, length: number): Buffer
 }
@@ -38,6 +38,7 @@ export class PayloadFile implements Payload {
   readonly #fd: number
   readonly #offset: number
   readonly #window: Buffer
+  /** The part of the payload that is in the window. */
   #start = 0
   #length = 0
 
@@ -48,7 +49,7 @@ export class PayloadFile implements Payload {
     this.sizeBytes = Math.max(0, fstatSync(this.#fd).size - options.payloadOffset)
   }
 
-  /** `length` must fit in the window. */
+  /** See {@link Payload.bytes}. `length` must be at most the size of the window. */
   bytes(at: number, length: number): Buffer {
     if (at < this.#start || at + length > this.#start + this.#length) this.#fill(at)
     const from = at - this.#start

@@ -3,7 +3,7 @@ import { lowerPriority } from '../threads/thread-priority.ts'
 import { readArchive } from './archive.ts'
 import { hasXzProgram } from './xz-program.ts'
 
-// The thread that scan.ts starts. It scans one package at a time.
+// The other side of scan.ts: runs in each of its threads, and scans one package at a time.
 
 export interface ScanTask {
   readonly path: string

@@ -12,28 +12,28 @@ export interface ArchiveScannerOptions {
    * readArchive} needs; further scans wait. One more thread is kept for accounts without a running scan.
    */
   readonly workers?: number
-  /** The most scans that wait for a thread, of all accounts together. */
+  /** The maximum number of scans that wait for a thread, of all accounts together. */
   readonly maxWaiting?: number
-  /** The most scans of one account that wait for a thread. */
+  /** The maximum number of scans of one account that wait for a thread. */
   readonly maxWaitingPerAccount?: number
   /** The milliseconds that one scan may take, without the time it waits for a thread. */
   readonly timeoutMs?: number
 }
 
 /**
- * Long enough to read 20 GB of programs at 35 MB/s. The scans of most packages end much earlier, after the
- * last metafile.
+ * The time limit of a scan. It is long enough to read 20 GB of programs at 35 MB/s. Most scans end much
+ * earlier, after the last metafile.
  */
 const MAX_SCAN_MS = 10 * 60 * 1000
 const WORKERS = 2
-/** Each waiting scan has a file in the spool. */
+/** A limit is needed because each waiting scan keeps a file in the spool. */
 const MAX_WAITING_SCANS = 512
-/** More than one site uploads at once, and so few that uploads of other accounts find room. */
+/** More than one site uploads at once, but few enough to leave room for the uploads of other accounts. */
 const MAX_WAITING_SCANS_PER_ACCOUNT = 64
 const RETRY_AFTER_SECONDS = 10
-// Far more than a scan needs, because buffers do not count here. A thread that scans packages of `hab` was
-// measured to add 50 MB to the process, most of it for the thread itself; one that scans packages made with
-// `xz -9` adds 115 MB.
+// Far more than a scan needs, because the limits do not include buffers. As measured, a thread that scans
+// packages of `hab` takes 50 MB of memory, most of it for the thread itself. One that scans packages made
+// with `xz -9` takes 115 MB.
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 }
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./scan-worker${extname(import.meta.filename)}`, import.meta.url)
@@ -108,8 +108,8 @@ export class ArchiveScanner {
 
   #dispatch(): void {
     while (this.#closed || this.#running.size <= this.#workers) {
-      const isSpare = this.#running.size === this.#workers && !this.#closed
-      const scan = this.#waiting.shift((accountId) => !isSpare || !this.#isRunning(accountId))
+      const onlySpareIsFree = this.#running.size === this.#workers && !this.#closed
+      const scan = this.#waiting.shift((accountId) => !onlySpareIsFree || !this.#isRunning(accountId))
       if (scan === undefined) return
       if (this.#closed) scan.reject(shuttingDown())
       else void this.#run(scan)
@@ -140,6 +140,7 @@ export class ArchiveScanner {
   }
 }
 
+/** A scan that waits or runs. */
 interface Scan {
   readonly path: string
   readonly payloadOffset: number

@@ -9,6 +9,7 @@ import { DepotError, quote } from '../errors.ts'
 // Numbers are octal text, or big-endian binary if the first byte has its high bit set (GNU, for sizes from 8
 // GiB). The checksum is the sum of all 512 bytes, in which the eight bytes of the checksum count as spaces.
 
+/** The fields of a header that matter here. */
 export interface TarHeader {
   readonly path: string
   readonly typeFlag: string
@@ -16,21 +17,22 @@ export interface TarHeader {
   readonly link: string
 }
 
+/** The size of a block in bytes. */
 export const BLOCK = 512
 
-/** Returns `undefined` for a block of zeros, which ends an archive. Throws `hart_malformed`. */
+/** Parses a header; `undefined` for a block of zeros, which ends an archive. Throws `hart_malformed`. */
 export function parseTarHeader(block: Buffer): TarHeader | undefined {
   const sum = checksum(block)
   if (sum === EMPTY_SUM && block.every((byte) => byte === 0)) return undefined
-  if (sum !== number(block, 148, 8))
+  if (sum !== readNumber(block, 148, 8))
     throw new DepotError('hart_malformed', 'a header of its archive has a wrong checksum')
-  const name = text(block, 0, 100)
-  const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? text(block, 345, 155) : ''
+  const name = readText(block, 0, 100)
+  const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? readText(block, 345, 155) : ''
   return {
     path: prefix === '' ? name : `${prefix}/${name}`,
     typeFlag: String.fromCharCode(block[156] ?? 0),
-    sizeBytes: number(block, 124, 12),
-    link: text(block, 157, 100),
+    sizeBytes: readNumber(block, 124, 12),
+    link: readText(block, 157, 100),
   }
 }
 
@@ -55,6 +57,7 @@ export function formatTarHeader(header: TarHeader & { readonly mode?: number }):
   return block
 }
 
+/** The checksum of a block of zeros, in which the checksum itself counts as eight spaces. */
 const EMPTY_SUM = 8 * 0x20
 
 function checksum(block: Buffer): number {
@@ -64,15 +67,15 @@ function checksum(block: Buffer): number {
   return sum
 }
 
-function text(block: Buffer, at: number, length: number): string {
+function readText(block: Buffer, at: number, length: number): string {
   const field = block.subarray(at, at + length)
   const end = field.indexOf(0)
   return field.toString('utf8', 0, end === -1 ? length : end)
 }
 
-function number(block: Buffer, at: number, length: number): number {
+function readNumber(block: Buffer, at: number, length: number): number {
   const first = block[at] ?? 0
-  if (first >= 0x80) return binaryNumber(block.subarray(at, at + length))
+  if (first >= 0x80) return readBinaryNumber(block.subarray(at, at + length))
   const digits = block
     .toString('latin1', at, at + length)
     .replaceAll('\0', ' ')
@@ -85,7 +88,7 @@ function number(block: Buffer, at: number, length: number): number {
   return digits === '' ? 0 : Number.parseInt(digits, 8)
 }
 
-function binaryNumber(field: Buffer): number {
+function readBinaryNumber(field: Buffer): number {
   const value = field.subarray(1).reduce((sum, byte) => sum * 256 + byte, (field[0] ?? 0) & 0x7f)
   // 0xff begins a negative number. Neither that nor more than a safe integer is the size of a file.
   if (!Number.isSafeInteger(value))

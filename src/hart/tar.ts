@@ -37,14 +37,18 @@ export interface TarSink {
   end(): void
 }
 
-/** Counts all headers, those of extensions included. The largest packages of today have tens of thousands. */
+/**
+ * The maximum number of headers, those of extensions included. The largest packages of today have tens of
+ * thousands.
+ */
 export const MAX_ENTRIES = 500_000
 export const MAX_PATH_BYTES = 4096
-/** The content of an L, K, x or g header. pax headers may hold extended attributes. */
+/** The maximum size of an L, K, x or g header's content. pax headers may contain extended attributes. */
 export const MAX_EXTENSION_BYTES = 1024 * 1024
 /**
- * Reading ends at a multiple of this many bytes, so that the result does not depend on the sizes of the
- * decoder's chunks, and nothing hides directly after the last entry that the visitor wanted.
+ * When the visitor has all it wants, the reader reads on to the next multiple of this many bytes. So the
+ * result does not depend on the sizes of the decoder's chunks, and entries that directly follow are still
+ * checked.
  */
 export const READ_STEP_BYTES = 64 * 1024
 
@@ -54,14 +58,14 @@ export class TarReader {
   readonly #block = Buffer.alloc(BLOCK)
   #filled = 0 //        bytes in #block
   #left = 0 //          remaining bytes of content
-  #padding = 0
-  #sink: TarSink | undefined
-  #next: Overrides = {}
-  #all: Overrides = {}
+  #padding = 0 //       remaining bytes of padding
+  #sink: TarSink | undefined // takes the content
+  #next: Overrides = {} // for the next entry
+  #all: Overrides = {} // for all entries that follow
   #entries = 0
   #zeroBlocks = 0
-  #read = 0
-  #enough = false
+  #read = 0 //          bytes read
+  #enough = false //    whether the visitor has all it wants
   #readUpTo = Infinity
 
   constructor(visitor: TarVisitor) {
@@ -76,7 +80,7 @@ export class TarReader {
     return this.#read >= this.#readUpTo || this.#zeroBlocks === 2
   }
 
-  /** Throws `hart_malformed`. */
+  /** Reads the next bytes. Throws `hart_malformed`. */
   write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.done;) {
       const taken = this.#take(bytes.subarray(at, at + this.#readUpTo - this.#read))
@@ -87,14 +91,17 @@ export class TarReader {
     }
   }
 
-  /** The number of bytes that follow in the current content and that no sink takes. */
+  /**
+   * The number of bytes that are left of the current entry's content, if the visitor does not want it;
+   * otherwise 0.
+   */
   get unwantedBytes(): number {
     return this.#sink === undefined && !this.#enough ? this.#left : 0
   }
 
   /**
-   * Has the effect of writing `bytes` bytes of unwanted content. Does nothing and returns false if fewer are
-   * unwanted.
+   * Passes over `bytes` bytes of unwanted content, as if they were written. Does nothing and returns false if
+   * fewer bytes are unwanted.
    */
   skip(bytes: number): boolean {
     if (bytes > this.unwantedBytes) return false
@@ -109,7 +116,7 @@ export class TarReader {
     if (!this.#enough && this.#zeroBlocks === 0) throw malformed('its archive is cut off')
   }
 
-  /** Takes the beginning of the bytes, and returns how many bytes that was. */
+  /** Takes some of the bytes, from their beginning, and returns how many. */
   #take(bytes: Uint8Array): number {
     if (this.#left > 0) {
       const part = bytes.subarray(0, this.#left)
@@ -190,12 +197,14 @@ export class TarReader {
   }
 }
 
+/** The fields of the next header, or of all headers, that an extension replaces. */
 interface Overrides {
   path?: string
   link?: string
   sizeBytes?: number
 }
 
+/** Parsers of the content of extensions, by type. */
 const EXTENSIONS: Partial<Record<string, (content: Buffer) => Overrides>> = {
   L: (content) => ({ path: untilNul(content) }),
   K: (content) => ({ link: untilNul(content) }),

@@ -14,25 +14,28 @@ import type { Payload } from './payload-file.ts'
 import { MAX_DICTIONARY_BYTES, STREAM_HEADER_BYTES } from './xz.ts'
 import type { XzBlock } from './xz.ts'
 
-// liblzma in WebAssembly. It cannot reach memory outside its own, which holds the dictionary and the two
-// buffers below, and does not shrink again. It checks the CRC of every block that is decoded to its end.
+// Decodes with liblzma in WebAssembly. It can reach only its own memory, which has the dictionary and the two
+// buffers below, and which grows but never shrinks. It checks the CRC of every block that is decoded to its
+// end.
 
 const BUFFER_BYTES = 65536
-/** Beside the dictionary, liblzma counts its own state, which is smaller than this. */
+/** liblzma counts the dictionary and its own state, which is smaller than 1 MiB. */
 const MEMORY_LIMIT = MAX_DICTIONARY_BYTES + 1024 * 1024
 
 const NO_MEMORY = 'liblzma has no memory left'
 
-/** The smallest window that the file may have. */
+/** The smallest window that a {@link PayloadFile} may have here. */
 export const DECODE_WINDOW_BYTES = BUFFER_BYTES
 
-/** Receives what a file unpacks to, in order. */
+/** Receives the unpacked bytes of a file, in order. */
 export interface XzOutput {
-  /** Takes at most 64 KiB, which are valid only during the call. `'enough'` ends the decoding. */
+  /**
+   * Takes the next bytes, at most 64 KiB, which are valid only during the call. `'enough'` ends the decoding.
+   */
   write(bytes: Uint8Array): 'more' | 'enough'
   /**
-   * Reports whether the output can do without the next `bytes`. They then count as written, and are not
-   * decoded.
+   * Called before each block with the number of its unpacked bytes. If it returns true, the block is not
+   * decoded, and its bytes count as written.
    */
   skip(bytes: number): boolean
 }
@@ -45,8 +48,8 @@ export async function decodeXz(file: Payload, blocks: Iterable<XzBlock>, output:
   await initModule()
   using decoder = new Decoder(output)
   decoder.decode(file.bytes(0, STREAM_HEADER_BYTES))
-  // A block begins with an empty dictionary, so liblzma does not notice that blocks were left out before the
-  // index, which it never gets.
+  // Every block begins with an empty dictionary, so blocks can be left out. Only the index at the end of the
+  // file would reveal it to liblzma, and the index is not decoded.
   for (const { start, sizeBytes, unpackedBytes } of blocks) {
     if (output.skip(unpackedBytes)) continue
     const after = start + sizeBytes
@@ -77,8 +80,8 @@ class Decoder {
   }
 
   /**
-   * Decodes all of the input, at most 64 KiB, and writes what it unpacks to, unless the sink has enough
-   * before.
+   * Decodes the input, at most 64 KiB, and writes the output to the sink. Returns early if the sink has
+   * enough.
    */
   decode(input: Uint8Array): 'more' | 'enough' {
     this.#module.HEAPU8.set(input, this.#input)
@@ -107,7 +110,7 @@ class Decoder {
   }
 }
 
-/** Returns the address of new memory of liblzma. */
+/** Allocates bytes in the memory of liblzma. Returns their address. */
 function allocate(bytes: number): number {
   const address = getModule()._malloc(bytes)
   if (address === 0) throw new Error(NO_MEMORY)

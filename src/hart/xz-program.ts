@@ -8,7 +8,7 @@ import { DepotError } from '../errors.ts'
 // walkXz, so it cannot produce more than walkXz said.
 
 /** The first version that decodes with several threads, and with one if they would exceed a memory limit. */
-const OLDEST = [5, 4]
+const OLDEST_VERSION = [5, 4]
 const ARGUMENTS = [
   '--decompress',
   '--stdout',
@@ -26,7 +26,8 @@ export function hasXzProgram(): boolean {
         execFileSync(PROGRAM, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
       ) ?? []
     return (
-      Number(major) > (OLDEST[0] ?? 0) || (Number(major) === OLDEST[0] && Number(minor) >= (OLDEST[1] ?? 0))
+      Number(major) > (OLDEST_VERSION[0] ?? 0) ||
+      (Number(major) === OLDEST_VERSION[0] && Number(minor) >= (OLDEST_VERSION[1] ?? 0))
     )
   } catch {
     return false
@@ -34,9 +35,9 @@ export function hasXzProgram(): boolean {
 }
 
 /**
- * Like {@link decodeXz}, for the part of the file from `start` on, but without the first `skipped` bytes of
- * the output. The program has ended when the promise settles. If this thread ends earlier, the program ends
- * at its next write.
+ * Decodes the xz file from byte `start` of a file on, like {@link decodeXz}. Passes the output to `output`,
+ * without its first `skipped` bytes. The program has ended when the promise settles. If this thread ends
+ * earlier, the program ends at its next write.
  */
 export async function decodeByProgram(
   path: string,
@@ -69,7 +70,9 @@ export async function decodeByProgram(
   throw new DepotError('hart_malformed', 'its compressed archive is damaged in its data')
 }
 
-/** Opens a file and moves its position, which the program inherits with the descriptor. */
+/**
+ * Opens a file and moves its position to `start`. The program inherits the descriptor, and so the position.
+ */
 function openAt(path: string, start: number): number {
   const fd = openSync(path, 'r')
   const passed = Buffer.alloc(Math.min(start, 64 * 1024))

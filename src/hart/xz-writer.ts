@@ -4,7 +4,8 @@ import { crc32 } from 'node:zlib'
 // stored kind (layout in xz.ts). Every xz reads it, it needs no library, and the same content always gives
 // the same file. One chunk is in memory at a time.
 
-const CHUNK = 65536
+const CHUNK_BYTES = 65536
+/** The code of a dictionary of 64 KiB. */
 const DICTIONARY_64_KIB = 8
 const CHECK_CRC32 = 1
 const FLAGS = Buffer.of(0, CHECK_CRC32)
@@ -19,7 +20,7 @@ export function* storeXz(content: Iterable<Uint8Array>): Generator<Buffer, void>
   let packed = 0
   let unpacked = 0
   let check = 0
-  for (const chunk of ofSize(content, CHUNK)) {
+  for (const chunk of ofSize(content, CHUNK_BYTES)) {
     const resetsDictionary = unpacked === 0
     const header = Buffer.of(resetsDictionary ? 1 : 2, (chunk.length - 1) >> 8, (chunk.length - 1) & 0xff)
     yield header
@@ -31,12 +32,17 @@ export function* storeXz(content: Iterable<Uint8Array>): Generator<Buffer, void>
   packed += 1
   yield Buffer.concat([Buffer.alloc(1 + (-packed & 3)), littleEndian(check)])
 
-  const record = Buffer.concat([number(1), number(BLOCK_HEADER.length + packed + 4), number(unpacked)])
+  const record = Buffer.concat([
+    formatNumber(1),
+    formatNumber(BLOCK_HEADER.length + packed + 4),
+    formatNumber(unpacked),
+  ])
   const index = withCrc(Buffer.concat([Buffer.alloc(1), record, Buffer.alloc(-(1 + record.length) & 3)]))
   const footer = Buffer.concat([littleEndian(index.length / 4 - 1), FLAGS])
   yield Buffer.concat([index, littleEndian(crc32(footer)), footer, Buffer.from('YZ')])
 }
 
+/** Yields the same bytes in chunks of `size`; the last may be shorter. */
 function* ofSize(chunks: Iterable<Uint8Array>, size: number): Generator<Buffer, void> {
   const buffer = Buffer.alloc(size)
   let held = 0
@@ -55,7 +61,8 @@ function* ofSize(chunks: Iterable<Uint8Array>, size: number): Generator<Buffer, 
   if (held > 0) yield Buffer.from(buffer.subarray(0, held))
 }
 
-function number(value: number): Buffer {
+/** Formats a number with 7 bits in each byte, the lowest first. */
+function formatNumber(value: number): Buffer {
   const bytes: number[] = []
   let rest = value
   for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)

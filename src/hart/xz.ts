@@ -20,18 +20,22 @@ import type { Payload } from './payload-file.ts'
 // at its end, unpacks to too much or needs too large a dictionary. The decoder sees the same headers, and
 // cannot produce more than they say.
 
+/** The sizes in an xz file that can be known without decoding it. */
 export interface XzShape {
   /** The unpacked size of the file. */
   readonly unpackedBytes: number
-  /** The last blocks: as many as unpack to {@link TAIL_BYTES} or more, and at most a few. */
+  /**
+   * The last blocks: the fewest that unpack to {@link TAIL_BYTES} or more, but at most {@link
+   * MAX_TAIL_BLOCKS}.
+   */
   readonly tail: readonly XzBlock[]
 }
 
-/** Fits the metafiles of nearly all packages, with a list of fifty thousand files. */
+/** The metafiles of nearly all packages fit, even with a list of fifty thousand files. */
 const TAIL_BYTES = 4 * 1024 * 1024
 const MAX_TAIL_BLOCKS = 4
 
-/** `xz -9` needs this much. `hab` packs with -6, which needs 8 MiB; the format allows 4 GiB. */
+/** The dictionary of `xz -9`. `hab` packs with -6, which needs 8 MiB; the format allows 4 GiB. */
 export const MAX_DICTIONARY_BYTES = 64 * 1024 * 1024
 
 /**
@@ -58,6 +62,7 @@ export function walkXz(file: Payload, maxUnpackedBytes: number): XzShape {
   return { unpackedBytes, tail }
 }
 
+/** Returns the unpacked size of blocks. */
 export function unpackedBytesOf(blocks: readonly XzBlock[]): number {
   return blocks.reduce((sum, block) => sum + block.unpackedBytes, 0)
 }
@@ -65,8 +70,8 @@ export function unpackedBytesOf(blocks: readonly XzBlock[]): number {
 const STREAM_MAGIC = Buffer.from('fd377a585a00', 'hex')
 const FOOTER_MAGIC = Buffer.from('YZ')
 const LZMA2 = 0x21
-// The checks that a block may end with, and their lengths: none, CRC32, CRC64. Nobody packs with SHA-256
-// (10).
+// The lengths of the checks that a block may end with, by their codes: none, CRC32 and CRC64. SHA-256 (10) is
+// not supported, because nobody packs with it.
 const CHECK_BYTES = new Map([
   [0, 0],
   [1, 4],
@@ -80,12 +85,12 @@ export interface XzBlock {
   readonly unpackedBytes: number
 }
 
-/** The blocks follow the header of the stream. */
+/** The length of the header of the stream. The first block follows it. */
 export const STREAM_HEADER_BYTES = 12
 
 /**
- * Yields the blocks of a file that {@link walkXz} accepted. Reads each block's headers when the block is
- * asked for.
+ * Yields the blocks of a file that {@link walkXz} accepted. Reads the headers of a block when the iteration
+ * reaches it.
  */
 export function* blocksOf(file: Payload): Generator<XzBlock, void> {
   const { checkBytes } = parseStreamHeader(file)
@@ -96,7 +101,7 @@ export function* blocksOf(file: Payload): Generator<XzBlock, void> {
   }
 }
 
-/** Returns the position after the stream. */
+/** Checks the structure of the stream. Returns the position after it. */
 function walkStream(
   file: Payload,
   { onChunk, onBlock }: { onChunk: (unpackedBytes: number) => void; onBlock: (block: XzBlock) => void },
@@ -135,7 +140,10 @@ function parseStreamHeader(file: Payload): { flags: number; checkBytes: number }
   return { flags, checkBytes }
 }
 
-/** Calls `onChunk` with the unpacked size of each chunk before it reads the next one. */
+/**
+ * Checks the structure of a block. Calls `onChunk` with the unpacked size of each chunk before it reads the
+ * next.
+ */
 function walkBlock(
   file: Payload,
   start: number,
@@ -186,6 +194,7 @@ function parseBlockHeader(
   return { bytes, packed, unpacked }
 }
 
+/** Checks the size of the dictionary, which has a code of one byte. */
 function checkDictionary(code: number): void {
   const bytes = code === 40 ? 2 ** 32 - 1 : (2 | (code & 1)) * 2 ** ((code >> 1) + 11)
   if (code > 40) throw damaged('the header of a block')
@@ -196,7 +205,9 @@ function checkDictionary(code: number): void {
   }
 }
 
-/** Returns the sizes of a chunk, its header included; `undefined` at the end of the block. */
+/**
+ * Returns the length of a chunk with its header, and its unpacked size; `undefined` at the end of the block.
+ */
 function parseChunk(file: Payload, at: number): { bytes: number; unpacked: number } | undefined {
   const control = file.bytes(at, 1).readUInt8()
   if (control === 0) return undefined
@@ -218,7 +229,7 @@ function checkIndex(file: Payload, start: number, blocks: BlockSum): number {
   let at = start + 1
   let sum = crc32(Buffer.of(0))
   const next = (): number => {
-    const field = file.bytes(at, Math.min(MAX_VARINT_BYTES, Math.max(1, file.sizeBytes - at)))
+    const field = file.bytes(at, Math.min(MAX_NUMBER_BYTES, Math.max(1, file.sizeBytes - at)))
     const cursor = { at: 0, end: field.length }
     const value = readNumber(field, cursor)
     sum = crc32(field.subarray(0, cursor.at), sum)
@@ -254,11 +265,13 @@ class BlockSum {
   }
 }
 
-const MAX_VARINT_BYTES = 9
+/** The maximum length of a number in the index or in the header of a block. */
+const MAX_NUMBER_BYTES = 9
 
+/** Reads a number at `cursor.at`, and moves the cursor behind it. */
 function readNumber(bytes: Buffer, cursor: { at: number; end: number }): number {
   let value = 0
-  for (let i = 0; i < MAX_VARINT_BYTES && cursor.at < cursor.end; i += 1) {
+  for (let i = 0; i < MAX_NUMBER_BYTES && cursor.at < cursor.end; i += 1) {
     const byte = bytes.readUInt8(cursor.at)
     cursor.at += 1
     value += (byte & 0x7f) * 2 ** (7 * i)
