@@ -307,6 +307,63 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
           : (await import('./local/tokens.ts')).tokenRevoke,
     },
   ],
+  Webhooks: [
+    {
+      name: 'webhook list',
+      summary: 'list the webhooks',
+      load: async () => (await import('./remote/webhooks.ts')).webhookList,
+    },
+    {
+      name: 'webhook add',
+      summary: 'create a webhook, and print its secret',
+      load: async () => (await import('./remote/webhooks.ts')).webhookAdd,
+    },
+    {
+      name: 'webhook show',
+      summary: 'show a webhook and its state',
+      load: async () => (await import('./remote/webhooks.ts')).webhookShow,
+    },
+    {
+      name: 'webhook change',
+      summary: 'send a webhook elsewhere, or other entries',
+      load: async () => (await import('./remote/webhooks.ts')).webhookChange,
+    },
+    {
+      name: 'webhook pause',
+      summary: 'pause a webhook',
+      load: async () => (await import('./remote/webhooks.ts')).webhookPause,
+    },
+    {
+      name: 'webhook resume',
+      summary: 'resume a webhook',
+      load: async () => (await import('./remote/webhooks.ts')).webhookResume,
+    },
+    {
+      name: 'webhook delete',
+      summary: 'delete a webhook',
+      load: async () => (await import('./remote/webhooks.ts')).webhookDelete,
+    },
+    {
+      name: 'webhook deliveries',
+      summary: 'list the delivery attempts of a webhook',
+      load: async () => (await import('./remote/webhooks.ts')).webhookDeliveries,
+    },
+    {
+      name: 'webhook redeliver',
+      summary: 'deliver entries of the ledger again',
+      load: async () => (await import('./remote/webhooks.ts')).webhookRedeliver,
+    },
+    {
+      name: 'webhook ping',
+      summary: 'send a test message to a webhook',
+      load: async () => (await import('./remote/webhooks.ts')).webhookPing,
+    },
+    {
+      name: 'webhook new-secret',
+      summary: 'replace the secret of a webhook, and print the new one',
+      load: async () => (await import('./remote/webhooks.ts')).webhookNewSecret,
+    },
+  ],
   'Run and look after a depot on this machine': [
     {
       name: 'serve',
