@@ -150,7 +150,7 @@ export class Transport {
   }
 }
 
-/** Wraps what is wrong with a body, to tell it from what is wrong with the connection. */
+/** An error of reading a body, as opposed to an error of the connection. */
 class BodyFault extends Error {}
 
 /**

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { readConfig } from '../../config.ts'
-import { DepotError } from '../../errors.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
+import { EXIT, Exit } from '../exit-codes.ts'
 import { Output, outputOptions } from '../output.ts'
 import { urlOf } from './url.ts'
 
@@ -22,10 +22,10 @@ export const healthy: Define = (command, io) =>
     .action(async (options) => {
       const { host, port } = readConfig(io.env)
       const url = `${urlOf(host, port)}/healthz`
-      const status = await statusOf(url).catch((cause: unknown) => {
-        throw new DepotError('shutting_down', `no depot answers at ${url}`, { cause })
+      const status = await statusOf(url).catch(() => {
+        throw new Exit(EXIT.failed, `no depot answers at ${url}`)
       })
-      if (status !== 200) throw new DepotError('shutting_down', `the depot at ${url} answered ${status}`)
+      if (status !== 200) throw new Exit(EXIT.failed, `the depot at ${url} answered ${status}`)
       new Output(io, options).show({ url, healthy: true }, { whole: () => `the depot at ${url} is healthy` })
     })
 

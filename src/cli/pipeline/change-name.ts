@@ -26,7 +26,7 @@ export interface ChangeOptions {
 
 type Environment = Io['env']
 
-/** In which a CI system gives the commit, in the order in which they are asked. */
+/** The variables in which CI systems give the commit. The first one that is set counts. */
 const COMMIT_VARIABLES = ['CI_COMMIT_SHA', 'GIT_COMMIT', 'GITHUB_SHA', 'BUILDKITE_COMMIT']
 const BRANCH_VARIABLES = [
   'CI_COMMIT_REF_NAME',
@@ -53,12 +53,12 @@ export async function nameChange(io: Io, project: Project, options: ChangeOption
   }
 }
 
-/** The page of the job that runs this command. */
+/** Returns the URL of the job that runs this command, if it is known. */
 export function jobUrl({ env }: Pick<Io, 'env'>, { job }: ChangeOptions): string | undefined {
   return job ?? first(env, JOB_VARIABLES) ?? githubUrl(env, `actions/runs/${env['GITHUB_RUN_ID']}`)
 }
 
-/** Who holds the lease of a phase, for others who want it. */
+/** Names this run as the holder of a lease, for others who want the lease. */
 export function holderName({ env }: Pick<Io, 'env'>, job: string | undefined): string {
   return `${job ?? env['USER'] ?? 'a job'} on ${hostname()}`
 }
@@ -77,7 +77,10 @@ async function projectOf({ env }: Io, project: Project): Promise<string> {
 
 const run = promisify(execFile)
 
-/** The commit of the working tree. Changes that no commit has must not be reported as those of one. */
+/**
+ * Returns the commit of the working tree. Throws a UsageError if there is none, or if files differ from it,
+ * because the phases would not check what the commit contains.
+ */
 async function headOf(folder: string): Promise<string> {
   const git = async (...args: string[]) => (await run('git', args, { cwd: folder })).stdout.trim()
   const head = await git('rev-parse', 'HEAD').catch(() => {

@@ -7,7 +7,7 @@ import { fillTemplate } from './templates.ts'
 /** A script that a tool can read: the file itself, or a copy without tags. */
 export interface Readable {
   readonly script: Script
-  /** The folder from which its path leads to it. */
+  /** The folder to which its path is relative. */
   readonly folder: string
   readonly hasTags: boolean
 }

@@ -109,8 +109,10 @@ const Config = z
 
 export type Config = z.infer<typeof Config>
 
+/** The keys below the top level, for hints about misspelled keys. */
 const INNER_KEYS = ['command', 'timeout', 'views', 'exclude', 'severity', 'build', 'with_deps', 'wait']
 
+/** A project and its pipeline. */
 export interface Project {
   readonly config: Config
   /** The folder of the file, in which commands run. */
@@ -135,7 +137,7 @@ export async function readProject(io: Io, given: string | undefined): Promise<Pr
   throw new UsageError(`${isKey ? file.placeOfKey(pointer) : file.placeOf(pointer)}: ${detail}`)
 }
 
-/** The JSON schema of the file, for editors. */
+/** Returns the JSON schema of the file, for editors. */
 export function configSchema(): object {
   return {
     $id: 'https://hart-depot.invalid/pipeline.schema.json',
@@ -143,7 +145,7 @@ export function configSchema(): object {
   }
 }
 
-/** A command of the project's own for a phase, or `undefined` if there is none. */
+/** Returns the project's own command for a phase, or `undefined` if there is none. */
 export function commandOf(
   { config }: Project,
   phase: 'unit' | 'security' | 'quality' | 'deploy' | 'smoke' | 'functional',
@@ -167,7 +169,7 @@ interface Fault {
   readonly isKey: boolean
 }
 
-/** The innermost fault: in a union, that of the alternative which the value comes closest to. */
+/** Describes the innermost fault of an issue. For a union, an unknown key counts before other faults. */
 function describe(issue: Issue): Fault {
   if (issue.code === 'invalid_union') {
     const inner = issue.errors

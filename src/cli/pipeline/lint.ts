@@ -5,7 +5,7 @@ import type { Outcome, PhaseContext } from './outcome.ts'
 import { runCommand } from './run-command.ts'
 import { findScripts, isShell } from './scripts.ts'
 
-/** Findings about constants, which the words that stand for tags look like. */
+/** Findings about constants. The words that replace tags look like constants. */
 const TAG_EXCLUDES = ['SC2050', 'SC2157', 'SC2158', 'SC2170', 'SC2193', 'SC2194']
 const SETTINGS = ['.shellcheckrc']
 /** The exit code of shellcheck if it has found something. */

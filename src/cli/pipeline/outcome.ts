@@ -7,7 +7,7 @@ import type { CommandEnd } from './run-command.ts'
 /** How a phase ended. */
 export interface Outcome {
   readonly status: 'passed' | 'failed' | 'skipped' | 'not_configured'
-  /** A sentence without its end: what was done, or what failed and why. */
+  /** What was done, or what failed and why: a sentence without a full stop. */
   readonly message: string
   /** How the command exits after a failure; 1 by default. */
   readonly exitCode?: ExitCode
@@ -17,18 +17,18 @@ export interface Outcome {
   readonly brief?: readonly string[]
 }
 
-/** What a phase works with. */
+/** The arguments of a phase. */
 export interface PhaseContext {
   readonly io: Io
   readonly out: Output
   readonly project: Project
   /** Ends the phase: a signal of the system, a lost lease, or a newer change. */
   readonly signal: AbortSignal
-  /** What commands find in their environment. */
+  /** The variables that commands of the project get in addition to the environment. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** Where tools come from, by their names. */
+/** How to install a tool. */
 const INSTALL: Readonly<Record<string, string>> = {
   shellcheck:
     'apt-get install shellcheck, apk add shellcheck, brew install shellcheck, or https://github.com/koalaman/shellcheck/releases',

@@ -9,6 +9,7 @@ export type ChangePhase = (typeof CHANGE_PHASES)[number]
 export type ViewPhase = (typeof VIEW_PHASES)[number]
 export type Phase = ChangePhase | ViewPhase
 
+/** Reports whether a phase runs once for each environment. */
 export function isViewPhase(phase: Phase): phase is ViewPhase {
   return (VIEW_PHASES as readonly string[]).includes(phase)
 }

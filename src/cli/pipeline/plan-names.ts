@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { findPlans } from './scripts.ts'
 import type { Project } from './config.ts'
 
-/** What a plan says of its package, as far as that can be read without running it. */
+/** The origin and the name of a plan's package, as far as they can be read without running the plan. */
 export interface PlanNames {
   /** Relative to the project's folder. */
   readonly path: string
@@ -12,7 +12,7 @@ export interface PlanNames {
 }
 
 /**
- * Reads the names of a project's packages from its plans. HAB_ORIGIN goes before what a plan says, as in
+ * Reads the names of a project's packages from its plans. HAB_ORIGIN overrides the origin in a plan, as in
  * hab.
  */
 export async function readPlanNames(
@@ -32,7 +32,7 @@ export async function readPlanNames(
   )
 }
 
-/** A plain value of a variable of a plan; `undefined` if the plan computes it. */
+/** Returns the value that a plan assigns to a variable, or `undefined` if the plan computes it. */
 function valueOf(plan: string, variable: string): string | undefined {
   const assignment = new RegExp(
     `^[ \\t]*\\$?${variable}[ \\t]*=[ \\t]*(["']?)([\\w.-]+)\\1[ \\t]*(?:#.*)?$`,

@@ -4,6 +4,7 @@ import type { Io } from '../io.ts'
 
 /** How long a command may take to end after SIGTERM, before it is killed. */
 const GRACE_MS = 5_000
+/** How often to look whether a process group has ended. */
 const LOOK_EVERY_MS = 20
 
 export interface CommandToRun {
@@ -74,7 +75,7 @@ async function endGroup(pid: number | undefined, graceMs: number): Promise<void>
   }
 }
 
-/** Returns whether the group had a process. */
+/** Sends a signal to a process group; 0 sends none. Returns whether the group had a process. */
 function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0): boolean {
   if (pid === undefined) return false
   try {
@@ -85,12 +86,12 @@ function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0): boole
   }
 }
 
-/** The words that run a line of the configuration. */
+/** Returns the program and arguments that run a line of the configuration in a shell. */
 export function shellWords(line: string): [string, ...string[]] {
   return ['sh', '-c', line]
 }
 
-/** The file that stderr is, if it is one of this process. */
+/** Returns the file descriptor of stderr, or `undefined` if a test has replaced it. */
 function descriptorOf({ stderr }: Io): number | undefined {
   return 'fd' in stderr && typeof stderr.fd === 'number' ? stderr.fd : undefined
 }

@@ -16,7 +16,9 @@ export interface PhaseOptions extends OutputOptions {
   readonly config?: string | undefined
 }
 
-/** Runs a phase that needs nothing but the project's files. */
+/**
+ * Runs a phase that needs only the project's files, and shows how it ended. Throws {@link Exit} if it failed.
+ */
 export async function runCheck(io: Io, phase: CheckPhase, options: PhaseOptions): Promise<void> {
   const project = await readProject(io, options.config)
   const out = new Output(io, options)
@@ -26,6 +28,7 @@ export async function runCheck(io: Io, phase: CheckPhase, options: PhaseOptions)
   finish(out, { phase, view: undefined, project }, outcome)
 }
 
+/** Runs the check of a phase. */
 async function checkIn(context: PhaseContext, phase: CheckPhase): Promise<Outcome> {
   switch (phase) {
     case 'lint':

@@ -17,16 +17,16 @@ export interface Script {
   readonly text: string
 }
 
-/** Whether a shell runs the script. */
+/** Reports whether a shell runs the script. */
 export function isShell({ language }: Script): boolean {
   return language !== 'powershell' && language !== 'other'
 }
 
 const PLANS = ['plan.sh', 'plan.ps1']
 const MAX_DEPTH = 8
-/** Folders that hold the code of others, or what builds leave behind. */
+/** Folders that hold code of others or results of builds, and so are not searched. */
 const PASSED_OVER = new Set(['node_modules', 'results', 'vendor', 'target', 'dist'])
-/** A plan for one target is in a folder of that name, and may use the hooks beside that folder. */
+/** The folder of a plan for one target. The plan may use the hooks beside this folder. */
 const TARGET_FOLDER = /^(?:x86_64|aarch64)-(?:linux|linux-kernel2|windows|darwin)$/
 
 /**
@@ -100,7 +100,10 @@ const SHELLS: Readonly<Record<string, Language>> = {
   powershell: 'powershell',
 }
 
-/** A hook runs under the interpreter of its first line, a plan under Habitat's bash or PowerShell. */
+/**
+ * Returns the language of a script. A hook names its interpreter in its first line; plans are bash or
+ * PowerShell.
+ */
 function languageOf(
   path: string,
   kind: Script['kind'],

@@ -6,7 +6,7 @@ import { runCommand } from './run-command.ts'
 import type { CommandEnd } from './run-command.ts'
 import { findScripts, isShell } from './scripts.ts'
 
-/** Prints the faults of a PowerShell script as PATH:LINE:COLUMN, and exits with 1 if there are any. */
+/** PowerShell that prints the faults of a script as PATH:LINE:COLUMN, and exits with 1 if there are any. */
 const PARSE = `
 $tokens = $null; $faults = $null
 $path = (Resolve-Path -LiteralPath $env:HART_DEPOT_SCRIPT).ProviderPath
@@ -17,7 +17,7 @@ foreach ($fault in $faults) {
 }
 exit [int]($faults.Count -gt 0)`
 
-/** Parses every plan and hook, without running any: shell scripts by bash, PowerShell by pwsh. */
+/** Parses every plan and hook without running any: shell scripts with bash, PowerShell with pwsh. */
 export async function syntax(context: PhaseContext): Promise<Outcome> {
   const { project, out } = context
   const scripts = await findScripts(project)

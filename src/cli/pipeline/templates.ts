@@ -5,8 +5,8 @@ const SHEBANG = '#!'
 const SILENT = /^\{\{~?\s*(?:[#/^!>]|else\b)/
 
 /**
- * Replaces the tags of a hook by text that a shell can parse. Tags that print something become a word, others
- * spaces. Lines and columns stay.
+ * Replaces the tags of a hook by text of the same length that a shell can parse, so that lines and columns
+ * stay. Tags that print something become a word, and others become spaces.
  */
 export function fillTemplate(text: string): { text: string; hasTags: boolean } {
   let hasTags = false

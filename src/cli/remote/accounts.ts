@@ -51,6 +51,7 @@ export const accountList: Define = (command, io) =>
     })
   })
 
+/** Formats accounts as a table. */
 export function accountTable(out: Output, list: readonly AccountDetail[]): string {
   return out.table(
     ['NAME', 'ROLE', 'EMAIL', 'CREATED', 'DISABLED'],

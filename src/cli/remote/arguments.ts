@@ -72,6 +72,7 @@ export interface PackageFilter {
   readonly name?: string
 }
 
+/** Returns the restriction in the options of a command. It is empty if neither option is given. */
 export function packageFilterOf({
   origin,
   name,

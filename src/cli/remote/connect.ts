@@ -48,6 +48,7 @@ export function connectToChange(io: Io, options: RemoteOptions): Connected {
   return connected
 }
 
+/** Makes a client of a depot. Throws a UsageError for a URL that cannot be that of a depot. */
 export function makeClient(io: Io, { url, token, source }: Target): DepotClient {
   try {
     return new DepotClient({

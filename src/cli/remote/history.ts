@@ -38,6 +38,7 @@ export const history: Define = (command, io) =>
       })
     })
 
+/** Formats revisions as a table. */
 export function revisionTable(
   out: { table(heading: readonly string[], rows: readonly (readonly string[])[]): string },
   list: readonly Revision[],

@@ -77,6 +77,7 @@ export const tokenList: Define = (command, io) =>
     showTokens(out, list)
   })
 
+/** Shows tokens without their secrets. */
 export function showTokens(out: Output, list: readonly Token[]): void {
   out.show(list, {
     whole: () =>

@@ -302,8 +302,8 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
 }
 
 /**
- * Returns the change in the URL, about which the caller may report, and what the caller may see even if its
- * token may not read. Throws `not_found` if the caller may not see the change, and `forbidden`.
+ * Returns the change in the URL, for a caller who may report about it, and the caller's audience, which does
+ * not need the right to read. Throws `not_found` if the caller may not see the change, and `forbidden`.
  */
 async function reportableChange(
   { db }: Depot,

@@ -12,7 +12,17 @@ import {
 import { parseIdent } from '../../../package/ident.ts'
 import { TARGETS } from '../../../package/target.ts'
 import { CHECKSUM, IDENT, LATER, NOW, TARGET } from '../conventions/examples.ts'
-import { Ident, Next, PageQuery, Target, Time, ViewName, named, textOf } from '../conventions/shapes.ts'
+import {
+  Checksum,
+  Ident,
+  Next,
+  PageQuery,
+  Target,
+  Time,
+  ViewName,
+  named,
+  textOf,
+} from '../conventions/shapes.ts'
 
 // Shapes of changes.
 
@@ -32,8 +42,6 @@ const Phase = textOf(parsePhase).describe(
 )
 const View = z.string().describe('the view of the environment in which the phase runs')
 const Fence = z.int().min(0).describe('the number of the lease; a higher one is a later one')
-
-// Requests
 
 export const ChangePath = z.object({ id: z.string() })
 
@@ -117,8 +125,6 @@ export const LeaseRenewal = named('LeaseRenewal', z.strictObject(lease), {
 })
 export const LeaseQuery = z.strictObject({ ...lease, fence: z.coerce.number().int().min(0) })
 
-// Responses
-
 const change = z.object({
   id: z.string().describe('opaque'),
   project: z.string().describe('origin/name'),
@@ -139,7 +145,7 @@ const change = z.object({
       z.object({
         release: Ident,
         target: Target,
-        checksum: z.string().describe('BLAKE2b-256 of the file'),
+        checksum: Checksum,
         signer: z.string(),
         at: Time,
         replaced: z.boolean().describe('whether a rebuild replaced it in this change'),

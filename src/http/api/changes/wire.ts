@@ -7,7 +7,10 @@ import type { Db } from '../../../database/database.ts'
 import { wireTime } from '../conventions/wire.ts'
 import type * as shapes from './shapes.ts'
 
-/** Reads what the JSON of changes shows beside their records: in which views they are, and what is newer. */
+/**
+ * Converts changes to JSON. Reads the views in which all of their releases are latest, and the newer changes
+ * of their projects that the audience may see.
+ */
 export async function describeChanges(
   db: Db,
   records: readonly ChangeRecord[],
