@@ -15,7 +15,7 @@ import { originOf, parseIdent } from '../package/ident.ts'
 import type { CommandKind, Input } from './commands.ts'
 
 // The right that an HTTP caller needs for each command. The writer checks it in the transaction. Handlers
-// check the rules of views (views/gates.ts), and rights that depend on rows of the database.
+// check the gates of views (views/gates.ts), and rights that depend on rows of the database.
 
 type Requirements = { readonly [K in CommandKind]: (caller: Session, input: Input<K>) => void }
 
@@ -72,7 +72,7 @@ export const requirements: Requirements = {
   closeView: expectAdministrator,
   setView: expectAdministrator,
   setGates: expectAdministrator,
-  // The handlers check the view's rules.
+  // The handlers check the view's gates.
   freeze: (caller, { view }) => expectTokenReachesView(caller, view),
   thaw: (caller, { view }) => expectTokenReachesView(caller, view),
   freezeAll: expectAdministrator,

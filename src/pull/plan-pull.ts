@@ -123,8 +123,8 @@ export function promotesAnything({ lockfile, isExact }: PullRequest): boolean {
 }
 
 /**
- * Checks that the rules of the view allow the promotion, without making it. Does nothing if the destination
- * still lacks releases, keys or origins, because it cannot evaluate the rules then. Throws `refused` with a
+ * Checks that the gates of the view allow the promotion, without making it. Does nothing if the destination
+ * still lacks releases, keys or origins, because it cannot evaluate the gates then. Throws `refused` with a
  * part for each refusal.
  */
 export async function expectPromotable(

@@ -210,7 +210,7 @@ export async function promote(
 }
 
 /**
- * Returns the reasons why the rules of a view would refuse a promotion now; none if they allow it. Creates a
+ * Returns the reasons why the gates of a view would refuse a promotion now; none if they allow it. Creates a
  * draft plan, which the destination deletes after an hour. Throws `refused` for other refusals.
  */
 export async function listRefusals(

@@ -18,7 +18,7 @@ import type { Effect, ViewDelta } from '../views/plan.ts'
 import { SETTLING_MS } from '../views/view.ts'
 import type { Act, Requirement, View } from '../views/view.ts'
 
-/** What the rules of a view need to know about a change, besides the change itself. */
+/** What the gates of a view need to know about a change, besides the change itself. */
 export interface EvaluationContext {
   readonly act: Act
   readonly clock: Clock
@@ -33,9 +33,9 @@ export interface EvaluationContext {
   readonly proposer?: string | undefined
   /** Conflicts found while the request was resolved. They become refusals. */
   readonly conflicts?: readonly Conflict[]
-  /** Whether the evaluation lists missing dependencies, even if no rule needs them. */
+  /** Whether the evaluation lists missing dependencies, even if no gate needs them. */
   readonly findsMissing?: boolean
-  /** Whether unsettled moves are found even if no rule needs them. */
+  /** Whether unsettled moves are found even if no gate needs them. */
   readonly findsUnsettled?: boolean
   /** The effects of changes of other views that are made together with this one, by view. */
   readonly madeTogether?: ReadonlyMap<string, Effect>
@@ -66,7 +66,7 @@ const NO_DEPENDENCIES: Dependencies = {
 }
 
 /**
- * Computes the effect of a change on the present view, and the refusals of the view's rules. Changes nothing.
+ * Computes the effect of a change on the present view, and the refusals of the view's gates. Changes nothing.
  */
 export async function evaluate(
   db: Db,
@@ -146,8 +146,8 @@ function metAfter(
 }
 
 /**
- * Refuses changes of releases that the caller may not see: a view may name promoters without a role in an
- * origin.
+ * Refuses changes of releases that the caller may not see. This is possible because a promoter of a view
+ * needs no role in the origins of its releases.
  */
 async function checkVisibility(
   db: Db,
@@ -170,8 +170,8 @@ async function checkVisibility(
 }
 
 /**
- * Removes hidden releases from refusals. A refusal whose sentence reveals a hidden release keeps only its
- * rule. With `revealsAny`, a refusal keeps its sentence unless all its releases are hidden.
+ * Removes hidden releases from refusals. A refusal whose sentence reveals a hidden release keeps only the
+ * name of its gate. With `revealsAny`, a refusal keeps its sentence unless all its releases are hidden.
  */
 export async function withoutHidden(
   db: Db,
@@ -199,7 +199,7 @@ export async function withoutHidden(
   return [...distinct.values()]
 }
 
-/** An override of the view's rules, with its reason. */
+/** An override of the view's gates, with its reason. */
 export interface Override {
   readonly reason: string
 }

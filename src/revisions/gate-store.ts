@@ -103,8 +103,8 @@ async function readPointersSince(
 }
 
 /**
- * Returns the moves whose package and target has moved in the view less than `settlingMs` ago, also to no
- * release.
+ * Returns the moves on lines where `latest` has moved less than `settlingMs` ago, also if it has moved to no
+ * release, with the time of that earlier move.
  */
 export async function listUnsettled(
   db: Db,
@@ -127,7 +127,7 @@ export async function listUnsettled(
       .select(['ledger.revision', wallClock])
       .where('view_id', '=', viewId)
       .where('revision', 'in', batch)
-      .where('at', '>', clock.now - settlingMs) // spares reading the rest of old rows, which may be large
+      .where('at', '>', clock.now - settlingMs) // older rows, which may be large, are not read
       .execute()
     for (const { revision, at } of rows)
       if (revision !== null) movedAt.set(revision, durationStart(at, clock))

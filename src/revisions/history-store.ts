@@ -1,5 +1,4 @@
 import type { Actor, Audience } from '../access/access.ts'
-import { usingIndex } from '../database/engine-sql.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
@@ -8,8 +7,8 @@ import type { ReleaseName } from '../package/ident.ts'
 import { lineKey, lineOf, packageOf, parseIdent, releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
-import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
-import { findHighestVisible } from './visible-pointer-store.ts'
+import { visibleTo } from '../releases/visible-store.ts'
+import { findHighestVisible, hasInvisible } from './visible-pointer-store.ts'
 import { listVisibleSpans } from './visible-span-store.ts'
 import type { Line } from './visible-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
@@ -18,8 +17,9 @@ import type { View } from '../views/view.ts'
 // The history of a view for an audience. Everyone sees numbers and times. Hidden releases are left out, and
 // pointers show what `latest` answered to this audience.
 
-/** One revision. */
+/** One revision of a view: the promotion that made it, and who made it. */
 export interface Revision extends Omit<Promotion, 'kind' | 'view'> {
+  /** Epoch milliseconds. */
   readonly at: number
   /** `undefined` for the depot itself and the operator's shell. */
   readonly account: string | undefined
@@ -113,7 +113,7 @@ export async function redactRevisions(
   audience: Audience,
 ): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
-  const hiddenLines = await listHiddenLines(
+  const linesWithHidden = await listLinesWithHidden(
     db,
     view.id,
     revisions.some(({ rule }) => rule !== undefined)
@@ -121,10 +121,10 @@ export async function redactRevisions(
       : revisions.flatMap(releasesOf).map(({ ident }) => packageOf(ident)),
     audience,
   )
-  if (hiddenLines.size === 0) return [...revisions]
+  if (linesWithHidden.size === 0) return [...revisions]
   const named = revisions
     .flatMap((revision) => [...releasesOf(revision), ...revision.pointers.flatMap(endsOf)])
-    .filter((release) => hiddenLines.has(lineOf(release)))
+    .filter((release) => linesWithHidden.has(lineOf(release)))
   const memberships = await listMembershipsByIdent(
     db,
     view.id,
@@ -134,14 +134,17 @@ export async function redactRevisions(
   const latest = new Map<string, string | null>()
   const redacted: Revision[] = []
   for (const revision of revisions.toReversed())
-    redacted.push(await redactRevision(db, view, revision, { audience, hiddenLines, memberships, latest }))
+    redacted.push(
+      await redactRevision(db, view, revision, { audience, linesWithHidden, memberships, latest }),
+    )
   return redacted.toReversed()
 }
 
+/** What the redaction of several revisions shares. */
 interface Redaction {
   readonly audience: Audience
   /** The lines with hidden releases, with their package ids. */
-  readonly hiddenLines: ReadonlyMap<string, number>
+  readonly linesWithHidden: ReadonlyMap<string, number>
   /** The memberships of visible releases on these lines, by {@link releaseKey}. */
   readonly memberships: ReadonlyMap<string, readonly Membership[]>
   /**
@@ -151,27 +154,29 @@ interface Redaction {
   readonly latest: Map<string, string | null>
 }
 
+/** Redacts one revision, and updates `redaction.latest`. */
 async function redactRevision(
   db: Db,
   view: View,
   revision: Revision,
   redaction: Redaction,
 ): Promise<Revision> {
-  const { hiddenLines, memberships } = redaction
+  const { linesWithHidden, memberships } = redaction
+  // A release that left at this revision was a member until then.
   const wasMember = ({ from, to }: Membership) =>
     from <= revision.revision && (to ?? Infinity) >= revision.revision
   const isVisible = (release: ReleaseName) =>
-    !hiddenLines.has(lineOf(release)) || memberships.get(releaseKey(release))?.some(wasMember) === true
+    !linesWithHidden.has(lineOf(release)) || memberships.get(releaseKey(release))?.some(wasMember) === true
   const joined = revision.joined.filter(isVisible)
   const left = revision.left.filter(isVisible)
   const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
   const { reason, override, only, ...rest } = revision
-  const pointers = revision.pointers.filter((move) => !hiddenLines.has(lineKey(move)))
+  const pointers = revision.pointers.filter((move) => !linesWithHidden.has(lineKey(move)))
   // A change of the rule may move `latest` for some audiences and not for others.
   const changedLines =
-    revision.rule === undefined ? new Set(releasesOf(revision).map(lineOf)) : hiddenLines.keys()
+    revision.rule === undefined ? new Set(releasesOf(revision).map(lineOf)) : linesWithHidden.keys()
   for (const key of changedLines) {
-    const packageId = hiddenLines.get(key)
+    const packageId = linesWithHidden.get(key)
     if (packageId === undefined) continue
     const [name = '', target = ''] = key.split(' ') // see lineKey
     const line = { name, packageId, target: target as Target, key }
@@ -189,7 +194,7 @@ async function redactRevision(
   }
 }
 
-interface HiddenLine extends Line {
+interface LineWithHidden extends Line {
   /** `origin/name` */
   readonly name: string
   /** See {@link lineKey}. */
@@ -205,7 +210,7 @@ interface VisibleMove {
 async function visibleMove(
   db: Db,
   view: View,
-  line: HiddenLine,
+  line: LineWithHidden,
   revision: Revision,
   redaction: Redaction & { isVisible: (release: ReleaseName) => boolean },
 ): Promise<VisibleMove> {
@@ -236,7 +241,7 @@ async function visibleMove(
 async function highestMove(
   db: Db,
   view: View,
-  line: HiddenLine,
+  line: LineWithHidden,
   revision: Revision,
   { audience, latest, isVisible }: Redaction & { isVisible: (release: ReleaseName) => boolean },
 ): Promise<VisibleMove> {
@@ -258,8 +263,11 @@ function higher(one: string | null, other: string): string {
   return one !== null && compareReleases(parseIdent(one), parseIdent(other)) > 0 ? one : other
 }
 
-/** Lists the lines with hidden releases, of these packages or of the whole view, with their package ids. */
-export async function listHiddenLines(
+/**
+ * Lists the lines of a view with releases that are hidden from the audience, with the ids of their packages.
+ * `packages` restricts the list.
+ */
+export async function listLinesWithHidden(
   db: Db,
   viewId: number,
   packages: readonly string[] | 'all',
@@ -272,16 +280,7 @@ export async function listHiddenLines(
       .select(['lines.package', 'lines.target', 'lines.package_id'])
       .where('lines.view_id', '=', viewId)
       .$if(batch !== undefined, (query) => query.where('lines.package', 'in', batch ?? []))
-      .where((eb) =>
-        eb.exists(
-          eb
-            .selectFrom(usingIndex('releases', 'releases_not_public'))
-            .select('releases.id')
-            .whereRef('releases.package_id', '=', 'lines.package_id')
-            .whereRef('releases.target', '=', 'lines.target')
-            .where((inner) => invisibleTo(inner, audience)),
-        ),
-      )
+      .where((eb) => hasInvisible(eb, audience))
       .execute()
     for (const row of rows) hidden.set(lineKey(row), row.package_id)
   }

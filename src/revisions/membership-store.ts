@@ -4,7 +4,7 @@ import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from '../releases/visible-store.ts'
-import { listHiddenLines } from './history-store.ts'
+import { listLinesWithHidden } from './history-store.ts'
 import { listVisibleSpans, listVisibleMemberships } from './visible-span-store.ts'
 import type { Line } from './visible-span-store.ts'
 import { sweepHighest } from '../views/sweep.ts'
@@ -46,7 +46,7 @@ export async function listLatestSpans(
   const hasHiddenReleases =
     !audience.seesAll &&
     (view.rule === 'highest' || hasPastRules) &&
-    (await listHiddenLines(db, view.id, [line.package], audience)).has(lineKey(line))
+    (await listLinesWithHidden(db, view.id, [line.package], audience)).has(lineKey(line))
   // Otherwise the pointers are what the audience got.
   if (!hasHiddenReleases)
     return withTimes(db, view.id, await listPointerSpans(db, view.id, packageLine, page, audience))

@@ -47,7 +47,7 @@ interface SourceReleases {
 
 /**
  * Resolves a request to the releases that join and leave a view now. Throws `not_found`, `not_member`,
- * `invalid_request` and `too_large`.
+ * `invalid_request`, `other_history`, `too_large`, and `refused` for the revert of a change of the rule.
  */
 export async function resolve(db: Db, view: View, request: RequestWithAudience): Promise<Resolved> {
   const resolved = await resolveAct(db, view, request)

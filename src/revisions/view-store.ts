@@ -92,7 +92,7 @@ export async function closeView(db: Db, viewId: number, at: number): Promise<voi
 }
 
 /**
- * Reopens a closed view, which has no members, with a new rule and maker and without its former rules. Its
+ * Reopens a closed view, which has no members, with a new rule and maker, and without its former gates. Its
  * revisions continue.
  */
 export async function reopenView(

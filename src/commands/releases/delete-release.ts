@@ -16,9 +16,9 @@ import { markReleaseDeleted } from '../../releases/release-store.ts'
  * of views, and its ident may be published again. Returns the checksum of its bytes, which another release
  * may still need.
  *
- * Throws `not_found`, and `refused` if a rule of a view keeps the release. Throws `in_use` while a release
+ * Throws `not_found`, and `refused` if a gate of a view keeps the release. Throws `in_use` while a release
  * of another package has its package among the TDEPS, and while it is in `stable` (habitat-today.md 3.1 and
- * 6, Packages), in a view with the rule `promoted`, or in a view whose rules limit who may change it.
+ * 6, Packages), in a view with the rule `promoted`, or in a view whose gates limit who may change it.
  * Previews do not keep it.
  */
 export async function deleteRelease(

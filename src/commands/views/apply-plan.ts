@@ -30,7 +30,7 @@ import { getView } from '../../revisions/view-store.ts'
 const DRAFT_KEPT_MS = 60 * 60_000
 /** The maximum for one view, without expired proposals. */
 const MAX_WAITING_PROPOSALS = 100
-/** The default, if the view's rules name no other time. */
+/** The default, if the view's gates name no other time. */
 const PROPOSAL_KEPT_MS = 7 * 86_400_000
 
 export interface PlanInput {

@@ -76,7 +76,7 @@ export async function ensureChannel(
 /**
  * Removes a channel, and demotes the origin's releases from its view in one revision. Does nothing if the
  * channel does not exist. A view that a Habitat client created is closed with its last channel, unless
- * administrators have set rules or freezes. Throws `not_found` for the origin, `refused` for `unstable` while
+ * administrators have set gates or freezes. Throws `not_found` for the origin, `refused` for `unstable` while
  * it holds releases of the origin, and the errors of {@link changeMembers}.
  */
 export async function removeChannel(

@@ -12,7 +12,7 @@ import type { View } from '../../views/view.ts'
 /**
  * Closes an empty view. Its history stays readable, and a new view of this name continues its revisions.
  * Throws `not_found`; `refused` for a preview, for `unstable` and `stable`, which every origin has as
- * channels, and for a frozen view; and `conflict` while the view has releases or previews, or the rules of
+ * channels, and for a frozen view; and `conflict` while the view has releases or previews, or the gates of
  * another view require it.
  */
 export async function closeView(context: CommandContext, input: { view: string }): Promise<void> {

@@ -8,7 +8,7 @@ import { listCommonFreezes, setCommonFreezes, setFreezes } from '../../revisions
 import { requesterOf, promotersAllow } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
-import { getViewWithRules } from './set-gates.ts'
+import { getViewWithGates } from './set-gates.ts'
 
 /** The packages to freeze (all of them if the filter is empty), and why. */
 interface FreezeInput extends PackageFilter {
@@ -26,7 +26,7 @@ export async function freeze(
   context: CommandContext,
   { view: name, ...input }: FreezeInput & { view: string },
 ): Promise<View> {
-  const view = await getViewWithRules(context, name)
+  const view = await getViewWithGates(context, name)
   expectMayFreeze(view, context.caller)
   await setFreezes(context.trx, view.id, addFreeze(context, ownFreezes(view), input))
   await context.record(

@@ -40,7 +40,7 @@ export type PromotionDetails = Pick<
 
 /**
  * Writes the effect of a change as the view's next revision, and updates its previews. Writes nothing if the
- * view would not change. Does not check the view's rules. Throws `too_large`.
+ * view would not change. Does not check the view's gates. Throws `too_large`.
  */
 export async function makeRevision(
   context: CommandContext,

@@ -127,7 +127,7 @@ export async function resolveChange(
 }
 
 /**
- * Writes a resolved change if the view's rules allow it or are overridden. Throws the errors of {@link
+ * Writes a resolved change if the view's gates allow it or are overridden. Throws the errors of {@link
  * expectAllowed}.
  */
 export async function applyChange(
@@ -156,7 +156,7 @@ export async function applyChange(
 }
 
 /**
- * Changes the members of a view as part of another command, such as an upload. The view's rules apply, with
+ * Changes the members of a view as part of another command, such as an upload. The view's gates apply, with
  * the rights of `by`: the caller, or the operator if the right to the command includes this change. Throws
  * `refused` for a preview, and the errors of {@link expectAllowed}.
  */

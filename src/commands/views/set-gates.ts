@@ -8,7 +8,7 @@ import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, updateGates } from '../../revisions/view-store.ts'
 
 /**
- * Replaces the gates of a view, which are its rules about who may change it and what may join. Throws
+ * Replaces the gates of a view, which are conditions on its changes. Throws
  * `not_found` for the view, `refused` for `unstable` and previews, and `invalid_request` for absent accounts
  * and views, and for a cycle of requirements.
  */
@@ -18,7 +18,7 @@ export async function setGates(
 ): Promise<View> {
   const { trx } = context
   const { gates } = input
-  const view = await getViewWithRules(context, input.view)
+  const view = await getViewWithGates(context, input.view)
   const faults = await listGateFaults(trx, view.name, gates, (name) => findView(trx, name))
   if (faults.length > 0) throw refusalOf('invalid_request', faults)
   await updateGates(trx, view.id, gates)
@@ -26,8 +26,8 @@ export async function setGates(
   return getView(trx, view.name)
 }
 
-/** Returns a view that may have rules. Throws `not_found`, and `refused` for `unstable` and previews. */
-export async function getViewWithRules(context: CommandContext, name: string): Promise<View> {
+/** Returns a view that may have gates. Throws `not_found`, and `refused` for `unstable` and previews. */
+export async function getViewWithGates(context: CommandContext, name: string): Promise<View> {
   const view = await getView(context.trx, name)
   if (view.name === UNSTABLE)
     throw new DepotError('refused', `${UNSTABLE} has no rules: every upload joins it`)
