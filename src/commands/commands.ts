@@ -1,5 +1,5 @@
 import { addAccount } from './accounts/add-account.ts'
-import { disableAccount } from './accounts/change-account.ts'
+import { disableAccount } from './accounts/disable-account.ts'
 import { narrowToken, saveTokenUses } from './accounts/change-token.ts'
 import { issueToken, revokeToken } from './accounts/issue-token.ts'
 import type { Actor } from '../access/access.ts'

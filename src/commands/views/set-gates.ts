@@ -8,9 +8,9 @@ import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, updateGates } from '../../revisions/view-store.ts'
 
 /**
- * Replaces the gates of a view, which are conditions on its changes. Throws
- * `not_found` for the view, `refused` for `unstable` and previews, and `invalid_request` for absent accounts
- * and views, and for a cycle of requirements.
+ * Replaces the gates of a view, which are conditions on its changes. Throws `not_found` for the view,
+ * `refused` for `unstable` and previews, and `invalid_request` for absent accounts and views, and for a
+ * cycle of requirements.
  */
 export async function setGates(
   context: CommandContext,
@@ -66,18 +66,18 @@ export async function listGateFaults(
     const pointer = `/requires/${index}/view`
     if (found === undefined || found.closedAt !== undefined)
       faults.push({ detail: `there is no view ${quote(other)}`, pointer })
-    else if (await leadsTo(found, view, find))
+    else if (await requires(found, view, find))
       faults.push({ detail: `${found.name} requires ${view}: nothing could be promoted any more`, pointer })
   }
   return faults
 }
 
-/** Reports whether a view is the view `to`, or requires it directly or indirectly. */
-async function leadsTo(from: RequiredView, to: string, find: FindView): Promise<boolean> {
+/** Reports whether a view is the view `other`, or requires it directly or indirectly. */
+async function requires(one: RequiredView, other: string, find: FindView): Promise<boolean> {
   const seen = new Set<string>()
-  const queue = [from]
+  const queue = [one]
   for (let view = queue.shift(); view !== undefined; view = queue.shift()) {
-    if (view.name === to) return true
+    if (view.name === other) return true
     if (seen.has(view.name)) continue
     seen.add(view.name)
     for (const { view: name } of view.gates.requires ?? []) {
