@@ -106,6 +106,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/api/gates/shapes.ts MAX_ACCOUNTS': 'accounts in one list',
   'views/change-request.ts MAX_NAMED_RELEASES': 'releases named one by one',
   'views/desired-state.ts MAX_VIEWS_IN_STATE': 'views in one desired state',
+  'http/api/gates/shapes.ts MAX_REQUIRED_PHASES': 'phases that one requirement of a view names',
   'http/api/gates/shapes.ts MAX_REQUIREMENTS': 'views that the rules of a view require',
   'http/api/views/shapes.ts MAX_UNGOVERNED': 'origins that a view does not govern',
   'http/api/origins/keys.ts MAX_KEY_FILE_BYTES': "file of an origin's key",

@@ -1,5 +1,6 @@
 import { audienceOfChanges } from '../access/access.ts'
 import type { Audience, Authority } from '../access/access.ts'
+import { readStandings } from '../changes/standing-store.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import type { Clock } from '../clock.ts'
@@ -11,7 +12,7 @@ import { listDependentMembers, listHidden, readDependencies } from './dependency
 import { listUnsettled, readMetSince } from './gate-store.ts'
 import { chainTo } from '../views/closure.ts'
 import { requesterOf, isOverridable, checkGates, mayOverride } from '../views/gates.ts'
-import type { Dependencies, Refusal, UnsettledMove } from '../views/gate.ts'
+import type { Dependencies, Refusal, Standing, UnsettledMove } from '../views/gate.ts'
 import { readPresentState } from './pointer-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
 import type { Effect, ViewDelta } from '../views/plan.ts'
@@ -65,6 +66,8 @@ const NO_DEPENDENCIES: Dependencies = {
   inView: new Set(),
 }
 
+const NO_STANDINGS: ReadonlyMap<number, Standing> = new Map()
+
 /**
  * Computes the effect of a change on the present view, and the refusals of the view's gates. Changes nothing.
  */
@@ -81,6 +84,11 @@ export async function evaluate(
   const metSince = await Promise.all(
     (gates.requires ?? []).map(async (requirement) =>
       metAfter(await readMetSince(db, requirement, joining, context.clock), requirement, context),
+    ),
+  )
+  const standings = await Promise.all(
+    (gates.requires ?? []).map(({ view: other, phases = [] }) =>
+      phases.length === 0 ? NO_STANDINGS : readStandings(db, { view: other, phases }, joining),
     ),
   )
   const dependencies =
@@ -105,6 +113,7 @@ export async function evaluate(
     requester: requesterOf(context.caller),
     proposer: context.proposer,
     metSince,
+    standings,
     unsettled,
     dependencies,
     dependents,

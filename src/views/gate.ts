@@ -57,11 +57,35 @@ export interface GateState {
    * Releases that do not meet it are absent.
    */
   readonly metSince: readonly ReadonlyMap<number, number>[]
+  /**
+   * For each requirement of the view, how the phases that it names stand for each release, by id. Releases
+   * that belong to no change are absent.
+   */
+  readonly standings: readonly ReadonlyMap<number, Standing>[]
   /** The moves of `latest` that come soon after another one on the same line. */
   readonly unsettled: readonly UnsettledMove[]
   readonly dependencies: Dependencies
   /** By the id of each leaving release, the members that need it. */
   readonly dependents: ReadonlyMap<number, readonly Dependent[]>
+}
+
+/** How the required phases stand for a release. */
+export type Standing = 'passed' | MissingPhases
+
+/** The newest change of a release, and those of the required phases that have not passed for the release. */
+export interface MissingPhases {
+  readonly project: string
+  readonly change: string
+  /** All releases of the change. Only callers who may see them may know of the change. */
+  readonly releases: readonly ReleaseName[]
+  readonly missing: readonly MissingPhase[]
+}
+
+export interface MissingPhase {
+  readonly phase: string
+  /** `undefined` for a phase that ran once for the change. */
+  readonly view: string | undefined
+  readonly why: 'unreported' | 'of other builds' | 'running' | 'failed' | 'skipped' | 'not_configured'
 }
 
 /** A move of `latest`, and the time (epoch milliseconds) of the one before. */

@@ -7,6 +7,7 @@ import { checkClosure } from './closure.ts'
 import { matchesFilter, formatPackageFilter, hasFilter, isInForce } from './freeze.ts'
 import { namesOf } from './gate.ts'
 import type { Gate, GateName, GateState, Refusal, Requester } from './gate.ts'
+import { checkPhases } from './phases.ts'
 import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
 import type { Act, Gates, View } from './view.ts'
@@ -19,6 +20,7 @@ const GATES: readonly Gate[] = [
   checkRights,
   checkFreezes,
   checkRequirements,
+  checkPhases,
   checkClosure,
   checkDowngrades,
   checkSettling,

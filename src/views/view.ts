@@ -81,6 +81,8 @@ export interface Requirement {
   readonly as: 'member' | 'current'
   /** How long the release must have been that, without interruption until now. */
   readonly soakMs?: number
+  /** Phases that must have passed there for exactly this release, in a change to which it belongs. */
+  readonly phases?: readonly string[]
 }
 
 /**

@@ -115,6 +115,36 @@ test('gates set meanwhile apply, and so do departures from views that they requi
   await t.rejects(left.outcome, { code: 'refused', message: /acme\/app\/1\.0.* is not in/ })
 })
 
+test('a phase that fails meanwhile is noticed', async (t) => {
+  const [required, view] = [await freshView(), await freshView()]
+  await move(started, 'promote', required, [one])
+  await writer.submit({
+    kind: 'setGates',
+    input: { view, gates: { requires: [{ view: required, as: 'member', phases: ['smoke'] }] } },
+    actor: OPERATOR,
+  })
+  const { publicId: change } = await writer.submit({
+    kind: 'recordChange',
+    input: { project: 'acme/app', change: 'c1', commit: 'c1', targets: [] },
+    actor: OPERATOR,
+  })
+  await writer.submit({
+    kind: 'addChangeRelease',
+    input: { change, ident: one.ident, isRebuild: false },
+    actor: OPERATOR,
+  })
+  const report = (status: 'passed' | 'failed') =>
+    writer.submit({
+      kind: 'reportPhase',
+      input: { change, phase: 'smoke', view: required, status },
+      actor: OPERATOR,
+    })
+  await report('passed')
+  const { outcome } = await postpone(promotion(view, [one]))
+  await report('failed')
+  await t.rejects(outcome, { code: 'refused', message: /smoke/ })
+})
+
 test('after a role or a token is lost meanwhile, the change is refused', async (t) => {
   const view = await freshView()
   const give = async (role: 'maintainer' | 'member') =>

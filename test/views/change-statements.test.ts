@@ -7,6 +7,7 @@ import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { listDependentMembers } from '../../src/revisions/dependency-store.ts'
 import { evaluate } from '../../src/revisions/evaluate.ts'
+import { readStandings } from '../../src/changes/standing-store.ts'
 import { readMetSince } from '../../src/revisions/gate-store.ts'
 import { closeMemberships, openMemberships } from '../../src/revisions/member-store.ts'
 import { movePointers } from '../../src/revisions/pointer-store.ts'
@@ -142,6 +143,12 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
       { view: 'acceptance', as: 'member', soakMs: 1e12 },
       (await delta(count)).joining.map(({ release }) => release),
       clock,
+    ),
+  'the look for phases': async (count) =>
+    readStandings(
+      db,
+      { view: 'acceptance', phases: ['smoke', 'unit'] },
+      (await delta(count)).joining.map(({ release }) => release),
     ),
   'the look for previews': async () => {
     await listPreviews(db, { baseId: view.id })

@@ -225,7 +225,8 @@ export async function expectStillAllowed(
 export function basisOf({ name, gates: { requires = [] } }: View): Basis {
   const required = Map.groupBy(requires, ({ as }) => as)
   const named = (as: Requirement['as']) => (required.get(as) ?? []).map(({ view }) => view)
-  return { views: [name, ...named('current')], membersOf: named('member') }
+  const readsPhases = requires.some(({ phases = [] }) => phases.length > 0)
+  return { views: [name, ...named('current')], membersOf: named('member'), readsPhases }
 }
 
 function expectChangeable(view: View, request: RequestWithAudience): void {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { parsePhase } from '../../../changes/change-record.ts'
 import { NEXT_WEEK, NOW } from '../conventions/examples.ts'
-import { Time, ViewName, named } from '../conventions/shapes.ts'
+import { Time, ViewName, named, textOf } from '../conventions/shapes.ts'
 import { PackageFilter, Reason } from '../promotions/shapes.ts'
 
 // Shapes of the rules of views, and of freezes.
@@ -8,6 +9,7 @@ import { PackageFilter, Reason } from '../promotions/shapes.ts'
 const MAX_ACCOUNTS = 1_000
 const MAX_REQUIREMENTS = 10
 const MAX_SOAK_SECONDS = 366 * 86_400
+const MAX_REQUIRED_PHASES = 20
 const MAX_SETTLE_SECONDS = 7 * 86_400
 const MAX_PROPOSAL_SECONDS = 90 * 86_400
 
@@ -39,6 +41,13 @@ const gates = z.strictObject({
           .max(MAX_SOAK_SECONDS)
           .default(0)
           .describe('how long the release must have been there without interruption'),
+        phases: z
+          .array(textOf(parsePhase))
+          .max(MAX_REQUIRED_PHASES)
+          .default([])
+          .describe(
+            'phases that must have passed in that view, or once for the change, for exactly this release, in a change to which it belongs. The last report of a phase counts',
+          ),
       }),
     )
     .max(MAX_REQUIREMENTS)
@@ -86,7 +95,7 @@ const gates = z.strictObject({
 })
 
 const EXAMPLE: z.input<typeof gates> = {
-  requires: [{ view: 'union', as: 'current', soak_seconds: 3_600 }],
+  requires: [{ view: 'union', as: 'current', soak_seconds: 3_600, phases: ['smoke', 'functional'] }],
   closure: 'depot',
   downgrade: 'refuse',
   settle_seconds: 180,

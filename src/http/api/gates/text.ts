@@ -6,9 +6,13 @@ import type * as shapes from './shapes.ts'
 export function gatesText(gates: z.infer<typeof shapes.GatesShape>): string {
   const { requires, closure, downgrade, settle_seconds, promoters, approval, overriders, freezes } = gates
   const rows = [
-    ...requires.map(({ view, as, soak_seconds }) => [
+    ...requires.map(({ view, as, soak_seconds, phases }) => [
       'requires',
-      `${as === 'member' ? 'in' : 'current in'} ${view}${soak_seconds === 0 ? '' : ` for ${soak_seconds} s`}`,
+      [
+        `${as === 'member' ? 'in' : 'current in'} ${view}`,
+        ...(soak_seconds === 0 ? [] : [`for ${soak_seconds} s`]),
+        ...(phases.length === 0 ? [] : [`with ${phases.join(', ')} passed`]),
+      ].join(' '),
     ]),
     ['closure', closure === null ? '' : `in the ${closure}`],
     ['downgrade', downgrade ?? ''],

@@ -39,7 +39,12 @@ export function wireGates(
 export function wireGateSettings(gates: Gates): z.infer<typeof shapes.GateSettings> {
   const { requires = [], closure = null, downgrade = null, settleMs, promoters, approval, overriders } = gates
   return {
-    requires: requires.map(({ view, as, soakMs = 0 }) => ({ view, as, soak_seconds: soakMs / 1_000 })),
+    requires: requires.map(({ view, as, soakMs = 0, phases = [] }) => ({
+      view,
+      as,
+      soak_seconds: soakMs / 1_000,
+      phases: [...phases],
+    })),
     closure,
     downgrade,
     settle_seconds: settleMs === undefined ? null : settleMs / 1_000,
@@ -60,10 +65,11 @@ export function gatesFromBody(body: z.infer<typeof shapes.GatesBody>): Gates {
   const { requires, closure, downgrade, settle_seconds, promoters, approval, overriders } = body
   return {
     ...(requires.length > 0 && {
-      requires: requires.map(({ view, as, soak_seconds }) => ({
+      requires: requires.map(({ view, as, soak_seconds, phases }) => ({
         view,
         as,
         ...(soak_seconds > 0 && { soakMs: soak_seconds * 1_000 }),
+        ...(phases.length > 0 && { phases: [...new Set(phases)] }),
       })),
     }),
     ...(closure !== null && { closure }),

@@ -108,6 +108,118 @@ test('setting the clock back does not add soak time', async (t) => {
   t.match(await promote(view, [app1]), { status: 409 })
 })
 
+/** Records a change with releases, and returns a function that reports its phases. */
+async function changeWith(
+  change: string,
+  ...releases: readonly ReleaseRow[]
+): Promise<{
+  id: string
+  report: (phase: string, view: string | undefined, status: string) => Promise<void>
+}> {
+  const recorded = { project: 'acme/app', change, commit: change }
+  const { body } = await callApi(started, 'POST', '/api/v1/changes', { body: recorded })
+  const id = String(body?.['id'])
+  const send = async (what: string, fields: object) => {
+    const answer = await callApi(started, 'POST', `/api/v1/changes/${id}/${what}`, { body: fields })
+    if (answer.status > 201) throw new Error(answer.text)
+  }
+  for (const { ident: release } of releases) await send('releases', { release, rebuild: true })
+  return { id, report: (phase, view, status) => send('phases', { phase, view, status }) }
+}
+
+test('a promoted release must belong to a change whose phases passed in the required view', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({
+    requires: [{ view: before, phases: ['smoke', 'unit'] }],
+    overriders: ['ci'],
+  })
+  const needs = (...names: readonly string[]) => refused('requires', app1.ident, ...names)
+  await move(started, 'promote', before, [app1, web])
+  t.match(await promote(view, [app1]), needs('no change', 'smoke, unit', before))
+
+  const { report } = await changeWith('c1', app1, web)
+  t.match(await promote(view, [app1]), needs('c1', 'acme/app', `smoke in ${before} was not reported`))
+  await report('smoke', 'acceptance', 'passed')
+  t.match(await promote(view, [app1]), needs(`smoke in ${before} was not reported`))
+  for (const [status, words] of [
+    ['running', 'is running'],
+    ['failed', 'failed'],
+    ['skipped', 'was skipped'],
+    ['not_configured', 'is not configured'],
+  ] as const) {
+    await report('smoke', before, status)
+    t.match(await promote(view, [app1]), needs(`smoke in ${before} ${words}, unit was not reported`))
+  }
+  await report('smoke', before, 'passed')
+  const planned = await post(view, 'plans', { releases: [app1] })
+  t.match(planned.body, { blocked: [{ rule: 'requires', detail: mentions(app1.ident, 'c1', 'unit') }] })
+  t.match(await promote(view, [web], { override: { reason: 'it burns' } }), {
+    status: 200,
+    body: { overridden: [mentions(web.ident, 'unit')] },
+  })
+  await report('unit', undefined, 'passed')
+  t.match(await promote(view, [app1]), { status: 200, differences: '' })
+  await report('unit', undefined, 'failed')
+  t.match(await post(view, 'rollbacks', { to: 1 }), { status: 200 }, 'undo restores what was allowed')
+  t.match(await promote(view, [app1]), { status: 409 })
+})
+
+test('a phase passes for exactly the releases that the change had then', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, phases: ['smoke'] }] })
+  const [first, rebuilt] = (await makeReleases(
+    started,
+    `acme/rebuilt/1.0/${STAMP}`,
+    'acme/rebuilt/1.0/20260102000000',
+  )) as [ReleaseRow, ReleaseRow]
+  await move(started, 'promote', before, [first, rebuilt])
+  const { id, report } = await changeWith('c2', first)
+  await report('smoke', before, 'passed')
+  await callApi(started, 'POST', `/api/v1/changes/${id}/releases`, {
+    body: { release: rebuilt.ident, rebuild: true },
+  })
+  t.match(
+    await promote(view, [rebuilt]),
+    refused('requires', rebuilt.ident, `smoke in ${before} was reported for other builds`),
+  )
+  t.match(await promote(view, [first]), { status: 200 }, 'this one was tested')
+  await report('smoke', before, 'passed')
+  t.match(await promote(view, [rebuilt]), { status: 200 })
+  t.match(
+    await promote(view, [first]),
+    refused('requires', first.ident, 'was reported for other builds'),
+    'the report is about the rebuild',
+  )
+})
+
+test('of several changes of a release, one that passed is enough', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, phases: ['functional'] }] })
+  const [shared] = (await makeReleases(started, `acme/shared/1.0/${STAMP}`)) as [ReleaseRow]
+  await move(started, 'promote', before, [shared])
+  const { report } = await changeWith('c3', shared)
+  await changeWith('c4', shared)
+  t.match(await promote(view, [shared]), refused('requires', 'c4'), 'the newest is named')
+  await report('functional', before, 'passed')
+  t.match(await promote(view, [shared]), { status: 200 })
+})
+
+test('a refusal does not name a change of which one release is hidden from the caller', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, phases: ['smoke'] }], promoters: ['stranger'] })
+  const [shown, secret] = (await makeReleases(
+    started,
+    `acme/shown/1.0/${STAMP}`,
+    `acme/zebra/1.0/${STAMP}`,
+  )) as [ReleaseRow, ReleaseRow]
+  await setVisibility(started, secret.ident, 'private')
+  await move(started, 'promote', before, [shown])
+  await changeWith('the-secret-change', shown, secret)
+  const answer = await promote(view, [shown], {}, stranger)
+  t.match(answer, { status: 409, body: { errors: [{ rule: 'requires' }] } })
+  t.notMatch(answer.text, /secret|zebra/)
+})
+
 test('a package that has moved stays until it has settled, except for undo', async (t) => {
   const view = await viewWith({ settle_seconds: 60, overriders: ['ci'] })
   const now = START + 200_000_000

@@ -1,0 +1,166 @@
+import { inBatches } from '../database/batches.ts'
+import type { Db } from '../database/database.ts'
+import type { ReleaseName } from '../package/ident.ts'
+import type { MissingPhase, MissingPhases, Standing } from '../views/gate.ts'
+import type { ViewRelease } from '../views/view.ts'
+import { CHANGE_PHASES } from './change-record.ts'
+
+/** The phases that a release needs, and the view in which those of environments must have passed. */
+export interface RequiredPhases {
+  readonly view: string
+  readonly phases: readonly string[]
+}
+
+/** A release as a part of a change. */
+interface Part {
+  readonly releaseId: number
+  readonly changeId: number
+  readonly project: string
+  readonly change: string
+  readonly position: number
+  /** The position of the rebuild that replaces the release. */
+  readonly replacedBy: number
+}
+
+/** The last report of a phase, about the first `releases` releases of its change. */
+interface Report {
+  readonly status: 'passed' | MissingPhase['why']
+  readonly releases: number
+}
+
+/**
+ * Reads how the required phases stand for releases, by release id. Releases that belong to no change are
+ * absent. If a release belongs to several changes, one in which all phases passed is enough; otherwise the
+ * newest one counts.
+ */
+export async function readStandings(
+  db: Db,
+  required: RequiredPhases,
+  releases: readonly ViewRelease[],
+): Promise<Map<number, Standing>> {
+  const parts = await listParts(db, releases)
+  const reports = await listReports(db, required, new Set(parts.map(({ changeId }) => changeId)))
+  const found = new Map<number, 'passed' | { part: Part; missing: readonly MissingPhase[] }>()
+  for (const part of parts) {
+    const missing = missingPhases(part, required, reports)
+    if (missing.length === 0) found.set(part.releaseId, 'passed')
+    else if (!found.has(part.releaseId)) found.set(part.releaseId, { part, missing })
+  }
+  const refused = [...found.values()].flatMap((standing) =>
+    standing === 'passed' ? [] : [standing.part.changeId],
+  )
+  const names = await listNames(db, refused)
+  return new Map(
+    [...found].map(([releaseId, standing]): [number, Standing] => [
+      releaseId,
+      standing === 'passed' ? standing : describe(standing, names),
+    ]),
+  )
+}
+
+function describe(
+  { part, missing }: { part: Part; missing: readonly MissingPhase[] },
+  names: ReadonlyMap<number, readonly ReleaseName[]>,
+): MissingPhases {
+  const { project, change, changeId } = part
+  return { project, change, missing, releases: names.get(changeId) ?? [] }
+}
+
+function missingPhases(
+  { changeId, position, replacedBy }: Part,
+  { phases, view }: RequiredPhases,
+  reports: ReadonlyMap<string, Report>,
+): MissingPhase[] {
+  return phases.flatMap((phase): MissingPhase[] => {
+    const ofView = reports.get(keyOf(changeId, phase, view))
+    const report = ofView ?? reports.get(keyOf(changeId, phase, ''))
+    // A report is about the releases that the change had then: before it a rebuild was not there, and after
+    // it the replaced release was tested no longer.
+    const isOfRelease = report !== undefined && report.releases >= position && report.releases < replacedBy
+    if (isOfRelease && report.status === 'passed') return []
+    return [
+      {
+        phase,
+        view:
+          CHANGE_PHASES.includes(phase) || (report !== undefined && ofView === undefined) ? undefined : view,
+        why:
+          report === undefined
+            ? 'unreported'
+            : isOfRelease && report.status !== 'passed'
+              ? report.status
+              : 'of other builds',
+      },
+    ]
+  })
+}
+
+/** Lists the changes of releases, those of a release newest first. */
+async function listParts(db: Db, releases: readonly ViewRelease[]): Promise<Part[]> {
+  const parts: Part[] = []
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    const rows = await db
+      .selectFrom('change_releases')
+      .innerJoin('changes', 'changes.id', 'change_releases.change_id')
+      .select([
+        'change_releases.release_id',
+        'change_releases.change_id',
+        'change_releases.position',
+        'change_releases.replaced_by',
+        'changes.project',
+        'changes.change',
+      ])
+      .where('change_releases.release_id', 'in', ids)
+      .orderBy('change_releases.release_id')
+      .orderBy('change_releases.change_id', 'desc')
+      .execute()
+    for (const row of rows)
+      parts.push({
+        releaseId: row.release_id,
+        changeId: row.change_id,
+        project: row.project,
+        change: row.change,
+        position: row.position,
+        replacedBy: row.replaced_by ?? Infinity,
+      })
+  }
+  return parts
+}
+
+async function listReports(
+  db: Db,
+  { view, phases }: RequiredPhases,
+  changeIds: ReadonlySet<number>,
+): Promise<Map<string, Report>> {
+  const reports = new Map<string, Report>()
+  for (const ids of inBatches(changeIds)) {
+    const rows = await db
+      .selectFrom('change_phases')
+      .select(['change_id', 'phase', 'view', 'status', 'releases'])
+      .where('change_id', 'in', ids)
+      .where('phase', 'in', phases)
+      .where('view', 'in', [view, ''])
+      .execute()
+    for (const row of rows)
+      reports.set(keyOf(row.change_id, row.phase, row.view), { status: row.status, releases: row.releases })
+  }
+  return reports
+}
+
+/** Lists the names of the releases of changes. */
+async function listNames(db: Db, changeIds: readonly number[]): Promise<Map<number, ReleaseName[]>> {
+  const names = new Map<number, ReleaseName[]>()
+  for (const ids of inBatches(changeIds)) {
+    const rows = await db
+      .selectFrom('change_releases')
+      .innerJoin('releases', 'releases.id', 'change_releases.release_id')
+      .select(['change_releases.change_id', 'releases.ident', 'releases.target'])
+      .where('change_releases.change_id', 'in', ids)
+      .execute()
+    for (const { change_id, ...name } of rows) names.set(change_id, [...(names.get(change_id) ?? []), name])
+  }
+  return names
+}
+
+function keyOf(changeId: number, phase: string, view: string): string {
+  return `${changeId} ${phase} ${view}`
+}
