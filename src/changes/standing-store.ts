@@ -2,14 +2,11 @@ import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { MissingPhase, MissingPhases, Standing } from '../views/gate.ts'
-import type { ViewRelease } from '../views/view.ts'
+import type { Requirement, ViewRelease } from '../views/view.ts'
 import { CHANGE_PHASES } from './change-record.ts'
 
-/** The phases that a release needs, and the view in which those of environments must have passed. */
-export interface RequiredPhases {
-  readonly view: string
-  readonly phases: readonly string[]
-}
+/** Phases that must have passed in a view or, if they run once, for the change. */
+type Phases = Required<Pick<Requirement, 'view' | 'phases'>>
 
 /** A release as a part of a change. */
 interface Part {
@@ -29,15 +26,17 @@ interface Report {
 }
 
 /**
- * Reads how the required phases stand for releases, by release id. Releases that belong to no change are
- * absent. If a release belongs to several changes, one in which all phases passed is enough; otherwise the
+ * Reads how the phases of a requirement stand for releases, by release id; empty if it names no phases.
+ * Releases that belong to no change are absent. If a release belongs to several changes, one in which all phases passed is enough; otherwise the
  * newest one counts.
  */
 export async function readStandings(
   db: Db,
-  required: RequiredPhases,
+  { view, phases = [] }: Pick<Requirement, 'view' | 'phases'>,
   releases: readonly ViewRelease[],
 ): Promise<Map<number, Standing>> {
+  if (phases.length === 0) return new Map()
+  const required = { view, phases }
   const parts = await listParts(db, releases)
   const reports = await listReports(db, required, new Set(parts.map(({ changeId }) => changeId)))
   const found = new Map<number, 'passed' | { part: Part; missing: readonly MissingPhase[] }>()
@@ -68,7 +67,7 @@ function describe(
 
 function missingPhases(
   { changeId, position, replacedBy }: Part,
-  { phases, view }: RequiredPhases,
+  { phases, view }: Phases,
   reports: ReadonlyMap<string, Report>,
 ): MissingPhase[] {
   return phases.flatMap((phase): MissingPhase[] => {
@@ -128,7 +127,7 @@ async function listParts(db: Db, releases: readonly ViewRelease[]): Promise<Part
 
 async function listReports(
   db: Db,
-  { view, phases }: RequiredPhases,
+  { view, phases }: Phases,
   changeIds: ReadonlySet<number>,
 ): Promise<Map<string, Report>> {
   const reports = new Map<string, Report>()

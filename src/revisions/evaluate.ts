@@ -12,7 +12,7 @@ import { listDependentMembers, listHidden, readDependencies } from './dependency
 import { listUnsettled, readMetSince } from './gate-store.ts'
 import { chainTo } from '../views/closure.ts'
 import { requesterOf, isOverridable, checkGates, mayOverride } from '../views/gates.ts'
-import type { Dependencies, Refusal, Standing, UnsettledMove } from '../views/gate.ts'
+import type { Dependencies, Refusal, UnsettledMove } from '../views/gate.ts'
 import { readPresentState } from './pointer-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
 import type { Effect, ViewDelta } from '../views/plan.ts'
@@ -66,8 +66,6 @@ const NO_DEPENDENCIES: Dependencies = {
   inView: new Set(),
 }
 
-const NO_STANDINGS: ReadonlyMap<number, Standing> = new Map()
-
 /**
  * Computes the effect of a change on the present view, and the refusals of the view's gates. Changes nothing.
  */
@@ -87,9 +85,7 @@ export async function evaluate(
     ),
   )
   const standings = await Promise.all(
-    (gates.requires ?? []).map(({ view: other, phases = [] }) =>
-      phases.length === 0 ? NO_STANDINGS : readStandings(db, { view: other, phases }, joining),
-    ),
+    (gates.requires ?? []).map((requirement) => readStandings(db, requirement, joining)),
   )
   const dependencies =
     gates.closure !== undefined || context.findsMissing === true
