@@ -27,8 +27,8 @@ interface Report {
 
 /**
  * Reads how the phases of a requirement stand for releases, by release id; empty if it names no phases.
- * Releases that belong to no change are absent. If a release belongs to several changes, one in which all phases passed is enough; otherwise the
- * newest one counts.
+ * Releases that belong to no change are absent. If a release belongs to several changes, one in which all
+ * phases passed is enough; otherwise the newest one counts.
  */
 export async function readStandings(
   db: Db,
