@@ -83,10 +83,12 @@ export function allowsAction(caller: Session, action: Action): boolean {
   return caller.scope.actions === undefined || caller.scope.actions.includes(action)
 }
 
+/** Reports whether the caller's token reaches an origin. */
 export function allowsOrigin(caller: Session, origin: string): boolean {
   return caller.scope.origins === undefined || caller.scope.origins.includes(origin)
 }
 
+/** Reports whether the caller's token reaches a view. */
 export function allowsView(caller: Session, view: string): boolean {
   return caller.scope.views === undefined || caller.scope.views.includes(view)
 }

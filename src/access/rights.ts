@@ -33,7 +33,7 @@ export function expectRole(caller: Session, minimum: Role, origin: string, actio
     )
 }
 
-/** Checks that the token allows changes of a view. The view's rules decide the rest. */
+/** Checks that the token allows changes of a view. The view's gates decide the rest. */
 export function expectTokenReachesView(caller: Session, view: string): void {
   expectTokenAllows(caller, 'promote')
   if (!allowsView(caller, view)) throw new DepotError('forbidden', `this token may not change ${view}`)

@@ -38,6 +38,7 @@ export interface ExactQuestion {
   readonly view?: string
 }
 
+/** The answer to a {@link LatestQuestion}. */
 export interface LatestAnswer {
   readonly package: PackageAnswer
   /**

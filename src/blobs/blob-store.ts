@@ -71,6 +71,7 @@ export interface ScrubPosition {
   readonly endedAt: number | null
 }
 
+/** Reads the position of the scrub. */
 export async function readScrub(db: Db): Promise<ScrubPosition> {
   const row = await db.selectFrom('upkeep').selectAll().where('id', '=', 1).executeTakeFirstOrThrow()
   return { scrubbedTo: row.scrubbed_to, begunAt: row.scrub_begun_at, endedAt: row.scrub_ended_at }
@@ -83,6 +84,7 @@ export interface ScrubProgress {
   readonly endedAt?: number
 }
 
+/** Stores the position of the scrub. */
 export async function updateScrub(db: Db, { scrubbedTo, begunAt, endedAt }: ScrubProgress): Promise<void> {
   await db
     .updateTable('upkeep')

@@ -35,7 +35,7 @@ export class ClaimsInMemory implements Claims {
   /** The last operation on each blob, while operations run or wait. */
   readonly #last = new Map<string, Promise<unknown>>()
 
-  /** `isNeeded` returns whether a row refers to a blob. */
+  /** `isNeeded` reports whether a blob must stay, for example because a row refers to it. */
   constructor(
     storage: Pick<BlobStorage, 'put' | 'delete'>,
     isNeeded: (checksum: string) => Promise<boolean>,

@@ -16,7 +16,7 @@ import { promisify } from 'node:util'
 const openDescriptor = promisify(openCallback)
 const writeDescriptor = promisify(writeCallback)
 
-/** A local file for bytes that are not yet verified. Only the thread that made it writes or removes it. */
+/** A local file for bytes that are not yet verified. Only the thread that made it writes to it. */
 export interface SpoolFile {
   /** Passed to the threads that hash or scan the file, and to `Claims.keep`. */
   readonly path: string

@@ -1,3 +1,3 @@
-// Apart from engine.ts, because the command line explains errors without loading an engine.
+// Separate from engine.ts, so that the command line can explain errors without loading an engine.
 
 export { describeDatabaseError } from './sqlite/errors.ts'

@@ -13,6 +13,7 @@ const packageByName = prepared<{ originId: number; name: string }>()((db, { orig
   db.selectFrom('packages').select('id').where('origin_id', '=', originId).where('name', '=', name),
 )
 
+/** Inserts a package. Returns its id. */
 export async function insertPackage(db: Db, originId: number, name: string): Promise<number> {
   const [row] = await newPackage(db, { originId, name })
   if (row === undefined) throw new Error('an inserted package has an id')

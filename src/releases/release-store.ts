@@ -273,6 +273,7 @@ export async function updateVisibility(
   return rows.map((row) => row.target).toSorted()
 }
 
+/** Inserts a release of a package. Returns its id. */
 export async function insertRelease(
   db: Db,
   packageId: number,

@@ -6,8 +6,8 @@ import type { Gates } from './view.ts'
 export const MAX_VIEWS_IN_STATE = 1_000
 
 /**
- * What a view should be. Absent fields stay as they are; a new view without a rule gets `promoted`. Can be
- * serialized as JSON.
+ * What a view should be. What an absent field describes stays as it is; a new view without a rule gets
+ * `promoted`. The object can be written as JSON.
  */
 export interface DesiredView {
   readonly view: string
@@ -19,8 +19,8 @@ export interface DesiredView {
   /** Replaces all gates. */
   readonly gates?: Gates
   /**
-   * The releases that `latest` should answer, at most one for each package and target. Packages that are not
-   * listed leave the view.
+   * The releases that `latest` should answer, at most one on each line. Packages that are not listed leave
+   * the view.
    */
   readonly contents?: readonly ReleaseName[]
 }

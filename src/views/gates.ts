@@ -60,6 +60,7 @@ export function checkGates(effect: Effect, state: GateState): Refusal[] {
   return GATES.flatMap((gate) => gate(effect, state))
 }
 
+/** Reports whether an authorized caller can override a refusal. */
 export function isOverridable({ rule }: Refusal): boolean {
   return OVERRIDABLE.has(rule)
 }
@@ -211,6 +212,10 @@ function checkDowngrades({ moves }: Effect, { view, act }: GateState): Refusal[]
   })
 }
 
+/**
+ * Checks that `latest` has stayed long enough on the lines where it moves, unless the change restores an
+ * earlier state.
+ */
 function checkSettling(_effect: Effect, { view, act, unsettled }: GateState): Refusal[] {
   const { settleMs } = view.gates
   if (settleMs === undefined || isUndo(act)) return []
@@ -226,7 +231,7 @@ function checkSettling(_effect: Effect, { view, act, unsettled }: GateState): Re
   })
 }
 
-/** Whether an act restores releases that the rules allowed before. */
+/** Reports whether an act restores releases that the gates allowed before. */
 function isUndo(act: Act): boolean {
   return act === 'rollback' || act === 'revert'
 }
