@@ -330,10 +330,10 @@ function parseSecret<T>(shape: z.ZodType<T>, text: string, file: string): T {
 /** Reads the client tokens in the environment: `HAB_AUTH_TOKEN` and `HART_DEPOT_TOKEN`. */
 export function readTokens(environment: Readonly<Record<string, string | undefined>> = process.env): {
   habitat: string | undefined
-  own: string | undefined
+  hartDepot: string | undefined
 } {
   return {
     habitat: environment['HAB_AUTH_TOKEN'] || undefined,
-    own: environment['HART_DEPOT_TOKEN'] || undefined,
+    hartDepot: environment['HART_DEPOT_TOKEN'] || undefined,
   }
 }

@@ -66,7 +66,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'accounts/token.ts MAX_LIFETIME_YEARS': 'life of a token',
   'answers/answers.ts MAX_ABSENT_KEY_LENGTH': 'remembered questions without an answer',
   'answers/answers.ts MAX_ABSENT_KEYS': 'remembered questions without an answer',
-  'answers/answers.ts MAX_BODY_BYTES': 'answers to polls in memory',
+  'answers/answer-cache.ts MAX_BODY_BYTES': 'answers to polls in memory',
   'blobs/disk-space.ts MAX_RESERVE_BYTES': 'room on the disk',
   'blobs/file-stream.ts MAX_LARGE_BUFFERS': 'read buffers of 1 MiB for downloads',
   'audit/verify-blobs.ts MAX_REPORTED': 'faults that `verify` names',

@@ -11,6 +11,7 @@ import type { Release } from '../releases/release.ts'
 import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
 import { DEFAULT_UNGOVERNED } from '../views/view.ts'
 import { findView, listViews, readRevisions } from '../revisions/view-store.ts'
+import { AnswerCache } from './answer-cache.ts'
 import { pointersOf, readPointers } from './read-pointers.ts'
 import { PublicPointers } from './public-pointers.ts'
 import type { Pointer } from './public-pointers.ts'
@@ -56,7 +57,6 @@ export interface ViewRevision {
 /** Functions that render a release and the views that contain it, by shape. */
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
-const MAX_BODY_BYTES = 64 * 1024 * 1024
 /** Limits of the cache of absent releases: number of keys, and characters in a key. */
 const MAX_ABSENT_KEYS = 10_000
 const MAX_ABSENT_KEY_LENGTH = 300
@@ -77,11 +77,10 @@ export class Answers implements Subscriber {
   readonly #revisions: Map<string, ViewRevision>
   /** The names of the open previews, which are views that show the effect of a plan. */
   readonly #previews: Set<string>
-  /** Cached answers by release and shape, oldest first. */
-  readonly #bodies = new Map<string, PackageAnswer>()
+  /** Cached answers by release and shape. */
+  readonly #bodies = new AnswerCache()
   /** Keys of releases and of questions that have no answer. */
   readonly #absent = new Set<string>()
-  #bodyBytes = 0
   /** Changes with every commit that may change answers. Results of reads that began before are not cached. */
   #generation = 0
 
@@ -281,8 +280,8 @@ export class Answers implements Subscriber {
     this.#generation += 1
     this.#absent.clear()
     for (const { ident, target } of releases) {
-      this.#evict(`${ident} ${target} whole`)
-      this.#evict(`${ident} ${target} brief`)
+      this.#bodies.evict(`${ident} ${target} whole`)
+      this.#bodies.evict(`${ident} ${target} brief`)
     }
     for (const pointers of views) {
       for (const release of releases) pointers.get(lineOf(release))?.versions?.clear()
@@ -347,7 +346,7 @@ export class Answers implements Subscriber {
       this.#renderers[shape](release, views),
     )
     // A commit since the read may have changed the rows. The next request reads them again.
-    if (generation === this.#generation) this.#cache(`${ident} ${target} ${shape}`, answer)
+    if (generation === this.#generation) this.#bodies.add(`${ident} ${target} ${shape}`, answer)
     return answer
   }
 
@@ -359,32 +358,6 @@ export class Answers implements Subscriber {
     if (generation !== this.#generation || key.length > MAX_ABSENT_KEY_LENGTH) return
     if (this.#absent.size >= MAX_ABSENT_KEYS) this.#absent.clear()
     this.#absent.add(key)
-  }
-
-  #cache(key: string, answer: PackageAnswer): void {
-    this.#evict(key)
-    this.#bodies.set(key, answer)
-    this.#bodyBytes += answer.bytes
-    answer.setGrowthListener((bytes) => {
-      this.#bodyBytes += bytes
-      this.#makeRoom()
-    })
-    this.#makeRoom()
-  }
-
-  #makeRoom(): void {
-    for (const oldest of this.#bodies.keys()) {
-      if (this.#bodyBytes <= MAX_BODY_BYTES) break
-      this.#evict(oldest)
-    }
-  }
-
-  #evict(key: string): void {
-    const answer = this.#bodies.get(key)
-    if (answer === undefined) return
-    answer.setGrowthListener(() => undefined) // a response may still use it
-    this.#bodyBytes -= answer.bytes
-    this.#bodies.delete(key)
   }
 }
 

@@ -75,7 +75,7 @@ packages in TMPDIR while it copies them.`,
       })
       const destination = new RemoteDepot({
         url: to,
-        token: (await readTokenFile(io, toTokenFile)) ?? tokens.own,
+        token: (await readTokenFile(io, toTokenFile)) ?? tokens.hartDepot,
         pause,
       })
 

@@ -114,7 +114,7 @@ interface Session {
 async function pullInto(source: PullSource, { io, out, values, progress }: Session): Promise<void> {
   const config = readConfig(io.env)
   const to = parseHttpUrl(values.to ?? urlOf(config.host, config.port))
-  const token = (await readTokenFile(io, values.toTokenFile)) ?? readTokens(io.env).own
+  const token = (await readTokenFile(io, values.toTokenFile)) ?? readTokens(io.env).hartDepot
   const destination = new RemoteDepot({ url: to, token, pause, agent: AGENT })
   await expectReachable(destination)
   await whoAmI(destination)
