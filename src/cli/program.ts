@@ -200,6 +200,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./remote/wait.ts')).wait,
     },
     {
+      name: 'fleet',
+      summary: 'show what Supervisors run, and whether they have followed a view',
+      load: async () => (await import('./remote/fleet.ts')).fleet,
+    },
+    {
       name: 'bisect',
       summary: 'find the revision of a view that broke something',
       load: async () => (await import('./remote/bisect.ts')).bisect,
