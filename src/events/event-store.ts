@@ -11,13 +11,14 @@ import type { Promotion } from '../ledger/entry.ts'
 /** An event in the sense of Habitat: a promotion or demotion of a single release that changed a view. */
 export interface HabitatEvent {
   readonly act: Promotion['act']
+  /** Epoch milliseconds. */
   readonly at: number
   readonly view: string
   readonly ident: Ident
 }
 
 export interface EventQuery extends Slice {
-  /** The time range; `to` is excluded. */
+  /** The time range in epoch milliseconds; `to` is excluded. */
   readonly from: number
   readonly to: number
   readonly view: string | undefined
@@ -26,7 +27,8 @@ export interface EventQuery extends Slice {
 
 /**
  * Lists events from the ledger, newest first. An audience sees an event if it can see a release with the
- * event's ident. The account that caused an event always sees it (habitat-today.md 6, Events).
+ * event's ident. `accountId` is the caller's account, which always sees the events that it caused
+ * (habitat-today.md 6, Events).
  */
 export async function listEvents(
   db: Db,

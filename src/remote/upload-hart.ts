@@ -14,8 +14,9 @@ export interface HartToUpload {
 }
 
 /**
- * Uploads a package from a file, unless the destination has it with the same bytes. A private package is
- * private from its first moment. Throws `release_differs`.
+ * Uploads a package from a file. Also succeeds if the destination already has the package with the same
+ * bytes. A private package is private from its first moment. Throws `release_differs` if the destination has
+ * other bytes.
  */
 export async function uploadHart(
   destination: RemoteDepot,

@@ -36,23 +36,23 @@ export async function changeToContents(
 ): Promise<ContentsChange> {
   const { wanted, faults } = await findWanted(db, contents, audience)
   const pointers = new Map((await listPointersOf(db, view.id)).map((pointer) => [lineOf(pointer), pointer]))
-  const isOtherRule = rule !== view.rule
-  const moving = new Set(isOtherRule ? (await listLeadersUnder(db, view.id, rule)).map(lineOf) : [])
-  const isSettled = (release: ViewRelease) =>
+  const isNewRule = rule !== view.rule
+  const moving = new Set(isNewRule ? (await listLeadersUnder(db, view.id, rule)).map(lineOf) : [])
+  const staysLatest = (release: ViewRelease) =>
     pointers.get(lineOf(release))?.releaseId === release.releaseId && !moving.has(lineOf(release))
-  const unsettled = [...wanted.values()].filter((release) => !isSettled(release))
+  const becomingLatest = [...wanted.values()].filter((release) => !staysLatest(release))
   const unlisted = [...pointers.values()].filter((pointer) => !wanted.has(lineOf(pointer)))
   const leaving = await listMembersOnLines(db, view, unlisted)
   if (rule === 'highest') {
-    const onLines = unsettled.flatMap((release) => pointers.get(lineOf(release)) ?? [])
+    const onLines = becomingLatest.flatMap((release) => pointers.get(lineOf(release)) ?? [])
     for (const member of await listMembersOnLines(db, view, onLines))
       if (member.orderKey > (wanted.get(lineOf(member))?.orderKey ?? '')) leaving.push(member)
   }
-  const joining = unsettled.map((release): Joining => ({ release, rejoins: true }))
-  return { delta: { joining, leaving, ...(isOtherRule && { rule }) }, faults }
+  const joining = becomingLatest.map((release): Joining => ({ release, rejoins: true }))
+  return { delta: { joining, leaving, ...(isNewRule && { rule }) }, faults }
 }
 
-/** Finds the listed releases, by line. */
+/** Finds the listed releases, by line. Absent and hidden releases, and second ones of a line, are faults. */
 async function findWanted(
   db: Db,
   contents: readonly ReleaseName[],

@@ -85,6 +85,7 @@ export async function listMemberships(
     : [...found, ...(await readMemberships(db, releaseId, { after, limit: page.limit - found.length }))]
 }
 
+/** Lists the memberships after a place, of the same kind as the place: present or past. */
 async function readMemberships(
   db: Db,
   releaseId: number,
@@ -112,7 +113,8 @@ async function readMemberships(
     .where('members.to_revision', isOver === 1 ? 'is not' : 'is', null)
     .where((eb) => eb(eb.refTuple('members.view_id', 'members.from_revision'), '>', eb.tuple(...after)))
     .orderBy('members.view_id')
-    .$if(isOver === 1, (query) => query.orderBy('members.from_revision')) // a release has one present membership for each view
+    // A release has at most one present membership of each view.
+    .$if(isOver === 1, (query) => query.orderBy('members.from_revision'))
     .limit(page.limit)
     .execute()
   return rows.map((row) => ({

@@ -13,6 +13,7 @@ export interface StatePlan {
   readonly views: readonly ViewPlan[]
 }
 
+/** What one view would become. */
 export interface ViewPlan {
   readonly view: string
   readonly act: 'create' | 'change' | 'close' | 'keep'
@@ -37,6 +38,7 @@ export interface Replacement<Value> {
 /** A refusal, with a JSON pointer into the desired state. */
 export type StateRefusal = Pick<Refusal, 'rule' | 'detail' | 'chain'> & { readonly pointer: string }
 
+/** Returns the plan of these views, with its id. */
 export function statePlanOf(views: readonly ViewPlan[]): StatePlan {
   const comparable = views.map(({ refusals, unsettled: _unsettled, ...view }) => [
     view,

@@ -14,6 +14,7 @@ import {
 import { findRole, getOrigin } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 
+/** An invitation as clients name it. */
 interface Named {
   readonly origin: string
   readonly invitationId: number

@@ -15,14 +15,15 @@ import type { PackageSettings } from '../../releases/settings-store.ts'
 
 // Settings of packages. A package may have settings before it has releases (habitat-today.md 6, Settings).
 
+/** The names of a package and its origin. */
 interface Named {
   readonly origin: string
   readonly name: string
 }
 
 /**
- * Creates the settings of a package, and its row if it has none. Throws `ident_malformed`, `not_found` for
- * the origin, and `already_exists`.
+ * Creates the settings of a package, and the package itself if it is new. Throws `ident_malformed`,
+ * `not_found` for the origin, and `already_exists`.
  */
 export async function makeSettings(
   context: CommandContext,

@@ -17,7 +17,7 @@ export interface ComparedView {
   /** What the settings need. A view to keep may still need other contents. */
   readonly act: ViewPlan['act']
   readonly changed: Pick<ViewPlan, 'rule' | 'ungoverned' | 'gates'>
-  /** Why the view cannot have these settings, whoever asks. Pointers are relative to the desired view. */
+  /** Why no caller may give the view these settings. Pointers are relative to the desired view. */
   readonly faults: readonly ErrorPart[]
 }
 

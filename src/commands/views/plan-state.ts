@@ -128,6 +128,7 @@ async function judgeSettings(
 
 type PartRefusal = Refusal & { readonly pointer?: string }
 
+/** Returns the error of a check of the caller's rights as a refusal. */
 function missingRights(caller: PlanningContext['caller'], expect: (caller: Session) => void): Refusal[] {
   if (caller === 'operator') return []
   try {
