@@ -154,9 +154,10 @@ export class Transport {
 class BodyFault extends Error {}
 
 /**
- * Sends at the rate of the connection, from two buffers that are filled in turn: a stream would use new
- * memory for each piece, which takes longer than to send it. Ends when the request is closed, since the depot
- * closes the connection after an early answer.
+ * Sends a file as the body of a request, at the rate of the connection. Fills two buffers in turn: a stream
+ * would use new memory for each piece, which takes longer than sending the piece. Stops when the request is
+ * closed, because the depot closes the connection after an early answer. Destroys the request if the file
+ * cannot be read or has become shorter.
  */
 async function sendFile(
   { path, size }: FileBody,
@@ -179,7 +180,7 @@ async function sendFile(
       sentBytes += bytesRead
       onProgress?.(sentBytes)
     }
-    // Without this, the depot would wait for the rest.
+    // The depot would wait for the rest of a file that has become shorter.
     if (sentBytes < size && !request.destroyed) throw new FileChanged(path)
     request.end()
   } catch (error) {
@@ -189,6 +190,7 @@ async function sendFile(
   }
 }
 
+/** Resolves when the piece is sent or the request is closed. */
 async function writePiece(request: ClientRequest, piece: Buffer): Promise<void> {
   return new Promise((resolve) => {
     request.write(piece, () => resolve()) // an error closes the request, too
@@ -204,6 +206,7 @@ function reasonOf(code: string): UnreachableReason {
   return 'other'
 }
 
+/** Reports whether a failed request may be sent again without the risk that it is executed twice. */
 function mayRepeat({ isRepeatable, signal }: Outgoing, error: unknown): boolean {
   if (signal?.aborted === true) return false
   // An invalid certificate stays invalid.

@@ -63,8 +63,10 @@ export const wait: Define = (command, io) =>
       out.show(found, { whole: () => `${found.ident} is latest in ${view}.`, brief: () => [found.ident] })
     })
 
+/** The release that a command waits for. */
 interface Sought {
   readonly view: string
+  /** A full ident, or the beginning of one. */
   readonly ident: string
   readonly target?: Target
   /** How long `latest` must not have moved. */
@@ -74,12 +76,14 @@ interface Sought {
 /** The usual time in which Supervisors follow a move: see SETTLING_MS of the depot. */
 const USUAL_SETTLING_MS = 120_000
 
+/** Returns how long `latest` must not have moved: the given period, or that of the view. */
 async function settlingMs(depot: DepotClient, view: string, settled: string | true): Promise<number> {
   if (settled !== true) return periodMs(settled, '--settled')
   const { settle_seconds: seconds } = await depot.getGates({ view })
   return seconds === null ? USUAL_SETTLING_MS : seconds * 1_000
 }
 
+/** Explains what is latest instead, or why the release does not count yet. */
 function whyNot(latest: Latest | undefined, ident: string): string {
   if (latest === undefined) return 'the view has no release of the package'
   return isSought(latest, ident) ? `${latest.ident} is, but it moved a short time ago` : `${latest.ident} is`
@@ -122,6 +126,7 @@ async function search(
   return undefined
 }
 
+/** Reports whether `latest` is the release, or begins with the parts of its ident that are given. */
 function isSought(latest: Latest, ident: string): boolean {
   return `${latest.ident}/`.startsWith(`${ident}/`)
 }
