@@ -62,7 +62,8 @@ export interface OperatorActor {
 export const DEPOT_ACTOR: OperatorActor = { client: 'hart-depot', door: 'depot' }
 
 /**
- * Whoever makes a change: a caller, whose session has the rights, or the operator, who may make every change.
+ * The author of a change, for checks of rights: a caller's session, or the operator, who may make every
+ * change.
  */
 export type Authority = Session | 'operator'
 

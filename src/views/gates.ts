@@ -236,7 +236,7 @@ function isUndo(act: Act): boolean {
   return act === 'rollback' || act === 'revert'
 }
 
-/** Checks that a second person, who may do so, approves the change. */
+/** Checks that the requester is a second person, with the right to approve the change. */
 function checkApproval(_effect: Effect, { view, requester, proposer }: GateState): Refusal[] {
   const { approval } = view.gates
   if (approval === undefined || requester === undefined) return []

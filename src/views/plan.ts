@@ -1,4 +1,5 @@
 import { formatIdent, formatPackageName, lineOf } from '../package/ident.ts'
+import type { Line } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewRule } from './rule.ts'
 import type { ViewRelease } from './view.ts'
@@ -37,9 +38,9 @@ export interface PresentState {
   /** Ids of the change's releases that are members. */
   readonly members: ReadonlySet<number>
   /** The answers of `latest`, by line. */
-  readonly pointers: ReadonlyMap<string, ViewRelease>
+  readonly pointers: ReadonlyMap<Line, ViewRelease>
   /** By line, for lines whose answer of `latest` leaves: the answer after that. */
-  readonly successors: ReadonlyMap<string, ViewRelease>
+  readonly successors: ReadonlyMap<Line, ViewRelease>
 }
 
 /** What a change does to one release. */
@@ -77,11 +78,11 @@ export function planChange(
 ): Effect {
   const leavingIds = new Set(leaving.map(({ releaseId }) => releaseId))
   const joiningByLine = Map.groupBy(joining, ({ release }) => lineOf(release))
-  const lines = new Map<string, LinePlan>()
+  const linePlans = new Map<Line, LinePlan>()
   for (const line of new Set([...joiningByLine.keys(), ...leaving.map(lineOf)])) {
     const pointer = pointers.get(line)
     const doesLeave = pointer !== undefined && leavingIds.has(pointer.releaseId)
-    lines.set(
+    linePlans.set(
       line,
       planLine(rule, joiningByLine.get(line) ?? [], {
         members,
@@ -92,7 +93,7 @@ export function planChange(
   }
   return {
     steps: [
-      ...joining.map((each) => joiningStep(each, lines.get(lineOf(each.release)), members)),
+      ...joining.map((each) => joiningStep(each, linePlans.get(lineOf(each.release)), members)),
       ...leaving.map((release) => ({
         release,
         change: 'removed' as const,
@@ -100,7 +101,7 @@ export function planChange(
         isDependency: false,
       })),
     ],
-    moves: [...lines.values()].map(({ move }) => move).filter(isMove),
+    moves: [...linePlans.values()].map(({ move }) => move).filter(isMove),
     ...(nextRule !== undefined && { rule: nextRule }),
   }
 }
@@ -110,7 +111,7 @@ interface LinePlan {
   readonly move: Move
   /** The joining release that `latest` answers after the change. */
   readonly leader: Joining | undefined
-  /** Whether the leader, if it is a member, rejoins after the releases that join before it. */
+  /** Whether a leader that is already a member joins again, so that it is the member promoted last. */
   readonly doesLeaderRejoin: boolean
 }
 
@@ -144,12 +145,13 @@ function planLine(
   }
 }
 
-function joiningStep(joining: Joining, line: LinePlan | undefined, members: ReadonlySet<number>): Step {
+/** Returns the step of a joining release. */
+function joiningStep(joining: Joining, plan: LinePlan | undefined, members: ReadonlySet<number>): Step {
   const { release, rejoins = false, isDependency = false } = joining
-  const isLeader = line?.leader === joining
-  const from = line?.move.from
-  if (isLeader && isMove(line.move)) return { release, change: changeOf(from, release), from, isDependency }
-  const doesJoin = !members.has(release.releaseId) || rejoins || (isLeader && line.doesLeaderRejoin)
+  const isLeader = plan?.leader === joining
+  const from = plan?.move.from
+  if (isLeader && isMove(plan.move)) return { release, change: changeOf(from, release), from, isDependency }
+  const doesJoin = !members.has(release.releaseId) || rejoins || (isLeader && plan.doesLeaderRejoin)
   return { release, change: doesJoin ? 'joined' : 'unchanged', from: undefined, isDependency }
 }
 

@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 
-// The writer knows no command. Whoever opens it passes a table of handlers, from which `submit` takes its
+// The writer knows no command. Its owner passes a table of handlers, from which `submit` takes its
 // types.
 
 /** The handlers of commands, by kind. Inputs and outcomes must survive `structuredClone`. */

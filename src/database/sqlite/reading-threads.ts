@@ -25,7 +25,7 @@ const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, impor
  * busy, and ends after a minute without reads. A read sees everything that was committed before it was
  * requested.
  *
- * Until {@link start}, reads run in the calling thread: while a depot opens, nobody waits for it, and each
+ * Until {@link start}, reads run in the calling thread: no request waits while a depot opens, and each
  * thread would take 50 ms and 8 MB.
  */
 export class ReadingThreads {
