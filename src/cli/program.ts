@@ -107,12 +107,12 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
     },
     {
       name: 'plan',
-      summary: 'show what a change would do and what blocks it, without making it',
+      summary: 'show what a change, or views in files, would change and what blocks it',
       load: async () => (await import('./remote/plans.ts')).plan,
     },
     {
       name: 'apply',
-      summary: 'make the change of a plan, if the view has not changed since',
+      summary: 'make the change of a plan, or make views as files describe them',
       load: async () => (await import('./remote/plans.ts')).apply,
     },
     {
@@ -149,6 +149,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       name: 'gates',
       summary: 'show or replace the gates of a view',
       load: async () => (await import('./remote/rules.ts')).gates,
+    },
+    {
+      name: 'export',
+      summary: 'write views as YAML, for plan -f and apply -f',
+      load: async () => (await import('./remote/export.ts')).exportViews,
     },
     {
       name: 'view create',

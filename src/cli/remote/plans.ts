@@ -3,18 +3,22 @@ import { RequestRefused } from '../../client/errors.ts'
 import type { CreatePlanInput, Plan } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define, Example } from '../command.ts'
-import { EXIT, Exit } from '../exit-codes.ts'
+import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
 import { ACTS } from './acts.ts'
 import type { Act } from './acts.ts'
 import { actOptions, changesAnything, decisionOf, givenTo } from './change-view.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
+import type { RemoteOptions } from './connect.ts'
 import { printable } from '../../text/columns.ts'
+import { didYouMean } from '../../text/nearest.ts'
 import type { Output } from '../output.ts'
 import { planText, promotionText } from './change-text.ts'
 
 // A command that is planned or proposed keeps its arguments: `promote …` becomes `plan promote …`.
+
+const ACT_NAMES = Object.values(ACTS).map(({ name }) => name)
 
 export const plan: Define = (command, io) => {
   addActs(command, io, {
@@ -37,16 +41,27 @@ export const plan: Define = (command, io) => {
       const found = await depot.getPlan({ plan: id })
       out.show(found, { whole: () => wholePlan(out, found), brief: () => [found.plan] })
     })
-  return command
+  // Each act takes the options that follow it.
+  return remoteOptions(command.enablePositionalOptions())
+    .option('-f, --file <file...>', 'YAML files that describe views; - is stdin')
+    .option('--exit-code', 'exit with 8 if the views would change')
     .helpCommand(false)
-    .usage('ACT …')
+    .usage('ACT … | -f FILE…')
     .addHelpText(
       'after',
       examples([
         ['plan promote delivered --from rehearsal', 'show what a promotion would change and what blocks it'],
         ['plan rollback delivered --exit-code', 'exit with 8 if a rollback would change anything'],
+        ['plan -f views.yml --exit-code', 'exit with 8 if the views differ from a file'],
       ]),
     )
+    .allowExcessArguments()
+    .action(async ({ file, ...options }, { args: [act] }) => {
+      if (act !== undefined)
+        throw new UsageError(`there is no change ${JSON.stringify(act)}${didYouMean(act, ACT_NAMES)}`)
+      if (file === undefined) throw new UsageError('name a change, such as promote, or files with -f')
+      await (await import('./states.ts')).planFiles(io, file, options)
+    })
 }
 
 export const propose: Define = (command, io) => {
@@ -93,60 +108,83 @@ function addActs(command: Parameters<Define>[0], io: Io, { verb, options: own, m
 }
 
 export const apply: Define = (command, io) =>
-  decide(command, io, {
-    does: 'apply',
-    help: [
-      [
-        'apply 0198c2',
-        'make the change that hart-depot plan has shown; exit with 4 if the view has changed since',
-      ],
-      [
-        'apply 0198c2 --override "customers are down"',
-        'make it although a rule blocks it, for those who may',
-      ],
-    ],
-  })
+  decisionOptions(command, '[plan]', 'the ID of the plan')
+    .option('-f, --file <file...>', 'make the views as these YAML files describe them; - is stdin')
+    .option('--plan <id>', 'with -f: only if the plan is this one, which plan -f has shown')
+    .addHelpText(
+      'after',
+      examples([
+        [
+          'apply 0198c2',
+          'make the change that hart-depot plan has shown; exit with 4 if the view has changed since',
+        ],
+        [
+          'apply 0198c2 --override "customers are down"',
+          'make it although a gate blocks it, for those who may',
+        ],
+        ['apply -f views.yml lines.yml --yes', 'make all views as files describe them, or none'],
+      ]),
+    )
+    .action(async (id, { file, plan: expected, ...options }) => {
+      if ((id === undefined) === (file === undefined)) throw new UsageError('name a plan, or files with -f')
+      if (id !== undefined) await decide(io, 'apply', id, options)
+      else if (file !== undefined)
+        await (await import('./states.ts')).applyFiles(io, file, { ...options, plan: expected })
+    })
 
 export const approve: Define = (command, io) =>
-  decide(command, io, {
-    does: 'approve',
-    help: [
-      ['approve 0198c2', 'show the proposal, ask, and make its change'],
-      ['approve 0198c2 --yes --reason "tested by hand"', 'make it without a question'],
-    ],
-  })
+  decisionOptions(command, '<plan>', 'the ID of the proposal')
+    .addHelpText(
+      'after',
+      examples([
+        ['approve 0198c2', 'show the proposal, ask, and make its change'],
+        ['approve 0198c2 --yes --reason "tested by hand"', 'make it without a question'],
+      ]),
+    )
+    .action(async (id, options) => decide(io, 'approve', id, options))
 
-interface Decision {
-  readonly does: 'apply' | 'approve'
-  readonly help: readonly [Example, Example]
+function decisionOptions<Argument extends '<plan>' | '[plan]'>(
+  command: Parameters<Define>[0],
+  argument: Argument,
+  description: string,
+) {
+  return remoteOptions(command)
+    .argument(argument, description)
+    .option('--reason <text>', 'why; it is kept in the history')
+    .option('--override <reason>', 'override the gates of the view, for those who may; the reason is kept')
+    .option('-y, --yes', 'do not ask')
 }
 
-function decide(command: Parameters<Define>[0], io: Io, { does, help }: Decision) {
-  return remoteOptions(command)
-    .argument('<plan>', does === 'apply' ? 'the ID of the plan' : 'the ID of the proposal')
-    .option('--reason <text>', 'why; it is kept in the history')
-    .option('--override <reason>', 'override the rules of the view, for those who may; the reason is kept')
-    .option('-y, --yes', 'do not ask')
-    .addHelpText('after', examples(help))
-    .action(async (id, options) => {
-      const { depot, out } = connectToChange(io, options)
-      if (shouldAsk(io, options)) {
-        const shown = await depot.getPlan({ plan: id })
-        io.stderr.write(`${planText(out, shown)}\n`)
-        await confirm(io, `Change ${shown.view}?`)
-      }
-      const input = { plan: id, body: decisionOf(options) }
-      const decision = does === 'apply' ? depot.applyPlan(input) : depot.approveProposal(input)
-      const promotion = await decision.catch((error: unknown) => {
-        const next = newPlanOf(error)
-        if (next !== undefined) io.stderr.write(`${wholePlan(out, next)}\n`)
-        throw error
-      })
-      out.show(promotion, {
-        whole: () => promotionText(out, promotion),
-        brief: () => [promotion.revision_id],
-      })
-    })
+interface DecisionOptions extends RemoteOptions {
+  readonly reason?: string | undefined
+  readonly override?: string | undefined
+  readonly yes?: true | undefined
+}
+
+/** Applies a plan or approves a proposal. On a terminal, shows it and asks. */
+async function decide(
+  io: Io,
+  verb: 'apply' | 'approve',
+  id: string,
+  options: DecisionOptions,
+): Promise<void> {
+  const { depot, out } = connectToChange(io, options)
+  if (shouldAsk(io, options)) {
+    const shown = await depot.getPlan({ plan: id })
+    io.stderr.write(`${planText(out, shown)}\n`)
+    await confirm(io, `Change ${shown.view}?`)
+  }
+  const input = { plan: id, body: decisionOf(options) }
+  const decision = verb === 'apply' ? depot.applyPlan(input) : depot.approveProposal(input)
+  const promotion = await decision.catch((error: unknown) => {
+    const next = newPlanOf(error)
+    if (next !== undefined) io.stderr.write(`${wholePlan(out, next)}\n`)
+    throw error
+  })
+  out.show(promotion, {
+    whole: () => promotionText(out, promotion),
+    brief: () => [promotion.revision_id],
+  })
 }
 
 export const reject: Define = (command, io) =>

@@ -12,7 +12,7 @@ import { Ungoverned } from '../views/shapes.ts'
 
 // Shapes of the desired state of several views, and of its plan.
 
-const DesiredView = z
+const desiredView = z
   .strictObject({
     closed: z.literal(true).optional().describe('the view should not exist; it must be empty'),
     rule: z
@@ -22,7 +22,7 @@ const DesiredView = z
         'whether latest is the release promoted last or the highest version; promoted for a new view',
       ),
     ungoverned: Ungoverned.optional(),
-    gates: GatesBody.optional().describe('replaces all gates'),
+    gates: GatesBody.optional(),
     contents: z
       .array(ReleaseInBody)
       .max(MAX_NAMED_RELEASES)
@@ -36,7 +36,9 @@ const DesiredView = z
       closed === undefined || Object.values(rest).every((field) => field === undefined),
     'a closed view has no other fields',
   )
-  .describe('absent fields stay as they are')
+  .describe('absent fields stay as they are; gates replaces all gates')
+
+const DesiredView = named('DesiredView', desiredView)
 
 const Views = z
   .record(textOf(parseViewName), DesiredView)

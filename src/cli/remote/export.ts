@@ -1,0 +1,63 @@
+import { stringify } from 'yaml'
+import type { DepotClient } from '../../client/client.ts'
+import type { DesiredState, DesiredView, Gates, NewGates, View } from '../../client/operations.ts'
+import { examples } from '../command.ts'
+import type { Define } from '../command.ts'
+import { connect, remoteOptions } from './connect.ts'
+
+const UNSTABLE = 'unstable'
+const USUAL_TARGET = 'x86_64-linux'
+
+/** Writes views in the form that `plan -f` and `apply -f` read. */
+export const exportViews: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('[views...]', 'only these views; the default is all but previews')
+    .option('--contents', 'also write what is latest in each view')
+    .addHelpText(
+      'after',
+      examples([
+        ['export > views.yml', 'write the rules and gates of all views'],
+        ['export delivered --contents > delivered.yml', 'write a view with what is latest in it'],
+      ]),
+    )
+    .action(async (names, options) => {
+      const { depot, out } = connect(io, options)
+      const wanted =
+        names.length > 0
+          ? await Promise.all(names.map(async (view) => depot.getView({ view })))
+          : await Array.fromAsync(depot.each('listViews', {}))
+      const views: DesiredState['views'] = {}
+      for (const { name } of wanted) {
+        const described = await describe(depot, name, options.contents === true)
+        if (described !== undefined) views[name] = described
+        else if (names.length > 0) out.note(`${name} is a preview, and is left out.`)
+      }
+      out.show({ views }, { whole: () => stringify({ views }).trimEnd(), brief: () => Object.keys(views) })
+    })
+
+/** Describes a view. Returns `undefined` for a preview, which follows its view. */
+async function describe(
+  depot: DepotClient,
+  name: View['name'],
+  hasContents: boolean,
+): Promise<DesiredView | undefined> {
+  const { preview_of, closed_at, rule, ungoverned, revision } = await depot.getView({ view: name })
+  if (preview_of !== null) return undefined
+  if (closed_at !== null) return { closed: true }
+  const settings = { rule, ungoverned }
+  if (name === UNSTABLE) return settings // it has no gates, and always contains every release
+  const gates = gatesOf(await depot.getGates({ view: name }))
+  if (!hasContents) return { ...settings, gates }
+  const contents = await Array.fromAsync(depot.each('listContent', { view: name, at: String(revision) }))
+  return {
+    ...settings,
+    gates,
+    contents: contents.map(({ ident, target }) => (target === USUAL_TARGET ? ident : { ident, target })),
+  }
+}
+
+/** Returns the gates that a view has; absent ones are left out. */
+function gatesOf({ view: _view, frozen: _frozen, freezes: _freezes, requires, ...others }: Gates): NewGates {
+  const set = Object.entries(others).filter(([, value]) => value !== null)
+  return { ...(requires.length > 0 && { requires }), ...Object.fromEntries(set) }
+}

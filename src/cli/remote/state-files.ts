@@ -1,0 +1,79 @@
+import { RequestRefused } from '../../client/errors.ts'
+import type { DesiredState } from '../../client/operations.ts'
+import { didYouMean } from '../../text/nearest.ts'
+import { Exit, UsageError } from '../exit-codes.ts'
+import { exitCodeOf } from '../failure.ts'
+import type { Io } from '../io.ts'
+import { readYaml } from './yaml-file.ts'
+import type { YamlFile } from './yaml-file.ts'
+
+/** Views that YAML files describe. */
+export interface StateFiles {
+  readonly views: DesiredState['views']
+  /** Describes where the part at a JSON pointer of the request is. */
+  placeOf(pointer: string): string
+  /** Sends a request. If the depot rejects it, throws an error that names the place of each cause. */
+  send<Answer>(request: () => Promise<Answer>): Promise<Answer>
+}
+
+/**
+ * Reads the views of YAML or JSON files, or of stdin for `-`. Throws a UsageError that names the place of a
+ * mistake. The depot checks the fields of the views.
+ */
+export async function readStateFiles(io: Io, names: readonly string[]): Promise<StateFiles> {
+  const views: DesiredState['views'] = {}
+  const files = new Map<string, YamlFile>()
+  for (const name of names) {
+    const file = await readYaml(io, name)
+    for (const [view, desired] of Object.entries(viewsIn(file, name))) {
+      const place = file.placeOfKey(`/views/${view}`)
+      if (files.has(view)) throw new UsageError(`${place}: ${view} is described a second time`)
+      files.set(view, file)
+      views[view] = (desired ?? {}) as DesiredState['views'][string] // the depot checks it
+    }
+  }
+
+  function placeOf(pointer: string, isUnknown = false): string {
+    const file = files.get(pointer.split('/')[2] ?? '')
+    if (file === undefined) return names.join(', ')
+    return isUnknown ? file.placeOfKey(pointer) : file.placeOf(pointer)
+  }
+
+  return {
+    views,
+    placeOf,
+    async send(request) {
+      try {
+        return await request()
+      } catch (refusal) {
+        const causes = refusal instanceof RequestRefused ? (refusal.problem.errors ?? []) : []
+        if (causes.length === 0) throw refusal
+        const lines = causes.map(
+          ({ pointer = '', detail }) => `${placeOf(pointer, detail === 'unknown field')}: ${detail}`,
+        )
+        const isMistake = refusal instanceof RequestRefused && refusal.status === 400
+        throw isMistake ? new UsageError(lines.join('\n')) : new Exit(exitCodeOf(refusal), lines.join('\n'))
+      }
+    },
+  }
+}
+
+/** Returns the content of `views` in a file. An empty file has none. */
+function viewsIn(file: YamlFile, name: string): Readonly<Record<string, unknown>> {
+  if (file.value === null || file.value === undefined) return {}
+  if (!isMapping(file.value)) throw new UsageError(`${name} must be a mapping with the key views`)
+  const { views, ...others } = file.value
+  const [other] = Object.keys(others)
+  if (other !== undefined)
+    throw new UsageError(
+      `${file.placeOfKey(`/${other}`)}: there is no field ${JSON.stringify(other)} beside views${didYouMean(other, ['views'])}`,
+    )
+  if (views === null || views === undefined) return {}
+  if (!isMapping(views))
+    throw new UsageError(`${file.placeOf('/views')}: views must be a mapping of names to views`)
+  return views
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
