@@ -29,7 +29,7 @@ export async function readStateFiles(io: Io, names: readonly string[]): Promise<
       const place = file.placeOfKey(`/views/${view}`)
       if (files.has(view)) throw new UsageError(`${place}: ${view} is described a second time`)
       files.set(view, file)
-      views[view] = (desired ?? {}) as DesiredState['views'][string] // the depot checks it
+      views[view] = desired ?? {}
     }
   }
 

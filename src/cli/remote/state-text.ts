@@ -1,6 +1,7 @@
 import type { GateSettings, StateChange, StatePlan } from '../../client/operations.ts'
 import { printable } from '../../text/columns.ts'
 import type { Output } from '../output.ts'
+import type { StateFiles } from './state-files.ts'
 
 type ViewPlan = StatePlan['views'][number]
 
@@ -9,13 +10,13 @@ const STYLES = { '+': 'green', '~': 'yellow', '-': 'red' } as const
 
 type Sign = keyof typeof STYLES
 
-/** Formats what would change, view by view. `placeOf` says where in the files a JSON pointer is. */
+/** Formats what would change, view by view, with the places of what blocks it. */
 export function stateText(
   out: Output,
   { views }: Pick<StatePlan, 'views'>,
-  placeOf: (pointer: string) => string,
+  files: Pick<StateFiles, 'placeOf'>,
 ): string {
-  const texts = views.map((view) => viewText(out, view, placeOf)).filter((text) => text !== '')
+  const texts = views.map((view) => viewText(out, view, files)).filter((text) => text !== '')
   return [...texts, countsOf(views)].join('\n\n')
 }
 
@@ -29,7 +30,7 @@ export function changedText({ views, overridden }: StateChange): string {
   return [...lines, ...overridden.map((detail) => `overridden: ${printable(detail)}`)].join('\n')
 }
 
-function viewText(out: Output, plan: ViewPlan, placeOf: (pointer: string) => string): string {
+function viewText(out: Output, plan: ViewPlan, files: Pick<StateFiles, 'placeOf'>): string {
   if (plan.act === 'keep') return ''
   const line = (sign: Sign, text: string) => `${out.style(STYLES[sign], sign)} ${printable(text)}`
   const at = plan.act === 'create' ? '' : `, at revision ${plan.revision}`
@@ -40,7 +41,7 @@ function viewText(out: Output, plan: ViewPlan, placeOf: (pointer: string) => str
     ...plan.notes.map((note) => `    ${note}`),
     ...plan.blocked.map(
       ({ rule, detail, pointer }) =>
-        `    ${out.style('red', 'blocked')} by ${rule}: ${printable(detail)}, ${placeOf(pointer)}`,
+        `    ${out.style('red', 'blocked')} by ${rule}: ${printable(detail)}, ${files.placeOf(pointer)}`,
     ),
   ].join('\n')
 }

@@ -25,8 +25,7 @@ export async function planFiles(io: Io, names: readonly string[], options: PlanO
   const files = await readStateFiles(io, names)
   const plan = await files.send(async () => depot.planState({ body: { views: files.views } }))
   out.show(plan, {
-    whole: () =>
-      plan.changed ? `${stateText(out, plan, files.placeOf)}\n${nextStep(names, plan)}` : NO_CHANGES,
+    whole: () => (plan.changed ? `${stateText(out, plan, files)}\n${nextStep(names, plan)}` : NO_CHANGES),
     brief: () => [plan.plan],
   })
   if (options.exitCode === true && plan.changed) throw new Exit(EXIT.differs)
@@ -52,7 +51,7 @@ export async function applyFiles(io: Io, names: readonly string[], options: Appl
   if (options.plan !== undefined && options.plan !== plan.plan) throw staleOf(io, { out, names, files, plan })
   expectUnblocked(io, { out, files, plan }, options)
   if (plan.changed && shouldAsk(io, options)) {
-    io.stderr.write(`${stateText(out, plan, files.placeOf)}\n`)
+    io.stderr.write(`${stateText(out, plan, files)}\n`)
     await confirm(io, 'Make these changes?')
   }
   const change = await files.send(async () => {
@@ -83,7 +82,7 @@ function expectUnblocked(
 ): void {
   const blocked = plan.views.flatMap((view) => view.blocked)
   if (blocked.length === 0 || override !== undefined) return // the depot says what cannot be overridden
-  io.stderr.write(`${stateText(out, plan, files.placeOf)}\n`)
+  io.stderr.write(`${stateText(out, plan, files)}\n`)
   const lacksRights = blocked.some(({ rule }) => rule === 'rights')
   throw new Exit(
     lacksRights ? EXIT.noRights : EXIT.refused,
@@ -93,7 +92,7 @@ function expectUnblocked(
 
 /** Shows the plan that replaces a stale one, and returns the error to throw. */
 function staleOf(io: Io, { out, files, plan, names }: ShownPlan & { names: readonly string[] }): Exit {
-  const text = plan.changed ? `${stateText(out, plan, files.placeOf)}\n${nextStep(names, plan)}` : NO_CHANGES
+  const text = plan.changed ? `${stateText(out, plan, files)}\n${nextStep(names, plan)}` : NO_CHANGES
   io.stderr.write(`${text}\n`)
   return new Exit(EXIT.stale, 'the views would change in another way now, so nothing was changed')
 }
