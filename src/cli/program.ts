@@ -389,6 +389,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./local/healthy.ts')).healthy,
     },
     {
+      name: 'doctor',
+      summary: 'say what is wrong with the depot on this machine; if anything is, the exit code is 1',
+      load: async () => (await import('./local/doctor.ts')).doctor,
+    },
+    {
       name: 'restored',
       summary:
         'start a new ledger history after the database was restored from a backup; run it while the server is stopped',
