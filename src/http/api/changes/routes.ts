@@ -135,7 +135,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Adds a published release to a change',
         description:
-          'Needs the right to upload in the origin of the project, to which the release must belong. Safe to repeat: answers 201 for a new release, and 200 if the change has it. Another release of the same package for the same target answers 409 with `recorded`, the present one, unless rebuild is true. Phases must pass again for a release that was added after their report.',
+          'Needs the right to upload in the origin of the project, to which the release must belong. Safe to repeat: answers 201 for a new release, and 200 if the change has it. Another release of the same package for the same target answers 409 with `recorded`, the present one, unless rebuild is true. Publish, and phases in views, must pass again for a release that was added after their report.',
         errors: ['conflict', 'ident_malformed', ...ERRORS],
 
         params: ChangePath,
@@ -167,7 +167,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Reports how a phase of a change stands',
         description:
-          'Needs the right to upload in the origin of the project; a token that is narrowed to views reports for these only. The last report of a phase counts, for each view in which it runs, and it is about the releases that the change has now. Safe to repeat: a report like the last one changes nothing. A rule of a view may require phases (requires, in the rules of the view).',
+          'Needs the right to upload in the origin of the project; a token that is narrowed to views reports for these only. The last report of a phase counts, for each view in which it runs. With a view, or for publish, it is about the releases that the change has now; otherwise it is about the sources. Safe to repeat: a report like the last one changes nothing. A rule of a view may require phases (requires, in the rules of the view).',
         errors: ['conflict', 'lease_lost', ...ERRORS],
 
         params: ChangePath,

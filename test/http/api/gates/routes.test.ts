@@ -192,6 +192,19 @@ test('a phase passes for exactly the releases that the change had then', async (
   )
 })
 
+test('phases of the sources may have passed before the release was built, and publish may not', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, phases: ['unit', 'publish'] }] })
+  const [built] = (await makeReleases(started, `acme/built/1.0/${STAMP}`)) as [ReleaseRow]
+  await move(started, 'promote', before, [built])
+  const { id, report } = await changeWith('c5')
+  for (const phase of ['unit', 'publish']) await report(phase, undefined, 'passed')
+  await callApi(started, 'POST', `/api/v1/changes/${id}/releases`, { body: { release: built.ident } })
+  t.match(await promote(view, [built]), refused('requires', 'of which publish was reported for other builds'))
+  await report('publish', undefined, 'passed')
+  t.match(await promote(view, [built]), { status: 200 })
+})
+
 test('of several changes of a release, one that passed is enough', async (t) => {
   const before = await viewWith({})
   const view = await viewWith({ requires: [{ view: before, phases: ['functional'] }] })
