@@ -73,9 +73,9 @@ function missingPhases(
   return phases.flatMap((phase): MissingPhase[] => {
     const ofView = reports.get(keyOf(changeId, phase, view))
     const report = ofView ?? reports.get(keyOf(changeId, phase, ''))
-    // Phases without a view are about the sources of the change, and run before there is a release. Others are
-    // about the releases that the change had then: a rebuild was not there yet, and a replaced release was
-    // there no longer.
+    // Phases without a view are about the sources of the change, and run before there is a release. Others
+    // are about the releases that the change had then: a rebuild was not there yet, and a replaced release
+    // was there no longer.
     const isOfSources = ofView === undefined && phase !== 'publish'
     const isOfRelease =
       report !== undefined && (isOfSources || (report.releases >= position && report.releases < replacedBy))

@@ -168,6 +168,26 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
   ],
   'Run a pipeline': [
     {
+      name: 'change record',
+      summary: 'record a change of a project, and the releases that were built from it',
+      load: async () => (await import('./remote/changes.ts')).changeRecord,
+    },
+    {
+      name: 'change report',
+      summary: 'report how a phase of a change stands',
+      load: async () => (await import('./remote/changes.ts')).changeReport,
+    },
+    {
+      name: 'change show',
+      summary: 'show a change with its releases and phases',
+      load: async () => (await import('./remote/changes.ts')).changeShow,
+    },
+    {
+      name: 'change list',
+      summary: 'list changes',
+      load: async () => (await import('./remote/changes.ts')).changeList,
+    },
+    {
       name: 'pipeline',
       summary: 'run a phase of the pipeline of a project',
       load: async () => (await import('./pipeline/pipeline.ts')).pipeline,
