@@ -90,7 +90,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       })
       return reply
         .code(201)
-        .headers({ ...NO_STORE, location: `/api/v1/webhooks/${name}` })
+        .headers({ ...NO_STORE, location: `${request.publicPath}/api/v1/webhooks/${name}` })
         .send({ ...(await toWire(made)), secret })
     },
   )

@@ -339,7 +339,17 @@ test('other malformed input is refused by name', async (t) => {
 })
 
 test('there can be at most a hundred webhooks', async (t) => {
-  const own = await startDepot(t)
+  const own = await startDepot(t, {
+    environment: {
+      DEPOT_WEBHOOK_NETWORKS: '127.0.0.0/8',
+      DEPOT_PUBLIC_URL: 'https://host.example/depot',
+    },
+  })
+  t.match(
+    await callApi(own, 'POST', '/api/v1/webhooks', { body: { name: 'hook-0', url: receiver.url } }),
+    { status: 201, headers: { location: '/depot/api/v1/webhooks/hook-0' } },
+    'Location starts with the path of the depot',
+  )
   const input = (name: string) => ({
     name,
     key: name,
@@ -348,7 +358,7 @@ test('there can be at most a hundred webhooks', async (t) => {
     sealedSecret: '',
     filter: { views: ['none'] },
   })
-  const names = Array.from({ length: 100 }, (_, index) => `hook-${index}`)
+  const names = Array.from({ length: 99 }, (_, index) => `hook-${index + 1}`)
   await Promise.all(
     names.map((name) => own.depot.writer.submit({ kind: 'addWebhook', input: input(name), actor })),
   )
