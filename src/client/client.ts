@@ -61,8 +61,18 @@ export interface FollowOptions extends Omit<ListEventsInput, 'after' | 'wait'> {
 }
 
 const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'PUT', 'DELETE']
-/** An upload of bytes that are published already changes nothing, and neither does a plan. */
-const REPEATABLE_POSTS: readonly string[] = ['/api/v1/releases', '/api/v1/states/plan']
+/**
+ * An upload of bytes that are published already changes nothing, a report that was received already neither,
+ * and a plan never does.
+ */
+const REPEATABLE_POSTS: readonly string[] = [
+  '/api/v1/releases',
+  '/api/v1/states/plan',
+  '/api/v1/changes',
+  '/api/v1/changes/{id}/releases',
+  '/api/v1/changes/{id}/phases',
+  '/api/v1/changes/{id}/lease',
+]
 const WAIT_SECONDS = 30
 const MAX_TROUBLE_PAUSE_MS = 30_000
 

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { promisify } from 'node:util'
 import type { Io } from '../io.ts'
@@ -18,6 +19,7 @@ export interface ChangeName {
   readonly url: string | undefined
 }
 
+/** What the command line says about the change. */
 export interface ChangeOptions {
   readonly project?: string | undefined
   readonly change?: string | undefined
@@ -41,12 +43,18 @@ const JOB_VARIABLES = ['CI_JOB_URL', 'BUILD_URL', 'BUILDKITE_BUILD_URL']
  * Finds the project and the change: `--project` and `--change`, then what `publish --env-file` wrote, then
  * the configuration and the variables of CI systems, and last the plan and git. Throws a UsageError.
  */
-export async function nameChange(io: Io, project: Project, options: ChangeOptions): Promise<ChangeName> {
+export async function nameChange(
+  io: Io,
+  project: Project,
+  options: ChangeOptions & { readonly projectOfPackage?: string | undefined },
+): Promise<ChangeName> {
   const { env } = io
-  const commit = first(env, COMMIT_VARIABLES) ?? options.change ?? (await headOf(project.folder))
+  const given = options.change ?? first(env, ['HART_DEPOT_CHANGE'])
+  const commit =
+    first(env, ['HART_DEPOT_COMMIT', ...COMMIT_VARIABLES]) ?? given ?? (await headOf(project.folder))
   return {
-    project: options.project ?? first(env, ['HART_DEPOT_PROJECT']) ?? (await projectOf(io, project)),
-    change: options.change ?? first(env, ['HART_DEPOT_CHANGE']) ?? commit,
+    project: await projectName(io, project, options),
+    change: given ?? commit,
     commit,
     branch: first(env, BRANCH_VARIABLES),
     url: commitUrl(env),
@@ -55,21 +63,31 @@ export async function nameChange(io: Io, project: Project, options: ChangeOption
 
 /** Returns the URL of the job that runs this command, if it is known. */
 export function jobUrl({ env }: Pick<Io, 'env'>, { job }: ChangeOptions): string | undefined {
-  return job ?? first(env, JOB_VARIABLES) ?? githubUrl(env, `actions/runs/${env['GITHUB_RUN_ID']}`)
+  return job ?? first(env, JOB_VARIABLES) ?? githubUrl(env, 'actions/runs/', 'GITHUB_RUN_ID')
 }
 
-/** Names this run as the holder of a lease, for others who want the lease. */
+const MAX_HOLDER = 255
+
+/** Names this process for others who want its lease. No other process has the same name. */
 export function holderName({ env }: Pick<Io, 'env'>, job: string | undefined): string {
-  return `${job ?? env['USER'] ?? 'a job'} on ${hostname()}`
+  const name = `${randomBytes(4).toString('hex')} on ${hostname()}, ${job ?? env['USER'] ?? 'a job'}`
+  return name.slice(0, MAX_HOLDER)
 }
 
-async function projectOf({ env }: Io, project: Project): Promise<string> {
-  if (project.config.project !== undefined) return project.config.project
+/** Finds the project, as {@link nameChange} does. Throws a UsageError. */
+export async function projectName(
+  { env }: Io,
+  project: Project,
+  { project: given, projectOfPackage }: Parameters<typeof nameChange>[2],
+): Promise<string> {
+  const said = given ?? first(env, ['HART_DEPOT_PROJECT']) ?? project.config.project
+  if (said !== undefined) return said
   const named = (await readPlanNames(project, env)).flatMap(({ origin, name }) =>
     origin === undefined || name === undefined ? [] : [`${origin}/${name}`],
   )
   const [only, ...others] = new Set(named)
   if (only !== undefined && others.length === 0) return only
+  if (only === undefined && projectOfPackage !== undefined) return projectOfPackage
   throw new UsageError(
     'which project is this? Write project: ORIGIN/NAME into .hart-depot.yml, or give --project ORIGIN/NAME',
   )
@@ -97,12 +115,16 @@ async function headOf(folder: string): Promise<string> {
 function commitUrl(env: Environment): string | undefined {
   const gitlab = first(env, ['CI_PROJECT_URL'])
   if (gitlab !== undefined) return `${gitlab}/-/commit/${env['CI_COMMIT_SHA']}`
-  return githubUrl(env, `commit/${env['GITHUB_SHA']}`)
+  return githubUrl(env, 'commit/', 'GITHUB_SHA')
 }
 
-function githubUrl(env: Environment, rest: string): string | undefined {
-  const [server, repository] = [env['GITHUB_SERVER_URL'], env['GITHUB_REPOSITORY']]
-  return server === undefined || repository === undefined ? undefined : `${server}/${repository}/${rest}`
+function githubUrl(env: Environment, path: string, variable: string): string | undefined {
+  const [server, repository, last] = ['GITHUB_SERVER_URL', 'GITHUB_REPOSITORY', variable].map(
+    (name) => env[name],
+  )
+  return server === undefined || repository === undefined || last === undefined
+    ? undefined
+    : `${server}/${repository}/${path}${last}`
 }
 
 function first(env: Environment, names: readonly string[]): string | undefined {

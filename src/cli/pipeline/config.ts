@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
+import { TARGETS } from '../../package/target.ts'
 import { didYouMean } from '../../text/nearest.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
@@ -60,7 +61,7 @@ const Config = z
       .array(Line)
       .optional()
       .meta({ description: 'folders that have a plan; by default, all that are found below this file' }),
-    targets: z.array(Line).optional().meta({
+    targets: z.array(z.enum(TARGETS)).optional().meta({
       description: 'the targets that a change must have been published for before it is provisioned',
     }),
     lint: z

@@ -80,7 +80,19 @@ export function writeProfiles(io: Pick<Io, 'env'>, profiles: Profiles): void {
  * `HAB_BLDR_URL` and `HAB_AUTH_TOKEN`, then the current profile. A token is used only with the URL that it
  * was given for. Throws a UsageError.
  */
-export function findTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions): Target {
+export function findTarget(io: Pick<Io, 'env'>, options: TargetOptions): Target {
+  const found = lookUpTarget(io, options)
+  if (found === undefined)
+    throw new UsageError('no depot is named: run hart-depot login URL, or set HART_DEPOT_URL')
+  return found
+}
+
+/** Whether {@link findTarget} finds a depot. Throws the other errors of it. */
+export function hasTarget(io: Pick<Io, 'env'>, options: TargetOptions): boolean {
+  return lookUpTarget(io, options) !== undefined
+}
+
+function lookUpTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions): Target | undefined {
   const { env } = io
   if (url !== undefined && profile !== undefined)
     throw new UsageError('--url and --profile exclude each other: give only one of them')
@@ -100,8 +112,7 @@ export function findTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions)
     return { url: builder, token: builderToken, source: 'HAB_BLDR_URL' }
   const { current, profiles } = readProfiles(io)
   const found = current === undefined ? undefined : profiles[current]
-  if (current === undefined || found === undefined)
-    throw new UsageError('no depot is named: run hart-depot login URL, or set HART_DEPOT_URL')
+  if (found === undefined) return undefined
   return { url: found.url, token: found.token, source: `profile ${current}` }
 }
 

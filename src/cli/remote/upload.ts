@@ -41,29 +41,43 @@ export const upload: Define = (command, io) =>
       const connected = connectToChange(io, options)
       const files = given.map((file) => pathOf(io, file))
       if (options.promote !== undefined) await connected.depot.getView({ view: options.promote }) // before anything is sent
-      const signers = new Set<string>()
       const all =
         options.withDeps === undefined
           ? files
           : await withDependencies(connected.depot, files, pathOf(io, options.withDeps))
-      for (const file of all) {
-        const { origin, revision } = await explained(file, async () => readSigner(file))
-        signers.add(`${origin}/${revision}`)
-      }
-      for (const signer of signers) await sendKey(io, connected, signer, options.key)
-      const releases: Upload[] = []
-      for (const file of all)
-        releases.push(
-          await explained(
-            file,
-            async () => uploadOne(io, connected.depot, file, options),
-            releases.length === 0
-              ? ''
-              : `. Uploaded before: ${releases.map(({ ident }) => ident).join(', ')}`,
-          ),
-        )
+      const releases = await uploadFiles(io, connected, all, options)
       await finish(connected, releases, options.promote)
     })
+
+/**
+ * Uploads package files in their order, after the keys of their signers that the depot lacks and that are
+ * here. Throws {@link Exit}, which names the file that was refused and those uploaded before it.
+ */
+export async function uploadFiles(
+  io: Io,
+  connected: Connected,
+  files: readonly string[],
+  options: Pick<RemoteOptions, 'quiet'> & { readonly key?: string | undefined },
+): Promise<Upload[]> {
+  const signers = new Set<string>()
+  for (const file of files) {
+    const { origin, revision } = await explained(file, async () => readSigner(file))
+    signers.add(`${origin}/${revision}`)
+  }
+  for (const signer of signers) await sendKey(io, connected, signer, options.key)
+  const uploads: Upload[] = []
+  for (const file of files) {
+    const before = uploads.map(({ ident }) => ident).join(', ')
+    uploads.push(
+      await explained(
+        file,
+        async () => uploadOne(io, connected.depot, file, options),
+        before === '' ? '' : `. Uploaded before: ${before}`,
+      ),
+    )
+  }
+  return uploads
+}
 
 /** Runs a step for a file. Errors of the depot or the file then say which file it was. */
 async function explained<Result>(file: string, step: () => Promise<Result>, more = ''): Promise<Result> {
@@ -169,7 +183,12 @@ async function findKeyFile(io: Io, name: string, given: string | undefined): Pro
   return undefined
 }
 
-async function uploadOne(io: Io, depot: DepotClient, file: string, options: RemoteOptions): Promise<Upload> {
+async function uploadOne(
+  io: Io,
+  depot: DepotClient,
+  file: string,
+  options: Pick<RemoteOptions, 'quiet'>,
+): Promise<Upload> {
   const { size: totalBytes } = await stat(file)
   const progress = transferProgress(io, options, { name: basename(file), totalBytes })
   try {

@@ -1,0 +1,117 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { startProject } from '../../support/project.ts'
+
+const [FIRST, SECOND] = ['acme/app/1.0.0/20260101000000', 'acme/app/1.0.0/20260102000000'] as const
+
+test('a change is published, promoted and tested, and a repeated phase does nothing twice', async (t) => {
+  const { pipeline, hart, folder, find } = await startProject(t, {
+    '.hart-depot.yml': `project: acme/app
+deploy: echo "deploy $pkg_ident to $HART_DEPOT_VIEW" >> deploys
+smoke: test "$HAB_BLDR_URL" = "$HART_DEPOT_URL/v1/depot/views/acceptance"
+`,
+  })
+  const publish = ['publish', '--artifact', await hart(FIRST), '--env-file', join(folder, 'build.env')]
+  for (const args of [
+    publish,
+    ['provision', '--view', 'acceptance'],
+    ['deploy', '--env', 'acceptance', '--job', 'https://ci.example/1'],
+    ['smoke', '--view', 'acceptance'],
+    ['functional', '--view', 'acceptance'],
+  ])
+    for (const time of ['once', 'again']) t.match(await pipeline(args), { code: 0 }, `${args[0]} ${time}`)
+  const change = await find('c1')
+  t.match(change, { commit: 'c1', releases: [{ release: FIRST }], delivered: ['acceptance'] })
+  t.equal(change.releases.length, 1)
+  t.strictSame(
+    change.phases.map(({ phase, view, status, job }) => [phase, view, status, job]),
+    [
+      ['publish', null, 'passed', null],
+      ['provision', 'acceptance', 'passed', null],
+      ['deploy', 'acceptance', 'passed', 'https://ci.example/1'],
+      ['smoke', 'acceptance', 'passed', null],
+      ['functional', 'acceptance', 'not_configured', null],
+    ],
+  )
+  t.equal(await readFile(join(folder, 'deploys'), 'utf8'), `deploy ${FIRST} to acceptance\n`)
+  t.match(
+    await readFile(join(folder, 'build.env'), 'utf8'),
+    /^HART_DEPOT_PROJECT=acme\/app\nHART_DEPOT_CHANGE=c1\n(.*\n)*pkg_ident=acme\/app\/1\.0\.0\/20260101000000\n(.*\n)*pkg_artifact=acme-app-1\.0\.0-20260101000000-x86_64-linux\.hart\n$/,
+  )
+})
+
+test('a change that has a release keeps it, unless it is rebuilt', async (t) => {
+  const { pipeline, hart, find } = await startProject(t)
+  await pipeline(['publish', '--artifact', await hart(FIRST)])
+  const second = await hart(SECOND)
+  const repeated = await pipeline(['publish', '--artifact', second, '--quiet'])
+  t.match(repeated, { code: 0, stdout: `${FIRST}\n` })
+  t.match(await pipeline(['provision', '--view', 'acceptance']), { code: 0 })
+  t.match(await pipeline(['publish', '--artifact', second, '--rebuild', '-q']), { stdout: `${SECOND}\n` })
+  t.match((await find('c1')).releases, [
+    { release: FIRST, replaced: true },
+    { release: SECOND, replaced: false },
+  ])
+  t.match(await pipeline(['smoke', '--view', 'acceptance']), { code: 3, stderr: /does not have change c1/ })
+  t.match(await pipeline(['provision', '--view', 'acceptance']), { code: 0, stdout: new RegExp(SECOND) })
+})
+
+test('other bytes for an ident are refused, and nothing is recorded', async (t) => {
+  const { pipeline, hart, find } = await startProject(t)
+  await pipeline(['publish', '--artifact', await hart(FIRST)])
+  const other = await hart(FIRST, { content: 'other bytes' })
+  t.match(await pipeline(['publish', '--artifact', other, '--change', 'c2']), { code: 3, stderr: /already/ })
+  t.match(await find('c2'), { releases: [], phases: [{ phase: 'publish', status: 'failed' }] })
+})
+
+test('a promotion that a gate refuses fails with its rule, and the next environment stays as it is', async (t) => {
+  const { pipeline, hart, depot, find } = await startProject(t)
+  await depot.setGates({ view: 'union', body: { requires: [{ view: 'acceptance', as: 'current' }] } })
+  await pipeline(['publish', '--artifact', await hart(FIRST)])
+  t.match(await pipeline(['provision', '--view', 'union']), { code: 3, stderr: /union refuses .*acceptance/ })
+  t.match((await find('c1')).phases, [{}, { phase: 'provision', view: 'union', status: 'failed' }])
+  t.match(await pipeline(['provision', '--view', 'acceptance']), { code: 0 })
+  t.match(await pipeline(['provision', '--view', 'union']), { code: 0 })
+})
+
+test('targets that the file names must be published before the change is promoted', async (t) => {
+  const { pipeline, hart } = await startProject(t, {
+    '.hart-depot.yml': 'project: acme/app\ntargets: [x86_64-linux, aarch64-linux]\n',
+  })
+  await pipeline(['publish', '--artifact', await hart(FIRST)])
+  const provision = ['provision', '--view', 'acceptance']
+  t.match(await pipeline(provision), { code: 1, stderr: /nothing was published for aarch64-linux/ })
+  await pipeline(['publish', '--artifact', await hart(FIRST, { target: 'aarch64-linux' })])
+  t.match(await pipeline(provision), { code: 0 })
+})
+
+test('wrong arguments are refused before anything is done', async (t) => {
+  const { pipeline, depot } = await startProject(t)
+  const wrong: readonly (readonly [string[], RegExp])[] = [
+    [['provision'], /--view acceptance/],
+    [['provision', '--view', 'acceptnce'], /did you mean acceptance\?/],
+    [['provision', '--view', 'union', '--env', 'acceptance'], /only one of them/],
+    [['provision', '--view', 'union', '--no-report'], /--no-report/],
+    [['provision', '--view', 'union', '--wait'], /needs a command/],
+    [['provision', '--view', 'union', '--wait', 'true'], /needs --timeout/],
+    [['publish'], /there is nothing to publish/],
+    [['lint', '--view', 'union'], /unknown option/],
+    [['run', '--until', 'Friday'], /--until is a phase/],
+  ]
+  for (const [args, fault] of wrong)
+    t.match(await pipeline(args), { code: 2, stdout: '', stderr: fault }, args.join(' '))
+  t.strictSame((await depot.listChanges({})).changes, [])
+})
+
+test('a phase of a change runs once at a time', async (t) => {
+  const { pipeline, depot, find } = await startProject(t, {
+    '.hart-depot.yml': 'project: acme/app\nunit: test "$HART_DEPOT_CHANGE" = c1\n',
+  })
+  await pipeline(['lint'])
+  const { id } = await find('c1')
+  await depot.takeLease({ id, body: { phase: 'unit', holder: 'another agent' } })
+  t.match(await pipeline(['unit']), { code: 3, stderr: /another agent has it until .*--takeover/ })
+  t.match(await pipeline(['unit', '--takeover']), { code: 0 })
+  t.match(await pipeline(['unit', '--again']), { code: 0 }, 'the lease was ended')
+})
