@@ -18,6 +18,8 @@ export interface Call {
   readonly takesKey?: true
   /** Whether the answer is not JSON. */
   readonly isData?: true
+  /** Whether the token is left out. */
+  readonly isAnonymous?: true
 }
 
 export interface CallOptions {

@@ -6,6 +6,7 @@ import type { Call, CallOptions, DataAnswer } from './call.ts'
 import { parseDepotUrl } from './depot-url.ts'
 import type { DownloadOptions } from './download.ts'
 import { NotADepot, RequestRefused, Unreachable } from './errors.ts'
+import type { Problem } from './errors.ts'
 import { ITEMS, Operations } from './operations.ts'
 import type {
   DownloadReleaseInput,
@@ -205,9 +206,16 @@ export class DepotClient extends Operations {
     }
   }
 
-  /** Asks whether the depot is ready. Throws {@link RequestRefused} with 503 if it cannot answer reads. */
+  /** Asks whether the depot is ready for requests. */
   async checkReadiness(options?: CallOptions): Promise<Readiness> {
-    return this.call({ method: 'GET', path: '/readyz' }, options)
+    try {
+      // A depot that cannot read its database cannot look a token up.
+      return await this.call({ method: 'GET', path: '/readyz', isAnonymous: true }, options)
+    } catch (error) {
+      if (!(error instanceof RequestRefused) || error.problem['ready'] !== false) throw error
+      const { database, disk, reasons } = error.problem as Problem & Readiness
+      return { ready: false, database, disk, reasons }
+    }
   }
 
   async #findKey(
@@ -238,6 +246,7 @@ export class DepotClient extends Operations {
       },
       isRepeatable:
         REPEATABLE.includes(call.method) || call.takesKey === true || REPEATABLE_POSTS.includes(call.path),
+      isAnonymous: call.isAnonymous,
       signal: options.signal,
       onProgress: options.onProgress,
       extraIdleMs: waitMs(call),

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { networkFault } from '../network-fault.ts'
 import type { FileBody, RawBody } from './call.ts'
 import { FileChanged, NotADepot, RequestRefused, Unreachable } from './errors.ts'
-import type { Problem, UnreachableReason } from './errors.ts'
+import type { UnreachableReason } from './errors.ts'
 
 // Sends HTTP requests, and repeats those that failed. fetch would take longer to load than `hart-depot
 // whoami` may take. An import statement for node:http would load it, and node:https loads TLS, so both are
@@ -39,6 +39,8 @@ export interface Outgoing {
   readonly body?: RawBody | undefined
   /** Whether executing it twice has the effect of executing it once. */
   readonly isRepeatable: boolean
+  /** Whether the token is left out. */
+  readonly isAnonymous?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((sentBytes: number) => void) | undefined
   /** How much longer than usual the depot may send nothing. */
@@ -118,7 +120,7 @@ export class Transport {
       headers: {
         accept: 'application/json, application/problem+json',
         'user-agent': userAgent,
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(token !== undefined && outgoing.isAnonymous !== true && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && {
           'content-length': String(typeof body === 'string' ? Buffer.byteLength(body) : body.size),
         }),
@@ -238,25 +240,31 @@ async function refusalOf(answer: IncomingMessage, url: string): Promise<Error> {
     )
   }
   const body = await readBounded(answer)
-  const problem = parseProblem(body, status)
-  if (problem === undefined && status < 500 && status !== 429)
+  const found = parseObject(body)
+  const { code, detail } = found
+  const isProblem = typeof code === 'string' && typeof detail === 'string'
+  if (!isProblem && status < 500 && status !== 429)
     return new NotADepot(
       `${url} answered ${status}, and not as a hart-depot does${body === '' ? '' : `: ${body.replaceAll(/\s+/g, ' ').slice(0, MAX_SHOWN_LENGTH)}`}`,
     )
   return new RequestRefused(
-    problem ?? { status, code: 'unknown', detail: `${url} answered ${status}` },
+    {
+      ...found,
+      status,
+      code: isProblem ? code : 'unknown',
+      detail: isProblem ? detail : `${url} answered ${status}`,
+    },
     /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined,
   )
 }
 
-function parseProblem(body: string, status: number): Problem | undefined {
+/** Parses a JSON object. Returns an empty one for anything else. */
+function parseObject(body: string): { readonly [name: string]: unknown; code?: unknown; detail?: unknown } {
   try {
-    const found = JSON.parse(body) as Partial<Problem> | null
-    return typeof found?.code === 'string' && typeof found.detail === 'string'
-      ? { ...found, status, code: found.code, detail: found.detail }
-      : undefined
+    const found: unknown = JSON.parse(body)
+    return typeof found === 'object' && found !== null ? { ...found } : {}
   } catch {
-    return undefined
+    return {}
   }
 }
 

@@ -18,33 +18,35 @@ export const status: Define = (command, io) =>
     )
     .action(async (options) => {
       const { depot, out, target } = connect(io, options)
-      const { version } = await versionOf(depot)
-      const readiness = await readinessOf(depot, version)
-      const account = target.token === undefined ? null : (await depot.whoAmI()).account
+      const { version, ...readiness } = await stateOf(depot)
+      const { ready, reasons } = readiness
+      // A depot that is not ready cannot look the token up.
+      const account = target.token === undefined || !ready ? null : (await depot.whoAmI()).account
       out.show(
         { url: depot.url, version, ...readiness, account },
         {
           whole: () =>
             [
-              `${depot.url} (${target.source}) is hart-depot ${version}.`,
-              'It is ready.',
-              ...readiness.reasons.map((reason) => `It reports: ${reason}.`),
-              account === null ? 'You have no token for it.' : `You are ${account}.`,
+              `${depot.url} (${target.source}) is hart-depot${version === null ? '' : ` ${version}`}.`,
+              ready ? 'It is ready.' : 'It is not ready for requests.',
+              ...reasons.map((reason) => `It reports: ${reason}.`),
+              ...(ready ? [account === null ? 'You have no token for it.' : `You are ${account}.`] : []),
             ].join('\n'),
         },
       )
+      if (!ready) throw new Exit(EXIT.failed)
     })
 
-/** Asks whether the depot is ready. Throws {@link Exit} if it cannot read its database. */
-async function readinessOf(depot: DepotClient, release: string): Promise<Readiness> {
+/** Asks for the version and the readiness. A depot that is not ready may not tell its version. */
+async function stateOf(depot: DepotClient): Promise<Readiness & { version: string | null }> {
   try {
-    return await depot.checkReadiness()
+    const { version } = await versionOf(depot)
+    return { version, ...(await depot.checkReadiness()) }
   } catch (error) {
-    if (!(error instanceof RequestRefused) || error.status !== 503) throw error
-    throw new Exit(
-      EXIT.failed,
-      `${depot.url} is hart-depot ${release}, but not ready: it cannot read its database`,
-    )
+    if (!(error instanceof RequestRefused) || error.status < 500) throw error
+    const readiness = await depot.checkReadiness()
+    if (readiness.ready) throw error
+    return { version: null, ...readiness }
   }
 }
 

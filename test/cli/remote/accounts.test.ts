@@ -144,3 +144,12 @@ test('status and version tell what a depot is, and what a wrong server is not', 
       })
   }
 })
+
+test('status says why a depot is not ready', async (t) => {
+  const { started, run } = await start(t)
+  await started.depot.close()
+  const { code, stdout } = await run(['status'])
+  t.equal(code, 1)
+  t.match(stdout, /not ready.*\nIt reports: the database does not answer\.\n/)
+  t.match(await run(['status', '--json']), { code: 1, stdout: /"ready": false/ })
+})
