@@ -5,12 +5,12 @@ import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { pathOf } from '../io.ts'
 import { connect, remoteOptions } from './connect.ts'
-import { releaseOf } from './releases.ts'
+import { PARTIAL_IDENT, findRelease } from './releases.ts'
 import { transferProgress } from './transfer-progress.ts'
 
 export const download: Define = (command, io) =>
   remoteOptions(command)
-    .argument('<ident>', 'a full ident, origin/name/version/release')
+    .argument('<ident>', PARTIAL_IDENT)
     .argument('[file]', 'where to write it; a file or a folder, and by default the folder you are in')
     .option(
       '--target <target>',
@@ -33,14 +33,15 @@ export const download: Define = (command, io) =>
         ],
       ]),
     )
-    .action(async (ident, given, options) => {
+    .action(async (given, path, options) => {
       const { depot, out } = connect(io, options)
       const key = options.key === undefined ? undefined : await readFile(pathOf(io, options.key), 'utf8')
-      const { target, ...asked } = releaseOf(ident, options.target)
-      const release = await depot.getRelease({ ...asked, ...(target !== undefined && { target }) })
+      const asked = await findRelease({ depot, out }, given, options.target)
+      const release = await depot.getRelease(asked)
+      const { ident } = release
       const name = hartFileName(parseIdent(ident), release.target)
-      const path = pathOf(io, given ?? '.')
-      const file = (await isFolder(path)) ? join(path, name) : path
+      const place = pathOf(io, path ?? '.')
+      const file = (await isFolder(place)) ? join(place, name) : place
       const progress = transferProgress(io, options, { name, totalBytes: release.size_bytes })
       try {
         await depot.downloadFile({ ...asked, target: release.target }, file, {

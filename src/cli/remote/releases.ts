@@ -4,13 +4,16 @@ import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
 import { connect, remoteOptions } from './connect.ts'
+import type { Connected } from './connect.ts'
 
 const IDENT = 'a full ident, origin/name/version/release'
+/** What {@link findRelease} accepts. */
+export const PARTIAL_IDENT = 'origin/name[/version[/release]]; a partial one is the newest release'
 const TARGET = 'the target, for example x86_64-linux; the default is the usual or the only one'
 
 export const show: Define = (command, io) =>
   remoteOptions(command)
-    .argument('<ident>', IDENT)
+    .argument('<ident>', PARTIAL_IDENT)
     .option('--target <target>', TARGET)
     .addHelpText(
       'after',
@@ -19,12 +22,12 @@ export const show: Define = (command, io) =>
           'show acme/app/1.2.0/20260101120000',
           'show a release: who published it, its checksum and dependencies',
         ],
-        ['show acme/app/1.2.0/20260101120000 --json', 'print everything that the depot knows of it'],
+        ['show acme/app --json', 'print everything that the depot knows of the newest release'],
       ]),
     )
     .action(async (ident, options) => {
       const { depot, out } = connect(io, options)
-      const release = await depot.getRelease(releaseOf(ident, options.target))
+      const release = await depot.getRelease(await findRelease({ depot, out }, ident, options.target))
       const { views, deps, ...more } = release
       const rows = [
         ['target', more.target],
@@ -122,6 +125,30 @@ export const where: Define = (command, io) =>
         brief: () => places.map(({ view }) => view),
       })
     })
+
+/** The view that contains every release. */
+const ALL_RELEASES = 'unstable'
+
+/**
+ * Finds the release of an ident, which may lack its version and its release: then it is the highest one, in
+ * the view whose URL was given if there is one, and a note names it. Throws a UsageError.
+ */
+export async function findRelease(
+  { depot, out }: Pick<Connected, 'depot' | 'out'>,
+  ident: string,
+  target: string | undefined,
+): Promise<GetReleaseInput> {
+  const [origin = '', name, version, release] = ident.split('/')
+  if (name === undefined || release !== undefined) return releaseOf(ident, target)
+  const parts = releaseOf(`${origin}/${name}/${version ?? '0'}/0`, target)
+  const { release: _release, version: _version, ...asked } = { ...parts, view: depot.view ?? ALL_RELEASES }
+  const latest =
+    version === undefined
+      ? await depot.getLatest(asked)
+      : await depot.getLatestOfVersion({ ...asked, version })
+  out.note(`${ident} is ${latest.ident}, the newest release for ${latest.target}.`)
+  return releaseOf(latest.ident, latest.target)
+}
 
 /** Parses an ident and a target. Throws a UsageError. */
 export function releaseOf(ident: string, target: string | undefined): GetReleaseInput {

@@ -139,7 +139,7 @@ test('download writes the package under its name, and refuses one of another sig
   })
   t.strictSame((await readdir(folder)).toSorted(), [name, 'app.hart', 'other.pub'].toSorted())
   t.match(await run(['download', LIBRARY]), { code: 5 })
-  t.match(await run(['download', 'acme/app']), { code: 2, stderr: /four parts/ })
+  t.match(await run(['download', 'acme']), { code: 2, stderr: /four parts/ })
 })
 
 test('show, where and search find what was published', async (t) => {
@@ -157,4 +157,33 @@ test('show, where and search find what was published', async (t) => {
   t.match(await run(['search', 'acme', 'libr', '--quiet']), { code: 0, stdout: 'acme/library\n' })
   t.match(await run(['search', 'acme', '--view', 'union']), { code: 0, stdout: '', stderr: /No package/ })
   t.match(await run(['search', 'nothing', '--json']), { code: 0, stdout: '[]\n' })
+})
+
+test('show and download take the newest release of a package or a version, and say which', async (t) => {
+  const { started, folder, run } = await start(t)
+  await makeOrigin(started)
+  const [higher, rebuilt] = ['acme/app/1.10.0/20260101000000', 'acme/app/1.10.0/20260102000000']
+  await publishAll(started, APP, rebuilt, higher)
+  for (const [partial, whole] of [
+    ['acme/app', rebuilt],
+    ['acme/app/1.10.0', rebuilt],
+    ['acme/app/1.0.0', APP],
+  ] as const)
+    t.match(await run(['show', partial]), {
+      code: 0,
+      stdout: whole,
+      stderr: `${partial} is ${whole}, the newest release for x86_64-linux.\n`,
+    })
+  await run(['promote', APP, 'union'])
+  const env = { HART_DEPOT_URL: `${started.url}/v1/depot/views/union` }
+  const name = hartFileName(parseIdent(APP), 'x86_64-linux')
+  t.match(await run(['download', 'acme/app', folder, '--quiet'], env), {
+    code: 0,
+    stdout: `${join(folder, name)}\n`,
+    stderr: '',
+  })
+  for (const absent of ['acme/nothing', 'acme/app/2.0', 'acme/app/1.10.0/20270101000000'])
+    t.match(await run(['show', absent]), { code: 5 }, absent)
+  t.match(await run(['show', 'acme/app', '--target', 'x86_64-windows']), { code: 5 })
+  t.match(await run(['show', 'ACME/app']), { code: 2 })
 })
