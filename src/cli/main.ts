@@ -14,6 +14,10 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     io.stdout.write(`hart-depot ${readVersion()}\n`)
     return EXIT.done
   }
+  if (first === '__complete') {
+    await (await import('./complete.ts')).printCandidates(args.slice(1), io)
+    return EXIT.done
+  }
   const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args // a command that is given after -- has its own help
   const isHelp = first === 'help' || own.some((arg) => arg === '--help' || arg === '-h')
   const words = own.filter(

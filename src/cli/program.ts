@@ -51,6 +51,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       summary: 'show the version of this program and of the depot',
       load: async () => (await import('./version.ts')).version,
     },
+    {
+      name: 'completion',
+      summary: 'print the completion script of a shell',
+      load: async () => (await import('./completion.ts')).completion,
+    },
   ],
   Releases: [
     {

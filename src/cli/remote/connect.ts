@@ -49,7 +49,12 @@ export function connectToChange(io: Io, options: RemoteOptions): Connected {
 }
 
 /** Makes a client of a depot. Throws a UsageError for a URL that cannot be that of a depot. */
-export function makeClient(io: Io, { url, token, source }: Target): DepotClient {
+/** `retries` replaces the usual number of repetitions. */
+export function makeClient(
+  io: Io,
+  { url, token, source }: Target,
+  { retries = isInteractive(io) ? RETRIES_BEFORE_A_PERSON : RETRIES_IN_A_PIPELINE } = {},
+): DepotClient {
   try {
     return new DepotClient({
       url,
@@ -57,7 +62,7 @@ export function makeClient(io: Io, { url, token, source }: Target): DepotClient 
       userAgent: 'hart-depot-cli',
       proxyEnv: io.env,
       pause: (ms, signal) => io.pause(ms, signal),
-      retries: isInteractive(io) ? RETRIES_BEFORE_A_PERSON : RETRIES_IN_A_PIPELINE,
+      retries,
     })
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`${error.message} (from ${source})`)
