@@ -177,7 +177,7 @@ async function outcomeBefore(
     return undefined
   return {
     status: 'passed',
-    message: `passed already at ${last.at}${last.job === null ? '' : `, in ${last.job}`}`,
+    message: `since ${last.at}${last.job === null ? '' : `, in ${last.job}`}; --again runs it again`,
   }
 }
 

@@ -180,19 +180,18 @@ function defineRun(command: Command, io: Io): void {
 }
 
 function defineStatus(command: Command, io: Io): void {
-  changeOptions(command.command('status'))
+  remoteOptions(command.command('status'))
+    .option('--config <file>', 'the file of the project; the default is .hart-depot.yml in this folder')
+    .option('--project <origin/name>', 'the project; the default is that of the file or of the plan')
     .description('show where every change of the project stands')
-    .argument('[change]', 'show every phase of this change, by its name or the beginning of it')
     .option('--all', 'changes of all projects')
     .option('--limit <count>', 'how many changes', '20')
     .addHelpText(
       'after',
       examples([
         ['pipeline status', 'show the newest changes of the project in this folder'],
-        ['pipeline status 4f1c9f1d', 'show every phase of a change, with links to the jobs'],
+        ['pipeline status --all --limit 100', 'show the newest changes of all projects'],
       ]),
     )
-    .action(async (change: unknown, given: unknown) =>
-      showStatus(io, change as string | undefined, given as Parameters<typeof showStatus>[2]),
-    )
+    .action(async (given: unknown) => showStatus(io, given as Parameters<typeof showStatus>[1]))
 }
