@@ -102,7 +102,16 @@ function findEntryIn(text: string): Entry | undefined {
 function isEntry(value: unknown): value is Entry {
   if (!hasFields(value, { at: 'number', kind: 'string', actor: 'object' }) || value['actor'] === null)
     return false
-  return value['kind'] !== 'promotion' || isPromotion(value)
+  const kind = String(value['kind'])
+  if (kind === 'promotion') return isPromotion(value)
+  return hasFields(value, TEXTS_OF_CHANGES[kind] ?? {})
+}
+
+/** The fields that the entries about changes need before they can be rebuilt. */
+const TEXTS_OF_CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'change-recorded': { record: 'string', project: 'string', change: 'string', commit: 'string' },
+  'change-release-added': { record: 'string', ident: 'string', target: 'string', checksum: 'string' },
+  'phase-reported': { record: 'string', phase: 'string', status: 'string' },
 }
 
 function isPromotion(value: Readonly<Record<string, unknown>>): boolean {

@@ -9,6 +9,13 @@ import type { Freeze } from '../views/freeze.ts'
 import { listCommonFreezes, parseFreezes } from '../revisions/freeze-store.ts'
 import { listWrongCounts } from './wrong-count-store.ts'
 import type { WrongCount } from './wrong-count-store.ts'
+import {
+  listDifferingChanges,
+  listWrongStates,
+  openChangesRebuild,
+  rebuildChange,
+} from './rebuild-changes-store.ts'
+import type { ChangesDb } from './rebuild-changes-store.ts'
 import { RebuiltViews, rebuiltFreeze } from './rebuild.ts'
 import type { RebuiltFreeze, RebuiltMember, RebuiltPointer, RebuiltView, Report } from './rebuild.ts'
 import {
@@ -44,7 +51,7 @@ export interface Verification {
 
 /** A contradiction within the ledger, or between the ledger and the rows. */
 export interface Finding {
-  /** An entry (`entry 12`), the name of a view, `every view` or `the depot`. */
+  /** An entry (`entry 12`), the name of a view, `every view`, a change (`change ID`) or `the depot`. */
   readonly place: string
   readonly detail: string
 }
@@ -55,9 +62,9 @@ const ENTRIES_IN_A_PAGE = 200
 const ROWS_IN_A_STATEMENT = 500
 
 /**
- * Recomputes the hash chain of the ledger, rebuilds every view from it, and compares the views with the rows
- * at every revision. Memory grows with the present size of the views, not with the ledger. `db` must see one
- * state of the database throughout and be used by no one else.
+ * Recomputes the hash chain of the ledger, rebuilds every view and every change record from it, and compares
+ * them with the rows; views are compared at every revision. Memory grows with the present size of the views,
+ * not with the ledger. `db` must see one state of the database throughout and be used by no one else.
  */
 export async function verifyDepot(db: Db): Promise<Verification> {
   const findings: Finding[] = []
@@ -68,6 +75,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   }
   const rebuildDb = await openRebuild(db)
   const rebuilt = new RebuiltViews(report)
+  const changesDb = await openChangesRebuild(db)
   const counts = { entries: 0, promotions: 0, members: 0, pointers: 0 }
   const storeEnded = async () => {
     const { members, pointers } = rebuilt.takeEnded()
@@ -78,10 +86,11 @@ export async function verifyDepot(db: Db): Promise<Verification> {
 
   let incarnation: string | undefined
   const head = await auditEntries(db, report, {
-    take(event, row) {
+    async take(event, row) {
       counts.entries += 1
       if (event === undefined) return
       rebuilt.take(event, row)
+      await rebuildChange(changesDb, event, row)
       if (event.kind === 'promotion') counts.promotions += 1
       if (event.kind === 'depot-restored') incarnation = event.incarnation
     },
@@ -95,6 +104,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   await compareViews(db, rebuilt.views, report)
   await compareCommonFreezes(db, rebuilt.freezes, report)
   await compareRows(rebuildDb, report)
+  await compareChanges(changesDb, report)
   for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
     report(wrong.view ?? 'the depot', describeWrongCount(wrong))
   return { ...counts, views: rebuilt.views.size, head, findings, findingCount }
@@ -107,7 +117,10 @@ async function auditEntries(
   {
     take,
     afterPage,
-  }: { take: (event: LedgerEvent | undefined, row: EntryRow) => void; afterPage: () => Promise<void> },
+  }: {
+    take: (event: LedgerEvent | undefined, row: EntryRow) => Promise<void>
+    afterPage: () => Promise<void>
+  },
 ): Promise<LedgerHead> {
   let head = FIRST_HEAD
   for (
@@ -118,7 +131,7 @@ async function auditEntries(
     for (const row of rows) {
       const audited = auditEntry(row, head)
       for (const fault of audited.faults) report(`entry ${row.sequence}`, fault)
-      take(audited.event, row)
+      await take(audited.event, row)
       head = audited.head
     }
     await afterPage()
@@ -232,6 +245,13 @@ async function compareRows(db: RebuildDb, report: Report): Promise<void> {
       `the row of ${ident} from revision ${revision} refers to another release of this ident, which was not a member then`,
     )
   }
+}
+
+async function compareChanges(db: ChangesDb, report: Report): Promise<void> {
+  for (const { record, isOfLedger, what } of await listDifferingChanges(db, MAX_FINDINGS + 1))
+    report(`change ${record}`, `only ${isOfLedger ? 'the ledger has' : 'the rows have'} ${what}`)
+  for (const record of await listWrongStates(db, MAX_FINDINGS + 1))
+    report(`change ${record}`, 'its state does not sum up its phases')
 }
 
 function describeWrongCount({ kind, package: name, idents, publicIdents }: WrongCount): string {

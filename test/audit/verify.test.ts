@@ -25,6 +25,7 @@ const libraries = await Promise.all(
   Array.from({ length: 150 }, (_, index) => makeReleases(started, `acme/lib${index}/1.0.0/20260101000000`)),
 )
 await move(started, 'promote', 'delivered', libraries.flat())
+await makeReleases(started, 'acme/lib1/1.0.1/20260101000000')
 const actor = { client: 'tests', door: 'cli' } as const
 for (const life of [1, 2]) {
   await started.depot.writer.submit({
@@ -61,6 +62,32 @@ await started.depot.writer.submit({
   actor,
 })
 await makeReleases(started, 'acme/mayfly/2/20260101000000')
+const { publicId } = await started.depot.writer.submit({
+  kind: 'recordChange',
+  input: { project: 'acme/lib1', change: 'c1', commit: 'c1', branch: 'main', targets: ['x86_64-linux'] },
+  actor,
+})
+for (const [ident, isRebuild] of [
+  ['acme/lib1/1.0.0/20260101000000', false],
+  ['acme/lib1/1.0.1/20260101000000', true],
+] as const) {
+  await started.depot.writer.submit({
+    kind: 'addChangeRelease',
+    input: { change: publicId, ident, isRebuild },
+    actor,
+  })
+  for (const status of ['running', 'passed'] as const)
+    await started.depot.writer.submit({
+      kind: 'reportPhase',
+      input: { change: publicId, phase: 'smoke', view: 'delivered', status, message: ident },
+      actor,
+    })
+}
+await started.depot.writer.submit({
+  kind: 'reportPhase',
+  input: { change: publicId, phase: 'unit', status: 'skipped' },
+  actor,
+})
 const head = await findHead(started.depot.db)
 const original = join(folder, 'original.sqlite')
 new BetterSqlite3(started.depot.config.databaseFile).exec(`VACUUM INTO '${original}'`).close()
@@ -129,9 +156,19 @@ test('after random changes, a depot agrees with its ledger at every revision', a
 test('an empty database agrees with its ledger', async (t) => {
   t.strictSame(
     await findingsAfter((db) =>
-      ['pointers', 'lines', 'members', 'ident_counts', 'releases', 'ledger', 'views', 'depot_state'].map(
-        (table) => db.exec(`DELETE FROM ${table}`),
-      ),
+      [
+        'pointers',
+        'lines',
+        'members',
+        'ident_counts',
+        'change_phases',
+        'change_releases',
+        'changes',
+        'releases',
+        'ledger',
+        'views',
+        'depot_state',
+      ].map((table) => db.exec(`DELETE FROM ${table}`)),
     ),
     [],
   )
@@ -428,4 +465,47 @@ test('of very many differences the first are listed and the others are counted',
   const { findings, findingCount } = await verify(join(folder, 'tampered.sqlite'))
   t.equal(findings.length, MAX_FINDINGS)
   t.ok(findingCount > MAX_FINDINGS, `${findingCount}`)
+})
+
+test('every manipulation of a change record is reported at the change', async (t) => {
+  const ways: Record<string, [sql: string, ...expected: RegExp[]]> = {
+    'another commit': [
+      "UPDATE changes SET commit_id = 'evil'",
+      /only the ledger has the change .*"commit_id":"c1"/,
+      /only the rows have the change .*"commit_id":"evil"/,
+    ],
+    'another origin': [
+      'UPDATE changes SET origin_id = origin_id + 1',
+      /only the ledger has the change/,
+      /only the rows have the change/,
+    ],
+    'a release that is gone': [
+      'DELETE FROM change_releases WHERE position = 1',
+      /only the ledger has the release .*lib1\/1.0.0/,
+    ],
+    'a release that was not replaced': [
+      'UPDATE change_releases SET replaced_by = NULL',
+      /only the ledger has the release .*"replaced_by":2/,
+      /only the rows have the release .*"replaced_by":null/,
+    ],
+    'a phase that passed': [
+      "UPDATE change_phases SET status = 'passed' WHERE phase = 'unit'",
+      /only the ledger has the report .*"skipped"/,
+      /only the rows have the report .*"passed"/,
+    ],
+    'a report about more releases': [
+      "UPDATE change_phases SET releases = 5 WHERE phase = 'smoke'",
+      /only the ledger has the report .*"releases":2/,
+      /only the rows have the report .*"releases":5/,
+    ],
+    'a state': ["UPDATE changes SET state = 'failed'", /its state does not sum up its phases/],
+  }
+  for (const [what, [sql, ...expected]] of Object.entries(ways)) {
+    const findings = await findingsAfter((db) => db.exec(sql))
+    t.equal(findings.length, expected.length, `${what}: ${findings.join('\n')}`)
+    for (const [index, pattern] of expected.entries()) {
+      t.match(findings[index], pattern, what)
+      t.match(findings[index], new RegExp(`^change ${publicId}: `))
+    }
+  }
 })
