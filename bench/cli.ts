@@ -12,7 +12,8 @@ import { startServer } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
 // Measures the command line as the package has it, in dist/: how long it takes to start, against Node that
-// does nothing, and uploads against curl. A small upload shows the start again. The processor time is that of the commands alone.
+// does nothing, and uploads against curl. A small upload shows the start again. The processor time is that of
+// the commands alone.
 
 const ROOT = join(import.meta.dirname, '..')
 const MAX_START = 3

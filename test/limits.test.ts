@@ -16,7 +16,7 @@ const LIMIT =
 const OF_NO_CLIENT: readonly string[] = [
   'config.ts MAX_PORT', // of TCP
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
-  'blobs/file-stream.ts MAX_SPARE_BUFFERS',
+  'blobs/read-buffers.ts MAX_SPARE_BUFFERS',
   'upkeep/scrub.ts MAX_YIELD_MS',
   'upkeep/scrub.ts MAX_DAMAGED',
   'database/batches.ts MAX_BATCH_SIZE',
@@ -68,7 +68,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'answers/answers.ts MAX_ABSENT_KEYS': 'remembered questions without an answer',
   'answers/answer-cache.ts MAX_BODY_BYTES': 'answers to polls in memory',
   'blobs/disk-space.ts MAX_RESERVE_BYTES': 'room on the disk',
-  'blobs/file-stream.ts MAX_LARGE_BUFFERS': 'read buffers of 1 MiB for downloads',
+  'blobs/read-buffers.ts MAX_LARGE_BUFFERS': 'read buffers of 1 MiB for downloads',
   'audit/verify-blobs.ts MAX_REPORTED': 'faults that `verify` names',
   'changes/change-record.ts MAX_CHANGES_OF_RELEASE': 'changes to which one release belongs',
   'changes/change-record.ts MAX_CHANGE_NAME_LENGTH': 'name of a change',

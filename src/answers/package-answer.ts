@@ -1,7 +1,7 @@
 import type { Target } from '../package/target.ts'
 import { originOf } from '../package/ident.ts'
 
-/** The measured memory of an answer without its body: its fields and the head of its first response. */
+/** The measured memory of an answer with one response, without the body: mostly the objects of its fields. */
 const OVERHEAD_BYTES = 2_560
 
 /**
@@ -56,7 +56,8 @@ export class PackageAnswer {
     const made = part === 'head' ? head() : Buffer.concat([head(), this.#body])
     let growth = made.length
     if (part === 'whole' && !this.#isBodyShared) {
-      // The body becomes a part of the first response, so that memory holds it once.
+      // The body becomes a part of the first whole response, so that memory does not hold it twice for one
+      // view.
       growth -= this.#body.length
       this.#body = made.subarray(made.length - this.#body.length)
       this.#isBodyShared = true

@@ -15,12 +15,15 @@ export interface Inspection extends Finding {
   readonly version: string
 }
 
-/** The account that these hashes take turns as; see {@link HashThreads}. No account has this id. */
+/**
+ * Threads hash for accounts by turns (see {@link HashThreads}). These checks count as one more account; no
+ * real one has this id.
+ */
 const NO_ACCOUNT = 0
 
 /**
- * Compares the size of a blob with its row, without reading it. Rejects if the store fails in a way that says
- * nothing about the blob; a later attempt may succeed.
+ * Compares the size of a blob with the size that the database has, without reading the blob. Rejects if the
+ * store fails in a way that says nothing about the blob; a later attempt may succeed.
  */
 export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: BlobRef): Promise<Inspection> {
   try {

@@ -1,32 +1,26 @@
 import { close, read } from 'node:fs'
 import { Socket } from 'node:net'
 import { fileFault } from './file-fault.ts'
+import { LARGE_BUFFER_BYTES, ReadBuffers, SMALL_BUFFER_BYTES } from './read-buffers.ts'
+import type { BufferPair } from './read-buffers.ts'
 import { BlobStream, BlobUnreadable } from './storage.ts'
 
-/** Large enough that the cost of a buffer is negligible compared with its bytes. */
-const BUFFER_BYTES = 1024 * 1024
-/**
- * The number of large buffers. Further streams get small ones, so that many parallel downloads stay within
- * memory.
- */
-const MAX_LARGE_BUFFERS = 64
-const SMALL_BUFFER_BYTES = 64 * 1024
-/**
- * The number of unused buffers that are kept for later streams, because allocating one costs as much as
- * filling it.
- */
-const MAX_SPARE_BUFFERS = 16
+interface FileRange {
+  readonly checksum: string
+  /** The first byte, and the last one. */
+  readonly start: number
+  readonly end: number
+  readonly pool?: ReadBuffers
+}
 
-/** Unused large buffers. */
-const spare: Buffer[] = []
-/** The number of buffers that streams hold, small ones included. */
-let taken = 0
+/** The buffers of all downloads in this thread. */
+const DOWNLOAD_BUFFERS = new ReadBuffers()
 
 /**
  * Streams the bytes `start` through `end` of a blob's open file, and closes the file. When the stream is
  * piped into a socket or a response, it uses only two buffers: it fills one while the other is written. When
- * it is piped elsewhere, it is an ordinary stream. The reader reads it to its end or destroys it. It fails
- * with {@link BlobUnreadable} if the file cannot be read.
+ * it is piped elsewhere, it is an ordinary stream. The caller must read it to its end or destroy it, because
+ * only then the file is closed. It fails with {@link BlobUnreadable} if the file cannot be read.
  */
 export class FileStream extends BlobStream {
   readonly #fd: number
@@ -34,23 +28,29 @@ export class FileStream extends BlobStream {
   readonly #end: number
   #at: number
   #isReading = false
-  #buffers: readonly [Buffer, Buffer] | undefined
+  readonly #pool: ReadBuffers
+  /** The buffers of the pool that this stream holds. */
+  #buffers: BufferPair | undefined
 
-  constructor(fd: number, { checksum, start, end }: { checksum: string; start: number; end: number }) {
-    super({ highWaterMark: BUFFER_BYTES })
+  constructor(fd: number, { checksum, start, end, pool = DOWNLOAD_BUFFERS }: FileRange) {
+    super({ highWaterMark: LARGE_BUFFER_BYTES })
     this.#fd = fd
     this.#checksum = checksum
     this.#at = start
     this.#end = end
+    this.#pool = pool
   }
 
-  /** Counts as if the buffers were small. The large ones belong to a pool of limited size. */
+  /**
+   * The memory that callers charge for this stream: that of small buffers, because the pool limits how many
+   * large ones there are.
+   */
   override get heldBytes(): number {
     return Math.min(2 * SMALL_BUFFER_BYTES, this.#end + 1 - this.#at)
   }
 
   override _read(): void {
-    const buffer = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, this.#end + 1 - this.#at))
+    const buffer = Buffer.allocUnsafe(Math.min(LARGE_BUFFER_BYTES, this.#end + 1 - this.#at))
     this.#fill(buffer).then(
       (bytes) => this.push(bytes === 0 ? null : buffer.subarray(0, bytes)),
       (error: unknown) => this.destroy(error as Error),
@@ -58,7 +58,7 @@ export class FileStream extends BlobStream {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    if (this.#buffers !== undefined) taken -= this.#buffers.length // they may still be sent, so they are not reused
+    if (this.#buffers !== undefined) this.#pool.drop(this.#buffers)
     this.#buffers = undefined
     const end = () => close(this.#fd, (failed) => done(error ?? failed))
     if (this.#isReading) this.once(READ, end)
@@ -77,7 +77,7 @@ export class FileStream extends BlobStream {
 
   async #pump(destination: NodeJS.WritableStream, ends: boolean): Promise<void> {
     if (this.destroyed) return // a destroyed stream would never return the buffers to the pool
-    const buffers = takeBuffers(this.#end + 1 - this.#at)
+    const buffers = this.#pool.take(this.#end + 1 - this.#at)
     this.#buffers = buffers
     let written: Promise<void> | undefined
     for (let n = 0; ; n += 1) {
@@ -86,9 +86,10 @@ export class FileStream extends BlobStream {
       if (bytes === 0) break
       written = write(destination, buffer.subarray(0, bytes))
     }
-    // Both buffers are written, so the pool can reuse them.
+    if (this.destroyed) return // which dropped the buffers
+    // Both buffers are written, so later streams can have them.
     this.#buffers = undefined
-    giveBuffers(buffers)
+    this.#pool.giveBack(buffers)
     if (ends) destination.end()
     this.push(null)
     this.resume() // emits `end`
@@ -129,21 +130,4 @@ function write(destination: NodeJS.WritableStream, buffer: Buffer): Promise<void
   return new Promise((resolve, reject) => {
     destination.write(buffer, (error) => (error ? reject(error) : resolve()))
   })
-}
-
-/** Takes two buffers for a stream of `length` bytes. */
-function takeBuffers(length: number): readonly [Buffer, Buffer] {
-  const isSmall = taken >= MAX_LARGE_BUFFERS || length <= 2 * SMALL_BUFFER_BYTES
-  taken += 2
-  if (isSmall) return [Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES), Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES)]
-  return [
-    spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES),
-    spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES),
-  ]
-}
-
-function giveBuffers(buffers: readonly Buffer[]): void {
-  taken -= buffers.length
-  for (const buffer of buffers)
-    if (buffer.length === BUFFER_BYTES && spare.length < MAX_SPARE_BUFFERS) spare.push(buffer)
 }

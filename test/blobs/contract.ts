@@ -31,8 +31,8 @@ const AT_ONCE = 50
 const NONE = 'cd'.repeat(32)
 
 /**
- * Tests that a store keeps the contract of {@link BlobStorage}. `test` is that of the file, so that these tests are
- * part of it.
+ * Tests that a store keeps the contract of {@link BlobStorage}. `test` is that of the file, so that these
+ * tests are part of it.
  */
 export function storageContract(
   test: Test['test'],

@@ -1,11 +1,14 @@
 import { once } from 'node:events'
+import { openSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import tap, { test } from 'tap'
+import { FileStream } from '../../src/blobs/file-stream.ts'
 import { FilesystemStorage } from '../../src/blobs/filesystem.ts'
+import { ReadBuffers } from '../../src/blobs/read-buffers.ts'
 
 const SIZE = 4 * 1024 * 1024
 const folder = await mkdtemp(join(tmpdir(), 'hart-depot-stream-'))
@@ -55,4 +58,21 @@ test('a client that leaves at once takes no buffers from later clients', async (
     SIZE,
   )
   t.ok(Math.max(...sizes) > 64 * 1024, `pieces of ${Math.max(...sizes)} bytes`)
+})
+
+test('a stream that is destroyed during its last write returns its buffers once', async (t) => {
+  const { server } = await connected(t)
+  const writes: (() => void)[] = []
+  server.write = ((_piece: Buffer, done: () => void) => writes.push(done) > 0) as typeof server.write
+  const pool = new ReadBuffers()
+  const fd = openSync(storage.placeOf(blob.checksum), 'r')
+  const stream = new FileStream(fd, { checksum: blob.checksum, start: 0, end: 9, pool })
+  stream.pipe(server)
+  while (writes.length === 0) await new Promise(setImmediate)
+  t.equal(pool.held, 2)
+  stream.destroy()
+  await once(stream, 'close')
+  writes[0]?.()
+  await new Promise(setImmediate)
+  t.equal(pool.held, 0)
 })

@@ -23,7 +23,9 @@ interface Teardown {
   teardown(fn: () => Promise<void>): unknown
 }
 
-/** Creates the folder of a project. Commands find only `env` and the PATH of the tests in their environment. */
+/**
+ * Creates the folder of a project. Commands find only `env` and the PATH of the tests in their environment.
+ */
 export async function makeProject(
   t: Teardown,
   files: Readonly<Record<string, string>> = {},

@@ -5,9 +5,11 @@ import { UsageError } from '../exit-codes.ts'
 export function splitIdentsAndView(words: readonly string[]): { view: string; idents: string[] } {
   const idents = words.filter((word) => word.includes('/'))
   const [view, ...others] = words.filter((word) => !word.includes('/'))
-  if (view === undefined) throw new UsageError('the view is missing, for example acceptance')
+  if (view === undefined) throw new UsageError('no view was given: name one, such as acceptance')
   if (others.length > 0)
-    throw new UsageError(`${[view, ...others].join(' and ')} both look like views: an ident has slashes`)
+    throw new UsageError(
+      `${[view, ...others].join(' and ')} look like views, and only one may be given: an ident has slashes`,
+    )
   return { view, idents }
 }
 

@@ -28,7 +28,7 @@ export interface Connected {
   readonly target: Target
 }
 
-/** Makes a client of the depot that the options, the environment or the current profile name. */
+/** Makes a client. Its depot comes from the options, else the environment, else the current profile. */
 export function connect(io: Io, options: RemoteOptions): Connected {
   const target = findTarget(io, options)
   return { depot: makeClient(io, target), out: new Output(io, options), target }

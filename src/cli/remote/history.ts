@@ -120,6 +120,6 @@ function versionOf(ident: string | null): string {
 
 function countOf(text: string): number {
   if (!/^[1-9]\d{0,5}$/.test(text))
-    throw new UsageError(`--limit is a number from 1, not ${JSON.stringify(text)}`)
+    throw new UsageError(`--limit is a number from 1 to 999999, not ${JSON.stringify(text)}`)
   return Number(text)
 }

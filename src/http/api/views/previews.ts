@@ -15,6 +15,7 @@ import { wireView } from './wire.ts'
 
 const tags = ['rules of views']
 
+/** Adds the routes that make and delete previews. `DELETE /views/:view` also closes views of other kinds. */
 export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -63,7 +64,7 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         tags,
         summary: 'Deletes a preview, or closes a view',
         description:
-          'A preview: its author and those who may change the view. Another view: administrators only, and only when it is empty (a rollback to revision 0 empties it), not frozen, and not required by the rules of another view. Its history stays readable.',
+          'A preview may be deleted by its author, and by those who may change the view that it previews. Any other view may be closed by administrators, if it is empty (a rollback to revision 0 empties it), is not frozen, and no gate of another view requires it. Its history stays readable.',
         errors: ['conflict', 'forbidden', 'not_found', 'refused'],
 
         params: ViewPath,

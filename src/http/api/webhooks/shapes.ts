@@ -94,7 +94,7 @@ const webhook = z.object({
   replay: z
     .object({ next: z.int(), to: z.int() })
     .nullable()
-    .describe('entries to redeliver before those after position'),
+    .describe('entries that are sent again first; the entries after position follow them'),
   attempts: z.int().describe('failed attempts at the next entry'),
   next_attempt_at: Time.nullable(),
   failing_since: Time.nullable(),
