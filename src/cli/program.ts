@@ -235,6 +235,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./remote/fleet.ts')).fleet,
     },
     {
+      name: 'follow',
+      summary: 'update this machine by a program whenever a view moves',
+      load: async () => (await import('./remote/follow.ts')).follow,
+    },
+    {
       name: 'bisect',
       summary: 'find the revision of a view that broke something',
       load: async () => (await import('./remote/bisect.ts')).bisect,

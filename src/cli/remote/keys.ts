@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { pathOf } from '../io.ts'
-import { UsageError } from '../exit-codes.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
+import { partsOf, readKeyFile } from './key-files.ts'
 
 export const keyList: Define = (command, io) =>
   remoteOptions(command)
@@ -64,23 +63,3 @@ export const keyDownload: Define = (command, io) =>
       )
       out.show(key, { whole: () => key.file.trimEnd(), brief: () => [key.file.trimEnd()] })
     })
-
-/**
- * Reads a public key file that is to be sent. Throws a UsageError for anything else: a secret key never
- * leaves this machine.
- */
-export async function readKeyFile(file: string): Promise<{ name: string; text: string }> {
-  const text = await readFile(file, 'utf8')
-  const [kind, name = ''] = text.split('\n').map((line) => line.trim())
-  if (kind !== 'SIG-PUB-1' || partsOf(name).origin === '')
-    throw new UsageError(
-      `${file} is not a public key file${kind === 'SIG-SEC-1' ? ', but a secret key: nothing was sent' : ''}`,
-    )
-  return { name, text }
-}
-
-/** Splits the name of a key, `origin-revision`. The origin is empty if it is not such a name. */
-function partsOf(name: string): { origin: string; revision: string } {
-  const [, origin = '', revision = ''] = /^(.+)-(\d{14})$/.exec(name) ?? []
-  return { origin, revision }
-}

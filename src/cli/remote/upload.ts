@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { DepotClient } from '../../client/client.ts'
 import { RequestRefused } from '../../client/errors.ts'
@@ -15,7 +14,7 @@ import type { Io } from '../io.ts'
 import { connectToChange, remoteOptions } from './connect.ts'
 import type { Connected, RemoteOptions } from './connect.ts'
 import { promotionText } from './change-text.ts'
-import { readKeyFile } from './keys.ts'
+import { findKeyFile } from './key-files.ts'
 import { transferProgress } from './transfer-progress.ts'
 
 export const upload: Define = (command, io) =>
@@ -148,7 +147,7 @@ async function sendKey(
   const [origin = '', revision = ''] = signer.split('/')
   if ((await unlessAbsent(depot.getOriginKey({ origin, revision }))) !== undefined) return
   const name = `${origin}-${revision}`
-  const body = await findKeyFile(io, name, keyFile)
+  const body = await findKeyFile(io, name, keyFile === undefined ? [] : [keyFile])
   if (body === undefined) return
   try {
     await depot.putOriginKey({ origin, revision, body })
@@ -160,27 +159,6 @@ async function sendKey(
     )
   }
   out.note(`Added the key ${name} to ${origin}.`)
-}
-
-/**
- * Finds the public key file of this name: the given file, or one in the folders where hab keeps keys. Throws
- * a UsageError if the given file is anything else than a public key.
- */
-async function findKeyFile(io: Io, name: string, given: string | undefined): Promise<string | undefined> {
-  if (given !== undefined) {
-    const key = await readKeyFile(pathOf(io, given))
-    if (key.name === name) return key.text
-  }
-  const { HAB_CACHE_KEY_PATH: own, HOME: home = homedir() } = io.env
-  for (const folder of [
-    ...(own === undefined ? [] : [own]),
-    join(home, '.hab/cache/keys'),
-    '/hab/cache/keys',
-  ]) {
-    const file = join(folder, `${name}.pub`)
-    if (await exists(file)) return (await readKeyFile(file)).text
-  }
-  return undefined
 }
 
 async function uploadOne(

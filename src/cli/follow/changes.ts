@@ -1,0 +1,78 @@
+import type { DepotClient } from '../../client/client.ts'
+import { RequestRefused } from '../../client/errors.ts'
+import type { Io } from '../io.ts'
+
+const PAUSE_MS = 60_000
+
+/** Tells when a view may have changed. Follows the ledger of the depot until the signal. */
+export class Changes {
+  readonly #io: Io
+  readonly #onTrouble: (message: string) => void
+  #count = 0
+  #changed = Promise.withResolvers<void>()
+
+  /** `onTrouble` is called before each wait for a depot that does not answer. */
+  constructor(io: Io, onTrouble: (message: string) => void) {
+    this.#io = io
+    this.#onTrouble = onTrouble
+  }
+
+  /** A number that grows with each change. Read it before reading the view. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Resolves when the view has changed since `count` was read, or after the time. Rejects at the signal. */
+  async wait(count: number, ms?: number): Promise<void> {
+    const { signal } = this.#io
+    if (this.#count !== count) return
+    const stop = new AbortController()
+    const until = AbortSignal.any([signal, stop.signal])
+    try {
+      await Promise.race([
+        this.#changed.promise,
+        ms === undefined ? aborted(until) : this.#io.pause(ms, until).catch(() => undefined),
+      ])
+    } finally {
+      stop.abort()
+    }
+    signal.throwIfAborted()
+  }
+
+  async follow(depot: DepotClient, view: string): Promise<void> {
+    const { signal } = this.#io
+    while (!signal.aborted) {
+      try {
+        const { position } = await depot.getLedgerHead({ signal })
+        this.#tell()
+        const changes = depot.follow({
+          view,
+          kind: 'promotion',
+          after: position,
+          signal,
+          onTrouble: ({ message }) => this.#onTrouble(message),
+        })
+        for await (const _ of changes) this.#tell()
+      } catch (error) {
+        if (signal.aborted) return
+        // The depot was restored from a copy, or there is a trouble of which its reader tells.
+        this.#tell()
+        if (error instanceof RequestRefused && error.code === 'other_history') continue
+        await this.#io.pause(PAUSE_MS, signal).catch(() => undefined)
+      }
+    }
+  }
+
+  #tell(): void {
+    this.#count += 1
+    this.#changed.resolve()
+    this.#changed = Promise.withResolvers()
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise((resolve) => {
+    signal.addEventListener('abort', resolve, { once: true })
+  })
+}
