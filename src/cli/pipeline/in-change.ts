@@ -226,6 +226,9 @@ function environmentOf(
   return {
     ...changeVariables(change),
     HART_DEPOT_PHASE: phase,
+    HART_DEPOT_URL: depot.url,
+    HART_DEPOT_TOKEN: target.token,
+    HART_DEPOT_TOKEN_FILE: undefined,
     ...(view !== undefined && {
       HART_DEPOT_VIEW: view,
       HAB_BLDR_URL: `${depot.url}/v1/depot/views/${encodeURIComponent(view)}`,

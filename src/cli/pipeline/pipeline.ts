@@ -63,8 +63,8 @@ const HELP: Readonly<Record<Phase, { does: string; help: Help }>> = {
     help: [
       ['pipeline provision --view acceptance', 'promote through the gates of the view'],
       [
-        'pipeline provision --env union --wait ./runs-everywhere.sh --timeout 15m',
-        'and wait until a command says that supervisors run it',
+        'pipeline provision --env union --wait --hosts hosts.txt --timeout 15m',
+        'and wait until every Supervisor that follows the view runs it',
       ],
     ],
   },
@@ -103,6 +103,8 @@ export const pipeline: Define = (command, io) => {
     if (phase === 'provision')
       taken = taken
         .option('--wait [command]', 'wait until this command succeeds; by default that after provision.wait')
+        .option('--hosts <file>', 'with --wait: wait until the Supervisors of these hosts run it; see fleet')
+        .option('--token-file <file>', 'with --hosts: the token of their gateways')
         .option('--timeout <period>', 'with --wait: how long to wait, for example 15m')
         .option(
           '--override <reason>',

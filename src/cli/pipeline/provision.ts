@@ -1,47 +1,20 @@
 import { RequestRefused } from '../../client/errors.ts'
 import type { Change, Promotion } from '../../client/operations.ts'
-import { EXIT, UsageError } from '../exit-codes.ts'
-import { periodMs } from '../remote/arguments.ts'
+import { EXIT } from '../exit-codes.ts'
 import { changesAnything, decisionOf } from '../remote/change-view.ts'
 import type { Connected } from '../remote/connect.ts'
 import { planText, promotionText } from '../remote/change-text.ts'
-import type { Project } from './config.ts'
+import { converge, convergenceOf } from './converge.ts'
+import type { WaitOptions } from './converge.ts'
 import { presentReleases } from './environment.ts'
-import { describeEnd } from './outcome.ts'
 import type { Outcome, PhaseContext } from './outcome.ts'
 import { passedReport } from './progress.ts'
-import { runCommand, shellWords } from './run-command.ts'
 import { watchSuperseding } from './superseding.ts'
 
-export interface ProvisionOptions {
-  /** Wait until this command, or that of the configuration, says that the environment runs the change. */
-  readonly wait?: string | true | undefined
-  readonly timeout?: string | undefined
+export interface ProvisionOptions extends WaitOptions {
   readonly override?: string | undefined
   /** Promotes a change again that the view has had. */
   readonly again?: boolean | undefined
-}
-
-/** How to find out whether an environment runs a change, and for how long to try. */
-export interface Convergence {
-  readonly command: string
-  readonly timeoutMs: number
-}
-
-/**
- * Reads what `--wait` waits for. Throws a UsageError without a command or a time: that supervisors were told
- * of a change does not mean that they run it.
- */
-export function convergenceOf({ config }: Project, options: ProvisionOptions): Convergence | undefined {
-  if (options.wait === undefined) return undefined
-  const command = options.wait === true ? config.provision.wait : options.wait
-  if (command === undefined)
-    throw new UsageError(
-      '--wait needs a command that succeeds once the environment runs the change: give one, or write it after provision.wait in .hart-depot.yml',
-    )
-  const timeout = options.timeout ?? config.provision.timeout
-  if (timeout === undefined) throw new UsageError('--wait needs --timeout, for example --timeout 15m')
-  return { command, timeoutMs: periodMs(timeout, '--timeout') }
 }
 
 /** Promotes what was published for a change into a view, and waits until its supervisors run it if wanted. */
@@ -51,7 +24,7 @@ export async function provision(
   { change, view, options }: { change: Change; view: string; options: ProvisionOptions },
 ): Promise<Outcome> {
   const { config } = context.project
-  const convergence = convergenceOf(context.project, options)
+  const convergence = await convergenceOf(context.io, context.project, options)
   const targets = [...new Set([...change.targets, ...(config.targets ?? [])])]
   const published = presentReleases(change)
   const missing = targets.filter((target) => published.every((release) => release.target !== target))
@@ -84,7 +57,7 @@ export async function provision(
   if (convergence === undefined) return passed
   await using superseding = watchSuperseding(connected, change)
   const signal = AbortSignal.any([context.signal, superseding.signal])
-  const failure = await converge({ ...context, signal }, convergence)
+  const failure = await converge({ ...context, signal }, convergence, { change, view })
   return failure ?? { ...passed, message: `${promotion.done}, and runs there` }
 }
 
@@ -127,41 +100,5 @@ async function promote(
       if (!(error instanceof RequestRefused) || error.code !== 'stale_plan' || attempt === MAX_ATTEMPTS)
         throw error
     }
-  }
-}
-
-const ASK_EVERY_MS = 5_000
-/** The shell's exit code for a command that it cannot run (POSIX, 2.8.2). */
-const MIN_NOT_RUN = 126
-
-/** Repeats the command until it succeeds. Returns how the phase ends if it does not. */
-async function converge(
-  { io, out, project, signal, env }: PhaseContext,
-  { command, timeoutMs }: Convergence,
-): Promise<Outcome | undefined> {
-  const timer = AbortSignal.timeout(timeoutMs)
-  const both = AbortSignal.any([signal, timer])
-  out.note(`Waiting until this succeeds: ${command}`)
-  for (;;) {
-    const end = await runCommand(io, {
-      words: shellWords(command),
-      folder: project.folder,
-      env,
-      signal: both,
-    })
-    if (end.how === 'exited' && end.code === 0) return undefined
-    signal.throwIfAborted()
-    if (timer.aborted)
-      return {
-        status: 'failed',
-        message: `the environment does not run it yet after ${timeoutMs / 1_000} seconds: ${JSON.stringify(command)} did not succeed`,
-        exitCode: EXIT.timedOut,
-      }
-    if (end.how !== 'exited' || end.code >= MIN_NOT_RUN)
-      return {
-        status: 'failed',
-        message: describeEnd(end, JSON.stringify(command), project.folder) ?? command,
-      }
-    await io.pause(ASK_EVERY_MS, both).catch(() => undefined) // the next turn tells why
   }
 }

@@ -11,7 +11,7 @@ import { runInChange, runLocally } from './in-change.ts'
 import type { LocalPhase, PhaseOptions, PhaseResult, PhaseToRun } from './in-change.ts'
 import { isViewPhase } from './phase.ts'
 import type { Phase } from './phase.ts'
-import { convergenceOf } from './provision.ts'
+import { convergenceOf } from './converge.ts'
 import { chooseSource } from './publish.ts'
 
 /**
@@ -21,7 +21,7 @@ import { chooseSource } from './publish.ts'
 export async function runPhase(io: Io, phase: Phase, options: PhaseOptions): Promise<PhaseResult> {
   const project = await readProject(io, options.config)
   const view = viewOf(project, phase, options)
-  if (phase === 'provision') convergenceOf(project, options) // refuses wrong options before anything is done
+  if (phase === 'provision') await convergenceOf(io, project, options) // refuses wrong options before anything is done
   const source = phase === 'publish' ? await chooseSource(io, project, options) : undefined
   const given = { io, phase, view, project, source, options }
   const connected = connectionOf(io, phase, options)

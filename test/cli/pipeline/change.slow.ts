@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { test } from 'tap'
@@ -12,6 +15,8 @@ import { until } from '../../support/until.ts'
 
 const [FIRST, SECOND] = ['acme/app/1.0.0/20260101000000', 'acme/app/1.1.0/20260102000000'] as const
 const PROVISION = ['provision', '--view', 'acceptance'] as const
+
+const GATEWAY = join(import.meta.dirname, '../../fixtures/gateway/services-2.1.json')
 
 const passed = async ({ find }: Pick<DepotProject, 'find'>, change = 'c1') =>
   (await find(change)).phases.filter(({ status }) => status === 'passed').map(({ phase }) => phase)
@@ -34,12 +39,47 @@ test('--wait repeats its command until it succeeds, the time is over, or the com
   await pipeline(['publish', '--artifact', await hart(FIRST)])
   const wait = async (command: string, timeout = '1h') =>
     pipeline([...PROVISION, '--wait', command, '--timeout', timeout])
-  t.match(await wait('exec sleep 300', '0'), { code: 124, stderr: /does not run it yet/ })
+  t.match(await wait('exec sleep 300', '0'), { code: 124, stderr: /acceptance does not run the change/ })
   t.match((await find('c1')).phases.at(-1), { phase: 'provision', status: 'failed' })
   t.match(await wait('there-is-no-such-command'), { code: 1, stderr: /exit code 127/ })
   const third = 'echo "$pkg_ident" >> asked; test "$(grep -c acme/app/1.0.0/ asked)" = 3'
   t.match(await wait(third), { code: 0, stdout: /and runs there/ })
   t.match((await find('c1')).phases.at(-1), { phase: 'provision', status: 'passed' })
+})
+
+test('--wait with --hosts asks Supervisors, of which every one must answer', async (t) => {
+  const { pipeline, hart, write } = await startProject(t)
+  await pipeline(['publish', '--artifact', await hart(SECOND)])
+  const [app] = JSON.parse(await readFile(GATEWAY, 'utf8')) as [{ pkg: object }]
+  let ident: string = FIRST
+  let asked = 0
+  const server = createServer((_, response) => {
+    asked += 1
+    if (asked === 3) ident = SECOND
+    const service = {
+      ...app,
+      channel: 'acceptance',
+      bldr_url: 'http://depot.example',
+      pkg: { ...app.pkg, ident },
+    }
+    response.end(JSON.stringify([service]))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const wait = [...PROVISION, '--wait', '--hosts', 'hosts.txt', '--timeout']
+  await write({ 'hosts.txt': `${host}\n127.0.0.1:1\n` })
+  t.match(await pipeline([...wait, '1s']), { code: 124, stderr: /1 of 2 gateways cannot be read/ })
+  asked = 0
+  ident = FIRST
+  await write({ 'hosts.txt': `${host}\n` })
+  const waited = await pipeline([...wait, '1h'])
+  t.match(waited, {
+    code: 0,
+    stdout: /and runs there/,
+    stderr: /0 of 1 services that follow acceptance run it/,
+  })
+  t.match(await pipeline([...wait, '1h', '--wait', 'true']), { code: 2, stderr: /only one of them/ })
 })
 
 test('what a view has lost is not promoted again by a repeated phase', async (t) => {

@@ -74,7 +74,7 @@ test('wrong arguments are refused before anything is done', async (t) => {
     [['provision', '--view', 'acceptnce'], /did you mean acceptance\?/],
     [['provision', '--view', 'union', '--env', 'acceptance'], /only one of them/],
     [['provision', '--view', 'union', '--no-report'], /--no-report/],
-    [['provision', '--view', 'union', '--wait'], /needs a command/],
+    [['provision', '--view', 'union', '--wait'], /must ask something that knows/],
     [['provision', '--view', 'union', '--wait', 'true'], /needs --timeout/],
     [['publish'], /there is nothing to publish/],
     [['lint', '--view', 'union'], /unknown option/],
