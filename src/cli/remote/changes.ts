@@ -228,11 +228,11 @@ function changeText(out: Output, change: Change): string {
     ...(change.url === null ? [] : [change.url]),
     `latest in: ${delivered.length === 0 ? 'no view' : delivered.join(', ')}`,
     ...(releases.length === 0 ? ['no release yet'] : []),
-    ...tableOf(out, ['RELEASE', 'TARGET', 'SIGNER', ''], releases, (release) => [
+    ...tableOf(out, ['RELEASE', 'TARGET', 'SIGNER', 'REPLACED'], releases, (release) => [
       release.release,
       release.target,
       release.signer,
-      release.replaced ? 'replaced' : '',
+      release.replaced ? 'yes' : '',
     ]),
     ...tableOf(out, ['PHASE', 'VIEW', 'STATUS', 'AT', 'BY', 'JOB', 'MESSAGE'], phases, (report) => [
       report.phase,

@@ -38,11 +38,13 @@ export function changeText(change: Change): string {
     target,
     checksum,
     signer,
-    replaced ? 'replaced' : '',
+    replaced ? 'yes' : '',
   ])
   return sections(
     formatColumns(['PROJECT', change.project], fields),
-    releases.length === 0 ? '' : formatColumns(['RELEASE', 'TARGET', 'CHECKSUM', 'SIGNER', ''], releases),
+    releases.length === 0
+      ? ''
+      : formatColumns(['RELEASE', 'TARGET', 'CHECKSUM', 'SIGNER', 'REPLACED'], releases),
     change.phases.length === 0 ? '' : phasesText(change),
   )
 }
