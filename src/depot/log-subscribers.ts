@@ -1,16 +1,18 @@
 import type { Logger } from 'pino'
 import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
+import { viewOf } from '../ledger/entry.ts'
 import type { Subscriber } from '../ledger/follower.ts'
 
-/** Logs every promotion that overrode gates. */
+/** Logs every override. */
 export function logOverrides(log: Logger): Subscriber {
   return {
     onCommit(entries) {
       for (const { sequence, event } of entries) {
-        if (event.kind !== 'promotion' || event.override === undefined) continue
+        if (!('override' in event) || event.override === undefined) continue
+        const revision = event.kind === 'promotion' ? { revision: event.revision } : {}
         log.warn(
-          { sequence, view: event.view, revision: event.revision, ...event.override },
+          { sequence, view: viewOf(event), ...revision, ...event.override },
           'gates of a view were overridden',
         )
       }

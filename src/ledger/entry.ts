@@ -48,7 +48,7 @@ export type LedgerEvent =
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
   | { kind: 'view-closed'; view: string }
   | { kind: 'ungoverned-set'; view: string; origins: readonly string[] }
-  | { kind: 'gates-set'; view: string; gates: Gates }
+  | { kind: 'gates-set'; view: string; gates: Gates; override?: RecordedOverride }
   /** `origin` and `name` restrict the freeze to their packages. */
   | {
       kind: 'view-frozen'
@@ -57,11 +57,12 @@ export type LedgerEvent =
       name?: string
       reason: string
       until: number | null
+      override?: RecordedOverride
     }
-  | { kind: 'view-thawed'; view: string; origin?: string; name?: string }
+  | { kind: 'view-thawed'; view: string; origin?: string; name?: string; override?: RecordedOverride }
   /** Freezes and thaws all views. */
   | { kind: 'views-frozen'; origin?: string; name?: string; reason: string; until: number | null }
-  | { kind: 'views-thawed'; origin?: string; name?: string }
+  | { kind: 'views-thawed'; origin?: string; name?: string; override?: RecordedOverride }
   | { kind: 'preview-made'; view: string; base: string; plan: string }
   | { kind: 'proposal-made'; view: string; proposal: string; reason: string | null; expiresAt: number }
   | {
@@ -120,6 +121,12 @@ export type LedgerEvent =
   | { kind: 'depot-restored'; incarnation: string }
   | Promotion
 
+/** What was overridden, as sentences, and why. */
+export interface RecordedOverride {
+  readonly reason: string
+  readonly refusals: readonly string[]
+}
+
 /**
  * One committed change to one view. Only promotions make revisions, and they suffice to rebuild the view.
  * First the releases in `left` leave, then those in `joined` join, in order; a release that is already a
@@ -143,8 +150,7 @@ export interface Promotion {
   source?: Source
   /** The author of the proposal that the actor approved. */
   proposer?: string
-  /** The refusals that an administrator overrode, and the reason. */
-  override?: { reason: string; refusals: readonly string[] }
+  override?: RecordedOverride
   joined: readonly ReleaseName[]
   left: readonly ReleaseName[]
   pointers: readonly PointerMove[]

@@ -12,6 +12,7 @@ import { listDependentMembers, listHidden, readDependencies } from './dependency
 import { listUnsettled, readMetSince } from './gate-store.ts'
 import { chainTo } from '../views/closure.ts'
 import { requesterOf, isOverridable, checkGates, mayOverride } from '../views/gates.ts'
+import type { Override } from '../views/gates.ts'
 import type { Dependencies, Refusal, UnsettledMove } from '../views/gate.ts'
 import { readPresentState } from './pointer-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
@@ -202,11 +203,6 @@ export async function withoutHidden(
     distinct.set(`${shown.rule} ${shown.detail}`, shown)
   }
   return [...distinct.values()]
-}
-
-/** An override of the view's gates, with its reason. */
-export interface Override {
-  readonly reason: string
 }
 
 /**

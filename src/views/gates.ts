@@ -74,6 +74,21 @@ export function mayOverride(requester: Requester | undefined, gates: Gates): boo
   )
 }
 
+/** An override of the gates of a view, with its reason. */
+export interface Override {
+  readonly reason: string
+}
+
+/** Returns the field of a ledger entry that records an override; none if it was not needed. */
+export function recordedOverride(
+  override: Override | undefined,
+  refusals: readonly string[],
+): { override?: { reason: string; refusals: readonly string[] } } {
+  return override === undefined || refusals.length === 0
+    ? {}
+    : { override: { reason: override.reason, refusals } }
+}
+
 /** Reports whether the view names no promoters, or the account is one of them or an administrator. */
 export function promotersAllow(requester: Requester, { promoters }: Gates): boolean {
   return promoters === undefined || requester.isAdministrator || promoters.includes(requester.account)

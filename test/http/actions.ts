@@ -117,6 +117,9 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
 
   'GET /api/v1/views': 'anyone',
   'POST /api/v1/views': 'manage depot',
+  'POST /api/v1/states/plan': 'read',
+  // What changes decides which rights are needed; the tests of states check that.
+  'POST /api/v1/states': 'session',
   'GET /api/v1/views/{view}': 'anyone',
   'PUT /api/v1/views/{view}': 'manage depot',
   'DELETE /api/v1/views/{view}': 'promote view',

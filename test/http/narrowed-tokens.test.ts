@@ -128,6 +128,8 @@ const MORE: Readonly<
   'DELETE /v1/depot/origins/{origin}/secret/{name}': { names: { name: 'token' } },
   'GET /v1/depot/origins/{origin}/integrations/{type}/{name}': { names: { name: 'hub' } },
   'PUT /v1/depot/origins/{origin}/integrations/{type}/{name}': { body: {} },
+  'POST /api/v1/states/plan': { body: { views: {} } },
+  'POST /api/v1/states': { body: { views: {} } },
   'POST /api/v1/views': { body: { name: 'prod', rule: 'promoted' } },
   'DELETE /api/v1/views/{view}': { names: { view: '{preview}' } },
   'GET /api/v1/views/{view}/diff': { query: 'from=1&to=2' },

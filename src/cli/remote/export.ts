@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import type { DepotClient } from '../../client/client.ts'
-import type { DesiredState, DesiredView, Gates, NewGates, View } from '../../client/operations.ts'
+import type { DesiredGates, DesiredState, DesiredView, Gates, View } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { connect, remoteOptions } from './connect.ts'
@@ -57,7 +57,13 @@ async function describe(
 }
 
 /** Returns the gates that a view has; absent ones are left out. */
-function gatesOf({ view: _view, frozen: _frozen, freezes: _freezes, requires, ...others }: Gates): NewGates {
+function gatesOf({
+  view: _view,
+  frozen: _frozen,
+  freezes: _freezes,
+  requires,
+  ...others
+}: Gates): DesiredGates {
   const set = Object.entries(others).filter(([, value]) => value !== null)
   return { ...(requires.length > 0 && { requires }), ...Object.fromEntries(set) }
 }

@@ -6,8 +6,14 @@ import { printable } from '../../text/columns.ts'
 import { UsageError } from '../exit-codes.ts'
 import { packageFilterOf, timeOf } from './arguments.ts'
 import type { PackageFilter } from './arguments.ts'
+import { decisionOf } from './change-view.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { readYaml } from './yaml-file.ts'
+
+const OVERRIDE = [
+  '--override <reason>',
+  'override the gates of the view, for those who may; the reason is kept',
+] as const
 
 export const freeze: Define = (command, io) =>
   remoteOptions(command)
@@ -20,6 +26,7 @@ export const freeze: Define = (command, io) =>
       'when it ends, for example 6h, 2d or 2026-01-02T08:00:00Z; the default is thaw',
     )
     .requiredOption('--reason <text>', 'why; refused changes name it')
+    .option(...OVERRIDE)
     .addHelpText(
       'after',
       examples([
@@ -28,12 +35,12 @@ export const freeze: Define = (command, io) =>
         ['freeze union --origin acme --name app --reason "it crashes"', 'refuse changes of one package'],
       ]),
     )
-    .action(async (view, { all, origin, name, until, reason, ...options }) => {
+    .action(async (view, { all, origin, name, until, reason, override, ...options }) => {
       const named = viewOrAll(view, all)
       const only = packageFilterOf({ origin, name })
       const end = until === undefined ? {} : { until: timeOf(until, '--until', { now: io.now(), sign: 1 }) }
       const { depot, out } = connectToChange(io, options)
-      const body = { reason, ...end, ...only }
+      const body = { reason, ...end, ...only, ...decisionOf({ override }) }
       const answer =
         named === undefined
           ? await depot.freezeAllViews({ body })
@@ -50,19 +57,24 @@ export const thaw: Define = (command, io) =>
     .option('--all', 'end a freeze of all views')
     .option('--origin <origin>', 'the freeze of this origin')
     .option('--name <name>', 'the freeze of this package name')
+    .option(...OVERRIDE)
     .addHelpText(
       'after',
       examples([
         ['thaw delivered', 'end the freeze of a view'],
         ['thaw union --origin acme --name app', 'end the freeze of one package'],
+        ['thaw delivered --override "customers are down"', 'end it, and keep in the ledger why'],
       ]),
     )
-    .action(async (view, { all, origin, name, ...options }) => {
+    .action(async (view, { all, origin, name, override, ...options }) => {
       const named = viewOrAll(view, all)
       const only = packageFilterOf({ origin, name })
       const { depot, out } = connectToChange(io, options)
+      const input = { ...only, ...(override !== undefined && { override }) }
       const answer =
-        named === undefined ? await depot.thawAllViews(only) : await depot.thawView({ view: named, ...only })
+        named === undefined
+          ? await depot.thawAllViews(input)
+          : await depot.thawView({ view: named, ...input })
       const { freezes } = answer
       out.show(answer, {
         whole: () =>
@@ -74,6 +86,7 @@ export const gates: Define = (command, io) =>
   remoteOptions(command)
     .argument('<view>', 'the view')
     .option('--set <file>', 'replace the gates by those of a YAML or JSON file; - is stdin')
+    .option(...OVERRIDE)
     .addHelpText(
       'after',
       examples([
@@ -84,8 +97,9 @@ export const gates: Define = (command, io) =>
         ],
       ]),
     )
-    .action(async (view, { set, ...options }) => {
+    .action(async (view, { set, override, ...options }) => {
       if (set === undefined) {
+        if (override !== undefined) throw new UsageError('--override needs --set')
         const { depot, out } = connect(io, options)
         const found = await depot.getGates({ view })
         out.show(found, { whole: () => gatesText(found) })
@@ -93,7 +107,9 @@ export const gates: Define = (command, io) =>
       }
       const { depot, out } = connectToChange(io, options)
       const file = await readYaml(io, set)
-      const answer = await file.send(async () => depot.setGates({ view, body: gatesOf(file.value) }))
+      const answer = await file.send(async () =>
+        depot.setGates({ view, body: { ...gatesOf(file.value), ...decisionOf({ override }) } }),
+      )
       out.show(answer, { whole: () => gatesText(answer) })
     })
 

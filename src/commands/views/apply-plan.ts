@@ -7,7 +7,7 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { ChangeRequest, RequestWithAudience } from '../../views/change-request.ts'
-import type { Override } from '../../revisions/evaluate.ts'
+import type { Override } from '../../views/gates.ts'
 import { requesterOf, mayReject } from '../../views/gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import {

@@ -6,11 +6,11 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
-import type { Override } from '../../revisions/evaluate.ts'
+import type { Override } from '../../views/gates.ts'
 import type { StatePlan, StateRefusal } from '../../revisions/state-plan.ts'
 import { getView, updateGates } from '../../revisions/view-store.ts'
 import type { DesiredView } from '../../views/desired-state.ts'
-import { isOverridable, mayOverride, requesterOf } from '../../views/gates.ts'
+import { recordedOverride, isOverridable, mayOverride, requesterOf } from '../../views/gates.ts'
 import { endView } from './close-view.ts'
 import { createView } from './create-view.ts'
 import { makeRevision } from './make-revision.ts'
@@ -111,8 +111,7 @@ async function changeContents(
       const promotion = await makeRevision(context, await getView(context.trx, view.name), change.effect, {
         act: change.act,
         ...(reason !== undefined && { reason }),
-        ...(override !== undefined &&
-          refusals.length > 0 && { override: { reason: override.reason, refusals } }),
+        ...recordedOverride(override, refusals),
       })
       promotions.push(promotion)
     }

@@ -4,8 +4,9 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import type { PackageFilter } from '../../views/change-request.ts'
 import { MAX_FREEZES, withFreeze, withoutFreeze } from '../../views/freeze.ts'
 import type { Freeze } from '../../views/freeze.ts'
+import type { Override } from '../../views/gates.ts'
 import { listCommonFreezes, setCommonFreezes, setFreezes } from '../../revisions/freeze-store.ts'
-import { requesterOf, promotersAllow } from '../../views/gates.ts'
+import { mayOverride, promotersAllow, recordedOverride, requesterOf } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 import { getViewWithGates } from './set-gates.ts'
@@ -15,6 +16,12 @@ interface FreezeInput extends PackageFilter {
   readonly reason: string
   /** The end in epoch milliseconds; without it, the freeze lasts until it is ended. */
   readonly until?: number
+  readonly override?: Override
+}
+
+/** The packages whose freeze ends. */
+interface ThawInput extends PackageFilter {
+  readonly override?: Override
 }
 
 /**
@@ -27,7 +34,7 @@ export async function freeze(
   { view: name, ...input }: FreezeInput & { view: string },
 ): Promise<View> {
   const view = await getViewWithGates(context, name)
-  expectMayFreeze(view, context.caller)
+  const refusals = expectMayFreeze(view, context.caller, input.override)
   await setFreezes(context.trx, view.id, addFreeze(context, ownFreezes(view), input))
   await context.record(
     {
@@ -36,6 +43,7 @@ export async function freeze(
       ...filterOf(input),
       reason: input.reason,
       until: input.until ?? null,
+      ...recordedOverride(input.override, refusals),
     },
     { viewId: view.id },
   )
@@ -48,15 +56,19 @@ export async function freeze(
  */
 export async function thaw(
   context: CommandContext,
-  { view: name, ...only }: PackageFilter & { view: string },
+  { view: name, override, ...only }: ThawInput & { view: string },
 ): Promise<View> {
   const view = await getView(context.trx, name)
-  expectMayFreeze(view, context.caller)
+  const refusals = expectMayFreeze(view, context.caller, override)
   const before = ownFreezes(view)
   const after = withoutFreeze(before, only)
   if (after.length === before.length) return view
   await setFreezes(context.trx, view.id, after)
-  await context.record({ kind: 'view-thawed', view: view.name, ...filterOf(only) }, { viewId: view.id })
+  const recorded = recordedOverride(override, [...refusals, ...endedFreezes(before, after)])
+  await context.record(
+    { kind: 'view-thawed', view: view.name, ...filterOf(only), ...recorded },
+    { viewId: view.id },
+  )
   return getView(context.trx, view.name)
 }
 
@@ -64,10 +76,8 @@ export async function thaw(
 export async function freezeAll(context: CommandContext, input: FreezeInput): Promise<readonly Freeze[]> {
   const freezes = addFreeze(context, await listCommonFreezes(context.trx), input)
   await setCommonFreezes(context.trx, freezes)
-  await context.record(
-    { kind: 'views-frozen', ...filterOf(input), reason: input.reason, until: input.until ?? null },
-    {},
-  )
+  const { reason, until = null } = input
+  await context.record({ kind: 'views-frozen', ...filterOf(input), reason, until }, {})
   return freezes
 }
 
@@ -75,12 +85,16 @@ export async function freezeAll(context: CommandContext, input: FreezeInput): Pr
  * Ends the freeze that {@link freezeAll} made for exactly these packages. Does nothing without such a freeze.
  * Freezes of single views are kept.
  */
-export async function thawAll(context: CommandContext, only: PackageFilter): Promise<readonly Freeze[]> {
+export async function thawAll(
+  context: CommandContext,
+  { override, ...only }: ThawInput,
+): Promise<readonly Freeze[]> {
   const before = await listCommonFreezes(context.trx)
   const after = withoutFreeze(before, only)
   if (after.length === before.length) return before
   await setCommonFreezes(context.trx, after)
-  await context.record({ kind: 'views-thawed', ...filterOf(only) }, {})
+  const recorded = recordedOverride(override, endedFreezes(before, after))
+  await context.record({ kind: 'views-thawed', ...filterOf(only), ...recorded }, {})
   return after
 }
 
@@ -117,19 +131,28 @@ function filterOf({ origin, name }: PackageFilter): PackageFilter {
   return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }
 
+/** Describes the freezes that a thaw ends. */
+function endedFreezes(before: readonly Freeze[], after: readonly Freeze[]): string[] {
+  return before
+    .filter((one) => !after.includes(one))
+    .map(({ by, reason, until }) => {
+      const end = until === undefined ? '' : ` until ${new Date(until).toISOString()}`
+      return `frozen${end} by ${by}: ${reason}`
+    })
+}
+
 /**
- * Throws `forbidden` unless the caller is an administrator or a promoter that the view names. A token
- * narrowed to origins is not enough, because a freeze concerns every origin.
+ * Checks that the caller is an administrator or a promoter that the view names. In a view without named
+ * promoters, its overriders may freeze and thaw with an override; returns the refusals that they override. A
+ * token narrowed to origins is not enough, because a freeze concerns every origin. Throws `forbidden`.
  */
-function expectMayFreeze(view: View, caller: Authority): void {
+function expectMayFreeze(view: View, caller: Authority, override: Override | undefined): readonly string[] {
   const requester = requesterOf(caller)
-  if (
-    requester === undefined ||
-    requester.isAdministrator ||
-    (requester.reaches === 'all' &&
-      view.gates.promoters !== undefined &&
-      promotersAllow(requester, view.gates))
-  )
-    return
-  throw new DepotError('forbidden', `${requester.account} may not freeze or thaw ${view.name}`)
+  if (requester === undefined || requester.isAdministrator) return []
+  const detail = `${requester.account} may not freeze or thaw ${view.name}`
+  if (requester.reaches === 'all' && promotersAllow(requester, view.gates)) {
+    if (view.gates.promoters !== undefined) return []
+    if (override !== undefined && mayOverride(requester, view.gates)) return [detail]
+  }
+  throw new DepotError('forbidden', detail)
 }

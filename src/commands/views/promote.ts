@@ -14,8 +14,9 @@ import { listOriginsWithChannel } from '../../channels/channel-store.ts'
 import type { ChangeRequest, RequestWithAudience } from '../../views/change-request.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
 import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate.ts'
-import type { Evaluation, EvaluationContext, Override } from '../../revisions/evaluate.ts'
-import { requesterOf, rightsRefusals } from '../../views/gates.ts'
+import type { Evaluation, EvaluationContext } from '../../revisions/evaluate.ts'
+import { recordedOverride, requesterOf, rightsRefusals } from '../../views/gates.ts'
+import type { Override } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import type { PromotionOutcome, PromotionDetails } from './make-revision.ts'
 import { describeUnsettled } from '../../views/plan.ts'
@@ -149,8 +150,7 @@ export async function applyChange(
     ...(only !== undefined && { only }),
     ...(source !== undefined && { source }),
     ...(proposer !== undefined && { proposer }),
-    ...(override !== undefined &&
-      overridden.length > 0 && { override: { reason: override.reason, refusals: overridden } }),
+    ...recordedOverride(override, overridden),
   })
   return outcome.isChanged ? { ...outcome, ...describeUnsettled(evaluation.unsettled) } : outcome
 }

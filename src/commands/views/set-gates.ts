@@ -1,29 +1,67 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Authority } from '../../access/access.ts'
 import { findAccount } from '../../accounts/account-store.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, quote, refusalOf } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { mayOverride, promotersAllow, recordedOverride, requesterOf } from '../../views/gates.ts'
+import type { Override } from '../../views/gates.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, updateGates } from '../../revisions/view-store.ts'
 
 /**
- * Replaces the gates of a view, which are conditions on its changes. Throws `not_found` for the view,
+ * Replaces the gates of a view, which are conditions on its changes. Throws `not_found` for the view, `forbidden`,
  * `refused` for `unstable` and previews, and `invalid_request` for absent accounts and views, and for a
  * cycle of requirements.
  */
 export async function setGates(
   context: CommandContext,
-  input: { view: string; gates: Gates },
+  input: { view: string; gates: Gates; override?: Override },
 ): Promise<View> {
   const { trx } = context
-  const { gates } = input
+  const { gates, override } = input
   const view = await getViewWithGates(context, input.view)
+  const refusals = expectMaySetGates(context.caller, view, input)
   const faults = await listGateFaults(trx, view.name, gates, (name) => findView(trx, name))
   if (faults.length > 0) throw refusalOf('invalid_request', faults)
   await updateGates(trx, view.id, gates)
-  await context.record({ kind: 'gates-set', view: view.name, gates }, { viewId: view.id })
+  await context.record(
+    { kind: 'gates-set', view: view.name, gates, ...recordedOverride(override, refusals) },
+    { viewId: view.id },
+  )
   return getView(trx, view.name)
+}
+
+/**
+ * Checks that the caller is an administrator, or overrides the gates and leaves alone who may change, approve
+ * and override. Returns the refusals that are overridden. Throws `forbidden`.
+ */
+function expectMaySetGates(
+  caller: Authority,
+  view: View,
+  { gates, override }: { gates: Gates; override?: Override },
+): readonly string[] {
+  const requester = requesterOf(caller)
+  if (requester === undefined || requester.isAdministrator) return []
+  const detail = `${requester.account} is not an administrator of the depot`
+  const mayOverrideAll =
+    override !== undefined &&
+    requester.reaches === 'all' &&
+    promotersAllow(requester, view.gates) &&
+    mayOverride(requester, view.gates)
+  if (!mayOverrideAll) throw new DepotError('forbidden', detail)
+  if (!isDeepStrictEqual(accountsIn(gates), accountsIn(view.gates)))
+    throw new DepotError(
+      'forbidden',
+      `${detail}, and so may not change who may change ${view.name}, approve changes or override its gates`,
+    )
+  return [detail]
+}
+
+function accountsIn({ promoters, approval, overriders }: Gates): unknown {
+  return [promoters, approval?.approvers, overriders]
 }
 
 /** Returns a view that may have gates. Throws `not_found`, and `refused` for `unstable` and previews. */

@@ -134,6 +134,19 @@ export async function signedInOnly(request: FastifyRequest): Promise<void> {
   signedInAnyhow(request)
 }
 
+/**
+ * Route hook for administrators and for those who may override the gates of the view in the URL. Throws
+ * `not_found`, and `forbidden` for all others.
+ */
+export function gateSettersOnly(depot: Depot): (request: FastifyRequest) => Promise<void> {
+  return async (request) => {
+    const caller = signedInAnyhow(request)
+    const { overriders = [] } = (await viewToChange(request, depot)).gates
+    if (overriders.includes(caller.accountName)) expectTokenAllows(caller, 'promote')
+    else await administratorOnly(request)
+  }
+}
+
 /** Route hook for administrators only. */
 export async function administratorOnly(request: FastifyRequest): Promise<void> {
   expectAdministrator(signedIn(request, 'manage'))

@@ -7,11 +7,17 @@ import { getPastView, getView } from '../../../revisions/view-store.ts'
 import type { PackageFilter } from '../../../views/change-request.ts'
 import { isInForce } from '../../../views/freeze.ts'
 import type { Freeze } from '../../../views/freeze.ts'
+import type { Override } from '../../../views/gates.ts'
 import type { View } from '../../../views/view.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { administratorOnly, expectMayChange, viewChangersOnly } from '../../requests/rights.ts'
+import {
+  administratorOnly,
+  gateSettersOnly,
+  expectMayChange,
+  viewChangersOnly,
+} from '../../requests/rights.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
 import { parsePackageFilter } from '../conventions/package-filter.ts'
@@ -84,20 +90,26 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         operationId: 'setGates',
         tags,
         summary: 'Replaces the rules of a view',
-        description: 'Administrators only. Absent fields remove their rule. Safe to repeat.',
+        description:
+          'For administrators, and with override for the overriders of the view, who must leave promoters, approvers and overriders as they are. Absent fields remove their rule. Safe to repeat.',
         errors: ['forbidden', 'not_found', 'refused'],
 
         params: ViewPath,
         body: GatesBody,
         response: answers(GatesShape),
       },
-      onRequest: administratorOnly,
+      onRequest: gateSettersOnly(depot),
     },
     async (request, reply) => {
+      const { override } = request.body
       request.subject = `gates of ${request.params.view}`
       const view = await depot.writer.submit({
         kind: 'setGates',
-        input: { view: request.params.view, gates: gatesFromBody(request.body) },
+        input: {
+          view: request.params.view,
+          gates: gatesFromBody(request.body),
+          ...(override !== undefined && { override }),
+        },
         actor: actorOf(request, 'api'),
       })
       return reply.send(await visibleGates(request, view))
@@ -112,7 +124,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         tags,
         summary: 'Freezes a view, or packages in it',
         description:
-          'For administrators and promoters of the view. Until a time, or until the freeze is ended. With origin, name or both, only these packages. A freeze of the same packages is replaced. Safe to repeat. A view has at most 100 freezes.',
+          'For administrators and promoters of the view, or in a view without promoters, with override, for its overriders. Until a time, or until the freeze is ended. With origin, name or both, only these packages. A freeze of the same packages is replaced. Safe to repeat. A view has at most 100 freezes.',
         errors: ['conflict', 'forbidden', 'ident_malformed', 'not_found', 'refused'],
 
         params: ViewPath,
@@ -145,7 +157,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       onRequest: viewChangersOnly(depot),
     },
     async (request, reply) => {
-      const input = { view: await nameOfView(request, 'thaw'), ...parsePackageFilter(request.query) }
+      const input = { view: await nameOfView(request, 'thaw'), ...parseThaw(request.query) }
       const view = await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') })
       return reply.send(await visibleGates(request, view))
     },
@@ -210,7 +222,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     },
     async (request, reply) => {
       request.subject = 'thaw every view'
-      const input = parsePackageFilter(request.query) ?? {}
+      const input = parseThaw(request.query)
       const freezes = await depot.writer.submit({ kind: 'thawAll', input, actor: actorOf(request, 'api') })
       return reply.send(await visibleFreezes(request, freezes))
     },
@@ -223,10 +235,23 @@ function parseFreeze({
   until,
   origin,
   name,
-}: z.infer<typeof FreezeBody>): PackageFilter & { reason: string; until?: number } {
+  override,
+}: z.infer<typeof FreezeBody>): PackageFilter & { reason: string; until?: number; override?: Override } {
   return {
     ...parsePackageFilter({ origin, name }),
     reason,
     ...(until !== undefined && { until: Date.parse(until) }),
+    ...(override !== undefined && { override }),
+  }
+}
+
+/** Parses what a thaw ends. Throws `ident_malformed`. */
+function parseThaw({
+  override,
+  ...filter
+}: z.infer<typeof ThawQuery>): PackageFilter & { override?: Override } {
+  return {
+    ...parsePackageFilter(filter),
+    ...(override !== undefined && { override: { reason: override } }),
   }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { parsePhase } from '../../../changes/change-record.ts'
 import { NEXT_WEEK, NOW } from '../conventions/examples.ts'
 import { Time, ViewName, named, textOf } from '../conventions/shapes.ts'
-import { PackageFilter, Reason } from '../promotions/shapes.ts'
+import { ChangeOptions, PackageFilter, Reason } from '../promotions/shapes.ts'
 
 // Shapes of the rules of views, and of freezes.
 
@@ -19,10 +19,14 @@ export const FreezeBody = named(
     reason: Reason,
     until: Time.optional().describe('when the freeze ends'),
     ...PackageFilter,
+    override: ChangeOptions.override,
   }),
   { reason: 'holidays', until: NEXT_WEEK },
 )
-export const ThawQuery = z.strictObject({ ...PackageFilter })
+export const ThawQuery = z.strictObject({
+  ...PackageFilter,
+  override: Reason.optional().describe('overrides the gates of the view for this reason, which is recorded'),
+})
 
 const Accounts = z.array(z.string()).min(1).max(MAX_ACCOUNTS)
 
@@ -104,7 +108,10 @@ const EXAMPLE: z.input<typeof gates> = {
   overriders: null,
 }
 
-export const GatesBody = named('NewGates', gates, EXAMPLE)
+export const GatesBody = named('NewGates', gates.extend({ override: ChangeOptions.override }), EXAMPLE)
+
+/** The gates in the description of a view. */
+export const DesiredGates = named('DesiredGates', gates)
 
 /** Gates in answers that show nothing else of the view. */
 export const GateSettings = named('GateSettings', gates)

@@ -5,7 +5,7 @@ import { VIEW_RULES } from '../../../views/rule.ts'
 import { parseViewName } from '../../../views/view.ts'
 import { EARLIER_IDENT, IDENT, PLAN, REVISION_ID, TARGET } from '../conventions/examples.ts'
 import { Revision, RevisionId, ViewName, named, textOf } from '../conventions/shapes.ts'
-import { GateSettings, GatesBody } from '../gates/shapes.ts'
+import { DesiredGates, GateSettings } from '../gates/shapes.ts'
 import { Blocked } from '../plans/shapes.ts'
 import { ChangeOptions, Notes, PointerMove, ReleaseInBody, Step } from '../promotions/shapes.ts'
 import { Ungoverned } from '../views/shapes.ts'
@@ -22,7 +22,7 @@ const desiredView = z
         'whether latest is the release promoted last or the highest version; promoted for a new view',
       ),
     ungoverned: Ungoverned.optional(),
-    gates: GatesBody.optional(),
+    gates: DesiredGates.optional(),
     contents: z
       .array(ReleaseInBody)
       .max(MAX_NAMED_RELEASES)

@@ -5,7 +5,7 @@ import { mentions } from '../../../support/mentions.ts'
 import { bearer } from '../../../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
 import type { ReleaseRow } from '../../../support/release-rows.ts'
-import { START, startDepot } from '../../../support/start-depot.ts'
+import { ADMIN_TOKEN, START, startDepot } from '../../../support/start-depot.ts'
 
 const STAMP = '20260101000000'
 const started = await startDepot(tap, { listen: true })
@@ -626,6 +626,47 @@ test('an unnecessary override is an ordinary promotion', async (t) => {
     body: { overridden: [] },
   })
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), { body: { override: null } })
+})
+
+test('overriders end freezes and set gates, and the ledger keeps why', async (t) => {
+  const view = await viewWith({ closure: 'depot', overriders: ['lead'] })
+  const url = `/api/v1/views/${view}`
+  const override = { reason: 'the site is down' }
+  const frozen = { reason: 'audit' }
+  await callApi(started, 'PUT', `${url}/freeze`, { body: frozen })
+  const thaw = async (token: string, query = '?override=the%20site%20is%20down') =>
+    callApi(started, 'DELETE', `${url}/freeze${query}`, { token })
+  t.match(await thaw(lead, ''), { status: 403, differences: '' }, 'not without an override')
+  t.match(await thaw(ci), { status: 403, differences: '' }, 'only overriders')
+  t.match(await thaw(lead), { status: 200, differences: '', body: { freezes: [] } })
+  t.match(await callApi(started, 'PUT', `${url}/freeze`, { body: { ...frozen, override }, token: lead }), {
+    status: 200,
+    differences: '',
+  })
+  t.match(await thaw(ADMIN_TOKEN), { status: 200 }, 'an administrator may give a reason, too')
+  const set = async (gates: object, token: string) =>
+    callApi(started, 'PUT', `${url}/gates`, { body: { ...gates, override }, token })
+  t.match(await set({ overriders: ['lead'] }, ci), { status: 403, differences: '' })
+  t.match(await set({ overriders: ['lead', 'ci'] }, lead), { status: 403, differences: '' })
+  t.match(await set({ overriders: ['lead'], promoters: ['lead'] }, lead), { status: 403 })
+  t.match(await callApi(started, 'PUT', `${url}/gates`, { body: { overriders: ['lead'] }, token: lead }), {
+    status: 403,
+  })
+  t.match(await set({ overriders: ['lead'] }, lead), {
+    status: 200,
+    differences: '',
+    body: { closure: null },
+  })
+  const { body = {} } = await callApi(started, 'GET', `/api/v1/events?view=${view}`)
+  const events = body['events'] as { kind: string; event: { override?: object } }[]
+  const recorded = events.flatMap(({ kind, event: { override: why } }) => (why ? [[kind, why]] : []))
+  t.match(recorded, [
+    ['view-thawed', { reason: 'the site is down', refusals: [/lead may not/, /frozen by admin: audit/] }],
+    ['view-frozen', { refusals: [/lead may not/] }],
+    ['view-thawed', { refusals: [/frozen by lead: audit/] }],
+    ['gates-set', { refusals: [/lead is not an administrator/] }],
+  ])
+  t.equal(started.logged.filter((line) => line['view'] === view && line['level'] === 'warn').length, 4)
 })
 
 test('gates can be read as JSON and text, and only administrators set them', async (t) => {
