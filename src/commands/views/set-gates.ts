@@ -12,9 +12,9 @@ import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, updateGates } from '../../revisions/view-store.ts'
 
 /**
- * Replaces the gates of a view, which are conditions on its changes. Throws `not_found` for the view, `forbidden`,
- * `refused` for `unstable` and previews, and `invalid_request` for absent accounts and views, and for a
- * cycle of requirements.
+ * Replaces the gates of a view, which are conditions on its changes. Throws `not_found` for the view,
+ * `forbidden`, `refused` for `unstable` and previews, and `invalid_request` for absent accounts and views,
+ * and for a cycle of requirements.
  */
 export async function setGates(
   context: CommandContext,
