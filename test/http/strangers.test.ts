@@ -130,6 +130,30 @@ const { token: plan } = await writer.submit({
   actor: OPERATOR,
 })
 
+/** Records a change with a release and a report, and returns its id. */
+async function recordChange(project: string, change: string, ident: string): Promise<string> {
+  const { publicId } = await writer.submit({
+    kind: 'recordChange',
+    input: { project, change, commit: change, branch: 'zebra', targets: [] },
+    actor: OPERATOR,
+  })
+  await writer.submit({
+    kind: 'addChangeRelease',
+    input: { change: publicId, ident, isRebuild: false },
+    actor: OPERATOR,
+  })
+  await writer.submit({
+    kind: 'reportPhase',
+    input: { change: publicId, phase: 'smoke', view: 'prod', status: 'failed', message: reason },
+    actor: OPERATOR,
+  })
+  return publicId
+}
+const privateChanges = [
+  await recordChange('zebra/lib', 'change-1', SECRETS.origin),
+  await recordChange('acme/app', 'change-2', SECRETS.version),
+]
+
 interface Asked {
   readonly method: string
   readonly url: string
@@ -311,6 +335,33 @@ for (const { method, path } of ROUTES.filter((route) => route.method !== 'GET'))
     for (const request of sampleOf(requests, REQUESTS)) await check(t, { method, ...request })
   })
 }
+
+test('changes with private releases are like absent ones', async (t) => {
+  const lists = ['', '?project=zebra/lib', '?project=acme/app', '?change=change-1', '?state=failed&limit=1']
+  for (const query of [...lists, '?view=prod', '?format=text'])
+    await check(t, { method: 'GET', url: `/api/v1/changes${query}` })
+  const body = { project: 'zebra/lib', change: 'change-1', commit: 'change-1' }
+  await check(t, { method: 'POST', url: '/api/v1/changes', body })
+  const phase = { phase: 'smoke', view: 'prod' }
+  for (const [method, path, sent] of [
+    ['GET', '', undefined],
+    ['POST', '/releases', { release: APP }],
+    ['POST', '/phases', { ...phase, status: 'passed' }],
+    ['POST', '/lease', { ...phase, holder: 'job' }],
+    ['PUT', '/lease', { ...phase, fence: 1 }],
+    ['DELETE', '/lease?phase=smoke&view=prod&fence=1', undefined],
+  ] as const)
+    for (const token of Object.values(tokens)) {
+      const absent = '0'.repeat(32)
+      const askFor = async (id: string) => {
+        const url = `/api/v1/changes/${id}${path}`
+        const { status, text } = await ask({ method, url, ...(sent && { body: sent }) }, token)
+        return [status, text.replaceAll(id, 'ID')]
+      }
+      const expected = await askFor(absent)
+      for (const id of privateChanges) t.strictSame(await askFor(id), expected, `${method} ${path}`)
+    }
+})
 
 test('an error is the same for one and for many private causes', async (t) => {
   const own = row(`umbrella/own/1.0.0/${STAMP}`)

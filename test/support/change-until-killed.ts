@@ -8,6 +8,7 @@ import { hashToken } from '../../src/accounts/token.ts'
 
 const depot = await openDepot(readConfig({ DEPOT_DATA: process.argv[2] }), { log: pino({ level: 'silent' }) })
 const actor = { client: 'tests', door: 'cli' } as const
+await depot.writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor })
 for (let number = 1; ; number += 1) {
   const names = [1, 2, 3].map((part) => `account-${number}-${part}`)
   await Promise.all(names.map((name) => depot.writer.submit({ kind: 'addAccount', input: { name }, actor })))
@@ -16,5 +17,16 @@ for (let number = 1; ; number += 1) {
     input: { account: names[0] ?? '', hash: hashToken(`token-${number}`), label: 'x'.repeat(5_000) },
     actor,
   })
-  process.stdout.write(`${names.join('\n')}\n`)
+  const change = `change-${number}`
+  const { publicId } = await depot.writer.submit({
+    kind: 'recordChange',
+    input: { project: 'acme/app', change, commit: change, targets: [] },
+    actor,
+  })
+  await depot.writer.submit({
+    kind: 'reportPhase',
+    input: { change: publicId, phase: 'unit', status: 'passed' },
+    actor,
+  })
+  process.stdout.write(`${[...names, change].join('\n')}\n`)
 }

@@ -7,6 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { listAccounts } from '../../src/accounts/account-store.ts'
+import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
+import { listChanges } from '../../src/changes/change-store.ts'
 import { FIRST_HEAD, link } from '../../src/ledger/chain.ts'
 import { startDepot } from '../support/start-depot.ts'
 
@@ -26,8 +28,11 @@ test('after kill -9, the depot opens with every acknowledged change and no parti
 
   const { depot } = await startDepot(t, { folder })
   const accounts = new Set((await listAccounts(depot.db)).map(({ name }) => name))
+  const page = { before: Number.MAX_SAFE_INTEGER, limit: 1_000, audience: UNRESTRICTED_AUDIENCE }
+  const changes = await listChanges(depot.db, { state: 'passed' }, page)
+  const found = new Set([...accounts, ...changes.map(({ change }) => change)])
   t.strictSame(
-    acknowledged.filter((name) => !accounts.has(name)),
+    acknowledged.filter((name) => !found.has(name)),
     [],
   )
   const entries = await depot.db.selectFrom('ledger').selectAll().orderBy('sequence').execute()

@@ -1,10 +1,11 @@
 import tap, { test } from 'tap'
 import type { Scope } from '../../../../src/access/access.ts'
 import { generateToken, hashToken } from '../../../../src/accounts/token.ts'
+import { MAX_PHASES } from '../../../../src/changes/change-record.ts'
 import { callApi } from '../../../support/call-api.ts'
 import type { ApiAnswer } from '../../../support/call-api.ts'
 import { makeReleases, move, setVisibility } from '../../../support/release-rows.ts'
-import { startDepot } from '../../../support/start-depot.ts'
+import { START, startDepot } from '../../../support/start-depot.ts'
 
 // Change records: who may write them, who may read them, and what a repeated or a late request does.
 
@@ -315,4 +316,78 @@ test('a change and a list have forms for people', async (t) => {
   const text = async (path: string) => (await call('GET', path)).text
   t.match(await text(`/${id}?format=text`), /smoke +acceptance +failed .*a b/)
   t.match(await text('?format=text&change=text'), /acme\/app +text +failed/)
+})
+
+test('pipelines that record and lease at the same time get one change and one lease', async (t) => {
+  const fields = { project: 'acme/race', change: 'same', commit: 'same' }
+  const recorded = await Promise.all(Array.from({ length: 5 }, () => call('POST', '', fields)))
+  t.strictSame(
+    recorded.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, 200, 200, 200, 201],
+  )
+  const [id] = new Set(recorded.map(({ body }) => String(body?.['id'])))
+  const phase = { phase: 'smoke', view: 'acceptance' }
+  const leases = await Promise.all(
+    ['a', 'b', 'c'].map((holder) => call('POST', `/${id}/lease`, { ...phase, holder })),
+  )
+  t.strictSame(
+    leases.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, 409, 409],
+  )
+})
+
+test('members of an origin that was created again do not see the changes of the former one', async (t) => {
+  const createdBy = async (account: string) => {
+    const { accountId } = await started.actor(account)
+    await writer.submit({
+      kind: 'createOrigin',
+      input: { name: 'again', ownerId: accountId },
+      actor: OPERATOR,
+    })
+  }
+  const fields = { project: 'again/app', change: 'c1', commit: 'c1' }
+  await createdBy('member')
+  const { body: former } = await call('POST', '', fields)
+  await writer.submit({ kind: 'deleteOrigin', input: { origin: 'again' }, actor: OPERATOR })
+  await createdBy('stranger')
+  const url = `/${String(former?.['id'])}`
+  t.match(await call('GET', url, undefined, stranger), { status: 404 })
+  const made = await call('POST', '', { ...fields, commit: 'another' }, stranger)
+  t.match(made, { status: 201, body: { by: 'stranger' } })
+  const list = await call('GET', '?project=again/app', undefined, stranger)
+  t.strictSame(
+    itemsOf(list, 'changes').map(({ id }) => id),
+    [made.body?.['id']],
+  )
+})
+
+test('a change has a limited number of phases', async (t) => {
+  const id = await record('many')
+  const report = async (phase: string) => call('POST', `/${id}/phases`, { phase, status: 'passed' })
+  for (let number = 0; number < MAX_PHASES; number += 1)
+    await writer.submit({
+      kind: 'reportPhase',
+      input: { change: id, phase: `phase-${number}`, status: 'passed' },
+      actor: OPERATOR,
+    })
+  t.match(await report('one-more'), { status: 409, body: { code: 'conflict' } })
+  t.match(await report('phase-1'), { status: 200 })
+})
+
+test('a lease outlives a restart of the depot, and fences rise when the clock is set back', async (t) => {
+  const id = await record('restart')
+  const phase = { phase: 'smoke', view: 'acceptance' }
+  const { body: first } = await call('POST', `/${id}/lease`, { ...phase, holder: 'one' })
+  const { body: other } = await call('POST', `/${id}/lease`, { phase: 'unit', holder: 'one' })
+  await started.close()
+  const again = await startDepot(t, { folder: started.folder })
+  const take = async (fields: Fields) =>
+    callApi(again, 'POST', `/api/v1/changes/${id}/lease`, { token: member, body: fields })
+  again.setClock(START + 1_000)
+  t.match(await take({ ...phase, holder: 'two' }), { status: 409, body: { code: 'phase_running' } })
+  const taken = await take({ phase: 'unit', holder: 'two', takeover: true })
+  t.ok(Number(taken.body?.['fence']) > Number(other?.['fence']))
+  again.setClock(START + 200_000)
+  const last = await take({ ...phase, holder: 'two' })
+  t.ok(Number(last.body?.['fence']) > Number(first?.['fence']), 'the lease has ended by the corrected clock')
 })
