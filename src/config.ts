@@ -296,7 +296,8 @@ function isProxyList(text: string): boolean {
 /** The networks that proxy-addr knows by name. */
 const NAMED_NETWORKS: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
 
-function parseSize(text: string): number | undefined {
+/** Parses a size such as `20MiB` to bytes. Returns `undefined` for another text. */
+export function parseSize(text: string): number | undefined {
   const [, amount = '', unit = ''] = /^(\d+)\s*(\w*)$/.exec(text) ?? []
   const factor = UNITS[unit]
   return amount === '' || factor === undefined ? undefined : Number(amount) * factor

@@ -83,6 +83,7 @@ const ROOMS: readonly string[] = [
   'remote',
   'import',
   'pull',
+  'backup',
   // the edges
   'http/requests',
   'http/habitat/conventions',
@@ -210,12 +211,25 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   kysely: (file) => inFolder('database')(file) || isStore(file),
   'better-sqlite3|database/sqlite/.*': inFolder('database'),
   zod: (file) =>
-    inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'depot/control.ts',
+    inFolder('http', 'cli', 'pull', 'remote', 'backup')(file) ||
+    file === 'config.ts' ||
+    file === 'depot/control.ts',
   'hash-wasm|node-liblzma.*': inFolder('hart'),
   // Bytes of packages are reached through blobs/storage.ts: audit, upkeep, publishing and the routes work on
   // any store.
   'node:fs(/promises)?': (file) =>
-    inFolder('blobs', 'database', 'depot', 'hart', 'client', 'cli', 'import', 'pull', 'remote')(file) ||
+    inFolder(
+      'blobs',
+      'database',
+      'depot',
+      'hart',
+      'client',
+      'cli',
+      'import',
+      'pull',
+      'remote',
+      'backup',
+    )(file) ||
     ['http/operator/readiness.ts', 'http/operator/reference.ts', 'http/requests/descriptors.ts'].includes(
       file,
     ),

@@ -70,6 +70,19 @@ export function storageOf({ blobFolder }: Pick<Config, 'blobFolder'>): BlobStora
 }
 
 /**
+ * Opens the store of blobs in a folder of backups, which the caller has locked. With `isWritten`, creates
+ * what is missing, and removes what a crash left in the spool.
+ */
+export async function openBackupStorage(
+  folder: string,
+  { isWritten }: { isWritten: boolean },
+): Promise<Pick<Blobs, 'storage' | 'spool'>> {
+  const places = { dataFolder: folder, blobFolder: join(folder, 'blobs') }
+  if (isWritten) return openStorage(places)
+  return { storage: storageOf(places), spool: new Spool(join(places.blobFolder, SPOOL), OPENING_THREAD) }
+}
+
+/**
  * Makes folders private that earlier versions made readable for others. This also protects the files in them,
  * of which there may be a million.
  */

@@ -424,6 +424,16 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./local/doctor.ts')).doctor,
     },
     {
+      name: 'backup list',
+      summary: 'list the backups in a folder',
+      load: async () => (await import('./local/backup.ts')).backupList,
+    },
+    {
+      name: 'backup',
+      summary: 'back up the depot to a folder, also while it runs',
+      load: async () => (await import('./local/backup.ts')).backup,
+    },
+    {
       name: 'restored',
       summary:
         'start a new ledger history after the database was restored from a backup; run it while the server is stopped',

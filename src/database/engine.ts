@@ -3,7 +3,8 @@
 // chosen here.
 
 export { isDiskFull, isReadOnly, cannotOpen } from './sqlite/errors.ts'
-export { lockData } from './sqlite/lock.ts'
+export { copyDatabase } from './sqlite/copy.ts'
+export { holdData, isHeld, lockData } from './sqlite/lock.ts'
 export {
   expectMigrated,
   migrateDatabase,

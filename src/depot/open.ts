@@ -29,6 +29,7 @@ import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
+import { areBlobsHeld } from './blob-hold.ts'
 import { logClock, logOverrides } from './log-subscribers.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
 import type { SubscriberName } from './subscribers.ts'
@@ -187,12 +188,13 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     closers.push(closeStorage)
     const { db, readInThreads, writer, files: opened } = await openData(config, options, { watched, closers })
     const secretKey = await findSecretKey(config, db, log)
-    const keepsBlobs = async () =>
+    const keepsOrphans = async () =>
       options.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
-    if (await keepsBlobs())
+    if (await keepsOrphans())
       log.warn(
         'the depot was restored from an older copy, so files that no release needs are kept: hart-depot restored --list shows them',
       )
+    const keepsBlobs = async () => areBlobsHeld(config) || keepsOrphans()
     const claims = new ClaimsInMemory(
       storage,
       async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs(),

@@ -1,10 +1,11 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { DepotError } from '../../errors.ts'
 
+// Locks on small SQLite files. The operating system releases them when the process ends, even after a crash.
+
 /**
- * Locks a folder for this process, with an exclusive transaction on the small SQLite file `file` in it. The
- * operating system releases the lock when the process ends, even after a crash. Throws `data_in_use` if
- * another process holds the lock.
+ * Locks a folder for this process, with an exclusive transaction on the file `file` in it. Throws
+ * `data_in_use` if another process holds the lock.
  */
 export function lockData(file: string): { close(): void } {
   const connection = new BetterSqlite3(file, { timeout: 0 })
@@ -12,12 +13,48 @@ export function lockData(file: string): { close(): void } {
     connection.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     connection.close()
-    if (error instanceof BetterSqlite3.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
-      throw new DepotError('data_in_use', `another hart-depot is running on ${file.replace(/[^/]*$/, '')}`, {
-        cause: error,
-      })
-    }
-    throw error
+    throw inUse(file, error)
   }
   return { close: () => connection.close() }
+}
+
+/**
+ * Takes a lock that any number of processes can have at the same time, but not together with that of {@link
+ * lockData}. Waits up to 5 s for {@link isHeld}. Throws `data_in_use`.
+ */
+export function holdData(file: string, { mustExist = false } = {}): { close(): void } {
+  const connection = new BetterSqlite3(file, {
+    readonly: mustExist,
+    fileMustExist: mustExist,
+    timeout: 5_000,
+  })
+  try {
+    connection.exec('BEGIN')
+    connection.prepare('SELECT count(*) FROM sqlite_schema').get() // takes the lock
+  } catch (error) {
+    connection.close()
+    throw inUse(file, error)
+  }
+  return { close: () => connection.close() }
+}
+
+/** Reports whether a process has a lock on the file, of either kind. A file that cannot be locked is held. */
+export function isHeld(file: string): boolean {
+  let connection: BetterSqlite3.Database | undefined
+  try {
+    connection = new BetterSqlite3(file, { timeout: 0 })
+    connection.exec('BEGIN EXCLUSIVE')
+    return false
+  } catch (error) {
+    if (error instanceof BetterSqlite3.SqliteError) return true
+    throw error
+  } finally {
+    connection?.close()
+  }
+}
+
+function inUse(file: string, error: unknown): unknown {
+  if (!(error instanceof BetterSqlite3.SqliteError && error.code.startsWith('SQLITE_BUSY'))) return error
+  const folder = file.replace(/[^/]*$/, '')
+  return new DepotError('data_in_use', `another hart-depot is running on ${folder}`, { cause: error })
 }

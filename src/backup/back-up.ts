@@ -1,0 +1,195 @@
+import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { Config } from '../config.ts'
+import { listBlobs, listIdentsOf, readStored } from '../blobs/blob-store.ts'
+import { storageOf } from '../blobs/open.ts'
+import { inspect } from '../blobs/damage.ts'
+import type { BlobRef, BlobStorage } from '../blobs/storage.ts'
+import { sync } from '../blobs/sync.ts'
+import { copyDatabase, openReader } from '../database/engine.ts'
+import type { Db } from '../database/database.ts'
+import { findState } from '../database/state-store.ts'
+import { holdBlobs } from '../depot/blob-hold.ts'
+import type { HashThreads } from '../hart/hash-threads.ts'
+import { findHash, findHead } from '../ledger/ledger-store.ts'
+import { listSealingKeys } from '../origins/sealed-store.ts'
+import { readVersion } from '../package-root.ts'
+import { each } from '../remote/each.ts'
+import { DepotError } from '../errors.ts'
+import type { BackupFolder } from './backup-folder.ts'
+import { checksumOf, writeChecksums } from './checksums.ts'
+import type { ChecksumLine } from './checksums.ts'
+import { copyBlob } from './copy-blob.ts'
+import type { Manifest } from './manifest.ts'
+import type { Pace } from './pace.ts'
+
+export interface BackUpOptions {
+  /** The present time in epoch milliseconds. */
+  readonly at: number
+  readonly hashes: HashThreads
+  readonly pace?: Pace | undefined
+  /** Writes the key of stored secrets to this file. Without it, the backup has no key. */
+  readonly writeSecretKey?: ((db: Db, path: string) => Promise<void>) | undefined
+  /** Called when the number of packages is known, and after each. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+  /** Ends the backup between two packages. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface BackUpResult {
+  readonly manifest: Omit<Manifest, 'format'>
+  /** The packages that no earlier backup had. */
+  readonly copied: number
+  readonly copiedBytes: number
+}
+
+/** A blob that could not be copied. */
+type DamagedBlob = Manifest['damaged'][number]
+
+/** The number of blobs that are copied at the same time, so that their syncs overlap. */
+const PARALLEL = 8
+const ROWS_IN_A_PAGE = 500
+/** The manifest names at most this many damaged packages. */
+const NAMED_DAMAGED = 100
+
+/**
+ * Backs up a depot, whose server may be running. First copies the database as it is now, then the blobs that
+ * this copy needs and the folder lacks, and writes the manifest last. Meanwhile, the depot removes no blobs.
+ * A damaged blob is left out and listed, unless an earlier backup has it. After any error, the blobs that
+ * were copied stay for the next backup. Throws `conflict` if the folder has backups of another depot.
+ */
+export async function backUp(
+  config: Config,
+  target: BackupFolder,
+  options: BackUpOptions,
+): Promise<BackUpResult> {
+  const hold = holdBlobs(config)
+  try {
+    const id = await target.begin(options.at)
+    try {
+      return await backUpAs(id, config, target, options)
+    } catch (error) {
+      await target.abandon(id)
+      throw error
+    }
+  } finally {
+    hold.close()
+  }
+}
+
+async function backUpAs(
+  id: string,
+  config: Config,
+  target: BackupFolder,
+  options: BackUpOptions,
+): Promise<BackUpResult> {
+  const { pace, at, writeSecretKey } = options
+  const source = storageOf(config)
+  await source.check()
+  const file = target.fileOf(id, 'database')
+  await copyDatabase(config.databaseFile, file, (bytes) => pace?.takeNow(bytes))
+  await sync(file)
+  const database = openReader(file)
+  try {
+    const db = database.reader
+    const facts = await readFacts(db)
+    const [newest] = await target.list()
+    if (newest !== undefined && newest.depot !== facts.depot)
+      throw new DepotError(
+        'conflict',
+        `the backups in ${target.folder} are of another depot: name another folder`,
+      )
+    const { damaged, ...copied } = await copyBlobs(db, source, target, options)
+    if (writeSecretKey !== undefined) await writeSecretKey(db, target.fileOf(id, 'secretKey'))
+    const lines = linesOf(db, target, id, damaged)
+    const manifest = {
+      id,
+      taken_at: new Date(at).toISOString(),
+      hart_depot: readVersion(),
+      ...facts,
+      has_secret_key: writeSecretKey !== undefined,
+      packages: copied.count,
+      package_bytes: copied.bytes,
+      database_bytes: (await stat(file)).size,
+      checksums: await writeChecksums(target.fileOf(id, 'checksums'), lines),
+      damaged: [...damaged.values()].slice(0, NAMED_DAMAGED),
+      damaged_in_all: damaged.size,
+    }
+    await target.finish(manifest)
+    return { manifest, copied: copied.copied, copiedBytes: copied.copiedBytes }
+  } finally {
+    database.close()
+  }
+}
+
+async function readFacts(
+  db: Db,
+): Promise<Pick<Manifest, 'depot' | 'incarnation' | 'ledger' | 'secret_keys'>> {
+  const { sequence, hash } = await findHead(db)
+  return {
+    depot: (await findHash(db, Math.min(sequence, 1))) ?? '',
+    incarnation: (await findState(db, 'incarnation')) ?? null,
+    ledger: { sequence, hash },
+    secret_keys: await listSealingKeys(db),
+  }
+}
+
+/** Copies the blobs that the folder lacks. Returns what the folder has then, and the blobs that it lacks. */
+async function copyBlobs(
+  db: Db,
+  source: BlobStorage,
+  { blobs: target }: BackupFolder,
+  { hashes, pace, onProgress, signal }: BackUpOptions,
+): Promise<{
+  count: number
+  bytes: number
+  copied: number
+  copiedBytes: number
+  damaged: ReadonlyMap<string, DamagedBlob>
+}> {
+  const sums = { count: 0, bytes: 0, copied: 0, copiedBytes: 0 }
+  const damaged = new Map<string, DamagedBlob>()
+  const { blobs: total } = await readStored(db)
+  let done = 0
+  onProgress?.(done, total)
+  await each(allBlobs(db), PARALLEL, async (blob) => {
+    signal?.throwIfAborted()
+    const { checksum, sizeBytes } = blob
+    const isThere = (await inspect(target.storage, blob)).damage === undefined
+    const { damage } = isThere
+      ? { damage: undefined }
+      : await copyBlob(blob, source, target, { hashes, ...(pace && { pace: (bytes) => pace.take(bytes) }) })
+    if (damage === undefined) {
+      sums.count += 1
+      sums.bytes += sizeBytes
+      sums.copied += isThere ? 0 : 1
+      sums.copiedBytes += isThere ? 0 : sizeBytes
+    } else damaged.set(checksum, { checksum, damage, idents: await listIdentsOf(db, checksum) })
+    done += 1
+    onProgress?.(done, total)
+  })
+  return { ...sums, damaged }
+}
+
+/** Lists the blobs that releases need, by checksum. */
+async function* allBlobs(db: Db): AsyncGenerator<BlobRef> {
+  for (
+    let page = await listBlobs(db, { after: '', limit: ROWS_IN_A_PAGE });
+    page.length > 0;
+    page = await listBlobs(db, { after: page.at(-1)?.checksum ?? '', limit: ROWS_IN_A_PAGE })
+  )
+    yield* page
+}
+
+/** Lists the database and the blobs of a backup, with their checksums. */
+async function* linesOf(
+  db: Db,
+  target: BackupFolder,
+  id: string,
+  damaged: ReadonlyMap<string, DamagedBlob>,
+): AsyncGenerator<ChecksumLine> {
+  const file = target.fileOf(id, 'database')
+  yield { checksum: await checksumOf(file), path: basename(file) }
+  for await (const { checksum } of allBlobs(db))
+    if (!damaged.has(checksum)) yield { checksum, path: target.blobPathFrom(id, checksum) }
+}

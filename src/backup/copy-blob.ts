@@ -1,0 +1,70 @@
+import { findingOf } from '../blobs/damage.ts'
+import type { Finding } from '../blobs/damage.ts'
+import type { Blobs } from '../blobs/open.ts'
+import type { SpoolFile } from '../blobs/spool.ts'
+import type { BlobRef, BlobStorage } from '../blobs/storage.ts'
+import { Blake2b } from '../hart/blake2b.ts'
+import type { HashThreads } from '../hart/hash-threads.ts'
+
+/** The account that these hashes take turns as. No account has this id. */
+const NO_ACCOUNT = 0
+/** Fewer bytes are hashed in this thread, because another one would cost more than it saves. */
+const SMALL_BYTES = 128 * 1024
+
+/** The store that a blob is copied to. */
+export type BlobTarget = Pick<Blobs, 'storage' | 'spool'>
+
+export interface CopyOptions {
+  readonly hashes: HashThreads
+  /** Resolves when `bytes` further bytes may be copied. */
+  readonly pace?: (bytes: number) => Promise<void>
+}
+
+/**
+ * Copies a blob to another store, and checks that the written file has its checksum. When this resolves
+ * without damage, the copy outlives a crash. Resolves with the damage of a blob that cannot be read or has
+ * other bytes, and then stores nothing. Rejects with the errors of the target, for example ENOSPC.
+ */
+export async function copyBlob(
+  blob: BlobRef,
+  from: BlobStorage,
+  to: BlobTarget,
+  options: CopyOptions,
+): Promise<Finding> {
+  const file = to.spool.newFile()
+  try {
+    if ((await write(blob, from, file, options)) !== blob.checksum) return { damage: 'of other bytes' }
+    await to.storage.put(file.path, blob.checksum)
+    return { damage: undefined }
+  } catch (error) {
+    return findingOf(error) // throws what is not a damage of the blob
+  } finally {
+    await to.spool.discard(file)
+  }
+}
+
+/** Writes the bytes of a blob to a file. Returns their BLAKE2b-256; that of a large file is read again. */
+async function write(
+  blob: BlobRef,
+  from: BlobStorage,
+  file: SpoolFile,
+  { hashes, pace }: CopyOptions,
+): Promise<string> {
+  const stream = await from.open(blob)
+  await using handle = await file.create()
+  const small = blob.sizeBytes <= SMALL_BYTES ? new Blake2b() : undefined
+  const large = small === undefined ? hashes.begin(file.path, 0, NO_ACCOUNT) : undefined
+  let written = 0
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      small?.update(chunk)
+      for (const end = written + chunk.length; written < end;)
+        written += (await handle.write(chunk, chunk.length - (end - written))).bytesWritten
+      large?.advance(written)
+      await pace?.(chunk.length)
+    }
+    return small?.digest() ?? (await large?.finish(written)) ?? ''
+  } finally {
+    large?.forget()
+  }
+}

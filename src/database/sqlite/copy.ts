@@ -1,0 +1,42 @@
+import BetterSqlite3 from 'better-sqlite3'
+import { connect } from './connection.ts'
+
+const PAGES_IN_A_STEP = 1_000
+
+/**
+ * Copies one state of a database, that of the present moment, to a new file, while other processes write to
+ * the database. Calls `onBytes` with the bytes of each step; it may delay the next step. The copy needs no
+ * write-ahead log, so it can also be read on a read-only disk. The caller syncs it. Throws an error with the
+ * code `SQLITE_CORRUPT` if the database is damaged.
+ */
+export async function copyDatabase(
+  file: string,
+  copy: string,
+  onBytes: (bytes: number) => void = () => undefined,
+): Promise<void> {
+  const reading = connect(file, true)
+  try {
+    // Without a transaction, the copy would start again after each commit of another process.
+    reading.exec('BEGIN')
+    const pageBytes = reading.pragma('page_size', { simple: true }) as number
+    reading.prepare('SELECT count(*) FROM sqlite_schema').get()
+    let left: number | undefined
+    await reading.backup(copy, {
+      progress: ({ totalPages, remainingPages }) => {
+        onBytes(((left ?? totalPages) - remainingPages) * pageBytes)
+        left = remainingPages
+        return PAGES_IN_A_STEP
+      },
+    })
+  } finally {
+    reading.close()
+  }
+  const copied = new BetterSqlite3(copy)
+  try {
+    copied.pragma('journal_mode = DELETE')
+    const fault = copied.pragma('quick_check(1)', { simple: true })
+    if (fault !== 'ok') throw new BetterSqlite3.SqliteError(String(fault), 'SQLITE_CORRUPT')
+  } finally {
+    copied.close()
+  }
+}
