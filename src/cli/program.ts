@@ -83,6 +83,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       summary: 'list the views that contain a release',
       load: async () => (await import('./remote/releases.ts')).where,
     },
+    {
+      name: 'why',
+      summary: 'show what needs a release, and what keeps it from being deleted',
+      load: async () => (await import('./remote/releases.ts')).why,
+    },
   ],
   'Change views': [
     {

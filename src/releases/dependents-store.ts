@@ -100,6 +100,46 @@ export async function listDependents(
   return rows.map(formatPackageName).toSorted()
 }
 
+/** A release that needs another one, and its place in the list. */
+export interface DependentRelease {
+  readonly ident: string
+  readonly target: Target
+  readonly place: readonly [packageId: number, releaseId: number]
+}
+
+/** Lists the visible releases whose TDEPS name a release, in the order in which they became known. */
+export async function listDependentReleases(
+  db: Db,
+  { ident, target }: { ident: string; target: Target },
+  page: { after: DependentRelease['place'] | undefined; limit: number },
+  audience: Audience,
+): Promise<DependentRelease[]> {
+  const rows = await db
+    .selectFrom('release_dependencies')
+    .innerJoin('releases', 'releases.id', 'release_dependencies.release_id')
+    .select(['releases.ident', 'releases.target', 'release_dependencies.package_id', 'releases.id'])
+    .where('release_dependencies.dependency', '=', packageOf(ident))
+    .where('release_dependencies.target', '=', target)
+    .where('release_dependencies.ident', '=', ident)
+    .where((eb) => visibleTo(eb, audience))
+    .where((eb) =>
+      eb(
+        eb.refTuple('release_dependencies.package_id', 'release_dependencies.release_id'),
+        '>',
+        eb.tuple(...(page.after ?? ([0, 0] as const))),
+      ),
+    )
+    .orderBy('release_dependencies.package_id')
+    .orderBy('release_dependencies.release_id')
+    .limit(page.limit)
+    .execute()
+  return rows.map(({ ident: dependent, target: of, package_id: packageId, id }) => ({
+    ident: dependent,
+    target: of,
+    place: [packageId, id],
+  }))
+}
+
 /**
  * Begins a query with the table `dependents`: the ids of the packages that need a package. It finds each id
  * by seeking from the previous one in the index, so its cost does not grow with the number of releases. The

@@ -45,6 +45,23 @@ export async function listPointerTuples(
 /** A pointer as four words: no target or ident contains a space. */
 const POINTER_WORDS = sql`pointers.package_id || ' ' || pointers.target || ' ' || releases.ident || ' ' || pointers.from_revision`
 
+/** Reports whether `latest` of a view answers a release now. */
+export async function isLatestIn(
+  db: Db,
+  viewId: number,
+  { packageId, target, releaseId }: ViewRelease,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom(usingIndex('pointers', 'pointers_current'))
+    .select('pointers.release_id')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.package_id', '=', packageId)
+    .where('pointers.target', '=', target)
+    .where('pointers.to_revision', 'is', null)
+    .executeTakeFirst()
+  return row?.release_id === releaseId
+}
+
 /** Lists the pointers of a view, by name. The query walks `lines`, so that past pointers are not read. */
 export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
   const rows = await db

@@ -146,6 +146,17 @@ export const UNSTABLE = 'unstable'
 
 export const STABLE = 'stable'
 
+/**
+ * Whether a view keeps its members from being deleted (habitat-today.md 3.1). Past revisions and previews do
+ * not.
+ */
+export function keepsMembers({ name, rule, gates, preview }: View): boolean {
+  if (preview !== undefined) return false
+  return (
+    name === STABLE || rule === 'promoted' || gates.promoters !== undefined || gates.approval !== undefined
+  )
+}
+
 /** The channels that every Habitat origin always has (habitat-today.md 3.7). */
 export const PERMANENT_CHANNELS: readonly string[] = [UNSTABLE, STABLE]
 

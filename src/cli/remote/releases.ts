@@ -1,4 +1,4 @@
-import type { GetReleaseInput } from '../../client/operations.ts'
+import type { GetReleaseInput, Why } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
@@ -125,6 +125,50 @@ export const where: Define = (command, io) =>
         brief: () => places.map(({ view }) => view),
       })
     })
+
+export const why: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<ident>', PARTIAL_IDENT)
+    .option('--target <target>', TARGET)
+    .addHelpText(
+      'after',
+      examples([
+        ['why acme/lib/1.2.0/20260101120000', 'show what needs a release, and what keeps it'],
+        ['why acme/lib/1.2.0/20260101120000 --quiet', 'print only the views that keep it from being deleted'],
+      ]),
+    )
+    .action(async (ident, options) => {
+      const { depot, out } = connect(io, options)
+      const found = await depot.explainRelease(await findRelease({ depot, out }, ident, options.target))
+      out.show(found, {
+        whole: () => whyText(found),
+        brief: () => found.views.filter(({ keeps }) => keeps).map(({ view }) => view),
+      })
+    })
+
+function whyText({ ident, kept_by: keptBy, views, proposals, dependents, ...more }: Why): string {
+  const keeping =
+    keptBy.length === 0
+      ? [`${ident} can be deleted.`]
+      : [`${ident} cannot be deleted:`, ...keptBy.map(({ detail }) => `  ${detail}`)]
+  const places = views.flatMap((place) => [
+    `${place.view}${place.preview ? ' (a preview)' : ''}: ${place.latest ? 'latest' : 'a member'} since revision ${place.since_revision}, ${place.since}`,
+    ...place.needed_by.map((chain) => `  ${chain.join(' → ')}`),
+    ...(place.needed_by_hidden ? ['  releases that you may not see need it, too'] : []),
+  ])
+  const asked = proposals.map(
+    ({ plan, view, act, account }) =>
+      `proposal ${plan}: ${act} in ${view}${account === null ? '' : `, by ${account}`}`,
+  )
+  const needed = [
+    ...dependents.map((dependent) => `needed by ${dependent.ident}`),
+    ...(more.more_dependents ? ['and by more'] : []),
+  ]
+  return [keeping, places, asked, needed]
+    .filter((part) => part.length > 0)
+    .map((part) => part.join('\n'))
+    .join('\n\n')
+}
 
 /** The view that contains every release. */
 const ALL_RELEASES = 'unstable'

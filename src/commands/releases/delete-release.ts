@@ -4,7 +4,7 @@ import type { Target } from '../../package/target.ts'
 import { findViewRelease } from '../../revisions/member-store.ts'
 import { removeFromPreview } from '../views/preview.ts'
 import { changeMembers } from '../views/promote.ts'
-import { STABLE } from '../../views/view.ts'
+import { keepsMembers } from '../../views/view.ts'
 import { listViewsWith } from '../../revisions/view-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { hasDependents, deleteDependencies } from '../../releases/dependents-store.ts'
@@ -33,10 +33,7 @@ export async function deleteRelease(
   const { views = [], previews = [] } = Object.groupBy(await listViewsWith(trx, release), ({ preview }) =>
     preview === undefined ? 'views' : 'previews',
   )
-  const holding = views.find(
-    ({ name, rule, gates }) =>
-      name === STABLE || rule === 'promoted' || gates.promoters !== undefined || gates.approval !== undefined,
-  )
+  const holding = views.find(keepsMembers)
   if (holding !== undefined) {
     const builderText = `Deleting package in ${holding.name} channel not allowed '${text}'`
     throw new DepotError('in_use', `${text} is in ${holding.name}: demote it first`, { builderText })

@@ -26,6 +26,7 @@ import { packageRoutes } from './packages/routes.ts'
 import { planRoutes } from './plans/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
 import { releaseRoutes } from './releases/routes.ts'
+import { whyRoutes } from './releases/why.ts'
 import { packageFileRoutes } from './releases/upload.ts'
 import { stateRoutes } from './states/routes.ts'
 import { tokenRoutes } from './tokens/routes.ts'
@@ -94,6 +95,7 @@ export async function apiRoutes(
   previewRoutes(app, context)
   stateRoutes(app, context)
   releaseRoutes(app, context)
+  whyRoutes(app, context)
   packageFileRoutes(app, context)
   originRoutes(app, context)
   originMemberRoutes(app, context)

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { CHECKSUM, DEPENDENCY, IDENT, NOW, TARGET, YESTERDAY } from '../conventions/examples.ts'
+import { VIEW_RULES } from '../../../views/rule.ts'
+import { ACTS } from '../../../views/view.ts'
+import { CHECKSUM, DEPENDENCY, IDENT, NOW, PLAN, TARGET, YESTERDAY } from '../conventions/examples.ts'
 import {
   Checksum,
   FormatQuery,
@@ -102,6 +104,76 @@ export const Memberships = named(
     target: TARGET,
     views: [{ view: 'acceptance', from_revision: 12, since: NOW, to_revision: null, until: null }],
     next: null,
+  },
+)
+
+const Dependent = z.object({ ident: Ident, target: Target })
+const APP_DEPENDENT = { ident: 'acme/web/2.0.0/20260101120000', target: TARGET as typeof TARGET }
+
+export const Dependents = named(
+  'Dependents',
+  z.object({ ident: Ident, target: Target, dependents: z.array(Dependent), next: Next }),
+  { ident: IDENT, target: TARGET, dependents: [APP_DEPENDENT], next: null },
+)
+
+export const Why = named(
+  'Why',
+  z.object({
+    ident: Ident,
+    target: Target,
+    kept_by: z
+      .array(z.object({ view: ViewName.nullable(), detail: z.string() }))
+      .describe(
+        'why the release cannot be deleted now; empty if it can. Past revisions, previews and lockfiles do not keep a release',
+      ),
+    views: z.array(
+      z.object({
+        view: ViewName,
+        ...Since,
+        rule: z.enum(VIEW_RULES),
+        latest: z.boolean().describe('whether latest of the view answers it'),
+        preview: z.boolean(),
+        keeps: z.boolean().describe('whether the view keeps it from being deleted'),
+        needed_by: z
+          .array(z.array(Ident))
+          .describe('chains of direct dependencies, from a release in the view to this one; at most 20'),
+        needed_by_hidden: z.boolean().describe('whether releases that the caller may not see need it, too'),
+      }),
+    ),
+    proposals: z.array(
+      z.object({
+        plan: z.string(),
+        view: ViewName,
+        act: z.enum(ACTS),
+        account: z.string().nullable(),
+        created_at: Time,
+      }),
+    ),
+    dependents: z
+      .array(Dependent)
+      .describe('the first 20 releases in the depot that need it, in any view or none'),
+    more_dependents: z.boolean(),
+  }),
+  {
+    ident: IDENT,
+    target: TARGET,
+    kept_by: [{ view: 'acceptance', detail: 'it is in acceptance: demote it first' }],
+    views: [
+      {
+        view: 'acceptance',
+        since_revision: 12,
+        since: NOW,
+        rule: 'promoted',
+        latest: true,
+        preview: false,
+        keeps: true,
+        needed_by: [[APP_DEPENDENT.ident, IDENT]],
+        needed_by_hidden: false,
+      },
+    ],
+    proposals: [{ plan: PLAN, view: 'union', act: 'promote', account: 'jane', created_at: YESTERDAY }],
+    dependents: [APP_DEPENDENT],
+    more_dependents: false,
   },
 )
 

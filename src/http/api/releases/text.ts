@@ -25,6 +25,41 @@ export function uploadText({ promotion, ...release }: z.infer<typeof shapes.Uplo
   return sections(releaseText(release), promotion === null ? '' : promotionText(promotion))
 }
 
+export function dependentsText({ dependents, next }: z.infer<typeof shapes.Dependents>): string {
+  return page(
+    ['NEEDED BY', 'TARGET'],
+    dependents.map(({ ident, target }) => [ident, target]),
+    next,
+  )
+}
+
+/** Formats what keeps a release, where it is, and what needs it, as sentences and chains. */
+export function whyText(why: z.infer<typeof shapes.Why>): string {
+  const { ident, target, kept_by: keptBy, views, proposals, dependents } = why
+  const keeping =
+    keptBy.length === 0
+      ? `${ident} (${target}) can be deleted.`
+      : [`${ident} (${target}) cannot be deleted:`, ...keptBy.map(({ detail }) => `  ${detail}`)]
+  const places = views.flatMap((place) => [
+    `${place.view}${place.preview ? ' (a preview)' : ''}: ${place.latest ? 'latest' : 'a member'} since revision ${place.since_revision}, ${timeText(place.since)}`,
+    ...place.needed_by.map((chain) => `  ${chain.join(' → ')}`),
+    ...(place.needed_by_hidden ? ['  and releases that you may not see need it'] : []),
+  ])
+  const asked = proposals.map(
+    ({ plan, view, act, account }) =>
+      `proposal ${plan}: ${act} in ${view}${account === null ? '' : `, by ${account}`}`,
+  )
+  const needed =
+    dependents.length === 0
+      ? []
+      : [
+          'needed by:',
+          ...dependents.map((dependent) => `  ${dependent.ident}`),
+          ...(why.more_dependents ? ['  and more'] : []),
+        ]
+  return sections(keeping, places, asked, needed)
+}
+
 export function membershipsText({ views, next }: z.infer<typeof shapes.Memberships>): string {
   return page(
     ['VIEW', ...INTERVAL_HEADING],

@@ -1,0 +1,131 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf } from '../../../access/access.ts'
+import { DepotError } from '../../../errors.ts'
+import { formatIdent, formatPackageName } from '../../../package/ident.ts'
+import { hasDependents, listDependentReleases } from '../../../releases/dependents-store.ts'
+import { findRelease } from '../../../releases/release-store.ts'
+import { findWhy } from '../../../revisions/why.ts'
+import { orText } from '../../requests/as-text.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import { textToo } from '../conventions/responses.ts'
+import { FormatQuery, ReleasePath, TargetQuery } from '../conventions/shapes.ts'
+import { wireSince, wireTime } from '../conventions/wire.ts'
+import { HoldersQuery } from '../history/shapes.ts'
+import { Dependents, Why } from './shapes.ts'
+import { dependentsText, whyText } from './text.ts'
+
+const tags = ['releases']
+const SHOWN_DEPENDENTS = 20
+const DependentPlace = z.tuple([z.int(), z.int()])
+
+/** Routes that explain what a release is needed for. */
+export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  api.get(
+    '/releases/:origin/:name/:version/:release/why',
+    {
+      schema: {
+        operationId: 'explainRelease',
+        tags,
+        summary: 'Shows what needs a release, and what keeps it from being deleted',
+        description:
+          'The views that contain it, except unstable, with chains of dependencies from the releases there that need it, the open proposals about it, and the releases in the depot that need it. Only what the caller may see is named.',
+        errors: ['not_found'],
+
+        params: ReleasePath,
+        querystring: TargetQuery.extend(FormatQuery.shape),
+        response: textToo(Why),
+      },
+      preSerialization: orText(whyText),
+    },
+    async (request, reply) => {
+      const ident = formatIdent(request.params)
+      const audience = audienceOf(request.caller)
+      const release = await findRelease(depot.db, ident, request.query.target, audience)
+      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const { target } = release
+      const { views, proposals } = await findWhy(depot.db, release, { audience, now: depot.now() })
+      const page = { after: undefined, limit: SHOWN_DEPENDENTS + 1 }
+      const dependents = await listDependentReleases(depot.db, { ident, target }, page, audience)
+      const name = formatPackageName(release.ident)
+      const isNeeded = await hasDependents(depot.db, release.ident, target)
+      return reply.send({
+        ident,
+        target,
+        kept_by: [
+          ...views
+            .filter(({ keeps }) => keeps)
+            .map(({ view }) => ({ view: view.name, detail: `it is in ${view.name}: demote it first` })),
+          ...(isNeeded
+            ? [{ view: null, detail: `other packages depend on ${name}: delete those first` }]
+            : []),
+        ],
+        views: views.map(({ view, sinceRevision, since, isLatest, keeps, chains, hasHiddenDependents }) => ({
+          ...wireSince({ view: view.name, sinceRevision, since }),
+          rule: view.rule,
+          latest: isLatest,
+          preview: view.preview !== undefined,
+          keeps,
+          needed_by: chains.map((chain) => [...chain]),
+          needed_by_hidden: hasHiddenDependents,
+        })),
+        proposals: proposals.map(({ token, view, effect, account, createdAt }) => ({
+          plan: token,
+          view,
+          act: effect.act,
+          account: account ?? null,
+          created_at: wireTime(createdAt),
+        })),
+        dependents: dependents
+          .slice(0, SHOWN_DEPENDENTS)
+          .map((dependent) => ({ ident: dependent.ident, target: dependent.target })),
+        more_dependents: dependents.length > SHOWN_DEPENDENTS,
+      })
+    },
+  )
+
+  api.get(
+    '/releases/:origin/:name/:version/:release/dependents',
+    {
+      schema: {
+        operationId: 'listDependents',
+        tags,
+        summary: 'Lists the releases that need a release',
+        description:
+          'Those whose transitive dependencies name it, for the same target. Package by package, in the order in which the depot learned of them.',
+        errors: ['not_found'],
+
+        params: ReleasePath,
+        querystring: HoldersQuery,
+        response: textToo(Dependents),
+      },
+      preSerialization: orText(dependentsText),
+    },
+    async (request, reply) => {
+      const ident = formatIdent(request.params)
+      const audience = audienceOf(request.caller)
+      const release = await findRelease(depot.db, ident, request.query.target, audience)
+      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const { target } = release
+      const listKey = { list: 'dependents', release: release.id }
+      const after = placeIn(request.query, listKey, DependentPlace)
+      const page = { after, limit: request.query.limit + 1 }
+      const found = await listDependentReleases(depot.db, { ident, target }, page, audience)
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        listKey,
+        placeOf: ({ place }) => place,
+      })
+      return reply.send({
+        ident,
+        target,
+        dependents: items.map((dependent) => ({ ident: dependent.ident, target: dependent.target })),
+        next,
+      })
+    },
+  )
+}
