@@ -36,8 +36,8 @@ export interface WhyInView {
   readonly hasHiddenDependents: boolean
 }
 
-/** At most so many proposals of a view are looked at. */
-const MAX_PROPOSALS = 100
+/** A view has no more open ones; see docs/limits.md. */
+const PROPOSALS_OF_A_VIEW = 100
 
 /**
  * Finds the views that contain a release, what needs it there, and the proposals about it. Leaves out
@@ -88,7 +88,7 @@ async function listProposalsOf(
   const text = formatIdent(ident)
   const about: StoredPlan[] = []
   for (const { id } of await listViews(db)) {
-    const page = { before: Number.MAX_SAFE_INTEGER, limit: MAX_PROPOSALS, waitingAt: now }
+    const page = { before: Number.MAX_SAFE_INTEGER, limit: PROPOSALS_OF_A_VIEW, waitingAt: now }
     for (const proposal of await listProposals(db, id, page))
       if (releasesIn(proposal.effect).some((named) => named.ident === text && named.target === target))
         about.push(proposal)

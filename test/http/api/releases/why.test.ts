@@ -95,7 +95,7 @@ test('dependents are listed page by page', async (t) => {
   const all = await list('')
   t.match(all, { status: 200, differences: '', body: { next: null } })
   const idents = (answer: typeof all) =>
-    (answer.body?.['dependents'] as { ident: string }[]).map(({ ident }) => ident)
+    ((answer.body?.['dependents'] ?? []) as { ident: string }[]).map(({ ident }) => ident)
   t.strictSame(idents(all).toSorted(), [APP, CURL, secret.ident].toSorted())
   const first = await list('?limit=2')
   const next = new URL(String(first.body?.['next']), started.url).search
