@@ -87,9 +87,10 @@ const STAND_INS = {
   curl: ['curl-stand-in.ts', 'curl'],
   b2sum: ['curl-stand-in.ts', 'b2sum'],
   jq: ['jq-stand-in.ts'],
+  hab: ['hab-stand-in.ts'],
 } as const
 
-/** Creates a folder with replacements of curl, b2sum and jq, for the end of PATH. */
+/** Creates a folder with replacements of curl, b2sum, jq and hab, for the end of PATH. */
 export async function standIns(t: Teardown): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-programs-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
