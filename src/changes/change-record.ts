@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { DepotError, quote } from '../errors.ts'
 import { makePackageName, formatPackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import type { ChangeState, PhaseStatus } from '../views/phase.ts'
 
 // What a pipeline did with one change of a project: the releases that it built, and how each phase ended.
 
@@ -65,25 +66,6 @@ export interface PhaseReport {
   readonly at: number
 }
 
-export const PHASE_STATUSES = ['running', 'passed', 'failed', 'skipped', 'not_configured'] as const
-export type PhaseStatus = (typeof PHASE_STATUSES)[number]
-
-/**
- * The phases of a change in one word: `failed` if any phase failed, else `running` if one runs, else `passed`
- * if one passed, else `recorded`.
- */
-export const CHANGE_STATES = ['recorded', 'running', 'failed', 'passed'] as const
-export type ChangeState = (typeof CHANGE_STATES)[number]
-
-export function stateOf(statuses: readonly PhaseStatus[]): ChangeState {
-  return (['failed', 'running', 'passed'] as const).find((status) => statuses.includes(status)) ?? 'recorded'
-}
-
-/** The phases that run once for each change, as the build cookbook of Habitat had them. */
-export const CHANGE_PHASES: readonly string[] = ['lint', 'syntax', 'unit', 'security', 'quality', 'publish']
-/** The phases that run in each environment, so reports of them name a view. */
-export const VIEW_PHASES: readonly string[] = ['provision', 'deploy', 'smoke', 'functional']
-
 /** The maximum number of releases of one change, including those that were replaced. */
 export const MAX_RELEASES = 100
 /** The maximum number of phases of one change. A phase counts once for each view in which it was reported. */
@@ -95,7 +77,6 @@ export const MAX_MESSAGE_LENGTH = 2_000
 export const MAX_URL_LENGTH = 2_000
 export const MAX_CHANGE_NAME_LENGTH = 255
 
-const PHASE = /^[a-z][a-z0-9_-]{0,62}$/
 /** Visible ASCII characters, so that a name can stand in a message, a header and a table. */
 const NAME = /^[!-~]+$/
 const LINE = /^[^\p{Cc}\u2028\u2029]+$/u
@@ -143,30 +124,6 @@ export function parseLink(text: string): string {
   )
 }
 
-/** Parses the name of a phase: one of the ten, or one of the site's own. Throws `invalid_request`. */
-export function parsePhase(text: string): string {
-  if (PHASE.test(text)) return text
-  throw new DepotError(
-    'invalid_request',
-    `${quote(text)} is not a phase: the phases are ${[...CHANGE_PHASES, ...VIEW_PHASES].join(', ')}, and names of your own of lower-case letters, digits, - and _, starting with a letter, at most 63 characters`,
-  )
-}
-
-/**
- * Throws `invalid_request` if a phase of an environment names no view, or a phase of the whole change names
- * one.
- */
-export function expectViewFits(phase: string, view: string | undefined): void {
-  const fault =
-    view === undefined && VIEW_PHASES.includes(phase)
-      ? `${phase} runs in each environment: name the view`
-      : view !== undefined && CHANGE_PHASES.includes(phase)
-        ? `${phase} runs once for each change: name no view`
-        : undefined
-  if (fault !== undefined)
-    throw new DepotError('invalid_request', fault, { parts: [{ detail: fault, pointer: '/view' }] })
-}
-
 /**
  * Returns the id of a change for clients: a digest, so that a repeated request needs no memory of the first
  * one. An origin that was deleted and created again has other changes than before.
@@ -179,9 +136,4 @@ export function publicIdOf(
     .update(JSON.stringify([project, change, origin.createdAt]))
     .digest('hex')
     .slice(0, 32)
-}
-
-/** Returns a phase in messages: `smoke in acceptance`, or `unit`. */
-export function describePhase({ phase, view }: { phase: string; view?: string | undefined }): string {
-  return view === undefined ? phase : `${phase} in ${view}`
 }

@@ -6,7 +6,9 @@ import type { Schema } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import { originOf } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import type { ChangeRecord, ChangeRelease, ChangeState, NewChange, PhaseReport } from './change-record.ts'
+import type { ChangeState } from '../views/phase.ts'
+import { UNSTABLE } from '../views/view.ts'
+import type { ChangeRecord, ChangeRelease, NewChange, PhaseReport } from './change-record.ts'
 
 /** Filters of a list of changes. All of them must match. */
 export interface ChangeFilter {
@@ -158,7 +160,7 @@ export async function listCurrentViews(
       .select((eb) => eb.fn.countAll<number>().as('count'))
       .where('change_releases.change_id', 'in', ids)
       .where('change_releases.replaced_by', 'is', null)
-      .where('views.name', '<>', 'unstable')
+      .where('views.name', '<>', UNSTABLE)
       .where('views.base_id', 'is', null)
       .groupBy(['change_releases.change_id', 'views.id', 'views.name'])
       .orderBy('views.id')

@@ -2,8 +2,9 @@ import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { MissingPhase, MissingPhases, Standing } from '../views/gate.ts'
+import { CHANGE_PHASES } from '../views/phase.ts'
+import type { PhaseStatus } from '../views/phase.ts'
 import type { Requirement, ViewRelease } from '../views/view.ts'
-import { CHANGE_PHASES } from './change-record.ts'
 
 /** Phases that must have passed in a view or, if they run once, for the change. */
 type Phases = Required<Pick<Requirement, 'view' | 'phases'>>
@@ -21,7 +22,7 @@ interface Part {
 
 /** The last report of a phase, about the first `releases` releases of its change. */
 interface Report {
-  readonly status: 'passed' | MissingPhase['why']
+  readonly status: PhaseStatus
   readonly releases: number
 }
 

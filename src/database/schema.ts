@@ -2,6 +2,7 @@ import type { Generated } from 'kysely'
 import type { Role, Visibility } from '../access/access.ts'
 import type { PackageType } from '../hart/metadata.ts'
 import type { Target } from '../package/target.ts'
+import type { ChangeState, PhaseStatus } from '../views/phase.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'
 
@@ -370,7 +371,7 @@ export interface ChangesTable {
   branch: string | null
   url: string | null
   targets: string
-  state: 'recorded' | 'running' | 'failed' | 'passed'
+  state: ChangeState
   account_id: number | null
   at: number
 }
@@ -388,7 +389,7 @@ export interface ChangePhasesTable {
   phase: string
   /** Empty for phases of the whole change. */
   view: string
-  status: 'running' | 'passed' | 'failed' | 'skipped' | 'not_configured'
+  status: PhaseStatus
   job: string | null
   message: string | null
   releases: number

@@ -3,6 +3,7 @@ import type { KeyKind } from '../database/schema.ts'
 import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import type { PhaseStatus } from '../views/phase.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Act, Gates, ViewMaker } from '../views/view.ts'
 import type { Link } from './chain.ts'
@@ -113,7 +114,7 @@ export type LedgerEvent =
       change: string
       phase: string
       view?: string
-      status: 'running' | 'passed' | 'failed' | 'skipped' | 'not_configured'
+      status: PhaseStatus
       job: string | null
       message: string | null
     }

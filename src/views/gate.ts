@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { releaseName } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
+import type { PhaseStatus } from './phase.ts'
 import type { Effect, Move } from './plan.ts'
 import type { Act, View, ViewRelease } from './view.ts'
 
@@ -85,7 +86,7 @@ export interface MissingPhase {
   readonly phase: string
   /** `undefined` for a phase that ran once for the change. */
   readonly view: string | undefined
-  readonly why: 'unreported' | 'of other builds' | 'running' | 'failed' | 'skipped' | 'not_configured'
+  readonly why: 'unreported' | 'of other builds' | Exclude<PhaseStatus, 'passed'>
 }
 
 /** A move of `latest`, and the time (epoch milliseconds) of the one before. */

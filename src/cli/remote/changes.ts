@@ -2,7 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import type { DepotClient } from '../../client/client.ts'
 import type { Change, NewPhaseReport } from '../../client/operations.ts'
 import { packageOf } from '../../package/ident.ts'
-import { formatTime } from '../../text/columns.ts'
+import { formatTime, printable } from '../../text/columns.ts'
 import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
@@ -221,7 +221,7 @@ function showChange(out: Output, change: Change, brief: string[] = [change.state
 function changeText(out: Output, change: Change): string {
   const { releases, phases, delivered } = change
   const by = change.by === null ? '' : ` by ${change.by}`
-  const branch = change.branch === null ? '' : ` of ${change.branch}`
+  const branch = change.branch === null ? '' : ` of ${printable(change.branch)}`
   return [
     `${change.project} ${change.change}${branch}, recorded ${change.at}${by}: ${stateText(change)}`,
     ...(change.commit === change.change ? [] : [`commit ${change.commit}`]),

@@ -1,9 +1,9 @@
-import { describePhase } from '../../changes/change-record.ts'
 import type { ChangeRecord } from '../../changes/change-record.ts'
 import { LEASE_MS, findLease, isHeld, saveLease } from '../../changes/lease-store.ts'
 import type { Lease, LeasedPhase } from '../../changes/lease-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { describePhase } from '../../views/phase.ts'
 import { getReportableChange, getViewOfPhase } from './report-phase.ts'
 
 // Only one holder of a lease runs a phase of a change at a time. Each new lease has a higher fence, a number

@@ -1,13 +1,15 @@
 import { UNRESTRICTED_AUDIENCE, allowsView } from '../../access/access.ts'
 import { expectRole } from '../../access/rights.ts'
-import { MAX_PHASES, describePhase, expectViewFits, stateOf } from '../../changes/change-record.ts'
-import type { ChangeRecord, PhaseStatus } from '../../changes/change-record.ts'
+import { MAX_PHASES } from '../../changes/change-record.ts'
+import type { ChangeRecord } from '../../changes/change-record.ts'
 import { getChange, replacePhase, updateState } from '../../changes/change-store.ts'
 import { findLease } from '../../changes/lease-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { originOf } from '../../package/ident.ts'
 import { getView } from '../../revisions/view-store.ts'
+import { describePhase, expectViewFits, stateOf } from '../../views/phase.ts'
+import type { PhaseStatus } from '../../views/phase.ts'
 
 export interface ReportedPhase {
   /** The id of the change for clients. */

@@ -16,6 +16,7 @@ import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
+import { describeChanges } from './describe.ts'
 import {
   Change,
   ChangePath,
@@ -30,7 +31,6 @@ import {
   NewPhaseReport,
 } from './shapes.ts'
 import { changeText, changesText, leaseText } from './text.ts'
-import { describeChanges } from './wire.ts'
 
 const tags = ['changes']
 const ERRORS = ['forbidden', 'not_found'] as const

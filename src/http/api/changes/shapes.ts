@@ -1,16 +1,14 @@
 import { z } from 'zod'
 import {
-  CHANGE_STATES,
   MAX_MESSAGE_LENGTH,
-  PHASE_STATUSES,
   parseChangeName,
   parseLine,
   parseLink,
-  parsePhase,
   parseProject,
 } from '../../../changes/change-record.ts'
 import { parseIdent } from '../../../package/ident.ts'
 import { TARGETS } from '../../../package/target.ts'
+import { CHANGE_STATES, PHASE_STATUSES, parsePhase } from '../../../views/phase.ts'
 import { CHECKSUM, IDENT, LATER, NOW, TARGET } from '../conventions/examples.ts'
 import {
   Checksum,

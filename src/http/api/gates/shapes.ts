@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parsePhase } from '../../../changes/change-record.ts'
+import { parsePhase } from '../../../views/phase.ts'
 import { NEXT_WEEK, NOW } from '../conventions/examples.ts'
 import { Time, ViewName, named, textOf } from '../conventions/shapes.ts'
 import { ChangeOptions, PackageFilter, Reason } from '../promotions/shapes.ts'
