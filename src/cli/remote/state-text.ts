@@ -62,7 +62,7 @@ function settingLines({ rule, ungoverned, gates }: ViewPlan): [Sign, string][] {
 
 /** Formats a setting; nothing if it does not apply. */
 function valueText(value: unknown): string {
-  if (value === null || value === undefined) return ''
+  if (value === null || value === undefined || value === 0) return ''
   if (typeof value === 'string' || typeof value === 'number') return String(value)
   if (Array.isArray(value)) return value.map(valueText).join(', ')
   return Object.entries(value)
