@@ -43,6 +43,8 @@ export interface Config {
   readonly webhookNetworks: readonly string[] | 'any'
   /** Threads that answer requests, all on one port. */
   readonly workers: number
+  /** Whether distinct pollers are counted, in estimates. */
+  readonly countsPollers: boolean
   /** Whether polls are answered directly from the socket. */
   readonly hasFastPath: boolean
   readonly logLevel: string
@@ -185,6 +187,7 @@ const Environment = z.object({
       `must be a number from 1 to ${MAX_WORKERS}, or auto`,
     )
     .default('1'),
+  DEPOT_COUNT_POLLERS: choice(['on', 'off']).default('off'),
   DEPOT_FAST_PATH: choice(['on', 'off']).default('on'),
   DEPOT_LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
@@ -243,6 +246,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       env.DEPOT_WORKERS === 'auto'
         ? Math.min(availableParallelism(), MAX_WORKERS)
         : Number(env.DEPOT_WORKERS),
+    countsPollers: env.DEPOT_COUNT_POLLERS === 'on',
     hasFastPath: env.DEPOT_FAST_PATH === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,
   }

@@ -69,6 +69,7 @@ const ROOMS: readonly string[] = [
   'events',
   'webhooks',
   'answers',
+  'pollers',
   // all changes
   'commands',
   // work on an open depot
@@ -97,6 +98,7 @@ const ROOMS: readonly string[] = [
   'http/operator',
   'http/api/conventions',
   'http/api/accounts',
+  'http/api/pollers',
   'http/api/tokens',
   'http/api/version',
   'http/api/origins',

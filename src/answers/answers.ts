@@ -154,6 +154,14 @@ export class Answers implements Subscriber {
     return pointer?.ident === release.ident && this.isOpen(view) && !this.#previews.has(view)
   }
 
+  /** Returns the pointer of a line in a view, whatever its visibility. */
+  pointerOf(
+    view: string,
+    line: { package: string; target: string },
+  ): { ident: string; revision: number } | undefined {
+    return this.#pointers.get(view)?.get(lineKey(line))
+  }
+
   /**
    * Finds the latest release; `undefined` if the view has none that the audience may see. Returns a promise
    * only if the answer is not in memory.

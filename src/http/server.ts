@@ -22,6 +22,8 @@ import { maxConnections } from './requests/descriptors.ts'
 import { answerHead } from './requests/head.ts'
 import { limitConnections } from './requests/limit-connections.ts'
 import { PendingAnswers } from './requests/pending-answers.ts'
+import { Pollers, makeSeed, mergeCounts } from '../pollers/pollers.ts'
+import type { PollCounts } from '../pollers/pollers.ts'
 import { ReceivedBodies } from './requests/received-bodies.ts'
 import { operatorRoutes } from './operator/routes.ts'
 import { DepotMetrics } from './operator/metrics.ts'
@@ -29,6 +31,7 @@ import { RequestMetrics } from './operator/request-metrics.ts'
 import type { MetricsJson } from './operator/request-metrics.ts'
 import { hasBody } from './requests/request.ts'
 import { pathOf, proxyTrust, publicPathOf, withoutPath } from './requests/public-path.ts'
+import type { ProxyTrust } from './requests/public-path.ts'
 import type { RouteContext } from './requests/request.ts'
 import { validate } from './requests/validate.ts'
 import { logPoll, logRequest, requestIds } from './request-log.ts'
@@ -69,13 +72,17 @@ export async function buildServer(
     Webhooks.open(depot, deliveryOptions),
   )
   const requests = new RequestMetrics(caches)
+  const pollers = makePollers(depot, workers?.pollerSeed ?? makeSeed())
+  const pollCounts = async () => mergeCounts([pollers.counts(), ...((await workers?.pollCounts()) ?? [])])
   const metrics = new DepotMetrics(depot, {
     webhooks,
+    pollCounts,
     ofThreads: async () => [await requests.toJson(), ...((await workers?.metricsJson()) ?? [])],
   })
-  const services = { webhooks, metricsText: () => metrics.text() }
+  const services = { webhooks, pollCounts, metricsText: () => metrics.text() }
   workers?.provide(services)
-  const app = await assemble({ depot, ...caches, webhooks }, services, requests)
+  const context = { depot, ...caches, webhooks, pollers, pollCounts, trustsProxy: trustOf(depot) }
+  const app = await assemble(context, services, requests)
   app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', async () => {
     await workers?.stop()
@@ -89,12 +96,28 @@ export async function buildServer(
 export async function buildWorkerServer(
   depot: Depot,
   services: SharedServices,
-): Promise<{ app: FastifyInstance; metricsJson: () => Promise<MetricsJson> }> {
+  pollerSeed: number,
+): Promise<{
+  app: FastifyInstance
+  metricsJson: () => Promise<MetricsJson>
+  pollCounts: () => PollCounts
+}> {
   const caches = await openCaches(depot)
   const requests = new RequestMetrics(caches)
-  const app = await assemble({ depot, ...caches, webhooks: services.webhooks }, services, requests)
+  const pollers = makePollers(depot, pollerSeed)
+  const { webhooks, pollCounts } = services
+  const context = { depot, ...caches, webhooks, pollers, pollCounts, trustsProxy: trustOf(depot) }
+  const app = await assemble(context, services, requests)
   depot.readInThreads()
-  return { app, metricsJson: () => requests.toJson() }
+  return { app, metricsJson: () => requests.toJson(), pollCounts: () => pollers.counts() }
+}
+
+function makePollers({ config, now }: Depot, seed: number): Pollers {
+  return new Pollers({ now, seed, isCounting: config.countsPollers })
+}
+
+function trustOf({ config }: Depot): ProxyTrust {
+  return proxyTrust(config.trustProxy)
 }
 
 /** Opens the objects that a thread keeps in memory, so that it does not have to read the database. */
@@ -124,7 +147,7 @@ async function assemble(
   closeConnectionsWhenStopping(app)
   app.addHook('preClose', async () => feed.close()) // answers all waiting requests
   decorateRequests(app, context)
-  addRequestHooks(app, depot, metrics)
+  addRequestHooks(app, context, metrics)
   addAnswerHooks(app, context, metrics)
   storeTokenUses(app, depot)
   sendContinueOnRead(app.server)
@@ -185,9 +208,8 @@ function createApp({ config, limits, log }: Depot, nextId: () => string): Fastif
  * Declares the fields that hooks and routes add to requests. Declared fields keep the shape of all requests
  * the same.
  */
-function decorateRequests(app: FastifyInstance, { depot, bodies }: RouteContext): void {
+function decorateRequests(app: FastifyInstance, { depot, bodies, trustsProxy }: RouteContext): void {
   const publicPath = pathOf(depot.config.publicUrl)
-  const trusts = proxyTrust(depot.config.trustProxy)
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)
@@ -202,13 +224,17 @@ function decorateRequests(app: FastifyInstance, { depot, bodies }: RouteContext)
   })
   app.decorateRequest('publicPath', {
     getter(this: FastifyRequest) {
-      return publicPathOf(this, publicPath, trusts)
+      return publicPathOf(this, publicPath, trustsProxy)
     },
   })
 }
 
 /** Adds the hooks that run before a route: they read missed commits, and identify the caller. */
-function addRequestHooks(app: FastifyInstance, depot: Depot, metrics: RequestMetrics): void {
+function addRequestHooks(
+  app: FastifyInstance,
+  { depot, pollers }: RouteContext,
+  metrics: RequestMetrics,
+): void {
   const guesses = new GuessLimit(depot.now, { perMinute: depot.limits.wrongTokensPerMinute })
   const identify = async (request: FastifyRequest, authorization: string) => {
     try {
@@ -217,6 +243,7 @@ function addRequestHooks(app: FastifyInstance, depot: Depot, metrics: RequestMet
       if (!(error instanceof DepotError && error.code === 'unauthenticated')) throw error
       const limited = guesses.countWrongToken(request.ip)
       metrics.recordWrongToken(limited === undefined ? 'refused' : 'limited')
+      if (isPoll(request)) pollers.countRefused(request.ip)
       throw limited ?? error
     }
   }
@@ -231,6 +258,11 @@ function addRequestHooks(app: FastifyInstance, depot: Depot, metrics: RequestMet
     if (authorization === undefined) return done()
     return identify(request, authorization)
   })
+}
+
+/** Reports whether a request is a poll of a supervisor, by its route. */
+function isPoll({ routeOptions: { url = '' } }: FastifyRequest): boolean {
+  return url.startsWith('/v1/') && url.endsWith('/latest')
 }
 
 /**

@@ -10,12 +10,13 @@ import type { WorkerCalls, ParentCalls, WorkerStart } from './workers.ts'
 
 // The entry file of a worker thread that answers requests; see workers.ts.
 
-const { host, port, name, share } = workerData as WorkerStart
+const { host, port, name, share, pollerSeed } = workerData as WorkerStart
 if (parentPort === null) throw new Error('this file must run as a worker thread')
 const parent = parentPort
 
 const calls: ThreadCalls<ParentCalls> = new ThreadCalls<ParentCalls>(parent, {
   metricsJson: () => metricsJson(),
+  threadPollCounts: async () => pollCounts(),
   stop: () => stop(),
 } satisfies WorkerCalls)
 const claims: Claims = {
@@ -35,10 +36,12 @@ const depot = await joinDepot(share, {
   examine: (checksum) => calls.call('examine', checksum),
   name,
 })
-const { app, metricsJson } = await buildWorkerServer(depot, {
+const services = {
   webhooks,
   metricsText: () => calls.call('metricsText'),
-})
+  pollCounts: () => calls.call('pollCounts'),
+}
+const { app, metricsJson, pollCounts } = await buildWorkerServer(depot, services, pollerSeed)
 await app.listen({ host, port, reusePort: true } as { host: string; port: number })
 await calls.call('listening')
 

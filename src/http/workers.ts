@@ -8,6 +8,8 @@ import type { Claims } from '../blobs/claims.ts'
 import type { Config } from '../config.ts'
 import type { Damage } from '../blobs/storage.ts'
 import type { Depot, Share } from '../depot/open.ts'
+import { makeSeed } from '../pollers/pollers.ts'
+import type { PollCounts } from '../pollers/pollers.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
 import type { MetricsText } from './operator/metrics.ts'
@@ -30,6 +32,8 @@ export interface SharedServices {
   readonly webhooks: WebhookOperations
   /** The metrics of the whole depot. */
   readonly metricsText: () => Promise<MetricsText>
+  /** The counts of polls of the whole depot. */
+  readonly pollCounts: () => Promise<PollCounts>
 }
 
 /** The data a worker starts with. */
@@ -37,6 +41,8 @@ export interface WorkerStart extends Address {
   /** The name of the thread, in letters and digits. */
   readonly name: string
   readonly share: Share
+  /** See {@link Pollers}. */
+  readonly pollerSeed: number
 }
 
 /** The calls that a worker makes to the main thread. */
@@ -44,7 +50,7 @@ export type ParentCalls = {
   readonly [Name in keyof Claims]: Claims[Name]
 } & {
   readonly [Name in keyof WebhookOperations]: WebhookOperations[Name]
-} & Pick<SharedServices, 'metricsText'> & {
+} & Pick<SharedServices, 'metricsText' | 'pollCounts'> & {
     readonly examine: (checksum: string) => Promise<Damage | undefined>
     readonly listening: () => Promise<void>
   }
@@ -52,6 +58,8 @@ export type ParentCalls = {
 /** The calls that the main thread makes to a worker. */
 export type WorkerCalls = {
   readonly metricsJson: () => Promise<MetricsJson>
+  /** The counts of the polls that the thread answered. */
+  readonly threadPollCounts: () => Promise<PollCounts>
   /** Resolves when all requests in flight are answered and the thread is about to end. */
   readonly stop: () => Promise<void>
 }
@@ -77,6 +85,8 @@ export class Workers {
   #services: SharedServices | undefined
   #stopping: Promise<void> | undefined
   #started = 0
+  /** See {@link Pollers}. */
+  readonly pollerSeed = makeSeed()
 
   /** Starts no threads; see {@link start}. */
   constructor(depot: Depot, count: number) {
@@ -104,6 +114,16 @@ export class Workers {
     return found.filter(({ length }) => length > 0)
   }
 
+  /** Returns the counts of polls of the listening workers. The counts of a worker that is ending are lost. */
+  async pollCounts(): Promise<readonly PollCounts[]> {
+    const found = await Promise.all(
+      [...this.#running]
+        .filter(({ isListening }) => isListening)
+        .map(({ calls }) => calls.call('threadPollCounts').catch(() => undefined)),
+    )
+    return found.filter((counts) => counts !== undefined)
+  }
+
   /** Stops all workers: they accept no new connections and finish the requests in flight. */
   stop(): Promise<void> {
     this.#stopping ??= Promise.all([...this.#running].map((worker) => end(worker))).then(() => undefined)
@@ -116,7 +136,7 @@ export class Workers {
     this.#started += 1
     const name = `worker${this.#started}`
     const begun = performance.now()
-    const start: WorkerStart = { ...address, name, share }
+    const start: WorkerStart = { ...address, name, share, pollerSeed: this.pollerSeed }
     const thread = new Worker(THREAD, {
       name,
       workerData: start,
@@ -165,7 +185,7 @@ export class Workers {
 
   #parentCalls(isGone: () => boolean): Omit<ParentCalls, 'listening'> {
     const { claims } = this.#depot.blobs
-    const { webhooks, metricsText } = this.#services ?? notProvided()
+    const { webhooks, metricsText, pollCounts } = this.#services ?? notProvided()
     return {
       async keep(spoolPath, checksum) {
         await claims.keep(spoolPath, checksum)
@@ -179,6 +199,7 @@ export class Workers {
       ping: (webhook) => webhooks.ping(webhook),
       expectReachable: (url) => webhooks.expectReachable(url),
       metricsText,
+      pollCounts,
     }
   }
 

@@ -10,6 +10,7 @@ import { Webhooks } from '../../src/delivery/webhooks.ts'
 import { SUBSCRIBERS } from '../../src/depot/subscribers.ts'
 import { joinDepot } from '../../src/depot/join.ts'
 import type { Depot } from '../../src/depot/open.ts'
+import { mergeCounts } from '../../src/pollers/pollers.ts'
 import { buildWorkerServer } from '../../src/http/server.ts'
 import { Feed } from '../../src/following/feed.ts'
 import { LedgerFollower } from '../../src/ledger/follower.ts'
@@ -262,6 +263,7 @@ test('a change is answered once all memory has it, even if its announcement has 
 })
 
 const noFigures = async () => ({ type: '', body: '' })
+const noCounts = async () => mergeCounts([])
 
 for (const DEPOT_FAST_PATH of ['on', 'off']) {
   test(`a poll waits for entries that its thread missed, with the fast path ${DEPOT_FAST_PATH}`, async (t) => {
@@ -271,7 +273,11 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
     const joined = await joinBadly(t, started, () => 'is lost')
     const webhooks = await Webhooks.open(joined)
     t.teardown(() => webhooks.close())
-    const { app } = await buildWorkerServer(joined, { webhooks, metricsText: noFigures })
+    const { app } = await buildWorkerServer(
+      joined,
+      { webhooks, metricsText: noFigures, pollCounts: noCounts },
+      1,
+    )
     t.teardown(() => app.close())
     const url = await app.listen({ host: '127.0.0.1', port: 0 })
     const poll = async (view: string) =>

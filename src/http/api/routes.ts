@@ -24,6 +24,7 @@ import { originMemberRoutes } from './origins/members.ts'
 import { originRoutes } from './origins/routes.ts'
 import { packageRoutes } from './packages/routes.ts'
 import { planRoutes } from './plans/routes.ts'
+import { pollerRoutes } from './pollers/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
 import { releaseRoutes } from './releases/routes.ts'
 import { whyRoutes } from './releases/why.ts'
@@ -105,6 +106,7 @@ export async function apiRoutes(
   versionRoutes(app)
   webhookRoutes(app, context)
   accountRoutes(app, context)
+  pollerRoutes(app, context)
   tokenRoutes(app, context)
   depotKeyRoutes(app, context)
   trustedKeyRoutes(app, context)

@@ -45,7 +45,7 @@ export async function habitatRoutes(
   profileRoutes(app, context)
   profileTokenRoutes(app, context)
   notServed(app)
-  const absentViews = new AbsentViews(context.depot, context.answers)
+  const absentViews = new AbsentViews(context)
   for (const mount of ['/depot', '']) {
     viewReads(app, context, mount)
     viewWrites(app, context, mount, absentViews)

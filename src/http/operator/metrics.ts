@@ -5,6 +5,8 @@ import type { Webhooks } from '../../delivery/webhooks.ts'
 import type { Depot } from '../../depot/open.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
+import { estimateViews } from '../../pollers/pollers.ts'
+import type { PollCounts } from '../../pollers/pollers.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { WEBHOOK_STATES, stateOf } from '../../webhooks/progress.ts'
 import { addGauge } from './gauge.ts'
@@ -30,12 +32,21 @@ export class DepotMetrics {
 
   constructor(
     depot: Depot,
-    { webhooks, ofThreads }: { webhooks: Webhooks; ofThreads: () => Promise<readonly MetricsJson[]> },
+    {
+      webhooks,
+      pollCounts,
+      ofThreads,
+    }: {
+      webhooks: Webhooks
+      pollCounts: () => Promise<PollCounts>
+      ofThreads: () => Promise<readonly MetricsJson[]>
+    },
   ) {
     this.#ofAllThreads = ofThreads
     collectDefaultMetrics({ register: this.#registry })
     this.#countCommits(depot)
     this.#measureViews(depot)
+    this.#measurePolls(depot, pollCounts)
     this.#countWebhooks(webhooks)
     this.#measureDisks(depot)
     this.#measurePackages(depot)
@@ -114,6 +125,46 @@ export class DepotMetrics {
         revisions.reset()
         for (const view of await listViews(depot.db))
           if (view.maker !== 'client') revisions.set({ view: view.name }, view.revision)
+      },
+    })
+  }
+
+  #measurePolls(depot: Depot, pollCounts: () => Promise<PollCounts>): void {
+    const registers = [this.#registry]
+    let reading: Promise<PollCounts> | undefined
+    // All gauges are read at the same time.
+    const counts = async () =>
+      (reading ??= pollCounts().finally(() => {
+        reading = undefined
+      }))
+    const absent = new Gauge({
+      name: 'hart_depot_polled_absent_names',
+      help: 'Views and packages that were not found, and that somebody polled for in the last day',
+      labelNames: ['what'],
+      registers,
+      async collect() {
+        const { absentViews, absentPackages } = await counts()
+        absent.set({ what: 'view' }, absentViews.length)
+        absent.set({ what: 'package' }, absentPackages.length)
+      },
+    })
+    addGauge(this.#registry, 'hart_depot_polling_refused_addresses', {
+      help: 'Addresses whose polls had a wrong token in the last day',
+      read: async () => (await counts()).refusedAddresses.length,
+    })
+    if (!depot.config.countsPollers) return
+    const pollers = new Gauge({
+      name: 'hart_depot_pollers',
+      help: 'Estimate of the different pollers of a view in the last five to ten minutes. Views made by clients are left out, and views without a poll, because their number is unknown',
+      labelNames: ['view'],
+      registers,
+      async collect() {
+        const estimates = estimateViews(await counts())
+        pollers.reset()
+        for (const view of await listViews(depot.db)) {
+          const estimated = estimates.get(view.name)
+          if (view.maker !== 'client' && estimated !== undefined) pollers.set({ view: view.name }, estimated)
+        }
       },
     })
   }

@@ -5,7 +5,9 @@ import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import type { Feed } from '../../following/feed.ts'
 import type { VisiblePages } from '../../following/visible-pages.ts'
+import type { PollCounts, Pollers } from '../../pollers/pollers.ts'
 import type { PendingAnswers } from './pending-answers.ts'
+import type { ProxyTrust } from './public-path.ts'
 import type { ReceivedBodies } from './received-bodies.ts'
 import type { WebhookOperations } from '../../delivery/webhooks.ts'
 
@@ -47,6 +49,12 @@ export interface RouteContext {
   /** Pages of ledger entries that followers with the same rights share. */
   readonly pages: VisiblePages
   readonly webhooks: WebhookOperations
+  /** Counts the polls that this thread answers. */
+  readonly pollers: Pollers
+  /** Whether an address is that of a trusted proxy. */
+  readonly trustsProxy: ProxyTrust
+  /** The counts of all threads that answer requests. */
+  readonly pollCounts: () => Promise<PollCounts>
 }
 
 /**

@@ -31,18 +31,19 @@ import { wireChannel } from './shapes.ts'
  * Routes that read channels (habitat-today.md 3.2). answer-poll.ts decides what a channel means below a
  * view's URL.
  */
-export function channelReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
+export function channelReads(app: FastifyInstance, context: RouteContext, place: string): void {
+  const { depot } = context
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/latest`,
-    pollRoute(answers, { isLatest: true, isChannel: true }),
+    pollRoute(context, { isLatest: true, isChannel: true }),
   )
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/:version/latest`,
-    pollRoute(answers, { isLatest: true, isChannel: true }),
+    pollRoute(context, { isLatest: true, isChannel: true }),
   )
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/:version/:release`,
-    pollRoute(answers, { isLatest: false, isChannel: true }),
+    pollRoute(context, { isLatest: false, isChannel: true }),
   )
   app.get(`${place}/channels/:origin`, async (request: HabitatRequest, reply) => {
     const names = await listChannelNames(depot.db, request.params.origin, {

@@ -27,7 +27,8 @@ const SETTABLE: readonly string[] = ['public', 'private']
  * Routes that read releases (habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1). `place` is the mount or
  * the URL of a view.
  */
-export function packageReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
+export function packageReads(app: FastifyInstance, context: RouteContext, place: string): void {
+  const { depot } = context
   const download = async (request: HabitatRequest, reply: FastifyReply) => {
     const release = await findDownload(
       depot.db,
@@ -40,14 +41,14 @@ export function packageReads(app: FastifyInstance, { depot, answers }: RouteCont
     return replyArchive(release, depot, request, reply)
   }
 
-  app.get(`${place}/pkgs/:origin/:name/latest`, pollRoute(answers, { isLatest: true, isChannel: false }))
+  app.get(`${place}/pkgs/:origin/:name/latest`, pollRoute(context, { isLatest: true, isChannel: false }))
   app.get(
     `${place}/pkgs/:origin/:name/:version/latest`,
-    pollRoute(answers, { isLatest: true, isChannel: false }),
+    pollRoute(context, { isLatest: true, isChannel: false }),
   )
   app.get(
     `${place}/pkgs/:origin/:name/:version/:release`,
-    pollRoute(answers, { isLatest: false, isChannel: false }),
+    pollRoute(context, { isLatest: false, isChannel: false }),
   )
   app.get(`${place}/pkgs/:origin/:name/:version/:release/download`, download)
 }

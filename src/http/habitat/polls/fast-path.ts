@@ -4,6 +4,7 @@ import { audienceOf } from '../../../access/access.ts'
 import type { Caller } from '../../../access/access.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { answerPoll, whenKnown } from './answer-poll.ts'
+import { countPoll } from './count-poll.ts'
 import { writePackage } from './package-reply.ts'
 import type { PackageReply } from './package-reply.ts'
 import { parsePollRequest } from './poll-request.ts'
@@ -146,10 +147,11 @@ export class FastPath {
 
   #send(
     socket: Socket,
-    { url, ifNoneMatch, isLast }: PollRequest,
+    { poll, url, ifNoneMatch, forwardedFor, isLast }: PollRequest,
     { reply, caller }: Answered,
     begun: number,
   ): void {
+    countPoll(this.#context, poll, reply, { source: socket, forwardedFor })
     const closes = isLast || this.#isStopping
     const connection = closes
       ? 'Connection: close\r\n'

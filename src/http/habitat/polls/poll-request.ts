@@ -8,6 +8,8 @@ export interface PollRequest {
   readonly url: string
   readonly authorization: string | undefined
   readonly ifNoneMatch: string | undefined
+  /** For the count of pollers. */
+  readonly forwardedFor: string | undefined
   /** Whether the client wants to close the connection after the answer. */
   readonly isLast: boolean
 }
@@ -58,6 +60,7 @@ export function parsePollRequest(chunk: Buffer): PollRequest | undefined {
     url,
     authorization: headers.authorization,
     ifNoneMatch: headers['if-none-match'],
+    forwardedFor: headers['x-forwarded-for'],
     isLast: connection === 'close',
   }
 }
@@ -81,6 +84,7 @@ interface PollHeaders {
   authorization?: string
   'user-agent'?: string
   'if-none-match'?: string
+  'x-forwarded-for'?: string
 }
 
 /**
@@ -99,7 +103,8 @@ function readHeaders(head: string): PollHeaders | undefined {
       name === 'connection' ||
       name === 'authorization' ||
       name === 'user-agent' ||
-      name === 'if-none-match'
+      name === 'if-none-match' ||
+      name === 'x-forwarded-for'
     ) {
       if (headers[name] !== undefined) return undefined
       headers[name] = head.slice(colon + 1, end).trim()

@@ -1,10 +1,11 @@
 import type { FastifyReply } from 'fastify'
 import { audienceOf } from '../../../access/access.ts'
-import type { Answers } from '../../../answers/answers.ts'
 import { parseTarget } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
+import type { RouteContext } from '../../requests/request.ts'
 import { answerPoll } from './answer-poll.ts'
 import type { Poll } from './answer-poll.ts'
+import { countPoll } from './count-poll.ts'
 import { replyPackage } from './package-reply.ts'
 import type { PackageReply } from './package-reply.ts'
 
@@ -13,7 +14,7 @@ import type { PackageReply } from './package-reply.ts'
  * cost more than finding them.
  */
 export function pollRoute(
-  answers: Answers,
+  context: Pick<RouteContext, 'answers' | 'pollers' | 'trustsProxy'>,
   kind: { isLatest: boolean; isChannel: boolean },
 ): (request: HabitatRequest, reply: FastifyReply) => undefined | Promise<FastifyReply> {
   return (request, reply) => {
@@ -24,9 +25,17 @@ export function pollRoute(
         reply,
         answerPoll(past, pollOf(request, kind), audienceOf(request.caller)),
       )
-    const answer = answerPoll(answers, pollOf(request, kind), audienceOf(request.caller))
-    if (answer instanceof Promise) return answer.then((known) => replyPackage(request, reply, known))
-    replyPackage(request, reply, answer)
+    const poll = pollOf(request, kind)
+    const answer = answerPoll(context.answers, poll, audienceOf(request.caller))
+    const send = (known: PackageReply) => {
+      countPoll(context, poll, known, {
+        source: request.raw.socket,
+        forwardedFor: request.headers['x-forwarded-for']?.toString(),
+      })
+      return replyPackage(request, reply, known)
+    }
+    if (answer instanceof Promise) return answer.then(send)
+    send(answer)
     return undefined
   }
 }

@@ -1,7 +1,9 @@
 import type { Answers } from '../../../answers/answers.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError, quote } from '../../../errors.ts'
+import type { Pollers } from '../../../pollers/pollers.ts'
 import { didYouMean } from '../../../text/nearest.ts'
+import type { RouteContext } from '../../requests/request.ts'
 
 const MAX_WARNINGS = 1_000
 const SILENT_MS = 60_000
@@ -15,19 +17,21 @@ const SILENT_MS = 60_000
 export class AbsentViews {
   readonly #depot: Depot
   readonly #answers: Answers
+  readonly #pollers: Pollers
   /** Recent warnings by name, oldest first, with their times (epoch milliseconds). */
   readonly #warnings = new Map<string, { readonly at: number; readonly sentence: string }>()
 
-  constructor(depot: Depot, answers: Answers) {
+  constructor({ depot, answers, pollers }: Pick<RouteContext, 'depot' | 'answers' | 'pollers'>) {
     this.#depot = depot
     this.#answers = answers
+    this.#pollers = pollers
   }
 
   /** Returns the refusal for a request from `address` below this view, or `undefined` if the view is open. */
   refusalOf(name: string, address: string): DepotError | undefined {
-    return this.#answers.isOpen(name)
-      ? undefined
-      : new DepotError('view_absent', this.#describe(name, address))
+    if (this.#answers.isOpen(name)) return undefined
+    this.#pollers.countAbsentView(name)
+    return new DepotError('view_absent', this.#describe(name, address))
   }
 
   /** Returns the sentence of a refusal, and logs it unless that happened recently. */

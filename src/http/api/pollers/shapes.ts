@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { NOW, TARGET } from '../conventions/examples.ts'
+import { Package, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
+
+// Shapes of what polls tell about their pollers.
+
+export const PollersQuery = z.object({
+  view: z.string().optional().describe('only the pollers of this view'),
+})
+
+const Line = z.object({
+  view: ViewName,
+  package: Package,
+  target: Target,
+  pollers: z.int().min(0).describe('an estimate of the different pollers lately'),
+  revision: Revision.nullable().describe(
+    'the revision that moved latest last; null if there is no latest now',
+  ),
+  told: z
+    .int()
+    .min(0)
+    .nullable()
+    .describe('an estimate of the different pollers that got this release as an answer since then'),
+})
+
+const Counted = {
+  polls: z.int().min(1).describe('how many polls'),
+  last_at: Time,
+}
+
+export const PollersAnswer = named(
+  'Pollers',
+  z.object({
+    counting: z
+      .boolean()
+      .describe('whether the depot counts pollers (DEPOT_COUNT_POLLERS); otherwise lines is empty'),
+    window_seconds: z.int().describe('lately means: at least this long, and at most twice as long'),
+    lines: z.array(Line).describe('packages in views that somebody polled for lately'),
+    incomplete: z.boolean().describe('whether there are too many packages to count all of them'),
+    absent_views: z
+      .array(z.object({ view: z.string(), ...Counted }))
+      .describe('views that do not exist, and that somebody polled for in the last day'),
+    absent_packages: z
+      .array(z.object({ view: z.string(), package: z.string(), ...Counted }))
+      .describe(
+        'packages that were not found in their view, or not with the rights of the poller, in the last day',
+      ),
+    refused_addresses: z
+      .array(z.object({ address: z.string(), ...Counted }))
+      .describe('addresses whose polls had a wrong token in the last day'),
+  }),
+  {
+    counting: true,
+    window_seconds: 300,
+    lines: [{ view: 'delivered', package: 'acme/app', target: TARGET, pollers: 120, revision: 12, told: 97 }],
+    incomplete: false,
+    absent_views: [{ view: 'delivred', polls: 60, last_at: NOW }],
+    absent_packages: [],
+    refused_addresses: [{ address: '10.0.0.7', polls: 60, last_at: NOW }],
+  },
+)

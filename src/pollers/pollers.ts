@@ -1,0 +1,258 @@
+import { randomInt } from 'node:crypto'
+import { CountedNames } from './counted-names.ts'
+import type { CountedName } from './counted-names.ts'
+import { addTo, estimate, hashText, makeSketch, mergeInto } from './sketch.ts'
+import type { Sketch } from './sketch.ts'
+
+// What can be known of the clients that poll, from their polls alone. They are called pollers: of a rolling
+// group only the leader polls, several hosts may share an address, and a proxy may hide all of them.
+
+/** Pollers are counted for the time of one to two windows. */
+export const WINDOW_MS = 5 * 60_000
+/** Packages in views whose pollers are counted, in each answering thread. Each takes three sketches. */
+const MAX_LINES = 2_000
+const MAX_NAMES = 1_000
+
+/** A package for a target in a view. */
+export interface PolledLine {
+  readonly view: string
+  /** `origin/name`. */
+  readonly package: string
+  readonly target: string
+}
+
+/** The sketches of a line. */
+interface LineSketches extends PolledLine {
+  /** The number of the window that `present` is of. */
+  window: number
+  present: Sketch
+  /** Of the window before. */
+  past: Sketch
+  /** The highest revision that an answer was from, and the pollers that got an answer from it. */
+  revision: number
+  told: Sketch
+}
+
+/** The counts of one thread, in a form that is sent to other threads. */
+export interface PollCounts {
+  readonly lines: readonly (PolledLine & {
+    readonly recent: Sketch
+    readonly revision: number
+    readonly told: Sketch
+  })[]
+  /** Whether there were more lines than can be counted. */
+  readonly isIncomplete: boolean
+  readonly absentViews: readonly CountedName[]
+  /** Packages that were not found, as `view origin/name`. */
+  readonly absentPackages: readonly CountedName[]
+  /** Addresses whose polls had a wrong token. */
+  readonly refusedAddresses: readonly CountedName[]
+}
+
+/** Estimates for a line, of all threads. */
+export interface LineEstimate extends PolledLine {
+  /** Pollers of the last one to two windows. */
+  readonly pollers: number
+  /** The revision of the last move that an answer was from. */
+  readonly revision: number
+  /** Pollers that got an answer from that revision. */
+  readonly told: number
+}
+
+/** Returns a seed for {@link Pollers} that nobody can guess. */
+export function makeSeed(): number {
+  return randomInt(2 ** 32)
+}
+
+/** Counts the polls that one thread answers. Counting takes less than a microsecond and bounded memory. */
+export class Pollers {
+  /** Whether distinct pollers are counted. Names that do not exist always are. */
+  readonly isCounting: boolean
+  readonly #now: () => number
+  readonly #seed: number
+  readonly #lines = new Map<string, LineSketches>()
+  #lastSweep = -1
+  #isIncomplete = false
+  readonly #absentViews = new CountedNames(MAX_NAMES)
+  readonly #absentPackages = new CountedNames(MAX_NAMES)
+  readonly #refusedAddresses = new CountedNames(MAX_NAMES)
+
+  /** All threads need the same seed, so that a poller has the same hash in all of them. */
+  constructor({ now, seed, isCounting }: { now: () => number; seed: number; isCounting: boolean }) {
+    this.#now = now
+    this.#seed = seed
+    this.isCounting = isCounting
+  }
+
+  /**
+   * Counts a poll that was answered from a revision of a view. `poller` names the poller, for example by its
+   * address.
+   */
+  countFound(line: PolledLine, revision: number, poller: string): void {
+    if (!this.isCounting) return
+    const window = Math.floor(this.#now() / WINDOW_MS)
+    const sketches = this.#sketchesOf(line, window)
+    if (sketches === undefined) return
+    const hash = hashText(poller, this.#seed)
+    addTo(sketches.present, hash)
+    if (revision > sketches.revision) {
+      sketches.revision = revision
+      sketches.told = makeSketch()
+    }
+    if (revision === sketches.revision) addTo(sketches.told, hash) // others may see an older release, for lack of rights
+  }
+
+  countAbsentPackage(view: string, packageName: string): void {
+    this.#absentPackages.add(`${view} ${packageName}`, this.#now())
+  }
+
+  countAbsentView(view: string): void {
+    this.#absentViews.add(view, this.#now())
+  }
+
+  countRefused(address: string): void {
+    this.#refusedAddresses.add(address, this.#now())
+  }
+
+  /** The counts of this thread. */
+  counts(): PollCounts {
+    const now = this.#now()
+    const window = Math.floor(now / WINDOW_MS)
+    return {
+      lines: [...this.#lines.values()].flatMap((line) => {
+        const { view, package: name, target, revision, told } = line
+        const recent = recentOf(line, window)
+        return recent === undefined ? [] : [{ view, package: name, target, revision, told, recent }]
+      }),
+      isIncomplete: this.#isIncomplete,
+      absentViews: this.#absentViews.list(now),
+      absentPackages: this.#absentPackages.list(now),
+      refusedAddresses: this.#refusedAddresses.list(now),
+    }
+  }
+
+  #sketchesOf({ view, package: name, target }: PolledLine, window: number): LineSketches | undefined {
+    const key = `${view} ${name} ${target}`
+    const known = this.#lines.get(key)
+    if (known !== undefined) {
+      if (known.window !== window) advance(known, window)
+      return known
+    }
+    if (this.#lines.size >= MAX_LINES && !this.#dropIdle(window)) {
+      this.#isIncomplete = true
+      return undefined
+    }
+    const made: LineSketches = {
+      view,
+      package: name,
+      target,
+      window,
+      present: makeSketch(),
+      past: makeSketch(),
+      revision: 0,
+      told: makeSketch(),
+    }
+    this.#lines.set(key, made)
+    return made
+  }
+
+  /** Removes lines that nobody polls any more, at most once in a window. Returns whether there is room. */
+  #dropIdle(window: number): boolean {
+    if (this.#lastSweep !== window) {
+      this.#lastSweep = window
+      this.#isIncomplete = false
+      for (const [key, line] of this.#lines) if (line.window < window - 1) this.#lines.delete(key)
+    }
+    return this.#lines.size < MAX_LINES
+  }
+}
+
+/** The clock may have been set back, so any other window counts as a later one. */
+function advance(line: LineSketches, window: number): void {
+  line.past = line.window === window - 1 ? line.present : makeSketch()
+  line.present = makeSketch()
+  line.window = window
+}
+
+/** The pollers of the last one to two windows; `undefined` if there were none. */
+function recentOf({ window: lineWindow, present, past }: LineSketches, window: number): Sketch | undefined {
+  if (lineWindow === window - 1) return present
+  if (lineWindow !== window) return undefined
+  const recent = Uint8Array.from(present)
+  mergeInto(recent, past)
+  return recent
+}
+
+/** Merges the counts of threads. */
+export function mergeCounts(all: readonly PollCounts[]): PollCounts {
+  const lines = new Map<string, PollCounts['lines'][number]>()
+  for (const line of all.flatMap((counts) => counts.lines)) {
+    const key = `${line.view} ${line.package} ${line.target}`
+    const known = lines.get(key)
+    lines.set(key, known === undefined ? line : mergeLines(known, line))
+  }
+  const names = (of: 'absentViews' | 'absentPackages' | 'refusedAddresses') =>
+    mergeNames(all.flatMap((counts) => counts[of]))
+  return {
+    lines: [...lines.values()],
+    isIncomplete: all.some(({ isIncomplete }) => isIncomplete),
+    absentViews: names('absentViews'),
+    absentPackages: names('absentPackages'),
+    refusedAddresses: names('refusedAddresses'),
+  }
+}
+
+type Line = PollCounts['lines'][number]
+
+function mergeLines(one: Line, other: Line): Line {
+  const [newer, older] = one.revision >= other.revision ? [one, other] : [other, one]
+  const recent = union([one.recent, other.recent])
+  const told = older.revision === newer.revision ? union([one.told, other.told]) : newer.told
+  return { ...newer, recent, told }
+}
+
+function union(sketches: Iterable<Sketch>): Sketch {
+  const all = makeSketch()
+  for (const sketch of sketches) mergeInto(all, sketch)
+  return all
+}
+
+/** The names that were counted last come first. */
+function mergeNames(names: readonly CountedName[]): CountedName[] {
+  const merged = [...Map.groupBy(names, ({ name }) => name)].map(([name, counted]) => ({
+    name,
+    polls: counted.reduce((sum, { polls }) => sum + polls, 0),
+    lastAt: Math.max(...counted.map(({ lastAt }) => lastAt)),
+  }))
+  return merged.toSorted((a, b) => b.lastAt - a.lastAt).slice(0, MAX_NAMES)
+}
+
+/** Estimates the pollers of each line, in the order of views and packages. */
+export function estimateLines({ lines }: PollCounts): LineEstimate[] {
+  return lines
+    .map(({ view, package: name, target, recent, revision, told }) => ({
+      view,
+      package: name,
+      target,
+      pollers: estimate(recent),
+      revision,
+      told: estimate(told),
+    }))
+    .toSorted((a, b) =>
+      compareTexts(`${a.view} ${a.package} ${a.target}`, `${b.view} ${b.package} ${b.target}`),
+    )
+}
+
+/** Estimates the pollers of each view, which may poll for several packages. */
+export function estimateViews({ lines }: PollCounts): Map<string, number> {
+  return new Map(
+    [...Map.groupBy(lines, ({ view }) => view)].map(([view, found]) => [
+      view,
+      estimate(union(found.map(({ recent }) => recent))),
+    ]),
+  )
+}
+
+function compareTexts(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0
+}
