@@ -6,7 +6,7 @@ export interface CountedName {
 }
 
 const MAX_NAME_LENGTH = 300
-const KEPT_MS = 86_400_000
+const DAY_MS = 86_400_000
 
 /**
  * Counts by name. Keeps the names that were counted last, at most `max` of them and for a day, so that
@@ -32,7 +32,7 @@ export class CountedNames {
   /** Lists the names that were counted in the last day. */
   list(now: number): CountedName[] {
     return [...this.#names].flatMap(([name, counted]) =>
-      now - counted.lastAt < KEPT_MS ? [{ name, ...counted }] : [],
+      now - counted.lastAt < DAY_MS ? [{ name, ...counted }] : [],
     )
   }
 
