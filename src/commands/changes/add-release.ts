@@ -35,7 +35,10 @@ export async function addChangeRelease(
     throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/release' }] })
   }
   const release = await findRelease(trx, input.ident, input.target, UNRESTRICTED_AUDIENCE)
-  if (release === undefined) throw new DepotError('not_found', `there is no release ${input.ident}`)
+  if (release === undefined) {
+    const place = input.target === undefined ? '' : ` for ${input.target}`
+    throw new DepotError('not_found', `there is no release ${input.ident}${place}`)
+  }
   const { target, checksum, signer } = release
   const ident = formatIdent(release.ident)
   if (releases.some(({ releaseId }) => releaseId === release.id)) return { isNew: false }

@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { commandsOn } from '../../support/command.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
@@ -6,10 +6,11 @@ import { startDepot } from '../../support/start-depot.ts'
 const APP = 'acme/app/1.0.0/20260101120000'
 const NEXT = 'acme/app/2.0.0/20260101120000'
 
+const started = await startDepot(tap, { listen: true })
+await makeReleases(started, APP, NEXT)
+const run = commandsOn(started)
+
 test('a pipeline records a change, reports its phases, and people look at it', async (t) => {
-  const started = await startDepot(t, { listen: true })
-  await makeReleases(started, APP, NEXT)
-  const run = commandsOn(started)
   const env = {
     CI_COMMIT_SHA: '4f1c9f1d4cfd2a14',
     CI_COMMIT_REF_NAME: 'main',
@@ -62,9 +63,6 @@ test('a pipeline records a change, reports its phases, and people look at it', a
 })
 
 test('wrong arguments, rights and leases of changes are explained', async (t) => {
-  const started = await startDepot(t, { listen: true })
-  await makeReleases(started, APP)
-  const run = commandsOn(started)
   const named = ['--project', 'acme/app', '--change', 'c1']
   const report = (...args: readonly string[]) => run(['change', 'report', ...args, ...named])
   t.match(await report('unit'), { code: 2, stderr: /--status/ })

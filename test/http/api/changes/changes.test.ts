@@ -1,7 +1,6 @@
 import tap, { test } from 'tap'
 import type { Scope } from '../../../../src/access/access.ts'
 import { generateToken, hashToken } from '../../../../src/accounts/token.ts'
-import { MAX_PHASES } from '../../../../src/changes/change-record.ts'
 import { callApi } from '../../../support/call-api.ts'
 import type { ApiAnswer } from '../../../support/call-api.ts'
 import { makeReleases, move, setVisibility } from '../../../support/release-rows.ts'
@@ -149,6 +148,10 @@ test('the last report of a phase in a view counts', async (t) => {
       ['smoke', 'union', 'skipped'],
     ],
   )
+  const events = '/api/v1/events?origin=acme&view=union&kind=phase-reported'
+  t.match((await callApi(started, 'GET', events, { token: member })).body, {
+    events: [{ event: { record: id, phase: 'smoke', view: 'union', status: 'skipped' } }],
+  })
   const head = started.depot.follower.head.sequence
   t.match(await report({ phase: 'smoke', view: 'union', status: 'skipped' }), {
     status: 200,
@@ -359,19 +362,6 @@ test('members of an origin that was created again do not see the changes of the 
     itemsOf(list, 'changes').map(({ id }) => id),
     [made.body?.['id']],
   )
-})
-
-test('a change has a limited number of phases', async (t) => {
-  const id = await record('many')
-  const report = async (phase: string) => call('POST', `/${id}/phases`, { phase, status: 'passed' })
-  for (let number = 0; number < MAX_PHASES; number += 1)
-    await writer.submit({
-      kind: 'reportPhase',
-      input: { change: id, phase: `phase-${number}`, status: 'passed' },
-      actor: OPERATOR,
-    })
-  t.match(await report('one-more'), { status: 409, body: { code: 'conflict' } })
-  t.match(await report('phase-1'), { status: 200 })
 })
 
 test('a lease outlives a restart of the depot, and fences rise when the clock is set back', async (t) => {
