@@ -287,6 +287,46 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./remote/origins.ts')).originRemoveMember,
     },
     {
+      name: 'origin change',
+      summary: 'set who sees new packages of an origin',
+      load: async () => (await import('./remote/origins.ts')).originChange,
+    },
+    {
+      name: 'origin transfer',
+      summary: 'give an origin to another account',
+      load: async () => (await import('./remote/origins.ts')).originTransfer,
+    },
+    {
+      name: 'origin leave',
+      summary: 'end your membership of an origin',
+      load: async () => (await import('./remote/origins.ts')).originLeave,
+    },
+    {
+      name: 'origin invite',
+      summary: 'ask an account to join an origin',
+      load: async () => (await import('./remote/invitations.ts')).originInvite,
+    },
+    {
+      name: 'origin invitations',
+      summary: 'list your invitations, or those of an origin',
+      load: async () => (await import('./remote/invitations.ts')).originInvitations,
+    },
+    {
+      name: 'origin accept',
+      summary: 'join an origin that invites you',
+      load: async () => (await import('./remote/invitations.ts')).originAccept,
+    },
+    {
+      name: 'origin ignore',
+      summary: 'hide an invitation to an origin',
+      load: async () => (await import('./remote/invitations.ts')).originIgnore,
+    },
+    {
+      name: 'origin rescind',
+      summary: 'withdraw an invitation to an origin',
+      load: async () => (await import('./remote/invitations.ts')).originRescind,
+    },
+    {
       name: 'key list',
       summary: 'list the public keys of an origin',
       load: async () => (await import('./remote/keys.ts')).keyList,
@@ -300,6 +340,16 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       name: 'key download',
       summary: 'print a public key of an origin',
       load: async () => (await import('./remote/keys.ts')).keyDownload,
+    },
+    {
+      name: 'key upload-secret',
+      summary: 'share a secret key with the members of its origin',
+      load: async () => (await import('./remote/keys.ts')).keyUploadSecret,
+    },
+    {
+      name: 'key download-secret',
+      summary: 'print the newest secret key of an origin',
+      load: async () => (await import('./remote/keys.ts')).keyDownloadSecret,
     },
     {
       name: 'account add',

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
+import { UsageError } from '../exit-codes.ts'
 import { pathOf } from '../io.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { partsOf, readKeyFile } from './key-files.ts'
@@ -61,5 +63,48 @@ export const keyDownload: Define = (command, io) =>
       const key = await depot.getOriginKey(
         origin === '' ? { origin: given, revision: 'latest' } : { origin, revision },
       )
+      out.show(key, { whole: () => key.file.trimEnd(), brief: () => [key.file.trimEnd()] })
+    })
+
+export const keyUploadSecret: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<file>', 'a secret key file (.sig.key)')
+    .addHelpText(
+      'after',
+      examples([
+        [
+          'key upload-secret acme-20260101120000.sig.key',
+          'share a secret key with all members of its origin',
+        ],
+        ['key upload-secret ~/.hab/cache/keys/acme-20260101120000.sig.key --quiet', 'the key that hab made'],
+      ]),
+    )
+    .action(async (given, options) => {
+      const { depot, out } = connectToChange(io, options)
+      const file = pathOf(io, given)
+      const body = await readFile(file, 'utf8')
+      const [kind, name = ''] = body.split('\n').map((line) => line.trim())
+      const { origin, revision } = partsOf(name)
+      if (kind !== 'SIG-SEC-1' || origin === '') throw new UsageError(`${file} is not a secret key file`)
+      const key = await depot.putOriginSecretKey({ origin, revision, body })
+      out.show(key, {
+        whole: () => `the depot has the secret key ${key.key}, encrypted, for the members of ${origin}`,
+        brief: () => [key.key],
+      })
+    })
+
+export const keyDownloadSecret: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<origin>', 'an origin of yours')
+    .addHelpText(
+      'after',
+      examples([
+        ['key download-secret acme > acme.sig.key', 'print the newest secret key, with which you sign'],
+        ['key download-secret acme --json', 'print it as JSON, with its name'],
+      ]),
+    )
+    .action(async (origin, options) => {
+      const { depot, out } = connect(io, options)
+      const key = await depot.getOriginSecretKey({ origin })
       out.show(key, { whole: () => key.file.trimEnd(), brief: () => [key.file.trimEnd()] })
     })

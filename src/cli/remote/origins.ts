@@ -168,3 +168,64 @@ export const originRemoveMember: Define = (command, io) =>
       await depot.removeOriginMember({ origin, account })
       out.show({ origin, account, removed: true }, { whole: () => `removed ${account} from ${origin}` })
     })
+
+export const originChange: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<origin>', 'its name')
+    .addOption(
+      command
+        .createOption('--new-packages <visibility>', 'who sees new packages')
+        .choices(['public', 'private'] as const)
+        .makeOptionMandatory(),
+    )
+    .addHelpText(
+      'after',
+      examples([
+        ['origin change acme --new-packages private', 'let only members see new packages'],
+        [
+          'origin change acme --new-packages public',
+          'let everyone see them; existing packages stay as they are',
+        ],
+      ]),
+    )
+    .action(async (origin, options) => {
+      const { depot, out } = connectToChange(io, options)
+      const changed = await depot.changeOrigin({
+        origin,
+        body: { default_visibility: options.newPackages },
+      })
+      out.show(changed, { whole: () => `new packages of ${origin} are ${changed.default_visibility} now` })
+    })
+
+export const originTransfer: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<origin>', 'its name')
+    .argument('<account>', 'the new owner, who must be a member')
+    .addHelpText(
+      'after',
+      examples([
+        ['origin transfer acme jane', 'give an origin to another account'],
+        ['origin transfer acme jane --profile staging', 'do so in another depot'],
+      ]),
+    )
+    .action(async (origin, account, options) => {
+      const { depot, out } = connectToChange(io, options)
+      await depot.transferOrigin({ origin, body: { account } })
+      out.show({ origin, owner: account }, { whole: () => `${account} owns ${origin} now` })
+    })
+
+export const originLeave: Define = (command, io) =>
+  remoteOptions(command)
+    .argument('<origin>', 'its name')
+    .addHelpText(
+      'after',
+      examples([
+        ['origin leave acme', 'end your membership of an origin'],
+        ['origin leave acme --profile staging', 'do so in another depot'],
+      ]),
+    )
+    .action(async (origin, options) => {
+      const { depot, out } = connectToChange(io, options)
+      await depot.leaveOrigin({ origin })
+      out.show({ origin, left: true }, { whole: () => `you have left ${origin}` })
+    })

@@ -19,8 +19,10 @@ import { depotKeyRoutes } from './lockfiles/depot-keys.ts'
 import { lockfileRoutes } from './lockfiles/routes.ts'
 import { trustedKeyRoutes } from './lockfiles/trusted-keys.ts'
 import { mapRoutes } from './map.ts'
+import { invitationRoutes } from './origins/invitations.ts'
 import { originKeyRoutes } from './origins/keys.ts'
 import { originMemberRoutes } from './origins/members.ts'
+import { originSecretKeyRoutes } from './origins/secret-keys.ts'
 import { originRoutes } from './origins/routes.ts'
 import { packageRoutes } from './packages/routes.ts'
 import { planRoutes } from './plans/routes.ts'
@@ -101,6 +103,8 @@ export async function apiRoutes(
   originRoutes(app, context)
   originMemberRoutes(app, context)
   originKeyRoutes(app, context)
+  originSecretKeyRoutes(app, context)
+  invitationRoutes(app, context)
   packageRoutes(app, context)
   changeRoutes(app, context)
   versionRoutes(app)

@@ -17,7 +17,7 @@ import { wireTime } from '../conventions/wire.ts'
 import { KeyRevisionPath, OriginKey, OriginKeyPath, OriginKeyText, OriginKeys, OriginPath } from './shapes.ts'
 
 const tags = ['origins']
-const MAX_KEY_FILE_BYTES = 16 * 1024
+export const MAX_KEY_FILE_BYTES = 16 * 1024
 
 /** Routes for the public keys with which packages of an origin are signed. Everyone may read them. */
 export function originKeyRoutes(app: FastifyInstance, { depot }: RouteContext): void {

@@ -5,7 +5,7 @@ import { getOrigin, listMembers } from '../../../origins/origin-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { needs, signedInAs } from '../../requests/rights.ts'
+import { needs, signedInAs, signedInFor } from '../../requests/rights.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { PageQuery } from '../conventions/shapes.ts'
@@ -103,6 +103,34 @@ export function originMemberRoutes(app: FastifyInstance, { depot }: RouteContext
       await depot.writer.submit({
         kind: 'setMember',
         input: { origin, account, role: null },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.code(204).send()
+    },
+  )
+
+  api.post(
+    '/origins/:origin/leave',
+    {
+      schema: {
+        operationId: 'leaveOrigin',
+        tags,
+        summary: 'Ends your membership of an origin',
+        description: 'For every member but the owner, who must transfer the origin first.',
+        errors: ['forbidden', 'not_origin_member', 'owner_cannot_depart'],
+
+        params: OriginPath,
+        response: answers(z.undefined().describe('done'), 204),
+      },
+      onRequest: needs('manage'),
+    },
+    async (request, reply) => {
+      const { origin } = request.params
+      request.subject = `out of origin ${origin}`
+      const { accountId, accountName: account } = signedInFor(request, origin, 'manage')
+      await depot.writer.submit({
+        kind: 'departOrigin',
+        input: { origin, account, accountId },
         actor: actorOf(request, 'api'),
       })
       return reply.code(204).send()

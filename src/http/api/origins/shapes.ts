@@ -112,3 +112,44 @@ export const MemberAnswer = named(
   OriginMember.extend({ origin: z.string(), changed: z.boolean() }),
   { origin: 'acme', account: 'ci', role: 'maintainer', changed: true },
 )
+
+const SECRET_KEY_FILE = 'SIG-SEC-1\nacme-20250101000000\n\nI/qkPYCRb51m7QP4EjVTXsKyPpj38P2mK520Kv9IESg…'
+
+export const OriginSecretKeyText = named('OriginSecretKeyFile', KeyFile, SECRET_KEY_FILE)
+
+export const OriginSecretKey = named(
+  'OriginSecretKey',
+  z.object({ ...KeyName, origin: z.string(), file: KeyFile }),
+  { ...KEY_NAME, origin: 'acme', file: SECRET_KEY_FILE },
+)
+
+/** The answer after a secret key was stored does not repeat it. */
+export const StoredSecretKey = named('StoredSecretKey', z.object({ ...KeyName, origin: z.string() }), {
+  ...KEY_NAME,
+  origin: 'acme',
+})
+
+export const InvitationPath = OriginPath.extend({
+  invitation: z.string().regex(/^\d{1,15}$/, 'must be the id of an invitation'),
+})
+
+export const NewInvitation = named('NewInvitation', z.strictObject({ account: z.string() }), {
+  account: 'jane',
+})
+
+export const Invitation = named(
+  'Invitation',
+  z.object({
+    id: z.int(),
+    origin: z.string(),
+    account: z.string().describe('who is invited'),
+    ignored: z.boolean().describe('whether the account ignores it'),
+    created_at: Time,
+  }),
+  { id: 7, origin: 'acme', account: 'jane', ignored: false, created_at: NOW },
+)
+
+export const Invitations = named('Invitations', z.object({ invitations: z.array(Invitation), next: Next }), {
+  invitations: [{ id: 7, origin: 'acme', account: 'jane', ignored: false, created_at: NOW }],
+  next: null,
+})

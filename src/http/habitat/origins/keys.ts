@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { allowsAction, hasRole } from '../../../access/access.ts'
+import { secretKeyPurpose } from '../../../commands/origins/add-key.ts'
 import { DepotError } from '../../../errors.ts'
 import {
   formatKeyName,
@@ -50,7 +51,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
     const { publicKey, secretKey } = generateKeyPair(origin, depot.now())
     const { revision } = publicKey
     const publicBody = formatPublicKey(publicKey)
-    const secretBody = depot.secrets.seal(formatSecretKey(secretKey), secretPurpose(origin, revision))
+    const secretBody = depot.secrets.seal(formatSecretKey(secretKey), secretKeyPurpose(origin, revision))
     const input = { origin, revision, ownerId: caller.accountId, publicBody, secretBody }
     request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({ kind: 'addKey', input, actor: actorOf(request, 'habitat') })
@@ -101,7 +102,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
     const { revision, ...key } = parseSecretKey(text)
     if (key.origin !== origin)
       throw new DepotError('secret_key_malformed', `the key belongs to ${key.origin}, not to ${origin}`)
-    const secretBody = depot.secrets.seal(text, secretPurpose(origin, revision))
+    const secretBody = depot.secrets.seal(text, secretKeyPurpose(origin, revision))
     request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({
       kind: 'addKey',
@@ -117,7 +118,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
     const sealed = await findLatestKey(depot.db, origin, 'secret')
     const opened = sealed && {
       ...sealed,
-      body: depot.secrets.open(sealed.body, secretPurpose(origin, sealed.revision)),
+      body: depot.secrets.open(sealed.body, secretKeyPurpose(origin, sealed.revision)),
     }
     return replyKey(opened, origin, 'sig.key', reply)
   })
@@ -166,8 +167,4 @@ function replyKey(
 function expectName(key: KeyName, expected: KeyName): void {
   if (key.origin === expected.origin && key.revision === expected.revision) return
   throw new DepotError('key_malformed', `the key is ${formatKeyName(key)}, not ${formatKeyName(expected)}`)
-}
-
-function secretPurpose(origin: string, revision: string): string {
-  return `origin secret key ${origin}-${revision}`
 }
