@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Config } from '../config.ts'
-import { listBlobs, listIdentsOf, readStored } from '../blobs/blob-store.ts'
+import { allBlobs, listIdentsOf, readStored } from '../blobs/blob-store.ts'
 import { storageOf } from '../blobs/open.ts'
 import { inspect } from '../blobs/damage.ts'
-import type { BlobRef, BlobStorage } from '../blobs/storage.ts'
+import type { BlobStorage } from '../blobs/storage.ts'
 import { sync } from '../blobs/sync.ts'
 import { copyDatabase, openReader } from '../database/engine.ts'
 import type { Db } from '../database/database.ts'
@@ -20,7 +20,7 @@ import type { BackupFolder } from './backup-folder.ts'
 import { checksumOf, writeChecksums } from './checksums.ts'
 import type { ChecksumLine } from './checksums.ts'
 import { copyBlob } from './copy-blob.ts'
-import type { Manifest } from './manifest.ts'
+import type { DamagedBlob, Manifest } from './manifest.ts'
 import type { Pace } from './pace.ts'
 
 export interface BackUpOptions {
@@ -43,12 +43,8 @@ export interface BackUpResult {
   readonly copiedBytes: number
 }
 
-/** A blob that could not be copied. */
-type DamagedBlob = Manifest['damaged'][number]
-
 /** The number of blobs that are copied at the same time, so that their syncs overlap. */
 const PARALLEL = 8
-const ROWS_IN_A_PAGE = 500
 /** The manifest names at most this many damaged packages. */
 const NAMED_DAMAGED = 100
 
@@ -169,16 +165,6 @@ async function copyBlobs(
     onProgress?.(done, total)
   })
   return { ...sums, damaged }
-}
-
-/** Lists the blobs that releases need, by checksum. */
-async function* allBlobs(db: Db): AsyncGenerator<BlobRef> {
-  for (
-    let page = await listBlobs(db, { after: '', limit: ROWS_IN_A_PAGE });
-    page.length > 0;
-    page = await listBlobs(db, { after: page.at(-1)?.checksum ?? '', limit: ROWS_IN_A_PAGE })
-  )
-    yield* page
 }
 
 /** Lists the database and the blobs of a backup, with their checksums. */

@@ -34,6 +34,9 @@ const Stored = z.object({
 /** The description of a backup. Sizes are in bytes. */
 export type Manifest = Readonly<z.infer<typeof Stored>>
 
+/** A package whose bytes could not be copied, and why. */
+export type DamagedBlob = Manifest['damaged'][number]
+
 /** Parses the text of a manifest. Throws `invalid_request`, also for a format of a later version. */
 export function parseManifest(text: string, place: string): Manifest {
   const json = jsonOf(text)

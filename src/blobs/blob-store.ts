@@ -2,6 +2,8 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { Damage } from './storage.ts'
 
+const ROWS_IN_A_PAGE = 100
+
 // The rows of blobs. A release needs a blob while it is not deleted. The row of a blob that no release needs
 // stays, with the time since when.
 
@@ -39,6 +41,16 @@ export async function listBlobs(
 ): Promise<StoredBlob[]> {
   const rows = await needed(db).where('checksum', '>', after).orderBy('checksum').limit(limit).execute()
   return rows.map(blobOf)
+}
+
+/** Lists the blobs that releases need, by checksum, a page at a time. */
+export async function* allBlobs(db: Db): AsyncGenerator<StoredBlob> {
+  let last: string | undefined = ''
+  while (last !== undefined) {
+    const page: StoredBlob[] = await listBlobs(db, { after: last, limit: ROWS_IN_A_PAGE })
+    yield* page
+    last = page.at(-1)?.checksum
+  }
 }
 
 /** Lists checksums of damaged blobs, at most `limit`. */

@@ -489,6 +489,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./local/backup.ts')).backup,
     },
     {
+      name: 'restore',
+      summary: 'restore a backup into an empty data folder, and verify it',
+      load: async () => (await import('./local/restore.ts')).restore,
+    },
+    {
       name: 'restored',
       summary:
         'start a new ledger history after the database was restored from a backup; run it while the server is stopped',

@@ -12,6 +12,7 @@ export {
   openReader,
   openSnapshot,
   openWritable,
+  pendingMigrations,
   walOf,
 } from './sqlite/open.ts'
 export { ReadingThreads } from './sqlite/reading-threads.ts'

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
 import type { Logger } from 'pino'
 import { DEPOT_ACTOR } from '../access/access.ts'
@@ -25,6 +26,7 @@ import { makeFolder } from '../database/make-folder.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import { findState } from '../database/state-store.ts'
+import { DepotError } from '../errors.ts'
 import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
@@ -169,8 +171,8 @@ const LIMITS: Limits = {
 
 /**
  * Opens the depot of a data folder, and creates what is missing. Throws `data_in_use` if another process
- * holds the folder, and `invalid_request` if a folder cannot be created or written. The caller closes the
- * depot. `close` still commits queued commands.
+ * holds the folder, `invalid_request` if a folder cannot be created or written, and `conflict` if a restore
+ * into it was interrupted. The caller closes the depot. `close` still commits queued commands.
  */
 export async function openDepot(config: Config, options: OpenOptions): Promise<Depot> {
   const { log, now = Date.now } = options
@@ -184,6 +186,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
   }
   try {
     lockFolders(config, closers)
+    expectRestored(config)
     const { storage, spool, watched, close: closeStorage } = await openStorage(config)
     closers.push(closeStorage)
     const { db, readInThreads, writer, files: opened } = await openData(config, options, { watched, closers })
@@ -244,6 +247,20 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     await close()
     throw error
   }
+}
+
+/** Returns the name that the database has while a backup is restored. */
+export function restoringFileOf(databaseFile: string): string {
+  return `${databaseFile}.restoring`
+}
+
+/** Throws `conflict` if a restore into the data folder was interrupted: its packages are not complete. */
+function expectRestored({ dataFolder, databaseFile }: Config): void {
+  if (existsSync(restoringFileOf(databaseFile)))
+    throw new DepotError(
+      'conflict',
+      `a backup was not completely restored into ${dataFolder}: run hart-depot restore again, or empty the folder`,
+    )
 }
 
 /**

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
+import { DepotError } from '../../errors.ts'
 
 export interface Migration {
   readonly name: string
@@ -26,38 +27,54 @@ export function readMigrations(folder: string): Migration[] {
 }
 
 /**
- * Applies the missing migrations, each in its own transaction, so that a crash leaves only whole migrations.
- * Throws if the database is newer than this program, or if an applied migration was edited. Kysely's migrator
- * is not used, because it is not transactional on SQLite. `at` is the present time in epoch milliseconds.
+ * Applies the missing migrations in one transaction, so that an upgrade that fails or is killed leaves the
+ * database as it was. Throws like {@link findPending}. Kysely's migrator is not used, because it is not
+ * transactional on SQLite. `at` is the present time in epoch milliseconds.
  */
 export function migrate(
   connection: BetterSqlite3.Database,
   migrations: readonly Migration[],
   at: number,
 ): void {
-  connection.exec(`CREATE TABLE IF NOT EXISTS migrations (
-    number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT`)
+  const pending = findPending(connection, migrations)
+  if (pending.length === 0) return
+  connection
+    .transaction(() => {
+      connection.exec(`CREATE TABLE IF NOT EXISTS migrations (
+        number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT`)
+      const record = connection.prepare('INSERT INTO migrations VALUES (?, ?, ?, ?)')
+      for (const { name, sql, checksum } of pending) {
+        connection.exec(sql)
+        record.run(Number(name.slice(0, 4)), name, checksum, at)
+      }
+    })
+    .immediate()
+}
+
+/**
+ * Returns the migrations that a database lacks. Throws `invalid_request` if the database was made by a later
+ * version of this program, or if an applied migration was edited.
+ */
+export function findPending(
+  connection: BetterSqlite3.Database,
+  migrations: readonly Migration[],
+): readonly Migration[] {
+  const isNew =
+    connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").pluck().get() === undefined
+  if (isNew) return migrations
   const applied = connection
     .prepare<[], { name: string; checksum: string }>('SELECT name, checksum FROM migrations ORDER BY number')
     .all()
-  if (applied.length > migrations.length) {
-    throw new Error(
-      `the database was made by a newer hart-depot: it has ${applied.at(-1)?.name}, which this one does not know`,
+  if (applied.length > migrations.length)
+    throw new DepotError(
+      'invalid_request',
+      `the database was made by a newer hart-depot: it has ${applied.at(-1)?.name}, which this one does not know. Use the newer one`,
     )
-  }
-  for (const [index, migration] of migrations.entries()) {
-    const before = applied[index]
-    if (before === undefined) {
-      connection
-        .transaction(() => {
-          connection.exec(migration.sql)
-          connection
-            .prepare('INSERT INTO migrations VALUES (?, ?, ?, ?)')
-            .run(index + 1, migration.name, migration.checksum, at)
-        })
-        .immediate()
-    } else if (before.checksum !== migration.checksum) {
-      throw new Error(`the migration ${before.name} was changed after it was applied to this database`)
-    }
-  }
+  for (const [index, { name, checksum }] of applied.entries())
+    if (migrations[index]?.checksum !== checksum)
+      throw new DepotError(
+        'invalid_request',
+        `the migration ${name} was changed after it was applied to this database`,
+      )
+  return migrations.slice(applied.length)
 }

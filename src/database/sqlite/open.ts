@@ -7,7 +7,7 @@ import { PACKAGE_ROOT } from '../../package-root.ts'
 import type { Schema } from '../schema.ts'
 import { StablePlanDialect } from './compiler.ts'
 import { connect, withStatementCache } from './connection.ts'
-import { migrate, readMigrations } from './migrate.ts'
+import { findPending, migrate, readMigrations } from './migrate.ts'
 
 const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/sqlite')
 
@@ -38,17 +38,21 @@ export function migrateDatabase(file: string, at: number): void {
  * program. Changes nothing.
  */
 export function expectMigrated(file: string): void {
+  if (pendingMigrations(file).length > 0)
+    throw new DepotError(
+      'invalid_request',
+      `${file} was written by an older hart-depot: start this one on it once, which upgrades it, or use the older one`,
+    )
+}
+
+/**
+ * Returns the names of the migrations that an upgrade of the database would apply. Throws `invalid_request`
+ * if a newer version of this program wrote the database. Changes nothing.
+ */
+export function pendingMigrations(file: string): string[] {
   const connection = connect(file, true)
   try {
-    const applied = connection.prepare<[], number>('SELECT count(*) FROM migrations').pluck().get() ?? 0
-    const known = readMigrations(MIGRATIONS).length
-    if (applied < known)
-      throw new DepotError(
-        'invalid_request',
-        `${file} was written by an older hart-depot: start this one on it once, which upgrades it, or use the older one`,
-      )
-    if (applied > known)
-      throw new DepotError('invalid_request', `${file} was written by a newer hart-depot: use the newer one`)
+    return findPending(connection, readMigrations(MIGRATIONS)).map(({ name }) => name)
   } finally {
     connection.close()
   }

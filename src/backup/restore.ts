@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { copyFile, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import pino from 'pino'
+import type { Actor } from '../access/access.ts'
+import { verifyDepot } from '../audit/verify.ts'
+import type { Verification } from '../audit/verify.ts'
+import { listOrphans } from '../audit/verify-blobs.ts'
+import { allBlobs, listIdentsOf, readStored } from '../blobs/blob-store.ts'
+import { inspect } from '../blobs/damage.ts'
+import { storageOf } from '../blobs/open.ts'
+import { sync } from '../blobs/sync.ts'
+import type { Config } from '../config.ts'
+import { openSnapshot, pendingMigrations, walOf } from '../database/engine.ts'
+import { makeFolder } from '../database/make-folder.ts'
+import { openDepot, restoringFileOf } from '../depot/open.ts'
+import type { Depot } from '../depot/open.ts'
+import { DepotError } from '../errors.ts'
+import { each } from '../remote/each.ts'
+import type { BackupFolder } from './backup-folder.ts'
+import { checksumOf, readChecksums } from './checksums.ts'
+import { copyBlob } from './copy-blob.ts'
+import type { DamagedBlob, Manifest } from './manifest.ts'
+
+// A restore fills an empty data folder. Until it is complete, the database has another name, and no server
+// starts on the folder. A restore that was interrupted is run again, and copies only what is missing.
+
+export interface RestoreOptions {
+  readonly actor: Actor
+  /** Called when the number of packages is known, and after each. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+  /** Ends the restore between two packages. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Restored {
+  /** The incarnation that begins with the restore. */
+  readonly incarnation: string
+  readonly packages: number
+  /** Packages whose bytes the backup lacks. */
+  readonly missing: readonly DamagedBlob[]
+  /** What `verify` says of the ledger and the views, before the new incarnation begins. */
+  readonly ledger: Verification
+  /** The names of the migrations that this version added. */
+  readonly migrations: readonly string[]
+  /** The number of files in the data folder that no release needs. */
+  readonly orphans: number
+}
+
+/** The number of blobs that are copied at the same time, so that their syncs overlap. */
+const PARALLEL = 8
+/** What may be in the folder before. The operator puts the key of secrets there if the backup lacks it. */
+const SECRET_KEY = 'secret.key'
+const MAY_BE_THERE: readonly string[] = [SECRET_KEY, 'lost+found']
+
+/**
+ * Restores a backup into the empty data folder of `config`, verifies it, and begins a new incarnation. Throws
+ * `conflict` if the folder is not empty, and `invalid_request` if the backup is damaged, was made by a later
+ * version, or needs a secret key that is not there.
+ */
+export async function restoreBackup(
+  backup: Manifest,
+  from: BackupFolder,
+  config: Config,
+  options: RestoreOptions,
+): Promise<Restored> {
+  const database = restoringFileOf(config.databaseFile)
+  await expectEmpty(config)
+  const migrations = pendingMigrations(from.fileOf(backup.id, 'database'))
+  const copiesKey = needsKey(backup, config)
+  await makeFolder(config.dataFolder, 'DEPOT_DATA')
+  await makeFolder(dirname(database), 'DEPOT_DATABASE_URL')
+  await copyDatabaseOf(backup, from, database)
+  if (copiesKey) await copyDurably(from.fileOf(backup.id, 'secretKey'), join(config.dataFolder, SECRET_KEY))
+
+  const depot = await openDepot(
+    { ...config, databaseFile: database },
+    { log: pino({ level: 'silent' }), inProcess: true, keepsBlobs: true },
+  )
+  let restored: Restored
+  try {
+    restored = { ...(await fill(depot, from, options)), migrations }
+  } finally {
+    await depot.close()
+  }
+  if (existsSync(walOf(database))) throw new Error(`the log of ${database} is not empty`)
+  await rename(database, config.databaseFile)
+  await sync(dirname(database))
+  await rm(`${database}.lock`, { force: true })
+  return restored
+}
+
+/** Throws `conflict` if the folder is not empty, unless a restore into it was interrupted. */
+async function expectEmpty(config: Config): Promise<void> {
+  const { dataFolder, databaseFile } = config
+  if (existsSync(databaseFile))
+    throw new DepotError(
+      'conflict',
+      `${databaseFile} is the database of a depot: restore into an empty folder`,
+    )
+  if (existsSync(restoringFileOf(databaseFile))) return
+  const found = existsSync(dataFolder) ? await readdir(dataFolder) : []
+  const [other] = found.filter((name) => !MAY_BE_THERE.includes(name))
+  if (other !== undefined)
+    throw new DepotError('conflict', `${dataFolder} has ${other} in it: restore into an empty folder`)
+  for await (const { checksums } of storageOf(config).list())
+    if (checksums.length > 0)
+      throw new DepotError('conflict', 'DEPOT_BLOBS already has packages: restore into an empty folder')
+}
+
+/** Returns whether the restore copies the key of secrets. Throws `invalid_request` if it is nowhere. */
+function needsKey(backup: Manifest, { secretKey, secretKeyFile, dataFolder }: Config): boolean {
+  const file = join(dataFolder, SECRET_KEY)
+  if (secretKey !== undefined || secretKeyFile !== undefined || existsSync(file)) return false
+  if (backup.has_secret_key) return true
+  if (backup.secret_keys.length === 0) return false
+  throw new DepotError(
+    'invalid_request',
+    `the database has secrets that are encrypted with the key ${backup.secret_keys.join(' and ')}, which the backup does not have: copy secret.key of the depot to ${file}`,
+  )
+}
+
+async function copyDatabaseOf(backup: Manifest, from: BackupFolder, to: string): Promise<void> {
+  const file = from.fileOf(backup.id, 'database')
+  let expected: string | undefined
+  for await (const { checksum, path } of readChecksums(from.fileOf(backup.id, 'checksums'), backup.checksums))
+    if (path === basename(file)) expected = checksum
+  for (const left of [to, walOf(to)]) await rm(left, { force: true })
+  await copyDurably(file, to)
+  if ((await checksumOf(to)) === expected) return
+  await rm(to)
+  throw new DepotError('invalid_request', `${file} is damaged: take another backup`)
+}
+
+async function copyDurably(from: string, to: string): Promise<void> {
+  await copyFile(from, to)
+  await sync(to)
+  await sync(dirname(to))
+}
+
+/** Copies the blobs into a depot whose database is restored, verifies it, and begins a new incarnation. */
+async function fill(
+  depot: Depot,
+  from: BackupFolder,
+  { actor, onProgress, signal }: RestoreOptions,
+): Promise<Omit<Restored, 'migrations'>> {
+  const { db, blobs, hashes, writer } = depot
+  const missing: DamagedBlob[] = []
+  const { blobs: total } = await readStored(db)
+  let done = 0
+  onProgress?.(done, total)
+  await each(allBlobs(db), PARALLEL, async ({ damage: recorded, ...blob }) => {
+    signal?.throwIfAborted()
+    const isThere = (await inspect(blobs.storage, blob)).damage === undefined
+    const { damage } = isThere
+      ? { damage: undefined }
+      : await copyBlob(blob, from.blobs.storage, blobs, { hashes })
+    const { checksum } = blob
+    if (damage !== recorded)
+      await writer.submit({
+        kind: 'setDamage',
+        input: { checksum, ...(damage !== undefined && { damage: 'missing' as const }) },
+        actor,
+      })
+    if (damage !== undefined) missing.push({ checksum, damage, idents: await listIdentsOf(db, checksum) })
+    done += 1
+    onProgress?.(done, total)
+  })
+  const ledger = await verify(depot)
+  const incarnation = randomBytes(8).toString('hex')
+  await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor })
+  let orphans = 0
+  for await (const { checksum } of listOrphans(db, blobs.storage)) orphans += checksum === undefined ? 0 : 1
+  if (orphans === 0) await writer.submit({ kind: 'resumeCollection', input: {}, actor })
+  return { incarnation, packages: done - missing.length, missing, ledger, orphans }
+}
+
+async function verify({ config }: Depot): Promise<Verification> {
+  const snapshot = openSnapshot(config.databaseFile)
+  try {
+    return await verifyDepot(snapshot.reader)
+  } finally {
+    snapshot.close()
+  }
+}

@@ -1,0 +1,63 @@
+import { copyFile, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { NEW, backupScene, blobsIn } from '../support/backups.ts'
+import { publishAll } from '../support/origin.ts'
+
+test('a damaged package is left out and named, unless an earlier backup has it', async (t) => {
+  const { started, to, app, run } = await backupScene(t)
+  t.match(await run('backup', to), { code: 0 })
+  const [added] = await publishAll(started, NEW)
+  const { storage } = started.depot.blobs
+  const place = storage.placeOf(added?.checksum ?? '')
+  const intact = await readFile(place)
+  await writeFile(place, Buffer.concat([intact.subarray(0, -1), Buffer.from('?')]))
+  await rm(storage.placeOf(app.checksum))
+  const damaged = await run('backup', to, '--keep', '1', '--json')
+  t.match(damaged, {
+    code: 1,
+    stderr: new RegExp(`complete except for one package, .*: ${NEW} \\(of other bytes\\)`),
+  })
+  t.match(JSON.parse(damaged.stdout), {
+    packages: 2,
+    damaged: [{ checksum: added?.checksum, damage: 'of other bytes', idents: [NEW] }],
+  })
+  t.ok((await blobsIn(to)).includes(app.checksum), 'an earlier backup has it')
+  t.notOk((await blobsIn(to)).includes(added?.checksum ?? ''))
+  t.match((await run('backup', 'list', to)).stdout, / 1 +no /)
+
+  await writeFile(place, intact)
+  t.match(await run('backup', to), { code: 0 })
+})
+
+test('an interrupted backup is not listed, and the next one uses what it copied', async (t) => {
+  const { to, app, run } = await backupScene(t)
+  const { id } = JSON.parse((await run('backup', to, '--json')).stdout) as { id: string }
+  const folder = join(to, 'backups', id)
+  await rm(join(folder, 'manifest.json'))
+  await truncate(join(to, 'blobs', app.checksum.slice(0, 2), app.checksum), 1)
+  t.match(await run('backup', 'list', to, '--json'), { code: 0, stdout: '[]\n' })
+  t.match(JSON.parse((await run('backup', to, '--json')).stdout), { packages: 2, copied: 1 })
+  t.notOk((await readdir(join(to, 'backups'))).includes(id))
+})
+
+test('a backup refuses folders that are not for it', async (t) => {
+  const { started, to, run } = await backupScene(t)
+  const refused = async (pattern: RegExp, code: number, ...args: string[]) =>
+    t.match(await run('backup', ...args), { code, stdout: '', stderr: pattern })
+  await refused(/is the data folder/, 2, started.folder)
+  await refused(/not a folder of backups/, 1, join(started.folder, 'blobs'))
+  await refused(/there are no backups/, 5, 'list', to)
+  await refused(/takes a number/, 2, to, '--keep', '0')
+  await refused(/takes a size/, 2, to, '--rate', '0')
+  t.match(await run('backup', to), { code: 0 })
+  const other = await backupScene(t)
+  t.match(await other.run('backup', to), { code: 3, stderr: /are of another depot/ })
+  const [id = ''] = (await run('backup', 'list', to, '-q')).stdout.trim().split('\n')
+  const manifest = join(to, 'backups', id, 'manifest.json')
+  await copyFile(manifest, `${manifest}.kept`)
+  await writeFile(manifest, '{"format":2}')
+  await refused(/later version of hart-depot/, 1, 'list', to)
+  await writeFile(manifest, '{}')
+  await refused(/not the manifest of a backup/, 1, 'list', to)
+})
