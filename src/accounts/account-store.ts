@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
+import { inBatches } from '../database/batches.ts'
 import { prepared } from '../database/prepared.ts'
 import type { AccountsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
@@ -34,6 +35,16 @@ export interface TokenDescription {
 export async function findAccount(db: Db, name: string): Promise<Account | undefined> {
   const row = await db.selectFrom('accounts').selectAll().where('name', '=', name).executeTakeFirst()
   return row && fromRow(row)
+}
+
+/** Returns those of these names that accounts have. */
+export async function listKnownAccounts(db: Db, names: Iterable<string>): Promise<ReadonlySet<string>> {
+  const known = new Set<string>()
+  for (const batch of inBatches(names)) {
+    const rows = await db.selectFrom('accounts').select('name').where('name', 'in', batch).execute()
+    for (const { name } of rows) known.add(name)
+  }
+  return known
 }
 
 /** Returns the account of this name. Throws `not_found`. */

@@ -7,7 +7,7 @@ import { findView, listViews } from '../../revisions/view-store.ts'
 import type { DesiredView } from '../../views/desired-state.ts'
 import { DEFAULT_UNGOVERNED, PERMANENT_CHANNELS, UNSTABLE, parseViewName } from '../../views/view.ts'
 import type { View } from '../../views/view.ts'
-import { listGateFaults } from './set-gates.ts'
+import { listGateFaults, openViews } from './gate-faults.ts'
 
 /** A desired view beside the present one. */
 export interface ComparedView {
@@ -22,7 +22,7 @@ export interface ComparedView {
 }
 
 /** A view as far as the gates of others depend on it. */
-type OpenView = Pick<View, 'name' | 'gates' | 'closedAt'>
+type OpenView = Pick<View, 'name' | 'gates'>
 
 export interface ComparedSettings {
   readonly views: readonly ComparedView[]
@@ -42,14 +42,13 @@ export async function compareSettings(db: Db, desired: readonly DesiredView[]): 
     const comparison = compareView(one, view)
     compared.push(comparison)
     if (comparison.act === 'close') next.delete(one.view)
-    else if (one.isClosed !== true) next.set(one.view, { ...comparison.view, closedAt: undefined })
+    else if (one.isClosed !== true) next.set(one.view, comparison.view)
   }
+  const open = openViews(next.values())
   const views: ComparedView[] = []
   for (const one of compared) {
     const gateFaults =
-      one.changed.gates === undefined
-        ? []
-        : await listGateFaults(db, one.view.name, one.view.gates, async (name) => next.get(name))
+      one.changed.gates === undefined ? [] : await listGateFaults(db, one.view.name, one.view.gates, open)
     views.push({
       ...one,
       faults: [

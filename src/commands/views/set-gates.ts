@@ -1,15 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Authority } from '../../access/access.ts'
-import { findAccount } from '../../accounts/account-store.ts'
-import type { Db } from '../../database/database.ts'
-import { DepotError, quote, refusalOf } from '../../errors.ts'
-import type { ErrorPart } from '../../errors.ts'
+import { DepotError, refusalOf } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { mayOverride, promotersAllow, recordedOverride, requesterOf } from '../../views/gates.ts'
 import type { Override } from '../../views/gates.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { Gates, View } from '../../views/view.ts'
-import { findView, getView, updateGates } from '../../revisions/view-store.ts'
+import { getView, listViews, updateGates } from '../../revisions/view-store.ts'
+import { listGateFaults, openViews } from './gate-faults.ts'
 
 /**
  * Replaces the gates of a view, which are conditions on its changes. Throws `not_found` for the view,
@@ -24,7 +22,7 @@ export async function setGates(
   const { gates, override } = input
   const view = await getViewWithGates(context, input.view)
   const refusals = expectMaySetGates(context.caller, view, input)
-  const faults = await listGateFaults(trx, view.name, gates, (name) => findView(trx, name))
+  const faults = await listGateFaults(trx, view.name, gates, openViews(await listViews(trx)))
   if (faults.length > 0) throw refusalOf('invalid_request', faults)
   await updateGates(trx, view.id, gates)
   await context.record(
@@ -72,56 +70,4 @@ export async function getViewWithGates(context: CommandContext, name: string): P
   if (view.preview !== undefined)
     throw new DepotError('refused', `${view.name} is a preview, and has no rules of its own`)
   return view
-}
-
-/** The parts of a view that requirements of others depend on. */
-type RequiredView = Pick<View, 'name' | 'gates' | 'closedAt'>
-type FindView = (name: string) => Promise<RequiredView | undefined>
-
-/**
- * Returns why a view cannot have these gates: absent accounts and views, and a cycle of requirements. `find`
- * gives the other views as they will be.
- */
-export async function listGateFaults(
-  db: Db,
-  view: string,
-  gates: Gates,
-  find: FindView,
-): Promise<ErrorPart[]> {
-  const faults: ErrorPart[] = []
-  for (const [field, accounts] of [
-    ['/promoters', gates.promoters],
-    ['/approval/approvers', gates.approval?.approvers],
-    ['/overriders', gates.overriders],
-  ] as const) {
-    for (const [index, name] of (accounts ?? []).entries()) {
-      if ((await findAccount(db, name)) === undefined)
-        faults.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
-    }
-  }
-  for (const [index, { view: other }] of (gates.requires ?? []).entries()) {
-    const found = await find(other)
-    const pointer = `/requires/${index}/view`
-    if (found === undefined || found.closedAt !== undefined)
-      faults.push({ detail: `there is no view ${quote(other)}`, pointer })
-    else if (await requires(found, view, find))
-      faults.push({ detail: `${found.name} requires ${view}: nothing could be promoted any more`, pointer })
-  }
-  return faults
-}
-
-/** Reports whether a view is the view `other`, or requires it directly or indirectly. */
-async function requires(one: RequiredView, other: string, find: FindView): Promise<boolean> {
-  const seen = new Set<string>()
-  const queue = [one]
-  for (let view = queue.shift(); view !== undefined; view = queue.shift()) {
-    if (view.name === other) return true
-    if (seen.has(view.name)) continue
-    seen.add(view.name)
-    for (const { view: name } of view.gates.requires ?? []) {
-      const next = await find(name)
-      if (next !== undefined) queue.push(next)
-    }
-  }
-  return false
 }

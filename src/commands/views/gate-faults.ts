@@ -1,0 +1,61 @@
+import { listKnownAccounts } from '../../accounts/account-store.ts'
+import type { Db } from '../../database/database.ts'
+import { quote } from '../../errors.ts'
+import type { ErrorPart } from '../../errors.ts'
+import type { Gates, View } from '../../views/view.ts'
+
+/** The open views, as far as the gates of others depend on them. */
+export interface OpenViews {
+  has(view: string): boolean
+  /** Returns the views that require a view directly or indirectly, and the view itself. */
+  listRequiring(view: string): ReadonlySet<string>
+}
+
+export function openViews(views: Iterable<Pick<View, 'name' | 'gates'>>): OpenViews {
+  const names = new Set<string>()
+  const requiring = new Map<string, string[]>()
+  for (const { name, gates } of views) {
+    names.add(name)
+    for (const { view } of gates.requires ?? []) requiring.set(view, [...(requiring.get(view) ?? []), name])
+  }
+  return {
+    has: (view) => names.has(view),
+    listRequiring(view) {
+      const found = new Set([view])
+      // A set also yields what is added while it is walked.
+      for (const one of found) for (const other of requiring.get(one) ?? []) found.add(other)
+      return found
+    },
+  }
+}
+
+/** Returns why a view cannot have these gates: absent accounts and views, and a cycle of requirements. */
+export async function listGateFaults(
+  db: Db,
+  view: string,
+  gates: Gates,
+  open: OpenViews,
+): Promise<ErrorPart[]> {
+  const faults: ErrorPart[] = []
+  const lists = [
+    ['/promoters', gates.promoters ?? []],
+    ['/approval/approvers', gates.approval?.approvers ?? []],
+    ['/overriders', gates.overriders ?? []],
+  ] as const
+  const known = await listKnownAccounts(
+    db,
+    lists.flatMap(([, accounts]) => accounts),
+  )
+  for (const [field, accounts] of lists)
+    for (const [index, name] of accounts.entries())
+      if (!known.has(name))
+        faults.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
+  const requiring = open.listRequiring(view)
+  for (const [index, { view: other }] of (gates.requires ?? []).entries()) {
+    const pointer = `/requires/${index}/view`
+    if (!open.has(other)) faults.push({ detail: `there is no view ${quote(other)}`, pointer })
+    else if (requiring.has(other))
+      faults.push({ detail: `${other} requires ${view}: nothing could be promoted any more`, pointer })
+  }
+  return faults
+}
