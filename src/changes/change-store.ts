@@ -61,11 +61,14 @@ export async function listChanges(
     .$if(change !== undefined, (query) => query.where('changes.change', '=', change ?? ''))
     .$if(state !== undefined, (query) => query.where('changes.state', '=', state ?? 'recorded'))
     .$if(view !== undefined, (query) =>
-      query.where('changes.id', 'in', (eb) =>
-        eb
-          .selectFrom('change_phases')
-          .select('change_id')
-          .where('view', '=', view ?? ''),
+      query.where((eb) =>
+        eb.exists(
+          eb
+            .selectFrom('change_phases')
+            .select('change_phases.phase')
+            .where('change_phases.view', '=', view ?? '')
+            .whereRef('change_phases.change_id', '=', 'changes.id'),
+        ),
       ),
     )
     .where((eb) => changeVisibleTo(eb, audience))
