@@ -5,6 +5,7 @@ import { measureCli } from './cli.ts'
 import { measureDownload } from './download.ts'
 import { measureFeed } from './feed.ts'
 import { measureFirstPromotion } from './first-promotion.ts'
+import { measureGateways } from './gateways.ts'
 import { formatResults, joinResults, spreadOf } from './results.ts'
 import type { Results } from './results.ts'
 import { measureFleet } from './fleet.ts'
@@ -51,6 +52,7 @@ const MEASURES = [
   measureStart,
   measureCli,
   measureFirstPromotion,
+  measureGateways,
   measureMillion,
 ]
 /** The measurements that a quick run leaves out. */
