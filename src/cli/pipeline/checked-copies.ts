@@ -30,7 +30,8 @@ export async function withReadable<Result>(
       })
     const readable: Readable[] = []
     for (const script of scripts) {
-      const { text, hasTags } = fillTemplate(script.text)
+      const { text, hasTags } =
+        script.kind === 'hook' ? fillTemplate(script.text) : { text: script.text, hasTags: false }
       if (hasTags) {
         await mkdir(dirname(join(copies, script.path)), { recursive: true })
         await writeFile(join(copies, script.path), text)

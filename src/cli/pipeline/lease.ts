@@ -5,6 +5,8 @@ import { explain } from '../failure.ts'
 
 /** A lease lasts 60 seconds, so that two renewals may fail. */
 const RENEW_EVERY_MS = 20_000
+/** A process that a signal ends has little time. */
+const END_MS = 5_000
 
 /** A part of a change that runs once at a time. */
 export interface Leased {
@@ -68,7 +70,9 @@ export async function holdLease(
     async end() {
       clearInterval(timer)
       ended.abort()
-      await depot.endLease({ id, ...phase, fence }).catch((error: unknown) => onTrouble(explain(error)))
+      await depot
+        .endLease({ id, ...phase, fence }, { signal: AbortSignal.timeout(END_MS) })
+        .catch((error: unknown) => onTrouble(explain(error)))
     },
   }
 }

@@ -5,6 +5,7 @@ import { RequestRefused } from '../../client/errors.ts'
 import type { Change } from '../../client/operations.ts'
 import { readPackageFile } from '../../client/package-file.ts'
 import { formatIdent, packageOf } from '../../package/ident.ts'
+import { isTarget } from '../../package/target.ts'
 import type { Target } from '../../package/target.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import { pathOf } from '../io.ts'
@@ -53,12 +54,12 @@ export async function chooseSource(io: Io, project: Project, options: PublishOpt
   const lastBuild = join(folder, LAST_BUILD)
   if (options.build !== false) {
     if (config.publish.build !== undefined) return { kind: 'command', line: config.publish.build }
-    const plans = await readPlanNames(project, io.env)
+    const plans = (await readPlanNames(project, io.env)).filter(({ path }) => isForThisMachine(path))
     if (plans.length > 0 && hasProgram(io, 'hab')) return { kind: 'plans', plans }
   }
   if (existsSync(lastBuild)) return { kind: 'built', artifacts: await readArtifacts([lastBuild]) }
   throw new UsageError(
-    `there is nothing to publish in ${folder}: give packages that were built with --artifact FILE, or build one first, so that there is a ${LAST_BUILD}${options.build === false ? '' : '; with a plan and hab, this command builds it'}`,
+    `there is nothing to publish in ${folder}: give packages that were built with --artifact FILE, or build one first, so that there is a ${LAST_BUILD}${options.build === false ? '' : '; with a plan for this machine and hab, this command builds it'}`,
   )
 }
 
@@ -166,31 +167,40 @@ function commandBuild(line: string): Build {
   return { words: shellWords(line), shown: line }
 }
 
-/** The builds of the plans whose packages the change does not have for this machine's target. */
+/** Returns the builds of the plans whose packages the change does not have for this machine's target. */
 function planBuilds(
   { out }: PhaseContext,
   plans: readonly PlanNames[],
   recorded: Change['releases'],
 ): Build[] {
-  return plans.flatMap(({ path, origin, name }) => {
+  const contexts = new Set<string>()
+  for (const { path, origin, name } of plans) {
     const present = recorded.find(
       ({ release, target }) => target === hostTarget() && packageOf(release) === `${origin}/${name}`,
     )
-    if (present !== undefined) {
+    if (present === undefined) contexts.add(planContext(path))
+    else
       out.note(
         `The change has ${present.release} already, so ${path} is not built; --rebuild builds it again.`,
       )
-      return []
-    }
-    const words = ['hab', 'pkg', 'build', planContext(path)] as const
-    return [{ words, shown: words.join(' ') }]
+  }
+  return [...contexts].map((context) => {
+    const words = ['hab', 'pkg', 'build', context] as const
+    return { words, shown: words.join(' ') }
   })
 }
 
-/** The folder that hab takes: it finds plans in `habitat/` and in folders of targets below it. */
+/** Returns the folder that hab takes. It finds plans in `habitat/` there, and in folders of targets below. */
 function planContext(path: string): string {
-  const folder = dirname(path)
+  const folder = isTarget(basename(dirname(path))) ? dirname(dirname(path)) : dirname(path)
   return basename(folder) === 'habitat' ? dirname(folder) : folder
+}
+
+/** Whether hab builds a plan on this machine: those of Windows are PowerShell, and targets have folders. */
+function isForThisMachine(path: string): boolean {
+  const folder = basename(dirname(path))
+  const program = platform() === 'win32' ? 'plan.ps1' : 'plan.sh'
+  return basename(path) === program && (!isTarget(folder) || folder === hostTarget())
 }
 
 function recordedFor(change: Change, { ident, target }: Artifact): Change['releases'][number] | undefined {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
+import { isTarget } from '../../package/target.ts'
 import { UsageError } from '../exit-codes.ts'
 import type { Project } from './config.ts'
 
@@ -26,9 +27,6 @@ const PLANS = ['plan.sh', 'plan.ps1']
 const MAX_DEPTH = 8
 /** Folders that hold code of others or results of builds, and so are not searched. */
 const PASSED_OVER = new Set(['node_modules', 'results', 'vendor', 'target', 'dist'])
-/** The folder of a plan for one target. The plan may use the hooks beside this folder. */
-const TARGET_FOLDER = /^(?:x86_64|aarch64)-(?:linux|linux-kernel2|windows|darwin)$/
-
 /**
  * Finds the plans and hooks of a project, in the order of their paths. Throws a UsageError if a folder that
  * the configuration names has no plan.
@@ -39,7 +37,7 @@ export async function findScripts(project: Project): Promise<Script[]> {
   for (const plan of plans) {
     const folder = dirname(plan)
     folders.add(join(folder, 'hooks'))
-    if (TARGET_FOLDER.test(basename(folder))) folders.add(join(dirname(folder), 'hooks'))
+    if (isTarget(basename(folder))) folders.add(join(dirname(folder), 'hooks')) // plans for one target may use them
   }
   const hooks = await Promise.all(
     [...folders].map(async (folder) => filesIn(join(project.folder, folder), folder)),

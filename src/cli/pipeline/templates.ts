@@ -1,5 +1,5 @@
 /** A Handlebars tag, as Habitat renders them in hooks: `{{{x}}}`, `{{!-- x --}}`, `{{! x }}` or `{{x}}`. */
-const TAG = /\{\{\{[\s\S]*?\}\}\}|\{\{~?!--[\s\S]*?--~?\}\}|\{\{[\s\S]*?\}\}/g
+const TAG = /\{\{\{[^{}]*\}\}\}|\{\{~?!--[\s\S]*?--~?\}\}|\{\{[^{}]*\}\}/g
 const SHEBANG = '#!'
 /** Tags that print nothing: blocks, comments, partials. */
 const SILENT = /^\{\{~?\s*(?:[#/^!>]|else\b)/

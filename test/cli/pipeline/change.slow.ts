@@ -105,6 +105,9 @@ printf 'pkg_ident=%s\\npkg_artifact=built.hart\\n' "$IDENT" > results/last_build
 test('publish builds with hab, and builds nothing that the change has', async (t) => {
   const { pipeline, hart, write, folder } = await startProject(t, {
     'habitat/plan.sh': 'pkg_origin=acme\npkg_name=app\n',
+    'habitat/plan.ps1': '$pkg_origin = "acme"\n$pkg_name = "app"\n',
+    'habitat/x86_64-linux/plan.sh': 'pkg_origin=acme\npkg_name=app\n',
+    'habitat/aarch64-linux/plan.sh': 'pkg_origin=acme\npkg_name=app\n',
     'bin/hab': HAB,
   })
   await chmod(join(folder, 'bin/hab'), 0o755)

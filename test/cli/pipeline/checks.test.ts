@@ -117,6 +117,8 @@ test('tags of templates become words and spaces, in their places', async (t) => 
     ['{{~#if (a)~}}b{{~else~}}c{{/if}}', '             b          c       '],
     ['{{!-- a }}\n b --}}c', '          \n       c'],
     ['{{{raw}}}', 'xxxxxxxxx'],
+    ['{{helper a\n  b}}', 'xxxxxxxxxx\nxxxxx'],
+    ['echo {{a,b},c}\necho "}}"', 'echo {{a,b},c}\necho "}}"'],
     ['#!{{pkgPathFor "core/bash"}}/bin/bash', '#!/xxxxxxxxxxxxxxxxxxxxxxxxx/bin/bash'],
     ['a="${b}"; c() { d; }', 'a="${b}"; c() { d; }'],
   ]
