@@ -6,9 +6,6 @@ import { CHANGE_PHASES } from '../views/phase.ts'
 import type { PhaseStatus } from '../views/phase.ts'
 import type { Requirement, ViewRelease } from '../views/view.ts'
 
-/** Phases that must have passed in a view or, if they run once, for the change. */
-type Phases = Required<Pick<Requirement, 'view' | 'phases'>>
-
 /** A release as a part of a change. */
 interface Part {
   readonly releaseId: number
@@ -16,7 +13,7 @@ interface Part {
   readonly project: string
   readonly change: string
   readonly position: number
-  /** The position of the rebuild that replaces the release. */
+  /** The position of the rebuild that replaces the release; infinite if there is none. */
   readonly replacedBy: number
 }
 
@@ -37,12 +34,11 @@ export async function readStandings(
   releases: readonly ViewRelease[],
 ): Promise<Map<number, Standing>> {
   if (phases.length === 0) return new Map()
-  const required = { view, phases }
   const parts = await listParts(db, releases)
-  const reports = await listReports(db, required, new Set(parts.map(({ changeId }) => changeId)))
+  const reports = await listReports(db, { view, phases }, new Set(parts.map(({ changeId }) => changeId)))
   const found = new Map<number, 'passed' | { part: Part; missing: readonly MissingPhase[] }>()
   for (const part of parts) {
-    const missing = missingPhases(part, required, reports)
+    const missing = phases.flatMap((phase) => missingPhase(part, { phase, view }, reports) ?? [])
     if (missing.length === 0) found.set(part.releaseId, 'passed')
     else if (!found.has(part.releaseId)) found.set(part.releaseId, { part, missing })
   }
@@ -66,35 +62,24 @@ function describe(
   return { project, change, missing, releases: names.get(changeId) ?? [] }
 }
 
-function missingPhases(
+/** Returns a required phase if it has not passed for a release. */
+function missingPhase(
   { changeId, position, replacedBy }: Part,
-  { phases, view }: Phases,
+  { phase, view }: { phase: string; view: string },
   reports: ReadonlyMap<string, Report>,
-): MissingPhase[] {
-  return phases.flatMap((phase): MissingPhase[] => {
-    const ofView = reports.get(keyOf(changeId, phase, view))
-    const report = ofView ?? reports.get(keyOf(changeId, phase, ''))
-    // Phases without a view are about the sources of the change, and run before there is a release. Others
-    // are about the releases that the change had then: a rebuild was not there yet, and a replaced release
-    // was there no longer.
-    const isOfSources = ofView === undefined && phase !== 'publish'
-    const isOfRelease =
-      report !== undefined && (isOfSources || (report.releases >= position && report.releases < replacedBy))
-    if (isOfRelease && report.status === 'passed') return []
-    return [
-      {
-        phase,
-        view:
-          CHANGE_PHASES.includes(phase) || (report !== undefined && ofView === undefined) ? undefined : view,
-        why:
-          report === undefined
-            ? 'unreported'
-            : isOfRelease && report.status !== 'passed'
-              ? report.status
-              : 'of other builds',
-      },
-    ]
-  })
+): MissingPhase | undefined {
+  const ofView = reports.get(keyOf(changeId, phase, view))
+  const report = ofView ?? reports.get(keyOf(changeId, phase, ''))
+  if (report === undefined)
+    return { phase, view: CHANGE_PHASES.includes(phase) ? undefined : view, why: 'unreported' }
+  const reported = { phase, view: ofView === undefined ? undefined : view }
+  // Phases without a view are about the sources of the change, and run before there is a release. Publish and
+  // phases in views are about the releases that the change had then: a rebuild was not there yet, and a
+  // replaced release was there no longer.
+  const isOfSources = ofView === undefined && phase !== 'publish'
+  const isOfRelease = isOfSources || (report.releases >= position && report.releases < replacedBy)
+  if (!isOfRelease) return { ...reported, why: 'of other builds' }
+  return report.status === 'passed' ? undefined : { ...reported, why: report.status }
 }
 
 /** Lists the changes of releases, those of a release newest first. */
@@ -131,7 +116,7 @@ async function listParts(db: Db, releases: readonly ViewRelease[]): Promise<Part
 
 async function listReports(
   db: Db,
-  { view, phases }: Phases,
+  { view, phases }: { view: string; phases: readonly string[] },
   changeIds: ReadonlySet<number>,
 ): Promise<Map<string, Report>> {
   const reports = new Map<string, Report>()
