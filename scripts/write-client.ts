@@ -104,8 +104,15 @@ function describe(document: Document, path: string, method: string, operation: O
     input: isInput ? `${capitalize(id)}Input` : undefined,
     answer: json !== undefined ? typeName(json) : answer?.content === undefined ? 'undefined' : 'DataAnswer',
     items: json === undefined ? undefined : itemsOf(document, json),
+    field: json === undefined ? undefined : requiredField(document, json),
     isInputRequired: inPath.length > 0 || inQuery.some(({ required }) => required) || body !== undefined,
   }
+}
+
+/** Returns a field that every answer of a schema has, by which the client knows that a depot has answered. */
+function requiredField(document: Document, schema: JSONSchema): string | undefined {
+  const required = document.components.schemas[typeName(schema)]?.required
+  return Array.isArray(required) ? required[0] : undefined
 }
 
 /** Returns the field with the items of a page: the only list beside `next`. */
@@ -176,6 +183,7 @@ function writeMethod(described: Described): string {
     ...(body === undefined ? [] : [`contentType: '${body[0]}'`]),
     ...(described.takesKey ? ['takesKey: true'] : []),
     ...(answer === 'DataAnswer' ? ['isData: true'] : []),
+    ...(described.field === undefined ? [] : [`field: '${described.field}'`]),
   ]
   return `
   /**

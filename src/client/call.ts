@@ -18,6 +18,8 @@ export interface Call {
   readonly takesKey?: true
   /** Whether the answer is not JSON. */
   readonly isData?: true
+  /** A field that every answer has. Without it, the answer is not of a depot. */
+  readonly field?: string
   /** Whether the token is left out. */
   readonly isAnonymous?: true
 }

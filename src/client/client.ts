@@ -19,6 +19,7 @@ import type {
   UploadReleaseInput,
 } from './operations.ts'
 import { Transport } from './transport.ts'
+import type { Outgoing } from './transport.ts'
 
 export interface ClientOptions {
   /** The URL of the depot, of one of its APIs, or of a view (whose depot is then used). */
@@ -234,7 +235,7 @@ export class DepotClient extends Operations {
     const { path, body } = partsOf(call)
     const key =
       call.takesKey === true ? (options.idempotencyKey ?? crypto.randomUUID()) : options.idempotencyKey
-    const answer = await this.#transport.send({
+    const outgoing: Outgoing = {
       method: call.method,
       path,
       body,
@@ -250,6 +251,9 @@ export class DepotClient extends Operations {
       signal: options.signal,
       onProgress: options.onProgress,
       extraIdleMs: waitMs(call),
+    }
+    const answer = await this.#transport.send(outgoing).catch((error: unknown) => {
+      throw isUnknownRoute(error, outgoing) ? olderDepot(this.url, outgoing) : error
     })
     if (call.isData === true) {
       const data: DataAnswer = {
@@ -260,7 +264,7 @@ export class DepotClient extends Operations {
       }
       return data as Answer
     }
-    return parseAnswer(await text(answer), `${this.url}${path}`) as Answer
+    return parseAnswer(await text(answer), { url: `${this.url}${path}`, field: call.field }) as Answer
   }
 }
 
@@ -269,6 +273,22 @@ async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** Reports whether an error may pass if one waits. */
+/** Whether a depot does not know an operation. The words are those of its answer to unknown paths. */
+function isUnknownRoute(error: unknown, { method, path }: Outgoing): boolean {
+  if (!(error instanceof RequestRefused)) return false
+  const [place = ''] = path.split('?', 1)
+  return (
+    error.code === 'method_not_allowed' ||
+    (error.code === 'not_found' && error.message === `there is nothing at ${method} ${place}`)
+  )
+}
+
+function olderDepot(url: string, { method, path }: Outgoing): NotADepot {
+  return new NotADepot(
+    `${url} does not know ${method} ${path}: it is an older hart-depot than this program needs`,
+  )
+}
+
 function isTrouble(error: unknown): error is Unreachable | RequestRefused {
   if (error instanceof Unreachable) return true
   return error instanceof RequestRefused && (error.status >= 500 || error.status === 429)
@@ -294,13 +314,17 @@ function waitMs({ input }: Call): number {
   return Number.isFinite(wait) ? wait * 1_000 : 0
 }
 
-function parseAnswer(body: string, url: string): unknown {
-  if (body === '') return undefined
+function parseAnswer(body: string, { url, field }: { url: string; field: string | undefined }): unknown {
+  if (body === '' && field === undefined) return undefined
+  let answer: unknown
   try {
-    return JSON.parse(body)
+    answer = JSON.parse(body)
   } catch {
     throw new NotADepot(`${url} did not answer with JSON, so it is not a hart-depot`)
   }
+  if (field !== undefined && !(typeof answer === 'object' && answer !== null && field in answer))
+    throw new NotADepot(`${url} answered with other JSON than a hart-depot does: ${field} is missing`)
+  return answer
 }
 
 // The other exports of `hart-depot/client`.

@@ -3741,7 +3741,7 @@ export abstract class Operations {
    * Every resource with its URL and operations, the version of the depot, and where the reference is.
    */
   async getApiMap(options?: CallOptions): Promise<ApiMap> {
-    return this.call({ method: 'GET', path: '/api/v1' }, options)
+    return this.call({ method: 'GET', path: '/api/v1', field: 'name' }, options)
   }
 
   /**
@@ -3750,7 +3750,10 @@ export abstract class Operations {
    * In the order of their creation. Closed views are omitted.
    */
   async listViews(input: ListViewsInput = {}, options?: CallOptions): Promise<Views> {
-    return this.call({ method: 'GET', path: '/api/v1/views', input, query: ['cursor', 'limit'] }, options)
+    return this.call(
+      { method: 'GET', path: '/api/v1/views', input, query: ['cursor', 'limit'], field: 'views' },
+      options,
+    )
   }
 
   /**
@@ -3760,7 +3763,7 @@ export abstract class Operations {
    */
   async createView(input: CreateViewInput, options?: CallOptions): Promise<View> {
     return this.call(
-      { method: 'POST', path: '/api/v1/views', input, contentType: 'application/json' },
+      { method: 'POST', path: '/api/v1/views', input, contentType: 'application/json', field: 'name' },
       options,
     )
   }
@@ -3773,7 +3776,14 @@ export abstract class Operations {
    */
   async changeView(input: ChangeViewInput, options?: CallOptions): Promise<ViewChange> {
     return this.call(
-      { method: 'PUT', path: '/api/v1/views/{view}', input, contentType: 'application/json', takesKey: true },
+      {
+        method: 'PUT',
+        path: '/api/v1/views/{view}',
+        input,
+        contentType: 'application/json',
+        takesKey: true,
+        field: 'view',
+      },
       options,
     )
   }
@@ -3786,7 +3796,10 @@ export abstract class Operations {
    * then.
    */
   async getView(input: GetViewInput, options?: CallOptions): Promise<ViewDetail> {
-    return this.call({ method: 'GET', path: '/api/v1/views/{view}', input, query: ['wait'] }, options)
+    return this.call(
+      { method: 'GET', path: '/api/v1/views/{view}', input, query: ['wait'], field: 'name' },
+      options,
+    )
   }
 
   /**
@@ -3812,6 +3825,7 @@ export abstract class Operations {
         path: '/api/v1/views/{view}/content',
         input,
         query: ['cursor', 'limit', 'at', 'origin', 'name'],
+        field: 'view',
       },
       options,
     )
@@ -3829,6 +3843,7 @@ export abstract class Operations {
         path: '/api/v1/views/{view}/members',
         input,
         query: ['cursor', 'limit', 'at', 'origin', 'name'],
+        field: 'view',
       },
       options,
     )
@@ -3848,6 +3863,7 @@ export abstract class Operations {
         path: '/api/v1/views/{view}/latest/{origin}/{name}',
         input,
         query: ['target', 'min_revision', 'wait'],
+        field: 'view',
       },
       options,
     )
@@ -3867,6 +3883,7 @@ export abstract class Operations {
         path: '/api/v1/views/{view}/latest/{origin}/{name}/{version}',
         input,
         query: ['target', 'min_revision', 'wait'],
+        field: 'view',
       },
       options,
     )
@@ -3879,7 +3896,13 @@ export abstract class Operations {
    */
   async listRevisions(input: ListRevisionsInput, options?: CallOptions): Promise<History> {
     return this.call(
-      { method: 'GET', path: '/api/v1/views/{view}/history', input, query: ['cursor', 'limit'] },
+      {
+        method: 'GET',
+        path: '/api/v1/views/{view}/history',
+        input,
+        query: ['cursor', 'limit'],
+        field: 'view',
+      },
       options,
     )
   }
@@ -3890,7 +3913,10 @@ export abstract class Operations {
    * What joined, what left, and how latest moved.
    */
   async getRevision(input: GetRevisionInput, options?: CallOptions): Promise<Revision> {
-    return this.call({ method: 'GET', path: '/api/v1/views/{view}/revisions/{revision}', input }, options)
+    return this.call(
+      { method: 'GET', path: '/api/v1/views/{view}/revisions/{revision}', input, field: 'revision' },
+      options,
+    )
   }
 
   /**
@@ -3905,6 +3931,7 @@ export abstract class Operations {
         path: '/api/v1/views/{view}/diff',
         input,
         query: ['cursor', 'limit', 'at', 'with', 'with_at', 'origin', 'name'],
+        field: 'from',
       },
       options,
     )
@@ -3922,6 +3949,7 @@ export abstract class Operations {
         path: '/api/v1/views/{view}/pointers/{origin}/{name}',
         input,
         query: ['cursor', 'limit', 'target'],
+        field: 'view',
       },
       options,
     )
@@ -3943,6 +3971,7 @@ export abstract class Operations {
         path: '/api/v1/events',
         input,
         query: ['after', 'limit', 'view', 'origin', 'kind', 'wait'],
+        field: 'events',
       },
       options,
     )
@@ -3954,7 +3983,7 @@ export abstract class Operations {
    * Its position is the place from which to wait for new entries.
    */
   async getLedgerHead(options?: CallOptions): Promise<LedgerHead> {
-    return this.call({ method: 'GET', path: '/api/v1/ledger' }, options)
+    return this.call({ method: 'GET', path: '/api/v1/ledger', field: 'sequence' }, options)
   }
 
   /**
@@ -3973,6 +4002,7 @@ export abstract class Operations {
         input,
         contentType: 'application/json',
         takesKey: true,
+        field: 'view',
       },
       options,
     )
@@ -3993,6 +4023,7 @@ export abstract class Operations {
         input,
         contentType: 'application/json',
         takesKey: true,
+        field: 'view',
       },
       options,
     )
@@ -4013,6 +4044,7 @@ export abstract class Operations {
         input,
         contentType: 'application/json',
         takesKey: true,
+        field: 'view',
       },
       options,
     )
@@ -4033,6 +4065,7 @@ export abstract class Operations {
         input,
         contentType: 'application/json',
         takesKey: true,
+        field: 'view',
       },
       options,
     )
@@ -4047,7 +4080,13 @@ export abstract class Operations {
    */
   async createPlan(input: CreatePlanInput, options?: CallOptions): Promise<Plan> {
     return this.call(
-      { method: 'POST', path: '/api/v1/views/{view}/plans', input, contentType: 'application/json' },
+      {
+        method: 'POST',
+        path: '/api/v1/views/{view}/plans',
+        input,
+        contentType: 'application/json',
+        field: 'plan',
+      },
       options,
     )
   }
@@ -4061,7 +4100,13 @@ export abstract class Operations {
    */
   async propose(input: ProposeInput, options?: CallOptions): Promise<Plan> {
     return this.call(
-      { method: 'POST', path: '/api/v1/views/{view}/proposals', input, contentType: 'application/json' },
+      {
+        method: 'POST',
+        path: '/api/v1/views/{view}/proposals',
+        input,
+        contentType: 'application/json',
+        field: 'plan',
+      },
       options,
     )
   }
@@ -4073,7 +4118,13 @@ export abstract class Operations {
    */
   async listProposals(input: ListProposalsInput, options?: CallOptions): Promise<Proposals> {
     return this.call(
-      { method: 'GET', path: '/api/v1/views/{view}/proposals', input, query: ['cursor', 'limit', 'state'] },
+      {
+        method: 'GET',
+        path: '/api/v1/views/{view}/proposals',
+        input,
+        query: ['cursor', 'limit', 'state'],
+        field: 'view',
+      },
       options,
     )
   }
@@ -4085,7 +4136,7 @@ export abstract class Operations {
    * has expired.
    */
   async getPlan(input: GetPlanInput, options?: CallOptions): Promise<Plan> {
-    return this.call({ method: 'GET', path: '/api/v1/plans/{plan}', input }, options)
+    return this.call({ method: 'GET', path: '/api/v1/plans/{plan}', input, field: 'plan' }, options)
   }
 
   /**
@@ -4102,6 +4153,7 @@ export abstract class Operations {
         input,
         contentType: 'application/json',
         takesKey: true,
+        field: 'view',
       },
       options,
     )
@@ -4122,6 +4174,7 @@ export abstract class Operations {
         input,
         contentType: 'application/json',
         takesKey: true,
+        field: 'view',
       },
       options,
     )
@@ -4134,7 +4187,13 @@ export abstract class Operations {
    */
   async rejectProposal(input: RejectProposalInput, options?: CallOptions): Promise<Plan> {
     return this.call(
-      { method: 'POST', path: '/api/v1/plans/{plan}/reject', input, contentType: 'application/json' },
+      {
+        method: 'POST',
+        path: '/api/v1/plans/{plan}/reject',
+        input,
+        contentType: 'application/json',
+        field: 'plan',
+      },
       options,
     )
   }
@@ -4145,7 +4204,7 @@ export abstract class Operations {
    * With the freezes that are in force now.
    */
   async getGates(input: GetGatesInput, options?: CallOptions): Promise<Gates> {
-    return this.call({ method: 'GET', path: '/api/v1/views/{view}/gates', input }, options)
+    return this.call({ method: 'GET', path: '/api/v1/views/{view}/gates', input, field: 'requires' }, options)
   }
 
   /**
@@ -4156,7 +4215,13 @@ export abstract class Operations {
    */
   async setGates(input: SetGatesInput, options?: CallOptions): Promise<Gates> {
     return this.call(
-      { method: 'PUT', path: '/api/v1/views/{view}/gates', input, contentType: 'application/json' },
+      {
+        method: 'PUT',
+        path: '/api/v1/views/{view}/gates',
+        input,
+        contentType: 'application/json',
+        field: 'requires',
+      },
       options,
     )
   }
@@ -4170,7 +4235,13 @@ export abstract class Operations {
    */
   async freezeView(input: FreezeViewInput, options?: CallOptions): Promise<Gates> {
     return this.call(
-      { method: 'PUT', path: '/api/v1/views/{view}/freeze', input, contentType: 'application/json' },
+      {
+        method: 'PUT',
+        path: '/api/v1/views/{view}/freeze',
+        input,
+        contentType: 'application/json',
+        field: 'requires',
+      },
       options,
     )
   }
@@ -4182,7 +4253,13 @@ export abstract class Operations {
    */
   async thawView(input: ThawViewInput, options?: CallOptions): Promise<Gates> {
     return this.call(
-      { method: 'DELETE', path: '/api/v1/views/{view}/freeze', input, query: ['origin', 'name', 'override'] },
+      {
+        method: 'DELETE',
+        path: '/api/v1/views/{view}/freeze',
+        input,
+        query: ['origin', 'name', 'override'],
+        field: 'requires',
+      },
       options,
     )
   }
@@ -4193,7 +4270,7 @@ export abstract class Operations {
    * Freezes of single views are among the rules of each view.
    */
   async listFreezes(options?: CallOptions): Promise<Freezes> {
-    return this.call({ method: 'GET', path: '/api/v1/freeze' }, options)
+    return this.call({ method: 'GET', path: '/api/v1/freeze', field: 'freezes' }, options)
   }
 
   /**
@@ -4204,7 +4281,7 @@ export abstract class Operations {
    */
   async freezeAllViews(input: FreezeAllViewsInput, options?: CallOptions): Promise<Freezes> {
     return this.call(
-      { method: 'PUT', path: '/api/v1/freeze', input, contentType: 'application/json' },
+      { method: 'PUT', path: '/api/v1/freeze', input, contentType: 'application/json', field: 'freezes' },
       options,
     )
   }
@@ -4217,7 +4294,13 @@ export abstract class Operations {
    */
   async thawAllViews(input: ThawAllViewsInput = {}, options?: CallOptions): Promise<Freezes> {
     return this.call(
-      { method: 'DELETE', path: '/api/v1/freeze', input, query: ['origin', 'name', 'override'] },
+      {
+        method: 'DELETE',
+        path: '/api/v1/freeze',
+        input,
+        query: ['origin', 'name', 'override'],
+        field: 'freezes',
+      },
       options,
     )
   }
@@ -4231,7 +4314,13 @@ export abstract class Operations {
    */
   async createPreview(input: CreatePreviewInput, options?: CallOptions): Promise<View> {
     return this.call(
-      { method: 'POST', path: '/api/v1/views/{view}/previews', input, contentType: 'application/json' },
+      {
+        method: 'POST',
+        path: '/api/v1/views/{view}/previews',
+        input,
+        contentType: 'application/json',
+        field: 'name',
+      },
       options,
     )
   }
@@ -4244,7 +4333,7 @@ export abstract class Operations {
    */
   async planState(input: PlanStateInput, options?: CallOptions): Promise<StatePlan> {
     return this.call(
-      { method: 'POST', path: '/api/v1/states/plan', input, contentType: 'application/json' },
+      { method: 'POST', path: '/api/v1/states/plan', input, contentType: 'application/json', field: 'plan' },
       options,
     )
   }
@@ -4260,7 +4349,14 @@ export abstract class Operations {
    */
   async applyState(input: ApplyStateInput, options?: CallOptions): Promise<StateChange> {
     return this.call(
-      { method: 'POST', path: '/api/v1/states', input, contentType: 'application/json', takesKey: true },
+      {
+        method: 'POST',
+        path: '/api/v1/states',
+        input,
+        contentType: 'application/json',
+        takesKey: true,
+        field: 'changed',
+      },
       options,
     )
   }
@@ -4277,6 +4373,7 @@ export abstract class Operations {
         path: '/api/v1/releases/{origin}/{name}/{version}/{release}',
         input,
         query: ['target'],
+        field: 'ident',
       },
       options,
     )
@@ -4294,6 +4391,7 @@ export abstract class Operations {
         path: '/api/v1/releases/{origin}/{name}/{version}/{release}/views',
         input,
         query: ['cursor', 'limit', 'target'],
+        field: 'ident',
       },
       options,
     )
@@ -4313,6 +4411,7 @@ export abstract class Operations {
         path: '/api/v1/releases/{origin}/{name}/{version}/{release}/why',
         input,
         query: ['target'],
+        field: 'ident',
       },
       options,
     )
@@ -4331,6 +4430,7 @@ export abstract class Operations {
         path: '/api/v1/releases/{origin}/{name}/{version}/{release}/dependents',
         input,
         query: ['cursor', 'limit', 'target'],
+        field: 'ident',
       },
       options,
     )
@@ -4362,7 +4462,13 @@ export abstract class Operations {
    */
   async listOrigins(input: ListOriginsInput = {}, options?: CallOptions): Promise<Origins> {
     return this.call(
-      { method: 'GET', path: '/api/v1/origins', input, query: ['cursor', 'limit', 'member'] },
+      {
+        method: 'GET',
+        path: '/api/v1/origins',
+        input,
+        query: ['cursor', 'limit', 'member'],
+        field: 'origins',
+      },
       options,
     )
   }
@@ -4375,7 +4481,14 @@ export abstract class Operations {
    */
   async createOrigin(input: CreateOriginInput, options?: CallOptions): Promise<Origin> {
     return this.call(
-      { method: 'POST', path: '/api/v1/origins', input, contentType: 'application/json', takesKey: true },
+      {
+        method: 'POST',
+        path: '/api/v1/origins',
+        input,
+        contentType: 'application/json',
+        takesKey: true,
+        field: 'name',
+      },
       options,
     )
   }
@@ -4387,7 +4500,13 @@ export abstract class Operations {
    */
   async changeOrigin(input: ChangeOriginInput, options?: CallOptions): Promise<Origin> {
     return this.call(
-      { method: 'PATCH', path: '/api/v1/origins/{origin}', input, contentType: 'application/json' },
+      {
+        method: 'PATCH',
+        path: '/api/v1/origins/{origin}',
+        input,
+        contentType: 'application/json',
+        field: 'name',
+      },
       options,
     )
   }
@@ -4407,7 +4526,7 @@ export abstract class Operations {
    * Everyone may read it.
    */
   async getOrigin(input: GetOriginInput, options?: CallOptions): Promise<Origin> {
-    return this.call({ method: 'GET', path: '/api/v1/origins/{origin}', input }, options)
+    return this.call({ method: 'GET', path: '/api/v1/origins/{origin}', input, field: 'name' }, options)
   }
 
   /**
@@ -4417,7 +4536,13 @@ export abstract class Operations {
    */
   async transferOrigin(input: TransferOriginInput, options?: CallOptions): Promise<Origin> {
     return this.call(
-      { method: 'PUT', path: '/api/v1/origins/{origin}/owner', input, contentType: 'application/json' },
+      {
+        method: 'PUT',
+        path: '/api/v1/origins/{origin}/owner',
+        input,
+        contentType: 'application/json',
+        field: 'name',
+      },
       options,
     )
   }
@@ -4429,7 +4554,13 @@ export abstract class Operations {
    */
   async listOriginMembers(input: ListOriginMembersInput, options?: CallOptions): Promise<OriginMembers> {
     return this.call(
-      { method: 'GET', path: '/api/v1/origins/{origin}/members', input, query: ['cursor', 'limit'] },
+      {
+        method: 'GET',
+        path: '/api/v1/origins/{origin}/members',
+        input,
+        query: ['cursor', 'limit'],
+        field: 'origin',
+      },
       options,
     )
   }
@@ -4446,6 +4577,7 @@ export abstract class Operations {
         path: '/api/v1/origins/{origin}/members/{account}',
         input,
         contentType: 'application/json',
+        field: 'account',
       },
       options,
     )
@@ -4476,7 +4608,13 @@ export abstract class Operations {
    */
   async listOriginKeys(input: ListOriginKeysInput, options?: CallOptions): Promise<OriginKeys> {
     return this.call(
-      { method: 'GET', path: '/api/v1/origins/{origin}/keys', input, query: ['cursor', 'limit'] },
+      {
+        method: 'GET',
+        path: '/api/v1/origins/{origin}/keys',
+        input,
+        query: ['cursor', 'limit'],
+        field: 'origin',
+      },
       options,
     )
   }
@@ -4487,7 +4625,10 @@ export abstract class Operations {
    * latest is the newest key. The text form is the key file.
    */
   async getOriginKey(input: GetOriginKeyInput, options?: CallOptions): Promise<OriginKey> {
-    return this.call({ method: 'GET', path: '/api/v1/origins/{origin}/keys/{revision}', input }, options)
+    return this.call(
+      { method: 'GET', path: '/api/v1/origins/{origin}/keys/{revision}', input, field: 'key' },
+      options,
+    )
   }
 
   /**
@@ -4498,7 +4639,13 @@ export abstract class Operations {
    */
   async putOriginKey(input: PutOriginKeyInput, options?: CallOptions): Promise<OriginKey> {
     return this.call(
-      { method: 'PUT', path: '/api/v1/origins/{origin}/keys/{revision}', input, contentType: 'text/plain' },
+      {
+        method: 'PUT',
+        path: '/api/v1/origins/{origin}/keys/{revision}',
+        input,
+        contentType: 'text/plain',
+        field: 'key',
+      },
       options,
     )
   }
@@ -4509,7 +4656,10 @@ export abstract class Operations {
    * For members who may upload, who sign packages with it. The text form is the key file.
    */
   async getOriginSecretKey(input: GetOriginSecretKeyInput, options?: CallOptions): Promise<OriginSecretKey> {
-    return this.call({ method: 'GET', path: '/api/v1/origins/{origin}/secret-keys/latest', input }, options)
+    return this.call(
+      { method: 'GET', path: '/api/v1/origins/{origin}/secret-keys/latest', input, field: 'key' },
+      options,
+    )
   }
 
   /**
@@ -4519,7 +4669,7 @@ export abstract class Operations {
    */
   async listMyInvitations(input: ListMyInvitationsInput = {}, options?: CallOptions): Promise<Invitations> {
     return this.call(
-      { method: 'GET', path: '/api/v1/invitations', input, query: ['cursor', 'limit'] },
+      { method: 'GET', path: '/api/v1/invitations', input, query: ['cursor', 'limit'], field: 'invitations' },
       options,
     )
   }
@@ -4531,7 +4681,13 @@ export abstract class Operations {
    */
   async listInvitations(input: ListInvitationsInput, options?: CallOptions): Promise<Invitations> {
     return this.call(
-      { method: 'GET', path: '/api/v1/origins/{origin}/invitations', input, query: ['cursor', 'limit'] },
+      {
+        method: 'GET',
+        path: '/api/v1/origins/{origin}/invitations',
+        input,
+        query: ['cursor', 'limit'],
+        field: 'invitations',
+      },
       options,
     )
   }
@@ -4549,6 +4705,7 @@ export abstract class Operations {
         path: '/api/v1/origins/{origin}/invitations',
         input,
         contentType: 'application/json',
+        field: 'id',
       },
       options,
     )
@@ -4598,7 +4755,13 @@ export abstract class Operations {
    */
   async listPackages(input: ListPackagesInput, options?: CallOptions): Promise<Packages> {
     return this.call(
-      { method: 'GET', path: '/api/v1/origins/{origin}/packages', input, query: ['cursor', 'limit'] },
+      {
+        method: 'GET',
+        path: '/api/v1/origins/{origin}/packages',
+        input,
+        query: ['cursor', 'limit'],
+        field: 'origin',
+      },
       options,
     )
   }
@@ -4615,6 +4778,7 @@ export abstract class Operations {
         path: '/api/v1/packages/{origin}/{name}/releases',
         input,
         query: ['cursor', 'limit', 'version'],
+        field: 'package',
       },
       options,
     )
@@ -4628,7 +4792,13 @@ export abstract class Operations {
    */
   async searchPackages(input: SearchPackagesInput, options?: CallOptions): Promise<FoundPackages> {
     return this.call(
-      { method: 'GET', path: '/api/v1/search', input, query: ['cursor', 'limit', 'q', 'view'] },
+      {
+        method: 'GET',
+        path: '/api/v1/search',
+        input,
+        query: ['cursor', 'limit', 'q', 'view'],
+        field: 'packages',
+      },
       options,
     )
   }
@@ -4641,7 +4811,7 @@ export abstract class Operations {
    */
   async recordChange(input: RecordChangeInput, options?: CallOptions): Promise<Change> {
     return this.call(
-      { method: 'POST', path: '/api/v1/changes', input, contentType: 'application/json' },
+      { method: 'POST', path: '/api/v1/changes', input, contentType: 'application/json', field: 'id' },
       options,
     )
   }
@@ -4659,6 +4829,7 @@ export abstract class Operations {
         path: '/api/v1/changes',
         input,
         query: ['cursor', 'limit', 'project', 'change', 'view', 'state'],
+        field: 'changes',
       },
       options,
     )
@@ -4670,7 +4841,7 @@ export abstract class Operations {
    * Visible to the same callers as in the list.
    */
   async getChange(input: GetChangeInput, options?: CallOptions): Promise<Change> {
-    return this.call({ method: 'GET', path: '/api/v1/changes/{id}', input }, options)
+    return this.call({ method: 'GET', path: '/api/v1/changes/{id}', input, field: 'id' }, options)
   }
 
   /**
@@ -4683,7 +4854,13 @@ export abstract class Operations {
    */
   async addChangeRelease(input: AddChangeReleaseInput, options?: CallOptions): Promise<Change> {
     return this.call(
-      { method: 'POST', path: '/api/v1/changes/{id}/releases', input, contentType: 'application/json' },
+      {
+        method: 'POST',
+        path: '/api/v1/changes/{id}/releases',
+        input,
+        contentType: 'application/json',
+        field: 'id',
+      },
       options,
     )
   }
@@ -4699,7 +4876,13 @@ export abstract class Operations {
    */
   async reportPhase(input: ReportPhaseInput, options?: CallOptions): Promise<Change> {
     return this.call(
-      { method: 'POST', path: '/api/v1/changes/{id}/phases', input, contentType: 'application/json' },
+      {
+        method: 'POST',
+        path: '/api/v1/changes/{id}/phases',
+        input,
+        contentType: 'application/json',
+        field: 'id',
+      },
       options,
     )
   }
@@ -4713,7 +4896,13 @@ export abstract class Operations {
    */
   async takeLease(input: TakeLeaseInput, options?: CallOptions): Promise<Lease> {
     return this.call(
-      { method: 'POST', path: '/api/v1/changes/{id}/lease', input, contentType: 'application/json' },
+      {
+        method: 'POST',
+        path: '/api/v1/changes/{id}/lease',
+        input,
+        contentType: 'application/json',
+        field: 'fence',
+      },
       options,
     )
   }
@@ -4726,7 +4915,13 @@ export abstract class Operations {
    */
   async renewLease(input: RenewLeaseInput, options?: CallOptions): Promise<Lease> {
     return this.call(
-      { method: 'PUT', path: '/api/v1/changes/{id}/lease', input, contentType: 'application/json' },
+      {
+        method: 'PUT',
+        path: '/api/v1/changes/{id}/lease',
+        input,
+        contentType: 'application/json',
+        field: 'fence',
+      },
       options,
     )
   }
@@ -4750,7 +4945,7 @@ export abstract class Operations {
    * one.
    */
   async getVersion(options?: CallOptions): Promise<Version> {
-    return this.call({ method: 'GET', path: '/api/v1/version' }, options)
+    return this.call({ method: 'GET', path: '/api/v1/version', field: 'name' }, options)
   }
 
   /**
@@ -4760,7 +4955,7 @@ export abstract class Operations {
    */
   async createWebhook(input: CreateWebhookInput, options?: CallOptions): Promise<MadeWebhook> {
     return this.call(
-      { method: 'POST', path: '/api/v1/webhooks', input, contentType: 'application/json' },
+      { method: 'POST', path: '/api/v1/webhooks', input, contentType: 'application/json', field: 'name' },
       options,
     )
   }
@@ -4771,7 +4966,10 @@ export abstract class Operations {
    * Administrators only. By name.
    */
   async listWebhooks(input: ListWebhooksInput = {}, options?: CallOptions): Promise<Webhooks> {
-    return this.call({ method: 'GET', path: '/api/v1/webhooks', input, query: ['cursor', 'limit'] }, options)
+    return this.call(
+      { method: 'GET', path: '/api/v1/webhooks', input, query: ['cursor', 'limit'], field: 'webhooks' },
+      options,
+    )
   }
 
   /**
@@ -4780,7 +4978,7 @@ export abstract class Operations {
    * Administrators only.
    */
   async getWebhook(input: GetWebhookInput, options?: CallOptions): Promise<Webhook> {
-    return this.call({ method: 'GET', path: '/api/v1/webhooks/{webhook}', input }, options)
+    return this.call({ method: 'GET', path: '/api/v1/webhooks/{webhook}', input, field: 'name' }, options)
   }
 
   /**
@@ -4791,7 +4989,13 @@ export abstract class Operations {
    */
   async changeWebhook(input: ChangeWebhookInput, options?: CallOptions): Promise<Webhook> {
     return this.call(
-      { method: 'PATCH', path: '/api/v1/webhooks/{webhook}', input, contentType: 'application/json' },
+      {
+        method: 'PATCH',
+        path: '/api/v1/webhooks/{webhook}',
+        input,
+        contentType: 'application/json',
+        field: 'name',
+      },
       options,
     )
   }
@@ -4815,7 +5019,10 @@ export abstract class Operations {
     input: CreateWebhookSecretInput,
     options?: CallOptions,
   ): Promise<MadeWebhookSecret> {
-    return this.call({ method: 'POST', path: '/api/v1/webhooks/{webhook}/secrets', input }, options)
+    return this.call(
+      { method: 'POST', path: '/api/v1/webhooks/{webhook}/secrets', input, field: 'webhook' },
+      options,
+    )
   }
 
   /**
@@ -4825,7 +5032,13 @@ export abstract class Operations {
    */
   async listDeliveries(input: ListDeliveriesInput, options?: CallOptions): Promise<Deliveries> {
     return this.call(
-      { method: 'GET', path: '/api/v1/webhooks/{webhook}/deliveries', input, query: ['cursor', 'limit'] },
+      {
+        method: 'GET',
+        path: '/api/v1/webhooks/{webhook}/deliveries',
+        input,
+        query: ['cursor', 'limit'],
+        field: 'webhook',
+      },
       options,
     )
   }
@@ -4837,7 +5050,13 @@ export abstract class Operations {
    */
   async replayWebhook(input: ReplayWebhookInput, options?: CallOptions): Promise<Webhook> {
     return this.call(
-      { method: 'POST', path: '/api/v1/webhooks/{webhook}/replays', input, contentType: 'application/json' },
+      {
+        method: 'POST',
+        path: '/api/v1/webhooks/{webhook}/replays',
+        input,
+        contentType: 'application/json',
+        field: 'name',
+      },
       options,
     )
   }
@@ -4849,7 +5068,10 @@ export abstract class Operations {
    * takes at most 10 seconds.
    */
   async pingWebhook(input: PingWebhookInput, options?: CallOptions): Promise<Ping> {
-    return this.call({ method: 'POST', path: '/api/v1/webhooks/{webhook}/pings', input }, options)
+    return this.call(
+      { method: 'POST', path: '/api/v1/webhooks/{webhook}/pings', input, field: 'id' },
+      options,
+    )
   }
 
   /**
@@ -4858,7 +5080,7 @@ export abstract class Operations {
    * For checking a token: answers 401 without a valid one.
    */
   async whoAmI(options?: CallOptions): Promise<WhoAmI> {
-    return this.call({ method: 'GET', path: '/api/v1/whoami' }, options)
+    return this.call({ method: 'GET', path: '/api/v1/whoami', field: 'account' }, options)
   }
 
   /**
@@ -4867,7 +5089,10 @@ export abstract class Operations {
    * Administrators only. By name.
    */
   async listAccounts(input: ListAccountsInput = {}, options?: CallOptions): Promise<Accounts> {
-    return this.call({ method: 'GET', path: '/api/v1/accounts', input, query: ['cursor', 'limit'] }, options)
+    return this.call(
+      { method: 'GET', path: '/api/v1/accounts', input, query: ['cursor', 'limit'], field: 'accounts' },
+      options,
+    )
   }
 
   /**
@@ -4878,7 +5103,14 @@ export abstract class Operations {
    */
   async addAccount(input: AddAccountInput, options?: CallOptions): Promise<AccountDetail> {
     return this.call(
-      { method: 'POST', path: '/api/v1/accounts', input, contentType: 'application/json', takesKey: true },
+      {
+        method: 'POST',
+        path: '/api/v1/accounts',
+        input,
+        contentType: 'application/json',
+        takesKey: true,
+        field: 'account',
+      },
       options,
     )
   }
@@ -4889,7 +5121,7 @@ export abstract class Operations {
    * For tokens that may manage.
    */
   async getAccount(input: GetAccountInput, options?: CallOptions): Promise<Account> {
-    return this.call({ method: 'GET', path: '/api/v1/accounts/{account}', input }, options)
+    return this.call({ method: 'GET', path: '/api/v1/accounts/{account}', input, field: 'account' }, options)
   }
 
   /**
@@ -4900,7 +5132,13 @@ export abstract class Operations {
    */
   async changeAccount(input: ChangeAccountInput, options?: CallOptions): Promise<AccountDetail> {
     return this.call(
-      { method: 'PATCH', path: '/api/v1/accounts/{account}', input, contentType: 'application/json' },
+      {
+        method: 'PATCH',
+        path: '/api/v1/accounts/{account}',
+        input,
+        contentType: 'application/json',
+        field: 'account',
+      },
       options,
     )
   }
@@ -4913,7 +5151,10 @@ export abstract class Operations {
    * unknown, and not 0. Counts are lost when the depot stops.
    */
   async getPollers(input: GetPollersInput = {}, options?: CallOptions): Promise<Pollers> {
-    return this.call({ method: 'GET', path: '/api/v1/pollers', input, query: ['view'] }, options)
+    return this.call(
+      { method: 'GET', path: '/api/v1/pollers', input, query: ['view'], field: 'counting' },
+      options,
+    )
   }
 
   /**
@@ -4924,7 +5165,13 @@ export abstract class Operations {
    */
   async listTokens(input: ListTokensInput = {}, options?: CallOptions): Promise<Tokens> {
     return this.call(
-      { method: 'GET', path: '/api/v1/tokens', input, query: ['cursor', 'limit', 'account', 'all'] },
+      {
+        method: 'GET',
+        path: '/api/v1/tokens',
+        input,
+        query: ['cursor', 'limit', 'account', 'all'],
+        field: 'tokens',
+      },
       options,
     )
   }
@@ -4938,7 +5185,14 @@ export abstract class Operations {
    */
   async addToken(input: AddTokenInput, options?: CallOptions): Promise<MadeToken> {
     return this.call(
-      { method: 'POST', path: '/api/v1/tokens', input, contentType: 'application/json', takesKey: true },
+      {
+        method: 'POST',
+        path: '/api/v1/tokens',
+        input,
+        contentType: 'application/json',
+        takesKey: true,
+        field: 'id',
+      },
       options,
     )
   }
@@ -4949,7 +5203,7 @@ export abstract class Operations {
    * Your own, or for administrators any. Without its secret. Needs a token that may read.
    */
   async getToken(input: GetTokenInput, options?: CallOptions): Promise<Token> {
-    return this.call({ method: 'GET', path: '/api/v1/tokens/{token}', input }, options)
+    return this.call({ method: 'GET', path: '/api/v1/tokens/{token}', input, field: 'id' }, options)
   }
 
   /**
@@ -4960,7 +5214,13 @@ export abstract class Operations {
    */
   async narrowToken(input: NarrowTokenInput, options?: CallOptions): Promise<Token> {
     return this.call(
-      { method: 'PATCH', path: '/api/v1/tokens/{token}', input, contentType: 'application/json' },
+      {
+        method: 'PATCH',
+        path: '/api/v1/tokens/{token}',
+        input,
+        contentType: 'application/json',
+        field: 'id',
+      },
       options,
     )
   }
@@ -4980,7 +5240,7 @@ export abstract class Operations {
    * Public keys. The signing key comes first.
    */
   async listDepotKeys(options?: CallOptions): Promise<DepotKeys> {
-    return this.call({ method: 'GET', path: '/api/v1/depot/keys' }, options)
+    return this.call({ method: 'GET', path: '/api/v1/depot/keys', field: 'keys' }, options)
   }
 
   /**
@@ -4989,7 +5249,7 @@ export abstract class Operations {
    * Administrators only. Lockfiles signed with earlier keys stay valid.
    */
   async createDepotKey(options?: CallOptions): Promise<DepotKeys> {
-    return this.call({ method: 'POST', path: '/api/v1/depot/keys' }, options)
+    return this.call({ method: 'POST', path: '/api/v1/depot/keys', field: 'keys' }, options)
   }
 
   /**
@@ -5007,7 +5267,7 @@ export abstract class Operations {
    * For signed-in callers. Lockfiles signed with these keys are accepted.
    */
   async listTrustedKeys(options?: CallOptions): Promise<TrustedKeys> {
-    return this.call({ method: 'GET', path: '/api/v1/depot/trusted-keys' }, options)
+    return this.call({ method: 'GET', path: '/api/v1/depot/trusted-keys', field: 'trusted_keys' }, options)
   }
 
   /**
@@ -5039,7 +5299,13 @@ export abstract class Operations {
    */
   async trustKey(input: TrustKeyInput, options?: CallOptions): Promise<TrustedKey> {
     return this.call(
-      { method: 'PUT', path: '/api/v1/depot/trusted-keys/{name}', input, contentType: 'text/plain' },
+      {
+        method: 'PUT',
+        path: '/api/v1/depot/trusted-keys/{name}',
+        input,
+        contentType: 'text/plain',
+        field: 'name',
+      },
       options,
     )
   }
@@ -5079,6 +5345,7 @@ export abstract class Operations {
         input,
         query: ['checksum', 'view'],
         contentType: 'application/octet-stream',
+        field: 'ident',
       },
       options,
     )
@@ -5097,6 +5364,7 @@ export abstract class Operations {
         path: '/api/v1/origins/{origin}/secret-keys/{revision}',
         input,
         contentType: 'text/plain',
+        field: 'key',
       },
       options,
     )
