@@ -49,9 +49,11 @@ const ViewPhase = z
 
 const Config = z
   .strictObject({
-    project: Line.optional().meta({
-      description: 'the name of the project in the depot; by default, the one that the CI system gives',
-    }),
+    project: z
+      .string()
+      .regex(/^[^/\s]+\/[^/\s]+$/, 'a project is origin/name, for example acme/app')
+      .optional()
+      .meta({ description: 'the project, origin/name; by default, the package of the only plan' }),
     views: z
       .array(ViewName)
       .min(1)

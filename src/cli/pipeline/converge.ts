@@ -14,7 +14,7 @@ import type { Project } from './config.ts'
 import { presentReleases } from './environment.ts'
 import { describeEnd } from './outcome.ts'
 import type { Outcome, PhaseContext } from './outcome.ts'
-import { runCommand, shellWords } from './run-command.ts'
+import { MAX_TIMER_MS, runCommand, shellWords } from './run-command.ts'
 
 /** How the command line says that a phase waits until an environment runs a change. */
 export interface WaitOptions {
@@ -74,7 +74,7 @@ export async function converge(
   { change, view }: { change: Change; view: string },
 ): Promise<Outcome | undefined> {
   const { io, out, signal } = context
-  const timer = AbortSignal.timeout(timeoutMs)
+  const timer = AbortSignal.timeout(Math.min(timeoutMs, MAX_TIMER_MS))
   const both = AbortSignal.any([signal, timer])
   const ask = async () =>
     source.kind === 'command'

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
-import { arch, platform } from 'node:os'
+import { platform } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { RequestRefused } from '../../client/errors.ts'
 import type { Change } from '../../client/operations.ts'
 import { readPackageFile } from '../../client/package-file.ts'
-import { formatIdent, packageOf } from '../../package/ident.ts'
+import { formatIdent, formatPackageName, packageOf } from '../../package/ident.ts'
 import { isTarget } from '../../package/target.ts'
 import type { Target } from '../../package/target.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
+import { targetOfMachine } from '../follow/machine.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import { periodMs } from '../remote/arguments.ts'
@@ -67,7 +68,7 @@ export async function chooseSource(io: Io, project: Project, options: PublishOpt
 export function targetsOf(source: Source): string[] {
   return source.kind === 'built'
     ? [...new Set(source.artifacts.map(({ target }) => target))].toSorted()
-    : [hostTarget()]
+    : [targetOfMachine()]
 }
 
 /** The project that a package belongs to if nothing else says so. */
@@ -84,9 +85,9 @@ export async function publish(
   context: PhaseContext,
   connected: Connected,
   { change, source, options }: { change: Change; source: Source; options: PublishOptions },
-): Promise<Outcome & { change: Change }> {
+): Promise<Outcome> {
   const built = await buildSource(context, source, options.rebuild === true ? [] : presentReleases(change))
-  if ('failure' in built) return { status: 'failed', message: built.failure, change }
+  if ('failure' in built) return { status: 'failed', message: built.failure }
   const { out } = context
   const fresh: Artifact[] = []
   for (const artifact of built.artifacts) {
@@ -116,18 +117,25 @@ export async function publish(
     status: 'passed',
     message: releases.map(({ release, target }) => `${release} (${target})`).join(', '),
     brief: releases.map(({ release }) => release),
-    change: now,
+    more: { releases },
   }
 }
 
+/** Reads what package files are. Throws a UsageError if two are of the same package and target. */
 async function readArtifacts(paths: readonly string[]): Promise<Artifact[]> {
-  const artifacts: Artifact[] = []
+  const artifacts = new Map<string, Artifact>()
   for (const path of paths) {
     const file = path.endsWith('.env') ? (await readLastBuild(path)).file : path
     const { ident, target } = await readPackageFile(file)
-    artifacts.push({ file, ident: formatIdent(ident), target })
+    const line = `${formatPackageName(ident)} for ${target}`
+    const other = artifacts.get(line)
+    if (other !== undefined)
+      throw new UsageError(
+        `${other.file} and ${file} are both ${line}, of which a change has one: give one of them`,
+      )
+    artifacts.set(line, { file, ident: formatIdent(ident), target })
   }
-  return artifacts
+  return [...artifacts.values()]
 }
 
 /** Builds each package once. Returns what failed, or the packages. */
@@ -176,7 +184,7 @@ function planBuilds(
   const contexts = new Set<string>()
   for (const { path, origin, name } of plans) {
     const present = recorded.find(
-      ({ release, target }) => target === hostTarget() && packageOf(release) === `${origin}/${name}`,
+      ({ release, target }) => target === targetOfMachine() && packageOf(release) === `${origin}/${name}`,
     )
     if (present === undefined) contexts.add(planContext(path))
     else
@@ -200,17 +208,13 @@ function planContext(path: string): string {
 function isForThisMachine(path: string): boolean {
   const folder = basename(dirname(path))
   const program = platform() === 'win32' ? 'plan.ps1' : 'plan.sh'
-  return basename(path) === program && (!isTarget(folder) || folder === hostTarget())
+  return basename(path) === program && (!isTarget(folder) || folder === targetOfMachine())
 }
 
 function recordedFor(change: Change, { ident, target }: Artifact): Change['releases'][number] | undefined {
   return presentReleases(change).find(
     (recorded) => recorded.target === target && packageOf(recorded.release) === packageOf(ident),
   )
-}
-
-function hostTarget(): string {
-  return `${arch() === 'arm64' ? 'aarch64' : 'x86_64'}-${platform() === 'win32' ? 'windows' : platform()}`
 }
 
 function hasProgram({ env }: Io, name: string): boolean {

@@ -4,6 +4,8 @@ import type { Io } from '../io.ts'
 
 /** How long a command may take to end after SIGTERM, before it is killed. */
 const GRACE_MS = 5_000
+/** The longest time that a timer of Node takes. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
 /** How often to look whether a process group has ended. */
 const LOOK_EVERY_MS = 20
 
@@ -55,7 +57,9 @@ export async function runCommand(io: Io, command: CommandToRun): Promise<Command
   const stop = () => interrupt({ how: 'stopped' })
   signal.addEventListener('abort', stop, { once: true })
   const timer =
-    timeoutMs === undefined ? undefined : setTimeout(() => interrupt({ how: 'timed out' }), timeoutMs)
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => interrupt({ how: 'timed out' }), Math.min(timeoutMs, MAX_TIMER_MS))
   try {
     const how = await Promise.race([ended, interrupted])
     if (how.how === 'stopped' || how.how === 'timed out') await endGroup(child.pid, graceMs)

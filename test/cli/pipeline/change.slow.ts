@@ -164,6 +164,13 @@ test('targets that the file names must be published before the change is promote
   t.match(await pipeline(provision), { code: 0 })
 })
 
+test('two packages that cannot be in one change are refused before anything is sent', async (t) => {
+  const { pipeline, hart, depot } = await startProject(t)
+  const both = ['publish', '--artifact', await hart(FIRST), await hart(SECOND)]
+  t.match(await pipeline(both), { code: 2, stderr: /both acme\/app for x86_64-linux/ })
+  t.strictSame((await depot.listChanges({})).changes, [])
+})
+
 test('a project without any file needs publish and provision alone', async (t) => {
   const { pipeline, hart, folder, find } = await startProject(t, {})
   const file = join(folder, 'build.env')

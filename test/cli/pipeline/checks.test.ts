@@ -20,6 +20,7 @@ test('a mistake in .hart-depot.yml has its line and column', async (t) => {
     ['smoke:\n  comand: x\n', /line 2, column 3: the key comand is unknown; did you mean command\?/],
     ['smoke:\n  command: x\n  timeout: long\n', /line 3, column 12 .*: a period such as/],
     ['lint:\n  exclude: [SC2034, 2154]\n', /line 2, column 21 /],
+    ['project: app\n', /line 1, column 10 \(project\): a project is origin\/name/],
     ['unit: 3\n', /line 1, column 7 \(unit\): expected a command/],
     ['- lint\n', /\.hart-depot\.yml: /],
   ]
