@@ -219,6 +219,12 @@ export class DepotClient extends Operations {
     }
   }
 
+  /** Reads the metrics of the depot, in the text format of Prometheus. */
+  async readMetrics(options?: CallOptions): Promise<string> {
+    const answer = await this.call<DataAnswer>({ method: 'GET', path: '/metrics', isData: true }, options)
+    return answer.text()
+  }
+
   async #findKey(
     { origin, revision }: GetOriginKeyInput,
     options: CallOptions | undefined,

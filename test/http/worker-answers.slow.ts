@@ -11,6 +11,7 @@ import { ask, converse } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
 import { bearer, makeOrigin, promoteTo, publishAll, upload } from '../support/origin.ts'
 import { startReceiver } from '../support/receiver.ts'
+import { makeReleases, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
@@ -219,4 +220,20 @@ test('a port that another depot uses is not shared with it', async (t) => {
   t.teardown(() => app.close())
   const { port } = other.address() as AddressInfo
   await t.rejects(listen(app, { host: '127.0.0.1', port }, workers), { code: 'EADDRINUSE' })
+})
+
+test('pollers that different threads answered are counted together', async (t) => {
+  const started = await start(t, { DEPOT_COUNT_POLLERS: 'on', DEPOT_TRUST_PROXY: '127.0.0.1' })
+  const [release] = await makeReleases(started, VERSIONS[0] ?? '')
+  if (release === undefined) throw new Error('there is one')
+  await move(started, 'promote', 'acceptance', [release])
+  const path = `${started.url}/v1/depot/channels/acme/acceptance/pkgs/app/latest`
+  for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3'])
+    await everywhere(path, { 'x-forwarded-for': address })
+  await everywhere(`${started.url}/v1/depot/channels/acme/ghost/pkgs/app/latest`)
+  for (const { text } of await everywhere(`${started.url}/api/v1/pollers`, bearer()))
+    t.match(JSON.parse(text), {
+      lines: [{ view: 'acceptance', package: 'acme/app', pollers: 3, told: 3 }],
+      absent_views: [{ view: 'ghost', polls: EVERYWHERE }],
+    })
 })

@@ -254,6 +254,7 @@ async function examineServer({ dataFolder, host, port }: Config): Promise<Found>
         ...(version === own
           ? []
           : [`the depot at ${url} is ${version}, and this program is ${own}: restart it`]),
+        ...(await examinePolls(depot)),
       ],
       detail: `it answers at ${url}`,
     }
@@ -267,6 +268,24 @@ async function examineServer({ dataFolder, host, port }: Config): Promise<Found>
   } finally {
     depot.close()
   }
+}
+
+/** What is wrong with the clients that poll: gauges of the depot with these names, and what they count. */
+const POLLS: Readonly<Record<string, string>> = {
+  'hart_depot_polled_absent_names{what="view"}': 'views that do not exist were polled for',
+  hart_depot_polling_refused_addresses: 'addresses polled with a wrong token',
+}
+
+/** The metrics are public, so they name nobody. */
+async function examinePolls(depot: DepotClient): Promise<string[]> {
+  const metrics = await depot.readMetrics()
+  return metrics.split('\n').flatMap((line) => {
+    const [name = '', count = '0'] = line.split(' ')
+    const what = POLLS[name]
+    return what === undefined || count === '0'
+      ? []
+      : [`in the last day, ${count} ${what}: hart-depot status shows their names to administrators`]
+  })
 }
 
 function problem(sentence: string): Found {

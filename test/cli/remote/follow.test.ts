@@ -131,6 +131,17 @@ test('follow sees the moves of the view, and ends at a signal', async (t) => {
   t.notOk(events.some(({ event }) => event === 'trouble'))
 })
 
+test('a hook that a signal interrupts is ended, and runs again at the next start', async (t) => {
+  const machine = makeMachine(t, 'exec sleep 1000')
+  t.match(await machine.follow(({ event }) => event === 'updating'), {
+    code: 143,
+    events: [{ event: 'updating' }],
+  })
+  machine.setHook('exit 0')
+  t.match(await machine.once(), { code: 0, stdout: `${NEW} runs.\n` })
+  t.equal(machine.notes().at(-1)?.startsWith(NEW), true)
+})
+
 test('a release that no trusted key has signed is not given to the hook', async (t) => {
   const machine = makeMachine(t)
   t.match(await run([...machine.args, '--once'], { env: machine.env }), { code: 1, stderr: /does not trust/ })
