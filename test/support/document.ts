@@ -90,7 +90,9 @@ const STAND_INS = {
   hab: ['hab-stand-in.ts'],
 } as const
 
-/** Creates a folder with replacements of curl, b2sum, jq and hab, for the end of PATH. */
+/**
+ * Creates a folder for the end of PATH, with `hart-depot` and with replacements of curl, b2sum, jq and hab.
+ */
 export async function standIns(t: Teardown): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-programs-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -102,6 +104,7 @@ export async function standIns(t: Teardown): Promise<string> {
     )
     await chmod(program, 0o755)
   }
+  await symlink(join(CLONE, 'launch'), join(folder, 'hart-depot'))
   return folder
 }
 

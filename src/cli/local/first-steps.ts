@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 
-// A package of the Habitat project's own test data, signed by the key beside it.
+// A package of the Habitat project's own test data, signed by the key beside it. Only clones have it.
 const KEY_FILE = 'test/fixtures/keys/happyhumans-20160424223347.pub'
 const HART_FILE = 'test/fixtures/harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'
 
@@ -9,19 +11,22 @@ export function tokenLine(token: string): string {
   return `export HART_DEPOT_TOKEN=${token}`
 }
 
-/** Returns shell commands that publish and promote a package on a new depot. They work in this order. */
+/**
+ * Returns shell commands that publish and promote a package on a new depot. They work in this order. Outside
+ * a clone, the reader must name the package.
+ */
 export function firstSteps(url: string): string {
-  const curl = 'curl -sS --fail-with-body -H "Authorization: Bearer $HART_DEPOT_TOKEN"'
-  const release = 'happyhumans/possums/8.1.4/20160427165340'
+  const isClone = existsSync(join(PACKAGE_ROOT, HART_FILE))
+  const program = isClone ? 'npm run --silent hart-depot --' : 'hart-depot'
+  const [origin, hart, key] = isClone ? ['happyhumans', HART_FILE, KEY_FILE] : ['ORIGIN', 'HART', 'KEY']
   return `
-To create an origin, add its key, upload a package, promote it and poll for it, set HART_DEPOT_TOKEN to the administrator's token and run:
+To publish a package, promote it into a view and poll for it, set HART_DEPOT_TOKEN to the administrator's token in a second shell and run:
 
-cd ${quoteForShell(PACKAGE_ROOT)}
-${curl} -d '{"name":"happyhumans"}' "${url}/v1/depot/origins"
-${curl} --data-binary @${KEY_FILE} "${url}/v1/depot/origins/happyhumans/keys/20160424223347"
-${curl} -X POST -T ${HART_FILE} "${url}/v1/depot/pkgs/${release}?checksum=$(b2sum -l 256 ${HART_FILE} | cut -c 1-64)"
-${curl} -X POST "${url}/v1/depot/views/acceptance/pkgs/${release}/promote"
-curl -sS --fail-with-body "${url}/v1/depot/views/acceptance/pkgs/happyhumans/possums/latest"
+${isClone ? `cd ${quoteForShell(PACKAGE_ROOT)}\n` : ''}export HART_DEPOT_URL=${quoteForShell(url)}
+${program} origin create ${origin}
+${program} upload ${hart} --key ${key} --promote acceptance
+${program} view acceptance
+curl -sS --fail-with-body "$HART_DEPOT_URL/v1/depot/views/acceptance/pkgs/${isClone ? 'happyhumans/possums' : 'ORIGIN/NAME'}/latest"
 `
 }
 
