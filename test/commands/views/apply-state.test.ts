@@ -72,7 +72,7 @@ test('whatever a state describes is so after it was applied, and the ledger says
     applied += 1
     for (const { view, contents, rule, isClosed } of views) {
       const found = await findView(db, view)
-      if (isClosed === true) t.not(found?.closedAt, found && undefined, told)
+      if (isClosed === true) t.ok(found === undefined || found.closedAt !== undefined, told)
       else if (rule !== undefined) t.equal(found?.rule, rule, told)
       if (contents !== undefined)
         t.same(
@@ -94,8 +94,7 @@ test('whatever a state describes is so after it was applied, and the ledger says
       plan.views.every(({ act }) => act === 'keep'),
       told,
     )
-    if (random() < 0.3)
-      await move(started, 'promote', 'acceptance', [releases[0] ?? { ident: '', target: 'x86_64-linux' }])
+    if (random() < 0.3) await move(started, 'promote', 'acceptance', releases.slice(0, 1))
   }
   t.ok(applied > 5, `${applied} states were applied`)
   t.strictSame((await verifyDepot(db)).findings, [])
