@@ -1,11 +1,11 @@
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
-import { describeRelease, lineOf, releaseKey } from '../package/ident.ts'
+import { describeRelease, lineOf, releaseKey, releaseName } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { Joining, ViewDelta } from '../views/plan.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { View, ViewRelease } from '../views/view.ts'
-import { findReleases } from './dependency-store.ts'
+import { findReleases, listHidden } from './dependency-store.ts'
 import { listMembersOnLines } from './member-store.ts'
 import { listLeadersUnder, listPointersOf } from './pointer-store.ts'
 
@@ -26,7 +26,8 @@ export interface ContentsFault {
 /**
  * Computes the change after which `latest` answers exactly the listed releases, and which sets the rule if
  * `rule` is another one. Members on lines that are not listed leave. Under `highest`, members above a listed
- * release leave, too. Other members stay. A repeated release counts once.
+ * release leave, too. Other members stay, and so does a line whose `latest` is hidden from the audience. A
+ * repeated release counts once.
  */
 export async function changeToContents(
   db: Db,
@@ -35,13 +36,15 @@ export async function changeToContents(
   audience: Audience,
 ): Promise<ContentsChange> {
   const { wanted, faults } = await findWanted(db, contents, audience)
-  const pointers = new Map((await listPointersOf(db, view.id)).map((pointer) => [lineOf(pointer), pointer]))
+  const all = await listPointersOf(db, view.id)
+  const hidden = audience.seesAll ? new Set() : await listHidden(db, all.map(releaseName), audience)
+  const pointers = new Map(all.map((pointer) => [lineOf(pointer), pointer]))
   const isNewRule = rule !== view.rule
   const moving = new Set(isNewRule ? (await listLeadersUnder(db, view.id, rule)).map(lineOf) : [])
   const staysLatest = (release: ViewRelease) =>
     pointers.get(lineOf(release))?.releaseId === release.releaseId && !moving.has(lineOf(release))
   const becomingLatest = [...wanted.values()].filter((release) => !staysLatest(release))
-  const unlisted = [...pointers.values()].filter((pointer) => !wanted.has(lineOf(pointer)))
+  const unlisted = all.filter((pointer) => !wanted.has(lineOf(pointer)) && !hidden.has(releaseKey(pointer)))
   const leaving = await listMembersOnLines(db, view, unlisted)
   if (rule === 'highest') {
     const onLines = becomingLatest.flatMap((release) => pointers.get(lineOf(release)) ?? [])

@@ -22,7 +22,7 @@ export interface ViewPlan {
   readonly rule?: Replacement<ViewRule>
   readonly ungoverned?: Replacement<readonly string[]>
   readonly gates?: Replacement<Gates>
-  /** Empty if the caller may not see all of these releases. */
+  /** Without releases that the caller may not see. */
   readonly releases: readonly DescribedStep[]
   readonly pointers: readonly PointerMove[]
   readonly unsettled?: readonly DescribedUnsettled[]

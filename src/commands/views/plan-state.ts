@@ -16,10 +16,11 @@ import type { StatePlan, StateRefusal, ViewPlan } from '../../revisions/state-pl
 import { listPreviews } from '../../revisions/view-store.ts'
 import type { DesiredView } from '../../views/desired-state.ts'
 import type { Refusal, UnsettledMove } from '../../views/gate.ts'
+import { requesterOf, rightsRefusals } from '../../views/gates.ts'
 import { changesView, describeMove, describeStep, describeUnsettled } from '../../views/plan.ts'
-import type { Effect } from '../../views/plan.ts'
+import type { Effect, Move, ViewDelta } from '../../views/plan.ts'
 import { MAX_MOVED_RELEASES, expectMovable } from '../../views/view.ts'
-import type { View } from '../../views/view.ts'
+import type { View, ViewRelease } from '../../views/view.ts'
 import { findObstacle } from './close-view.ts'
 import { compareSettings } from './compare-settings.ts'
 import type { ComparedView } from './compare-settings.ts'
@@ -62,16 +63,17 @@ export async function planState(
 ): Promise<PlannedState> {
   const { views: compared, open } = await compareSettings(context.db, desired)
   const faults: Fault[] = compared.flatMap(({ view, faults: own }) =>
-    own.map((part) => ({ ...at(view.name, part), code: 'invalid_request' })),
+    own.map((part) => ({ ...withPlace(view.name, part), code: 'invalid_request' })),
   )
   const effects = new Map<string, Effect>()
   const views: PlannedView[] = []
   for (const one of inOrderOfRequirements(compared)) {
     const { name } = one.view
     const { change, ...contents } = await planContents(context, one, effects)
-    faults.push(...contents.faults.map(({ code, ...part }) => ({ ...at(name, part), code })))
+    faults.push(...contents.faults.map(({ code, ...part }) => ({ ...withPlace(name, part), code })))
     if (change !== undefined) effects.set(name, change.effect)
-    const refusals = [...(await judgeSettings(context, one, open)), ...contents.refusals]
+    const settings = await judgeSettings(context, one, open)
+    const refusals = [...settings, ...contents.refusals.filter((refusal) => !isIn(settings, refusal))]
     views.push(await describe(context, one, { change, refusals }))
   }
   const moved = [...effects.values()].flatMap(({ steps }) => steps).length
@@ -87,7 +89,7 @@ export async function planState(
 
 type Fault = ErrorPart & Pick<ContentsFault, 'code'>
 
-function at<Part extends ErrorPart>(view: string, part: Part): Part & { pointer: string } {
+function withPlace<Part extends ErrorPart>(view: string, part: Part): Part & { pointer: string } {
   return { ...part, pointer: `/views/${view}${part.pointer ?? ''}` }
 }
 
@@ -95,6 +97,10 @@ function errorOf(faults: readonly Fault[]): DepotError {
   const codes = new Set(faults.map(({ code }) => code))
   const [only = 'invalid_request'] = codes
   return refusalOf(codes.size === 1 ? only : 'invalid_request', faults)
+}
+
+function isIn(refusals: readonly Refusal[], { rule, detail }: Refusal): boolean {
+  return refusals.some((one) => one.rule === rule && one.detail === detail)
 }
 
 /** Sorts views so that each comes after those that it requires. */
@@ -115,14 +121,14 @@ function inOrderOfRequirements(compared: readonly ComparedView[]): Iterable<Comp
 /** Returns why the caller may not change the settings of a view or close it. */
 async function judgeSettings(
   { db, caller, clock }: PlanningContext,
-  { view, act, changed }: ComparedView,
+  { view, act }: ComparedView,
   others: readonly Pick<View, 'name' | 'gates'>[],
 ): Promise<PartRefusal[]> {
-  const refusals: PartRefusal[] = []
-  if (act !== 'keep' || Object.keys(changed).length > 0)
-    refusals.push(...missingRights(caller, expectAdministrator))
+  if (act === 'keep') return []
+  const refusals: PartRefusal[] = missingRights(caller, expectAdministrator)
   const obstacle = act === 'close' ? await findObstacle(db, view, { clock, others }) : undefined
-  if (obstacle !== undefined) refusals.push({ ...obstacle, pointer: '/closed' })
+  // Not even a freeze can be overridden here, because the entry of a closed view has no place for the reason.
+  if (obstacle !== undefined) refusals.push({ rule: 'conflict', detail: obstacle.detail, pointer: '/closed' })
   return refusals
 }
 
@@ -138,6 +144,27 @@ function missingRights(caller: PlanningContext['caller'], expect: (caller: Sessi
     if (!(error instanceof DepotError)) throw error
     return [{ rule: 'rights', detail: error.message }]
   }
+}
+
+/**
+ * Returns why the caller may not make a change of contents. It does not depend on releases that are hidden
+ * from the caller, so other refusals, which may, are shown only to callers with these rights.
+ */
+function missingRightsTo(
+  view: View,
+  { joining, leaving }: ViewDelta,
+  caller: PlanningContext['caller'],
+): Refusal[] {
+  const requester = requesterOf(caller)
+  if (requester === undefined) return []
+  const releases = [...joining.map(({ release }) => release), ...leaving]
+  const origins = new Set(releases.map(({ ident }) => ident.origin))
+  return [
+    ...missingRights(caller, (session) => expectTokenReachesView(session, view.name)),
+    ...rightsRefusals(view, origins, { requester, isApproval: false }).map(
+      ({ origin: _origin, ...refusal }) => refusal,
+    ),
+  ]
 }
 
 interface PlannedContents {
@@ -181,13 +208,24 @@ async function planContents(
         findsUnsettled: true,
       })
       if (!changesView(effect)) return NO_CHANGE
-      const unreached = missingRights(caller, (session) => expectTokenReachesView(session, view.name))
-      return { change: { act: kind, effect, unsettled }, refusals: [...unreached, ...refusals], faults: [] }
+      // A new rule moves releases that may be hidden, and needs an administrator in any case.
+      const rights =
+        contents === undefined
+          ? missingRights(caller, expectAdministrator)
+          : missingRightsTo(view, delta, caller)
+      return {
+        change: { act: kind, effect, unsettled },
+        refusals: rights.length > 0 ? rights : refusals,
+        faults: [],
+      }
     } catch (error) {
       if (!(error instanceof DepotError) || (error.code !== 'not_found' && error.code !== 'too_large'))
         throw error
       const { code, message } = error
-      return { ...NO_CHANGE, faults: [{ code, detail: message, pointer: '/contents' }] }
+      return {
+        ...NO_CHANGE,
+        faults: [{ code, detail: message, pointer: contents === undefined ? '/rule' : '/contents' }],
+      }
     }
   })
 }
@@ -197,8 +235,7 @@ async function describe(
   { desired, view, act, changed }: ComparedView,
   { change, refusals }: Pick<PlannedContents, 'change' | 'refusals'>,
 ): Promise<PlannedView> {
-  const effect = change?.effect
-  const shown = effect !== undefined && (await isVisible(context, view, effect)) ? effect : undefined
+  const shown = change && (await describeVisible(context, view, change))
   const places = new Map((desired.contents ?? []).map((name, index) => [releaseKey(name), index]))
   const placeOf = ({ pointer, names = [] }: PartRefusal) => {
     const [index] = names.flatMap((name) => places.get(releaseKey(name)) ?? [])
@@ -210,34 +247,51 @@ async function describe(
     change,
     plan: {
       view: view.name,
-      act: act === 'keep' && effect !== undefined ? 'change' : act,
+      act: act === 'keep' && change !== undefined ? 'change' : act,
       revision: view.revision,
       ...changed,
-      releases: shown?.steps.map(describeStep) ?? [],
-      pointers: shown?.moves.map(describeMove) ?? [],
-      ...(shown && describeUnsettled(change?.unsettled ?? [])),
+      ...(shown ?? { releases: [], pointers: [] }),
       refusals: refusals.map((refusal): StateRefusal => {
         const { rule, detail, chain } = refusal
-        return { ...at(view.name, { detail, pointer: placeOf(refusal) }), rule, ...(chain && { chain }) }
+        return {
+          ...withPlace(view.name, { detail, pointer: placeOf(refusal) }),
+          rule,
+          ...(chain && { chain }),
+        }
       }),
     },
   }
 }
 
-/** Reports whether the caller may see all releases that an effect names. */
-async function isVisible(
+/**
+ * Describes a change as the caller sees it: like `latest`, which answers nothing where it would answer a
+ * hidden release.
+ */
+async function describeVisible(
   { caller, read }: PlanningContext,
   view: View,
-  { steps, moves }: Effect,
-): Promise<boolean> {
+  { effect: { steps, moves }, unsettled }: ChangeOfView,
+): Promise<Pick<ViewPlan, 'releases' | 'pointers' | 'unsettled'>> {
   const audience = audienceOfChanges(caller)
-  if (audience.seesAll) return true
   const named = [
     ...steps.map(({ release }) => release),
     ...moves.flatMap(({ from, to }) => [from, to].filter((end) => end !== undefined)),
   ].map(releaseName)
-  const hidden = await read(`hidden releases of ${view.name}`, { views: [] }, (db) =>
-    listHidden(db, named, audience),
-  )
-  return hidden.size === 0
+  const hidden = audience.seesAll
+    ? new Set()
+    : await read(`hidden releases of ${view.name}`, { views: [] }, (db) => listHidden(db, named, audience))
+  const seen = (release: ViewRelease | undefined) =>
+    release === undefined || hidden.has(releaseKey(release)) ? undefined : release
+  const visibleMoves = moves
+    .map(({ from, to }): Move => ({ from: seen(from), to: seen(to) }))
+    .filter(({ from, to }) => from !== undefined || to !== undefined)
+  return {
+    releases: steps
+      .filter(({ release }) => seen(release) !== undefined)
+      .map((step) =>
+        describeStep(seen(step.from) === step.from ? step : { ...step, change: 'added', from: undefined }),
+      ),
+    pointers: visibleMoves.map(describeMove),
+    ...describeUnsettled(unsettled.filter(({ move: { from, to } }) => seen(from ?? to) === (from ?? to))),
+  }
 }

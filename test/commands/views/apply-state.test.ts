@@ -59,7 +59,7 @@ async function latestOf(name: string): Promise<string[]> {
 test('whatever a state describes is so after it was applied, and the ledger says the same', async (t) => {
   let applied = 0
   const random = seeded(0)
-  for (let run = 0; run < runsOf(40); run += 1) {
+  for (let run = 0; run < runsOf(15); run += 1) {
     const views = VIEWS.filter(() => random() < 0.6).map((view) => desiredView(view, random))
     const told = JSON.stringify(views)
     try {
@@ -96,6 +96,6 @@ test('whatever a state describes is so after it was applied, and the ledger says
     )
     if (random() < 0.3) await move(started, 'promote', 'acceptance', releases.slice(0, 1))
   }
-  t.ok(applied > 5, `${applied} states were applied`)
+  t.ok(applied > 2, `${applied} states were applied`)
   t.strictSame((await verifyDepot(db)).findings, [])
 })

@@ -89,7 +89,7 @@ const viewPlan = z.object({
   rule: replacement(z.enum(VIEW_RULES)),
   ungoverned: replacement(z.array(z.string())),
   gates: replacement(GateSettings),
-  releases: z.array(Step).describe('empty if the caller may not see all of them'),
+  releases: z.array(Step).describe('without releases that the caller may not see'),
   pointers: z.array(PointerMove),
   blocked: z
     .array(Blocked.extend({ pointer: z.string().describe('the part of the request (RFC 6901)') }))
