@@ -506,6 +506,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./local/verify.ts')).verify,
     },
     {
+      name: 'migrate',
+      summary: 'upgrade the database to this version, or show what an upgrade would do',
+      load: async () => (await import('./local/migrate.ts')).migrate,
+    },
+    {
       name: 'import-builder',
       summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
       load: async () => (await import('./local/import-builder.ts')).importBuilder,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type BetterSqlite3 from 'better-sqlite3'
+import BetterSqlite3 from 'better-sqlite3'
 import { DepotError } from '../../errors.ts'
 
 export interface Migration {
@@ -44,11 +44,23 @@ export function migrate(
         number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT`)
       const record = connection.prepare('INSERT INTO migrations VALUES (?, ?, ?, ?)')
       for (const { name, sql, checksum } of pending) {
-        connection.exec(sql)
+        runSql(connection, name, sql)
         record.run(Number(name.slice(0, 4)), name, checksum, at)
       }
     })
     .immediate()
+}
+
+function runSql(connection: BetterSqlite3.Database, name: string, sql: string): void {
+  try {
+    connection.exec(sql)
+  } catch (error) {
+    if (!(error instanceof BetterSqlite3.SqliteError)) throw error
+    throw new BetterSqlite3.SqliteError(
+      `the migration ${name} failed: ${error.message}. The database is as it was`,
+      error.code,
+    )
+  }
 }
 
 /**
