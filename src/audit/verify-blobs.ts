@@ -13,6 +13,8 @@ export interface BlobVerification {
   /** The first {@link MAX_REPORTED}. */
   readonly damaged: readonly DamagedBlob[]
   readonly damagedCount: number
+  /** The number of blobs that were damaged and are repaired. They are not among the damaged. */
+  readonly repairedCount: number
   /** The first {@link MAX_REPORTED}. */
   readonly orphans: readonly StoredOrphan[]
   readonly orphanCount: number
@@ -44,24 +46,31 @@ const ROWS_IN_A_PAGE = 100
 /**
  * Compares rows and blobs in both directions: checks that each needed blob exists and has the right size or,
  * with `hashes`, the right bytes; and lists blobs that no release needs. Checks every difference twice, so
- * that uploads and deletions in progress are not reported; `db` must therefore see the latest commit. Rejects
- * with any error that prevents the check.
+ * that uploads and deletions in progress are not reported; `db` must therefore see the latest commit. Calls
+ * `repair` for each damaged blob; it resolves with whether the blob is intact now. Rejects with any error
+ * that prevents the check.
  */
 export async function verifyBlobs(
   db: Db,
   storage: BlobStorage,
   hashes: HashThreads | undefined,
+  repair?: (blob: DamagedBlob & BlobRef) => Promise<boolean>,
 ): Promise<BlobVerification> {
   const sums = { blobs: 0, bytes: 0 }
   const damaged: DamagedBlob[] = []
   let damagedCount = 0
+  let repairedCount = 0
   for await (const { checksum, sizeBytes, damage, reason } of checkBlobs(db, storage, hashes)) {
     sums.blobs += 1
     sums.bytes += sizeBytes
     if (damage === undefined) continue
+    const found = { checksum, damage, reason, idents: await listIdentsOf(db, checksum) }
+    if ((await repair?.({ ...found, sizeBytes })) === true) {
+      repairedCount += 1
+      continue
+    }
     damagedCount += 1
-    if (damaged.length < MAX_REPORTED)
-      damaged.push({ checksum, damage, reason, idents: await listIdentsOf(db, checksum) })
+    if (damaged.length < MAX_REPORTED) damaged.push(found)
   }
   const orphans: StoredOrphan[] = []
   let orphanCount = 0
@@ -69,7 +78,7 @@ export async function verifyBlobs(
     orphanCount += 1
     if (orphans.length < MAX_REPORTED) orphans.push(orphan)
   }
-  return { ...sums, damaged, damagedCount, orphans, orphanCount }
+  return { ...sums, damaged, damagedCount, repairedCount, orphans, orphanCount }
 }
 
 /**

@@ -27,7 +27,7 @@ export interface CopyOptions {
  */
 export async function copyBlob(
   blob: BlobRef,
-  from: BlobStorage,
+  from: Pick<BlobStorage, 'open'>,
   to: BlobTarget,
   options: CopyOptions,
 ): Promise<Finding> {
@@ -46,7 +46,7 @@ export async function copyBlob(
 /** Writes the bytes of a blob to a file. Returns their BLAKE2b-256; that of a large file is read again. */
 async function write(
   blob: BlobRef,
-  from: BlobStorage,
+  from: Pick<BlobStorage, 'open'>,
   file: SpoolFile,
   { hashes, pace }: CopyOptions,
 ): Promise<string> {

@@ -197,6 +197,17 @@ export async function listIdentsOf(db: Db, checksum: string): Promise<string[]> 
   return rows.map(({ ident }) => ident)
 }
 
+/** Lists the releases that need a blob, with the target of each. */
+export async function listReleasesOf(db: Db, checksum: string): Promise<{ ident: string; target: string }[]> {
+  return db
+    .selectFrom('releases')
+    .select(['ident', 'target'])
+    .where('checksum', '=', checksum)
+    .where('deleted_at', 'is', null)
+    .orderBy('ident')
+    .execute()
+}
+
 /** Records that the bytes of a checksum are present, intact and needed. */
 export async function referenceBlob(
   db: Db,

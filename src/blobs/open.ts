@@ -83,6 +83,16 @@ export async function openBackupStorage(
 }
 
 /**
+ * Returns the store for a process beside the server that replaces damaged blobs. A server that starts empties
+ * the spool, and the repair of that moment fails.
+ */
+export function repairedStorage({
+  blobFolder,
+}: Pick<Config, 'blobFolder'>): Pick<Blobs, 'storage' | 'spool'> {
+  return { storage: storageOf({ blobFolder }), spool: new Spool(join(blobFolder, SPOOL), 'repair') }
+}
+
+/**
  * Makes folders private that earlier versions made readable for others. This also protects the files in them,
  * of which there may be a million.
  */

@@ -1,8 +1,14 @@
 import { verifyBlobs } from '../../audit/verify-blobs.ts'
 import type { BlobVerification } from '../../audit/verify-blobs.ts'
-import { storageOf } from '../../blobs/open.ts'
+import { BackupFolder } from '../../backup/backup-folder.ts'
+import type { BlobTarget } from '../../backup/copy-blob.ts'
+import { repairFromBackups, repairFromDepot } from '../../backup/repair.ts'
+import type { Repair } from '../../backup/repair.ts'
+import { findBlob } from '../../blobs/blob-store.ts'
+import { repairedStorage, storageOf } from '../../blobs/open.ts'
 import type { BlobStorage } from '../../blobs/storage.ts'
-import { formatColumns, formatTime } from '../../text/columns.ts'
+import { RemoteDepot } from '../../remote/remote-depot.ts'
+import { formatColumns, formatTime, printable } from '../../text/columns.ts'
 import { openSnapshot } from '../../database/engine.ts'
 import type { Db } from '../../database/database.ts'
 import { HashThreads } from '../../hart/hash-threads.ts'
@@ -10,28 +16,49 @@ import { verifyDepot } from '../../audit/verify.ts'
 import type { Verification } from '../../audit/verify.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
-import { EXIT, Exit } from '../exit-codes.ts'
+import { EXIT, Exit, UsageError } from '../exit-codes.ts'
+import { pathOf } from '../io.ts'
+import type { Io } from '../io.ts'
 import { Output, outputOptions } from '../output.ts'
-import { readLocalConfig } from './data-folder.ts'
+import { expectAccess, readLocalConfig } from './data-folder.ts'
+import type { LocalConfig } from './data-folder.ts'
+import { expectReachable, parseHttpUrl, readTokenFile } from './other-depot.ts'
 import { readDepot } from './read-depot.ts'
+import { submit } from './submit.ts'
+
+const AGENT = 'hab-repair (hart-depot)'
 
 export const verify: Define = (command, io) =>
   outputOptions(command)
     .option('--bytes', 'also read the files of packages, and check their checksums')
+    .option('--repair', 'replace damaged files of packages by those of --from, whose checksums it verifies')
+    .option('--from <place>', 'the URL of another depot, or a folder of backups')
+    .option('--token-file <file>', 'a token of the other depot, needed for private packages; - is stdin')
     .addHelpText(
       'after',
       `${examples([
         ['verify', 'compare the ledger, the views and the files of packages'],
         ['verify --bytes --json', 'read every byte, and print the result as JSON'],
+        ['verify --repair --from /mnt/backups', 'put missing files of packages back'],
       ])}
 
 Can run beside a server, and reads one state of the database. Write down the head that is printed: while the ledger has that hash at that
 sequence number, no earlier entry was changed. Lists files that no release needs; the depot deletes them by itself.`,
     )
     .action(async ({ bytes = false, ...options }) => {
+      if ((options.repair === true) !== (options.from !== undefined))
+        throw new UsageError('--repair and --from go together')
       const config = readLocalConfig(io)
       const ledger = await readDepot(config, verifyDepot, openSnapshot)
-      const files = await readDepot(config, (db) => verifyFiles(db, storageOf(config), bytes))
+      const files = await readDepot(config, (db) =>
+        options.from === undefined
+          ? verifyFiles(db, storageOf(config), bytes)
+          : repairFiles(db, config, io, {
+              from: options.from,
+              tokenFile: options.tokenFile,
+              readsBytes: bytes,
+            }),
+      )
       const out = new Output(io, options)
       out.show(
         { ...ledgerToJson(ledger), ...blobsToJson(files, bytes) },
@@ -54,6 +81,54 @@ async function verifyFiles(db: Db, storage: BlobStorage, readsBytes: boolean): P
   }
 }
 
+/** Like {@link verifyFiles}, and repairs what is damaged. Says on stderr what becomes of each file. */
+async function repairFiles(
+  db: Db,
+  config: LocalConfig,
+  io: Io,
+  { from, tokenFile, readsBytes }: { from: string; tokenFile: string | undefined; readsBytes: boolean },
+): Promise<BlobVerification> {
+  expectAccess(config, 'write')
+  process.umask(0o077)
+  const hashes = new HashThreads()
+  const target = repairedStorage(config)
+  const { repair, close } = /^https?:/.test(from)
+    ? { repair: repairFromDepot(await openSource(from, tokenFile, io), db, target), close: () => undefined }
+    : await openBackups(pathOf(io, from), target, hashes)
+  try {
+    return await verifyBlobs(db, target.storage, readsBytes ? hashes : undefined, async (blob) => {
+      const { checksum, damage, idents } = blob
+      const why = await repair(blob)
+      if (why === undefined && (await findBlob(db, checksum))?.damage !== undefined)
+        await submit(config, io, 'setDamage', { checksum }) // downloads are refused until the depot knows
+      const what = `${printable(idents.join(' '))} (${damage})`
+      io.stderr.write(
+        why === undefined ? `repaired: ${what}\n` : `not repaired: ${what}: ${printable(why)}\n`,
+      )
+      return why === undefined
+    })
+  } finally {
+    close()
+    await hashes.close()
+  }
+}
+
+async function openSource(url: string, tokenFile: string | undefined, io: Io): Promise<RemoteDepot> {
+  const token = await readTokenFile(io, tokenFile)
+  const source = new RemoteDepot({ url: parseHttpUrl(url), token, pause: (ms) => io.pause(ms), agent: AGENT })
+  await expectReachable(source)
+  return source
+}
+
+async function openBackups(
+  folder: string,
+  target: BlobTarget,
+  hashes: HashThreads,
+): Promise<{ repair: Repair; close: () => void }> {
+  const backups = await BackupFolder.openForReading(folder)
+  return { repair: repairFromBackups(backups, target, hashes), close: () => backups.close() }
+}
+
 function ledgerToText({ findings, findingCount, head, ...counts }: Verification): string {
   const { entries, promotions, views, members, pointers } = counts
   const summary = formatColumns(
@@ -73,7 +148,7 @@ function andMore(count: number, listed: readonly unknown[]): string {
 }
 
 function blobsToText(
-  { blobs, bytes, damaged, damagedCount, orphans, orphanCount }: BlobVerification,
+  { blobs, bytes, damaged, damagedCount, repairedCount, orphans, orphanCount }: BlobVerification,
   readsBytes: boolean,
 ): string {
   const intact = `${blobs === 1 ? 'the file of one package is' : `the files of ${blobs} packages are`} present, ${bytes} bytes, ${readsBytes ? 'with the right checksums' : 'with the right sizes; --bytes also checks checksums'}`
@@ -89,6 +164,7 @@ function blobsToText(
           ]),
         )}${andMore(damagedCount, damaged)}`,
   ]
+  if (repairedCount > 0) sections.push(`repaired the files of ${repairedCount} packages`)
   if (orphanCount > 0)
     sections.push(
       `${formatColumns(
@@ -100,7 +176,7 @@ function blobsToText(
 }
 
 function blobsToJson(
-  { blobs, bytes, damaged, damagedCount, orphans, orphanCount }: BlobVerification,
+  { blobs, bytes, damaged, damagedCount, repairedCount, orphans, orphanCount }: BlobVerification,
   readsBytes: boolean,
 ): object {
   return {
@@ -114,6 +190,7 @@ function blobsToJson(
       idents,
     })),
     damaged_in_all: damagedCount,
+    repaired: repairedCount,
     orphans: orphans.map(({ place, sizeBytes = null }) => ({ file: place, size: sizeBytes })),
     orphans_in_all: orphanCount,
   }
