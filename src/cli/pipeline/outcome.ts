@@ -53,7 +53,8 @@ export function describeEnd(end: CommandEnd, command: string, folder: string): s
   return end satisfies never
 }
 
-function adviceFor(tool: string): string {
+/** Returns the end of a sentence that says where a tool comes from, or an empty text. */
+export function adviceFor(tool: string): string {
   const install = INSTALL[tool]
   return install === undefined ? '' : `. Install it: ${install}`
 }

@@ -17,7 +17,7 @@ import { uploadFiles } from '../remote/upload.ts'
 import type { Project } from './config.ts'
 import { presentReleases } from './environment.ts'
 import { LAST_BUILD, readLastBuild } from './last-build.ts'
-import { describeEnd } from './outcome.ts'
+import { adviceFor, describeEnd } from './outcome.ts'
 import type { Outcome, PhaseContext } from './outcome.ts'
 import { readPlanNames } from './plan-names.ts'
 import type { PlanNames } from './plan-names.ts'
@@ -53,15 +53,18 @@ export async function chooseSource(io: Io, project: Project, options: PublishOpt
   if (options.artifact !== undefined)
     return { kind: 'built', artifacts: await readArtifacts(options.artifact.map((file) => pathOf(io, file))) }
   const lastBuild = join(folder, LAST_BUILD)
+  let lacksHab = false
   if (options.build !== false) {
     if (config.publish.build !== undefined) return { kind: 'command', line: config.publish.build }
     const plans = (await readPlanNames(project, io.env)).filter(({ path }) => isForThisMachine(path))
     if (plans.length > 0 && hasProgram(io, 'hab')) return { kind: 'plans', plans }
+    lacksHab = plans.length > 0
   }
   if (existsSync(lastBuild)) return { kind: 'built', artifacts: await readArtifacts([lastBuild]) }
-  throw new UsageError(
-    `there is nothing to publish in ${folder}: give packages that were built with --artifact FILE, or build one first, so that there is a ${LAST_BUILD}${options.build === false ? '' : '; with a plan for this machine and hab, this command builds it'}`,
-  )
+  const why = lacksHab
+    ? `hab, which would build the plan, is not installed${adviceFor('hab')}`
+    : `${options.build === false ? 'nothing is to be built' : 'no plan is for this machine'}: give packages with --artifact FILE`
+  throw new UsageError(`there is nothing to publish: ${folder} has no ${LAST_BUILD}, and ${why}`)
 }
 
 /** The targets that a source is published for, as far as that is known before the build. */

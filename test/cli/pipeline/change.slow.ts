@@ -131,6 +131,9 @@ test('publish takes what results/last_build.env names, or what the command of th
   const name = (await project.hart(FIRST)).slice(folder.length + 1)
   const env = `pkg_ident=${FIRST}\npkg_artifact=${name}\n`
   t.match(await pipeline(['publish', '--no-build']), { code: 2, stderr: /there is nothing to publish/ })
+  await write({ 'plan.sh': 'pkg_origin=acme\npkg_name=app\n' })
+  const noHab = await pipeline(['publish'], { env: { PATH: '/nowhere' } })
+  t.match(noHab, { code: 2, stderr: /hab, which would build the plan, is not installed\. Install it: https/ })
   await write({ 'results/last_build.env': env })
   t.match(await pipeline(['publish']), { code: 1, stderr: /there is no .*results/ })
   await write({
