@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { DepotClient } from '../../client/client.ts'
+import { RequestRefused } from '../../client/errors.ts'
 import type { Change, NewPhaseReport } from '../../client/operations.ts'
 import { packageOf } from '../../package/ident.ts'
 import { formatTime, printable } from '../../text/columns.ts'
@@ -18,6 +19,8 @@ const STATES = ['recorded', 'running', 'failed', 'passed'] as const
 type Target = Change['targets'][number]
 
 const USUAL_COUNT = 20
+/** The most changes that the depot lists at once. */
+const MAX_PAGE_SIZE = 100
 const PUBLIC_ID = /^[0-9a-f]{32}$/
 
 export const changeRecord: Define = (command, io) =>
@@ -82,7 +85,7 @@ export const changeReport: Define = (command, io) =>
       const status = oneOf(STATUSES, options.status, '--status')
       const { view, message, fence } = options
       const job = jobUrl(io, options)
-      const { id } = await findOrRecord(depot, await named(io, options))
+      const id = await findOrRecord(depot, await named(io, options))
       const body: NewPhaseReport = {
         phase,
         status,
@@ -133,6 +136,7 @@ export const changeList: Define = (command, io) =>
       const count = wholeNumber(options.count, '--count')
       const changes: Change[] = []
       const filter = {
+        limit: Math.min(Math.max(count, 1), MAX_PAGE_SIZE),
         ...(project !== undefined && { project }),
         ...(view !== undefined && { view }),
         ...(options.state !== undefined && { state: oneOf(STATES, options.state, '--state') }),
@@ -176,24 +180,28 @@ async function named(
   return nameChange(io, await readProject(io, undefined), options)
 }
 
-/** Returns the change of a name, and records it if the depot does not have it. */
+/**
+ * Returns the id of a change, which is recorded if the depot does not have it. A change that has another
+ * commit is meant all the same, because `--change` names it.
+ */
 async function findOrRecord(
   depot: DepotClient,
   { project, change, commit, branch, url }: ChangeName,
-): Promise<Change> {
-  const { changes } = await depot.listChanges({ project, change, limit: 1 })
-  return (
-    changes[0] ??
-    depot.recordChange({
-      body: {
-        project,
-        change,
-        commit,
-        ...(branch !== undefined && { branch }),
-        ...(url !== undefined && { url }),
-      },
-    })
-  )
+): Promise<string> {
+  const body = {
+    project,
+    change,
+    commit,
+    ...(branch !== undefined && { branch }),
+    ...(url !== undefined && { url }),
+  }
+  try {
+    return (await depot.recordChange({ body })).id
+  } catch (error) {
+    if (error instanceof RequestRefused && typeof error.problem['change'] === 'string')
+      return error.problem['change']
+    throw error
+  }
 }
 
 /** Returns the change of a name or an ID. Throws {@link Exit} if there is none, or more than one. */

@@ -34,6 +34,8 @@ test('a pipeline records a change, reports its phases, and people look at it', a
   t.match(await inCi('record', APP, '--quiet'), { code: 0, stdout: `${String(change['id'])}\n` }, 'again')
   t.match(await inCi('record', NEXT), { code: 3, stderr: new RegExp(APP) })
   t.match(await inCi('record', APP, '--commit', 'other'), { code: 3, stderr: /4f1c9f1d4cfd2a14/ })
+  const byName = ['report', 'unit', '--status', 'passed', '--change', '4f1c9f1d4cfd2a14']
+  t.match(await run(['change', ...byName], { env: { ...env, CI_COMMIT_SHA: 'other' } }), { code: 0 })
 
   await move(started, 'promote', 'acceptance', [{ ident: APP, target: 'x86_64-linux' }])
   const failed = ['report', 'smoke', '--view', 'acceptance', '--status', 'failed', '--message', '502']
