@@ -250,6 +250,27 @@ test('settings need an administrator, and contents the rights of a promotion', a
   })
 })
 
+test('a narrowed token plans what it may read, and applies what it may change', async (t) => {
+  const [view, other] = [await freshView(app1), await freshView(app1)]
+  const states = [
+    { [view]: { contents: [app2] } },
+    { [other]: { contents: [app2] } },
+    { [view]: { rule: 'highest' } },
+  ]
+  for (const [name, scope, statuses] of [
+    ['reader', { actions: ['read'] }, [403, 403, 403]],
+    ['manager', { actions: ['manage'] }, [403, 403, 403]],
+    ['of-view', { views: [view] }, [200, 403, 403]],
+  ] as const) {
+    const token = await started.account(name, scope)
+    await callApi(started, 'PUT', `/api/v1/origins/acme/members/${name}`, { body: { role: 'maintainer' } })
+    t.equal((await plan(states[0] ?? {}, token)).status, name === 'manager' ? 403 : 200, name)
+    const answers: number[] = []
+    for (const state of states) answers.push((await apply(state, { token })).status)
+    t.strictSame(answers, statuses, name)
+  }
+})
+
 /** What differs between answers about views that are alike. */
 const VARIABLE = /state-\d+|"plan":"\w+"|"request_id":"[^"]+"|\d{4}-\d\d-\d\dT[\d:.]+Z/g
 
