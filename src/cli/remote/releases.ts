@@ -1,4 +1,6 @@
-import type { GetReleaseInput, Why } from '../../client/operations.ts'
+import type { DepotClient } from '../../client/client.ts'
+import { RequestRefused } from '../../client/errors.ts'
+import type { GetReleaseInput, Latest, Why } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
@@ -184,14 +186,34 @@ export async function findRelease(
 ): Promise<GetReleaseInput> {
   const [origin = '', name, version, release] = ident.split('/')
   if (name === undefined || release !== undefined) return releaseOf(ident, target)
-  const parts = releaseOf(`${origin}/${name}/${version ?? '0'}/0`, target)
-  const { release: _release, version: _version, ...asked } = { ...parts, view: depot.view ?? ALL_RELEASES }
-  const latest =
-    version === undefined
-      ? await depot.getLatest(asked)
-      : await depot.getLatestOfVersion({ ...asked, version })
+  const asked = releaseOf(`${origin}/${name}/${version ?? '0'}/0`, target) // checks the parts
+  const latest = await findLatest(depot, { origin, name, version }, asked.target)
   out.note(`${ident} is ${latest.ident}, the newest release for ${latest.target}.`)
   return releaseOf(latest.ident, latest.target)
+}
+
+/**
+ * Finds the highest release, in the view whose URL was given if there is one. Without a target, it is one of
+ * the usual target, or if there is none, the highest of all targets.
+ */
+async function findLatest(
+  depot: DepotClient,
+  { origin, name, version }: { origin: string; name: string; version: string | undefined },
+  target: NonNullable<GetReleaseInput['target']> | undefined,
+): Promise<Pick<Latest, 'ident' | 'target'>> {
+  const asked = { view: depot.view ?? ALL_RELEASES, origin, name, ...(target !== undefined && { target }) }
+  try {
+    return version === undefined
+      ? await depot.getLatest(asked)
+      : await depot.getLatestOfVersion({ ...asked, version })
+  } catch (error) {
+    const isOnlyForOthers = target === undefined && depot.view === undefined
+    if (!isOnlyForOthers || !(error instanceof RequestRefused) || error.status !== 404) throw error
+    const wanted = { origin, name, ...(version !== undefined && { version }) }
+    const [highest] = (await depot.listReleases({ ...wanted, limit: 1 })).releases
+    if (highest === undefined) throw error
+    return highest
+  }
 }
 
 /** Parses an ident and a target. Throws a UsageError. */

@@ -21,7 +21,7 @@ export interface StateFiles {
  * mistake. The depot checks the fields of the views.
  */
 export async function readStateFiles(io: Io, names: readonly string[]): Promise<StateFiles> {
-  const views: DesiredState['views'] = {}
+  const views: [string, object][] = []
   const files = new Map<string, YamlFile>()
   for (const name of names) {
     const file = await readYaml(io, name)
@@ -29,7 +29,7 @@ export async function readStateFiles(io: Io, names: readonly string[]): Promise<
       const place = file.placeOfKey(`/views/${view}`)
       if (files.has(view)) throw new UsageError(`${place}: ${view} is described a second time`)
       files.set(view, file)
-      views[view] = desired ?? {}
+      views.push([view, desired ?? {}])
     }
   }
 
@@ -40,7 +40,7 @@ export async function readStateFiles(io: Io, names: readonly string[]): Promise<
   }
 
   return {
-    views,
+    views: Object.fromEntries(views),
     placeOf,
     async send(request) {
       try {

@@ -8,6 +8,7 @@ import { buildHart, makeKeys } from '../../support/build-hart.ts'
 import type { BuildHartOptions } from '../../support/build-hart.ts'
 import { commandsOn } from '../../support/command.ts'
 import { makeOrigin, publishAll } from '../../support/origin.ts'
+import { makeReleases } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
 
 const APP = 'acme/app/1.0.0/20260101000000'
@@ -185,5 +186,8 @@ test('show and download take the newest release of a package or a version, and s
   for (const absent of ['acme/nothing', 'acme/app/2.0', 'acme/app/1.10.0/20270101000000'])
     t.match(await run(['show', absent]), { code: 5 }, absent)
   t.match(await run(['show', 'acme/app', '--target', 'x86_64-windows']), { code: 5 })
+  await makeReleases(started, 'acme/tool/1.0.0/20260101000000 for x86_64-windows')
+  t.match(await run(['show', 'acme/tool']), { code: 0, stderr: /newest release for x86_64-windows/ })
+  t.match(await run(['show', 'acme/tool'], env), { code: 5 }, 'the view does not have it')
   t.match(await run(['show', 'ACME/app']), { code: 2 })
 })

@@ -91,6 +91,7 @@ test('mistakes in files are told with their line and column', async (t) => {
     ['view: {}', 2, /^hart-depot: stdin, line 1, column 1: .*did you mean views\?/],
     ['views: [union]', 2, /line 1, column 8/],
     ['- union', 2, /must be a mapping/],
+    ['views: { __proto__: {} }', 1, /__proto__/],
     ['views:\n  union:\n    rul: promoted\n', 2, /^hart-depot: stdin, line 3, column 5: unknown field/],
     ['views:\n  union:\n    rule: lowest\n', 2, /line 3, column 11/],
     ['views:\n  union:\n    gates:\n      promoters:\n        - nobody\n', 2, /line 5, column 11.*"nobody"/],
