@@ -45,7 +45,8 @@ async function pollersOf(depot: DepotClient): Promise<Pollers | null> {
   try {
     return await depot.getPollers()
   } catch (error) {
-    if (error instanceof RequestRefused && (error.status === 403 || error.status === 404)) return null // 404 from an older depot
+    if (error instanceof RequestRefused && error.status === 403) return null
+    if (error instanceof NotADepot) return null // an older depot
     throw error
   }
 }
