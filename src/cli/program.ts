@@ -225,6 +225,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./remote/history.ts')).diff,
     },
     {
+      name: 'lockfile',
+      summary: 'print a signed lockfile of what is latest in a view',
+      load: async () => (await import('./remote/lockfile.ts')).lockfile,
+    },
+    {
       name: 'events',
       summary: 'show the ledger, or follow it',
       load: async () => (await import('./remote/events.ts')).events,

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { commandsOn } from '../../support/command.ts'
 import { NEW, OLD, OTHER, json, startMoved } from '../../support/view-scene.ts'
@@ -57,4 +60,21 @@ test('tables fit a terminal of 60 columns', async (t) => {
       args.join(' '),
     )
   }
+})
+
+test('lockfile prints a state of a view, which promote takes into another', async (t) => {
+  const { started } = await startMoved(t)
+  const run = commandsOn(started)
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-lockfile-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const { code, stdout } = await run(['lockfile', 'union@1'])
+  t.equal(code, 0)
+  t.match(stdout, new RegExp(`^hart-depot-lock 1\n.*\nview union\nrevision 1\n[^]*${OLD}`))
+  t.notMatch(stdout, NEW)
+  const file = join(folder, 'union.lock')
+  await writeFile(file, stdout)
+  t.match(await run(['promote', 'rehearsal', '--lockfile', file]), { code: 0 })
+  t.match((await run(['view', 'rehearsal', '--quiet'])).stdout, OLD)
+  t.match(await json(run, 'lockfile', 'union'), { view: 'union', lockfile: /^hart-depot-lock 1\n/ })
+  t.match(await run(['lockfile', 'nowhere']), { code: 5 })
 })
