@@ -21,6 +21,7 @@ test('promote takes idents and the view in either order, and says what changed',
   t.match(JSON.parse((await run(['promote', 'union', NEW, '--json'])).stdout), {
     revision: 2,
     pointers: [{ from: OLD, to: NEW }],
+    notes: [/^latest of acme\/app .*moved at/],
   })
   t.match(await run(['promote', 'union', NEW]), { code: 0, stdout: 'union is unchanged, at revision 2.\n' })
   t.match(await run(['promote', 'rehearsal', '--from', 'union@1', '--quiet']), { code: 0, stdout: /^1-/ })
