@@ -108,7 +108,7 @@ async function headOf(folder: string): Promise<string> {
   })
   if ((await git('status', '--porcelain', '--untracked-files=no')) === '') return head
   throw new UsageError(
-    'the working tree has changes that are not committed: commit them, give --change ID, or run the phase without the depot by --no-report',
+    'the working tree has changes that are not committed: commit them, or give --change ID. Phases also run without a change, by hart-depot pipeline PHASE --no-report',
   )
 }
 
