@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { EXIT } from '../../src/cli/exit-codes.ts'
+import { PHASES } from '../../src/cli/pipeline/phase.ts'
 import { ENTRIES } from '../../src/cli/program.ts'
 import { runCommand } from '../support/command.ts'
 
@@ -24,6 +25,14 @@ test('every change has help with two examples also where it is planned or propos
     }
   t.match(await runCommand(['plan']), { code: 2, stdout: '', stderr: /name a change/ })
   t.match(await runCommand(['plan', 'rolback', 'union']), { code: 2, stderr: /did you mean rollback\?/ })
+})
+
+test('every phase has help with two examples', async (t) => {
+  for (const name of [...PHASES, 'run', 'status', 'schema']) {
+    const { code, stdout } = await runCommand(['pipeline', name, '--help'])
+    t.equal(code, 0)
+    t.ok(stdout.split(`\n  hart-depot pipeline ${name}`).length > 2, `pipeline ${name} has two examples`)
+  }
 })
 
 test('unknown commands and options get a hint', async (t) => {

@@ -142,10 +142,7 @@ export async function readProject(io: Io, given: string | undefined): Promise<Pr
 
 /** Returns the JSON schema of the file, for editors. */
 export function configSchema(): object {
-  return {
-    $id: 'https://hart-depot.invalid/pipeline.schema.json',
-    ...z.toJSONSchema(Config, { io: 'input' }),
-  }
+  return z.toJSONSchema(Config, { io: 'input' })
 }
 
 /** Returns the project's own command for a phase, or `undefined` if there is none. */

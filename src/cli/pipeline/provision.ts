@@ -49,9 +49,12 @@ export async function provision(
     options,
   })
   if ('blocked' in promotion) return { status: 'failed', message: promotion.blocked, exitCode: EXIT.refused }
+  const { delivered } = await connected.depot.getChange({ id: change.id })
   const passed = {
     status: 'passed',
-    message: promotion.done,
+    message: delivered.includes(view)
+      ? promotion.done
+      : `${promotion.done}, but latest there is another release, so supervisors do not get it`,
     more: { promotion: promotion.promotion },
   } as const
   if (convergence === undefined) return passed

@@ -239,6 +239,46 @@ test('a phase of a change runs once at a time', async (t) => {
   t.match(await pipeline(['unit', '--again']), { code: 0 }, 'the lease was ended')
 })
 
+test('of two runs of a phase at the same time, one runs', async (t) => {
+  const { pipeline, folder, write } = await startProject(t, {
+    '.hart-depot.yml': 'project: acme/app\nunit: echo run >> runs; until [ -e go ]; do sleep 0.01; done\n',
+  })
+  const first = pipeline(['unit'])
+  const hasBegun = async () =>
+    readFile(join(folder, 'runs')).then(
+      () => true,
+      () => false,
+    )
+  await until('one runs', hasBegun)
+  t.match(await pipeline(['unit']), { code: 3, stderr: /--takeover/ })
+  await write({ go: '' })
+  t.match(await first, { code: 0 })
+  t.match(await pipeline(['unit']), { code: 0, stdout: /since/ })
+  t.equal(await readFile(join(folder, 'runs'), 'utf8'), 'run\n')
+})
+
+test('a view with approval gets the change when somebody approves it', async (t) => {
+  const { pipeline, hart, depot } = await startProject(t)
+  await depot.setGates({ view: 'acceptance', body: { approval: { approvers: ['admin'] } } })
+  await pipeline(['publish', '--artifact', await hart(FIRST)])
+  const advice = new RegExp(`hart-depot propose promote acceptance ${FIRST}`)
+  t.match(await pipeline(PROVISION), { code: 3, stderr: advice })
+  t.match(await pipeline([...PROVISION, '--override', 'nobody is here']), { code: 0 })
+  t.match(await pipeline([...PROVISION, '--again']), { code: 0, stdout: /acceptance has/ })
+})
+
+test('provision says if latest of the view is another release', async (t) => {
+  const { pipeline, hart, depot } = await startProject(t)
+  const plan = await depot.createPlan({ view: 'acceptance', body: { act: 'set-rule', rule: 'highest' } })
+  await depot.applyPlan({ plan: plan.plan, body: {} })
+  await pipeline(['publish', '--artifact', await hart(SECOND)])
+  await pipeline(PROVISION)
+  const older = { env: { CI_COMMIT_SHA: 'c2' } }
+  await pipeline(['publish', '--artifact', await hart(FIRST)], older)
+  t.match(await pipeline(PROVISION, older), { code: 0, stdout: /latest there is another release/ })
+  t.match(await pipeline(['smoke', '--view', 'acceptance'], older), { code: 3 })
+})
+
 test('targets are published at the same time, each once', async (t) => {
   const { pipeline, hart, depot, find } = await startProject(t)
   await pipeline(['lint'])
