@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { readConfig } from '../src/config.ts'
+import { VARIABLES, readConfig } from '../src/config.ts'
 import { givenPath } from '../src/given-path.ts'
 
 test('DEPOT_TRUST_PROXY is on, off, or a list of addresses', async (t) => {
@@ -264,4 +265,11 @@ test('relative paths start from the current folder, also under npm', async (t) =
   )
   t.equal(givenPath('token', throughNpm), '/srv/site/token')
   t.equal(givenPath('token', {}), resolve('token'))
+})
+
+test('docs/settings.md has a row for each setting', async (t) => {
+  const page = readFileSync(new URL('../docs/settings.md', import.meta.url), 'utf8')
+  const rows = page.split('\n').flatMap((line) => /^\| (`DEPOT_[^|]*) \|/.exec(line)?.[1] ?? [])
+  const named = rows.flatMap((row) => [...row.matchAll(/\bDEPOT_\w+/g)].map(([name]) => name))
+  t.strictSame(named.toSorted(), VARIABLES.toSorted())
 })
