@@ -3,12 +3,12 @@ import type { Change } from '../../client/operations.ts'
 import { packageOf } from '../../package/ident.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import { readFleet } from '../fleet/gateway.ts'
-import { parseHosts } from '../fleet/hosts.ts'
 import type { Gateway } from '../fleet/hosts.ts'
 import { compareFleet } from '../fleet/report.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import { periodMs } from '../remote/arguments.ts'
+import { readHosts } from '../remote/fleet.ts'
 import { checkToken } from '../remote/profiles.ts'
 import type { Project } from './config.ts'
 import { presentReleases } from './environment.ts'
@@ -143,17 +143,6 @@ async function askFleet(
     doesRun: summary.unread === 0 && concerned.length > 0 && running.length === concerned.length,
     sentence: `${running.length} of ${concerned.length} services that follow ${view} run it and are up${unread}`,
   }
-}
-
-async function readHosts(io: Io, file: string): Promise<Gateway[]> {
-  try {
-    const gateways = parseHosts(await readFile(pathOf(io, file), 'utf8'))
-    if (gateways.length > 0) return gateways
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`${file}, ${error.message}`)
-    throw error
-  }
-  throw new UsageError(`${file} names no hosts`)
 }
 
 async function readToken(io: Io, file: string | undefined): Promise<string | undefined> {

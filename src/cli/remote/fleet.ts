@@ -94,7 +94,8 @@ export const fleet: Define = (command, io) =>
       if (options.exitCode === true && !found.summary.is_converged) throw new Exit(EXIT.differs)
     })
 
-async function readHosts(io: Io, file: string): Promise<Gateway[]> {
+/** Reads a list of hosts, or stdin for `-`. Throws a UsageError with the line of a mistake. */
+export async function readHosts(io: Io, file: string): Promise<Gateway[]> {
   const source = file === '-' ? await text(io.stdin) : await readFile(pathOf(io, file), 'utf8')
   try {
     const gateways = parseHosts(source)

@@ -148,6 +148,22 @@ test('publish takes what results/last_build.env names, or what the command of th
   })
 })
 
+test('a change that has a release keeps it, unless it is rebuilt', async (t) => {
+  const { pipeline, hart, find } = await startProject(t)
+  await pipeline(['publish', '--artifact', await hart(FIRST)])
+  const second = await hart(SECOND)
+  const repeated = await pipeline(['publish', '--artifact', second, '--quiet'])
+  t.match(repeated, { code: 0, stdout: `${FIRST}\n` })
+  t.match(await pipeline(['provision', '--view', 'acceptance']), { code: 0 })
+  t.match(await pipeline(['publish', '--artifact', second, '--rebuild', '-q']), { stdout: `${SECOND}\n` })
+  t.match((await find('c1')).releases, [
+    { release: FIRST, replaced: true },
+    { release: SECOND, replaced: false },
+  ])
+  t.match(await pipeline(['smoke', '--view', 'acceptance']), { code: 3, stderr: /does not have change c1/ })
+  t.match(await pipeline(['provision', '--view', 'acceptance']), { code: 0, stdout: new RegExp(SECOND) })
+})
+
 test('other bytes for an ident are refused, and nothing is recorded', async (t) => {
   const { pipeline, hart, find } = await startProject(t)
   await pipeline(['publish', '--artifact', await hart(FIRST)])

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { makeProject, startProject } from '../../support/project.ts'
 
-const [FIRST, SECOND] = ['acme/app/1.0.0/20260101000000', 'acme/app/1.0.0/20260102000000'] as const
+const FIRST = 'acme/app/1.0.0/20260101000000'
 
 test('a change is published, promoted and tested, and a repeated phase does nothing twice', async (t) => {
   const { pipeline, hart, folder, find } = await startProject(t, {
@@ -39,22 +39,6 @@ smoke: test "$HAB_BLDR_URL" = "$HART_DEPOT_URL/v1/depot/views/acceptance"
     await readFile(join(folder, 'build.env'), 'utf8'),
     /^HART_DEPOT_PROJECT=acme\/app\nHART_DEPOT_CHANGE=c1\n(.*\n)*pkg_ident=acme\/app\/1\.0\.0\/20260101000000\n(.*\n)*pkg_artifact=acme-app-1\.0\.0-20260101000000-x86_64-linux\.hart\n$/,
   )
-})
-
-test('a change that has a release keeps it, unless it is rebuilt', async (t) => {
-  const { pipeline, hart, find } = await startProject(t)
-  await pipeline(['publish', '--artifact', await hart(FIRST)])
-  const second = await hart(SECOND)
-  const repeated = await pipeline(['publish', '--artifact', second, '--quiet'])
-  t.match(repeated, { code: 0, stdout: `${FIRST}\n` })
-  t.match(await pipeline(['provision', '--view', 'acceptance']), { code: 0 })
-  t.match(await pipeline(['publish', '--artifact', second, '--rebuild', '-q']), { stdout: `${SECOND}\n` })
-  t.match((await find('c1')).releases, [
-    { release: FIRST, replaced: true },
-    { release: SECOND, replaced: false },
-  ])
-  t.match(await pipeline(['smoke', '--view', 'acceptance']), { code: 3, stderr: /does not have change c1/ })
-  t.match(await pipeline(['provision', '--view', 'acceptance']), { code: 0, stdout: new RegExp(SECOND) })
 })
 
 test('a promotion that a gate refuses fails with its rule, and the next environment stays as it is', async (t) => {
