@@ -1,5 +1,5 @@
-import type { Readable } from './checked-copies.ts'
-import { withReadable } from './checked-copies.ts'
+import type { Readable } from './readable-scripts.ts'
+import { withReadable } from './readable-scripts.ts'
 import { describeEnd } from './outcome.ts'
 import type { Outcome, PhaseContext } from './outcome.ts'
 import { runCommand } from './run-command.ts'
