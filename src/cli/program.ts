@@ -245,6 +245,11 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import('./remote/fleet.ts')).fleet,
     },
     {
+      name: 'pollers',
+      summary: 'show about how many poll for each package, and what is polled for in vain',
+      load: async () => (await import('./remote/pollers.ts')).pollers,
+    },
+    {
       name: 'follow',
       summary: 'update this machine by a program whenever a view moves',
       load: async () => (await import('./remote/follow.ts')).follow,

@@ -1,12 +1,12 @@
 import type { DepotClient, Readiness } from '../../client/client.ts'
 import { NotADepot, RequestRefused } from '../../client/errors.ts'
-import type { Pollers, Version } from '../../client/operations.ts'
-import { printable } from '../../text/columns.ts'
+import type { Version } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
 import { explain } from '../failure.ts'
 import { connect, remoteOptions } from './connect.ts'
+import { pollersOf, troublesOf } from './pollers.ts'
 
 export const status: Define = (command, io) =>
   remoteOptions(command)
@@ -39,41 +39,6 @@ export const status: Define = (command, io) =>
       )
       if (!ready) throw new Exit(EXIT.failed)
     })
-
-/** What polls tell about their pollers; `null` for those who may not see it. */
-async function pollersOf(depot: DepotClient): Promise<Pollers | null> {
-  try {
-    return await depot.getPollers()
-  } catch (error) {
-    if (error instanceof RequestRefused && error.status === 403) return null
-    if (error instanceof NotADepot) return null // an older depot
-    throw error
-  }
-}
-
-/** How many names one sentence has. */
-const MAX_NAMED = 5
-
-function troublesOf({ absent_views, absent_packages, refused_addresses }: Pollers): string[] {
-  return [
-    ...sentence('for views that do not exist', absent_views.map(({ view }) => view).toSorted()),
-    ...sentence(
-      'for packages that were not found',
-      absent_packages.map(({ view, package: name }) => `${name} in ${view}`),
-    ),
-    ...sentence(
-      'from addresses with a wrong token',
-      refused_addresses.map(({ address }) => address),
-    ),
-  ]
-}
-
-function sentence(what: string, names: readonly string[]): string[] {
-  if (names.length === 0) return []
-  const more = names.length - MAX_NAMED
-  const list = `${names.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-  return [printable(`In the last day, polls came ${what}: ${list}.`)]
-}
 
 /** Asks for the version and the readiness. A depot that is not ready may not tell its version. */
 async function stateOf(depot: DepotClient): Promise<Readiness & { version: string | null }> {

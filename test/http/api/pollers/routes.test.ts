@@ -31,6 +31,10 @@ test('pollers are told apart by their addresses, on the fast path and beside it'
   await poll('channels/acme/prod/pkgs/app/latest', { 'x-forwarded-for': '10.0.0.2' })
   t.match(await pollers('?view=prod'), { lines: [{ pollers: 3, revision: 2, told: 1 }] })
   t.match(await pollers('?view=other'), { lines: { length: 0 } })
+  t.match(
+    (await commandsOn(started)(['pollers', 'prod'])).stdout,
+    /^prod +acme\/app +x86_64-linux +about 3 +about 1$/m,
+  )
   const { text } = await ask(`${started.url}/metrics`)
   t.match(text, 'hart_depot_pollers{view="prod"} 3')
 })
@@ -53,6 +57,7 @@ test('polls for absent names and with wrong tokens are counted by name, and stat
     code: 0,
     stdout: /views that do not exist: ghost, prd\.\n.*acme\/nope in prod\.\n.*wrong token: 127\.0\.0\.1\./,
   })
+  t.match((await commandsOn(started)(['pollers'])).stdout, /^acme\/nope was not found in prod +2 /m)
   t.match((await ask(`${started.url}/metrics`)).text, 'hart_depot_polled_absent_names{what="view"} 2')
   t.match((await callApi(started, 'GET', '/api/v1/pollers?format=text')).text, /acme\/nope is not in prod +2/)
 })
