@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { formatPublicKey } from '../../../src/hart/origin-key.ts'
+import { formatPublicKey, formatSecretKey } from '../../../src/hart/origin-key.ts'
 import { makeKeys } from '../../support/build-hart.ts'
 import { callApi } from '../../support/call-api.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
@@ -31,10 +31,15 @@ await started.depot.writer.submit({
   actor: { client: 'tests', door: 'cli' },
 })
 
-await callApi(started, 'PUT', '/api/v1/origins/acme/keys/20260101000000', {
-  body: formatPublicKey(makeKeys('acme').publicKey),
-  headers: { 'content-type': 'text/plain' },
-})
+const { publicKey, secretKey } = makeKeys('acme')
+for (const [kind, body] of [
+  ['keys', formatPublicKey(publicKey)],
+  ['secret-keys', formatSecretKey(secretKey)],
+] as const)
+  await callApi(started, 'PUT', `/api/v1/origins/acme/${kind}/20260101000000`, {
+    body,
+    headers: { 'content-type': 'text/plain' },
+  })
 
 const VALUES: Readonly<Record<string, string>> = {
   view: 'union',

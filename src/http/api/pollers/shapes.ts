@@ -4,7 +4,7 @@ import { Package, Revision, Target, Time, ViewName, named } from '../conventions
 
 // Shapes of what polls tell about their pollers.
 
-export const PollersQuery = z.object({
+export const PollersQuery = z.strictObject({
   view: z.string().optional().describe('only the pollers of this view'),
 })
 
