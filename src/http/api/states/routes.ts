@@ -6,6 +6,7 @@ import { planState } from '../../../commands/views/plan-state.ts'
 import { findState } from '../../../database/state-store.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError } from '../../../errors.ts'
+import { nextTurn, yielding } from '../../../ledger/read-ahead.ts'
 import type { DesiredView } from '../../../views/desired-state.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -49,10 +50,15 @@ export function stateRoutes(app: FastifyInstance, { depot }: RouteContext): void
     async (request, reply) => {
       const caller = signedInAnyhow(request)
       const setBackAt = await findState(depot.db, 'clock_set_back_at')
+      const db = yielding(depot.db) // a plan of thousands of releases must not hold up polls
       const { plan } = await planState(
         {
-          db: depot.db,
-          read: async (_name, _basis, act) => act(depot.db),
+          db,
+          read: async (_name, _basis, act) => {
+            const value = await act(db)
+            await nextTurn()
+            return value
+          },
           clock: { now: depot.now(), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) },
           caller,
         },
