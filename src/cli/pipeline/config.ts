@@ -11,6 +11,8 @@ import { periodMs } from '../remote/arguments.ts'
 
 /** The file of a project that says what its pipeline does. */
 export const CONFIG_FILE = '.hart-depot.yml'
+/** The name that some expect instead. */
+const OTHER_CONFIG_FILE = '.hart-depot.yaml'
 
 /** shellcheck cannot know the variables that Habitat's build program reads and sets. */
 const USUAL_EXCLUDES = ['SC2034', 'SC2154']
@@ -129,7 +131,11 @@ export interface Project {
 export async function readProject(io: Io, given: string | undefined): Promise<Project> {
   const path = pathOf(io, given ?? CONFIG_FILE)
   const folder = resolve(dirname(path))
-  if (given === undefined && !existsSync(path)) return { config: Config.parse({}), folder }
+  if (given === undefined && !existsSync(path)) {
+    if (existsSync(pathOf(io, OTHER_CONFIG_FILE)))
+      throw new UsageError(`${OTHER_CONFIG_FILE} is not read: rename it to ${CONFIG_FILE}`)
+    return { config: Config.parse({}), folder }
+  }
   const file = await readYaml(io, given ?? CONFIG_FILE)
   const parsed = Config.safeParse(file.value ?? {})
   if (parsed.success) return { config: parsed.data, folder }

@@ -21,7 +21,7 @@ export function changeVariables(change: Change): Record<string, string> {
     HART_DEPOT_CHANGE: change.change,
     HART_DEPOT_COMMIT: change.commit,
     ...(first !== undefined && {
-      HART_DEPOT_RELEASES: releases.map(({ release }) => release).join(','),
+      HART_DEPOT_RELEASES: [...new Set(releases.map(({ release }) => release))].join(','),
       ...releaseVariables(first),
     }),
   }

@@ -83,7 +83,8 @@ async function promote(
     reason: `change ${change.change} of ${change.project}`,
     ...(isWithDeps && { with_deps: true }),
   } as const
-  const names = releases.map(({ ident }) => ident).join(', ')
+  const idents = [...new Set(releases.map(({ ident }) => ident))] // one ident may have several targets
+  const names = idents.join(', ')
   for (let attempt = 1; ; attempt += 1) {
     const plan = await depot.createPlan({ view, body })
     if (!changesAnything(plan)) return { done: `${view} has ${names}`, promotion: null }
@@ -91,7 +92,7 @@ async function promote(
       out.note(planText(out, plan))
       const rules = plan.blocked.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ')
       const advice = plan.blocked.every(({ rule }) => rule === 'approval')
-        ? `. A second person must approve it: hart-depot propose promote ${view} ${releases.map(({ ident }) => ident).join(' ')}`
+        ? `. A second person must approve it: hart-depot propose promote ${view} ${idents.join(' ')}`
         : ''
       return { blocked: `${view} refuses ${names} (${rules})${advice}` }
     }

@@ -1,7 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { test } from 'tap'
+import { parse } from 'yaml'
 import { configSchema } from '../../../src/cli/pipeline/config.ts'
 import { fillTemplate } from '../../../src/cli/pipeline/templates.ts'
+import { readDocument } from '../../support/document.ts'
 import { makeProject } from '../../support/project.ts'
 
 const PLAN = 'pkg_origin=acme\npkg_name=app\npkg_version=1.0.0\n'
@@ -13,7 +17,7 @@ test('without a file and without a plan, the checks are not configured', async (
 })
 
 test('a mistake in .hart-depot.yml has its line and column', async (t) => {
-  const { pipeline, write } = await makeProject(t)
+  const { pipeline, write, folder } = await makeProject(t)
   const mistakes: readonly (readonly [text: string, fault: RegExp])[] = [
     ['unit: "true', /line 1, column \d+: /],
     ['unit: "true"\nlnt:\n  exclude: []\n', /line 2, column 1: the key lnt is unknown; did you mean lint\?/],
@@ -28,12 +32,23 @@ test('a mistake in .hart-depot.yml has its line and column', async (t) => {
     await write({ '.hart-depot.yml': text })
     t.match(await pipeline(['unit']), { code: 2, stdout: '', stderr: fault }, text)
   }
+  await rm(join(folder, '.hart-depot.yml'))
+  await write({ '.hart-depot.yaml': 'unit: "true"\n' })
+  t.match(await pipeline(['unit']), { code: 2, stderr: /rename it/ })
   t.match(await pipeline(['unit', '--config', 'no.yml']), { code: 1, stderr: /there is no .*no\.yml/ })
 })
 
 test('pipeline.schema.json is the schema of the file', async (t) => {
   const written = await readFile(new URL('../../../pipeline.schema.json', import.meta.url), 'utf8')
   t.strictSame(JSON.parse(written), configSchema(), 'npm run openapi writes it again')
+  const accepts = new Ajv2020().compile(configSchema())
+  const [, example = ''] =
+    /\.hart-depot\.yml <<'END'\n(.*?)\nEND\n/s.exec(await readDocument('docs/pipeline.md')) ?? []
+  t.match(example, 'functional:')
+  t.ok(accepts(parse(example)), 'the example of the page')
+  t.ok(accepts({ lint: { severity: 'error' }, provision: { wait: './is-there.sh', timeout: '5m' } }))
+  t.notOk(accepts({ lnt: {} }))
+  t.notOk(accepts({ smoke: { timeout: '5m' } }))
 })
 
 test('the own command of a phase decides how the phase ends', async (t) => {
