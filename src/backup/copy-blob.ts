@@ -1,5 +1,6 @@
 import { findingOf } from '../blobs/damage.ts'
 import type { Finding } from '../blobs/damage.ts'
+import { freeChunk } from '../blobs/free-chunk.ts'
 import type { Blobs } from '../blobs/open.ts'
 import type { SpoolFile } from '../blobs/spool.ts'
 import type { BlobRef, BlobStorage } from '../blobs/storage.ts'
@@ -60,8 +61,9 @@ async function write(
       small?.update(chunk)
       for (const end = written + chunk.length; written < end;)
         written += (await handle.write(chunk, chunk.length - (end - written))).bytesWritten
-      large?.advance(written)
+      if (written < blob.sizeBytes) large?.advance(written)
       await pace?.(chunk.length)
+      freeChunk(chunk)
     }
     return small?.digest() ?? (await large?.finish(written)) ?? ''
   } finally {

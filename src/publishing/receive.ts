@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { freeChunk } from '../blobs/free-chunk.ts'
 import type { Blobs } from '../blobs/open.ts'
 import type { SpoolFile } from '../blobs/spool.ts'
 import type { Depot } from '../depot/open.ts'
@@ -151,7 +152,7 @@ class Reception {
       this.#unsyncedBytes += bytesWritten
       left = after(left, bytesWritten)
     }
-    for (const chunk of batch) free(chunk)
+    for (const chunk of batch) freeChunk(chunk)
     const { header } = this.#start
     if (header !== undefined && !(isWhole && this.#writtenBytes < BATCH_BYTES)) {
       const { file, payload } = this.#hash(header.payloadOffset)
@@ -199,14 +200,4 @@ function after(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
     skipped -= skip
     return skip === chunk.length ? [] : [chunk.subarray(skip)]
   })
-}
-
-/**
- * Frees the bytes of a chunk immediately, by a transfer to a buffer of length 0. The garbage collector frees
- * them late, so tens of megabytes can pile up. Chunks from a socket own their buffers; a chunk of a form
- * shares its buffer with others, and is left to the collector.
- */
-function free(chunk: Buffer): void {
-  if (chunk.buffer instanceof ArrayBuffer && chunk.buffer.byteLength === chunk.length)
-    chunk.buffer.transfer(0)
 }

@@ -6,7 +6,7 @@ import { BackupFolder } from '../../backup/backup-folder.ts'
 import type { Manifest } from '../../backup/manifest.ts'
 import { Pace } from '../../backup/pace.ts'
 import { parseSize } from '../../config.ts'
-import { expectMigrated } from '../../database/engine.ts'
+import { expectMigrated, isDiskFull } from '../../database/engine.ts'
 import { findSecretKey } from '../../depot/secret-key.ts'
 import { HashThreads } from '../../hart/hash-threads.ts'
 import { formatBytes } from '../../text/columns.ts'
@@ -85,6 +85,12 @@ was interrupted is made anew, but what it copied is used. A damaged package is l
           },
         )
         expectIntact(manifest)
+      } catch (error) {
+        if (!isDiskFull(error)) throw error
+        throw new Exit(
+          EXIT.failed,
+          `there is no space left in ${folder}: what was copied is kept, and the next backup goes on from there`,
+        )
       } finally {
         progress?.end()
         await hashes.close()
