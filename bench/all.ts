@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { cpus, release, type } from 'node:os'
 import { join } from 'node:path'
+import { measureBackup } from './backup.ts'
 import { measureCli } from './cli.ts'
 import { measureDownload } from './download.ts'
 import { measureFeed } from './feed.ts'
@@ -49,6 +50,7 @@ const MEASURES = [
   measureHistory,
   measurePages,
   measurePull,
+  measureBackup,
   measureStart,
   measureCli,
   measureFirstPromotion,
