@@ -36,8 +36,6 @@ export async function measureBackup({ isQuick }: { isQuick: boolean }): Promise<
     join(scratch.path, name),
   ) as [string, string, string, string]
   await fill(data, packages)
-  const command = (folder: string, ...args: readonly string[]) =>
-    timed(process.execPath, [MAIN, ...args], folder)
   const copy = async (script: string) => {
     await rm(copied, { recursive: true, force: true })
     return timed('sh', ['-c', script, 'sh', data, copied], data)
@@ -45,12 +43,12 @@ export async function measureBackup({ isQuick }: { isQuick: boolean }): Promise<
   const taken = await byTurns(ROUNDS, {
     backup: async () => {
       await rm(backups, { recursive: true, force: true })
-      return command(data, 'backup', backups, '--quiet', '--with-secret-key')
+      return depotCommand(data, 'backup', backups, '--quiet', '--with-secret-key')
     },
-    again: () => command(data, 'backup', backups, '--quiet', '--with-secret-key'),
+    again: () => depotCommand(data, 'backup', backups, '--quiet', '--with-secret-key'),
     restore: async () => {
       await rm(restored, { recursive: true, force: true })
-      return command(restored, 'restore', backups, '--quiet')
+      return depotCommand(restored, 'restore', backups, '--quiet')
     },
     copy: () => copy('cp -a "$1" "$2"'),
     synced: () => copy('cp -a "$1" "$2" && sync -f "$2"'),
@@ -106,6 +104,11 @@ async function fill(folder: string, packages: number): Promise<void> {
   db.close()
 }
 
+/** Runs a command of hart-depot on a data folder. */
+function depotCommand(data: string, ...args: readonly string[]): Promise<Sample> {
+  return timed(process.execPath, [MAIN, ...args], data)
+}
+
 async function timed(program: string, args: readonly string[], data: string): Promise<Sample> {
   const begun = performance.now()
   const { stderr } = await promisify(execFile)(
@@ -120,5 +123,5 @@ async function timed(program: string, args: readonly string[], data: string): Pr
   return { wallMs, cpuMs: (user + system) * 1_000 }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
+if (process.argv[1] === import.meta.filename)
   console.log(formatResults(await measureBackup({ isQuick: process.argv.includes('--quick') })))

@@ -1,3 +1,4 @@
+import { chownSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { holdData, isHeld } from '../database/engine.ts'
@@ -8,9 +9,18 @@ import { holdData, isHeld } from '../database/engine.ts'
 
 const HOLD = 'hold.sqlite'
 
-/** Keeps every process from removing blobs of the depot, until `close` is called or this process ends. */
+/**
+ * Keeps every process from removing blobs of the depot, until `close` is called or this process ends. Root
+ * gives the file to the user of the depot, who could not lock it otherwise.
+ */
 export function holdBlobs({ dataFolder }: Pick<Config, 'dataFolder'>): { close(): void } {
-  return holdData(join(dataFolder, HOLD))
+  const file = join(dataFolder, HOLD)
+  const hold = holdData(file)
+  if (process.geteuid?.() === 0) {
+    const { uid, gid } = statSync(dataFolder)
+    chownSync(file, uid, gid)
+  }
+  return hold
 }
 
 /** Reports whether a process holds the blobs of the depot. */

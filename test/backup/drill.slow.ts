@@ -78,13 +78,13 @@ test('a backup under load of uploads and promotions restores, verifies and answe
       })
   }
   for (let n = 0; n < 12; n += 1) await publishNext()
-  let isBackingUp = true
+  const ended = new AbortController()
   const load = [0, 1].map(async () => {
-    while (isBackingUp) await publishNext()
+    while (!ended.signal.aborted) await publishNext()
   })
   const first = await run(['backup', to, '--json', '--with-secret-key'], { DEPOT_DATA: folder }).ended
   const second = await run(['backup', to, '--json', '--with-secret-key'], { DEPOT_DATA: folder }).ended
-  isBackingUp = false
+  ended.abort()
   await Promise.all(load)
   for (const made of [first, second]) {
     t.match(made, { code: 0 })

@@ -48,9 +48,10 @@ was interrupted is made anew, but what it copied is used. A damaged package is l
       process.umask(0o077)
       const out = new Output(io, options)
       const progress = options.quiet === true ? undefined : new Progress(io.stderr)
-      const target = await BackupFolder.openForWriting(folder)
       const hashes = new HashThreads()
+      let target: BackupFolder | undefined
       try {
+        target = await BackupFolder.openForWriting(folder)
         const result = await backUp(config, target, {
           at: io.now(),
           hashes,
@@ -94,7 +95,7 @@ was interrupted is made anew, but what it copied is used. A damaged package is l
       } finally {
         progress?.end()
         await hashes.close()
-        target.close()
+        target?.close()
       }
     })
 

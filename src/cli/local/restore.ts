@@ -2,6 +2,7 @@ import { BackupFolder } from '../../backup/backup-folder.ts'
 import { restoreBackup } from '../../backup/restore.ts'
 import type { Restored } from '../../backup/restore.ts'
 import type { DamagedBlob, Manifest } from '../../backup/manifest.ts'
+import { isDiskFull } from '../../database/engine.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
@@ -46,6 +47,12 @@ notice what was lost. A restore that was interrupted continues when it is run ag
           brief: () => [restored.incarnation],
         })
         expectComplete(restored)
+      } catch (error) {
+        if (!isDiskFull(error)) throw error
+        throw new Exit(
+          EXIT.failed,
+          `there is no space left in ${config.dataFolder}: what was restored is kept; make room, and run the same command again`,
+        )
       } finally {
         progress?.end()
         from.close()

@@ -1,5 +1,6 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { DepotError } from '../../errors.ts'
+import { isDiskFull } from './errors.ts'
 
 // Locks on small SQLite files. The operating system releases them when the process ends, even after a crash.
 
@@ -38,7 +39,10 @@ export function holdData(file: string, { mustExist = false } = {}): { close(): v
   return { close: () => connection.close() }
 }
 
-/** Reports whether a process has a lock on the file, of either kind. A file that cannot be locked is held. */
+/**
+ * Reports whether a process has a lock on the file, of either kind. A file that cannot be locked counts as
+ * held. A full disk does not: the lock is taken before the first write.
+ */
 export function isHeld(file: string): boolean {
   let connection: BetterSqlite3.Database | undefined
   try {
@@ -46,7 +50,7 @@ export function isHeld(file: string): boolean {
     connection.exec('BEGIN EXCLUSIVE')
     return false
   } catch (error) {
-    if (error instanceof BetterSqlite3.SqliteError) return true
+    if (error instanceof BetterSqlite3.SqliteError) return !isDiskFull(error)
     throw error
   } finally {
     connection?.close()
