@@ -68,8 +68,9 @@ const ROWS: Readonly<Record<string, string>> = {
   'answers/answers.ts MAX_ABSENT_KEYS': 'remembered questions without an answer',
   'answers/answer-cache.ts MAX_BODY_BYTES': 'answers to polls in memory',
   'pollers/pollers.ts MAX_LINES': 'packages in views whose pollers are counted',
-  'pollers/pollers.ts MAX_NAMES': 'views, packages and addresses whose polls in vain',
-  'pollers/counted-names.ts MAX_NAME_LENGTH': 'views, packages and addresses whose polls in vain',
+  'pollers/pollers.ts MAX_NAMES': 'views, packages and addresses by which failed polls are counted',
+  'pollers/counted-names.ts MAX_NAME_LENGTH':
+    'views, packages and addresses by which failed polls are counted',
   'blobs/disk-space.ts MAX_RESERVE_BYTES': 'room on the disk',
   'blobs/read-buffers.ts MAX_LARGE_BUFFERS': 'read buffers of 1 MiB for downloads',
   'audit/verify-blobs.ts MAX_REPORTED': 'faults that `verify` names',

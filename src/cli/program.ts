@@ -246,7 +246,7 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
     },
     {
       name: 'pollers',
-      summary: 'show about how many poll for each package, and what is polled for in vain',
+      summary: 'show estimates of how many clients poll for each package, and failed polls',
       load: async () => (await import('./remote/pollers.ts')).pollers,
     },
     {

@@ -12,7 +12,7 @@ export const pollers: Define = (command, io) =>
     .addHelpText(
       'after',
       `${examples([
-        ['pollers', 'show about how many poll for each package in each view, and what is polled for in vain'],
+        ['pollers', 'show estimates of how many clients poll for each package, and the polls that failed'],
         ['pollers delivered --json', 'show those of one view as the API does'],
       ])}
 
@@ -23,7 +23,7 @@ all of them. The depot counts them only with DEPOT_COUNT_POLLERS=on. hart-depot 
       const { depot, out } = connect(io, options)
       const found = await depot.getPollers(view === undefined ? {} : { view })
       const { counting, lines, incomplete } = found
-      const rows = rowsInVain(found)
+      const rows = rowsOfFailed(found)
       out.show(found, {
         whole: () =>
           [
@@ -40,13 +40,13 @@ all of them. The depot counts them only with DEPOT_COUNT_POLLERS=on. hart-depot 
                 )
               : 'The depot does not count pollers: DEPOT_COUNT_POLLERS is off.',
             ...(incomplete ? ['There are too many packages to count all of them.'] : []),
-            ...(rows.length === 0 ? [] : ['', out.table(['POLLED FOR IN VAIN', 'POLLS', 'LAST'], rows)]),
+            ...(rows.length === 0 ? [] : ['', out.table(['FAILED POLLS', 'COUNT', 'LAST'], rows)]),
           ].join('\n'),
         brief: () => lines.map((line) => `${line.view} ${line.package} ${line.target}`),
       })
     })
 
-function rowsInVain({ absent_views, absent_packages, refused_addresses }: Pollers): string[][] {
+function rowsOfFailed({ absent_views, absent_packages, refused_addresses }: Pollers): string[][] {
   return [
     ...absent_views.map((absent) => rowOf(`the view ${absent.view} does not exist`, absent)),
     ...absent_packages.map((absent) => rowOf(`${absent.package} was not found in ${absent.view}`, absent)),
@@ -71,7 +71,7 @@ export async function pollersOf(depot: DepotClient): Promise<Pollers | null> {
 /** How many names one sentence has. */
 const MAX_NAMED = 5
 
-/** Formats what is polled for in vain: a sentence for each kind. */
+/** Formats failed polls, in a sentence for each kind. */
 export function troublesOf({ absent_views, absent_packages, refused_addresses }: Pollers): string[] {
   return [
     ...sentence('for views that do not exist', absent_views.map(({ view }) => view).toSorted()),
@@ -80,7 +80,7 @@ export function troublesOf({ absent_views, absent_packages, refused_addresses }:
       absent_packages.map(({ view, package: name }) => `${name} in ${view}`),
     ),
     ...sentence(
-      'from addresses with a wrong token',
+      'with a wrong token, from these addresses',
       refused_addresses.map(({ address }) => address),
     ),
   ]
@@ -90,5 +90,5 @@ function sentence(what: string, names: readonly string[]): string[] {
   if (names.length === 0) return []
   const more = names.length - MAX_NAMED
   const list = `${names.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-  return [printable(`In the last day, polls came ${what}: ${list}.`)]
+  return [printable(`In the last day, clients polled ${what}: ${list}.`)]
 }

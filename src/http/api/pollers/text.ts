@@ -28,7 +28,7 @@ export function pollersText(answer: z.infer<typeof shapes.PollersAnswer>): strin
       ? []
       : [
           formatColumns(
-            ['IN VAIN', 'POLLS', 'LAST'],
+            ['FAILED POLLS', 'COUNT', 'LAST'],
             troubles.map(([what, { polls, last_at }]) => [what, String(polls), timeText(last_at)]),
           ),
         ],
