@@ -41,6 +41,11 @@ for (const [kind, body] of [
     headers: { 'content-type': 'text/plain' },
   })
 
+await callApi(started, 'PUT', '/api/v1/origins/acme/secret-keys/20260101000000', {
+  body: formatSecretKey(makeKeys('acme').secretKey),
+  headers: { 'content-type': 'text/plain' },
+})
+
 const VALUES: Readonly<Record<string, string>> = {
   view: 'union',
   account: 'admin',
