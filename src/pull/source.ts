@@ -8,8 +8,7 @@ import type { Lockfile, LockfileFilter } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
 import type { FindKey, ExpectedHart } from '../remote/fetch-hart.ts'
-import { suggestView } from '../remote/destination.ts'
-import { RemoteError, path } from '../remote/remote-depot.ts'
+import { path } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
 /** A source of a lockfile and its packages. Everything but {@link withHart} returns unverified data. */
@@ -61,17 +60,10 @@ export class DepotSource implements PullSource {
   async readLockfile(): Promise<string> {
     const { view, at, filter } = this.#request
     const query = new URLSearchParams({ ...filter, ...(at !== undefined && { at }) }).toString()
-    try {
-      return await this.#depot.download(
-        `${path`/api/v1/views/${view}/lockfile`}${query === '' ? '' : `?${query}`}`,
-        readLockfileText,
-      )
-    } catch (error) {
-      if (!(error instanceof RemoteError) || error.failure !== 'refused') throw error
-      throw new RemoteError('refused', `${error.message}${await suggestView(this.#depot, view)}`, {
-        cause: error,
-      })
-    }
+    return this.#depot.download(
+      `${path`/api/v1/views/${view}/lockfile`}${query === '' ? '' : `?${query}`}`,
+      readLockfileText,
+    )
   }
 
   readKey(keyId: string): Promise<string | undefined> {

@@ -247,7 +247,7 @@ export async function getViewRevision(
  * Returns a hint such as `; did you mean union?` for an unknown view, or an empty text if no name is similar
  * or the view exists.
  */
-export async function suggestView(depot: RemoteDepot, view: string): Promise<string> {
+async function suggestView(depot: RemoteDepot, view: string): Promise<string> {
   const { views } = (await depot.get('/api/v1/views?limit=1000', Views)) ?? { views: [] }
   const names = views.map(({ name }) => name)
   return names.includes(view) ? '' : didYouMean(view, names)

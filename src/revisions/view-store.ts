@@ -9,6 +9,7 @@ import { FIRST_HEAD } from '../ledger/chain.ts'
 import { parseFreezes } from './freeze-store.ts'
 import { DEFAULT_UNGOVERNED, UNSTABLE } from '../views/view.ts'
 import { withNextRule } from '../views/rule.ts'
+import { didYouMean } from '../text/nearest.ts'
 import type { PastRule, ViewRule } from '../views/rule.ts'
 import type { Gates, View, ViewMaker, ViewName, ViewRelease } from '../views/view.ts'
 
@@ -19,18 +20,29 @@ export async function findView(db: Db, name: string): Promise<View | undefined> 
 
 const viewByName = prepared<{ name: string }>()((db, { name }) => viewRows(db).where('name', '=', name))
 
-/** Returns the open view of this name. Throws `not_found`, also when the view is closed. */
+/**
+ * Returns the open view of this name. Throws `not_found`, also when the view is closed, with a similar name
+ * if there is one.
+ */
 export async function getView(db: Db, name: string): Promise<View> {
   const view = await findView(db, name)
-  if (view === undefined || view.closedAt !== undefined)
-    throw new DepotError('not_found', `there is no view ${quote(name)}`)
+  if (view === undefined || view.closedAt !== undefined) throw await viewNotFound(db, name)
   return view
+}
+
+async function viewNotFound(db: Db, name: string): Promise<DepotError> {
+  const open = await db.selectFrom('views').select('name').where('closed_at', 'is', null).execute()
+  const hint = didYouMean(
+    name,
+    open.map((view) => view.name),
+  )
+  return new DepotError('not_found', `there is no view ${quote(name)}${hint}`)
 }
 
 /** Like {@link getView}, but also finds closed views, whose history stays readable. Throws `not_found`. */
 export async function getPastView(db: Db, name: string): Promise<View> {
   const view = await findView(db, name)
-  if (view === undefined) throw new DepotError('not_found', `there is no view ${quote(name)}`)
+  if (view === undefined) throw await viewNotFound(db, name)
   return view
 }
 

@@ -57,7 +57,7 @@ export const Problem = named(
     title: 'not found',
     status: 404,
     code: 'not_found',
-    detail: 'there is no view delivred; the nearest name is delivered',
+    detail: 'there is no view "delivred"; did you mean delivered?',
     request_id: '9f1c2a7b4d3e-42',
   },
 )

@@ -163,6 +163,25 @@ test('Ctrl-C ends a command with 130 and without a word, and leaves nothing half
   t.notOk((await readdir(folder)).includes('stopped.hart'))
 })
 
+test('a misspelt view gets a hint, and Ctrl-C at a question changes nothing', async (t) => {
+  for (const args of [
+    ['view', 'deliverd'],
+    ['promote', 'deliverd', IDENT],
+    ['history', 'deliverd'],
+  ])
+    t.match(await run(args), {
+      code: 5,
+      stdout: '',
+      stderr: 'hart-depot: there is no view "deliverd"; did you mean delivered?\n',
+    })
+  t.match(await run(['promote', 'delivered', IDENT], { typed: '\u0003' }), {
+    code: 130,
+    stdout: '',
+    stderr: /hart-depot: nothing was changed\n$/,
+  })
+  t.match(await run(['view', 'delivered', '--json']), { stdout: /"revision": 0/ })
+})
+
 test('tables fit a terminal of 60 columns', async (t) => {
   await run(['promote', 'acceptance', IDENT, '--reason', 'a rather long reason that people write '.repeat(3)])
   await run([
