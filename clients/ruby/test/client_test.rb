@@ -22,10 +22,11 @@ class ClientTest < Minitest::Test
 
   def test_other_arguments_are_refused_before_any_request
     client = Habitat::Client.new('http://127.0.0.1:1')
-    ['zlib', '', 'a//b', 'a/b/c/d/e', '/a/b', nil].each do |ident|
+    ['zlib', '', 'a//b', 'a/b/c/d/e', '/a/b', '../..', 'a/.', nil].each do |ident|
       assert_raises(ArgumentError) { client.show_package(ident) }
     end
-    assert_raises(ArgumentError) { client.fetch_key('a/b-20260101120000') }
+    ['a/b-20260101120000', '..', ''].each { |key| assert_raises(ArgumentError) { client.fetch_key(key) } }
+    assert_raises(ArgumentError) { client.promote_package(RELEASE, '..') }
     assert_raises(ArgumentError) { client.put_key('acme', __FILE__) }
     ['ftp://host/', 'host:9636', 'http://', 'not a url', "http://ci:secret token@host"].each do |url|
       error = assert_raises(ArgumentError) { Habitat::Client.new(url) }
@@ -90,6 +91,7 @@ class ClientTest < Minitest::Test
 
   def test_servers_that_are_no_depots_are_told_from_depots
     { StrangeServer.answer('200 OK', {}, '<html>') => /is it a depot/,
+      StrangeServer.answer('200 OK', {}, '[{"ident":1}]') => /is it a depot/,
       StrangeServer.answer('302 Found', { 'Location' => 'https://elsewhere/' }) => %r{redirects to https://elsewhere/},
       StrangeServer.answer('502 Bad Gateway', { 'Content-Type' => 'text/html' }, '<html>') => /502 .*: Bad Gateway\z/,
       StrangeServer.answer('404 Not Found') => /404 .*: it does not exist there/,

@@ -5,6 +5,7 @@ require_relative 'blake2b'
 require_relative 'connection'
 require_relative 'exceptions'
 require_relative 'package_ident'
+require_relative 'path_segment'
 
 module Habitat
   # A client of a hart-depot, with the methods of the gem habitat-client.
@@ -34,14 +35,17 @@ module Habitat
     #    depot.show_package('core/zlib/1.2.8', target: 'x86_64-windows')
     def show_package(pkg, target: nil)
       ident = PackageIdent.parse(pkg)
-      connection.read_json(ShowError, "show of #{ident}", "pkgs/#{ident.to_path}#{query(target)}")
+      shown = connection.read_json(ShowError, "show of #{ident}", "pkgs/#{ident.to_path}#{query(target)}")
+      return shown if shown.is_a?(Hash) && shown['ident'].is_a?(Hash)
+
+      raise ShowError.new("#{connection.url} did not describe a package on show of #{ident}: is it a depot?", status: 200)
     end
 
     # Downloads a package to a folder, verifies its checksum, and returns the path of the file, whose name the
     # depot chooses. A file of this name is replaced. Nothing is left behind if anything fails.
     def fetch_package(pkg, path = '.', target: nil)
       shown = show_package(pkg, target: target)
-      ident = PackageIdent.new(*shown['ident'].values_at('origin', 'name', 'version', 'release'))
+      ident = PackageIdent.parse(shown['ident'].values_at('origin', 'name', 'version', 'release').join('/'))
       download("pkgs/#{ident.to_path}/download#{query(target)}", path, '.hart') do |file|
         next if Blake2b.file(file) == shown['checksum']
 
@@ -63,7 +67,7 @@ module Habitat
       unless ident.fully_qualified?
         raise PromotionError, "#{pkg} is not fully qualified: promote a release, like #{ident.origin}/#{ident.pkg}/1.2.0/20260101120000"
       end
-      path = "views/#{ERB::Util.url_encode(view)}/pkgs/#{ident.to_path}/promote"
+      path = "views/#{Habitat.path_segment(view)}/pkgs/#{ident.to_path}/promote"
       connection.post(PromotionError, "promote of #{ident} to #{view}", path)
     end
 
@@ -110,7 +114,7 @@ module Habitat
       if revision.nil? || origin.empty? || origin.include?('/')
         raise ArgumentError, "#{key.inspect} is not the name of a key: write it like acme-20260101120000"
       end
-      "origins/#{ERB::Util.url_encode(origin)}/keys/#{revision}"
+      "origins/#{Habitat.path_segment(origin)}/keys/#{revision}"
     end
 
     def refuse_view(error, act)

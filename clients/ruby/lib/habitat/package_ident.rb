@@ -1,13 +1,13 @@
 # frozen_string_literal: true
 
-require 'erb'
+require_relative 'path_segment'
 
 module Habitat
   # The name of a package or of one of its releases. A missing version or release means the latest one.
   #
   #    Habitat::PackageIdent.new('core', 'zlib').to_s             # => "core/zlib/latest"
   #    Habitat::PackageIdent.new('core', 'zlib', '1.2.8').to_s    # => "core/zlib/1.2.8/latest"
-  class PackageIdent < Struct.new(:origin, :pkg, :version, :release) # rubocop:disable Style/StructInheritance
+  PackageIdent = Struct.new(:origin, :pkg, :version, :release) do
     # Parses +origin/name[/version[/release]]+. Raises an ArgumentError for anything else.
     def self.parse(text)
       parts = text.to_s.split('/', -1)
@@ -25,9 +25,9 @@ module Habitat
       parts.join('/')
     end
 
-    # Returns the ident as a part of a URL.
+    # Returns the ident as a part of a URL. Raises an ArgumentError for parts that no URL can have.
     def to_path
-      parts.map { |part| ERB::Util.url_encode(part) }.join('/')
+      parts.map { |part| Habitat.path_segment(part) }.join('/')
     end
 
     # Reports whether the ident names one release.
