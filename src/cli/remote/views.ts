@@ -56,7 +56,7 @@ export const view: Define = (command, io) =>
         {
           whole: () =>
             [
-              `${input.view} at revision ${first.revision}${first.at === null ? '' : ` of ${first.at}`}, rule ${detail.rule}, ${pointers.length} packages`,
+              `${input.view} at revision ${first.revision}${first.at === null ? '' : ` of ${first.at}`}, rule ${detail.rule}`,
               ...(detail.frozen === null
                 ? []
                 : [out.style('yellow', `frozen now: ${printable(detail.frozen.reason)}`)]),
