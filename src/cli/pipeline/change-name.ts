@@ -103,7 +103,7 @@ async function headOf(folder: string): Promise<string> {
   const git = async (...args: string[]) => (await run('git', args, { cwd: folder })).stdout.trim()
   const head = await git('rev-parse', 'HEAD').catch(() => {
     throw new UsageError(
-      `which change is this? Give --change ID, or set ${COMMIT_VARIABLES.join(' or ')}: git has no commit in ${folder}`,
+      `which change is this? Give --change ID, or set ${COMMIT_VARIABLES.join(' or ')}: there is no git here, or no commit in ${folder}`,
     )
   })
   if ((await git('status', '--porcelain', '--untracked-files=no')) === '') return head

@@ -187,12 +187,12 @@ function defineStatus(command: Command, io: Io): void {
     .option('--project <origin/name>', 'the project; the default is that of the file or of the plan')
     .description('show where every change of the project stands')
     .option('--all', 'changes of all projects')
-    .option('--limit <count>', 'how many changes', '20')
+    .option('--count <n>', 'how many changes', '20')
     .addHelpText(
       'after',
       examples([
         ['pipeline status', 'show the newest changes of the project in this folder'],
-        ['pipeline status --all --limit 100', 'show the newest changes of all projects'],
+        ['pipeline status --all --count 100', 'show the newest changes of all projects'],
       ]),
     )
     .action(async (given: unknown) => showStatus(io, given as Parameters<typeof showStatus>[1]))

@@ -128,7 +128,7 @@ export async function publish(
 async function readArtifacts(paths: readonly string[]): Promise<Artifact[]> {
   const artifacts = new Map<string, Artifact>()
   for (const path of paths) {
-    const file = path.endsWith('.env') ? (await readLastBuild(path)).file : path
+    const file = path.endsWith('.env') ? await readLastBuild(path) : path
     const { ident, target } = await readPackageFile(file)
     const line = `${formatPackageName(ident)} for ${target}`
     const other = artifacts.get(line)

@@ -14,21 +14,21 @@ import { isCurrent, lastReport } from './progress.ts'
 export interface StatusOptions extends RemoteOptions, ChangeOptions {
   readonly config?: string | undefined
   readonly all?: boolean | undefined
-  readonly limit: string
+  readonly count: string
 }
 
-const MAX_LIMIT = 100
+const MAX_COUNT = 100
 const SHOWN_CHANGE = 12
 
 /** Shows where the newest changes of a project stand. */
 export async function showStatus(io: Io, options: StatusOptions): Promise<void> {
-  const limit = Number(options.limit)
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
-    throw new UsageError(`--limit is a number from 1 to ${MAX_LIMIT}, not ${options.limit}`)
+  const count = Number(options.count)
+  if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT)
+    throw new UsageError(`--count is a number from 1 to ${MAX_COUNT}, not ${options.count}`)
   const project = await readProject(io, options.config)
   const { depot, out } = connect(io, options)
   const name = options.all === true ? undefined : await projectName(io, project, options)
-  const { changes } = await depot.listChanges({ limit, ...(name !== undefined && { project: name }) })
+  const { changes } = await depot.listChanges({ limit: count, ...(name !== undefined && { project: name }) })
   out.show(changes, {
     whole: () =>
       changes.length === 0
