@@ -4,6 +4,7 @@ import type { Db } from '../database/database.ts'
 import { FIRST_HEAD } from '../ledger/chain.ts'
 import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
+import { isMarkEvent } from '../ledger/mark-events.ts'
 import type { Line, ReleaseName } from '../package/ident.ts'
 import { formatIdent, formatPackageName, lineKey, lineOf, releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -259,6 +260,7 @@ export class Answers implements Subscriber {
 
   #applyEvent(event: LedgerEvent): void {
     if (event.kind === 'promotion') this.#applyPromotion(event)
+    if (isMarkEvent(event)) this.#evictReleases([event], [])
     if (event.kind === 'visibility-set')
       this.#evictReleases(
         event.targets.map((target) => ({ ident: event.ident, target })),

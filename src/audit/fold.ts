@@ -12,6 +12,8 @@ import type { ViewRule } from '../views/rule.ts'
 export interface FoldedMember extends ReleaseName {
   readonly from: number
   readonly position: number
+  /** Whether `latest` skips it, because it was yanked and the rule was `highest` when it joined. */
+  readonly isSkipped: boolean
 }
 
 /** The answer of `latest` since the revision `from`. */
@@ -42,10 +44,14 @@ export function emptyFold(): Fold {
   return { members: new Map(), pointers: new Map() }
 }
 
-/** Applies a promotion to `fold`. Returns the memberships and pointers that it ended. */
+/**
+ * Applies a promotion to `fold`. Returns the memberships and pointers that it ended. `skips` reports whether
+ * `latest` skips a release that joins.
+ */
 export function foldPromotion(
   fold: Fold,
   promotion: Pick<Promotion, 'revision' | 'joined' | 'left' | 'pointers'>,
+  skips: (release: ReleaseName) => boolean = () => false,
 ): FoldedChange {
   const { revision, joined, left, pointers } = promotion
   const endedMembers: FoldedMember[] = []
@@ -72,6 +78,7 @@ export function foldPromotion(
       target: release.target,
       from: revision,
       position,
+      isSkipped: skips(release),
     })
   }
   for (const { package: name, target, from, to } of pointers) {
@@ -93,9 +100,13 @@ export function foldPromotion(
  * Computes `latest` of each line (`origin/name target`) by a view's rule. Members are in the order of their
  * promotion.
  */
-export function latestOf(rule: ViewRule, members: Iterable<ReleaseName>): Map<string, string> {
+export function latestOf(
+  rule: ViewRule,
+  members: Iterable<ReleaseName & { readonly isSkipped?: boolean }>,
+): Map<string, string> {
   const latest = new Map<string, { ident: string; key: string }>()
-  for (const { ident, target } of members) {
+  for (const { ident, target, isSkipped = false } of members) {
+    if (isSkipped) continue
     const line = lineOf({ ident, target })
     // Under `promoted` all keys are equal, and the last of several members with equal keys wins.
     const key = rule === 'highest' ? orderKey(parseIdent(ident)) : ''

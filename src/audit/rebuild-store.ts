@@ -29,6 +29,7 @@ export async function openRebuild(db: Db): Promise<RebuildDb> {
     .addColumn('release', 'text')
     .addColumn('from_revision', 'integer')
     .addColumn('position', 'integer')
+    .addColumn('is_skipped', 'integer')
     .addColumn('to_revision', 'integer')
     .execute()
   await db.schema
@@ -109,7 +110,7 @@ export async function listDifferingMembers(
 ): Promise<{ rebuilt: RebuiltMember[]; rows: RebuiltMember[] }> {
   const rebuilt = db
     .selectFrom('rebuilt_members')
-    .select(['view', 'package', 'release', 'from_revision', 'position', 'to_revision'])
+    .select(['view', 'package', 'release', 'from_revision', 'position', 'is_skipped', 'to_revision'])
   const rows = db
     .selectFrom('members')
     .leftJoin('views', 'views.id', 'members.view_id')
@@ -122,6 +123,7 @@ export async function listDifferingMembers(
       releaseName,
       'members.from_revision',
       'members.position',
+      'members.is_skipped',
       'members.to_revision',
     ])
     .$narrowType<{ view: string }>()

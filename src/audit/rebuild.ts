@@ -1,5 +1,6 @@
 import type { PackageFilter } from '../views/change-request.ts'
 import { withFreeze, withoutFreeze } from '../views/freeze.ts'
+import { RebuiltMarks } from './rebuilt-marks.ts'
 import { emptyFold, foldPromotion, latestOf } from './fold.ts'
 import type { Fold, FoldedMember, FoldedPointer } from './fold.ts'
 import { DEFAULT_UNGOVERNED } from '../views/view.ts'
@@ -7,7 +8,7 @@ import { withNextRule } from '../views/rule.ts'
 import type { PastRule, ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'
 import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
-import { packageOf, releaseKey } from '../package/ident.ts'
+import { describeRelease, packageOf, releaseKey } from '../package/ident.ts'
 
 /**
  * A membership; `release` is `ident target`. The fields are the columns of the table that it is stored in.
@@ -18,6 +19,7 @@ export interface RebuiltMember {
   readonly release: string
   readonly from_revision: number
   readonly position: number
+  readonly is_skipped: number
   readonly to_revision: number | null
 }
 
@@ -88,6 +90,8 @@ export class RebuiltViews {
   readonly views = new Map<string, RebuiltView>()
   /** Freezes that apply to every view. */
   freezes: readonly RebuiltFreeze[] = []
+  /** The present marks of releases. */
+  readonly marks = new RebuiltMarks()
   readonly #report: Report
   /** The ended memberships and pointers that {@link takeEnded} has not returned yet. */
   #members: RebuiltMember[] = []
@@ -99,6 +103,7 @@ export class RebuiltViews {
 
   /** Applies the next entry. Events that concern no view are ignored. */
   take(event: LedgerEvent, { sequence, at }: { sequence: number; at: number }): void {
+    this.marks.take(event, at)
     if (event.kind === 'views-frozen') this.freezes = withFreeze(this.freezes, rebuiltFreeze(event, at))
     if (event.kind === 'views-thawed') this.freezes = withoutFreeze(this.freezes, event)
     if (!isViewEvent(event)) return
@@ -150,6 +155,9 @@ export class RebuiltViews {
     if (closedAt !== undefined && members.size > 0)
       this.#report(name, `it is closed, but has ${members.size} members`)
     const latest = latestOf(rule, members.values())
+    for (const member of members.values())
+      if (rule === 'highest' && !member.isSkipped && this.marks.isYanked(member))
+        this.#report(name, `${describeRelease(member)} is yanked, but no revision says that latest skips it`)
     for (const line of new Set([...latest.keys(), ...pointers.keys()])) {
       const [is, shouldBe] = [pointers.get(line)?.ident, latest.get(line)]
       if (is !== shouldBe)
@@ -205,7 +213,11 @@ export class RebuiltViews {
       view.pastRules = nextPastRules(view, { rule: promotion.rule, from: revision })
       view.rule = promotion.rule
     }
-    const { endedMembers, endedPointers, faults } = foldPromotion(view.fold, promotion)
+    const { endedMembers, endedPointers, faults } = foldPromotion(
+      view.fold,
+      promotion,
+      (release) => view.rule === 'highest' && this.marks.isYanked(release),
+    )
     for (const fault of faults) this.#report(view.name, fault)
     this.#end(view.name, { members: endedMembers, pointers: endedPointers }, revision)
   }
@@ -215,13 +227,14 @@ export class RebuiltViews {
     ended: { members: Iterable<FoldedMember>; pointers: Iterable<FoldedPointer> },
     to: number | null,
   ): void {
-    for (const { ident, target, from, position } of ended.members) {
+    for (const { ident, target, from, position, isSkipped } of ended.members) {
       this.#members.push({
         view,
         package: packageOf(ident),
         release: releaseKey({ ident, target }),
         from_revision: from,
         position,
+        is_skipped: isSkipped ? 1 : 0,
         to_revision: to,
       })
     }

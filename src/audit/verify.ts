@@ -16,6 +16,9 @@ import {
   rebuildChange,
 } from './rebuild-changes-store.ts'
 import type { ChangesDb } from './rebuild-changes-store.ts'
+import { listMarks } from '../releases/mark-store.ts'
+import { describeRelease } from '../package/ident.ts'
+import type { RebuiltMark } from './rebuilt-marks.ts'
 import { RebuiltViews, rebuiltFreeze } from './rebuild.ts'
 import type { RebuiltFreeze, RebuiltMember, RebuiltPointer, RebuiltView, Report } from './rebuild.ts'
 import {
@@ -104,6 +107,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   await compareViews(db, rebuilt.views, report)
   await compareCommonFreezes(db, rebuilt.freezes, report)
   await compareRows(rebuildDb, report)
+  await compareMarks(db, rebuilt.marks.values(), report)
   await compareChanges(changesDb, report)
   for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
     report(wrong.view ?? 'the depot', describeWrongCount(wrong))
@@ -226,6 +230,14 @@ function textOf(freezes: readonly RebuiltFreeze[]): string | null {
   return freezes.length === 0 ? null : JSON.stringify(freezes)
 }
 
+/** Compares the marks of releases with the rows. */
+async function compareMarks(db: Db, rebuilt: Iterable<RebuiltMark>, report: Report): Promise<void> {
+  const expected = new Set(Array.from(rebuilt, describeMark))
+  const found = new Set((await listMarks(db)).map(describeMark))
+  for (const mark of expected) if (!found.has(mark)) report('the depot', `only the ledger has ${mark}`)
+  for (const mark of found) if (!expected.has(mark)) report('the depot', `only the rows have ${mark}`)
+}
+
 /** Compares the members, pointers and lines of all views with the rows. */
 async function compareRows(db: RebuildDb, report: Report): Promise<void> {
   const limit = MAX_FINDINGS + 1
@@ -259,8 +271,12 @@ function describeWrongCount({ kind, package: name, idents, publicIdents }: Wrong
   return kind === 'stored' ? `its lists count ${counts}` : `it has ${counts}, and its lists count others`
 }
 
+function describeMark({ mark, reason, since, ...release }: RebuiltMark): string {
+  return `${describeRelease(release)} as ${mark} since ${new Date(since).toISOString()}: ${reason}`
+}
+
 function describeMember(row: RebuiltMember): string {
-  return `the member ${row.release} of ${row.package}, ${describeSpan(row)}, in place ${row.position}`
+  return `the member ${row.release} of ${row.package}, ${describeSpan(row)}, in place ${row.position}${row.is_skipped === 1 ? ', skipped by latest' : ''}`
 }
 
 function describePointer(row: RebuiltPointer): string {

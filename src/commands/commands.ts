@@ -26,6 +26,7 @@ import { addSecret, removeSecret } from './origins/origin-secret.ts'
 import { setMember } from './origins/set-member.ts'
 import { transferOrigin } from './origins/transfer.ts'
 import { deleteRelease } from './releases/delete-release.ts'
+import { markRelease, unmarkRelease } from './releases/marks.ts'
 import { publishRelease } from './releases/publish-release.ts'
 import { setVisibility } from './releases/set-visibility.ts'
 import { changeSettings, makeSettings, removeSettings } from './releases/settings.ts'
@@ -82,6 +83,8 @@ export const handlers = {
   publishRelease,
   setVisibility,
   deleteRelease,
+  markRelease,
+  unmarkRelease,
   makeSettings,
   changeSettings,
   removeSettings,

@@ -155,6 +155,9 @@ export interface ReleasesTable {
   build_tdeps: string
   config: string
   manifest: string
+  yanked: string | null
+  deprecated: string | null
+  held: string | null
 }
 
 export interface IdentCountsTable {
@@ -205,6 +208,7 @@ export interface MembersTable {
   from_revision: number
   position: number
   to_revision: number | null
+  is_skipped: number
 }
 
 export interface PointersTable {

@@ -103,6 +103,12 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   'integration-removed': originSubject,
   'package-settings-set': (event) => originSubject({ origin: originOf(event.package) }), // the package may be private
   'release-published': releaseSubject,
+  'release-yanked': releaseSubject,
+  'release-unyanked': releaseSubject,
+  'release-deprecated': releaseSubject,
+  'release-undeprecated': releaseSubject,
+  'release-held': releaseSubject,
+  'release-unheld': releaseSubject,
   'release-deleted': releaseSubject,
   'visibility-set': ({ ident, targets }) => ({
     of: 'releases',

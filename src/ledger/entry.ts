@@ -43,6 +43,13 @@ export type LedgerEvent =
       isVerified: boolean
       visibility: Visibility
     }
+  /** A mark, or another reason for it. The promotions that a yank makes follow it. */
+  | { kind: 'release-yanked'; ident: string; target: Target; reason: string }
+  | { kind: 'release-unyanked'; ident: string; target: Target }
+  | { kind: 'release-deprecated'; ident: string; target: Target; reason: string }
+  | { kind: 'release-undeprecated'; ident: string; target: Target }
+  | { kind: 'release-held'; ident: string; target: Target; reason: string }
+  | { kind: 'release-unheld'; ident: string; target: Target }
   | { kind: 'release-deleted'; ident: string; target: Target; checksum: string }
   /** `targets` are those whose visibility changed. */
   | { kind: 'visibility-set'; ident: string; targets: readonly Target[]; visibility: Visibility }

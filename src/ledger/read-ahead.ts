@@ -73,6 +73,12 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'integration-removed': 'never',
   'package-settings-set': 'never', // affects only later releases
   'release-published': 'never',
+  'release-yanked': 'always',
+  'release-unyanked': 'always',
+  'release-deprecated': 'always', // plans warn of it
+  'release-undeprecated': 'always',
+  'release-held': 'never', // only deletions ask, in the transaction
+  'release-unheld': 'never',
   'release-deleted': 'always',
   'visibility-set': 'always',
   'view-created': 'same view',

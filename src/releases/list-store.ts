@@ -12,6 +12,8 @@ import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { NAME_ORDER, countedIn, pageOfIdents, visibleIdents } from './ident-count-store.ts'
 import type { Packages, Page, Slice } from './ident-count-store.ts'
+import { NO_MARKS, countMarks } from './mark-store.ts'
+import type { MarkCounts } from './mark-store.ts'
 import { hasVisible, holdsAt, visible, visibleTo } from './visible-store.ts'
 
 // Queries for Habitat's lists (habitat-today.md 3.1, 3.2 and 6, Lists). Text is sorted bytewise; only
@@ -32,6 +34,8 @@ export interface ListedPackage {
   readonly package: PackageParts
   readonly targets: readonly Target[]
   readonly views: readonly string[]
+  /** How many of its visible releases are yanked or deprecated. */
+  readonly marks: MarkCounts
 }
 
 /** The releases of one version of a package that have the same visibility. */
@@ -307,9 +311,11 @@ export async function describePackages(
     )
   }
   const byPackage = Map.groupBy(rows, (row) => row.package_id)
+  const marks = await countMarks(db, packageIds, audience)
   return packages.map(({ id, origin, name }) => ({
     package: { origin, name },
     ...gather(byPackage.get(id) ?? []),
+    marks: marks.get(id) ?? NO_MARKS,
   }))
 }
 

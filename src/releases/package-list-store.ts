@@ -1,6 +1,8 @@
 import type { Audience, Visibility } from '../access/access.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
+import { noticeOf } from '../package/mark.ts'
+import type { Notice } from '../package/mark.ts'
 import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { countedIn } from './ident-count-store.ts'
@@ -21,6 +23,8 @@ export interface ListedRelease {
   readonly createdAt: number
   /** The open views that have the release, by name. */
   readonly views: readonly string[]
+  readonly yanked: Notice | undefined
+  readonly deprecated: Notice | undefined
   readonly place: ReleasePlace
 }
 
@@ -73,6 +77,8 @@ export async function listReleasesOf(
     sizeBytes: row.size_bytes,
     createdAt: row.created_at,
     views: views.get(row.id) ?? [],
+    yanked: noticeOf(row.yanked),
+    deprecated: noticeOf(row.deprecated),
     place: [row.order_key, row.target],
   }))
 }
@@ -109,6 +115,8 @@ async function releasesBelow(
       'releases.size_bytes',
       'releases.created_at',
       'releases.order_key',
+      'releases.yanked',
+      'releases.deprecated',
     ])
     .whereRef('releases.package_id', '=', 'packages.id')
     .where('releases.target', '=', target)

@@ -7,6 +7,8 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { ReleasesTable } from '../database/schema.ts'
 import { formatIdent, lineOf, parseIdent } from '../package/ident.ts'
+import { noticeOf } from '../package/mark.ts'
+import type { Mark } from '../package/mark.ts'
 import type { Line } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
@@ -165,6 +167,7 @@ export async function findLatest(
     .whereRef('releases.id', '=', 'members.release_id')
     .where('members.view_id', '=', view.id)
     .where((eb) => holdsAt(eb, revision))
+    .where('members.is_skipped', '=', 0)
     .where('origins.name', '=', origin)
     .where('packages.name', '=', name)
     .where('releases.target', '=', target)
@@ -277,7 +280,7 @@ export async function updateVisibility(
 export async function insertRelease(
   db: Db,
   packageId: number,
-  release: Omit<Release, 'id'>,
+  release: Omit<Release, 'id' | Mark>,
 ): Promise<number> {
   const [row] = await newRelease(db, {
     package_id: packageId,
@@ -308,7 +311,7 @@ export async function insertRelease(
   return row.id
 }
 
-const newRelease = prepared<Omit<Insertable<ReleasesTable>, 'id' | 'deleted_at'>>()((db, slots) =>
+const newRelease = prepared<Omit<Insertable<ReleasesTable>, 'id' | 'deleted_at' | Mark>>()((db, slots) =>
   db
     .insertInto('releases')
     .values({
@@ -329,6 +332,9 @@ const newRelease = prepared<Omit<Insertable<ReleasesTable>, 'id' | 'deleted_at'>
       created_at: slots.created_at,
       updated_at: slots.updated_at,
       deleted_at: null,
+      yanked: null,
+      deprecated: null,
+      held: null,
       exposes: slots.exposes,
       deps: slots.deps,
       tdeps: slots.tdeps,
@@ -385,5 +391,8 @@ function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {
     buildTdeps: JSON.parse(row.build_tdeps) as string[],
     config: row.config,
     manifest: row.manifest,
+    yanked: noticeOf(row.yanked),
+    deprecated: noticeOf(row.deprecated),
+    held: noticeOf(row.held),
   }
 }

@@ -2,11 +2,13 @@ import type { Visibility } from '../access/access.ts'
 import type { PackageType } from '../hart/metadata.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import type { Mark, Notice } from '../package/mark.ts'
 
 /**
- * An ident that was published for one target. Only its visibility can change. Times are epoch milliseconds.
+ * An ident that was published for one target. Only its visibility and its marks can change. Times are epoch
+ * milliseconds.
  */
-export interface Release {
+export interface Release extends Readonly<Record<Mark, Notice | undefined>> {
   readonly id: number
   readonly ident: Ident
   readonly target: Target

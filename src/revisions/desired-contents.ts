@@ -3,11 +3,12 @@ import type { Db } from '../database/database.ts'
 import { describeRelease, lineOf, releaseKey, releaseName } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { Joining, ViewDelta } from '../views/plan.ts'
+import { skips } from '../views/rule.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 import { findReleases, listHidden } from './dependency-store.ts'
 import { listMembersOnLines } from './member-store.ts'
-import { listLeadersUnder, listPointersOf } from './pointer-store.ts'
+import { listLeadersUnder, listPointersOf, listSkippedUnder } from './pointer-store.ts'
 
 /** A change that gives a view its desired contents, and the faults of the desired contents. */
 export interface ContentsChange {
@@ -42,16 +43,23 @@ export async function changeToContents(
   const isNewRule = rule !== view.rule
   const moving = new Set(isNewRule ? (await listLeadersUnder(db, view.id, rule)).map(lineOf) : [])
   const staysLatest = (release: ViewRelease) =>
-    pointers.get(lineOf(release))?.releaseId === release.releaseId && !moving.has(lineOf(release))
+    pointers.get(lineOf(release))?.releaseId === release.releaseId &&
+    !moving.has(lineOf(release)) &&
+    !skips(rule, release)
   const becomingLatest = [...wanted.values()].filter((release) => !staysLatest(release))
   const unlisted = all.filter((pointer) => !wanted.has(lineOf(pointer)) && !hidden.has(releaseKey(pointer)))
   const leaving = await listMembersOnLines(db, view, unlisted)
   if (rule === 'highest') {
     const onLines = becomingLatest.flatMap((release) => pointers.get(lineOf(release)) ?? [])
     for (const member of await listMembersOnLines(db, view, onLines))
-      if (member.orderKey > (wanted.get(lineOf(member))?.orderKey ?? '')) leaving.push(member)
+      if (member.yanked === undefined && member.orderKey > (wanted.get(lineOf(member))?.orderKey ?? ''))
+        leaving.push(member)
   }
-  const joining = becomingLatest.map((release): Joining => ({ release, rejoins: true }))
+  const gone = new Set([...leaving, ...becomingLatest].map(({ releaseId }) => releaseId))
+  const skipped = isNewRule ? await listSkippedUnder(db, view.id, rule) : []
+  const joining = [...skipped.filter(({ releaseId }) => !gone.has(releaseId)), ...becomingLatest].map(
+    (release): Joining => ({ release, rejoins: true }),
+  )
   return { delta: { joining, leaving, ...(isNewRule && { rule }) }, faults }
 }
 

@@ -118,9 +118,11 @@ export async function evaluate(
   const conflicts = (context.conflicts ?? []).map((conflict) => ({ rule: 'conflict' as const, ...conflict }))
   const refusals = await withoutHidden(
     db,
-    changesView(effect)
-      ? [...(await checkVisibility(db, effect, context)), ...checkGates(effect, state), ...conflicts]
-      : conflicts,
+    [
+      ...(changesView(effect) ? await checkVisibility(db, effect, context) : []),
+      ...checkGates(effect, state),
+      ...conflicts,
+    ],
     context.audience,
   )
   const missing = context.findsMissing === true ? missingOf(effect, dependencies) : []

@@ -243,18 +243,24 @@ async function highestMove(
   view: View,
   line: LineWithHidden,
   revision: Revision,
-  { audience, latest, isVisible }: Redaction & { isVisible: (release: ReleaseName) => boolean },
+  { audience, latest, memberships }: Redaction,
 ): Promise<VisibleMove> {
   const { key, target } = line
   const highestAt = async (at: number) =>
     (await findHighestVisible(db, view.id, line, at, audience))?.ident ?? null
   const known = latest.get(key)
   const from = known === undefined ? await highestAt(revision.revision - 1) : known
-  const hasLeft = revision.left.some((release) => release.ident === from && release.target === target)
-  const joined = revision.joined
-    .filter((release) => lineOf(release) === key && isVisible(release))
-    .map(({ ident }) => ident)
-  const to = hasLeft ? await highestAt(revision.revision) : joined.reduce(higher, from)
+  const begun = (release: ReleaseName) =>
+    memberships.get(releaseKey(release))?.find((membership) => membership.from === revision.revision)
+  const joined = revision.joined.filter((release) => lineOf(release) === key && begun(release) !== undefined)
+  const skipped = joined.filter((release) => begun(release)?.is_skipped === 1)
+  const answering = joined.filter((release) => begun(release)?.is_skipped === 0)
+  const doesEnd = [...revision.left, ...skipped].some(
+    (release) => release.ident === from && release.target === target,
+  )
+  const to = doesEnd
+    ? await highestAt(revision.revision)
+    : answering.map(({ ident }) => ident).reduce(higher, from)
   latest.set(key, to)
   return { from, to }
 }
@@ -287,10 +293,14 @@ export async function listLinesWithHidden(
   return hidden
 }
 
-/** The revisions at which a release joined and left. `to` is `null` while it is a member. */
+/**
+ * The revisions at which a release joined and left, and whether `latest` skipped it. `to` is `null` while it
+ * is a member.
+ */
 interface Membership {
   readonly from: number
   readonly to: number | null
+  readonly is_skipped: number
 }
 
 /**
@@ -315,6 +325,7 @@ async function listMembershipsByIdent(
         'releases.target',
         'members.from_revision as from',
         'members.to_revision as to',
+        'members.is_skipped',
       ])
       .where('releases.ident', 'in', batch)
       .where('members.view_id', '=', viewId)

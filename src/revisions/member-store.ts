@@ -6,9 +6,11 @@ import { inBatches } from '../database/batches.ts'
 import { formatIdent, lineOf, parseIdent } from '../package/ident.ts'
 import { holdsAt } from '../releases/visible-store.ts'
 import type { Ident } from '../package/ident.ts'
+import { noticeOf } from '../package/mark.ts'
 import type { Target } from '../package/target.ts'
 import type { PastRelease } from './restore.ts'
 import type { PackageFilter } from '../views/change-request.ts'
+import { skips } from '../views/rule.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewRelease } from '../views/view.ts'
 
@@ -110,13 +112,18 @@ export async function listPastMembers(
 ): Promise<PastRelease[]> {
   const rows = await pastReleases(db)
     .innerJoin('members', 'members.release_id', 'releases.id')
+    .select('members.is_skipped')
     .where('members.view_id', '=', viewId)
     .where('members.package_id', 'in', packageIds)
     .where((eb) => holdsAt(eb, revision))
     .orderBy('members.from_revision')
     .orderBy('members.position')
     .execute()
-  return rows.map((row) => ({ ...viewReleaseOf(row), isDeleted: row.deleted_at !== null }))
+  return rows.map((row) => ({
+    ...viewReleaseOf(row),
+    isDeleted: row.deleted_at !== null,
+    isSkipped: row.is_skipped === 1,
+  }))
 }
 
 /** Lists the present members on the lines of these pointers. */
@@ -167,22 +174,23 @@ function changesOf(db: Db, viewId: number, { origin, name }: PackageFilter = {})
     )
 }
 
-/** Makes releases members from a revision on, in this order. */
+/** Makes releases members from a revision on, in this order, under the rule of that revision. */
 export async function openMemberships(
   db: Db,
   viewId: number,
   releases: readonly ViewRelease[],
-  revision: number,
+  { revision, rule }: { revision: number; rule: ViewRule },
 ): Promise<void> {
-  const rows = releases.map(({ packageId, releaseId }, position) => ({
-    package_id: packageId,
-    release_id: releaseId,
+  const rows = releases.map((release, position) => ({
+    package_id: release.packageId,
+    release_id: release.releaseId,
     position,
+    is_skipped: skips(rule, release) ? 1 : 0,
   }))
   await insertMembers(db, rows, { view_id: viewId, from_revision: revision })
 }
 
-const insertMembers = inserter('members', ['package_id', 'release_id', 'position'], {
+const insertMembers = inserter('members', ['package_id', 'release_id', 'position', 'is_skipped'], {
   shared: ['view_id', 'from_revision'],
 })
 
@@ -225,6 +233,8 @@ interface ViewReleaseRow {
   ident: string
   target: Target
   order_key: string
+  yanked: string | null
+  deprecated: string | null
 }
 
 /** Selects the columns of a {@link ViewRelease} of releases that are not deleted. */
@@ -240,6 +250,8 @@ export function viewReleaseOf(row: ViewReleaseRow): ViewRelease {
     ident: parseIdent(row.ident),
     target: row.target,
     orderKey: row.order_key,
+    yanked: noticeOf(row.yanked)?.reason,
+    deprecated: noticeOf(row.deprecated)?.reason,
   }
 }
 
@@ -251,6 +263,8 @@ export const VIEW_RELEASE_COLUMNS = [
   'releases.ident',
   'releases.target',
   'releases.order_key',
+  'releases.yanked',
+  'releases.deprecated',
   'releases.deleted_at',
 ] as const
 

@@ -6,6 +6,7 @@ import { inBatches } from '../database/batches.ts'
 import { formatPackageName, lineOf } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Move, PresentState, ViewDelta } from '../views/plan.ts'
+import { skips } from '../views/rule.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 import {
@@ -95,9 +96,10 @@ export async function readPresentState(
       pointers.set(lineOf(pointer), pointer)
   }
   const joined = new Set(joining.map(({ release }) => lineOf(release)))
-  const leavingLines = Map.groupBy(leaving, lineOf)
+  const skipped = joining.map(({ release }) => release).filter((release) => skips(view.rule, release))
+  const replacedLines = Map.groupBy([...leaving, ...skipped], lineOf)
   // Under `promoted`, a release that joins becomes the answer, so its line needs no successor.
-  const needsSuccessor = [...leavingLines].filter(
+  const needsSuccessor = [...replacedLines].filter(
     ([line, releases]) =>
       releases.some(({ releaseId }) => releaseId === pointers.get(line)?.releaseId) &&
       !(view.rule === 'promoted' && joined.has(line)),
@@ -111,7 +113,12 @@ export async function readPresentState(
  */
 export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
   const rows = await db
-    .with('ranked', (query) => membersOf(query as Db, viewId).select(placeInLine(rule)))
+    .with('ranked', (query) =>
+      membersOf(query as Db, viewId)
+        .select(placeInLine(rule))
+        .where('members.is_skipped', '=', 0)
+        .$if(rule === 'highest', (members) => members.where('releases.yanked', 'is', null)),
+    )
     .selectFrom('ranked')
     .innerJoin('pointers', (on) =>
       on
@@ -125,6 +132,18 @@ export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): 
     .whereRef('pointers.release_id', '<>', 'ranked.release_id')
     .orderBy('ranked.ident')
     .orderBy('ranked.target')
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** Lists the yanked members that `latest` would skip if the view had this rule, and does not skip now. */
+export async function listSkippedUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
+  if (rule === 'promoted') return []
+  const rows = await membersOf(db, viewId)
+    .where('releases.yanked', 'is not', null)
+    .where('members.is_skipped', '=', 0)
+    .orderBy('releases.ident')
+    .orderBy('releases.target')
     .execute()
   return rows.map(viewReleaseOf)
 }
@@ -213,15 +232,15 @@ const pointersOfPackages = prepared<{ viewId: number; packageIds: readonly numbe
       .where('pointers.to_revision', 'is', null),
 )
 
-/** Finds what `latest` answers on each line once the leaving releases have left. */
+/** Finds what `latest` answers on each line without some of its members. */
 async function findSuccessors(
   db: Db,
   view: { id: number; rule: ViewRule },
-  leaving: ReadonlyMap<string, readonly ViewRelease[]>,
+  replaced: ReadonlyMap<string, readonly ViewRelease[]>,
 ): Promise<Map<string, ViewRelease>> {
   const successors = new Map<string, ViewRelease>()
-  for (const lines of inBatches(leaving.keys())) {
-    const leavingReleases = lines.flatMap((line) => leaving.get(line) ?? [])
+  for (const lines of inBatches(replaced.keys())) {
+    const excluded = lines.flatMap((line) => replaced.get(line) ?? [])
     const rows = await db
       .with('ranked', (query) =>
         membersOf(query as Db, view.id)
@@ -229,13 +248,14 @@ async function findSuccessors(
           .where(
             'members.package_id',
             'in',
-            leavingReleases.map(({ packageId }) => packageId),
+            excluded.map(({ packageId }) => packageId),
           )
           .where(
             'members.release_id',
             'not in',
-            leavingReleases.map(({ releaseId }) => releaseId),
-          ),
+            excluded.map(({ releaseId }) => releaseId),
+          )
+          .where('members.is_skipped', '=', 0),
       )
       .selectFrom('ranked')
       .selectAll()

@@ -11,10 +11,16 @@ import { getRevisionAt } from './revision-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listTdeps } from './dependency-store.ts'
 import { filterMembers, listMembersOnLines, listPackagesChanged, listPastMembers } from './member-store.ts'
-import { listLeadersUnder, listPointerRevisions, listPointersOf, readPresentState } from './pointer-store.ts'
+import {
+  listLeadersUnder,
+  listPointerRevisions,
+  listPointersOf,
+  listSkippedUnder,
+  readPresentState,
+} from './pointer-store.ts'
 import type { Joining, ViewDelta } from '../views/plan.ts'
 import { restoreLine, revertLine, combine } from './restore.ts'
-import type { Conflict, Restored } from './restore.ts'
+import type { Conflict, Members, Restored } from './restore.ts'
 import { ruleAt, setsRule } from '../views/rule.ts'
 import type { ViewRule } from '../views/rule.ts'
 import { MAX_MOVED_RELEASES, expectMovable } from '../views/view.ts'
@@ -146,8 +152,8 @@ async function resolveRule(db: Db, view: View, request: RequestTo<'set-rule'>): 
 }
 
 /**
- * Returns the change that sets a rule. The releases to which `latest` moves rejoin, so that `latest` never
- * moves without a change of members.
+ * Returns the change that sets a rule. The releases to which `latest` moves rejoin, and those that it skips
+ * from now on, so that `latest` never moves without a change of members.
  */
 export async function changeOfRule(
   db: Db,
@@ -155,9 +161,10 @@ export async function changeOfRule(
   rule: ViewRule,
 ): Promise<ViewDelta> {
   const isNewRule = rule !== view.rule
+  const skipped = isNewRule ? await listSkippedUnder(db, view.id, rule) : []
   const leaders = isNewRule ? await listLeadersUnder(db, view.id, rule) : []
   return {
-    joining: leaders.map((release) => ({ release, rejoins: true })),
+    joining: [...skipped, ...leaders].map((release) => ({ release, rejoins: true })),
     leaving: [],
     ...(isNewRule && { rule }),
   }
@@ -374,8 +381,12 @@ async function revert(
   return combine(parts)
 }
 
-function areSameReleases(one: readonly ViewRelease[], other: readonly ViewRelease[]): boolean {
+function areSameReleases(one: Members, other: Members): boolean {
   return (
-    one.length === other.length && one.every(({ releaseId }, index) => other[index]?.releaseId === releaseId)
+    one.length === other.length &&
+    one.every(({ releaseId, isSkipped }, index) => {
+      const same = other[index]
+      return same?.releaseId === releaseId && same.isSkipped === isSkipped
+    })
   )
 }

@@ -1,6 +1,7 @@
 import type { ReleaseName } from '../package/ident.ts'
 import { describeRelease, formatIdent, formatPackageName, releaseName } from '../package/ident.ts'
 import type { Joining, ViewDelta } from '../views/plan.ts'
+import { skips } from '../views/rule.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewRelease } from '../views/view.ts'
 
@@ -10,6 +11,8 @@ import type { ViewRelease } from '../views/view.ts'
 /** A past member of a view. It may have been deleted since. */
 export interface PastRelease extends ViewRelease {
   readonly isDeleted: boolean
+  /** Whether `latest` skipped it then, because it was yanked. */
+  readonly isSkipped: boolean
 }
 
 /** The members of one line at some revision. */
@@ -37,16 +40,16 @@ export interface Rules {
  * Restores the members of a line. Members that already form the start of the old order are kept; the others
  * leave or rejoin. Deleted releases do not return; it is a conflict if `latest` answered one. `latest` gets
  * its old answer under any present rule: under `promoted`, that release joins last; under `highest`, it is a
- * conflict if another release is higher.
+ * conflict if that release is yanked, or if another one is higher.
  */
 export function restoreLine(rules: Rules, then: Members, now: Members): Restored {
   const latestThen = latestOf(rules.past, then)
-  const conflicts = latestThen?.isDeleted === true ? [deletedConflict(latestThen)] : []
+  const conflicts = conflictsOf(rules.present, latestThen)
   const existing = then.filter(({ isDeleted }) => !isDeleted)
   const joinsLast = ({ releaseId }: PastRelease) =>
     rules.present === 'promoted' && releaseId === latestThen?.releaseId
   const old = [...existing.filter((release) => !joinsLast(release)), ...existing.filter(joinsLast)]
-  const latestRestored = latestOf(rules.present, old)
+  const latestRestored = latestOf(rules.present, old.map(joiningUnder(rules.present)))
   if (
     latestThen !== undefined &&
     conflicts.length === 0 &&
@@ -69,7 +72,10 @@ export function restoreLine(rules: Rules, then: Members, now: Members): Restored
       conflicts,
     }
   const staying = now.filter(({ releaseId }) => oldIds.has(releaseId))
-  const firstDifference = old.findIndex(({ releaseId }, index) => staying[index]?.releaseId !== releaseId)
+  const firstDifference = old.findIndex(({ releaseId, isSkipped }, index) => {
+    const same = staying[index]
+    return same?.releaseId !== releaseId || (same.isSkipped && !isSkipped)
+  })
   const joining = firstDifference === -1 ? [] : old.slice(firstDifference).map(rejoining)
   return { delta: { joining, leaving }, conflicts }
 }
@@ -103,15 +109,19 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
       ),
     )
   }
-  if (didMove && latestBefore?.isDeleted === true) conflicts.push(deletedConflict(latestBefore))
-  const { leaving, returning, members } = undoMembers({ before, after, now })
+  if (didMove) conflicts.push(...conflictsOf(rules.present, latestBefore))
+  const { leaving, returning, members } = undoMembers(rules.present, { before, after, now })
   const joining = returning.map(rejoining)
   // Under `promoted`, a returning release would become the one promoted last, so the answer of `latest`
   // rejoins after it.
   const wanted = didMove ? latestBefore : latestNow
   const answer = members.find(({ releaseId }) => releaseId === wanted?.releaseId)
-  if (rules.present === 'promoted' && answer !== undefined && members.at(-1) !== answer) {
-    const others = joining.filter(({ release }) => release !== answer)
+  if (
+    rules.present === 'promoted' &&
+    answer !== undefined &&
+    (members.at(-1) !== answer || answer.isSkipped)
+  ) {
+    const others = joining.filter(({ release }) => release.releaseId !== answer.releaseId)
     return { delta: { joining: [...others, rejoining(answer)], leaving }, conflicts }
   }
   const latestReverted = latestOf(rules.present, members)
@@ -132,7 +142,10 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
  * Undoes a change of members: those that came with it leave, and those that left with it return, unless they
  * have been deleted. `members` are the members afterwards, those that return last.
  */
-function undoMembers({ before, after, now }: Pick<Undoing, 'before' | 'after' | 'now'>): {
+function undoMembers(
+  rule: ViewRule,
+  { before, after, now }: Pick<Undoing, 'before' | 'after' | 'now'>,
+): {
   leaving: Members
   returning: Members
   members: Members
@@ -146,7 +159,7 @@ function undoMembers({ before, after, now }: Pick<Undoing, 'before' | 'after' | 
   )
   const leavingIds = idsOf(leaving)
   const staying = now.filter(({ releaseId }) => !leavingIds.has(releaseId))
-  return { leaving, returning, members: [...staying, ...returning] }
+  return { leaving, returning, members: [...staying, ...returning.map(joiningUnder(rule))] }
 }
 
 function idsOf(members: Members): Set<number> {
@@ -164,10 +177,16 @@ export function combine(parts: readonly Restored[]): Restored {
   }
 }
 
+/** Returns a release as it is once it joins under a rule. */
+function joiningUnder(rule: ViewRule): (release: PastRelease) => PastRelease {
+  return (release) => ({ ...release, isSkipped: skips(rule, release) })
+}
+
 /** Returns the answer of `latest` for a line with these members, under a rule. */
 function latestOf(rule: ViewRule, members: Members): PastRelease | undefined {
-  if (rule === 'promoted') return members.at(-1)
-  return members.reduce<PastRelease | undefined>(
+  const answering = members.filter(({ isSkipped }) => !isSkipped)
+  if (rule === 'promoted') return answering.at(-1)
+  return answering.reduce<PastRelease | undefined>(
     (best, member) => (best === undefined || best.orderKey < member.orderKey ? member : best),
     undefined,
   )
@@ -180,8 +199,15 @@ function conflictOf(detail: string, ...releases: readonly (ViewRelease | undefin
   }
 }
 
-function deletedConflict(release: PastRelease): Conflict {
-  return conflictOf(`${describeRelease(release)} was deleted, and latest answered it`, release)
+/** Returns why `latest` cannot answer a release again under a rule. */
+function conflictsOf(rule: ViewRule, release: PastRelease | undefined): Conflict[] {
+  if (release === undefined) return []
+  const name = describeRelease(release)
+  if (release.isDeleted) return [conflictOf(`${name} was deleted, and latest answered it`, release)]
+  if (!skips(rule, release)) return []
+  return [
+    conflictOf(`${name} is yanked, and latest answered it: unyank it, or choose another state`, release),
+  ]
 }
 
 function rejoining(release: ViewRelease): Joining {

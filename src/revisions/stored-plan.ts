@@ -9,13 +9,13 @@ import { describeMove, describeStep, describeUnsettled } from '../views/plan.ts'
 import type { DescribedStep, DescribedUnsettled } from '../views/plan.ts'
 import type { Resolved } from './resolve.ts'
 import type { ViewRule } from '../views/rule.ts'
-import type { Act, View } from '../views/view.ts'
+import type { RequestedAct, View } from '../views/view.ts'
 
 /** The effect of a planned change as JSON. {@link digestOf} compares plans by it. */
 export interface PlannedEffect {
   /** The revision of the view that the plan was made on. */
   readonly revision: number
-  readonly act: Act
+  readonly act: RequestedAct
   readonly source?: Source
   /** The revision that a rollback restores or a revert undoes. */
   readonly of?: number

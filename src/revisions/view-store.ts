@@ -186,8 +186,12 @@ export async function setUngovernedOrigins(
     .execute()
 }
 
-/** Lists the views that have a release as a member now. */
-export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[]> {
+/** Lists the views that have a release as a member now, or those whose `latest` skips it. */
+export async function listViewsWith(
+  db: Db,
+  release: ViewRelease,
+  { isSkipped }: { isSkipped?: true } = {},
+): Promise<View[]> {
   const rows = await db
     .selectFrom('members')
     .innerJoin('views', 'views.id', 'members.view_id')
@@ -195,6 +199,7 @@ export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[
     .select([commonFreezes, hasPreviews])
     .where('members.release_id', '=', release.releaseId)
     .where('members.to_revision', 'is', null)
+    .$if(isSkipped === true, (query) => query.where('members.is_skipped', '=', 1))
     .orderBy('views.id')
     .execute()
   return rows.map(viewOf)

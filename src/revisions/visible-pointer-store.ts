@@ -78,6 +78,7 @@ export async function findHighestVisible(
     .where('members.view_id', '=', viewId)
     .where('members.package_id', '=', line.packageId)
     .where('releases.target', '=', line.target)
+    .where('members.is_skipped', '=', 0)
     .where((eb) => visibleTo(eb, audience))
   const highest = await members
     .select([
@@ -123,7 +124,10 @@ export function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: A
   )
 }
 
-/** Returns an SQL condition on `lines`: the audience may see a member that the line has at the revision. */
+/**
+ * Returns an SQL condition on `lines`: the audience may see a member at the revision that `latest` does not
+ * skip.
+ */
 export function hasVisibleMember(
   eb: ExpressionBuilder<Schema, 'lines'>,
   revision: number,
@@ -137,6 +141,7 @@ export function hasVisibleMember(
       .whereRef('members.view_id', '=', 'lines.view_id')
       .whereRef('members.package_id', '=', 'lines.package_id')
       .whereRef('releases.target', '=', 'lines.target')
+      .where('members.is_skipped', '=', 0)
       .where((inner) => holdsAt(inner, revision))
       .where((inner) => visibleTo(inner, audience)),
   )

@@ -48,7 +48,10 @@ export async function listVisibleSpans(db: Db, view: View, line: Line, audience:
   return spans
 }
 
-/** Lists all visible memberships of a line. Yields to the event loop after each page. */
+/**
+ * Lists all visible memberships of a line that `latest` does not skip. Yields to the event loop after each
+ * page.
+ */
 export async function listVisibleMemberships(
   db: Db,
   viewId: number,
@@ -70,6 +73,7 @@ export async function listVisibleMemberships(
       .where('members.view_id', '=', viewId)
       .where('members.package_id', '=', line.packageId)
       .where('releases.target', '=', line.target)
+      .where('members.is_skipped', '=', 0)
       .where((eb) =>
         eb(
           eb.refTuple('members.release_id', 'members.from_revision'),

@@ -13,6 +13,7 @@ export type GateName =
   | 'freeze'
   | 'conflict'
   | 'requires'
+  | 'yanked'
   | 'closure'
   | 'downgrade'
   | 'settle'
@@ -30,6 +31,8 @@ export interface Refusal {
    * metadata knows it already.
    */
   readonly names?: readonly ReleaseName[]
+  /** Nobody can override the refusal. */
+  readonly isFinal?: true
   /** The refusal reveals only the origin of `names`, so callers who may see any of them get it. */
   readonly revealsAny?: true
 }

@@ -8,7 +8,8 @@ import { matchesFilter, formatPackageFilter, hasFilter, isInForce } from './free
 import { namesOf } from './gate.ts'
 import type { Gate, GateName, GateState, Refusal, Requester } from './gate.ts'
 import { checkPhases } from './required-phases.ts'
-import { joins } from './plan.ts'
+import { checkYanks } from './yanks.ts'
+import { changesView, joins } from './plan.ts'
 import type { Effect } from './plan.ts'
 import type { Act, Gates, View } from './view.ts'
 
@@ -19,6 +20,7 @@ import type { Act, Gates, View } from './view.ts'
 const GATES: readonly Gate[] = [
   checkRights,
   checkFreezes,
+  checkYanks,
   checkRequirements,
   checkPhases,
   checkClosure,
@@ -30,6 +32,7 @@ const GATES: readonly Gate[] = [
 /** The gates that an authorized caller can override. Without an override they hold for every caller. */
 const OVERRIDABLE: ReadonlySet<GateName> = new Set([
   'freeze',
+  'yanked',
   'requires',
   'closure',
   'downgrade',
@@ -55,14 +58,20 @@ export function requesterOf(caller: Authority): Requester | undefined {
   }
 }
 
-/** Returns the refusals of all gates, in their order. */
+/**
+ * Returns the refusals of all gates, in their order. What a yank moves follows from the rule of the view, so
+ * only a freeze refuses that.
+ */
 export function checkGates(effect: Effect, state: GateState): Refusal[] {
+  if (state.act === 'yank' || state.act === 'unyank') return checkFreezes(effect, state)
+  // A promotion is told why it changes nothing, if its releases are yanked.
+  if (!changesView(effect)) return checkYanks(effect, state)
   return GATES.flatMap((gate) => gate(effect, state))
 }
 
 /** Reports whether an authorized caller can override a refusal. */
-export function isOverridable({ rule }: Refusal): boolean {
-  return OVERRIDABLE.has(rule)
+export function isOverridable({ rule, isFinal }: Refusal): boolean {
+  return OVERRIDABLE.has(rule) && isFinal !== true
 }
 
 /** Reports whether a requester may override the gates of a view; the operator always may. */

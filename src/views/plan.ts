@@ -1,6 +1,7 @@
 import { formatIdent, formatPackageName, lineOf } from '../package/ident.ts'
 import type { Line } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import { skips } from './rule.ts'
 import type { ViewRule } from './rule.ts'
 import type { ViewRelease } from './view.ts'
 
@@ -39,7 +40,7 @@ export interface PresentState {
   readonly members: ReadonlySet<number>
   /** The answers of `latest`, by line. */
   readonly pointers: ReadonlyMap<Line, ViewRelease>
-  /** By line, for lines whose answer of `latest` leaves: the answer after that. */
+  /** By line, for lines whose answer of `latest` leaves or is now skipped: the answer after that. */
   readonly successors: ReadonlyMap<Line, ViewRelease>
 }
 
@@ -50,6 +51,8 @@ export interface Step {
   /** The previous answer of `latest`, if `latest` moves to this release. */
   readonly from: ViewRelease | undefined
   readonly isDependency: boolean
+  /** Whether the release was a member before the change. */
+  readonly wasMember: boolean
 }
 
 /** A move of `latest` on one line. `undefined` means no answer. */
@@ -76,18 +79,19 @@ export function planChange(
   { joining, leaving, rule: nextRule }: ViewDelta,
   { members, pointers, successors }: PresentState,
 ): Effect {
-  const leavingIds = new Set(leaving.map(({ releaseId }) => releaseId))
+  const skipped = joining.map(({ release }) => release).filter((release) => skips(rule, release))
+  const replacedIds = new Set([...leaving, ...skipped].map(({ releaseId }) => releaseId))
   const joiningByLine = Map.groupBy(joining, ({ release }) => lineOf(release))
   const linePlans = new Map<Line, LinePlan>()
   for (const line of new Set([...joiningByLine.keys(), ...leaving.map(lineOf)])) {
     const pointer = pointers.get(line)
-    const doesLeave = pointer !== undefined && leavingIds.has(pointer.releaseId)
+    const isReplaced = pointer !== undefined && replacedIds.has(pointer.releaseId)
     linePlans.set(
       line,
       planLine(rule, joiningByLine.get(line) ?? [], {
         members,
         pointer,
-        remaining: doesLeave ? successors.get(line) : pointer,
+        remaining: isReplaced ? successors.get(line) : pointer,
       }),
     )
   }
@@ -99,6 +103,7 @@ export function planChange(
         change: 'removed' as const,
         from: undefined,
         isDependency: false,
+        wasMember: true,
       })),
     ],
     moves: [...linePlans.values()].map(({ move }) => move).filter(isMove),
@@ -117,7 +122,7 @@ interface LinePlan {
 
 /**
  * Plans one line. `pointer` is the present answer of `latest`; `remaining` is the answer once the leaving
- * releases have left.
+ * releases have left, and skipped ones no longer answer.
  */
 function planLine(
   rule: ViewRule,
@@ -132,7 +137,10 @@ function planLine(
   const candidate =
     rule === 'promoted'
       ? joining.at(-1)
-      : joining.toSorted((a, b) => (a.release.orderKey < b.release.orderKey ? -1 : 1)).at(-1)
+      : joining
+          .filter(({ release }) => !skips(rule, release))
+          .toSorted((a, b) => (a.release.orderKey < b.release.orderKey ? -1 : 1))
+          .at(-1)
   const leads =
     candidate !== undefined &&
     (rule === 'promoted' || remaining === undefined || remaining.orderKey <= candidate.release.orderKey)
@@ -148,11 +156,13 @@ function planLine(
 /** Returns the step of a joining release. */
 function joiningStep(joining: Joining, plan: LinePlan | undefined, members: ReadonlySet<number>): Step {
   const { release, rejoins = false, isDependency = false } = joining
+  const wasMember = members.has(release.releaseId)
   const isLeader = plan?.leader === joining
   const from = plan?.move.from
-  if (isLeader && isMove(plan.move)) return { release, change: changeOf(from, release), from, isDependency }
-  const doesJoin = !members.has(release.releaseId) || rejoins || (isLeader && plan.doesLeaderRejoin)
-  return { release, change: doesJoin ? 'joined' : 'unchanged', from: undefined, isDependency }
+  if (isLeader && isMove(plan.move))
+    return { release, change: changeOf(from, release), from, isDependency, wasMember }
+  const doesJoin = !wasMember || rejoins || (isLeader && plan.doesLeaderRejoin)
+  return { release, change: doesJoin ? 'joined' : 'unchanged', from: undefined, isDependency, wasMember }
 }
 
 /** Returns the change of a release to which `latest` moves. */
@@ -183,6 +193,9 @@ export interface DescribedStep {
   readonly change: ReleaseChange
   readonly from?: string
   readonly isDependency?: true
+  /** The reasons, if the release is yanked or deprecated and stays or becomes a member. */
+  readonly yanked?: string
+  readonly deprecated?: string
 }
 
 /** Converts a step to text form. */
@@ -193,6 +206,8 @@ export function describeStep({ release, change, from, isDependency }: Step): Des
     change,
     ...(from !== undefined && { from: formatIdent(from.ident) }),
     ...(isDependency && { isDependency }),
+    ...(change !== 'removed' && release.yanked !== undefined && { yanked: release.yanked }),
+    ...(change !== 'removed' && release.deprecated !== undefined && { deprecated: release.deprecated }),
   }
 }
 

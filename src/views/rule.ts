@@ -4,6 +4,14 @@
 export const VIEW_RULES = ['promoted', 'highest'] as const
 export type ViewRule = (typeof VIEW_RULES)[number]
 
+/**
+ * Reports whether `latest` skips a release from now on if it joins under this rule. Under `promoted`, a
+ * yanked release joins only if a rollback or a revert brings it back, and then it answers.
+ */
+export function skips(rule: ViewRule, { yanked }: { readonly yanked: string | undefined }): boolean {
+  return rule === 'highest' && yanked !== undefined
+}
+
 /** A former rule of a view. */
 export interface PastRule {
   readonly rule: ViewRule

@@ -122,9 +122,15 @@ export function expectMovable(
   )
 }
 
-/** The kinds of changes of a view. Each makes a promotion in the ledger. */
-export const ACTS = ['promote', 'demote', 'rollback', 'revert', 'set-rule'] as const
+/** The kinds of changes of a view that can be requested. */
+export const REQUESTED_ACTS = ['promote', 'demote', 'rollback', 'revert', 'set-rule'] as const
+/**
+ * The kinds of changes of a view. Each makes a promotion in the ledger. A release that is yanked, or no
+ * longer, changes every view with the rule `highest` that contains it.
+ */
+export const ACTS = [...REQUESTED_ACTS, 'yank', 'unyank'] as const
 export type Act = (typeof ACTS)[number]
+export type RequestedAct = (typeof REQUESTED_ACTS)[number]
 
 /** The fields of a release that views need. */
 export interface ViewRelease {
@@ -134,6 +140,10 @@ export interface ViewRelease {
   readonly ident: Ident
   readonly target: Target
   readonly orderKey: string
+  /** The reason, if the release is yanked now. */
+  readonly yanked: string | undefined
+  /** The reason, if the release is deprecated now. */
+  readonly deprecated: string | undefined
 }
 
 /**

@@ -13,6 +13,7 @@ import { getView } from '../../src/revisions/view-store.ts'
 import { isExhaustive, SEED } from '../support/random.ts'
 import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { startDepot } from '../support/start-depot.ts'
+import type { LedgerEvent } from '../../src/ledger/entry.ts'
 import { lineKey, releaseKey } from '../../src/package/ident.ts'
 
 // Compares the rows of a view with a fold of its ledger, after a random run that is the same each time.
@@ -24,9 +25,16 @@ const started = await startDepot(tap)
 const { db } = started.depot
 const { releases, hidden } = await makeManyReleases(started)
 
-/** Folds the ledger up to a revision. A promotion that does not match the state is a fault. */
-function apply(fold: Fold, revision: Revision): void {
-  const { faults } = foldPromotion(fold, revision)
+/**
+ * Folds the ledger up to a revision, which has the rule `rule` and the yanked releases `yanked`. A promotion
+ * that does not match the state is a fault.
+ */
+function apply(fold: Fold, revision: Revision, state: { rule: ViewRule; yanked: ReadonlySet<string> }): void {
+  const { faults } = foldPromotion(
+    fold,
+    revision,
+    (release) => state.rule === 'highest' && state.yanked.has(releaseKey(release)),
+  )
   if (faults.length > 0) throw new Error(faults.join('; '))
 }
 
@@ -34,6 +42,25 @@ const membersOf = (fold: Fold) =>
   new Map([...fold.members].map(([key, { ident, target, from }]) => [key, { ident, target, since: from }]))
 const pointersOf = (fold: Fold) =>
   new Map([...fold.pointers].map(([line, { ident, from }]) => [line, { ident, since: from }]))
+
+/** The releases that are yanked at each revision of a view. */
+async function readYanks(viewId: number): Promise<ReadonlyMap<number, ReadonlySet<string>>> {
+  const yanked = new Set<string>()
+  const found = new Map<number, ReadonlySet<string>>()
+  const rows = await db
+    .selectFrom('ledger')
+    .select(['text', 'view_id', 'revision'])
+    .orderBy('sequence')
+    .execute()
+  for (const row of rows) {
+    const event = JSON.parse(row.text) as LedgerEvent
+    if (event.kind === 'release-yanked') yanked.add(releaseKey(event))
+    if (event.kind === 'release-unyanked' || event.kind === 'release-deleted')
+      yanked.delete(releaseKey(event))
+    if (row.view_id === viewId && row.revision !== null) found.set(row.revision, new Set(yanked))
+  }
+  return found
+}
 
 const sorted = (map: ReadonlyMap<string, unknown>) =>
   [...map].map((entry) => JSON.stringify(entry)).toSorted((a, b) => (a < b ? -1 : 1))
@@ -56,6 +83,8 @@ for (const { rule: first, setsRules } of RUNS) {
     seed: 20_260_103,
   })
   const view = await getView(db, name)
+  const yanks = await readYanks(view.id)
+  const yankedAt = (revision: number) => yanks.get(revision) ?? new Set()
 
   /** Every revision is folded; unless the test is exhaustive, every fourth is compared, and the last. */
   const isCompared = (revision: number) => isExhaustive || revision % 4 === 1 || revision === view.revision
@@ -93,7 +122,8 @@ for (const { rule: first, setsRules } of RUNS) {
         revisions.some((revision) => revision.cause === cause),
         cause,
       )
-    for (const act of ACTS.filter((one) => SEED === 0 && (setsRules || one !== 'set-rule')))
+    const acts = setsRules ? ACTS : ACTS.filter((act) => !['set-rule', 'yank', 'unyank'].includes(act))
+    for (const act of SEED === 0 ? acts : [])
       t.ok(
         revisions.some((revision) => revision.act === act),
         act,
@@ -104,8 +134,8 @@ for (const { rule: first, setsRules } of RUNS) {
     )
     let holding: ViewRule = first
     for (const revision of revisions) {
-      apply(folded, revision)
       holding = revision.rule ?? holding
+      apply(folded, revision, { rule: holding, yanked: yankedAt(revision.revision) })
       t.equal(ruleAt(view, revision.revision), holding)
       if (!isCompared(revision.revision)) continue
       const pointers = await pointersAt(revision.revision, UNRESTRICTED_AUDIENCE)
@@ -139,9 +169,10 @@ for (const { rule: first, setsRules } of RUNS) {
     const all = emptyFold()
     let holding: ViewRule = first
     for (const [index, revision] of told.entries()) {
-      apply(folded, revision)
       holding = revision.rule ?? holding
-      apply(all, whole[index] as Revision)
+      const state = { rule: holding, yanked: yankedAt(revision.revision) }
+      apply(folded, revision, state)
+      apply(all, whole[index] as Revision, state)
       if (!isCompared(revision.revision)) continue
       const rows = {
         pointers: sorted(await pointersAt(revision.revision, PUBLIC_AUDIENCE)),

@@ -62,6 +62,17 @@ await started.depot.writer.submit({
   actor,
 })
 await makeReleases(started, 'acme/mayfly/2/20260101000000')
+for (const mark of ['yanked', 'deprecated', 'held'] as const)
+  await started.depot.writer.submit({
+    kind: 'markRelease',
+    input: { ident: 'acme/lib9/1.0.0/20260101000000', target: 'x86_64-linux', mark, reason: 'it loses data' },
+    actor,
+  })
+await started.depot.writer.submit({
+  kind: 'unmarkRelease',
+  input: { ident: 'acme/lib9/1.0.0/20260101000000', target: 'x86_64-linux', mark: 'deprecated' },
+  actor,
+})
 const { publicId } = await started.depot.writer.submit({
   kind: 'recordChange',
   input: { project: 'acme/lib1', change: 'c1', commit: 'c1', branch: 'main', targets: ['x86_64-linux'] },
@@ -333,7 +344,7 @@ test('every manipulation of rows of views is reported by view', async (t) => {
       /^promoted: only the ledger has the member/,
     ],
     'a member that nobody promoted': [
-      `INSERT INTO members SELECT (SELECT id FROM views WHERE name = 'base'), package_id, id, 1, 0, NULL FROM releases WHERE ident = 'acme/lib7/1.0.0/20260101000000'`,
+      `INSERT INTO members SELECT (SELECT id FROM views WHERE name = 'base'), package_id, id, 1, 0, NULL, 0 FROM releases WHERE ident = 'acme/lib7/1.0.0/20260101000000'`,
       /^base: only the rows have the member acme\/lib7\/1\.0\.0\/\S+ x86_64-linux of acme\/lib7, from revision 1 on, in place 0$/,
     ],
     'a line': [
@@ -343,6 +354,20 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     'the package of a line': [
       `UPDATE lines SET package_id = (SELECT max(id) FROM packages) WHERE package = 'acme/lib7'`,
       /^delivered: only the rows have the line acme\/lib7 x86_64-linux, of the package acme\/mayfly$/,
+    ],
+    'a yanked member that latest skips': [
+      `UPDATE members SET is_skipped = 0 WHERE is_skipped = 1 AND to_revision IS NULL AND view_id = (SELECT id FROM views WHERE name = 'unstable')`,
+      /^unstable: only the ledger has the member acme\/lib9\/\S+ x86_64-linux of acme\/lib9, from revision \d+ on, in place 0, skipped by latest$/,
+      /^unstable: only the rows have the member acme\/lib9\/\S+ x86_64-linux of acme\/lib9, from revision \d+ on, in place 0$/,
+    ],
+    'the reason of a yank': [
+      `UPDATE releases SET yanked = replace(yanked, 'loses', 'keeps') WHERE ident LIKE 'acme/lib9/%'`,
+      /^the depot: only the ledger has acme\/lib9\/\S+ .*x86_64-linux.* as yanked since \S+: it loses data$/,
+      /^the depot: only the rows have acme\/lib9\/\S+ .*x86_64-linux.* as yanked since \S+: it keeps data$/,
+    ],
+    'a hold': [
+      `UPDATE releases SET held = NULL WHERE ident LIKE 'acme/lib9/%'`,
+      /^the depot: only the ledger has acme\/lib9\/\S+ .*as held since/,
     ],
     "a view's revision": [
       `UPDATE views SET revision = 7 WHERE name = 'promoted'`,

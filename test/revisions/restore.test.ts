@@ -18,6 +18,9 @@ function release(version: string, isDeleted = false): PastRelease {
     target: 'x86_64-linux',
     orderKey: orderKey(ident),
     isDeleted,
+    isSkipped: false,
+    yanked: undefined,
+    deprecated: undefined,
   }
 }
 

@@ -26,8 +26,8 @@ export async function makeManyReleases(
 }
 
 /**
- * Creates a view and makes random changes to it. With `setsRules`, they include changes of its rule. Some are
- * refused.
+ * Creates a view and makes random changes to it. With `setsRules`, they include changes of its rule, and
+ * yanks of releases. Some are refused.
  */
 export async function moveAtRandom(
   started: TestDepot,
@@ -61,6 +61,25 @@ export async function moveAtRandom(
         input: { request: { view, act: 'set-rule', rule: other } },
         actor: ACTOR,
       })
+    }
+    if (setsRules && index % 6 === 2) {
+      const { ident, target } = pick(releases)
+      const input = { ident, target, mark: 'yanked' } as const
+      return index % 24 === 8
+        ? Promise.all(
+            releases.map((one) =>
+              started.depot.writer.submit({
+                kind: 'unmarkRelease',
+                input: { ...input, ident: one.ident, target: one.target },
+                actor: ACTOR,
+              }),
+            ),
+          )
+        : started.depot.writer.submit({
+            kind: 'markRelease',
+            input: { ...input, reason: 'it is broken' },
+            actor: ACTOR,
+          })
     }
     if (index % 20 === 17) {
       const release = pick(perishable)

@@ -128,7 +128,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
     const releases = joining.map(({ release }) => release)
     connection.exec('BEGIN')
     await closeMemberships(db, view.id, releases, 9)
-    await openMemberships(db, view.id, releases, 9)
+    await openMemberships(db, view.id, releases, { revision: 9, rule: 'promoted' })
     await movePointers(
       db,
       view.id,

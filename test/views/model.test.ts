@@ -75,6 +75,7 @@ async function makeSetup(rule: 'promoted' | 'highest'): Promise<Setup> {
       name,
       rules: [viewRule],
       states: [new Map()],
+      skipped: [new Set()],
       gates: {},
       isFrozen: false,
       since: { member: new Map(), current: new Map() },
@@ -104,6 +105,7 @@ async function publish(setup: Setup, name: string): Promise<void> {
     version: Number(version),
     needs,
     isDeleted: false,
+    isYanked: false,
   })
 }
 
@@ -398,6 +400,36 @@ const commands = [
       return { actual: 'changed', expected: 'changed' }
     }),
   ),
+  fc
+    .tuple(
+      fc.constantFrom(...LEAVES, ...LEAVES, ...ALL_NAMES),
+      fc.constantFrom('yank', 'unyank'),
+      optionsArbitrary,
+    )
+    .map(
+      ([name, act, { override }]) =>
+        new ModelCommand(
+          `${act} ${name}${optionsText(override === true ? { override } : {})}`,
+          async (setup) => {
+            const input = {
+              ident: identOf(setup, name),
+              target,
+              mark: 'yanked',
+              ...overrideOf({ ...(override && { override }) }),
+            } as const
+            const options = { ...(override && { override }) }
+            return act === 'yank'
+              ? {
+                  actual: await submit({ kind: 'markRelease', input: { ...input, reason: 'it is broken' } }),
+                  expected: setup.model.yank(input.ident, options),
+                }
+              : {
+                  actual: await submit({ kind: 'unmarkRelease', input }),
+                  expected: setup.model.unyank(input.ident, options),
+                }
+          },
+        ),
+    ),
   fc.constantFrom(...NAMES, ...LEAVES, ...LEAVES, ...LEAVES).map(
     (name) =>
       new ModelCommand(`delete ${name}`, async (setup) => ({
@@ -431,7 +463,7 @@ async function compare(setup: Setup, name: string, revision?: number): Promise<v
       .map(({ ident }) => ident)
       .toSorted(),
     latest: [...state.values()]
-      .flatMap((line) => latest(modelled.rules[at] ?? 'promoted', line)?.ident ?? [])
+      .flatMap((line) => latest(modelled.rules[at] ?? 'promoted', line, modelled.skipped[at])?.ident ?? [])
       .toSorted(),
   }
   const is = { revision: view.revision, members: held, latest: answered }
@@ -472,6 +504,8 @@ test('the runs covered every command and outcome', async (t) => {
     for (const each of [...outcomes, 'conflict']) t.ok(covered.has(`${kind} ${each}`), `${kind} ${each}`)
   for (const each of ['changed', 'unchanged', 'refused', 'forbidden'])
     t.ok(covered.has(`set-rule ${each}`), `set-rule ${each}`)
+  for (const kind of ['yank', 'unyank'])
+    for (const each of outcomes) t.ok(covered.has(`${kind} ${each}`), `${kind} ${each}`)
   for (const each of ['changed', 'not_found', 'refused', 'in_use'])
     t.ok(covered.has(`delete ${each}`), `delete ${each}`)
 })

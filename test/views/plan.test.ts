@@ -16,6 +16,8 @@ function release(text: string, target: ViewRelease['target'] = 'x86_64-linux'): 
     ident,
     target,
     orderKey: orderKey(ident),
+    yanked: undefined,
+    deprecated: undefined,
   }
 }
 

@@ -9,6 +9,7 @@ import { listViewsWith } from '../../revisions/view-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { hasDependents, deleteDependencies } from '../../releases/dependents-store.ts'
 import { isBlobReferenced, unreferenceBlob } from '../../blobs/blob-store.ts'
+import { readMarks } from '../../releases/mark-store.ts'
 import { markReleaseDeleted } from '../../releases/release-store.ts'
 
 /**
@@ -16,10 +17,10 @@ import { markReleaseDeleted } from '../../releases/release-store.ts'
  * of views, and its ident may be published again. Returns the checksum of its bytes, which another release
  * may still need.
  *
- * Throws `not_found`, and `refused` if a gate of a view keeps the release. Throws `in_use` while a release
- * of another package has its package among the TDEPS, and while it is in `stable` (habitat-today.md 3.1 and
- * 6, Packages), in a view with the rule `promoted`, or in a view whose gates limit who may change it.
- * Previews do not keep it.
+ * Throws `not_found`, and `refused` if a gate of a view keeps the release. Throws `in_use` while the release
+ * is held, while a release of another package has its package among the TDEPS, and while it is in `stable`
+ * (habitat-today.md 3.1 and 6, Packages), in a view with the rule `promoted`, or in a view whose gates limit
+ * who may change it. Previews do not keep it.
  */
 export async function deleteRelease(
   context: CommandContext,
@@ -30,6 +31,8 @@ export async function deleteRelease(
   const ident = parseIdent(text)
   const release = await findViewRelease(trx, ident, target)
   if (release === undefined) throw new DepotError('not_found', `there is no release ${text} for ${target}`)
+  const { held } = await readMarks(trx, release.releaseId)
+  if (held !== undefined) throw new DepotError('in_use', `${text} is held: ${held.reason}`)
   const { views = [], previews = [] } = Object.groupBy(await listViewsWith(trx, release), ({ preview }) =>
     preview === undefined ? 'views' : 'previews',
   )

@@ -84,7 +84,16 @@ export async function publishRelease(
   const settingsVisibility = await defaultVisibility()
   const visibility = input.visibility ?? settingsVisibility
   const releaseId = await insertNewRelease(context, input, { packageId, originId: origin.id, visibility })
-  const release = { releaseId, packageId, originId: origin.id, ident, target, orderKey: orderKey(ident) }
+  const release = {
+    releaseId,
+    packageId,
+    originId: origin.id,
+    ident,
+    target,
+    orderKey: orderKey(ident),
+    yanked: undefined,
+    deprecated: undefined,
+  }
   await changeMembers(
     context,
     await getView(trx, UNSTABLE),

@@ -105,7 +105,7 @@ async function writeRows(
   },
 ): Promise<void> {
   await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
-  await openMemberships(trx, view.id, joining, revision)
+  await openMemberships(trx, view.id, joining, { revision, rule: rule ?? view.rule })
   await movePointers(trx, view.id, moves, revision)
   // An origin whose releases have a pointer has the channel already.
   await ensureChannels(trx, {

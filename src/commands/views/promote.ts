@@ -157,16 +157,20 @@ export async function applyChange(
 
 /**
  * Changes the members of a view as part of another command, such as an upload. The view's gates apply, with
- * the rights of `by`: the caller, or the operator if the right to the command includes this change. Throws
- * `refused` for a preview, and the errors of {@link expectAllowed}.
+ * the rights of `by`: the caller, or the operator if the right to the command includes this change. With
+ * `override`, refusals are overridden with the rights of the caller. Throws `refused` for a preview, and the
+ * errors of {@link expectAllowed}.
  */
 export async function changeMembers(
   context: CommandContext,
   view: View,
   delta: ViewDelta,
-  details: Pick<PromotionDetails, 'act' | 'cause'> & { by: Authority },
+  details: Pick<PromotionDetails, 'act' | 'cause' | 'reason'> & {
+    by: Authority
+    override?: Override | undefined
+  },
 ): Promise<PromotionOutcome> {
-  const { by, ...promotion } = details
+  const { by, override, ...promotion } = details
   expectNoPreview(view)
   const evaluation: EvaluationContext = {
     act: details.act,
@@ -177,8 +181,13 @@ export async function changeMembers(
   const { effect, refusals } = await context.read(`consequences for ${view.name}`, basisOf(view), (db) =>
     evaluate(db, view, delta, evaluation),
   )
-  expectAllowed(view, refusals, { caller: by })
-  return makeRevision(context, view, effect, promotion)
+  const isOverridden = override !== undefined && refusals.length > 0
+  const overridden = expectAllowed(
+    view,
+    refusals,
+    isOverridden ? { caller: context.caller, override } : { caller: by },
+  ).map(({ detail }) => detail)
+  return makeRevision(context, view, effect, { ...promotion, ...recordedOverride(override, overridden) })
 }
 
 /**
