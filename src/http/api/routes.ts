@@ -28,6 +28,7 @@ import { packageRoutes } from './packages/routes.ts'
 import { planRoutes } from './plans/routes.ts'
 import { pollerRoutes } from './pollers/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
+import { markRoutes } from './releases/marks.ts'
 import { releaseRoutes } from './releases/routes.ts'
 import { whyRoutes } from './releases/why.ts'
 import { packageFileRoutes } from './releases/upload.ts'
@@ -99,6 +100,7 @@ export async function apiRoutes(
   stateRoutes(app, context)
   releaseRoutes(app, context)
   whyRoutes(app, context)
+  markRoutes(app, context)
   packageFileRoutes(app, context)
   originRoutes(app, context)
   originMemberRoutes(app, context)

@@ -5,6 +5,7 @@ import { audienceOf } from '../../../access/access.ts'
 import type { Audience } from '../../../access/access.ts'
 import type { Db } from '../../../database/database.ts'
 import { TARGETS } from '../../../package/target.ts'
+import { findMarks } from '../../../releases/mark-store.ts'
 import { listMembersAt, listPointersAt } from '../../../revisions/content-store.ts'
 import type { LinePage } from '../../../revisions/content-store.ts'
 import { findRevisionTime, getRevisionAt } from '../../../revisions/revision-store.ts'
@@ -16,7 +17,7 @@ import { momentOf } from '../conventions/moment.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
 import { ViewPath } from '../conventions/shapes.ts'
-import { wireSince, wireTime } from '../conventions/wire.ts'
+import { wireMarks, wireSince, wireTime } from '../conventions/wire.ts'
 import { Content, ContentQuery, Members } from './shapes.ts'
 import { contentText, membersText } from './text.ts'
 
@@ -91,7 +92,15 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         read: listPointersAt,
         placeOf: (pointer) => [pointer.package, pointer.target],
       })
-      return reply.send({ ...at, pointers: items.map(wireSince), next })
+      const marks = await findMarks(depot.db, idsOf(items))
+      return reply.send({
+        ...at,
+        pointers: items.map((pointer) => ({
+          ...wireSince(pointer),
+          ...wireMarks(marks.get(pointer.releaseId)),
+        })),
+        next,
+      })
     },
   )
 
@@ -118,11 +127,19 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         read: listMembersAt,
         placeOf: (member) => member.place,
       })
+      const marks = await findMarks(depot.db, idsOf(items))
       return reply.send({
         ...at,
-        members: items.map(({ place: _place, ...member }) => wireSince(member)),
+        members: items.map(({ place: _place, ...member }) => ({
+          ...wireSince(member),
+          ...wireMarks(marks.get(member.releaseId)),
+        })),
         next,
       })
     },
   )
+}
+
+function idsOf(items: readonly { readonly releaseId: number }[]): number[] {
+  return items.map(({ releaseId }) => releaseId)
 }

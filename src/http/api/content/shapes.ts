@@ -6,6 +6,7 @@ import {
   Ident,
   LinePath,
   MOMENT_FORMS,
+  Marks,
   Next,
   Package,
   PageQuery,
@@ -18,6 +19,8 @@ import {
 
 // Shapes of the contents of views.
 
+const NO_MARKS = { yank: null, deprecation: null }
+
 export const VersionPath = LinePath.extend({ version: z.string() })
 
 export const ContentQuery = PageQuery.extend({
@@ -29,7 +32,7 @@ export const ContentQuery = PageQuery.extend({
 const Pointer = named(
   'Pointer',
   z
-    .object({ package: Package, target: Target, ident: Ident, ...Since })
+    .object({ package: Package, target: Target, ident: Ident, ...Since, ...Marks })
     .describe('the latest release of a package, and since when'),
 )
 
@@ -37,19 +40,21 @@ export const Content = named('Content', z.object({ ...AtRevision, pointers: z.ar
   view: 'acceptance',
   revision: 12,
   at: NOW,
-  pointers: [{ package: 'acme/app', target: TARGET, ident: IDENT, since_revision: 12, since: NOW }],
+  pointers: [
+    { package: 'acme/app', target: TARGET, ident: IDENT, since_revision: 12, since: NOW, ...NO_MARKS },
+  ],
   next: null,
 })
 
-const Member = named('Member', z.object({ ident: Ident, target: Target, ...Since }))
+const Member = named('Member', z.object({ ident: Ident, target: Target, ...Since, ...Marks }))
 
 export const Members = named('Members', z.object({ ...AtRevision, members: z.array(Member), next: Next }), {
   view: 'acceptance',
   revision: 12,
   at: NOW,
   members: [
-    { ident: IDENT, target: TARGET, since_revision: 12, since: NOW },
-    { ident: EARLIER_IDENT, target: TARGET, since_revision: 7, since: YESTERDAY },
+    { ident: IDENT, target: TARGET, since_revision: 12, since: NOW, ...NO_MARKS },
+    { ident: EARLIER_IDENT, target: TARGET, since_revision: 7, since: YESTERDAY, ...NO_MARKS },
   ],
   next: null,
 })

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
 import { TARGETS } from '../../../package/target.ts'
+import { named } from '../../requests/described.ts'
+import { NOW } from './examples.ts'
 
 // Shapes that several resources of `/api/v1` use. Requests are validated against shapes. Responses are not,
 // because that would be slow for long lists; the compiler and the tests compare them with their shapes.
 // Changes are additive: fields may be added, but not removed or given another meaning.
 
-export { named } from '../../requests/described.ts'
+export { named }
 
 /** Returns the shape of strings that a parser of the core accepts. Its error message goes to the caller. */
 export function textOf(parse: (text: string) => unknown) {
@@ -50,6 +52,23 @@ export const AtRevision = {
 
 /** Fields of items that are in a view, or latest in it, since a revision. */
 export const Since = { since_revision: Revision, since: Time }
+
+/** Why a release has a mark; see docs/withdrawing.md. */
+export const Notice = named(
+  'Notice',
+  z.object({
+    reason: z.string(),
+    by: z.string().nullable().describe('the account; null for the shell of the depot'),
+    since: Time,
+  }),
+  { reason: 'it loses data', by: 'alice', since: NOW },
+)
+
+/** Marks of listed releases. */
+export const Marks = {
+  yank: Notice.nullable().describe('set if the release is yanked'),
+  deprecation: Notice.nullable().describe('set if the release is deprecated'),
+}
 
 export const Next = z.string().nullable().describe('the URL of the next page; null on the last page')
 

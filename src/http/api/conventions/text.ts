@@ -31,6 +31,11 @@ export function timeText(time: string | null): string {
   return time === null ? '' : `${time.slice(0, 19)}Z`
 }
 
+/** Names the marks of a listed release: `yanked deprecated`. */
+export function marksText({ yank, deprecation }: { yank: unknown; deprecation: unknown }): string {
+  return [yank === null ? '' : 'yanked', deprecation === null ? '' : 'deprecated'].join(' ').trim()
+}
+
 /** Formats the state of a view: `acceptance at revision 12, made 2026-01-01T00:00:00Z`. */
 export function stateText({
   view,

@@ -16,7 +16,7 @@ import type { RouteContext } from '../../requests/request.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
 import { PageQuery } from '../conventions/shapes.ts'
-import { wireTime } from '../conventions/wire.ts'
+import { wireMarks, wireTime } from '../conventions/wire.ts'
 import { OriginPath } from '../origins/shapes.ts'
 import { FoundPackages, PackagePath, Packages, Releases, ReleasesQuery, SearchQuery } from './shapes.ts'
 import { packagesText, releasesText } from './text.ts'
@@ -109,6 +109,7 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
           size_bytes: release.sizeBytes,
           published_at: wireTime(release.createdAt),
           views: [...release.views],
+          ...wireMarks(release),
         })),
         next,
       })
@@ -161,5 +162,7 @@ function wireListed(listed: ListedPackage) {
     package: formatPackageName(listed.package),
     targets: [...listed.targets],
     views: [...listed.views],
+    yanked_releases: listed.marks.yanked,
+    deprecated_releases: listed.marks.deprecated,
   }
 }

@@ -3,6 +3,7 @@ import { CHECKSUM, IDENT, TARGET, YESTERDAY } from '../conventions/examples.ts'
 import {
   Checksum,
   Ident,
+  Marks,
   Next,
   Package,
   PageQuery,
@@ -36,10 +37,18 @@ const ListedPackage = named(
     package: Package,
     targets: z.array(Target).describe('the targets for which it has releases'),
     views: z.array(ViewName).describe('the open views that have a release of it'),
+    yanked_releases: z.int().describe('how many of its releases are yanked'),
+    deprecated_releases: z.int().describe('how many of its releases are deprecated'),
   }),
 )
 
-const APP = { package: 'acme/app', targets: [TARGET as typeof TARGET], views: ['acceptance', 'unstable'] }
+const APP = {
+  package: 'acme/app',
+  targets: [TARGET as typeof TARGET],
+  views: ['acceptance', 'unstable'],
+  yanked_releases: 0,
+  deprecated_releases: 0,
+}
 
 export const Packages = named(
   'Packages',
@@ -63,6 +72,7 @@ const ListedRelease = named(
     size_bytes: z.int(),
     published_at: Time,
     views: z.array(ViewName).describe('the open views that have it, by name'),
+    ...Marks,
   }),
 )
 
@@ -80,6 +90,8 @@ export const Releases = named(
         size_bytes: 1_048_576,
         published_at: YESTERDAY,
         views: ['acceptance', 'unstable'],
+        yank: null,
+        deprecation: null,
       },
     ],
     next: null,

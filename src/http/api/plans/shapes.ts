@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { VIEW_RULES } from '../../../views/rule.ts'
-import { ACTS } from '../../../views/view.ts'
+import { REQUESTED_ACTS } from '../../../views/view.ts'
 import { EARLIER_IDENT, IDENT, LATER, NEXT_WEEK, NOW, PLAN, TARGET } from '../conventions/examples.ts'
 import { Ident, Next, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
 import { ChangeBody, Notes, ChangeOptions, PointerMove, Reason, Source, Step } from '../promotions/shapes.ts'
@@ -25,7 +25,17 @@ export const RejectBody = named('Rejection', z.strictObject({ reason: Reason.opt
 })
 
 export const Blocked = z.object({
-  rule: z.enum(['rights', 'freeze', 'conflict', 'requires', 'closure', 'downgrade', 'settle', 'approval']),
+  rule: z.enum([
+    'rights',
+    'freeze',
+    'conflict',
+    'yanked',
+    'requires',
+    'closure',
+    'downgrade',
+    'settle',
+    'approval',
+  ]),
   detail: z.string(),
   chain: z.array(Ident).optional(),
 })
@@ -35,7 +45,7 @@ const plan = z.object({
   kind: z.enum(['draft', 'proposal']),
   state: z.enum(['open', 'applied', 'rejected', 'stale', 'expired']),
   view: ViewName,
-  act: z.enum(ACTS),
+  act: z.enum(REQUESTED_ACTS),
   revision: Revision.describe('the revision of the view when the plan was made'),
   source: Source.nullable(),
   of: Revision.nullable(),

@@ -5,7 +5,7 @@ import { parseIdent } from '../../../package/ident.ts'
 import type { Target as TargetName } from '../../../package/target.ts'
 import { MAX_NAMED_RELEASES } from '../../../views/change-request.ts'
 import { VIEW_RULES } from '../../../views/rule.ts'
-import { ACTS } from '../../../views/view.ts'
+import { REQUESTED_ACTS } from '../../../views/view.ts'
 import { EARLIER_IDENT, IDENT, REVISION_ID, TARGET } from '../conventions/examples.ts'
 import { IdempotencyHeaders } from '../conventions/idempotency.ts'
 import {
@@ -141,7 +141,7 @@ export const RevertBody = named(
 
 /** The body of a plan: a change of any kind. */
 export const ChangeBody = z.strictObject({
-  act: z.enum(ACTS).default('promote'),
+  act: z.enum(REQUESTED_ACTS).default('promote'),
   ...Promotion,
   to: Moment.optional().describe('for a rollback: the revision or time to return to'),
   revision: RevisionOrId.optional().describe('for a revert: the revision to undo'),

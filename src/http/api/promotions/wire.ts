@@ -30,18 +30,30 @@ export function wireStep({ ident, target, change, from, isDependency }: Describe
 }
 
 /**
- * Returns the notes on a change: one if `latest` of a package moves down, and one for each earlier move that
- * has not settled. Only pointers show downgrades, because a rollback or a demotion moves `latest` down to a
- * release that was in the view already.
+ * Returns the notes on a change: one if `latest` of a package moves down, one for each earlier move that has
+ * not settled, and one for each mark of its releases. Only pointers show downgrades, because a rollback or a
+ * demotion moves `latest` down to a release that was in the view already.
  */
 export function notesOn({
+  releases,
   pointers,
   unsettled = [],
-}: Pick<PromotionOutcome, 'pointers' | 'unsettled'>): string[] {
+}: Pick<PromotionOutcome, 'releases' | 'pointers' | 'unsettled'>): string[] {
   const goesDown = pointers.some(
     ({ from, to }) => from !== null && to !== null && compareReleases(parseIdent(to), parseIdent(from)) < 0,
   )
-  return [...(goesDown ? [DOWNGRADE_NOTE] : []), ...unsettled.map(unsettledNote)]
+  return [
+    ...(goesDown ? [DOWNGRADE_NOTE] : []),
+    ...unsettled.map(unsettledNote),
+    ...releases.flatMap(markNotes),
+  ]
+}
+
+function markNotes({ ident, target, yanked, deprecated }: DescribedStep): string[] {
+  return [
+    ...(yanked === undefined ? [] : [`${ident} (${target}) is yanked: ${yanked}`]),
+    ...(deprecated === undefined ? [] : [`${ident} (${target}) is deprecated: ${deprecated}`]),
+  ]
 }
 
 function unsettledNote({ package: name, target, movedAt }: DescribedUnsettled): string {

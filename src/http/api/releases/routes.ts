@@ -10,15 +10,14 @@ import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
-import { FormatQuery, ReleasePath, TargetQuery } from '../conventions/shapes.ts'
+import { ReleasePath } from '../conventions/shapes.ts'
 import { HoldersQuery } from '../history/shapes.ts'
 import { wireInterval } from '../history/wire.ts'
 import { describeRelease } from './describe.ts'
-import { Memberships, Release } from './shapes.ts'
+import { Memberships, Release, ReleaseQuery } from './shapes.ts'
 import { membershipsText, releaseText } from './text.ts'
 
 const tags = ['releases']
-const ReleaseQuery = TargetQuery.extend(FormatQuery.shape)
 const MembershipPlace = z.tuple([z.union([z.literal(0), z.literal(1)]), z.int(), z.int()])
 
 export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): void {

@@ -6,18 +6,23 @@ import {
   Checksum,
   FormatQuery,
   Ident,
+  Marks,
   Next,
+  Notice,
   Since,
   Target,
+  TargetQuery,
   Time,
   ViewName,
   Visibility,
   named,
 } from '../conventions/shapes.ts'
 import { Interval } from '../history/shapes.ts'
-import { PromotionAnswer } from '../promotions/shapes.ts'
+import { ChangeOptions, PromotionAnswer, Reason } from '../promotions/shapes.ts'
 
 // Shapes of releases.
+
+export const ReleaseQuery = TargetQuery.extend(FormatQuery.shape)
 
 export const UploadQuery = FormatQuery.extend({
   checksum: z
@@ -57,6 +62,9 @@ const APP = {
   config: 'port = 8080\n',
   manifest: '# acme / app\n',
   views: [{ view: 'acceptance', since_revision: 12, since: NOW }],
+  yank: null,
+  deprecation: null,
+  hold: null,
 }
 
 export const Release = named(
@@ -83,6 +91,8 @@ export const Release = named(
     config: z.string(),
     manifest: z.string(),
     views: z.array(z.object({ view: ViewName, ...Since })),
+    ...Marks,
+    hold: Notice.nullable().describe('set if the release is held, so that it is not deleted'),
   }),
   APP,
 )
@@ -185,4 +195,37 @@ export const Upload = named(
     ),
   }),
   { ...APP, views: [], promotion: null },
+)
+
+export const MarkBody = named('NewMark', z.strictObject({ reason: Reason }), { reason: 'use acme/app2' })
+
+export const YankBody = named(
+  'NewYank',
+  z.strictObject({ reason: Reason, override: ChangeOptions.override }),
+  { reason: 'it loses data' },
+)
+
+export const UnyankQuery = ReleaseQuery.extend({
+  override: Reason.optional().describe('overrides the freezes of views; the reason is recorded'),
+})
+
+export const MarkedRelease = named(
+  'MarkedRelease',
+  z.object({
+    ident: Ident,
+    target: Target,
+    changed: z.boolean(),
+    ...Marks,
+    hold: Notice.nullable(),
+    promotions: z.array(PromotionAnswer).describe('the revisions that a yank, or its end, made'),
+  }),
+  {
+    ident: IDENT,
+    target: TARGET,
+    changed: true,
+    yank: { reason: 'it loses data', by: 'alice', since: NOW },
+    deprecation: null,
+    hold: null,
+    promotions: [],
+  },
 )

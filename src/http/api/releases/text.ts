@@ -7,11 +7,12 @@ import type * as shapes from './shapes.ts'
 
 /** Formats one field per line. Long texts and lists of dependencies are only in the JSON. */
 export function releaseText(release: z.infer<typeof shapes.Release>): string {
-  const { ident, views, manifest: _manifest, config: _config, ...fields } = release
+  const { ident, views, manifest: _manifest, config: _config, yank, deprecation, hold, ...fields } = release
   const rows = Object.entries(fields).map(([name, value]) => [
     name.replaceAll('_', ' '),
     Array.isArray(value) ? value.join(' ') : String(value ?? ''),
   ])
+  rows.push(...noticeRows({ yank, deprecation, hold }))
   const places = views.map(({ view, since_revision, since }) => [
     view,
     String(since_revision),
@@ -66,4 +67,25 @@ export function membershipsText({ views, next }: z.infer<typeof shapes.Membershi
     views.map((membership) => [membership.view, ...intervalCells(membership)]),
     next,
   )
+}
+
+/** Formats the marks of a release after they were changed, and the revisions that this made. */
+export function markedText(marked: z.infer<typeof shapes.MarkedRelease>): string {
+  const { ident, target, promotions } = marked
+  return sections(
+    formatColumns(['RELEASE', ident], [['target', target], ...noticeRows(marked)]),
+    ...promotions.map(promotionText),
+  )
+}
+
+/** Returns a row for each mark that a release has. */
+function noticeRows(
+  marks: Pick<z.infer<typeof shapes.Release>, 'yank' | 'deprecation' | 'hold'>,
+): string[][] {
+  return (['yank', 'deprecation', 'hold'] as const).flatMap((mark) => {
+    const notice = marks[mark]
+    if (notice === null) return []
+    const by = notice.by === null ? '' : ` by ${notice.by}`
+    return [[mark, `since ${timeText(notice.since)}${by}: ${notice.reason}`]]
+  })
 }

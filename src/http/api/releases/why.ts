@@ -57,6 +57,9 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
         ident,
         target,
         kept_by: [
+          ...(release.held === undefined
+            ? []
+            : [{ view: null, detail: `it is held: ${release.held.reason}` }]),
           ...views
             .filter(({ keeps }) => keeps)
             .map(({ view }) => ({ view: view.name, detail: `it is in ${view.name}: demote it first` })),

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { formatIdent } from '../../../package/ident.ts'
 import type { Target } from '../../../package/target.ts'
 import type { Release } from '../../../releases/release.ts'
-import { wireSince, wireTime } from '../conventions/wire.ts'
+import { wireMarks, wireNotice, wireSince, wireTime } from '../conventions/wire.ts'
 import type * as shapes from './shapes.ts'
 
 export function wireRelease(
@@ -37,5 +37,7 @@ export function wireRelease(
     views: more.views.map(({ name, revision, promotedAt }) =>
       wireSince({ view: name, sinceRevision: revision, since: promotedAt }),
     ),
+    ...wireMarks(release),
+    hold: wireNotice(release.held),
   }
 }

@@ -46,6 +46,9 @@ const packageShape = z.object({
   created_at: z.string(),
   updated_at: z.string(),
   size: z.int().optional(),
+  // Builder has neither field, and its clients ignore them.
+  yank: z.string().optional(),
+  deprecation: z.string().optional(),
 })
 
 export const Package = named('HabitatPackage', packageShape, {
@@ -116,6 +119,8 @@ function wirePackage(release: Release, views: readonly string[]): Json<typeof Pa
     channels: views,
     created_at: wireTime(release.createdAt),
     updated_at: wireTime(release.updatedAt),
+    ...(release.yanked !== undefined && { yank: release.yanked.reason }),
+    ...(release.deprecated !== undefined && { deprecation: release.deprecated.reason }),
   }
 }
 
