@@ -88,6 +88,36 @@ export const PROGRAM: Readonly<Record<string, readonly Entry[]>> = {
       summary: 'show what needs a release, and what keeps it from being deleted',
       load: async () => (await import('./remote/releases.ts')).why,
     },
+    {
+      name: 'yank',
+      summary: 'take a release away from latest and from promotions',
+      load: async () => (await import('./remote/marks.ts')).yank,
+    },
+    {
+      name: 'unyank',
+      summary: 'end the yank of a release',
+      load: async () => (await import('./remote/marks.ts')).unyank,
+    },
+    {
+      name: 'deprecate',
+      summary: 'warn of a release',
+      load: async () => (await import('./remote/marks.ts')).deprecate,
+    },
+    {
+      name: 'undeprecate',
+      summary: 'end the deprecation of a release',
+      load: async () => (await import('./remote/marks.ts')).undeprecate,
+    },
+    {
+      name: 'hold',
+      summary: 'keep a release from deletion',
+      load: async () => (await import('./remote/marks.ts')).hold,
+    },
+    {
+      name: 'unhold',
+      summary: 'let a release be deleted again',
+      load: async () => (await import('./remote/marks.ts')).unhold,
+    },
   ],
   'Change views': [
     {

@@ -71,7 +71,7 @@ export async function changeView(
   { view, act, body, override }: ChangeOfView,
 ): Promise<void> {
   const plan = await depot.createPlan({ view, body: { ...body, act } })
-  if (!changesAnything(plan)) {
+  if (!changesAnything(plan) && plan.blocked.length === 0) {
     out.show(plan, { whole: () => `${view} is unchanged, at revision ${plan.revision}.` })
     return
   }

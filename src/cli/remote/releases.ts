@@ -1,17 +1,18 @@
 import type { DepotClient } from '../../client/client.ts'
 import { RequestRefused } from '../../client/errors.ts'
-import type { GetReleaseInput, Latest, Why } from '../../client/operations.ts'
+import type { GetReleaseInput, Latest, Release, Why } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
+import { printable } from '../../text/columns.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
 import { connect, remoteOptions } from './connect.ts'
 import type { Connected } from './connect.ts'
 
-const IDENT = 'a full ident, origin/name/version/release'
+export const IDENT = 'a full ident, origin/name/version/release'
 /** What {@link findRelease} accepts. */
 export const PARTIAL_IDENT = 'origin/name[/version[/release]]; a partial one is the newest release'
-const TARGET = 'the target, for example x86_64-linux; the default is the usual or the only one'
+export const TARGET = 'the target, for example x86_64-linux; the default is the usual or the only one'
 
 export const show: Define = (command, io) =>
   remoteOptions(command)
@@ -42,6 +43,7 @@ export const show: Define = (command, io) =>
         ['size', `${more.size_bytes} bytes`],
         ['visibility', more.visibility],
         ['dependencies', deps.length === 0 ? 'none' : deps.join(' ')],
+        ...noticeRows(release),
         ['views', views.length === 0 ? 'none' : views.map(({ view }) => view).join(' ')],
       ]
       out.show(release, {
@@ -49,6 +51,16 @@ export const show: Define = (command, io) =>
         brief: () => [release.ident],
       })
     })
+
+/** Returns a row for each mark of a release. */
+function noticeRows({ yank, deprecation, hold }: Release): string[][] {
+  const marks = { yanked: yank, deprecated: deprecation, held: hold }
+  return Object.entries(marks).flatMap(([mark, notice]) =>
+    notice === null
+      ? []
+      : [[mark, `${notice.since} by ${notice.by ?? 'the shell'}: ${printable(notice.reason)}`]],
+  )
+}
 
 export const search: Define = (command, io) =>
   remoteOptions(command)
@@ -73,8 +85,13 @@ export const search: Define = (command, io) =>
           found.length === 0
             ? ''
             : out.table(
-                ['PACKAGE', 'TARGETS'],
-                found.map(({ package: name, targets }) => [name, targets.join(' ')]),
+                ['PACKAGE', 'TARGETS', 'YANKED', 'DEPRECATED'],
+                found.map(({ package: name, targets, yanked_releases, deprecated_releases }) => [
+                  name,
+                  targets.join(' '),
+                  yanked_releases === 0 ? '' : String(yanked_releases),
+                  deprecated_releases === 0 ? '' : String(deprecated_releases),
+                ]),
               ),
         brief: () => found.map(({ package: name }) => name),
       })
