@@ -118,6 +118,27 @@ class ClientTest < Minitest::Test
     end
   end
 
+  def test_a_download_that_is_interrupted_leaves_nothing
+    %w[INT TERM].each do |signal|
+      stalls = lambda do |socket, _head|
+        socket.write("HTTP/1.1 200 OK\r\nX-Filename: #{HART}\r\nContent-Length: 9\r\n\r\nabc")
+        socket.read # until the client leaves
+      end
+      StrangeServer.open(shown('0' * 64), stalls) do |server|
+        Dir.mktmpdir do |folder|
+          program = "require 'habitat/client'; Habitat::Client.new('#{server.url}').fetch_package('acme/app', '#{folder}')"
+          child = Process.spawn(RbConfig.ruby, '-I', File.join(__dir__, '../lib'), '-e', program, err: File::NULL)
+          ended = Process.detach(child)
+          Thread.pass until server.requests.size == 2 || !ended.alive?
+          refute_empty Dir.children(folder)
+          Process.kill(signal, child)
+          ended.join
+          assert_empty Dir.children(folder)
+        end
+      end
+    end
+  end
+
   def test_a_file_that_was_there_stays_if_the_download_fails
     fetch(file_answer('x' * 100, 'Content-Length' => 200), 'x' * 200) do |folder, fetched|
       File.write(File.join(folder, HART), 'old')
