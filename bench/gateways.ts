@@ -13,8 +13,8 @@ import { openScratch } from './scratch.ts'
 import { memoryOf } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
-// Measures `hart-depot fleet` on 1,000 gateways, as the package has it, in dist/. The gateways are one server,
-// told apart by their paths; each answers after some milliseconds with five services in the form of a
+// Measures `hart-depot fleet` on 1,000 gateways, as the package has it, in dist/. The gateways are one
+// server, told apart by their paths; each answers after some milliseconds with five services in the form of a
 // Supervisor. The yardstick is curl with as many transfers at once, which parses nothing.
 
 const ROOT = join(import.meta.dirname, '..')

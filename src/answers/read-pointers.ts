@@ -6,7 +6,9 @@ import { listPointerTuples } from '../revisions/pointer-store.ts'
 import type { View } from '../views/view.ts'
 import type { Pointer } from './public-pointers.ts'
 
-/** The number of views that are read in parallel at the start. Other reading threads stay free. */
+/**
+ * How many views are read at once when the depot starts. The other reading threads stay free for requests.
+ */
 const PARALLEL_READS = 2
 
 /** Reads the pointers of all views. The views share the string of each line, which saves memory. */
@@ -19,7 +21,9 @@ export async function readPointers(db: Db, views: readonly View[]): Promise<Map<
     for (const view of remaining) {
       const pointersOfView = pointersOf(pointers, view.name)
       for (const [packageId, target, ident, revision] of await listPointerTuples(db, view.id)) {
-        const line = lines.get(target)?.get(packageId) ?? `${names.get(packageId) ?? ''} ${target}`
+        const name = names.get(packageId)
+        if (name === undefined) continue // it is newer than the names: the caller gets its ledger entry
+        const line = lines.get(target)?.get(packageId) ?? `${name} ${target}`
         lines.get(target)?.set(packageId, line)
         pointersOfView.set(line, { ident, revision, versions: undefined })
       }

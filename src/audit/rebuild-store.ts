@@ -5,20 +5,21 @@ import type { Schema } from '../database/schema.ts'
 import type { EntryRow } from './audit-entry.ts'
 import type { RebuiltMember, RebuiltPointer } from './rebuild.ts'
 
-// Stores the rebuilt past of views in temporary tables, which only this connection sees. Memory holds only
-// the present state of the views, so a ledger of any length can be compared with the rows at every revision.
+// An audit rebuilds the views by replaying the ledger. It writes their past to temporary tables, and compares
+// these with the stored rows, which are the tables `members`, `pointers` and `lines`. Memory holds only the
+// present state of the views, so the ledger may have any length.
 
 type RebuiltTables = {
   rebuilt_members: RebuiltMember
   rebuilt_pointers: RebuiltPointer
 }
 
-/** A connection with the temporary tables, for the caller of {@link openRebuild} alone. */
+/** A connection with the temporary tables of {@link openRebuild}. Other connections do not see them. */
 export type RebuildDb = Kysely<Schema & RebuiltTables>
 
 /**
- * Creates the temporary tables. Call it once for each connection, which must see one state of the database
- * throughout.
+ * Creates the temporary tables. Call it once for each connection, in a transaction, so that all later reads
+ * see one state of the database.
  */
 export async function openRebuild(db: Db): Promise<RebuildDb> {
   await db.schema
@@ -103,7 +104,7 @@ export async function listViewRows(db: Db) {
     .execute()
 }
 
-/** Lists memberships that only the rebuilt views have, or only the rows. */
+/** Lists the memberships that are in the rebuilt views but not in the stored rows, and the reverse. */
 export async function listDifferingMembers(
   db: RebuildDb,
   limit: number,
@@ -133,7 +134,7 @@ export async function listDifferingMembers(
   }
 }
 
-/** Lists pointers that only the rebuilt views have, or only the rows. */
+/** Lists the pointers that are in the rebuilt views but not in the stored rows, and the reverse. */
 export async function listDifferingPointers(
   db: RebuildDb,
   limit: number,
@@ -167,11 +168,13 @@ export interface RebuiltLine {
   readonly view: string
   readonly package: string
   readonly target: string
-  /** The package to which the id in the row refers. */
+  /**
+   * The name of the package that the row names by id. It should equal `package`, which the row has as text.
+   */
   readonly packageOfId: string
 }
 
-/** Lists lines that only the rebuilt views have, or only the rows. */
+/** Lists the lines that are in the rebuilt views but not in the stored rows, and the reverse. */
 export async function listDifferingLines(
   db: RebuildDb,
   limit: number,
@@ -198,8 +201,9 @@ export async function listDifferingLines(
 }
 
 /**
- * Finds rows that refer to the wrong release of an ident that was deleted and published again: members at a
- * time when their release did not exist, and pointers to a release that was not a member.
+ * Finds memberships that began before their release was published, or lasted longer than the release, and
+ * pointers whose release was not a member when they began. Such rows refer to the wrong one of several
+ * releases with one ident, for example one that was deleted and published again.
  */
 export async function listWrongReleases(
   db: Db,

@@ -3,8 +3,8 @@ import type { Db } from '../database/database.ts'
 import type { IdentCountsTable, Schema } from '../database/schema.ts'
 import { WHOLE_DEPOT_VIEW_ID } from '../releases/ident-count-store.ts'
 
-// Compares the stored counts of idents, which are the totals of lists, with counts of the releases
-// themselves.
+// Compares the stored counts of idents, which the APIs answer as the totals of lists of packages, with counts
+// of the releases themselves.
 
 /** One side of a mismatch: the stored count, or the count of the releases. */
 export interface WrongCount {

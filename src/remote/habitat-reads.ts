@@ -83,9 +83,9 @@ export async function isMember(
 }
 
 /**
- * Finds a release for one target. Builder returns the size only outside of channels, and ignores `target`
- * there. If the answer is for another target, the release is requested again in `unstable`, which has every
- * release and respects `target`.
+ * Finds a release for one target. Outside of channels, Builder returns the size and ignores `target`; in a
+ * channel, it respects `target` and returns no size. If the answer is for another target, the release is
+ * requested again in `unstable`, which has every release and respects `target`.
  */
 export async function findRelease(
   depot: RemoteDepot,

@@ -14,11 +14,11 @@ import { planText, promotionText } from './change-text.ts'
 export function changeCommand(act: Act): Define {
   return (command, io) =>
     actOptions(command, act)
-      .option('--override <reason>', 'override the rules of the view, for those who may; the reason is kept')
+      .option('--override <reason>', 'override the gates of the view, for those who may; the reason is kept')
       .option('-y, --yes', 'do not ask')
       .addHelpText('after', examples(act.examples))
       .action(async (...given: unknown[]) => {
-        const { words, options } = givenTo(given)
+        const { words, options } = readGiven(given)
         const connected = connectToChange(io, options)
         const { view, body } = await act.read(words, options, { io, depot: connected.depot })
         const { reason, override } = options
@@ -31,7 +31,7 @@ export function changeCommand(act: Act): Define {
       })
 }
 
-/** The options of all acts together. */
+/** The options of all commands that change a view or plan a change. Each command has some of them. */
 interface GivenOptions extends ActOptions, RemoteOptions {
   readonly reason?: string
   readonly override?: string
@@ -39,7 +39,10 @@ interface GivenOptions extends ActOptions, RemoteOptions {
   readonly exitCode?: true
 }
 
-/** Adds the arguments and options of an act, and those of every command that talks to a depot. */
+/**
+ * Adds the arguments and options of an act, `--reason`, and the options of every command that talks to a
+ * depot.
+ */
 export function actOptions(command: Parameters<Define>[0], act: Act): Command {
   let taken: Command = command
   for (const [name, description] of act.arguments)
@@ -48,8 +51,8 @@ export function actOptions(command: Parameters<Define>[0], act: Act): Command {
   return remoteOptions(taken).option('--reason <text>', 'why; it is kept in the history')
 }
 
-/** Splits what commander passes to an action: the arguments, the options and the command. */
-export function givenTo(given: readonly unknown[]): { words: string[]; options: GivenOptions } {
+/** Returns the words and the options of a command line, from what commander passes to an action. */
+export function readGiven(given: readonly unknown[]): { words: string[]; options: GivenOptions } {
   return { words: given.slice(0, -2).flat() as string[], options: given.at(-2) as GivenOptions }
 }
 
@@ -61,8 +64,9 @@ interface ChangeOfView {
 }
 
 /**
- * Changes a view as one plan, which is bound to the revision that was read. On a terminal, shows the plan and
- * asks. Throws {@link Exit} with `refused` if a rule of the view blocks the plan and is not overridden.
+ * Makes a plan and applies it. The depot refuses the plan if the view has changed since the plan was made. On
+ * a terminal and without `--yes`, shows the plan and asks. Throws {@link Exit} with `refused` if a gate of
+ * the view blocks the plan and is not overridden.
  */
 export async function changeView(
   io: Io,

@@ -7,7 +7,7 @@ import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
 import { ACTS } from './acts.ts'
 import type { Act } from './acts.ts'
-import { actOptions, changesAnything, decisionOf, givenTo } from './change-view.ts'
+import { actOptions, changesAnything, decisionOf, readGiven } from './change-view.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import type { RemoteOptions } from './connect.ts'
@@ -97,7 +97,7 @@ function addActs(command: Parameters<Define>[0], io: Io, { verb, options: own, m
       .description(`${verb} to ${act.summary}`)
       .addHelpText('after', examples(prefixed(act, verb)))
       .action(async (...given: unknown[]) => {
-        const { words, options } = givenTo(given)
+        const { words, options } = readGiven(given)
         const { depot, out } = connectToChange(io, options)
         const { view, body } = await act.read(words, options, { io, depot })
         const made = await make(depot, { view, body: { ...body, ...reasonOf(options), act: act.name } })

@@ -21,7 +21,7 @@ import { FormatQuery, PageQuery, ViewPath, Wait } from '../conventions/shapes.ts
 import { parseOptions } from '../promotions/parse-change.ts'
 import { PromotionHeaders } from '../promotions/shapes.ts'
 import { wirePromotion } from '../promotions/wire.ts'
-import { NewView, View, ViewAnswer, ViewBody, ViewDetail, Views } from './shapes.ts'
+import { NewView, View, ViewChange, ViewBody, ViewDetail, Views } from './shapes.ts'
 import { viewChangeText, viewText, viewsText } from './text.ts'
 import { wireView, wireViewDetail } from './wire.ts'
 
@@ -107,7 +107,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
         querystring: FormatQuery,
         headers: PromotionHeaders,
         body: ViewBody,
-        response: textToo(ViewAnswer),
+        response: textToo(ViewChange),
       },
       onRequest: administratorOnly,
       preSerialization: orText(viewChangeText),

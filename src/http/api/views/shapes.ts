@@ -11,7 +11,7 @@ import { ChangeOptions, PromotionAnswer } from '../promotions/shapes.ts'
 
 const MAX_UNGOVERNED = 100
 const UNGOVERNED =
-  'origins whose packages, if not in the view, are served from the requested channel below the URL of the view'
+  'origins whose packages come from the channel that a request names, if the view does not have them. This is about requests below the URL of the view'
 
 export const Ungoverned = z
   .array(z.string().refine(isOriginName, "must be an origin's name"))
@@ -53,8 +53,8 @@ export const ViewBody = named(
 export const PreviewBody = named(
   'NewPreview',
   z.strictObject({
-    name: z.string(),
-    plan: z.string().describe('a draft or proposal for this view'),
+    name: z.string().describe('the name of the new view'),
+    plan: z.string().describe('the ID of a draft or proposal for the view in the URL'),
   }),
   { name: 'union-preview', plan: PLAN },
 )
@@ -62,8 +62,12 @@ export const PreviewBody = named(
 const view = z.object({
   name: ViewName,
   rule: z.enum(VIEW_RULES),
-  maker: z.enum(['depot', 'operator', 'client']),
-  revision: Revision.describe('the latest revision; 0 before the first promotion'),
+  maker: z
+    .enum(['depot', 'operator', 'client'])
+    .describe(
+      'who made it: the depot at its first start, an administrator, or a client of Habitat, by using a new channel',
+    ),
+  revision: Revision.describe('the latest revision; 0 until something has changed the view'),
   created_at: Time,
   ungoverned: z.array(z.string()).describe(UNGOVERNED),
 })
@@ -107,7 +111,7 @@ export const Views = named('Views', z.object({ views: z.array(View), next: Next 
   next: null,
 })
 
-export const ViewAnswer = named(
+export const ViewChange = named(
   'ViewChange',
   z.object({
     view: View,

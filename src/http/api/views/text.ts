@@ -49,6 +49,6 @@ export function viewText(view: z.infer<typeof shapes.ViewDetail>): string {
 }
 
 /** Formats the view and, if its rule was changed, the effect of that. */
-export function viewChangeText({ view, change }: z.infer<typeof shapes.ViewAnswer>): string {
+export function viewChangeText({ view, change }: z.infer<typeof shapes.ViewChange>): string {
   return sections(viewsText({ views: [view], next: null }), change === null ? '' : promotionText(change))
 }

@@ -17,7 +17,7 @@ export function wireView(view: View): z.infer<typeof shapes.View> {
   }
 }
 
-/** Converts a view. `entry` is the ledger entry of its revision. */
+/** Converts a view. `entry` is the ledger entry of its revision, or `FIRST_HEAD` at revision 0. */
 export function wireViewDetail(
   view: View,
   more: { entry: LedgerHead; packages: number; previewOf: string | undefined; now: number },
