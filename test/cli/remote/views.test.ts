@@ -67,6 +67,24 @@ test('gates are written as YAML, and read from YAML and JSON', async (t) => {
   const { stdout } = await run(['gates', 'union'])
   t.match(await run(['gates', 'union', '--set', '-'], { stdin: '{}' }), { stdout: '# union has no gates\n' })
   t.match(await run(['gates', 'union', '--set', '-'], { stdin: stdout }), { stdout })
+  const second = commandsOn(started, await started.account('second'))
+  await started.depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'second', role: 'maintainer' },
+    actor: { client: 'tests', door: 'cli' },
+  })
+  const strict = 'downgrade: refuse\noverriders:\n  - second\n'
+  const lax = 'overriders:\n  - second\n'
+  await run(['gates', 'union', '--set', '-'], { stdin: strict })
+  t.match(await second(['gates', 'union', '--set', '-'], { stdin: lax }), { code: 6 })
+  t.match(await second(['gates', 'union', '--set', '-', '--override', 'drill'], { stdin: lax }), {
+    stdout: lax,
+  })
+  t.match(await second(['freeze', 'union', '--reason', 'audit', '--override', 'drill']), { code: 0 })
+  t.match(await second(['thaw', 'union']), { code: 6 })
+  t.match(await second(['thaw', 'union', '--override', 'drill']), { code: 0 })
+  t.match(await run(['gates', 'union', '--override', 'drill']), { code: 2 })
+  await run(['gates', 'union', '--set', '-'], { stdin: stdout })
   const whole = (await run(['gates', 'union', '--json'])).stdout
   t.match(await run(['gates', 'union', '--set', '-', '--json'], { stdin: whole }), { stdout: whole })
 })
