@@ -44,7 +44,7 @@ export interface BackUpResult {
 }
 
 /** The number of blobs that are copied at the same time, so that their syncs overlap. */
-const PARALLEL = 8
+const PARALLEL = 32
 /** The manifest names at most this many damaged packages. */
 const NAMED_DAMAGED = 100
 

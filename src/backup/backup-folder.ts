@@ -72,12 +72,17 @@ export class BackupFolder {
    * Throws `not_found` if it is not a folder of backups, and `data_in_use` while a backup is written.
    */
   static async openForReading(folder: string): Promise<BackupFolder> {
-    if (!existsSync(join(folder, BACKUPS)))
-      throw new DepotError('not_found', `there are no backups in ${folder}`)
+    expectBackups(folder)
     const lock = existsSync(join(folder, LOCK))
       ? lockOf(folder, (file) => holdData(file, { mustExist: true }))
       : undefined
     return new BackupFolder(folder, await openBackupStorage(folder, { isWritten: false }), lock)
+  }
+
+  /** Lists the complete backups in a folder, the newest first, also while one is written. */
+  static async listIn(folder: string): Promise<Manifest[]> {
+    expectBackups(folder)
+    return new BackupFolder(folder, await openBackupStorage(folder, { isWritten: false }), undefined).list()
   }
 
   close(): void {
@@ -86,15 +91,14 @@ export class BackupFolder {
 
   /** Lists the complete backups, the newest first. */
   async list(): Promise<Manifest[]> {
-    const ids = (await this.#ids()).filter((id) => this.#isComplete(id)).toReversed()
-    return Promise.all(ids.map((id) => this.#read(id)))
+    const ids = (await this.#ids()).toReversed()
+    return (await Promise.all(ids.map((id) => this.#find(id)))).filter((found) => found !== undefined)
   }
 
   /** Returns the backup with this id, or the newest one. Throws `not_found`. */
   async get(id?: string): Promise<Manifest> {
-    const complete = (await this.#ids()).filter((each) => this.#isComplete(each))
-    const found = id === undefined ? complete.at(-1) : complete.find((each) => each === id)
-    if (found !== undefined) return this.#read(found)
+    const found = id === undefined ? (await this.list())[0] : await this.#find(id)
+    if (found !== undefined) return found
     throw new DepotError(
       'not_found',
       id === undefined
@@ -166,9 +170,15 @@ export class BackupFolder {
     return (await readdir(join(this.folder, BACKUPS))).filter((name) => ID.test(name)).toSorted()
   }
 
-  async #read(id: string): Promise<Manifest> {
+  /** Reads the manifest of a backup, if the backup is complete. */
+  async #find(id: string): Promise<Manifest | undefined> {
     const place = join(this.#folderOf(id), MANIFEST)
-    return parseManifest(await readFile(place, 'utf8'), place)
+    try {
+      return ID.test(id) ? parseManifest(await readFile(place, 'utf8'), place) : undefined
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+      throw error
+    }
   }
 
   #isComplete(id: string): boolean {
@@ -178,6 +188,11 @@ export class BackupFolder {
   #folderOf(id: string): string {
     return join(this.folder, BACKUPS, id)
   }
+}
+
+function expectBackups(folder: string): void {
+  if (!existsSync(join(folder, BACKUPS)))
+    throw new DepotError('not_found', `there are no backups in ${folder}`)
 }
 
 /** Opens a lock of the folder. Throws `data_in_use` with a message about backups. */

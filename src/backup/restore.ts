@@ -49,7 +49,7 @@ export interface Restored {
 }
 
 /** The number of blobs that are copied at the same time, so that their syncs overlap. */
-const PARALLEL = 8
+const PARALLEL = 32
 /** What may be in the folder before. The operator puts the key of secrets there if the backup lacks it. */
 const SECRET_KEY = 'secret.key'
 const MAY_BE_THERE: readonly string[] = [SECRET_KEY, 'lost+found']

@@ -1,6 +1,8 @@
 import { copyFile, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { BackupFolder } from '../../src/backup/backup-folder.ts'
+import { areBlobsHeld, holdBlobs } from '../../src/depot/blob-hold.ts'
 import { NEW, backupScene, blobsIn } from '../support/backups.ts'
 import { publishAll } from '../support/origin.ts'
 
@@ -60,4 +62,18 @@ test('a backup refuses folders that are not for it', async (t) => {
   await refused(/later version of hart-depot/, 1, 'list', to)
   await writeFile(manifest, '{}')
   await refused(/not the manifest of a backup/, 1, 'list', to)
+})
+
+test('one backup is written to a folder at a time, and its list can be read meanwhile', async (t) => {
+  const { started, to, run } = await backupScene(t)
+  const other = await BackupFolder.openForWriting(to)
+  t.match(await run('backup', to), { code: 1, stderr: /another process uses the backups in/ })
+  t.match(await run('backup', 'list', to, '--json'), { code: 0, stdout: '[]\n' })
+  other.close()
+  const [one, two] = [1, 2].map(() => holdBlobs(started.depot.config))
+  t.match(await run('backup', to), { code: 0 }, 'backups to several folders may run at once')
+  one?.close()
+  t.ok(areBlobsHeld(started.depot.config))
+  two?.close()
+  t.notOk(areBlobsHeld(started.depot.config))
 })

@@ -1,6 +1,6 @@
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { ask } from '../support/ask.ts'
 import { APP, NEW, WEB, backupScene, blobsIn, removeRelease } from '../support/backups.ts'
 import { callApi } from '../support/call-api.ts'
@@ -10,12 +10,15 @@ import type { TestDepot } from '../support/start-depot.ts'
 import { holdBlobs } from '../../src/depot/blob-hold.ts'
 
 const poll = async ({ url }: TestDepot) =>
-  (await ask(`${url}/v1/depot/channels/acme/delivered/pkgs/app/latest?target=x86_64-linux`)).text
+  (await ask(`${url}/v1/depot/channels/acme/delivered/pkgs/live/latest?target=x86_64-linux`)).text
 const positionOf = async (started: TestDepot) =>
   String((await callApi(started, 'GET', '/api/v1/ledger')).body?.['position'])
 
+const scene = await backupScene(tap)
+
 test('backups of a running depot share the packages that do not change', async (t) => {
-  const { started, to, app, web, run } = await backupScene(t)
+  const { started, app, web, run } = scene
+  const to = `${scene.to}-shared`
   const first = await run('backup', to, '--json')
   t.match(first, { code: 0 })
   t.match(JSON.parse(first.stdout), { packages: 2, copied: 2, damaged: [], has_secret_key: false })
@@ -47,18 +50,26 @@ test('backups of a running depot share the packages that do not change', async (
 })
 
 test('while a backup runs, deleted releases keep their files', async (t) => {
-  const { started, app, web } = await backupScene(t)
+  const { started, web } = scene
+  const later = 'acme/later/1.0.0/20260101000000'
+  const [published] = await publishAll(started, later)
   const { storage } = started.depot.blobs
   const hold = holdBlobs(started.depot.config)
-  t.match(await removeRelease(started, APP), { status: 204 })
-  await t.resolves(storage.head(app.checksum))
-  hold.close()
   t.match(await removeRelease(started, WEB), { status: 204 })
-  await t.rejects(storage.head(web.checksum), { code: 'BLOB_ABSENT' })
+  await t.resolves(storage.head(web.checksum))
+  hold.close()
+  t.match(await removeRelease(started, later), { status: 204 })
+  await t.rejects(storage.head(published?.checksum ?? ''), { code: 'BLOB_ABSENT' })
 })
 
 test('a restored depot answers as before, verifies, and refuses positions of the lost history', async (t) => {
-  const { started, to, data, app, web, run, runRestored } = await backupScene(t)
+  const { started, to, data, run, runRestored } = scene
+  const [app, web] = await publishAll(
+    started,
+    'acme/live/1.0.0/20260101000000',
+    'acme/next/1.0.0/20260101000000',
+  )
+  if (app === undefined || web === undefined) throw new Error('unreachable')
   await promoteTo(started, 'delivered', app)
   const { id } = JSON.parse((await run('backup', to, '--json')).stdout) as { id: string }
   const [answer, known] = [await poll(started), await positionOf(started)]
@@ -68,7 +79,7 @@ test('a restored depot answers as before, verifies, and refuses positions of the
   const restored = await runRestored('restore', to, '--json')
   t.match(restored, { code: 0 })
   const result = JSON.parse(restored.stdout) as { incarnation: string }
-  t.match(result, { backup: id, packages: 2, missing: [], ledger_agrees: true, migrations: [], orphans: 0 })
+  t.match(result, { backup: id, packages: 3, missing: [], ledger_agrees: true, migrations: [], orphans: 0 })
   t.match(await runRestored('verify'), { code: 0, stderr: '' })
   const again = await startDepot(t, { folder: data, listen: true })
   t.equal(await poll(again), answer)

@@ -51,6 +51,8 @@ const packageNumber = (n: number, bytes = FILL_BYTES): BuiltHart =>
 
 const latest = async ({ url }: Served, n: number): Promise<string> =>
   (await ask(`${url}/v1/depot/views/delivered/pkgs/acme/p${n}/latest?target=x86_64-linux`)).text
+const remove = ({ url }: Served, n: number) =>
+  ask(`${url}/v1/depot/pkgs/acme/p${n}/1.0.0/20260101000000`, { method: 'DELETE', headers: bearer() })
 const content = async ({ url }: Served, at: number): Promise<unknown> =>
   (JSON.parse((await ask(`${url}/api/v1/views/delivered/content?at=${at}`)).text) as { pointers: unknown })
     .pointers
@@ -70,12 +72,8 @@ test('a backup under load of uploads and promotions restores, verifies and answe
     published += 1
     const hart = packageNumber(n)
     t.match(await upload(served, hart), { status: 201 })
-    t.match(await promoteTo(served, 'delivered', hart), { status: 200 })
-    if (n % 3 === 2)
-      await ask(`${served.url}/v1/depot/pkgs/acme/p${n}/1.0.0/20260101000000`, {
-        method: 'DELETE',
-        headers: bearer(),
-      })
+    if (n % 3 < 2) t.match(await promoteTo(served, 'delivered', hart), { status: 200 })
+    else t.match(await remove(served, n), { status: 204 })
   }
   for (let n = 0; n < 12; n += 1) await publishNext()
   const ended = new AbortController()
@@ -95,7 +93,7 @@ test('a backup under load of uploads and promotions restores, verifies and answe
     t.match(await runHere(['verify', '--bytes'], { DEPOT_DATA: restored }), { code: 0, stderr: '' })
     const { served: again, stop } = await serve(t, restored)
     const view = JSON.parse((await ask(`${again.url}/api/v1/views/delivered`)).text) as { revision: number }
-    t.ok(view.revision >= 12)
+    t.ok(view.revision >= 8)
     t.strictSame(await content(again, view.revision), await content(served, view.revision))
     const idents = (await content(again, view.revision)) as { ident: string }[]
     for (const { ident } of idents) {

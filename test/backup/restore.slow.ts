@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { appendFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { ask } from '../support/ask.ts'
 import { APP, backupScene } from '../support/backups.ts'
+import { runHere } from '../support/run-cli.ts'
 import { callApi } from '../support/call-api.ts'
 import { startDepot } from '../support/start-depot.ts'
 
@@ -75,4 +76,21 @@ test('a restore refuses what it cannot restore, and leaves the folder as it was'
   await refused(/CHECKSUMS is damaged/)
   await writeFile(checksums, lines)
   t.match(await run('restore', to, '--backup', id), { code: 0 })
+})
+
+test('database and packages are restored to where the settings say', async (t) => {
+  const { to, data } = await makeBackup(t)
+  const env = {
+    DEPOT_DATA: data,
+    DEPOT_DATABASE_URL: `sqlite:${data}-rows/depot.sqlite`,
+    DEPOT_BLOBS: `fs:${data}-blobs`,
+  }
+  t.match(await runHere(['restore', to], env), { code: 0 })
+  t.strictSame(
+    (await readdir(`${data}-rows`)).filter((name) => name !== 'depot.sqlite'),
+    [],
+  )
+  t.match(await runHere(['verify', '--bytes'], env), { code: 0 })
+  const again = { ...env, DEPOT_DATA: `${data}-2`, DEPOT_DATABASE_URL: `sqlite:${data}-2/depot.sqlite` }
+  t.match(await runHere(['restore', to], again), { code: 3, stderr: /DEPOT_BLOBS already has packages/ })
 })

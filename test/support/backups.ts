@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import { ask } from './ask.ts'
 import type { BuiltHart } from './build-hart.ts'
 import { bearer, makeOrigin, publishAll } from './origin.ts'
@@ -26,7 +25,7 @@ export interface BackupScene {
   readonly runRestored: (...args: string[]) => Promise<Ended>
 }
 
-export async function backupScene(t: Test): Promise<BackupScene> {
+export async function backupScene(t: { teardown(fn: () => Promise<void>): unknown }): Promise<BackupScene> {
   const folder = await scratchFolder(t)
   const scratch = await scratchFolder(t)
   const [to, data] = [join(scratch, 'backups'), join(scratch, 'data')]

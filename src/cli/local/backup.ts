@@ -111,28 +111,23 @@ export const backupList: Define = (command, io) =>
     )
     .action(async (given, options) => {
       const out = new Output(io, options)
-      const folder = await BackupFolder.openForReading(pathOf(io, given))
-      try {
-        const manifests = await folder.list()
-        out.show(manifests, {
-          whole: () =>
-            out.table(
-              ['BACKUP', 'LEDGER', 'PACKAGES', 'SIZE', 'DAMAGED', 'SECRET KEY', 'HART-DEPOT'],
-              manifests.map((manifest) => [
-                manifest.id,
-                String(manifest.ledger.sequence),
-                String(manifest.packages),
-                formatBytes(manifest.package_bytes + manifest.database_bytes),
-                String(manifest.damaged_in_all),
-                manifest.has_secret_key ? 'yes' : 'no',
-                manifest.hart_depot,
-              ]),
-            ),
-          brief: () => manifests.map(({ id }) => id),
-        })
-      } finally {
-        folder.close()
-      }
+      const manifests = await BackupFolder.listIn(pathOf(io, given))
+      out.show(manifests, {
+        whole: () =>
+          out.table(
+            ['BACKUP', 'LEDGER', 'PACKAGES', 'SIZE', 'DAMAGED', 'SECRET KEY', 'HART-DEPOT'],
+            manifests.map((manifest) => [
+              manifest.id,
+              String(manifest.ledger.sequence),
+              String(manifest.packages),
+              formatBytes(manifest.package_bytes + manifest.database_bytes),
+              String(manifest.damaged_in_all),
+              manifest.has_secret_key ? 'yes' : 'no',
+              manifest.hart_depot,
+            ]),
+          ),
+        brief: () => manifests.map(({ id }) => id),
+      })
     })
 
 function keyRemark({
