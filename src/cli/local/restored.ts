@@ -18,6 +18,7 @@ import { collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
+import { Output, outputOptions } from '../output.ts'
 import { expectDepot, readLocalConfig } from './data-folder.ts'
 import type { LocalConfig } from './data-folder.ts'
 
@@ -25,7 +26,7 @@ const ALL = 'all'
 const MIN_CHECKSUM_LENGTH = 6
 
 export const restored: Define = (command, io) =>
-  command
+  outputOptions(command)
     .option('--list', 'list the orphans')
     .option(
       '--adopt <checksum>',
@@ -44,19 +45,18 @@ Without an option, it records in the ledger that a new history starts here, so t
 error. Orphans are package files that no release in the restored database needs; the first six characters of a checksum are enough to name
 one. The depot deletes no files until each orphan is adopted or discarded. The server must not run meanwhile.`,
     )
-    .action(async ({ list = false, adopt = [], discard = [] }) => {
+    .action(async ({ list = false, adopt = [], discard = [], ...outputs }) => {
       const options = [list, adopt.length > 0, discard.length > 0].filter(Boolean).length
       if (options > 1) throw new UsageError('--list, --adopt and --discard cannot be combined')
+      const out = new Output(io, outputs)
       await withDepot(readLocalConfig(io), async (depot) => {
-        if (options === 0) await startNewHistory(depot, io)
-        else if (!list) await adoptOrDiscard(depot, { adopt, discard }, io)
-        await reportStrays(depot, io)
+        const incarnation = options === 0 ? await startNewHistory(depot, out) : null
+        const settled = adopt.length + discard.length
+        const done = settled === 0 ? [] : await adoptOrDiscard(depot, { adopt, discard }, { io, out })
+        const { missing, orphans } = await reportStrays(depot, out)
+        out.show({ incarnation, done, missing, orphans }, { whole: () => '', brief: () => [...orphans] })
       })
     })
-
-function print({ stdout }: Io, line = ''): void {
-  stdout.write(`${line}\n`)
-}
 
 async function withDepot(config: LocalConfig, act: (depot: Depot) => Promise<void>): Promise<void> {
   expectDepot(config, 'write')
@@ -75,38 +75,41 @@ async function withDepot(config: LocalConfig, act: (depot: Depot) => Promise<voi
   }
 }
 
-async function startNewHistory({ writer }: Depot, io: Io): Promise<void> {
+async function startNewHistory({ writer }: Depot, out: Output): Promise<string> {
   const incarnation = randomBytes(8).toString('hex')
   await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor: CLI_ACTOR })
-  print(
-    io,
+  out.print(
     `A new history starts: ${incarnation}. Tokens and roles that were revoked after the backup are valid again: see hart-depot token list.\n`,
   )
+  return incarnation
 }
 
 /**
- * Adopts or discards orphans. Prints why an orphan cannot be adopted, and continues with the next. Throws
- * `not_found` for an unknown checksum, and `refused` at the end if an orphan was not adopted.
+ * Adopts or discards orphans, and returns which, with the ident of each that was adopted. Prints why an
+ * orphan cannot be adopted, and continues with the next. Throws `not_found` for an unknown checksum, and
+ * `refused` at the end if an orphan was not adopted.
  */
 async function adoptOrDiscard(
   depot: Depot,
   { adopt, discard }: { adopt: string[]; discard: string[] },
-  io: Io,
-): Promise<void> {
+  { io, out }: { io: Io; out: Output },
+): Promise<{ checksum: string; ident: string | null }[]> {
   if ((await findState(depot.db, 'orphans_kept_since')) === undefined)
     throw new DepotError(
       'conflict',
       'the depot was not marked as restored: run hart-depot restored without an option first',
     )
   const { orphans } = await listStrays(depot)
+  const done: { checksum: string; ident: string | null }[] = []
   let refused = 0
   for (const checksum of orphansOf(orphans, [...adopt, ...discard])) {
     try {
       if (discard.length > 0) await discardOrphan(depot, checksum, CLI_ACTOR)
       const content = discard.length > 0 ? undefined : await adoptOrphan(depot, checksum, CLI_ACTOR)
-      print(
-        io,
-        `${checksum}  ${content === undefined ? 'discarded' : `published ${formatIdent(content.ident)} for ${content.target} as private`}`,
+      const ident = content === undefined ? null : formatIdent(content.ident)
+      done.push({ checksum, ident })
+      out.print(
+        `${checksum}  ${content === undefined ? 'discarded' : `published ${ident} for ${content.target} as private`}`,
       )
     } catch (error) {
       if (!(error instanceof DepotError)) throw error
@@ -119,15 +122,20 @@ async function adoptOrDiscard(
       'refused',
       `${refused === 1 ? 'one file was' : `${refused} files were`} not adopted (see above): add the missing origin or key, or discard the files`,
     )
-  print(io)
+  out.print('')
+  return done
 }
 
-/** Prints missing blobs and orphans. Without orphans, the depot may remove unneeded blobs again. */
-async function reportStrays(depot: Depot, io: Io): Promise<void> {
+/**
+ * Prints and returns missing blobs and orphans. Without orphans, the depot may remove unneeded blobs again.
+ */
+async function reportStrays(
+  depot: Depot,
+  out: Output,
+): Promise<{ missing: readonly string[]; orphans: readonly string[] }> {
   const { orphans, missing } = await listStrays(depot)
   if (missing.length > 0)
-    print(
-      io,
+    out.print(
       `${formatColumns(
         ['MISSING'],
         missing.map((checksum) => [checksum]),
@@ -135,8 +143,8 @@ async function reportStrays(depot: Depot, io: Io): Promise<void> {
     )
   if (orphans.length === 0) {
     await depot.writer.submit({ kind: 'resumeCollection', input: {}, actor: CLI_ACTOR })
-    print(io, 'There are no orphans. The server may start.')
-    return
+    out.print('There are no orphans. The server may start.')
+    return { missing, orphans }
   }
   const rows: string[][] = []
   for (const checksum of orphans) {
@@ -147,11 +155,11 @@ async function reportStrays(depot: Depot, io: Io): Promise<void> {
       describeOrphan(orphan),
     ])
   }
-  print(
-    io,
+  out.print(
     `${formatColumns(['CHECKSUM', 'SIZE', 'CONTENT'], rows)}\n\nNo release needs these files. hart-depot restored --adopt CHECKSUM publishes one as private; --discard CHECKSUM deletes it. "all" means every file.`,
   )
-  print(io, 'The server may start. It deletes no package files until all of these are adopted or discarded.')
+  out.print('The server may start. It deletes no package files until all of these are adopted or discarded.')
+  return { missing, orphans }
 }
 
 /**

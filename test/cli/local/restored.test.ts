@@ -257,6 +257,9 @@ test('restored starts a new history, and the operator adopts or discards the orp
   const begun = await runHere(['restored'], environment)
   t.match(begun, { code: 0, stderr: '' })
   t.match(begun.stdout, /^A new history starts: [0-9a-f]{16}\. /)
+  const listed = await runHere(['restored', '--list', '--json'], environment)
+  t.match(JSON.parse(listed.stdout), { incarnation: null, done: [], missing: [deleted.checksum] })
+  t.match((await runHere(['restored', '--list', '--quiet'], environment)).stdout, `${adopted.checksum}\n`)
   t.match(begun.stdout, new RegExp(`MISSING\\n${deleted.checksum}\\n`))
   t.match(
     begun.stdout,
