@@ -79,13 +79,10 @@ export async function converge(
   const ask = async () =>
     source.kind === 'command'
       ? askCommand({ ...context, signal: both }, source.command)
-      : askFleet(source, { change, view, signal: both })
+      : askFleet(source, { change, view, signal }) // has time limits of its own, and may end a bit late
   let said = ''
   for (;;) {
-    const answer = await ask().catch((error: unknown) => {
-      if (both.aborted) return { doesRun: false, sentence: said } // the next lines tell why
-      throw error
-    })
+    const answer = await ask()
     if ('failure' in answer) return { status: 'failed', message: answer.failure }
     if (answer.doesRun) return undefined
     signal.throwIfAborted()
