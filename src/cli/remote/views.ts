@@ -61,12 +61,13 @@ export const view: Define = (command, io) =>
                 ? []
                 : [out.style('yellow', `frozen now: ${printable(detail.frozen.reason)}`)]),
               out.table(
-                ['LATEST', 'TARGET', 'SINCE REVISION', 'SINCE'],
-                pointers.map(({ ident, target, since_revision, since }) => [
+                ['LATEST', 'TARGET', 'SINCE REVISION', 'SINCE', 'MARKS'],
+                pointers.map(({ ident, target, since_revision, since, yank, deprecation }) => [
                   ident,
                   target,
                   String(since_revision),
                   since,
+                  [yank === null ? '' : 'yanked', deprecation === null ? '' : 'deprecated'].join(' ').trim(),
                 ]),
               ),
             ].join('\n'),

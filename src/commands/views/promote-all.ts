@@ -4,6 +4,8 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { ensureChannel } from './channel.ts'
 import { listMembersOfOrigin, filterMembers } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'
+import { skips } from '../../views/rule.ts'
+import type { ViewRule } from '../../views/rule.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
 import { findView } from '../../revisions/view-store.ts'
@@ -27,13 +29,15 @@ export interface BulkOutcome {
 
 /**
  * Promotes all releases of an origin in one view to another view, in one revision (habitat-today.md 6,
- * Channels). Creates the view if it does not exist. Under the rule `promoted`, `latest` then answers what it
- * answers in the source. Throws `invalid_request` if the views are the same or the changed one is `unstable`,
- * `not_found` for the origin, and the errors of {@link changeMembers}.
+ * Channels). Leaves out releases that `latest` of the source skips because they are yanked. Creates the view
+ * if it does not exist. Under the rule `promoted`, `latest` then answers what it answers in the source.
+ * Throws `invalid_request` if the views are the same or the changed one is `unstable`, `not_found` for the
+ * origin, and the errors of {@link changeMembers}.
  */
 export async function promoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
   expectBulkAllowed(input, [input.view])
-  const { changing, releases } = await readSourceAndView(context, input)
+  const { changing, rule, members } = await readSourceAndView(context, input)
+  const releases = members.filter((member) => !skips(rule, member))
   if (releases.length === 0) return unchanged(changing)
   const { view, revision, isChanged } = await changeMembers(
     context,
@@ -50,15 +54,15 @@ export async function promoteAll(context: CommandContext, input: BulkInput): Pro
  */
 export async function demoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
   expectBulkAllowed(input, [input.view, input.source])
-  const { changing, releases } = await readSourceAndView(context, input)
-  const members = await context.read(`members of ${changing.name}`, { views: [changing.name] }, (db) =>
-    filterMembers(db, changing, releases),
+  const { changing, members } = await readSourceAndView(context, input)
+  const leaving = await context.read(`members of ${changing.name}`, { views: [changing.name] }, (db) =>
+    filterMembers(db, changing, members),
   )
-  if (members.length === 0) return unchanged(changing)
+  if (leaving.length === 0) return unchanged(changing)
   const { view, revision, isChanged } = await changeMembers(
     context,
     changing,
-    { joining: [], leaving: members },
+    { joining: [], leaving },
     { act: 'demote', cause: 'bulk', by: context.caller },
   )
   return { view, revision, isChanged }
@@ -75,19 +79,21 @@ function expectBulkAllowed({ source, view }: BulkInput, changeable: readonly str
 }
 
 /**
- * Returns the view to change, which is created if it does not exist, and the origin's releases in the source.
+ * Returns the view to change, which is created if it does not exist, and the rule of the source with the
+ * origin's releases in it.
  */
 async function readSourceAndView(
   context: CommandContext,
   { origin, source, view, ownerId }: BulkInput,
-): Promise<{ changing: View; releases: ViewRelease[] }> {
+): Promise<{ changing: View; rule: ViewRule; members: ViewRelease[] }> {
   const { id } = await getOrigin(context.trx, origin)
   const from = await findView(context.trx, source)
-  const releases =
+  const members =
     from === undefined
       ? []
       : await context.read(`members of ${source}`, { views: [] }, (db) => listMembersOfOrigin(db, from, id))
-  return { changing: await ensureChannel(context, { origin, name: view, ownerId }), releases }
+  const changing = await ensureChannel(context, { origin, name: view, ownerId })
+  return { changing, rule: from?.rule ?? 'highest', members }
 }
 
 function unchanged({ name, revision }: View): BulkOutcome {

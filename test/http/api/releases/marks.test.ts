@@ -136,6 +136,16 @@ test('a rollback to a yanked release is refused under promoted unless it is over
   await unyank(NEW)
 })
 
+test('a promotion of a whole channel leaves yanked releases out', async (t) => {
+  await yank(LIBRARY)
+  const bulk = { origin: 'acme', source: 'unstable', view: 'bulk', ownerId: 1 }
+  const actor = { client: 'tests', door: 'cli' } as const
+  t.match(await started.depot.writer.submit({ kind: 'promoteAll', input: bulk, actor }), { isChanged: true })
+  t.notMatch((await api('GET', 'views/bulk/members')).text, LIBRARY)
+  t.match((await api('GET', 'views/bulk/members')).text, NEW)
+  await unyank(LIBRARY)
+})
+
 test('a demotion does not make latest fall back to a yanked release', async (t) => {
   await move(started, 'promote', 'delivered', [older])
   await yank(NEW)
@@ -162,8 +172,9 @@ test('a freeze keeps latest of its view where it is, unless an administrator ove
     }),
     { status: 200, body: { promotions: [{}, { view: 'base', overridden: [/the fair/] }] } },
   )
+  t.match(await unyank(NEW), { status: 409, body: { code: 'refused', errors: [{ rule: 'freeze' }] } })
   await callApi(started, 'DELETE', '/api/v1/views/base/freeze')
-  await unyank(NEW)
+  t.match(await unyank(NEW, '?override=now'), { status: 200, body: { promotions: [{}, {}] } })
 })
 
 test('deprecation warns in plans, promotions and lists, and changes no view', async (t) => {
@@ -191,6 +202,9 @@ test('a held release is not deleted', async (t) => {
       actor: { client: 'tests', door: 'cli' },
     })
   await t.rejects(remove(), { code: 'in_use', message: /held: evidence/ })
+  t.match((await api('GET', `releases/${ident}/why`)).body, {
+    kept_by: [{ view: null, detail: 'it is held: evidence' }],
+  })
   t.match(await api('DELETE', `releases/${ident}/hold`), { body: { changed: true, hold: null } })
   await t.resolves(remove())
 })
