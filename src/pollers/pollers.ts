@@ -4,13 +4,15 @@ import type { CountedName } from './counted-names.ts'
 import { addTo, estimate, hashText, makeSketch, mergeInto } from './sketch.ts'
 import type { Sketch } from './sketch.ts'
 
-// What can be known of the clients that poll, from their polls alone. They are called pollers: of a rolling
-// group only the leader polls, several hosts may share an address, and a proxy may hide all of them.
+// What the depot can know of the clients that poll, from their polls alone. A poller is an address, not a host:
+// of a group that updates in the rolling way only the leader polls, several hosts may share an address, and a
+// proxy may hide all of them.
 
-/** Pollers are counted for the time of one to two windows. */
+/** A poller counts for one to two windows after its last poll. */
 export const WINDOW_MS = 5 * 60_000
-/** Packages in views whose pollers are counted, in each answering thread. Each takes three sketches. */
+/** The maximum number of lines that each answering thread counts. Each takes three sketches. */
 const MAX_LINES = 2_000
+/** The maximum number of names in each of the lists of failed polls. */
 const MAX_NAMES = 1_000
 
 /** A package for a target in a view. */
@@ -23,24 +25,27 @@ export interface PolledLine {
 
 /** The sketches of a line. */
 interface LineSketches extends PolledLine {
-  /** The number of the window that `present` is of. */
+  /** The window of the last poll: the number of windows since the epoch. */
   window: number
+  /** The pollers of that window. */
   present: Sketch
-  /** Of the window before. */
+  /** The pollers of the window before it. */
   past: Sketch
-  /** The highest revision that an answer was from, and the pollers that got an answer from it. */
+  /** The highest revision from which a poll was answered. */
   revision: number
+  /** The pollers that were answered from that revision. */
   told: Sketch
 }
 
-/** The counts of one thread, in a form that is sent to other threads. */
+/** The counts of one thread, or of several together. They can be sent to another thread. */
 export interface PollCounts {
   readonly lines: readonly (PolledLine & {
+    /** The pollers of the last one to two windows. */
     readonly recent: Sketch
     readonly revision: number
     readonly told: Sketch
   })[]
-  /** Whether there were more lines than can be counted. */
+  /** Whether some lines were not counted in the last one to two windows, because there were too many. */
   readonly isIncomplete: boolean
   readonly absentViews: readonly CountedName[]
   /** Packages that were not found, as `view origin/name`. */
@@ -49,13 +54,13 @@ export interface PollCounts {
   readonly refusedAddresses: readonly CountedName[]
 }
 
-/** Estimates for a line, of all threads. */
+/** The estimates for a line. */
 export interface LineEstimate extends PolledLine {
   /** Pollers of the last one to two windows. */
   readonly pollers: number
-  /** The revision of the last move that an answer was from. */
+  /** The highest revision from which a poll was answered. */
   readonly revision: number
-  /** Pollers that got an answer from that revision. */
+  /** Pollers that were answered from that revision. */
   readonly told: number
 }
 
@@ -71,8 +76,10 @@ export class Pollers {
   readonly #now: () => number
   readonly #seed: number
   readonly #lines = new Map<string, LineSketches>()
+  /** The window in which {@link #dropIdle} last searched. */
   #lastSweep = -1
-  #isIncomplete = false
+  /** The last window in which there was no room for a line. */
+  #lastOverflow = -Infinity
   readonly #absentViews = new CountedNames(MAX_NAMES)
   readonly #absentPackages = new CountedNames(MAX_NAMES)
   readonly #refusedAddresses = new CountedNames(MAX_NAMES)
@@ -85,8 +92,8 @@ export class Pollers {
   }
 
   /**
-   * Counts a poll that was answered from a revision of a view. `poller` names the poller, for example by its
-   * address.
+   * Counts a poll that was answered with a release. `revision` is the revision of the view in which this release
+   * became `latest`. `poller` names the poller, for example by its address.
    */
   countFound(line: PolledLine, revision: number, poller: string): void {
     if (!this.isCounting) return
@@ -99,7 +106,8 @@ export class Pollers {
       sketches.revision = revision
       sketches.told = makeSketch()
     }
-    if (revision === sketches.revision) addTo(sketches.told, hash) // others may see an older release, for lack of rights
+    // Pollers with fewer rights may get an older release.
+    if (revision === sketches.revision) addTo(sketches.told, hash)
   }
 
   countAbsentPackage(view: string, packageName: string): void {
@@ -110,6 +118,7 @@ export class Pollers {
     this.#absentViews.add(view, this.#now())
   }
 
+  /** Counts a poll with a wrong token. */
   countRefused(address: string): void {
     this.#refusedAddresses.add(address, this.#now())
   }
@@ -124,7 +133,7 @@ export class Pollers {
         const recent = recentOf(line, window)
         return recent === undefined ? [] : [{ view, package: name, target, revision, told, recent }]
       }),
-      isIncomplete: this.#isIncomplete,
+      isIncomplete: window - this.#lastOverflow <= 1,
       absentViews: this.#absentViews.list(now),
       absentPackages: this.#absentPackages.list(now),
       refusedAddresses: this.#refusedAddresses.list(now),
@@ -139,7 +148,7 @@ export class Pollers {
       return known
     }
     if (this.#lines.size >= MAX_LINES && !this.#dropIdle(window)) {
-      this.#isIncomplete = true
+      this.#lastOverflow = window
       return undefined
     }
     const made: LineSketches = {
@@ -160,14 +169,13 @@ export class Pollers {
   #dropIdle(window: number): boolean {
     if (this.#lastSweep !== window) {
       this.#lastSweep = window
-      this.#isIncomplete = false
       for (const [key, line] of this.#lines) if (line.window < window - 1) this.#lines.delete(key)
     }
     return this.#lines.size < MAX_LINES
   }
 }
 
-/** The clock may have been set back, so any other window counts as a later one. */
+/** Begins a window. The clock may have been set back, so any other window counts as a later one. */
 function advance(line: LineSketches, window: number): void {
   line.past = line.window === window - 1 ? line.present : makeSketch()
   line.present = makeSketch()
@@ -183,7 +191,7 @@ function recentOf({ window: lineWindow, present, past }: LineSketches, window: n
   return recent
 }
 
-/** Merges the counts of threads. */
+/** Merges the counts of several threads. */
 export function mergeCounts(all: readonly PollCounts[]): PollCounts {
   const lines = new Map<string, PollCounts['lines'][number]>()
   for (const line of all.flatMap((counts) => counts.lines)) {
@@ -217,7 +225,7 @@ function union(sketches: Iterable<Sketch>): Sketch {
   return all
 }
 
-/** The names that were counted last come first. */
+/** Adds up the counts of equal names. Keeps the names that were counted last, newest first. */
 function mergeNames(names: readonly CountedName[]): CountedName[] {
   const merged = [...Map.groupBy(names, ({ name }) => name)].map(([name, counted]) => ({
     name,
@@ -227,7 +235,7 @@ function mergeNames(names: readonly CountedName[]): CountedName[] {
   return merged.toSorted((a, b) => b.lastAt - a.lastAt).slice(0, MAX_NAMES)
 }
 
-/** Estimates the pollers of each line, in the order of views and packages. */
+/** Estimates the pollers of each line, sorted by view, package and target. */
 export function estimateLines({ lines }: PollCounts): LineEstimate[] {
   return lines
     .map(({ view, package: name, target, recent, revision, told }) => ({

@@ -72,6 +72,14 @@ test('invented packages take bounded memory, and room returns when nobody polls 
   t.match(pollers.counts(), { lines: { length: 1 }, isIncomplete: false })
 })
 
+test('counts are complete again when nobody has polled for too many packages lately', async (t) => {
+  const { clock, pollers } = makePollers()
+  for (let index = 0; index < 2_001; index += 1)
+    pollers.countFound({ ...APP, package: `acme/p${index}` }, 1, 'a')
+  clock.now += 2 * WINDOW_MS
+  t.match(pollers.counts(), { lines: { length: 0 }, isIncomplete: false })
+})
+
 test('without the setting, nobody is counted', async (t) => {
   const { pollers } = makePollers(false)
   pollers.countFound(APP, 3, 'a')
