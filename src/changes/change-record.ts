@@ -22,21 +22,24 @@ export interface ChangeRecord {
   /** The account that recorded the change; `undefined` for the operator's shell. */
   readonly by: string | undefined
   readonly at: number
-  /** The targets that are to be built. Empty if nothing was said. */
+  /** The targets that are to be built. Empty if the client named none. */
   readonly targets: readonly Target[]
   readonly state: ChangeState
   readonly releases: readonly ChangeRelease[]
-  /** The last report of each phase, for each view in which it runs. */
+  /** The last report of each phase, for each view in which it runs, the oldest first. */
   readonly phases: readonly PhaseReport[]
 }
 
+/** A release that belongs to a change. */
 export interface ChangeRelease {
+  /** 1 for the release that was added first. */
   readonly position: number
   readonly releaseId: number
   readonly ident: string
   readonly target: Target
   readonly checksum: string
   readonly signer: string
+  /** When it was added to the change. */
   readonly at: number
   /** The position of the rebuild that replaces this release in the change. */
   readonly replacedBy: number | undefined
@@ -52,6 +55,7 @@ export interface NewChange {
   readonly targets: readonly Target[]
 }
 
+/** How a phase of a change stands. */
 export interface PhaseReport {
   readonly phase: string
   /** `undefined` for phases that run once for the change. */
@@ -60,7 +64,7 @@ export interface PhaseReport {
   /** The URL of the job that ran the phase. */
   readonly job: string | undefined
   readonly message: string | undefined
-  /** The report is about this many releases of the change: those that were added before it. */
+  /** How many releases the change had when the report came. The report is about these releases only. */
   readonly releaseCount: number
   readonly by: string | undefined
   readonly at: number
@@ -72,10 +76,12 @@ export const MAX_RELEASES = 100
 export const MAX_PHASES = 200
 /** The maximum number of changes to which one release belongs. */
 export const MAX_CHANGES_OF_RELEASE = 10
-/** In characters: a message, a URL, and the names that describe a change. */
+/** The maximum number of characters of the message of a report. */
 export const MAX_MESSAGE_LENGTH = 2_000
-export const MAX_URL_LENGTH = 2_000
-export const MAX_CHANGE_NAME_LENGTH = 255
+/** The maximum number of characters of the URL of a change or a job. */
+const MAX_URL_LENGTH = 2_000
+/** The maximum number of characters of the names that describe a change, for example its commit and branch. */
+const MAX_CHANGE_NAME_LENGTH = 255
 
 /** Visible ASCII characters, so that a name can stand in a message, a header and a table. */
 const NAME = /^[!-~]+$/
@@ -109,7 +115,7 @@ export function parseLine(text: string): string {
   if (text.length <= MAX_CHANGE_NAME_LENGTH && LINE.test(text)) return text
   throw new DepotError(
     'invalid_request',
-    `${quote(text)} must be one line of at most ${MAX_CHANGE_NAME_LENGTH} characters`,
+    `${quote(text)} must be one line of 1 to ${MAX_CHANGE_NAME_LENGTH} characters`,
   )
 }
 
@@ -125,8 +131,9 @@ export function parseLink(text: string): string {
 }
 
 /**
- * Returns the id of a change for clients: a digest, so that a repeated request needs no memory of the first
- * one. An origin that was deleted and created again has other changes than before.
+ * Returns the id of a change for clients. It is a digest, so that a repeated request finds the same change.
+ * The digest includes the time at which the origin was created, so that an origin that was deleted and created
+ * again does not find the changes of its predecessor.
  */
 export function publicIdOf(
   { project, change }: Pick<NewChange, 'project' | 'change'>,

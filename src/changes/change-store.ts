@@ -19,8 +19,8 @@ export interface ChangeFilter {
   readonly state?: ChangeState | undefined
 }
 
-/** The name of no view, in rows. */
-const NO_VIEW = ''
+/** The value of `view` in rows of phases that run without a view. NULL cannot be part of a primary key. */
+export const NO_VIEW = ''
 
 /** Finds a change by its id for clients. A change that the audience may not see is not found. */
 export async function findChange(
@@ -78,7 +78,7 @@ export async function listChanges(
   return recordsOf(db, rows)
 }
 
-/** Returns those of the changes, by their ids for clients, that the audience may see. */
+/** Filters ids for clients: returns those of the changes that the audience may see. */
 export async function listVisibleIds(
   db: Db,
   publicIds: Iterable<string>,
@@ -97,7 +97,7 @@ export async function listVisibleIds(
   return found
 }
 
-/** How many of the newest changes of a project are examined for what became of its older ones. */
+/** At most this many of the newest changes of a project are examined to find one that supersedes another. */
 export const MAX_EXAMINED_CHANGES = 50
 
 /** One of the newest changes of a project. */
@@ -135,8 +135,8 @@ export async function listNewest(
 }
 
 /**
- * Lists, by change, the views whose `latest` answers releases of the change, and how many releases in each.
- * Replaced releases do not count, and neither do `unstable` and previews.
+ * Finds the views whose `latest` answers releases of a change. Returns the number of these releases, by change
+ * and by the name of the view. Ignores replaced releases, the view `unstable` and previews.
  */
 export async function listCurrentViews(
   db: Db,
@@ -207,7 +207,7 @@ export async function insertChange(
     .execute()
 }
 
-/** Adds a release to a change, in which it replaces another one if `replaces` is its position. */
+/** Adds a release to a change. `replaces` is the position of the release that it replaces, if any. */
 export async function insertChangeRelease(
   db: Db,
   {
@@ -246,7 +246,7 @@ export async function countChangesOf(db: Db, releaseId: number): Promise<number>
   return count
 }
 
-/** Stores the last report of a phase, which is about the releases that the change has now. */
+/** Stores a report in place of the last one of the phase. It is about the releases that the change has now. */
 export async function replacePhase(
   db: Db,
   { id, releases }: ChangeRecord,
@@ -272,8 +272,8 @@ export async function updateState(db: Db, changeId: number, state: ChangeState):
 }
 
 /**
- * Returns an SQL condition on `changes`: the audience may see the change. Members of its origin always may.
- * Others may if it has releases and all of them are public.
+ * Returns the SQL condition on `changes` that the audience may see the change. Members of its origin may always
+ * see it. Others may see it if it has releases and all of them are public.
  */
 export function changeVisibleTo(
   eb: ExpressionBuilder<Schema, 'changes'>,
@@ -309,7 +309,7 @@ function changes(db: Db) {
 
 type ChangeRow = Awaited<ReturnType<ReturnType<typeof changes>['executeTakeFirstOrThrow']>>
 
-/** Adds the releases and phases to the rows of changes, whose order is kept. */
+/** Adds the releases and phases to rows of changes. Keeps the order of the rows. */
 async function recordsOf(db: Db, rows: readonly ChangeRow[]): Promise<ChangeRecord[]> {
   const ids = rows.map(({ id }) => id)
   const releases = new Map<number, ChangeRelease[]>()
@@ -363,7 +363,7 @@ async function listReleases(db: Db, changeIds: readonly number[]): Promise<[numb
   ])
 }
 
-/** Lists the last reports, in the order in which they came. */
+/** Lists the last reports of changes, each with the id of its change. The reports of a change are sorted by time. */
 async function listPhases(db: Db, changeIds: readonly number[]): Promise<[number, PhaseReport][]> {
   const rows = await db
     .selectFrom('change_phases')

@@ -1,20 +1,22 @@
 import { durationStart } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { Db } from '../database/database.ts'
+import { NO_VIEW } from './change-store.ts'
 
 /** How long a lease lasts after it was taken or renewed. */
 export const LEASE_MS = 60_000
 
-/** A phase of a change, in a view if it runs in each environment. */
+/** A phase of a change. */
 export interface LeasedPhase {
   readonly changeId: number
   readonly phase: string
+  /** `undefined` for phases that run once for the change. */
   readonly view: string | undefined
 }
 
 /** The right of one holder to run a phase. */
 export interface Lease {
-  /** Rises with each holder. A holder with a lower number has lost the phase. */
+  /** Rises each time the phase is leased. A holder with a lower number has lost the phase. */
   readonly fence: number
   readonly holder: string
   /** When the lease ends, in epoch milliseconds; `undefined` if its holder has ended it. */
@@ -32,7 +34,7 @@ export async function findLease(
     .select(['fence', 'holder', 'renewed_at'])
     .where('change_id', '=', changeId)
     .where('phase', '=', phase)
-    .where('view', '=', view ?? '')
+    .where('view', '=', view ?? NO_VIEW)
     .executeTakeFirst()
   return (
     row && {
@@ -43,6 +45,7 @@ export async function findLease(
   )
 }
 
+/** Replaces the lease of a phase. Without `renewedAt`, the lease has ended. */
 export async function saveLease(
   db: Db,
   { changeId, phase, view }: LeasedPhase,
@@ -51,7 +54,7 @@ export async function saveLease(
   const values = { fence: lease.fence, holder: lease.holder, renewed_at: lease.renewedAt ?? null }
   await db
     .insertInto('change_leases')
-    .values({ change_id: changeId, phase, view: view ?? '', ...values })
+    .values({ change_id: changeId, phase, view: view ?? NO_VIEW, ...values })
     .onConflict((conflict) => conflict.columns(['change_id', 'phase', 'view']).doUpdateSet(values))
     .execute()
 }

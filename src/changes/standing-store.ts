@@ -5,6 +5,7 @@ import type { MissingPhase, MissingPhases, Standing } from '../views/gate.ts'
 import { CHANGE_PHASES } from '../views/phase.ts'
 import type { PhaseStatus } from '../views/phase.ts'
 import type { Requirement, ViewRelease } from '../views/view.ts'
+import { NO_VIEW } from './change-store.ts'
 
 /** A release as a part of a change. */
 interface Part {
@@ -17,16 +18,17 @@ interface Part {
   readonly replacedBy: number
 }
 
-/** The last report of a phase, about the first `releases` releases of its change. */
+/** The last report of a phase. */
 interface Report {
   readonly status: PhaseStatus
-  readonly releases: number
+  /** How many releases the change had when the report came. */
+  readonly releaseCount: number
 }
 
 /**
- * Reads how the phases of a requirement stand for releases, by release id; empty if it names no phases.
- * Releases that belong to no change are absent. If a release belongs to several changes, one in which all
- * phases passed is enough; otherwise the newest one counts.
+ * Reads how the phases of a requirement stand for releases, by release id. Returns an empty map if the
+ * requirement names no phases. Releases that belong to no change are absent. A release that belongs to several
+ * changes has passed if all phases passed in one of them; otherwise, its newest change counts.
  */
 export async function readStandings(
   db: Db,
@@ -69,20 +71,20 @@ function missingPhase(
   reports: ReadonlyMap<string, Report>,
 ): MissingPhase | undefined {
   const ofView = reports.get(keyOf(changeId, phase, view))
-  const report = ofView ?? reports.get(keyOf(changeId, phase, ''))
+  const report = ofView ?? reports.get(keyOf(changeId, phase, NO_VIEW))
   if (report === undefined)
     return { phase, view: CHANGE_PHASES.includes(phase) ? undefined : view, why: 'unreported' }
   const reported = { phase, view: ofView === undefined ? undefined : view }
-  // Phases without a view are about the sources of the change, and run before there is a release. Publish and
-  // phases in views are about the releases that the change had then: a rebuild was not there yet, and a
-  // replaced release was there no longer.
+  // Phases without a view, except publish, are about the sources of the change. Publish and phases in views are
+  // about the releases that the change had at the time of the report: not about a release that was added later,
+  // and not about one that had been replaced before.
   const isOfSources = ofView === undefined && phase !== 'publish'
-  const isOfRelease = isOfSources || (report.releases >= position && report.releases < replacedBy)
+  const isOfRelease = isOfSources || (report.releaseCount >= position && report.releaseCount < replacedBy)
   if (!isOfRelease) return { ...reported, why: 'of other builds' }
   return report.status === 'passed' ? undefined : { ...reported, why: report.status }
 }
 
-/** Lists the changes of releases, those of a release newest first. */
+/** Lists the changes to which releases belong, the newest change of each release first. */
 async function listParts(db: Db, releases: readonly ViewRelease[]): Promise<Part[]> {
   const parts: Part[] = []
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
@@ -126,10 +128,13 @@ async function listReports(
       .select(['change_id', 'phase', 'view', 'status', 'releases'])
       .where('change_id', 'in', ids)
       .where('phase', 'in', phases)
-      .where('view', 'in', [view, ''])
+      .where('view', 'in', [view, NO_VIEW])
       .execute()
     for (const row of rows)
-      reports.set(keyOf(row.change_id, row.phase, row.view), { status: row.status, releases: row.releases })
+      reports.set(keyOf(row.change_id, row.phase, row.view), {
+        status: row.status,
+        releaseCount: row.releases,
+      })
   }
   return reports
 }

@@ -1,7 +1,8 @@
-/** A name, how often it was counted, and when last (epoch milliseconds). */
 export interface CountedName {
   readonly name: string
+  /** How many polls had the name. */
   readonly polls: number
+  /** When the last of them came, in epoch milliseconds. */
   readonly lastAt: number
 }
 
@@ -11,12 +12,12 @@ const DAY_MS = 86_400_000
 const CANDIDATES = 16
 
 /**
- * Counts by name, at most `max` names for a day, so that invented names fill no memory. A new name replaces
- * one that has not been counted for long.
+ * Counts polls by a name in them, for a day after the last one. Keeps at most `max` names, so that invented
+ * names do not fill the memory: a new name replaces one that was not counted for a long time.
  */
 export class CountedNames {
   readonly #max: number
-  /** Names that were added or spared longest ago come first. */
+  /** In the order in which names were added, or spared by {@link #dropOne}. */
   readonly #names = new Map<string, { polls: number; lastAt: number }>()
 
   constructor(max: number) {
@@ -42,7 +43,7 @@ export class CountedNames {
     )
   }
 
-  /** Removes the name that was counted longest ago among some old ones, and spares the others for a while. */
+  /** Compares the first names. Removes the one that was counted longest ago, and moves the others to the end. */
   #dropOne(): void {
     const candidates: [string, { polls: number; lastAt: number }][] = []
     for (const entry of this.#names) if (candidates.push(entry) === CANDIDATES) break

@@ -1,7 +1,7 @@
 // An estimate of how many different items were added, in a fixed number of bytes: HyperLogLog (Flajolet,
 // Fusy, Gandouet and Meunier, 2007). The first bits of an item's hash choose a register. The register keeps
-// the longest run of zeros that followed. Sketches of different threads are merged by the maximum of each
-// register.
+// the greatest rank of its items: one more than the number of zeros that follow these bits. Sketches of different
+// threads are merged by taking the maximum of each register.
 
 const INDEX_BITS = 9
 /** The standard error is 1.04 / √512, which is 4.6 %. */
@@ -15,13 +15,14 @@ export function makeSketch(): Sketch {
   return new Uint8Array(SKETCH_BYTES)
 }
 
-/** Adds an item by its hash, 32 bits. */
+/** Adds an item by its hash of 32 bits. */
 export function addTo(sketch: Sketch, hash: number): void {
   const index = hash >>> (32 - INDEX_BITS)
   const rank = Math.clz32((hash << INDEX_BITS) | (1 << (INDEX_BITS - 1))) + 1
   if ((sketch[index] ?? 0) < rank) sketch[index] = rank
 }
 
+/** Adds the items of `other` to `sketch`. */
 export function mergeInto(sketch: Sketch, other: Sketch): void {
   for (const [index, rank] of other.entries()) if ((sketch[index] ?? 0) < rank) sketch[index] = rank
 }

@@ -12,16 +12,16 @@ export interface AddedRelease {
   /** The id of the change for clients. */
   readonly change: string
   readonly ident: string
-  /** By default, the one that the ident has. */
+  /** Needed only if the ident is published for several targets and `x86_64-linux` is not meant. */
   readonly target?: Target
-  /** Whether the release replaces the one of the same package and target. */
+  /** Whether the release may replace the change's release of the same package and target. */
   readonly isRebuild: boolean
 }
 
 /**
- * Adds a published release to a change. A release that the change has already is kept as it is. Throws
- * `not_found` for the change and the release, `forbidden`, `invalid_request` for a release of another origin,
- * and `conflict` if the change has another release of the package for the target, or at a limit.
+ * Adds a published release to a change. Does nothing if the change has it already. Throws `not_found` for an
+ * absent change or release, `forbidden`, `invalid_request` for a release of another origin, and `conflict` if
+ * the change has another release of the package for the target, or if a limit is reached.
  */
 export async function addChangeRelease(
   context: CommandContext,
@@ -45,11 +45,11 @@ export async function addChangeRelease(
 
   const line = lineOf(release)
   const before = releases.find((one) => one.replacedBy === undefined && lineOf(one) === line)
-  // The same bytes are no rebuild. They were deleted and published again.
+  // A release with the same bytes was deleted and published again. This is not a rebuild.
   if (before !== undefined && before.checksum !== checksum && !input.isRebuild)
     throw new DepotError(
       'conflict',
-      `${change.change} of ${project} has ${describeRelease(before)} already: a rebuild replaces it`,
+      `${change.change} of ${project} has ${describeRelease(before)} already: only a rebuild may replace it`,
       { more: { recorded: { release: before.ident, target: before.target, checksum: before.checksum } } },
     )
   if (releases.length >= MAX_RELEASES)

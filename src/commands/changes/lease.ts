@@ -17,7 +17,7 @@ interface Phase {
   readonly view?: string
 }
 
-/** A lease that holds. */
+/** A lease that was just taken or renewed. */
 export interface HeldLease {
   readonly fence: number
   /** Epoch milliseconds. */
@@ -25,8 +25,9 @@ export interface HeldLease {
 }
 
 /**
- * Gives a phase to a holder for {@link LEASE_MS}. The same holder gets it again, with a higher fence. With
- * `isTakeover`, so does any other. Throws `phase_running`, `not_found`, `invalid_request` and `forbidden`.
+ * Leases a phase to a holder for {@link LEASE_MS}. While the phase is leased, only the same holder can take it
+ * again, with a higher fence; with `isTakeover`, any holder can. Throws `phase_running`, `not_found`,
+ * `invalid_request` and `forbidden`.
  */
 export async function takeLease(
   context: CommandContext,
@@ -48,18 +49,21 @@ export async function takeLease(
   return { fence, expiresAt: clock.now + LEASE_MS }
 }
 
-/** Extends a lease. Throws `lease_lost` if another holder has the phase, `not_found` and `forbidden`. */
+/**
+ * Renews a lease for {@link LEASE_MS}, also one that has expired. Throws `lease_lost` if the phase was leased
+ * again since, `not_found`, `invalid_request` and `forbidden`.
+ */
 export async function renewLease(
   context: CommandContext,
   input: Phase & { readonly fence: number },
 ): Promise<HeldLease> {
-  const { leased, lease } = await ownLease(context, input)
+  const { leased, lease } = await getLease(context, input)
   const { fence, holder } = lease
   await saveLease(context.trx, leased, { fence, holder, renewedAt: context.clock.now })
   return { fence, expiresAt: context.clock.now + LEASE_MS }
 }
 
-/** Ends a lease before it expires. Does nothing if another holder has the phase by now. */
+/** Ends a lease before it expires. Does nothing if the phase was leased again since. */
 export async function endLease(
   context: CommandContext,
   input: Phase & { readonly fence: number },
@@ -70,7 +74,8 @@ export async function endLease(
   await saveLease(context.trx, leased, { ...lease, renewedAt: undefined })
 }
 
-async function ownLease(
+/** Returns the lease with the fence of the input. Throws `lease_lost` if it is not the last one of its phase. */
+async function getLease(
   context: CommandContext,
   input: Phase & { readonly fence: number },
 ): Promise<{ leased: LeasedPhase; lease: Lease }> {

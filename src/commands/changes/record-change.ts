@@ -8,8 +8,9 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { originOf } from '../../package/ident.ts'
 
 /**
- * Records a change of a project. A recorded change stays as it is: a repeated request for the same commit
- * gets it. Throws `not_found` for the origin, and `conflict` if the change was recorded with another commit.
+ * Records a change of a project. A repeated request with the same commit changes nothing and returns the
+ * recorded change. Throws `not_found` for an absent origin, and `conflict` if the change was recorded with
+ * another commit.
  */
 export async function recordChange(
   context: CommandContext,

@@ -25,8 +25,9 @@ export interface ReportedPhase {
 
 /**
  * Stores how a phase of a change stands. A report that repeats the last one changes nothing. Throws
- * `not_found` for the change and the view, `forbidden`, `invalid_request` for a view that does not fit the
- * phase, `lease_lost`, and `conflict` at the limit.
+ * `not_found` for an absent change or view, `forbidden`, `invalid_request` if the phase needs a view or must
+ * not name one, `lease_lost` if the phase was leased again after `fence`, and `conflict` if the change has
+ * {@link MAX_PHASES} other phases.
  */
 export async function reportPhase(context: CommandContext, input: ReportedPhase): Promise<void> {
   const { trx, actor, at, clock } = context
@@ -82,8 +83,8 @@ export async function getReportableChange(
 
 /**
  * Returns the name of the view in which a phase runs, if it runs in one. Throws `not_found`,
- * `invalid_request` if the phase and the view do not fit, and `forbidden` for a token that is narrowed to
- * other views.
+ * `invalid_request` if the phase needs a view or must not name one, and `forbidden` for a token that is
+ * narrowed to other views.
  */
 export async function getViewOfPhase(
   { trx, caller }: CommandContext,

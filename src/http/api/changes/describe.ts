@@ -8,8 +8,8 @@ import type * as shapes from './shapes.ts'
 import { wireChange } from './wire.ts'
 
 /**
- * Converts changes to JSON. Reads the views in which all of their releases are latest, and the newer changes
- * of their projects that the audience may see.
+ * Converts changes to JSON. Adds the views in which all releases of a change are the latest, and the newer
+ * changes of its project that the audience may see.
  */
 export async function describeChanges(
   db: Db,

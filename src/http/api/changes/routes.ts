@@ -46,7 +46,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Records a change of a project',
         description:
-          'Needs the right to upload in the origin of the project. Safe to repeat: answers 201 for a new change, and 200 with the recorded one if the project has this change, or 409 if that has another commit.',
+          'Needs the right to upload in the origin of the project. Safe to repeat: answers 201 for a new change, and 200 with the recorded one if the project has this change, or 409 if the recorded change has another commit.',
         errors: ['conflict', ...ERRORS],
 
         querystring: FormatQuery,
@@ -135,7 +135,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Adds a published release to a change',
         description:
-          'Needs the right to upload in the origin of the project, to which the release must belong. Safe to repeat: answers 201 for a new release, and 200 if the change has it. Another release of the same package for the same target answers 409 with `recorded`, the present one, unless rebuild is true. Publish, and phases in views, must pass again for a release that was added after their report.',
+          'Needs the right to upload in the origin of the project, to which the release must belong. Safe to repeat: answers 201 for a new release, and 200 if the change has it. If the change has another release of the same package for the same target, answers 409 with that release as `recorded`, unless rebuild is true. Publish, and phases in views, must pass again for a release that was added after their report.',
         errors: ['conflict', 'ident_malformed', ...ERRORS],
 
         params: ChangePath,
@@ -167,7 +167,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Reports how a phase of a change stands',
         description:
-          'Needs the right to upload in the origin of the project; a token that is narrowed to views reports for these only. The last report of a phase counts, for each view in which it runs. With a view, or for publish, it is about the releases that the change has now; otherwise it is about the sources. Safe to repeat: a report like the last one changes nothing. A rule of a view may require phases (requires, in the rules of the view).',
+          'Needs the right to upload in the origin of the project; a token that is narrowed to views reports for these only. The last report of a phase counts, for each view in which it runs. A report with a view, or of publish, is about the releases that the change has now; any other report is about the sources. Safe to repeat: a report like the last one changes nothing. The rules of a view can require that phases passed in another one (`requires`).',
         errors: ['conflict', 'lease_lost', ...ERRORS],
 
         params: ChangePath,
@@ -207,7 +207,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Takes the lease of a phase',
         description:
-          'So that a phase of a change runs once at a time. The lease lasts 60 seconds, and is renewed until the phase has ended. Answers 409 phase_running with `holder` and `expires_at` while another holder has it. Each time it is taken, the fence rises, also when the same holder repeats the request.',
+          'Needs the right to upload in the origin of the project. A lease ensures that only one holder runs a phase of a change at a time. It lasts 60 seconds: renew it until the phase has ended. Answers 409 phase_running with `holder` and `expires_at` while another holder has it. The fence rises each time the lease is taken, also when the same holder repeats the request.',
         errors: ['phase_running', ...ERRORS],
 
         params: ChangePath,
@@ -246,7 +246,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Renews the lease of a phase',
         description:
-          'For 60 more seconds. Answers 409 lease_lost if another holder has it by now; a lease that expired and was not taken since is renewed. Safe to repeat.',
+          'The lease then lasts 60 seconds from now. Answers 409 lease_lost if the lease was taken again since, for example by another holder. A lease that expired and was not taken since can be renewed. Safe to repeat.',
         errors: ['lease_lost', ...ERRORS],
 
         params: ChangePath,
@@ -278,7 +278,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Ends the lease of a phase',
         description:
-          'So that the next holder need not wait. Does nothing if another holder has it. Safe to repeat.',
+          'The next holder then need not wait for it to expire. Does nothing if the lease was taken again since. Safe to repeat.',
         errors: ERRORS,
 
         params: ChangePath,
@@ -302,8 +302,8 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
 }
 
 /**
- * Returns the change in the URL, for a caller who may report about it, and the caller's audience, which does
- * not need the right to read. Throws `not_found` if the caller may not see the change, and `forbidden`.
+ * Returns the change in the URL and the caller's audience. A token without the right to read suffices. Throws
+ * `not_found` if the caller may not see the change, and `forbidden` if the caller may not report about it.
  */
 async function reportableChange(
   { db }: Depot,
@@ -323,6 +323,6 @@ async function changeFor(
   audience: Audience,
 ): Promise<z.infer<typeof Change>> {
   const [change] = await describeChanges(db, [await getChange(db, publicId, audience)], audience)
-  if (change === undefined) throw new Error('a change is described by one document')
+  if (change === undefined) throw new Error('one record must give one change')
   return change
 }

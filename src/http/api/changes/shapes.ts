@@ -22,8 +22,6 @@ import {
   textOf,
 } from '../conventions/shapes.ts'
 
-// Shapes of changes.
-
 const MAX_LISTED_CHANGES = 100
 const DEFAULT_LISTED_CHANGES = 20
 
@@ -39,7 +37,7 @@ const Phase = textOf(parsePhase).describe(
   'lint, syntax, unit, security, quality and publish run once for each change; provision, deploy, smoke and functional run in each environment, and name a view. A site may have phases of its own, of lower-case letters, digits, - and _',
 )
 const View = z.string().describe('the view of the environment in which the phase runs')
-const Fence = z.int().min(0).describe('the number of the lease; a higher one is a later one')
+const Fence = z.int().min(0).describe('the number of the lease; a later lease has a higher one')
 
 export const ChangePath = z.object({ id: z.string() })
 
@@ -71,7 +69,7 @@ export const NewChange = named(
 export const NewChangeRelease = named(
   'NewChangeRelease',
   z.strictObject({
-    release: textOf(parseIdent).describe('origin/name/version/release, which is published already'),
+    release: textOf(parseIdent).describe('a published release, origin/name/version/release'),
     target: Target.optional().describe('default: x86_64-linux if the ident has it, or its only target'),
     rebuild: z
       .boolean()
@@ -87,7 +85,7 @@ const reported = {
   status: z
     .enum(PHASE_STATUSES)
     .describe('not_configured: the project has no such phase. Only passed satisfies a rule'),
-  job: textOf(parseLink).optional().describe('the job that runs the phase; http or https'),
+  job: textOf(parseLink).optional().describe('the URL of the job that runs the phase; http or https'),
   message: z.string().min(1).max(MAX_MESSAGE_LENGTH).optional(),
 }
 
@@ -96,7 +94,7 @@ export const NewPhaseReport = named(
   z.strictObject({
     ...reported,
     fence: Fence.optional().describe(
-      'the fence of the lease under which the phase ran: 409 lease_lost if it has a later holder',
+      'the fence of the lease under which the phase ran. Answers 409 lease_lost if the lease was taken again since',
     ),
   }),
   { phase: 'smoke', view: 'acceptance', status: 'passed', job: JOB },
@@ -111,7 +109,9 @@ export const NewLease = named(
     takeover: z
       .boolean()
       .default(false)
-      .describe('takes the lease from another holder, who is known to be dead'),
+      .describe(
+        'takes the lease even while another holder has it. Use it only if that holder is known to have stopped',
+      ),
   }),
   { phase: 'smoke', view: 'acceptance', holder: JOB },
 )
@@ -162,7 +162,7 @@ const change = z.object({
         at: Time,
         covers: z
           .int()
-          .describe('how many of the releases the report is about: those that were added before it'),
+          .describe('how many releases the change had when the report came; the report is about these'),
       }),
     )
     .describe('the last report of each phase in each view, oldest first. The ledger has all reports'),

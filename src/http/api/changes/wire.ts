@@ -3,12 +3,15 @@ import type { ChangeRecord } from '../../../changes/change-record.ts'
 import { wireTime } from '../conventions/wire.ts'
 import type * as shapes from './shapes.ts'
 
-/** Converts a change record, with the views that have it and the ids of newer changes. */
+/** Converts a change record to JSON. */
 export function wireChange(
   record: ChangeRecord,
   more: {
+    /** The views in which all present releases of the change are the latest. */
     delivered: readonly string[]
+    /** The client's id of the newest change of the project, if it is newer than this one. */
     newer: string | undefined
+    /** The client's id of a newer change that is the latest in some view, if this one is the latest in none. */
     supersededBy: string | undefined
   },
 ): z.infer<typeof shapes.Change> {

@@ -20,9 +20,9 @@ export function pollerRoutes(app: FastifyInstance, { depot, answers, pollCounts 
       schema: {
         operationId: 'getPollers',
         tags: ['operation'],
-        summary: 'Shows what polls tell about their pollers',
+        summary: 'Shows who polls, as far as polls tell',
         description:
-          'Administrators only. Pollers are addresses, not hosts: of a rolling group only the leader polls, several hosts may share an address, and a proxy may hide all of them. Without an entry, the number is unknown, and not 0. Counts are lost when the depot stops.',
+          'Administrators only. Pollers are addresses, not hosts: of a group that updates in the rolling way only the leader polls, several hosts may share an address, and a proxy may hide all of them. For a package without an entry, the number is unknown, not 0. Counts are lost when the depot stops.',
         errors: ['forbidden'],
 
         querystring: PollersQuery.extend(FormatQuery.shape),
@@ -33,13 +33,13 @@ export function pollerRoutes(app: FastifyInstance, { depot, answers, pollCounts 
     },
     async (request, reply) => {
       const { view } = request.query
-      const isAsked = (name: string) => view === undefined || view === name
+      const isSelected = (name: string) => view === undefined || view === name
       const counts = await pollCounts()
       const answer: z.infer<typeof PollersAnswer> = {
         counting: depot.config.countsPollers,
         window_seconds: WINDOW_MS / 1_000,
         lines: estimateLines(counts)
-          .filter((line) => isAsked(line.view))
+          .filter((line) => isSelected(line.view))
           .map(({ view: name, package: of, target, pollers, revision, told }) => {
             const pointer = answers.pointerOf(name, { package: of, target })
             return {
@@ -53,14 +53,14 @@ export function pollerRoutes(app: FastifyInstance, { depot, answers, pollCounts 
           }),
         incomplete: counts.isIncomplete,
         absent_views: counts.absentViews
-          .filter(({ name }) => isAsked(name))
+          .filter(({ name }) => isSelected(name))
           .map((counted) => ({ view: counted.name, ...wireCount(counted) })),
         absent_packages: counts.absentPackages
           .map(({ name, ...counted }) => {
             const [of = '', packageName = ''] = name.split(' ')
             return { view: of, package: packageName, ...wireCount(counted) }
           })
-          .filter((absent) => isAsked(absent.view)),
+          .filter((absent) => isSelected(absent.view)),
         refused_addresses: counts.refusedAddresses.map((counted) => ({
           address: counted.name,
           ...wireCount(counted),

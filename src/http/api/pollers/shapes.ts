@@ -2,8 +2,6 @@ import { z } from 'zod'
 import { NOW, TARGET } from '../conventions/examples.ts'
 import { Package, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
 
-// Shapes of what polls tell about their pollers.
-
 export const PollersQuery = z.strictObject({
   view: z.string().optional().describe('only the pollers of this view'),
 })
@@ -12,7 +10,7 @@ const Line = z.object({
   view: ViewName,
   package: Package,
   target: Target,
-  pollers: z.int().min(0).describe('an estimate of the different pollers lately'),
+  pollers: z.int().min(0).describe('an estimate of the number of different pollers lately'),
   revision: Revision.nullable().describe(
     'the revision that moved latest last; null if there is no latest now',
   ),
@@ -20,11 +18,13 @@ const Line = z.object({
     .int()
     .min(0)
     .nullable()
-    .describe('an estimate of the different pollers that got this release as an answer since then'),
+    .describe(
+      'an estimate of the number of different pollers that got an answer from this revision; null if there is no latest now',
+    ),
 })
 
 const Counted = {
-  polls: z.int().min(1).describe('how many polls'),
+  polls: z.int().min(1).describe('the number of polls'),
   last_at: Time,
 }
 
@@ -34,16 +34,16 @@ export const PollersAnswer = named(
     counting: z
       .boolean()
       .describe('whether the depot counts pollers (DEPOT_COUNT_POLLERS); otherwise lines is empty'),
-    window_seconds: z.int().describe('lately means: at least this long, and at most twice as long'),
-    lines: z.array(Line).describe('packages in views that somebody polled for lately'),
+    window_seconds: z.int().describe('lately means within the last one to two windows of this length'),
+    lines: z.array(Line).describe('the packages in views for which somebody polled lately'),
     incomplete: z.boolean().describe('whether there are too many packages to count all of them'),
     absent_views: z
       .array(z.object({ view: z.string(), ...Counted }))
-      .describe('views that do not exist, and that somebody polled for in the last day'),
+      .describe('views that do not exist, but for which somebody polled in the last day'),
     absent_packages: z
       .array(z.object({ view: z.string(), package: z.string(), ...Counted }))
       .describe(
-        'packages that were not found in their view, or not with the rights of the poller, in the last day',
+        'packages for which somebody polled in the last day, and which were not in the view or not visible to the poller',
       ),
     refused_addresses: z
       .array(z.object({ address: z.string(), ...Counted }))
