@@ -80,7 +80,7 @@ export const MAX_CHANGES_OF_RELEASE = 10
 export const MAX_MESSAGE_LENGTH = 2_000
 /** The maximum number of characters of the URL of a change or a job. */
 const MAX_URL_LENGTH = 2_000
-/** The maximum number of characters of the names that describe a change, for example its commit and branch. */
+/** The maximum number of characters of each name that describes a change, for example its branch. */
 const MAX_CHANGE_NAME_LENGTH = 255
 
 /** Visible ASCII characters, so that a name can stand in a message, a header and a table. */
@@ -132,8 +132,8 @@ export function parseLink(text: string): string {
 
 /**
  * Returns the id of a change for clients. It is a digest, so that a repeated request finds the same change.
- * The digest includes the time at which the origin was created, so that an origin that was deleted and created
- * again does not find the changes of its predecessor.
+ * The digest includes the time at which the origin was created, so that an origin that was deleted and
+ * created again does not find the changes of its predecessor.
  */
 export function publicIdOf(
   { project, change }: Pick<NewChange, 'project' | 'change'>,

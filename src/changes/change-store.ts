@@ -135,8 +135,8 @@ export async function listNewest(
 }
 
 /**
- * Finds the views whose `latest` answers releases of a change. Returns the number of these releases, by change
- * and by the name of the view. Ignores replaced releases, the view `unstable` and previews.
+ * Finds the views whose `latest` answers releases of a change. Returns the number of these releases, by
+ * change and by the name of the view. Ignores replaced releases, the view `unstable` and previews.
  */
 export async function listCurrentViews(
   db: Db,
@@ -246,7 +246,7 @@ export async function countChangesOf(db: Db, releaseId: number): Promise<number>
   return count
 }
 
-/** Stores a report in place of the last one of the phase. It is about the releases that the change has now. */
+/** Replaces the last report of a phase. The new one is about the releases that the change has now. */
 export async function replacePhase(
   db: Db,
   { id, releases }: ChangeRecord,
@@ -272,8 +272,8 @@ export async function updateState(db: Db, changeId: number, state: ChangeState):
 }
 
 /**
- * Returns the SQL condition on `changes` that the audience may see the change. Members of its origin may always
- * see it. Others may see it if it has releases and all of them are public.
+ * Returns the SQL condition on `changes` that the audience may see the change. Members of its origin may
+ * always see it. Others may see it if it has releases and all of them are public.
  */
 export function changeVisibleTo(
   eb: ExpressionBuilder<Schema, 'changes'>,
@@ -363,7 +363,7 @@ async function listReleases(db: Db, changeIds: readonly number[]): Promise<[numb
   ])
 }
 
-/** Lists the last reports of changes, each with the id of its change. The reports of a change are sorted by time. */
+/** Lists the last reports with the ids of their changes, sorted by time. */
 async function listPhases(db: Db, changeIds: readonly number[]): Promise<[number, PhaseReport][]> {
   const rows = await db
     .selectFrom('change_phases')

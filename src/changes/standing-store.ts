@@ -27,8 +27,8 @@ interface Report {
 
 /**
  * Reads how the phases of a requirement stand for releases, by release id. Returns an empty map if the
- * requirement names no phases. Releases that belong to no change are absent. A release that belongs to several
- * changes has passed if all phases passed in one of them; otherwise, its newest change counts.
+ * requirement names no phases. Releases that belong to no change are absent. A release that belongs to
+ * several changes has passed if all phases passed in one of them; otherwise, its newest change counts.
  */
 export async function readStandings(
   db: Db,
@@ -75,9 +75,9 @@ function missingPhase(
   if (report === undefined)
     return { phase, view: CHANGE_PHASES.includes(phase) ? undefined : view, why: 'unreported' }
   const reported = { phase, view: ofView === undefined ? undefined : view }
-  // Phases without a view, except publish, are about the sources of the change. Publish and phases in views are
-  // about the releases that the change had at the time of the report: not about a release that was added later,
-  // and not about one that had been replaced before.
+  // Phases without a view, except publish, are about the sources of the change. Publish and phases in views
+  // are about the releases that the change had at the time of the report: not about a release that was added
+  // later, and not about one that had been replaced before.
   const isOfSources = ofView === undefined && phase !== 'publish'
   const isOfRelease = isOfSources || (report.releaseCount >= position && report.releaseCount < replacedBy)
   if (!isOfRelease) return { ...reported, why: 'of other builds' }

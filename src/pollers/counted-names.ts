@@ -43,7 +43,9 @@ export class CountedNames {
     )
   }
 
-  /** Compares the first names. Removes the one that was counted longest ago, and moves the others to the end. */
+  /**
+   * Compares the first names. Removes the one that was counted longest ago, and moves the others to the end.
+   */
   #dropOne(): void {
     const candidates: [string, { polls: number; lastAt: number }][] = []
     for (const entry of this.#names) if (candidates.push(entry) === CANDIDATES) break

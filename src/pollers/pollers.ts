@@ -4,9 +4,9 @@ import type { CountedName } from './counted-names.ts'
 import { addTo, estimate, hashText, makeSketch, mergeInto } from './sketch.ts'
 import type { Sketch } from './sketch.ts'
 
-// What the depot can know of the clients that poll, from their polls alone. A poller is an address, not a host:
-// of a group that updates in the rolling way only the leader polls, several hosts may share an address, and a
-// proxy may hide all of them.
+// What the depot can know of the clients that poll, from their polls alone. A poller is an address, not a
+// host: of a group that updates in the rolling way only the leader polls, several hosts may share an address,
+// and a proxy may hide all of them.
 
 /** A poller counts for one to two windows after its last poll. */
 export const WINDOW_MS = 5 * 60_000
@@ -92,8 +92,8 @@ export class Pollers {
   }
 
   /**
-   * Counts a poll that was answered with a release. `revision` is the revision of the view in which this release
-   * became `latest`. `poller` names the poller, for example by its address.
+   * Counts a poll that was answered with a release. `revision` is the revision of the view in which this
+   * release became `latest`. `poller` names the poller, for example by its address.
    */
   countFound(line: PolledLine, revision: number, poller: string): void {
     if (!this.isCounting) return

@@ -1,7 +1,7 @@
 // An estimate of how many different items were added, in a fixed number of bytes: HyperLogLog (Flajolet,
 // Fusy, Gandouet and Meunier, 2007). The first bits of an item's hash choose a register. The register keeps
-// the greatest rank of its items: one more than the number of zeros that follow these bits. Sketches of different
-// threads are merged by taking the maximum of each register.
+// the greatest rank of its items: one more than the number of zeros that follow these bits. Sketches of
+// different threads are merged by taking the maximum of each register.
 
 const INDEX_BITS = 9
 /** The standard error is 1.04 / √512, which is 4.6 %. */

@@ -25,8 +25,8 @@ export interface HeldLease {
 }
 
 /**
- * Leases a phase to a holder for {@link LEASE_MS}. While the phase is leased, only the same holder can take it
- * again, with a higher fence; with `isTakeover`, any holder can. Throws `phase_running`, `not_found`,
+ * Leases a phase to a holder for {@link LEASE_MS}. While the phase is leased, only the same holder can take
+ * it again, with a higher fence; with `isTakeover`, any holder can. Throws `phase_running`, `not_found`,
  * `invalid_request` and `forbidden`.
  */
 export async function takeLease(
@@ -74,7 +74,9 @@ export async function endLease(
   await saveLease(context.trx, leased, { ...lease, renewedAt: undefined })
 }
 
-/** Returns the lease with the fence of the input. Throws `lease_lost` if it is not the last one of its phase. */
+/**
+ * Returns the lease with the fence of the input. Throws `lease_lost` if it is not the last one of its phase.
+ */
 async function getLease(
   context: CommandContext,
   input: Phase & { readonly fence: number },

@@ -11,7 +11,9 @@ export function wireChange(
     delivered: readonly string[]
     /** The client's id of the newest change of the project, if it is newer than this one. */
     newer: string | undefined
-    /** The client's id of a newer change that is the latest in some view, if this one is the latest in none. */
+    /**
+     * The client's id of a newer change that is the latest in some view, if this one is the latest in none.
+     */
     supersededBy: string | undefined
   },
 ): z.infer<typeof shapes.Change> {
