@@ -1,8 +1,9 @@
-import { fork } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { makeIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
 import type { Pace } from './clients/paced.ts'
@@ -18,7 +19,8 @@ import { startServer } from './servers/process.ts'
 import { startBare } from './servers/record.ts'
 
 // Measures the time of a poll while the depot is busy, against an idle depot: during promotions and a large
-// upload, and during each kind of long read. The depot has 10,000 packages and as many revisions.
+// upload, during a backup, and during each kind of long read. The depot has 10,000 packages and as many
+// revisions.
 
 const SHOP = 'shop'
 const VIEWS = ['acceptance', 'union', 'rehearsal', 'delivered']
@@ -32,6 +34,8 @@ const UPLOAD_MB = 2_048
 const ROUNDS = 3
 const READING_MS = 2_000
 const GOAL = 3
+const BACKUP_GOAL = 2
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const MB = 1024 * 1024
 const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
 
@@ -88,6 +92,7 @@ export async function measureStall(): Promise<Results> {
     idle: () => polls.during(async () => pause(READING_MS)),
     changing: () => polls.during(change),
     beside: () => barePolls.during(change),
+    backup: () => polls.during(() => backUp(data, join(scratch.path, 'backups'))),
     ...Object.fromEntries(
       LONG_READS.map(({ name, path }) => [
         name,
@@ -126,11 +131,26 @@ export async function measureStall(): Promise<Results> {
     measurements: [
       ...measurements(busy, samples['changing'] ?? [], GOAL),
       ...beside,
+      ...measurements(`a backup of ${UPLOAD_MB} MB runs`, samples['backup'] ?? [], BACKUP_GOAL),
       ...LONG_READS.flatMap(({ name }) => measurements(`${name} runs over and over`, samples[name] ?? [])),
     ],
     limits: [],
     missing: [],
   }
+}
+
+/**
+ * Makes a backup into an empty folder, at the rate and the priority of docs/backups.md. One release of the
+ * filled history has no bytes, so it exits with 1.
+ */
+async function backUp(data: string, folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true })
+  const backup = [process.execPath, MAIN, 'backup', folder, '--quiet', '--rate', '50MiB']
+  const child = spawn('nice', ['-n', '10', ...backup], {
+    env: { ...process.env, DEPOT_DATA: data },
+    stdio: 'ignore',
+  })
+  await once(child, 'exit')
 }
 
 function pollUrls(): string[] {
