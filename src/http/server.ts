@@ -57,6 +57,8 @@ interface ServerOptions {
   readonly webhooks?: Partial<DeliveryOptions>
   /** The other threads that answer requests. They end with this server, and its metrics include theirs. */
   readonly workers?: Workers
+  /** The seed of the estimates of pollers, for tests; by default a random one. */
+  readonly pollerSeed?: number
 }
 
 /**
@@ -65,14 +67,14 @@ interface ServerOptions {
  */
 export async function buildServer(
   depot: Depot,
-  { webhooks: deliveryOptions, workers }: ServerOptions = {},
+  { webhooks: deliveryOptions, workers, pollerSeed = workers?.pollerSeed ?? makeSeed() }: ServerOptions = {},
 ): Promise<FastifyInstance> {
   const caches = await openCaches(depot)
   const webhooks = await depot.follower.openSubscriber('webhooks', () =>
     Webhooks.open(depot, deliveryOptions),
   )
   const requests = new RequestMetrics(caches)
-  const pollers = makePollers(depot, workers?.pollerSeed ?? makeSeed())
+  const pollers = makePollers(depot, pollerSeed)
   const pollCounts = async () => mergeCounts([pollers.counts(), ...((await workers?.pollCounts()) ?? [])])
   const metrics = new DepotMetrics(depot, {
     webhooks,

@@ -130,6 +130,7 @@ export async function startDepot(t: Teardown, options: Options = {}): Promise<Te
   const app = await buildServer(depot, {
     ...(options.webhooks && { webhooks: options.webhooks }),
     ...(workers && { workers }),
+    ...(!workers && { pollerSeed: 1 }), // so that estimates are the same in each run
   })
   const url = options.listen === true ? `http://127.0.0.1:${await listen(app, config, workers)}` : ''
   let isOpen = true
