@@ -197,9 +197,13 @@ export async function withoutHidden(
     revealsAny === true ? names.every(isUnseen) : names.some(isUnseen)
   const distinct = new Map<string, Refusal>()
   for (const refusal of refusals) {
-    const { rule, names } = refusal
-    const shown = isHidden(refusal)
-      ? { rule, detail: `the rule ${rule} refuses this because of releases that are not visible to everyone` }
+    const { rule, names, isFinal } = refusal
+    const shown: Refusal = isHidden(refusal)
+      ? {
+          rule,
+          detail: `the rule ${rule} refuses this because of releases that are not visible to everyone`,
+          ...(isFinal && { isFinal }),
+        }
       : { ...refusal, ...(names && { names: names.filter((name) => !isUnseen(name)) }) }
     // Each sentence appears once, because repetitions would reveal how many releases are hidden.
     distinct.set(`${shown.rule} ${shown.detail}`, shown)

@@ -153,3 +153,29 @@ test('a revert to a release that no longer exists is a conflict', async (t) => {
     [{ names: [releaseName(gone)] }],
   )
 })
+
+test('a yanked answer returns under promoted, and is a conflict under highest', async (t) => {
+  const yanked = { ...release('5.0'), yanked: 'it loses data' }
+  t.strictSame(told(restoreLine(always('promoted'), [one, yanked], [one])), {
+    joining: ['5.0'],
+    leaving: [],
+    conflicts: 0,
+  })
+  t.match(restoreLine(always('highest'), [one, yanked], [one]).conflicts, [
+    { detail: /yanked/, names: [releaseName(yanked)] },
+  ])
+  const now = [one, { ...yanked, isSkipped: true }]
+  t.match(revertLine(always('highest'), { before: [one, yanked], after: now, now, since: 2 }).conflicts, [
+    { detail: /yanked/ },
+  ])
+})
+
+test('a skipped member that answered before joins again', async (t) => {
+  const skipped = { ...release('5.0'), isSkipped: true }
+  const answered = { ...skipped, isSkipped: false }
+  t.strictSame(told(restoreLine(always('promoted'), [one, answered], [one, skipped])), {
+    joining: ['5.0'],
+    leaving: [],
+    conflicts: 0,
+  })
+})
