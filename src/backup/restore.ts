@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { copyFile, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, copyFile, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import pino from 'pino'
 import type { Actor } from '../access/access.ts'
@@ -135,6 +135,7 @@ async function copyDatabaseOf(backup: Manifest, from: BackupFolder, to: string):
 
 async function copyDurably(from: string, to: string): Promise<void> {
   await copyFile(from, to)
+  await chmod(to, 0o600) // the folder of backups may be on a disk without modes
   await sync(to)
   await sync(dirname(to))
 }

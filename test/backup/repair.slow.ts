@@ -33,7 +33,7 @@ test('verify --repair puts damaged packages back, from backups and from another 
   const other = await startDepot(t, { folder: data, listen: true })
   await rm(storage.placeOf(app.checksum))
   const fetched = await run('verify', '--repair', '--from', other.url)
-  t.match(fetched, { code: 1, stdout: /\nrepaired the files of 1 packages\n/ })
+  t.match(fetched, { code: 1, stdout: /\nrepaired the file of one package\n/ })
   t.match(fetched.stderr, new RegExp(`not repaired: ${NEW} \\(missing\\): .* answered 404`))
   await writeFile(other.depot.blobs.storage.placeOf(web.checksum), Buffer.alloc(web.bytes.length, 'y'))
   await rm(storage.placeOf(web.checksum))

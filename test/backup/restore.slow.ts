@@ -24,7 +24,7 @@ test('a restore says what the backup lacks, and restores the rest', async (t) =>
   await rm(join(to, 'blobs', app.checksum.slice(0, 2), app.checksum))
   const restored = await run('restore', to)
   t.match(restored, { code: 1, stderr: /restored except for one package/ })
-  t.match(restored.stdout, /^\S+ has the depot of \S+: 1 packages, 7 views, /)
+  t.match(restored.stdout, /^\S+ has the depot of \S+: one package, 7 views, /)
   t.match(restored.stdout, new RegExp(`${app.checksum} +missing +${APP}\n`))
   const again = await startDepot(t, { folder: data, listen: true })
   t.match(

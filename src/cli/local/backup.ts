@@ -40,7 +40,7 @@ was interrupted is made anew, but what it copied is used. A damaged package is l
       const keep = options.keep === undefined ? undefined : parseCount(options.keep)
       const pace = options.rate === undefined ? undefined : new Pace(parseRate(options.rate))
       const config = readLocalConfig(io)
-      expectDepot(config, 'read')
+      expectDepot(config, 'write') // it locks a file beside the database
       expectMigrated(config.databaseFile)
       const folder = pathOf(io, given)
       if (resolve(folder) === config.dataFolder)
@@ -74,12 +74,10 @@ was interrupted is made anew, but what it copied is used. A damaged package is l
           {
             whole: () =>
               [
-                `backup ${manifest.id} in ${folder}: ${manifest.packages} packages, ${formatBytes(manifest.package_bytes)}; ${copied} of them were copied, ${formatBytes(copiedBytes)}`,
+                `backup ${manifest.id} in ${folder}: ${packages(manifest.packages)}, ${formatBytes(manifest.package_bytes)}; copied now: ${packages(copied)}, ${formatBytes(copiedBytes)}`,
                 ...(kept === undefined || kept.removed.length === 0
                   ? []
-                  : [
-                      `removed ${kept.removed.length} older backups, and ${kept.blobs} packages only they had`,
-                    ]),
+                  : [`removed: ${kept.removed.join(', ')}, and ${packages(kept.blobs)} that only they had`]),
                 ...keyRemark(manifest),
               ].join('\n'),
             brief: () => [manifest.id],
@@ -150,8 +148,12 @@ function expectIntact({
   const named = damaged.map(({ damage, idents, checksum }) => `${idents.join(' ') || checksum} (${damage})`)
   throw new Exit(
     EXIT.failed,
-    `the backup is complete except for ${count === 1 ? 'one package' : `${count} packages`}, damaged in the depot: ${named.join(', ')}${count > named.length ? ', …' : ''}. See hart-depot verify --repair`,
+    `the backup is complete except for ${packages(count)}, damaged in the depot: ${named.join(', ')}${count > named.length ? ', …' : ''}. See hart-depot verify --repair`,
   )
+}
+
+function packages(count: number): string {
+  return count === 1 ? 'one package' : `${count} packages`
 }
 
 function parseCount(text: string): number {

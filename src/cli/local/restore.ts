@@ -81,7 +81,7 @@ function toText(out: Output, backup: Manifest, restored: Restored, folder: strin
   const { incarnation, packages, missing, ledger, migrations, orphans } = restored
   const taken = backup.taken_at.replace(/\.\d+/, '')
   const lines = [
-    `${folder} has the depot of ${taken}: ${packages} packages, ${ledger.views} views, and the ledger through entry ${backup.ledger.sequence}.`,
+    `${folder} has the depot of ${taken}: ${packages === 1 ? 'one package' : `${packages} packages`}, ${ledger.views} views, and the ledger through entry ${backup.ledger.sequence}.`,
     '',
     'What differs from the depot that was backed up:',
     `- A new history starts: ${incarnation}. Whatever changed after ${taken} is not in it, and clients that saw later changes get other_history.`,
@@ -92,7 +92,9 @@ function toText(out: Output, backup: Manifest, restored: Restored, folder: strin
       `- The database was upgraded from the version ${backup.hart_depot}, by ${migrations.join(', ')}.`,
     )
   if (orphans > 0)
-    lines.push(`- ${orphans} files of an earlier restore are not needed: see hart-depot restored --list.`)
+    lines.push(
+      `- Files of an earlier restore that are not needed: ${orphans}. See hart-depot restored --list.`,
+    )
   if (ledger.findingCount > 0) lines.push('- The ledger and the views differ: see hart-depot verify.')
   if (missing.length > 0)
     lines.push('- The backup lacks the bytes of these releases:', '', tableOf(out, missing))

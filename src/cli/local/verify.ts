@@ -164,7 +164,10 @@ function blobsToText(
           ]),
         )}${andMore(damagedCount, damaged)}`,
   ]
-  if (repairedCount > 0) sections.push(`repaired the files of ${repairedCount} packages`)
+  if (repairedCount > 0)
+    sections.push(
+      `repaired ${repairedCount === 1 ? 'the file of one package' : `the files of ${repairedCount} packages`}`,
+    )
   if (orphanCount > 0)
     sections.push(
       `${formatColumns(
