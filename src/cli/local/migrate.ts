@@ -58,9 +58,9 @@ the database beside it.`,
 function textOf(pending: readonly string[], trial: Trial | undefined): string {
   if (pending.length === 0) return 'The database is that of this version: there is nothing to upgrade.'
   const steps = pending.map((name) => `  ${name}`).join('\n')
-  if (trial === undefined) return `upgraded the database by ${pending.length} steps:\n${steps}`
+  if (trial === undefined) return `upgraded the database:\n${steps}`
   const { ms, bytesBefore, bytesAfter } = trial
-  return `The upgrade would take these ${pending.length} steps:\n${steps}\n\nOn a copy of the database it succeeded, in ${(ms / 1_000).toFixed(1)} s. The database grew from ${formatBytes(bytesBefore)} to ${formatBytes(bytesAfter)}. Nothing was changed.`
+  return `The upgrade would take these steps:\n${steps}\n\nOn a copy of the database it succeeded, in ${(ms / 1_000).toFixed(1)} s. The database grew from ${formatBytes(bytesBefore)} to ${formatBytes(bytesAfter)}. Nothing was changed.`
 }
 
 /**

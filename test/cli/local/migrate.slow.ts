@@ -37,7 +37,7 @@ test('migrate --check tells what an upgrade would do, and changes nothing', asyn
   const [before, files] = [schema(), await filesIn()]
   const checked = await run('migrate', '--check')
   t.match(checked, { code: 0, stderr: '' })
-  t.match(checked.stdout, /^The upgrade would take these \d+ steps:\n {2}0015-clock\.sql\n/)
+  t.match(checked.stdout, /^The upgrade would take these steps:\n {2}0015-clock\.sql\n/)
   t.match(
     checked.stdout,
     /\nOn a copy of the database it succeeded, in \d+\.\d s\. .* Nothing was changed\.\n$/,
@@ -46,7 +46,7 @@ test('migrate --check tells what an upgrade would do, and changes nothing', asyn
   t.strictSame(await filesIn(), files)
 
   t.match(await run('backup', `${folder}-backups`), { code: 1, stderr: /an older hart-depot/ })
-  t.match(await run('migrate'), { code: 0, stdout: /^upgraded the database by \d+ steps:\n {2}0015-/ })
+  t.match(await run('migrate'), { code: 0, stdout: /^upgraded the database:\n {2}0015-/ })
   t.match(await run('migrate', '--check'), { code: 0, stdout: /there is nothing to upgrade/ })
   t.match(JSON.parse((await run('migrate', '--json')).stdout), { migrations: [], upgraded: false })
   t.match(await run('verify'), { code: 0 })
