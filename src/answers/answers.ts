@@ -44,7 +44,8 @@ export interface ExactQuestion {
 export interface LatestAnswer {
   readonly package: PackageAnswer
   /**
-   * The revision that moved the pointer here, for this audience; `undefined` if the question named a version.
+   * The revision that moved the pointer here; `undefined` if the question named a version. The public has
+   * pointers of its own, which may have moved at other revisions.
    */
   readonly revision: number | undefined
 }
@@ -131,8 +132,9 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Reports whether a view governs an origin. Below the URL of the view, a package of a governed origin
-   * exists only if the view has it. Packages of other origins come from the channel in the URL.
+   * Reports whether a view governs an origin. Each view's URL serves the whole Habitat API. There, packages
+   * of a governed origin are found only if the view has them; packages of other origins come from the channel
+   * that the request names.
    */
   governs(view: string, origin: string): boolean {
     return this.#ungoverned.get(view)?.has(origin) !== true
@@ -240,7 +242,8 @@ export class Answers implements Subscriber {
     const { shape, ident, target, view } = question
     if (target === undefined) return this.#readExact(question, audience)
     const cached = this.#bodies.get(`${ident} ${target} ${shape}`)
-    // Only the public uses the cache of absent releases.
+    // Other audiences read the database, because releases that are absent for the public may be there for
+    // them.
     if (cached === undefined)
       return isPublicAudience(audience) && this.#absent.has(releaseKey({ ident, target }))
         ? undefined
@@ -320,6 +323,7 @@ export class Answers implements Subscriber {
     const { version, target } = question
     const generation = this.#generation
     const view = version === undefined ? undefined : await findView(this.#db, question.view)
+    if (version !== undefined && view === undefined) return undefined
     const release =
       view === undefined
         ? await findRelease(this.#db, pointer.ident, target, audience)
@@ -361,7 +365,7 @@ export class Answers implements Subscriber {
   }
 
   /**
-   * Remembers until the next change that a release is absent. The number of keys is limited, so requests
+   * Remembers, until the next change, that a release is absent. The number of keys is limited, so requests
    * cannot fill the memory.
    */
   #cacheAbsence(key: string, generation: number): void {

@@ -35,15 +35,17 @@ import type { RebuildDb, RebuiltLine } from './rebuild-store.ts'
 
 /** The result of {@link verifyDepot}. */
 export interface Verification {
-  /** The number of entries in the ledger; `promotions` of them made revisions. */
+  /** The number of entries in the ledger. */
   readonly entries: number
+  /** How many of the entries are promotions, which make revisions. */
   readonly promotions: number
   readonly views: number
   /** The number of rebuilt memberships and pointers, past and present. */
   readonly members: number
   readonly pointers: number
   /**
-   * The end of the chain. A head that was recorded earlier must still be the sequence and hash of an entry.
+   * The end of the chain. Whoever keeps it can tell later whether history was rewritten: the ledger must
+   * still have an entry with this sequence and hash. This function does not check that.
    */
   readonly head: LedgerHead
   /** The first {@link MAX_FINDINGS}. */
@@ -54,7 +56,10 @@ export interface Verification {
 
 /** A contradiction within the ledger, or between the ledger and the rows. */
 export interface Finding {
-  /** An entry (`entry 12`), the name of a view, `every view`, a change (`change ID`) or `the depot`. */
+  /**
+   * An entry (`entry 12`), the name of a view, `every view`, `no view`, a change (`change ID`) or `the
+   * depot`.
+   */
   readonly place: string
   readonly detail: string
 }
@@ -66,8 +71,9 @@ const ROWS_IN_A_STATEMENT = 500
 
 /**
  * Recomputes the hash chain of the ledger, rebuilds every view and every change record from it, and compares
- * them with the rows; views are compared at every revision. Memory grows with the present size of the views,
- * not with the ledger. `db` must see one state of the database throughout and be used by no one else.
+ * them with the rows; views are compared at every revision. Memory grows with the present size of the views
+ * and the number of marked releases, not with the ledger. `db` must see one state of the database throughout
+ * and be used by no one else.
  */
 export async function verifyDepot(db: Db): Promise<Verification> {
   const findings: Finding[] = []
@@ -254,7 +260,7 @@ async function compareRows(db: RebuildDb, report: Report): Promise<void> {
   for (const { view, ident, revision } of await listWrongReleases(db, limit)) {
     report(
       view,
-      `the row of ${ident} from revision ${revision} refers to another release of this ident, which was not a member then`,
+      `the row of ${ident} that begins at revision ${revision} refers to a release that was not a member then, for example a deleted one with the same ident`,
     )
   }
 }
@@ -263,12 +269,14 @@ async function compareChanges(db: ChangesDb, report: Report): Promise<void> {
   for (const { record, isOfLedger, what } of await listDifferingChanges(db, MAX_FINDINGS + 1))
     report(`change ${record}`, `only ${isOfLedger ? 'the ledger has' : 'the rows have'} ${what}`)
   for (const record of await listWrongStates(db, MAX_FINDINGS + 1))
-    report(`change ${record}`, 'its state does not sum up its phases')
+    report(`change ${record}`, 'its state is not the one that follows from its phases')
 }
 
 function describeWrongCount({ kind, package: name, idents, publicIdents }: WrongCount): string {
   const counts = `${idents} idents of ${name}, ${publicIdents} of them public`
-  return kind === 'stored' ? `its lists count ${counts}` : `it has ${counts}, and its lists count others`
+  return kind === 'stored'
+    ? `the stored count is ${counts}, which is wrong`
+    : `there are ${counts}, but the stored count differs`
 }
 
 function describeMark({ mark, reason, since, ...release }: RebuiltMark): string {
@@ -284,7 +292,7 @@ function describePointer(row: RebuiltPointer): string {
 }
 
 function describeLine({ package: name, target, packageOfId }: RebuiltLine): string {
-  return `the line ${name} ${target}${packageOfId === name ? '' : `, of the package ${packageOfId}`}`
+  return `the line ${name} ${target}${packageOfId === name ? '' : `, whose row refers to the package ${packageOfId}`}`
 }
 
 function describeSpan({

@@ -15,8 +15,8 @@ export interface Claims {
    */
   keep(spoolPath: string, checksum: string): Promise<void>
   /**
-   * Ends a claim. The last `release` of a blob removes it if no row needs it. It looks for a row only if one
-   * of the claims ended as `unknown`.
+   * Ends a claim. The last `release` of a blob removes it if no row needs it. It looks for a row only if that
+   * is in doubt: a claim ended as `unknown`, or `forget` was called meanwhile.
    */
   release(checksum: string, outcome: ClaimOutcome): Promise<void>
   /** Removes a blob that no row needs. If uploads claim the blob, the last `release` removes it instead. */
@@ -49,7 +49,7 @@ export class ClaimsInMemory implements Claims {
       try {
         await this.#storage.put(spoolPath, checksum)
       } catch (error) {
-        if (!this.#claims.has(checksum)) await this.#remove(checksum).catch(() => undefined) // the collector removes it
+        if (!this.#claims.has(checksum)) await this.#remove(checksum).catch(() => undefined) // if this fails, the collector removes it later
         throw error
       }
       const { count = 0, isDoubtful = false } = this.#claims.get(checksum) ?? {}
@@ -59,7 +59,7 @@ export class ClaimsInMemory implements Claims {
 
   async release(checksum: string, outcome: ClaimOutcome): Promise<void> {
     await this.exclusively(checksum, async () => {
-      // For a claim that is not known, the row decides.
+      // If the blob has no claim here, this is taken for its last one, and a row is looked for.
       const claim = this.#claims.get(checksum) ?? { count: 1, isDoubtful: true }
       const isDoubtful = claim.isDoubtful || outcome === 'unknown'
       if (claim.count > 1) {

@@ -11,7 +11,8 @@ export function processIo(): Io {
     env: process.env,
     now: () => Date.now(),
     pause: (ms, signal) => sleep(ms, undefined, signal === undefined ? {} : { signal }),
-    // A command that never looks at the signal is ended by it as usual.
+    // The handlers are set when a command first reads this property. Without them, SIGINT and SIGTERM end the
+    // process as usual.
     get signal() {
       if (controller === undefined) {
         const made = new AbortController()

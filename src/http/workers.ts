@@ -17,7 +17,7 @@ import type { MetricsJson } from './operator/request-metrics.ts'
 
 // The extension is .ts in the source and .js in a build.
 const THREAD = new URL(`./worker-thread${extname(import.meta.filename)}`, import.meta.url)
-/** A worker that dies sooner after its start is replaced only after this time. */
+/** If a worker dies within this time of its start, its replacement starts this long after the death. */
 const SOON_MS = 1_000
 
 interface Address {
@@ -41,7 +41,7 @@ export interface WorkerStart extends Address {
   /** The name of the thread, in letters and digits. */
   readonly name: string
   readonly share: Share
-  /** See {@link Pollers}. */
+  /** The seed of the estimates of pollers, which all threads share; see {@link Pollers}. */
   readonly pollerSeed: number
 }
 
@@ -82,10 +82,11 @@ export class Workers {
   readonly #depot: Depot
   readonly #count: number
   readonly #running = new Set<RunningWorker>()
+  readonly #starting = new Set<Promise<void>>()
   #services: SharedServices | undefined
   #stopping: Promise<void> | undefined
   #started = 0
-  /** See {@link Pollers}. */
+  /** The seed of the estimates of pollers, which all threads share; see {@link Pollers}. */
   readonly pollerSeed = makeSeed()
 
   /** Starts no threads; see {@link start}. */
@@ -126,11 +127,22 @@ export class Workers {
 
   /** Stops all workers: they accept no new connections and finish the requests in flight. */
   stop(): Promise<void> {
-    this.#stopping ??= Promise.all([...this.#running].map((worker) => end(worker))).then(() => undefined)
+    this.#stopping ??= this.#endAll()
     return this.#stopping
   }
 
-  async #start(address: Address): Promise<void> {
+  async #endAll(): Promise<void> {
+    await Promise.all([...this.#running].map((worker) => end(worker)))
+    await Promise.allSettled(this.#starting) // a worker that starts meanwhile ends by itself
+  }
+
+  #start(address: Address): Promise<void> {
+    const starting = this.#launch(address).finally(() => this.#starting.delete(starting))
+    this.#starting.add(starting)
+    return starting
+  }
+
+  async #launch(address: Address): Promise<void> {
     const { log } = this.#depot
     const share = await this.#depot.share()
     this.#started += 1
@@ -223,7 +235,8 @@ export class Workers {
 
 /**
  * Makes the server and its workers listen, and resolves with the port. With workers, the port is tried first
- * without sharing, because the system would share it with another depot. Rejects with the system's error.
+ * without sharing, because the system would share it with another depot. Rejects with the system's error, or
+ * with that of a worker that did not start.
  */
 export async function listen(
   app: FastifyInstance,
@@ -257,7 +270,7 @@ function portOf(address: AddressInfo | string | null): number {
 
 /** Ends a worker, after its requests in flight. A worker that is not listening yet has none. */
 async function end({ calls, thread, gone, isListening }: RunningWorker): Promise<void> {
-  if (isListening) calls.call('stop').catch(() => undefined)
+  if (isListening) calls.call('stop').catch(() => thread.terminate())
   else await thread.terminate()
   await gone
 }

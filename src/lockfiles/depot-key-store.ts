@@ -5,7 +5,9 @@ import type { DepotKey } from './depot-key.ts'
 /** One of the depot's own keys. */
 export interface OwnKey {
   readonly key: DepotKey
-  /** The private half, encrypted for {@link sealPurpose}. */
+  /**
+   * The private half, encrypted by {@link SecretBox}. Decrypting it takes the text of {@link sealPurpose}.
+   */
   readonly sealed: string
   readonly madeAt: number
 }
@@ -20,12 +22,15 @@ export interface TrustedKey {
 export const MAX_TRUSTED_KEYS = 1_000
 const MAX_OWN_KEYS = 1_000
 
-/** Returns the purpose for which the private half of a key is encrypted; see {@link SecretBox}. */
+/**
+ * Returns the text that binds the encrypted private half to its key: {@link SecretBox} decrypts it only with
+ * the same text.
+ */
 export function sealPurpose(id: string): string {
   return `depot key ${id}`
 }
 
-/** Lists the depot's own keys, the signing key first. */
+/** Lists the depot's newest own keys, the signing key first. */
 export async function listOwnKeys(db: Db, limit = MAX_OWN_KEYS): Promise<OwnKey[]> {
   const rows = await db
     .selectFrom('depot_keys')
@@ -76,7 +81,7 @@ export async function deleteTrustedKey(db: Db, name: string): Promise<void> {
   await db.deleteFrom('trusted_keys').where('name', '=', name).execute()
 }
 
-/** Lists all keys whose lockfiles this depot accepts: its own present and former keys, and trusted keys. */
+/** Lists the keys whose lockfiles this depot accepts: the newest of its own keys, and all trusted ones. */
 export async function listLockfileKeys(db: Db): Promise<DepotKey[]> {
   return [...(await listOwnKeys(db)), ...(await listTrustedKeys(db))].map(({ key }) => key)
 }

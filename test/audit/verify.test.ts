@@ -353,7 +353,7 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     ],
     'the package of a line': [
       `UPDATE lines SET package_id = (SELECT max(id) FROM packages) WHERE package = 'acme/lib7'`,
-      /^delivered: only the rows have the line acme\/lib7 x86_64-linux, of the package acme\/mayfly$/,
+      /^delivered: only the rows have the line acme\/lib7 x86_64-linux, whose row refers to the package acme\/mayfly$/,
     ],
     'a yanked member that latest skips': [
       `UPDATE members SET is_skipped = 0 WHERE is_skipped = 1 AND to_revision IS NULL AND view_id = (SELECT id FROM views WHERE name = 'unstable')`,
@@ -399,8 +399,8 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     ],
     'how many idents a list has': [
       `UPDATE ident_counts SET public_idents = 3 WHERE package_id = (SELECT id FROM packages WHERE name = 'lib7')`,
-      /^delivered: its lists count 1 idents of acme\/lib7, 3 of them public$/,
-      /^the depot: it has 1 idents of acme\/lib7, 1 of them public, and its lists count others$/,
+      /^delivered: the stored count is 1 idents of acme\/lib7, 3 of them public, which is wrong$/,
+      /^the depot: there are 1 idents of acme\/lib7, 1 of them public, but the stored count differs$/,
     ],
     'a view that shows another': [
       `UPDATE views SET base_id = 1 WHERE name = 'rehearsal'`,
@@ -418,7 +418,7 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     'a release of the same name': [
       `UPDATE members SET release_id = (SELECT max(id) FROM releases WHERE ident LIKE 'acme/mayfly/2/%')
        WHERE release_id = (SELECT min(id) FROM releases WHERE ident LIKE 'acme/mayfly/2/%') AND view_id = (SELECT id FROM views WHERE name = 'gone')`,
-      /^gone: the row of acme\/mayfly\/2\/20260101000000 from revision 3 refers to another release of this ident, which was not a member then$/,
+      /^gone: the row of acme\/mayfly\/2\/20260101000000 that begins at revision 3 refers to a release that was not a member then, for example a deleted one with the same ident$/,
     ],
   }
   for (const [way, [change, ...expected]] of Object.entries(ways)) {
@@ -523,7 +523,10 @@ test('every manipulation of a change record is reported at the change', async (t
       /only the ledger has the report .*"releases":2/,
       /only the rows have the report .*"releases":5/,
     ],
-    'a state': ["UPDATE changes SET state = 'failed'", /its state does not sum up its phases/],
+    'a state': [
+      "UPDATE changes SET state = 'failed'",
+      /its state is not the one that follows from its phases/,
+    ],
   }
   for (const [what, [sql, ...expected]] of Object.entries(ways)) {
     const findings = await findingsAfter((db) => db.exec(sql))

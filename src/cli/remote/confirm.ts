@@ -22,13 +22,9 @@ export function shouldAsk(io: Io, { yes }: { yes?: boolean | undefined }): boole
 }
 
 /**
- * Returns the streams of a question. They are streams of Node, because questions are asked only on a
- * terminal.
+ * Returns the streams of a question. Questions are asked only on a terminal, whose streams are always Node's,
+ * so the casts are safe. Ctrl-C is a key there, which cancels the question.
  */
-export function questionStreams({ stdin, stderr, signal }: Io): {
-  input: Readable
-  output: Writable
-  signal: AbortSignal
-} {
-  return { input: stdin as Readable, output: stderr as unknown as Writable, signal }
+export function questionStreams({ stdin, stderr }: Io): { input: Readable; output: Writable } {
+  return { input: stdin as Readable, output: stderr as unknown as Writable }
 }

@@ -5,7 +5,7 @@ import { INTERVAL_HEADING, intervalCells } from '../history/text.ts'
 import { promotionText } from '../promotions/text.ts'
 import type * as shapes from './shapes.ts'
 
-/** Formats one field per line. Long texts and lists of dependencies are only in the JSON. */
+/** Formats one field per line. The manifest and the configuration are only in the JSON. */
 export function releaseText(release: z.infer<typeof shapes.Release>): string {
   const { ident, views, manifest: _manifest, config: _config, yank, deprecation, hold, ...fields } = release
   const rows = Object.entries(fields).map(([name, value]) => [
@@ -34,7 +34,10 @@ export function dependentsText({ dependents, next }: z.infer<typeof shapes.Depen
   )
 }
 
-/** Formats what keeps a release, where it is, and what needs it, as sentences and chains. */
+/**
+ * Formats whether a release can be deleted, which views have it, which proposals would move it, and which
+ * releases need it.
+ */
 export function whyText(why: z.infer<typeof shapes.Why>): string {
   const { ident, target, kept_by: keptBy, views, proposals, dependents } = why
   const keeping =
@@ -44,7 +47,7 @@ export function whyText(why: z.infer<typeof shapes.Why>): string {
   const places = views.flatMap((place) => [
     `${place.view}${place.preview ? ' (a preview)' : ''}: ${place.latest ? 'latest' : 'a member'} since revision ${place.since_revision}, ${timeText(place.since)}`,
     ...place.needed_by.map((chain) => `  ${chain.join(' → ')}`),
-    ...(place.needed_by_hidden ? ['  and releases that you may not see need it'] : []),
+    ...(place.needed_by_hidden ? ['  it is also needed by releases that you may not see'] : []),
   ])
   const asked = proposals.map(
     ({ plan, view, act, account }) =>

@@ -1,6 +1,7 @@
 import tap, { test } from 'tap'
 import { openSnapshot } from '../../../../src/database/engine.ts'
 import { verifyDepot } from '../../../../src/audit/verify.ts'
+import { ask } from '../../../support/ask.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { commandsOn } from '../../../support/command.ts'
 import { makeReleases, move, setVisibility } from '../../../support/release-rows.ts'
@@ -241,4 +242,18 @@ test('verify finds the depot whole after all this', async (t) => {
   const snapshot = openSnapshot(started.depot.config.databaseFile)
   t.strictSame((await verifyDepot(snapshot.reader)).findings, [])
   snapshot.close()
+})
+
+test('latest of a version skips a release that was yanked after it was answered', async (t) => {
+  const [first, second] = ['acme/tool/1.0.0/20260101000000', 'acme/tool/1.0.0/20260202000000']
+  await makeReleases(started, first, second, 'acme/tool/2.0.0/20260101000000')
+  const latest = async () => {
+    const { text } = await ask(`${started.url}/v1/depot/channels/acme/unstable/pkgs/tool/1.0.0/latest`)
+    return (JSON.parse(text) as { ident: { release: string } }).ident.release
+  }
+  t.equal(await latest(), '20260202000000')
+  await yank(second)
+  t.equal(await latest(), '20260101000000')
+  await unyank(second)
+  t.equal(await latest(), '20260202000000')
 })
