@@ -9,7 +9,7 @@ import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import { runCommand } from '../pipeline/run-command.ts'
 import type { CommandEnd } from '../pipeline/run-command.ts'
-import { Changes } from './changes.ts'
+import { ViewChanges } from './view-changes.ts'
 import type { StateFolder } from './state.ts'
 
 export interface FollowSettings {
@@ -71,7 +71,7 @@ const MAX_PAUSE_MS = 10 * 60_000
  */
 export async function follow(io: Io, settings: FollowSettings): Promise<void> {
   const { depot, view, isOnce, report } = settings
-  const changes = new Changes(io, (detail) => report({ event: 'trouble', detail }))
+  const changes = new ViewChanges(io, (detail) => report({ event: 'trouble', detail }))
   if (!isOnce) void changes.follow(depot, view)
   for (let failures = 0; ;) {
     const { count } = changes

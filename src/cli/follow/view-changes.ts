@@ -5,7 +5,7 @@ import type { Io } from '../io.ts'
 const PAUSE_MS = 60_000
 
 /** Tells when a view may have changed. Follows the ledger of the depot until the signal. */
-export class Changes {
+export class ViewChanges {
   readonly #io: Io
   readonly #onTrouble: (message: string) => void
   #count = 0
