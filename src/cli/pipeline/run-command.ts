@@ -4,7 +4,7 @@ import type { Io } from '../io.ts'
 
 /** How long a command may take to end after SIGTERM, before it is killed. */
 const GRACE_MS = 5_000
-/** The longest time that a timer of Node takes. */
+/** The longest time that a timer of Node can wait, 24.8 days. A longer one would end at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1
 /** How often to look whether a process group has ended. */
 const LOOK_EVERY_MS = 20

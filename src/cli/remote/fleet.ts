@@ -16,6 +16,7 @@ import { compareFleet } from '../fleet/report.ts'
 import type { Fleet, FleetService } from '../fleet/report.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
+import { MAX_TIMER_MS } from '../pipeline/run-command.ts'
 import { periodMs } from './arguments.ts'
 import { connect, remoteOptions } from './connect.ts'
 import { Output } from '../output.ts'
@@ -69,7 +70,7 @@ export const fleet: Define = (command, io) =>
       const read = async (signal: AbortSignal): Promise<Fleet> => {
         const readings = await readFleet(gateways, {
           token,
-          timeoutMs: periodMs(options.gatewayTimeout, '--gateway-timeout'),
+          timeoutMs: Math.min(periodMs(options.gatewayTimeout, '--gateway-timeout'), MAX_TIMER_MS),
           parallel: parallelOf(options.parallel),
           signal,
         })
@@ -141,7 +142,7 @@ async function readUntilConverged(
   read: (signal: AbortSignal) => Promise<Fleet>,
   timeoutMs: number,
 ): Promise<{ found: Fleet; isLate: boolean }> {
-  const timer = AbortSignal.timeout(timeoutMs)
+  const timer = AbortSignal.timeout(Math.min(timeoutMs, MAX_TIMER_MS))
   const signal = AbortSignal.any([io.signal, timer])
   let found: Fleet | undefined
   let said = ''

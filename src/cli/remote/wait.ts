@@ -5,6 +5,7 @@ import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
+import { MAX_TIMER_MS } from '../pipeline/run-command.ts'
 import { periodMs, splitIdentsAndView } from './arguments.ts'
 import { connect, remoteOptions } from './connect.ts'
 import type { Connected } from './connect.ts'
@@ -45,7 +46,7 @@ export const wait: Define = (command, io) =>
         ...(target !== undefined && { target: target as Target }),
         ...(settled !== undefined && { settledMs: await settlingMs(depot, view, settled) }),
       }
-      const timer = timeoutMs === 0 ? undefined : AbortSignal.timeout(timeoutMs)
+      const timer = timeoutMs === 0 ? undefined : AbortSignal.timeout(Math.min(timeoutMs, MAX_TIMER_MS))
       const found = await search(io, connected, sought, timer && AbortSignal.any([io.signal, timer])).catch(
         (error: unknown) => {
           if (timer?.aborted === true && !io.signal.aborted && !(error instanceof RequestRefused))

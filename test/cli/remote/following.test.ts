@@ -49,7 +49,7 @@ test('wait ends as soon as a release is latest', async (t) => {
   const run = commandsOn(started)
   t.match(await run(['wait', NEW, 'union']), { code: 0, stdout: `${NEW} is latest in union.\n` })
   t.match(await run(['wait', 'union', 'acme/app/1.1.0', '--quiet']), { code: 0, stdout: `${NEW}\n` })
-  const waiting = run(['wait', OLD, 'union'])
+  const waiting = run(['wait', OLD, 'union', '--timeout', '30d']) // longer than timers of Node can be
   await run(['promote', 'union', OLD])
   t.match(await waiting, { code: 0 })
 })
