@@ -113,8 +113,8 @@ async function headOf(folder: string): Promise<string> {
 }
 
 function commitUrl(env: Environment): string | undefined {
-  const gitlab = first(env, ['CI_PROJECT_URL'])
-  if (gitlab !== undefined) return `${gitlab}/-/commit/${env['CI_COMMIT_SHA']}`
+  const [project, commit] = [first(env, ['CI_PROJECT_URL']), first(env, ['CI_COMMIT_SHA'])] // of GitLab
+  if (project !== undefined && commit !== undefined) return `${project}/-/commit/${commit}`
   return githubUrl(env, 'commit/', 'GITHUB_SHA')
 }
 

@@ -6,12 +6,15 @@ import { makeProject, startProject } from '../../support/project.ts'
 const FIRST = 'acme/app/1.0.0/20260101000000'
 
 test('a change is published, promoted and tested, and a repeated phase does nothing twice', async (t) => {
-  const { pipeline, hart, folder, find } = await startProject(t, {
+  const files = {
     '.hart-depot.yml': `project: acme/app
 deploy: echo "deploy $pkg_ident to $HART_DEPOT_VIEW" >> deploys
 smoke: test "$HAB_BLDR_URL" = "$HART_DEPOT_URL/v1/depot/views/acceptance"
 `,
-  })
+  }
+  // Without the commit of GitLab, no URL can be made.
+  const env = { CI_PROJECT_URL: 'https://git.example/acme/app', CI_COMMIT_SHA: '', HART_DEPOT_COMMIT: 'c1' }
+  const { pipeline, hart, folder, find } = await startProject(t, files, env)
   const publish = ['publish', '--artifact', await hart(FIRST), '--env-file', join(folder, 'build.env')]
   for (const args of [
     publish,
@@ -22,7 +25,7 @@ smoke: test "$HAB_BLDR_URL" = "$HART_DEPOT_URL/v1/depot/views/acceptance"
   ])
     for (const time of ['once', 'again']) t.match(await pipeline(args), { code: 0 }, `${args[0]} ${time}`)
   const change = await find('c1')
-  t.match(change, { commit: 'c1', releases: [{ release: FIRST }], delivered: ['acceptance'] })
+  t.match(change, { commit: 'c1', url: null, releases: [{ release: FIRST }], delivered: ['acceptance'] })
   t.equal(change.releases.length, 1)
   t.strictSame(
     change.phases.map(({ phase, view, status, job }) => [phase, view, status, job]),
