@@ -10,6 +10,7 @@ import type { Io } from '../io.ts'
 import { runCommand } from '../pipeline/run-command.ts'
 import type { CommandEnd } from '../pipeline/run-command.ts'
 import { ViewChanges } from './view-changes.ts'
+import { fileInUse, filesToKeep } from './state.ts'
 import type { StateFolder } from './state.ts'
 
 export interface FollowSettings {
@@ -21,14 +22,17 @@ export interface FollowSettings {
   /** The program that updates the machine. It gets the ident and the path of the package. */
   readonly hook: string
   readonly hookTimeoutMs: number
-  /** How long after a move of `latest` this machine follows it. */
+  /** How long this machine waits after a move of `latest` before it follows. */
   readonly delayMs: number
   readonly folder: StateFolder
-  /** Returns the text of a public key that this machine trusts. Throws an {@link UntrustedSigner}. */
+  /**
+   * Returns the text of the signer's public key, if this machine trusts it. Throws an {@link
+   * UntrustedSigner}.
+   */
   readonly findKey: (signer: string) => Promise<string>
-  /** Update once if the view demands it, instead of following it until the signal. */
+  /** Whether to end after one update, or at once if none is needed, instead of following until the signal. */
   readonly isOnce: boolean
-  /** Called with what happens. */
+  /** Called with each event. */
   readonly report: (event: FollowEvent) => void
 }
 
@@ -40,7 +44,7 @@ export type FollowEvent =
   | { readonly event: 'failed'; readonly ident: string; readonly detail: string }
   | { readonly event: 'trouble'; readonly detail: string }
 
-/** No trusted key is that of the signer. */
+/** The machine does not trust the key of the signer. */
 export class UntrustedSigner extends Exit {
   constructor(message: string) {
     super(EXIT.failed, message)
@@ -53,7 +57,7 @@ class HookFailed extends Exit {
   }
 }
 
-/** A release that the view demands. */
+/** The release that `latest` of the view answers. */
 interface Wanted {
   readonly ident: string
   readonly checksum: string
@@ -65,9 +69,9 @@ const FIRST_PAUSE_MS = 10_000
 const MAX_PAUSE_MS = 10 * 60_000
 
 /**
- * Runs the hook for each release that becomes the latest of a package in a view, also for lower ones. After
- * failures, tries again with growing pauses. Throws the reason of the signal, and what waiting cannot cure.
- * With `isOnce`, resolves when the machine is up to date.
+ * Runs the hook for each release that becomes the latest of a package in a view, also for lower ones. After a
+ * failure, tries again with growing pauses. Throws the reason of the signal, and errors that a later attempt
+ * cannot cure. With `isOnce`, resolves when the machine is up to date, and throws every error.
  */
 export async function follow(io: Io, settings: FollowSettings): Promise<void> {
   const { depot, view, isOnce, report } = settings
@@ -91,8 +95,8 @@ export async function follow(io: Io, settings: FollowSettings): Promise<void> {
 }
 
 /**
- * Runs the hook if the view demands another release than the one that runs. Returns how long to wait for the
- * turn of this machine, or `undefined` if it is up to date.
+ * Runs the hook if another release is the latest than the one that runs. Returns after how many milliseconds
+ * to look again, or `undefined` if nothing is to be done until the view changes.
  */
 async function bringUpToDate(io: Io, settings: FollowSettings): Promise<number | undefined> {
   const { folder, delayMs, isOnce, report } = settings
@@ -104,7 +108,7 @@ async function bringUpToDate(io: Io, settings: FollowSettings): Promise<number |
   }
   if (state?.status === 'running' && state.ident === wanted.ident && state.checksum === wanted.checksum)
     return undefined
-  // The clock of the depot may be ahead.
+  // The clock of the depot may be ahead of ours, so the wait is limited.
   const restMs = Math.min(wanted.since + delayMs - io.now(), delayMs)
   if (restMs > 0 && !isOnce) {
     report({ event: 'waiting', ident: wanted.ident, until: new Date(io.now() + restMs).toISOString() })
@@ -114,6 +118,10 @@ async function bringUpToDate(io: Io, settings: FollowSettings): Promise<number |
   return 0 // the view may have moved meanwhile
 }
 
+/**
+ * Finds the latest release. Returns `undefined` if the view lacks the package. Throws if there is no such
+ * view.
+ */
 async function findWanted(io: Io, settings: FollowSettings): Promise<Wanted | undefined> {
   const { depot, view, target } = settings
   const [origin = '', name = ''] = settings.package.split('/')
@@ -133,7 +141,7 @@ async function update(io: Io, settings: FollowSettings, { ident, checksum }: Wan
   const { folder, target, report } = settings
   const before = folder.state
   const file = join(folder.path, hartFileName(parseIdent(ident), target))
-  const previousFile = (before?.status === 'running' ? before.file : before?.previousFile) ?? null
+  const previousFile = fileInUse(before)
   const isRetry = before?.ident === ident && before.checksum === checksum && before.status !== 'running'
   if (!isRetry || !(await exists(file))) await download(io, settings, { ident, file })
   const given = { ident, target, checksum, file, previousFile, attempts: isRetry ? before.attempts + 1 : 1 }
@@ -142,7 +150,7 @@ async function update(io: Io, settings: FollowSettings, { ident, checksum }: Wan
   await enter('updating')
   report({ event: 'updating', ident, file })
   const end = await runHook(io, settings, { ident, file, previous: before?.ident })
-  io.signal.throwIfAborted() // the state stays, so that the hook runs again
+  io.signal.throwIfAborted() // the status stays `updating`, so that the hook runs again at the next start
   const fault = faultOf(end, settings)
   await enter(fault === undefined ? 'running' : 'failed')
   if (fault !== undefined) {
@@ -159,15 +167,15 @@ async function download(
   { ident, file }: { ident: string; file: string },
 ): Promise<void> {
   const { origin, name, version, release } = parseIdent(ident)
-  const asked = { origin, name, version, release, target }
-  const { signer } = await depot.getRelease(asked, { signal: io.signal })
+  const named = { origin, name, version, release, target }
+  const { signer } = await depot.getRelease(named, { signal: io.signal })
   const key = await findKey(signer)
   try {
-    await depot.downloadFile(asked, file, { key, signal: io.signal })
+    await depot.downloadFile(named, file, { key, signal: io.signal })
   } catch (error) {
-    // A full disk must not stay full because of an unfinished package.
+    // Unfinished and unneeded packages must not keep the disk full.
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
-      await folder.removeOthers([folder.state?.file ?? null])
+      await folder.removeOthers(filesToKeep(folder.state))
     throw error
   }
 }

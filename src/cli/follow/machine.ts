@@ -6,7 +6,7 @@ import type { Target } from '../../package/target.ts'
 
 const MACHINE_ID = '/etc/machine-id' // machine-id(5) of systemd
 
-/** Returns what names this machine for good: its machine ID or, without one, its host name. */
+/** Returns a lasting name of this machine: its machine ID or, without one, its host name. */
 export async function readMachineId(): Promise<string> {
   try {
     const id = (await readFile(MACHINE_ID, 'utf8')).trim()
@@ -17,8 +17,8 @@ export async function readMachineId(): Promise<string> {
 }
 
 /**
- * Returns a number from 0 to 1 that is always the same for a machine and a package, and evenly distributed
- * over machines.
+ * Returns a number from 0 to below 1. It is always the same for a machine and a package, and evenly
+ * distributed over machines.
  */
 export function placeInSpread(machineId: string, packageName: string): number {
   const hash = createHash('sha256').update(`${packageName}\n${machineId}`).digest()
@@ -27,7 +27,7 @@ export function placeInSpread(machineId: string, packageName: string): number {
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' }
 
-/** Returns the target of this machine. */
+/** Returns the target of this machine, or x86_64-linux if no target fits it. */
 export function targetOfMachine(): Target {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `${ARCHITECTURES[process.arch] ?? process.arch}-${platform}`

@@ -16,8 +16,8 @@ export async function serveServices(
   source: { readonly depotUrl: string; readonly view: string },
 ): Promise<Server> {
   const server = createServer((request, response) => {
-    const isThere = request.url === '/services' && (request.method === 'GET' || request.method === 'HEAD')
-    if (!isThere) {
+    const isServices = request.url === '/services' && (request.method === 'GET' || request.method === 'HEAD')
+    if (!isServices) {
       response.writeHead(404).end()
       return
     }

@@ -10,19 +10,29 @@ export interface Given {
   readonly file: string
 }
 
-/** What the machine runs, as far as the hook has told. */
+/** The last release that was given to the hook, and how that ended. */
 export interface State extends Given {
   /**
-   * `updating` from before the hook begins until it ends. After a crash, it is not known whether the update
-   * was made, so the hook runs again.
+   * `updating` from before the hook begins until it ends. If this is the status after a crash, nobody knows
+   * whether the update was made, so the hook runs again.
    */
   readonly status: 'updating' | 'running' | 'failed'
-  /** When the status began, RFC 3339. */
+  /** When the status began, in RFC 3339. */
   readonly since: string
-  /** How often the hook was run since it last succeeded. */
+  /** How often the hook was run for this release, including the present run. */
   readonly attempts: number
   /** The file of the release that ran before. */
   readonly previousFile: string | null
+}
+
+/** Returns the file of the last release for which the hook succeeded. */
+export function fileInUse(state: State | undefined): string | null {
+  return (state?.status === 'running' ? state.file : state?.previousFile) ?? null
+}
+
+/** Returns the files that the machine may run: of a failed or interrupted update, also the one before. */
+export function filesToKeep(state: State | undefined): (string | null)[] {
+  return [state?.file ?? null, fileInUse(state)]
 }
 
 const STATE_FILE = 'state.json'
@@ -36,13 +46,14 @@ export class StateFolder {
     this.path = path
   }
 
+  /** Opens a folder, and creates it if it does not exist. */
   static async open(path: string): Promise<StateFolder> {
     const folder = new StateFolder(path)
     await mkdir(path, { recursive: true, mode: 0o700 })
     try {
       folder.#state = JSON.parse(await readFile(join(path, STATE_FILE), 'utf8')) as State
     } catch (error) {
-      // A damaged file is as no file: the hook then runs once more.
+      // A damaged file counts as absent: the hook then runs once more.
       if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
     return folder

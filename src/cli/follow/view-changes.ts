@@ -2,27 +2,31 @@ import type { DepotClient } from '../../client/client.ts'
 import { RequestRefused } from '../../client/errors.ts'
 import type { Io } from '../io.ts'
 
+/** How long to wait before the ledger is followed again after an error. */
 const PAUSE_MS = 60_000
 
-/** Tells when a view may have changed. Follows the ledger of the depot until the signal. */
+/** Counts the changes of a view, so that a caller can wait for the next one. Call {@link follow} to begin. */
 export class ViewChanges {
   readonly #io: Io
   readonly #onTrouble: (message: string) => void
   #count = 0
   #changed = Promise.withResolvers<void>()
 
-  /** `onTrouble` is called before each wait for a depot that does not answer. */
+  /** `onTrouble` is called with a sentence each time the depot does not answer. */
   constructor(io: Io, onTrouble: (message: string) => void) {
     this.#io = io
     this.#onTrouble = onTrouble
   }
 
-  /** A number that grows with each change. Read it before reading the view. */
+  /** Rises when the view may have changed. Read it before the view, and give it to {@link wait}. */
   get count(): number {
     return this.#count
   }
 
-  /** Resolves when the view has changed since `count` was read, or after the time. Rejects at the signal. */
+  /**
+   * Resolves when the view may have changed since `count` was read, and after `ms` at the latest. Rejects
+   * with the reason of the signal.
+   */
   async wait(count: number, ms?: number): Promise<void> {
     const { signal } = this.#io
     if (this.#count !== count) return
@@ -39,6 +43,7 @@ export class ViewChanges {
     signal.throwIfAborted()
   }
 
+  /** Counts the promotions of a view in the ledger until the signal. Never rejects. */
   async follow(depot: DepotClient, view: string): Promise<void> {
     const { signal } = this.#io
     while (!signal.aborted) {
@@ -55,7 +60,7 @@ export class ViewChanges {
         for await (const _ of changes) this.#tell()
       } catch (error) {
         if (signal.aborted) return
-        // The depot was restored from a copy, or there is a trouble of which its reader tells.
+        // The depot was restored from a copy, or the caller meets the same error when it reads the view.
         this.#tell()
         if (error instanceof RequestRefused && error.code === 'other_history') continue
         await this.#io.pause(PAUSE_MS, signal).catch(() => undefined)

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import tap, { test } from 'tap'
 import { placeInSpread } from '../../../src/cli/follow/machine.ts'
 import { serveServices } from '../../../src/cli/follow/services.ts'
-import { StateFolder } from '../../../src/cli/follow/state.ts'
+import { StateFolder, filesToKeep } from '../../../src/cli/follow/state.ts'
 import { formatPublicKey } from '../../../src/hart/origin-key.ts'
 import { makeKeys } from '../../support/build-hart.ts'
 import { commandsOn, runCommand } from '../../support/command.ts'
@@ -81,6 +81,14 @@ test('a release that no trusted key has signed is not given to the hook', async 
 function nameOf({ origin, revision }: { origin: string; revision: string }) {
   return { origin, revision }
 }
+
+test('a full disk removes neither the release that runs nor the one that failed', async (t) => {
+  const common = { ident: NEW, target: 'x86_64-linux', checksum: '', since: '', attempts: 1 }
+  const state = { ...common, file: 'new.hart', previousFile: 'old.hart' }
+  t.strictSame(filesToKeep({ ...state, status: 'failed' }), ['new.hart', 'old.hart'])
+  t.strictSame(filesToKeep({ ...state, status: 'running' }), ['new.hart', 'new.hart'])
+  t.strictSame(filesToKeep(undefined), [null, null])
+})
 
 test('places in the spread are stable, and evenly distributed over machines', async (t) => {
   const places = Array.from({ length: 1_000 }, (_, machine) => placeInSpread(String(machine), 'acme/app'))
