@@ -38,8 +38,9 @@ export interface BackUpOptions {
 
 export interface BackUpResult {
   readonly manifest: Omit<Manifest, 'format'>
-  /** The packages that no earlier backup had. */
+  /** The number of packages that no earlier backup had. */
   readonly copied: number
+  /** Their sizes together. */
   readonly copiedBytes: number
 }
 
@@ -63,7 +64,7 @@ export async function backUp(
   try {
     const id = await target.begin(options.at)
     try {
-      return await backUpAs(id, config, target, options)
+      return await writeBackup(id, config, target, options)
     } catch (error) {
       await target.abandon(id)
       throw error
@@ -73,7 +74,7 @@ export async function backUp(
   }
 }
 
-async function backUpAs(
+async function writeBackup(
   id: string,
   config: Config,
   target: BackupFolder,
@@ -130,7 +131,10 @@ async function readFacts(
   }
 }
 
-/** Copies the blobs that the folder lacks. Returns what the folder has then, and the blobs that it lacks. */
+/**
+ * Copies the blobs that the folder lacks. Returns the number and the size of those that it has then, the
+ * number and the size of those that were copied, and the damaged ones, which it lacks.
+ */
 async function copyBlobs(
   db: Db,
   source: BlobStorage,
@@ -151,15 +155,15 @@ async function copyBlobs(
   await each(allBlobs(db), PARALLEL, async (blob) => {
     signal?.throwIfAborted()
     const { checksum, sizeBytes } = blob
-    const isThere = (await inspect(target.storage, blob)).damage === undefined
-    const { damage } = isThere
+    const isPresent = (await inspect(target.storage, blob)).damage === undefined
+    const { damage } = isPresent
       ? { damage: undefined }
       : await copyBlob(blob, source, target, { hashes, ...(pace && { pace: (bytes) => pace.take(bytes) }) })
     if (damage === undefined) {
       sums.count += 1
       sums.bytes += sizeBytes
-      sums.copied += isThere ? 0 : 1
-      sums.copiedBytes += isThere ? 0 : sizeBytes
+      sums.copied += isPresent ? 0 : 1
+      sums.copiedBytes += isPresent ? 0 : sizeBytes
     } else damaged.set(checksum, { checksum, damage, idents: await listIdentsOf(db, checksum) })
     done += 1
     onProgress?.(done, total)

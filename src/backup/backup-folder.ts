@@ -15,7 +15,7 @@ import type { Manifest } from './manifest.ts'
 //
 //   backups/20260101T020000.000Z/    one backup, named after the time of its database
 //     depot.sqlite                   the database
-//     secret.key                     only if it was asked for
+//     secret.key                     only with --with-secret-key
 //     CHECKSUMS                      the checksums of the database and of all blobs
 //     manifest.json                  written last: without it, the backup is incomplete
 //   blobs/ab/abcdef…                 the blobs of all backups, by checksum
@@ -26,10 +26,10 @@ const LOCK = 'lock.sqlite'
 const MANIFEST = 'manifest.json'
 const ID = /^\d{8}T\d{6}\.\d{3}Z$/
 
-/** The files of a backup, and the path of each. */
+/** The names of the files of a backup. */
 const FILES = { database: 'depot.sqlite', secretKey: 'secret.key', checksums: 'CHECKSUMS' } as const
 
-/** A folder of backups that is open for reading or writing. The caller closes it. */
+/** A folder of backups that is open for reading or writing. The caller must close it. */
 export class BackupFolder {
   readonly folder: string
   readonly blobs: Pick<Blobs, 'storage' | 'spool'>
@@ -107,7 +107,9 @@ export class BackupFolder {
     )
   }
 
-  /** Begins a backup of the database at `at`, in epoch milliseconds. Returns its id, which no other has. */
+  /**
+   * Makes the folder of a backup. `at` is the present time in epoch milliseconds. Returns the backup's id.
+   */
   async begin(at: number): Promise<string> {
     const id = new Date(at).toISOString().replaceAll(/[-:]/g, '')
     if (existsSync(this.#folderOf(id))) return this.begin(at + 1)
@@ -135,12 +137,16 @@ export class BackupFolder {
     return join(this.#folderOf(id), FILES[file])
   }
 
-  /** Returns the path of a blob from the folder of any backup. */
+  /** Returns the path of a blob relative to the folder of a backup. */
   blobPathFrom(id: string, checksum: string): string {
     return relative(this.#folderOf(id), this.blobs.storage.placeOf(checksum))
   }
 
-  /** Removes all but the newest `count` backups, and the blobs that none of these needs. */
+  /**
+   * Removes all but the newest `count` backups, and the blobs that none of these needs. The folder must be
+   * open for writing. Throws `invalid_request` before anything is removed if the file CHECKSUMS of a kept backup is
+   * damaged.
+   */
   async keep(count: number): Promise<{ removed: readonly string[]; blobs: number }> {
     const manifests = await this.list()
     const kept = manifests.slice(0, count)
@@ -195,7 +201,7 @@ function expectBackups(folder: string): void {
     throw new DepotError('not_found', `there are no backups in ${folder}`)
 }
 
-/** Opens a lock of the folder. Throws `data_in_use` with a message about backups. */
+/** Takes the lock of a folder. Throws `data_in_use` if another process has it. */
 function lockOf(folder: string, open: (file: string) => { close(): void }): { close(): void } {
   try {
     return open(join(folder, LOCK))

@@ -10,7 +10,7 @@ import { Blake2b } from '../hart/blake2b.ts'
 //   2f1d…  depot.sqlite
 //   00ab…  ../../blobs/00/00ab…
 
-/** A line: the BLAKE2b-256 of a file in hex, and its path from the folder of the backup. */
+/** The BLAKE2b-256 of a file in hex, and the path of the file relative to the folder of the backup. */
 export interface ChecksumLine {
   readonly checksum: string
   readonly path: string
@@ -39,7 +39,10 @@ export async function writeChecksums(path: string, lines: AsyncIterable<Checksum
   return hash.digest()
 }
 
-/** Reads a file CHECKSUMS. Throws `invalid_request` at its end if its own checksum is not `expected`. */
+/**
+ * Reads a file CHECKSUMS. The caller must read all lines before it trusts one of them: only after the last
+ * line, this throws `invalid_request` if the checksum of the file itself is not `expected`.
+ */
 export async function* readChecksums(path: string, expected: string): AsyncGenerator<ChecksumLine> {
   const hash = new Blake2b()
   for await (const line of createInterface({

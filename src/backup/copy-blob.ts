@@ -7,7 +7,10 @@ import type { BlobRef, BlobStorage } from '../blobs/storage.ts'
 import { Blake2b } from '../hart/blake2b.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 
-/** The account that these hashes take turns as. No account has this id. */
+/**
+ * Hash threads serve accounts in turn. Copies count as an account of their own, with an id that no account
+ * has.
+ */
 const NO_ACCOUNT = 0
 /** Fewer bytes are hashed in this thread, because another one would cost more than it saves. */
 const SMALL_BYTES = 128 * 1024
@@ -38,13 +41,16 @@ export async function copyBlob(
     await to.storage.put(file.path, blob.checksum)
     return { damage: undefined }
   } catch (error) {
-    return findingOf(error) // throws what is not a damage of the blob
+    return findingOf(error) // rethrows errors that are not about the blob
   } finally {
     await to.spool.discard(file)
   }
 }
 
-/** Writes the bytes of a blob to a file. Returns their BLAKE2b-256; that of a large file is read again. */
+/**
+ * Writes the bytes of a blob to a file. Returns their BLAKE2b-256. For a large blob, another thread computes
+ * it from the file while it is written.
+ */
 async function write(
   blob: BlobRef,
   from: Pick<BlobStorage, 'open'>,

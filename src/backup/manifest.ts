@@ -14,7 +14,7 @@ const Stored = z.object({
   /** When the database was copied, as RFC 3339. */
   taken_at: z.iso.datetime(),
   hart_depot: z.string(),
-  /** The hash of the first entry of the ledger, which is another one in each depot. */
+  /** The hash of the first entry of the ledger. It differs from depot to depot, so it names the depot. */
   depot: Checksum,
   incarnation: z.string().nullable(),
   ledger: z.object({ sequence: z.number().int(), hash: Checksum }),
@@ -26,7 +26,9 @@ const Stored = z.object({
   database_bytes: z.number().int(),
   /** The BLAKE2b-256 of the file CHECKSUMS. */
   checksums: Checksum,
-  /** Packages whose bytes could not be copied: at most the first 100, and the number of all. */
+  /**
+   * Packages whose bytes could not be copied. At most the first 100; `damaged_in_all` is the number of all.
+   */
   damaged: z.array(z.object({ checksum: Checksum, damage: z.string(), idents: z.array(z.string()) })),
   damaged_in_all: z.number().int(),
 })

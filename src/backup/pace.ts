@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Keeps to a number of bytes per second, over everything that uses it together. */
+/** Limits the bytes per second of all its callers together. */
 export class Pace {
   readonly #bytesPerMs: number
-  /** When the bytes so far may be complete, by `performance.now`. */
+  /** The earliest time at which the bytes so far may be complete, by `performance.now`. */
   #dueAt = 0
 
   constructor(bytesPerS: number) {
@@ -22,6 +22,7 @@ export class Pace {
     if (ms >= 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
   }
 
+  /** Counts `bytes`, and returns how many milliseconds the caller must wait. */
   #reserve(bytes: number): number {
     const now = performance.now()
     this.#dueAt = Math.max(this.#dueAt, now) + bytes / this.#bytesPerMs

@@ -17,7 +17,7 @@ import type { BlobTarget } from './copy-blob.ts'
  */
 export type Repair = (blob: BlobRef) => Promise<string | undefined>
 
-/** Repairs from the blobs of all backups in a folder. */
+/** Returns a repair that takes the bytes from the backups in a folder. */
 export function repairFromBackups(folder: BackupFolder, target: BlobTarget, hashes: HashThreads): Repair {
   return async (blob) => {
     const { damage } = await copyBlob(blob, folder.blobs.storage, target, { hashes })
@@ -26,7 +26,7 @@ export function repairFromBackups(folder: BackupFolder, target: BlobTarget, hash
   }
 }
 
-/** Repairs from another depot, which has a release with the same checksum. */
+/** Returns a repair that downloads a release with the same name and checksum from another depot. */
 export function repairFromDepot(source: RemoteDepot, db: Db, target: BlobTarget): Repair {
   return async (blob) => {
     let why = 'no release needs it'
@@ -40,7 +40,7 @@ export function repairFromDepot(source: RemoteDepot, db: Db, target: BlobTarget)
   }
 }
 
-/** Downloads a package and stores it. Returns the reason if the source has none, or another one. */
+/** Downloads a package and stores it. Returns the reason if the source refuses it or has other bytes. */
 async function download(
   source: RemoteDepot,
   resource: string,
@@ -50,7 +50,7 @@ async function download(
   const file = spool.newFile()
   try {
     const received = await source.download(resource, async (body) => {
-      await spool.discard(file) // of an attempt whose connection broke
+      await spool.discard(file) // an earlier attempt may have left a part
       await using handle = await file.create()
       const hash = new Blake2b()
       let bytes = 0

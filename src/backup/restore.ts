@@ -40,7 +40,7 @@ export interface Restored {
   readonly packages: number
   /** Packages whose bytes the backup lacks. */
   readonly missing: readonly DamagedBlob[]
-  /** What `verify` says of the ledger and the views, before the new incarnation begins. */
+  /** The result of comparing the ledger and the views, before the new incarnation begins. */
   readonly ledger: Verification
   /** The names of the migrations that this version added. */
   readonly migrations: readonly string[]
@@ -50,14 +50,16 @@ export interface Restored {
 
 /** The number of blobs that are copied at the same time, so that their syncs overlap. */
 const PARALLEL = 32
-/** What may be in the folder before. The operator puts the key of secrets there if the backup lacks it. */
 const SECRET_KEY = 'secret.key'
-const MAY_BE_THERE: readonly string[] = [SECRET_KEY, 'lost+found']
+/**
+ * An empty folder may have these files. The operator puts the key of secrets there if the backup lacks it.
+ */
+const ALLOWED_FILES: readonly string[] = [SECRET_KEY, 'lost+found']
 
 /**
  * Restores a backup into the empty data folder of `config`, verifies it, and begins a new incarnation. Throws
  * `conflict` if the folder is not empty, and `invalid_request` if the backup is damaged, was made by a later
- * version, or needs a secret key that is not there.
+ * version, or has secrets whose key is neither in the backup, nor in the folder, nor in the settings.
  */
 export async function restoreBackup(
   backup: Manifest,
@@ -68,7 +70,7 @@ export async function restoreBackup(
   const database = restoringFileOf(config.databaseFile)
   await expectEmpty(config)
   const migrations = pendingMigrations(from.fileOf(backup.id, 'database'))
-  const copiesKey = needsKey(backup, config)
+  const copiesKey = needsKeyOfBackup(backup, config)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
   await makeFolder(dirname(database), 'DEPOT_DATABASE_URL')
   await copyDatabaseOf(backup, from, database)
@@ -101,7 +103,7 @@ async function expectEmpty(config: Config): Promise<void> {
     )
   if (existsSync(restoringFileOf(databaseFile))) return
   const found = existsSync(dataFolder) ? await readdir(dataFolder) : []
-  const [other] = found.filter((name) => !MAY_BE_THERE.includes(name))
+  const [other] = found.filter((name) => !ALLOWED_FILES.includes(name))
   if (other !== undefined)
     throw new DepotError('conflict', `${dataFolder} has ${other} in it: restore into an empty folder`)
   for await (const { checksums } of storageOf(config).list())
@@ -109,8 +111,11 @@ async function expectEmpty(config: Config): Promise<void> {
       throw new DepotError('conflict', 'DEPOT_BLOBS already has packages: restore into an empty folder')
 }
 
-/** Returns whether the restore copies the key of secrets. Throws `invalid_request` if it is nowhere. */
-function needsKey(backup: Manifest, { secretKey, secretKeyFile, dataFolder }: Config): boolean {
+/**
+ * Reports whether the key of secrets must be copied from the backup. Throws `invalid_request` if it is needed
+ * and nobody has it.
+ */
+function needsKeyOfBackup(backup: Manifest, { secretKey, secretKeyFile, dataFolder }: Config): boolean {
   const file = join(dataFolder, SECRET_KEY)
   if (secretKey !== undefined || secretKeyFile !== undefined || existsSync(file)) return false
   if (backup.has_secret_key) return true
@@ -153,8 +158,8 @@ async function fill(
   onProgress?.(done, total)
   await each(allBlobs(db), PARALLEL, async ({ damage: recorded, ...blob }) => {
     signal?.throwIfAborted()
-    const isThere = (await inspect(blobs.storage, blob)).damage === undefined
-    const { damage } = isThere
+    const isPresent = (await inspect(blobs.storage, blob)).damage === undefined
+    const { damage } = isPresent
       ? { damage: undefined }
       : await copyBlob(blob, from.blobs.storage, blobs, { hashes })
     const { checksum } = blob
@@ -171,6 +176,8 @@ async function fill(
   const ledger = await verify(depot)
   const incarnation = randomBytes(8).toString('hex')
   await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor })
+  // Until `resumeCollection`, the depot removes no blobs: files that no release needs may be of releases that the
+  // backup lacks.
   let orphans = 0
   for await (const { checksum } of listOrphans(db, blobs.storage)) orphans += checksum === undefined ? 0 : 1
   if (orphans === 0) await writer.submit({ kind: 'resumeCollection', input: {}, actor })

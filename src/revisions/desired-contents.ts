@@ -25,10 +25,10 @@ export interface ContentsFault {
 }
 
 /**
- * Computes the change after which `latest` answers exactly the listed releases, and which sets the rule if
- * `rule` is another one. Members on lines that are not listed leave. Under `highest`, members above a listed
- * release leave, too. Other members stay, and so does a line whose `latest` is hidden from the audience. A
- * repeated release counts once.
+ * Computes the change after which `latest` answers exactly the listed releases. The change also sets the
+ * rule, if `rule` differs from that of the view. Members on lines that are not listed leave. Under `highest`,
+ * members above a listed release leave, too. Other members stay, and so does a line whose `latest` is hidden
+ * from the audience. A repeated release counts once.
  */
 export async function changeToContents(
   db: Db,
@@ -63,7 +63,10 @@ export async function changeToContents(
   return { delta: { joining, leaving, ...(isNewRule && { rule }) }, faults }
 }
 
-/** Finds the listed releases, by line. Absent and hidden releases, and second ones of a line, are faults. */
+/**
+ * Finds the listed releases, by line. Absent and hidden releases are faults, and so is a second one on a
+ * line.
+ */
 async function findWanted(
   db: Db,
   contents: readonly ReleaseName[],

@@ -7,7 +7,7 @@ import type { Gates } from '../views/view.ts'
 
 /** What several views would become, as JSON. */
 export interface StatePlan {
-  /** A digest of the changes, without what depends on the caller or only on the time. */
+  /** A digest of the changes and refusals, except refusals for lack of rights or of an approval. */
   readonly id: string
   /** In the order in which they are changed. */
   readonly views: readonly ViewPlan[]

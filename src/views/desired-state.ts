@@ -6,8 +6,8 @@ import type { Gates } from './view.ts'
 export const MAX_VIEWS_IN_STATE = 1_000
 
 /**
- * What a view should be. What an absent field describes stays as it is; a new view without a rule gets
- * `promoted`. The object can be written as JSON.
+ * What a view should be. Without a field, that part of the view stays as it is; a new view without a rule
+ * gets `promoted`. The object can be written as JSON.
  */
 export interface DesiredView {
   readonly view: string

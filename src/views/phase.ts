@@ -1,17 +1,19 @@
 import { DepotError, quote } from '../errors.ts'
 
-// The phases of a pipeline: their names, and how they stand.
+// The phases of a pipeline.
 
+/** How a phase stands. `not_configured`: the project has no such phase. */
 export const PHASE_STATUSES = ['running', 'passed', 'failed', 'skipped', 'not_configured'] as const
 export type PhaseStatus = (typeof PHASE_STATUSES)[number]
 
 /**
- * The phases of a change in one word: `failed` if any phase failed, else `running` if one runs, else `passed`
- * if one passed, else `recorded`.
+ * How all phases of a change stand together: `failed` if any phase failed, else `running` if one runs, else
+ * `passed` if one passed, else `recorded`.
  */
 export const CHANGE_STATES = ['recorded', 'running', 'failed', 'passed'] as const
 export type ChangeState = (typeof CHANGE_STATES)[number]
 
+/** Sums up the statuses of the phases of a change. */
 export function stateOf(statuses: readonly PhaseStatus[]): ChangeState {
   return (['failed', 'running', 'passed'] as const).find((status) => statuses.includes(status)) ?? 'recorded'
 }
@@ -28,7 +30,7 @@ export function parsePhase(text: string): string {
   if (PHASE.test(text)) return text
   throw new DepotError(
     'invalid_request',
-    `${quote(text)} is not a phase: the phases are ${[...CHANGE_PHASES, ...VIEW_PHASES].join(', ')}, and names of your own of lower-case letters, digits, - and _, starting with a letter, at most 63 characters`,
+    `${quote(text)} is not a phase: use ${[...CHANGE_PHASES, ...VIEW_PHASES].join(', ')}, or a name of your own with at most 63 lower-case letters, digits, - and _ that starts with a letter`,
   )
 }
 
@@ -47,7 +49,7 @@ export function expectViewFits(phase: string, view: string | undefined): void {
     throw new DepotError('invalid_request', fault, { parts: [{ detail: fault, pointer: '/view' }] })
 }
 
-/** Returns a phase in messages: `smoke in acceptance`, or `unit`. */
+/** Formats a phase for messages: `smoke in acceptance`, or `unit`. */
 export function describePhase({ phase, view }: { phase: string; view?: string | undefined }): string {
   return view === undefined ? phase : `${phase} in ${view}`
 }

@@ -16,7 +16,7 @@ export type Reading =
 export interface ReadOptions {
   /** The value of `HAB_SUP_GATEWAY_AUTH_TOKEN`, which is sent to every gateway. */
   readonly token?: string | undefined
-  /** How long a gateway may take for its whole answer. */
+  /** How long a gateway may take until its answer is complete. */
   readonly timeoutMs: number
   /** How many gateways are read at the same time. */
   readonly parallel: number
@@ -53,7 +53,10 @@ async function readGateway(gateway: Gateway, options: ReadOptions): Promise<Read
   }
 }
 
-/** Throws an Error whose message, or whose code, tells the fault. */
+/**
+ * Returns the body of the answer. Throws an Error with a sentence for an answer other than 200 or one that is
+ * too long, and the error of the connection if it fails.
+ */
 async function fetchServices({ url }: Gateway, { token }: ReadOptions, signal: AbortSignal): Promise<string> {
   const request = (url.startsWith('https:') ? requestHttps : requestHttp)(`${url}/services`, {
     signal,
@@ -64,7 +67,9 @@ async function fetchServices({ url }: Gateway, { token }: ReadOptions, signal: A
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     },
   })
-  request.on('error', () => undefined) // an answer that breaks off has an error of its own
+  // Without a listener, a connection that breaks during the answer would end this process. Reading the answer
+  // rejects then.
+  request.on('error', () => undefined)
   request.end()
   const [answer] = (await once(request, 'response')) as [IncomingMessage]
   try {
@@ -76,9 +81,10 @@ async function fetchServices({ url }: Gateway, { token }: ReadOptions, signal: A
 }
 
 function faultOf(status: number): string {
-  if (status === 401 || status === 403) return 'it wants a token, or another one: give it with --token-file'
+  if (status === 401 || status === 403)
+    return 'it needs a token, or refuses this one: give it with --token-file'
   if (status === 503) return 'its Supervisor has no services yet'
-  return `it answered ${status}, and not as a Supervisor does`
+  return `it answered ${status}, so it is no Supervisor`
 }
 
 async function readBounded(answer: IncomingMessage): Promise<string> {

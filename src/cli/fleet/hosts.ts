@@ -1,19 +1,20 @@
 /** The HTTP gateway of a Supervisor. */
 export interface Gateway {
-  /** The host as the list has it. */
+  /** The host as it is written in the list. */
   readonly host: string
-  /** The base of its routes, without a slash at the end. */
+  /** The URL to which its routes are appended, without a slash at the end. */
   readonly url: string
 }
 
-/** The default of `hab sup run --listen-http`. */
+/** The default port of `hab sup run --listen-http`. */
 const USUAL_PORT = 9631
 const HOST = /^(?<name>[\w.-]+|\[[\da-fA-F:.]+\])(?::(?<port>\d{1,5}))?$/
 const BARE_IPV6 = /^[\da-fA-F]*:[\da-fA-F:.]*:[\da-fA-F:.]*$/
 
 /**
- * Parses a list of hosts, one a line: a name or an address, with a port if it is not 9631, or an http or
- * https URL. `#` begins a comment. A host counts once. Throws a RangeError with the number of a wrong line.
+ * Parses a list of hosts, one per line. A host is a name or an address, with a port if it is not 9631, or an
+ * http or https URL. `#` begins a comment. Repeated hosts are dropped. Throws a RangeError with the number of
+ * a line that is not a host.
  */
 export function parseHosts(text: string): Gateway[] {
   const gateways = new Map<string, Gateway>()

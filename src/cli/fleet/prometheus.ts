@@ -17,7 +17,7 @@ export function fleetMetrics({ services, summary, view }: Fleet): string {
     ]),
     family(
       'service_info',
-      'A service, with what it runs and follows.',
+      'A service, labelled with what it runs and follows.',
       services.map(({ host, group, ident, health, strategy, condition, depot_url, channel }) => [
         { host, group, ident, health, strategy, condition, depot_url, channel },
         1,
@@ -46,9 +46,11 @@ export function fleetMetrics({ services, summary, view }: Fleet): string {
             'Whether a service that follows the view runs its latest release.',
             each(({ status }) => (status === null ? null : Number(status === 'current'))),
           ),
-          family('converged', 'Whether every gateway was read and every service is current and up.', [
-            [{ view }, Number(summary.is_converged)],
-          ]),
+          family(
+            'converged',
+            'Whether every gateway was read and every service that follows the view is current and up.',
+            [[{ view }, Number(summary.is_converged)]],
+          ),
         ]),
   ].join('')
 }

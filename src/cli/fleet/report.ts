@@ -15,12 +15,13 @@ export interface FleetService extends Service {
   readonly host: string
   readonly status: Status
   /**
-   * Whether it would follow `latest` down: only with an update strategy and the condition `track-channel`.
-   * `null` if its Supervisor does not tell.
+   * Whether the service would follow a rollback of `latest`. It does so only with an update strategy and the
+   * update condition `track-channel`. `null` if its Supervisor does not tell.
    */
   readonly follows_rollback: boolean | null
 }
 
+/** The document of `hart-depot fleet --json`. */
 export interface Fleet {
   readonly view: string | null
   readonly package: string | null
@@ -28,19 +29,21 @@ export interface Fleet {
   readonly services: readonly FleetService[]
   readonly summary: {
     readonly gateways: number
+    /** The number of gateways that could not be read. */
     readonly unread: number
-    /** The services that follow the view. */
+    /** The number of services that follow the view. */
     readonly following: number
-    /** Those that run the latest release of the view, and are up. */
+    /** The following services that run the latest release of the view and are up. */
     readonly converged: number
-    /** Those of the following services that would not follow a rollback, as far as they tell. */
+    /** The following services that are known not to follow a rollback. */
     readonly not_rolling_back: number
-    /** Whether every gateway was read, and every service that follows the view runs its latest release. */
+    /** Whether every gateway was read, and there are following services, and all of them have converged. */
     readonly is_converged: boolean
   }
 }
 
-export interface Question {
+/** What the services are compared with, and which of them count. */
+export interface Comparison {
   /** The view to compare with. */
   readonly view?: string | undefined
   /** Only services of this package, `origin/name`. */
@@ -53,12 +56,12 @@ export interface Question {
  * Compares the services of a fleet with a view. With a view and without a package, services that do not
  * follow the view are left out.
  */
-export function compareFleet(readings: readonly Reading[], question: Question): Fleet {
-  const { view, package: only } = question
+export function compareFleet(readings: readonly Reading[], comparison: Comparison): Fleet {
+  const { view, package: only } = comparison
   const services = readings
     .flatMap((reading) =>
       'services' in reading
-        ? reading.services.map((service) => compareService(service, reading.gateway.host, question))
+        ? reading.services.map((service) => compareService(service, reading.gateway.host, comparison))
         : [],
     )
     .filter((service) => only === undefined || packageOf(service.ident) === only)
@@ -85,7 +88,7 @@ export function compareFleet(readings: readonly Reading[], question: Question): 
   }
 }
 
-function compareService(service: Service, host: string, { view, latest }: Question): FleetService {
+function compareService(service: Service, host: string, { view, latest }: Comparison): FleetService {
   const doesFollow = view !== undefined && service.view === view
   return {
     host,

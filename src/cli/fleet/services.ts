@@ -1,29 +1,30 @@
 import { parseDepotUrl } from '../../client/depot-url.ts'
 import { parseIdent } from '../../package/ident.ts'
 
-/** A service of a Supervisor. Values that the Supervisor does not tell are `null`: unknown is not 0. */
+/** A service of a Supervisor. A value that the Supervisor does not tell is `null`, and never 0. */
 export interface Service {
   readonly group: string
   /** The release that runs, or that would run if its process were up. */
   readonly ident: string
+  /** The version of the Supervisor. */
   readonly supervisor: string | null
   readonly is_up: boolean
-  /** When the process came up or went down, RFC 3339. */
+  /** When the process came up or went down, in RFC 3339. */
   readonly since: string | null
   readonly health: 'ok' | 'warning' | 'critical' | 'unknown'
   readonly restarts: number | null
   readonly strategy: 'none' | 'at-once' | 'rolling' | null
   readonly condition: 'latest' | 'track-channel' | null
-  /** Without a password or a query, in which some keep tokens. */
+  /** Without its user, password and query, because these may contain secrets. */
   readonly depot_url: string | null
   readonly channel: string | null
-  /** The view whose URL is the depot's URL, or else the channel. */
+  /** The view that `depot_url` names, or else the channel. */
   readonly view: string | null
 }
 
 /**
- * Parses the answer of a Supervisor to `GET /services`. Fields that a version of the Supervisor lacks are
- * unknown. Throws an Error if it is no such answer.
+ * Parses the answer of a Supervisor to `GET /services`. Fields that this version of the Supervisor does not
+ * send are `null`. Throws an Error if the text is no such answer.
  */
 export function parseServices(text: string): Service[] {
   let found: unknown
@@ -81,6 +82,7 @@ function valueIn(found: unknown, ...path: readonly string[]): unknown {
   return value
 }
 
+/** Longer texts count as unknown. */
 const MAX_TEXT = 1_000
 
 function textIn(found: unknown, ...path: readonly string[]): string | null {

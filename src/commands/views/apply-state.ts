@@ -36,8 +36,8 @@ export type AppliedState =
 
 /**
  * Makes several views as desired, completely or not at all; other views stay. Each changed setting and each
- * new revision gets its usual ledger entry. Throws like {@link planState}, and `forbidden`, `conflict` or
- * `refused` with every refusal of every view as a part, and `idempotency_mismatch`.
+ * new revision gets its usual ledger entry. Throws like {@link planState}; also `forbidden`, `conflict` or
+ * `refused` with every refusal of every view as a part; and `idempotency_mismatch`.
  */
 export async function applyState(context: CommandContext, input: ApplyStateInput): Promise<AppliedState> {
   return runOnce<AppliedState>(
@@ -80,7 +80,7 @@ function codeOf(refusals: readonly StateRefusal[]): ErrorCode {
   return rules.has('rights') ? 'forbidden' : rules.has('conflict') ? 'conflict' : 'refused'
 }
 
-/** Creates views, and sets gates and ungoverned origins. Views are created first, since gates name them. */
+/** Creates views, then sets gates and ungoverned origins. Gates may name views that are created here. */
 async function changeSettings(context: CommandContext, views: readonly PlannedView[]): Promise<void> {
   const { trx } = context
   for (const { view, plan } of views)

@@ -21,12 +21,12 @@ export interface ComparedView {
   readonly faults: readonly ErrorPart[]
 }
 
-/** A view as far as the gates of others depend on it. */
+/** The fields of an open view on which the gates of other views depend. */
 type OpenView = Pick<View, 'name' | 'gates'>
 
 export interface ComparedSettings {
   readonly views: readonly ComparedView[]
-  /** All views that will be open, with their gates then. */
+  /** All views that will be open, with the gates that they will have. */
   readonly open: readonly OpenView[]
 }
 
@@ -60,7 +60,7 @@ export async function compareSettings(db: Db, desired: readonly DesiredView[]): 
   return { views, open: [...next.values()] }
 }
 
-/** A view that was never created. No row has this ID. */
+/** A view before it is created. No row has this ID. */
 const NEW_VIEW: Omit<View, 'name' | 'freezes'> = {
   id: 0,
   rule: 'promoted',
@@ -82,7 +82,7 @@ function compareView(desired: DesiredView, present: View): Omit<ComparedView, 'f
   return isOpen ? compareOpenView(desired, present) : compareNewView(desired, present)
 }
 
-/** A closed view loses its settings when it is created again. */
+/** Compares a view that is absent or closed. A closed view loses its settings when it is created again. */
 function compareNewView(desired: DesiredView, closed: View): Omit<ComparedView, 'faults'> {
   const { rule = NEW_VIEW.rule, ungoverned = DEFAULT_UNGOVERNED, gates = {} } = desired
   return {

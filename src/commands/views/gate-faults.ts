@@ -4,7 +4,7 @@ import { quote } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
 import type { Gates, View } from '../../views/view.ts'
 
-/** The open views, as far as the gates of others depend on them. */
+/** What the gates of a view depend on: which views are open, and which views they require. */
 export interface OpenViews {
   has(view: string): boolean
   /** Returns the views that require a view directly or indirectly, and the view itself. */
@@ -22,14 +22,17 @@ export function openViews(views: Iterable<Pick<View, 'name' | 'gates'>>): OpenVi
     has: (view) => names.has(view),
     listRequiring(view) {
       const found = new Set([view])
-      // A set also yields what is added while it is walked.
+      // A loop over a set also visits what is added meanwhile.
       for (const one of found) for (const other of requiring.get(one) ?? []) found.add(other)
       return found
     },
   }
 }
 
-/** Returns why a view cannot have these gates: absent accounts and views, and a cycle of requirements. */
+/**
+ * Returns the reasons why a view cannot have these gates: absent accounts and views, and cycles of
+ * requirements.
+ */
 export async function listGateFaults(
   db: Db,
   view: string,

@@ -21,9 +21,9 @@ import type { View, ViewRelease } from '../../views/view.ts'
 import type { ComparedView } from './compare-settings.ts'
 import { basisOf, expectChannels } from './promote.ts'
 
-// Changes of contents, as parts of a state (plan-state.ts).
+// Plans the change of the rule and the contents of one view. plan-state.ts joins the plans of several views.
 
-/** What planning reads, and for whom. Nothing is written, so a plan can be made outside the writer. */
+/** What planning needs. Planning writes nothing, so it can run outside the writer. */
 export type PlanningContext = Pick<CommandContext, 'read' | 'clock' | 'caller'> & { readonly db: Db }
 
 /** The change of a view's rule and contents, which makes a revision. */
@@ -44,7 +44,10 @@ export interface PlannedContents {
 
 const NO_CHANGE: PlannedContents = { change: undefined, refusals: [], faults: [] }
 
-/** Plans the change of a view's rule and contents, after the changes of other views. */
+/**
+ * Plans the change of a view's rule and contents. `madeTogether` has the changes of other views by name,
+ * which come before this one.
+ */
 export async function planContents(
   context: PlanningContext,
   { desired, view, act, changed, faults }: ComparedView,
@@ -103,7 +106,7 @@ function missingRightsTo(
 ): Refusal[] | undefined {
   const requester = requesterOf(caller)
   if (requester === undefined) return undefined
-  // The plan of the settings says it already.
+  // judgeSettings in plan-state.ts returns this refusal already.
   if (act === 'set-rule') return missingRights(caller, expectAdministrator).length > 0 ? [] : undefined
   const releases = [...joining.map(({ release }) => release), ...leaving]
   const origins = new Set(releases.map(({ ident }) => ident.origin))
@@ -132,8 +135,8 @@ export function missingRights(
 }
 
 /**
- * Describes a change as the caller sees it: like `latest`, which answers nothing where it would answer a
- * hidden release.
+ * Describes the part of a change that the caller may see. A hidden release is described like an absent one,
+ * as `latest` does.
  */
 export async function describeVisible(
   { caller, read }: PlanningContext,

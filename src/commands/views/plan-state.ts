@@ -15,8 +15,8 @@ import type { ComparedView } from './compare-settings.ts'
 import { describeVisible, missingRights, planContents } from './plan-contents.ts'
 import type { ChangeOfView, PartRefusal, PlannedContents, PlanningContext } from './plan-contents.ts'
 
-// What must change so that several views become as desired. Planning only reads, so that it can run outside
-// the writer. Each view is judged by the gates that it will have, and after the changes of the views that it
+// Plans the changes that make several views as desired. Planning only reads, so that it can run outside the
+// writer. Each view is judged by the gates that it will have, and after the changes of the views that it
 // requires.
 
 export interface PlannedState {
@@ -94,7 +94,7 @@ function inOrderOfRequirements(compared: readonly ComparedView[]): Iterable<Comp
   return ordered
 }
 
-/** Returns why the caller may not change the settings of a view or close it. */
+/** Returns the reasons why the caller may not change the settings of a view or close it. */
 async function judgeSettings(
   { db, caller, clock }: PlanningContext,
   { view, act }: ComparedView,
@@ -103,7 +103,8 @@ async function judgeSettings(
   if (act === 'keep') return []
   const refusals: PartRefusal[] = missingRights(caller, expectAdministrator)
   const obstacle = act === 'close' ? await findObstacle(db, view, { clock, others }) : undefined
-  // Not even a freeze can be overridden here, because the entry of a closed view has no place for the reason.
+  // Not even a freeze can be overridden here, because the ledger entry of a closed view has no field for the
+  // reason.
   if (obstacle !== undefined) refusals.push({ rule: 'conflict', detail: obstacle.detail, pointer: '/closed' })
   return refusals
 }
@@ -114,9 +115,9 @@ async function describe(
   { change, refusals }: Pick<PlannedContents, 'change' | 'refusals'>,
 ): Promise<PlannedView> {
   const shown = change && (await describeVisible(context, view, change))
-  const places = new Map((desired.contents ?? []).map((name, index) => [releaseKey(name), index]))
-  const placeOf = ({ pointer, names = [] }: PartRefusal) => {
-    const [index] = names.flatMap((name) => places.get(releaseKey(name)) ?? [])
+  const indexes = new Map((desired.contents ?? []).map((name, index) => [releaseKey(name), index]))
+  const pointerOf = ({ pointer, names = [] }: PartRefusal) => {
+    const [index] = names.flatMap((name) => indexes.get(releaseKey(name)) ?? [])
     return pointer ?? (index === undefined ? '' : `/contents/${index}`)
   }
   return {
@@ -132,7 +133,7 @@ async function describe(
       refusals: refusals.map((refusal): StateRefusal => {
         const { rule, detail, chain } = refusal
         return {
-          ...withPlace(view.name, { detail, pointer: placeOf(refusal) }),
+          ...withPlace(view.name, { detail, pointer: pointerOf(refusal) }),
           rule,
           ...(chain && { chain }),
         }

@@ -24,7 +24,7 @@ import { wireStateAnswer, wireStatePlan } from './wire.ts'
 
 const tags = ['views']
 
-/** Routes that compare several views with a desired state, and make them so. */
+/** Routes that compare several views with a desired state, and change them to it. */
 export function stateRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -76,7 +76,7 @@ export function stateRoutes(app: FastifyInstance, { depot }: RouteContext): void
         tags,
         summary: 'Makes several views as described, or none',
         description:
-          'Creates and closes views, and sets their rules, gates and contents, in one transaction; views that are not named stay. Rules, gates, creating and closing need an administrator; contents need the rights of a promotion into the view. A view that others require changes before them, and the new gates hold for the new contents. With plan, the answer is 412 stale_plan with the present plan if that is another one. Safe to repeat with an Idempotency-Key: the answer is kept for 7 days.',
+          'Creates and closes views, and sets their rules, gates and contents, in one transaction; views that are not named stay. Rules, gates, creating and closing need an administrator; contents need the rights of a promotion into the view. A view changes before the views that require it, and its new contents must pass its new gates. If `plan` is given and the present plan is another one, answers 412 stale_plan with the present plan. Safe to repeat with an Idempotency-Key: the answer is kept for 7 days.',
         errors: [
           'conflict',
           'forbidden',
