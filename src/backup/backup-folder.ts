@@ -144,8 +144,8 @@ export class BackupFolder {
 
   /**
    * Removes all but the newest `count` backups, and the blobs that none of these needs. The folder must be
-   * open for writing. Throws `invalid_request` before anything is removed if the file CHECKSUMS of a kept backup is
-   * damaged.
+   * open for writing. Throws `invalid_request` before anything is removed if the file CHECKSUMS of a kept
+   * backup is damaged.
    */
   async keep(count: number): Promise<{ removed: readonly string[]; blobs: number }> {
     const manifests = await this.list()

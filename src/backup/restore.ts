@@ -176,8 +176,8 @@ async function fill(
   const ledger = await verify(depot)
   const incarnation = randomBytes(8).toString('hex')
   await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor })
-  // Until `resumeCollection`, the depot removes no blobs: files that no release needs may be of releases that the
-  // backup lacks.
+  // Until `resumeCollection`, the depot removes no blobs: files that no release needs may be of releases that
+  // the backup lacks.
   let orphans = 0
   for await (const { checksum } of listOrphans(db, blobs.storage)) orphans += checksum === undefined ? 0 : 1
   if (orphans === 0) await writer.submit({ kind: 'resumeCollection', input: {}, actor })
