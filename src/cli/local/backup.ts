@@ -34,7 +34,7 @@ export const backup: Define = (command, io) =>
       ])}
 
 The server may run. Copies the database as it is now, and then the packages that the folder lacks, whose checksums it verifies. A backup that
-was interrupted is made anew, but what it copied is used. A damaged package is left out; the exit code is then 1.`,
+was interrupted starts again, but does not copy again what it has copied. A damaged package is left out; the exit code is then 1.`,
     )
     .action(async (given, options) => {
       const keep = options.keep === undefined ? undefined : parseCount(options.keep)

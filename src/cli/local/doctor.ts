@@ -10,7 +10,7 @@ export const doctor: Define = (command, io) =>
       'after',
       `${examples([
         ['doctor', 'say what is wrong with the depot on this machine'],
-        ['doctor --quiet || mail -s "the depot is ill" admin@example.com', 'look after it from cron'],
+        ['doctor --quiet || mail -s "the depot has problems" admin@example.com', 'look after it from cron'],
       ])}
 
 Looks at Node, the settings, the data folder and its disk, the clock, the database, the secrets, the files of packages, the webhooks, and

@@ -34,14 +34,16 @@ export interface Examined {
   readonly check: string
   /** One sentence each, without a full stop. Empty if all is well. */
   readonly problems: readonly string[]
-  /** What was looked at, if all is well. */
+  /** What was found, if all is well. */
   readonly detail: string
 }
 
 type Found = Omit<Examined, 'check'>
 
 const OLDEST_NODE = 24
+/** A disk with room for fewer files is a problem. */
 const MIN_FREE_FILES = 10_000
+/** The bits of a file's mode that give access to users outside its group. */
 const ACCESS_OF_OTHERS = 0o007
 
 /** Examines the depot on this machine. Never rejects: what prevents a check is its finding. */
@@ -86,7 +88,7 @@ function examineNode(): Found {
   }
 }
 
-/** Settings that are valid alone, and wrong together or on this machine. */
+/** Describes settings that are valid alone, but wrong together or on this machine: one sentence for each. */
 export function contradictions(
   config: Pick<Config, 'host' | 'publicUrl' | 'trustProxy' | 'workers'>,
   processors: number,
@@ -270,13 +272,13 @@ async function examineServer({ dataFolder, host, port }: Config): Promise<Found>
   }
 }
 
-/** What is wrong with the clients that poll: gauges of the depot with these names, and what they count. */
+/** The gauges of failed polls by name, and what each counts. */
 const POLLS: Readonly<Record<string, string>> = {
   'hart_depot_polled_absent_names{what="view"}': 'views that do not exist were polled for',
   hart_depot_polling_refused_addresses: 'addresses polled with a wrong token',
 }
 
-/** The metrics are public, so they name nobody. */
+/** Describes failed polls. The metrics are public, so they have counts but no names. */
 async function examinePolls(depot: DepotClient): Promise<string[]> {
   const metrics = await depot.readMetrics()
   return metrics.split('\n').flatMap((line) => {

@@ -10,7 +10,7 @@ import type { Define } from '../command.ts'
 import { Output, outputOptions } from '../output.ts'
 import { expectDepot, readLocalConfig } from './data-folder.ts'
 
-/** The room that a trial needs, in sizes of the database: the copy, and the log of its upgrade. */
+/** A trial needs this many times the size of the database, for the copy and for the log of its upgrade. */
 const NEEDED_SIZES = 3
 
 /** The upgrade of a copy of the database. */

@@ -26,6 +26,12 @@ export interface ChangeOptions {
   readonly job?: string | undefined
 }
 
+/** The options, and what the project is called if nothing else names it. */
+export interface NamingOptions extends ChangeOptions {
+  /** The package of the releases of the change, `origin/name`. */
+  readonly projectOfPackage?: string | undefined
+}
+
 type Environment = Io['env']
 
 /** The variables in which CI systems give the commit. The first one that is set counts. */
@@ -40,14 +46,11 @@ const BRANCH_VARIABLES = [
 const JOB_VARIABLES = ['CI_JOB_URL', 'BUILD_URL', 'BUILDKITE_BUILD_URL']
 
 /**
- * Finds the project and the change: `--project` and `--change`, then what `publish --env-file` wrote, then
- * the configuration and the variables of CI systems, and last the plan and git. Throws a UsageError.
+ * Finds the project and the change. Looks at the options first, then at the variables that `publish
+ * --env-file` writes, then at the configuration and the variables of CI systems, and last at the plan and at
+ * git. Throws a UsageError.
  */
-export async function nameChange(
-  io: Io,
-  project: Project,
-  options: ChangeOptions & { readonly projectOfPackage?: string | undefined },
-): Promise<ChangeName> {
+export async function nameChange(io: Io, project: Project, options: NamingOptions): Promise<ChangeName> {
   const { env } = io
   const given = options.change ?? first(env, ['HART_DEPOT_CHANGE'])
   const commit =
@@ -66,9 +69,10 @@ export function jobUrl({ env }: Pick<Io, 'env'>, { job }: ChangeOptions): string
   return job ?? first(env, JOB_VARIABLES) ?? githubUrl(env, 'actions/runs/', 'GITHUB_RUN_ID')
 }
 
+/** The maximum number of characters of a holder in the depot. */
 const MAX_HOLDER = 255
 
-/** Names this process for others who want its lease. No other process has the same name. */
+/** Returns a name for this process, which others who want its lease are shown. It is unique. */
 export function holderName({ env }: Pick<Io, 'env'>, job: string | undefined): string {
   const name = `${randomBytes(4).toString('hex')} on ${hostname()}, ${job ?? env['USER'] ?? 'a job'}`
   return name.slice(0, MAX_HOLDER)
@@ -78,10 +82,10 @@ export function holderName({ env }: Pick<Io, 'env'>, job: string | undefined): s
 export async function projectName(
   { env }: Io,
   project: Project,
-  { project: given, projectOfPackage }: Parameters<typeof nameChange>[2],
+  { project: given, projectOfPackage }: NamingOptions,
 ): Promise<string> {
-  const said = given ?? first(env, ['HART_DEPOT_PROJECT']) ?? project.config.project
-  if (said !== undefined) return said
+  const stated = given ?? first(env, ['HART_DEPOT_PROJECT']) ?? project.config.project
+  if (stated !== undefined) return stated
   const named = (await readPlanNames(project, env)).flatMap(({ origin, name }) =>
     origin === undefined || name === undefined ? [] : [`${origin}/${name}`],
   )

@@ -11,7 +11,7 @@ import { periodMs } from '../remote/arguments.ts'
 
 /** The file of a project that says what its pipeline does. */
 export const CONFIG_FILE = '.hart-depot.yml'
-/** The name that some expect instead. */
+/** A name that people give to the file by mistake. */
 const OTHER_CONFIG_FILE = '.hart-depot.yaml'
 
 /** shellcheck cannot know the variables that Habitat's build program reads and sets. */
@@ -23,7 +23,7 @@ const Period = z
   .regex(/^\d{1,6}[smhdw]$/, 'a period such as 90s, 30m or 6h')
   .meta({ description: 'a period such as 90s, 30m or 6h' })
 const Timeout = Period.optional().meta({
-  description: 'how long the phase may take, such as 30m; by default, as long as it likes',
+  description: 'how long the phase may take, such as 30m; by default, there is no limit',
 })
 const ViewName = z.string().regex(/^[^/\s@]+$/, 'the name of a view')
 
@@ -125,8 +125,8 @@ export interface Project {
 }
 
 /**
- * Reads `.hart-depot.yml` in the folder that the person stands in, or the given file. Without a file, the
- * defaults apply. Throws a UsageError with the line and the column of a mistake.
+ * Reads the given file, or else `.hart-depot.yml` in the working folder. Without that file, the defaults
+ * apply. Throws a UsageError with the line and the column of a mistake.
  */
 export async function readProject(io: Io, given: string | undefined): Promise<Project> {
   const path = pathOf(io, given ?? CONFIG_FILE)

@@ -16,18 +16,18 @@ import { describeEnd } from './outcome.ts'
 import type { Outcome, PhaseContext } from './outcome.ts'
 import { MAX_TIMER_MS, runCommand, shellWords } from './run-command.ts'
 
-/** How the command line says that a phase waits until an environment runs a change. */
+/** The options that let a phase wait until an environment runs a change. */
 export interface WaitOptions {
-  /** The command to ask, or true for the one of the configuration or for `hosts`. */
+  /** The command to ask. With true, the `hosts` are asked, or else the command of the configuration. */
   readonly wait?: string | true | undefined
-  /** A file with the hosts of Supervisors to ask, as of `hart-depot fleet`. */
+  /** A file with the hosts of the Supervisors to ask, like that of `hart-depot fleet`. */
   readonly hosts?: string | undefined
   /** The file with the token of their gateways. */
   readonly tokenFile?: string | undefined
   readonly timeout?: string | undefined
 }
 
-/** What tells whether an environment runs a change, and for how long to ask it. */
+/** What to ask whether an environment runs a change, and for how long. */
 export interface Convergence {
   readonly source:
     | { readonly kind: 'command'; readonly command: string }
@@ -36,8 +36,8 @@ export interface Convergence {
 }
 
 /**
- * Reads what `--wait` waits for, or returns `undefined` without it. Throws a UsageError without a source or a
- * time: that Supervisors were told of a change does not mean that they run it.
+ * Returns what `--wait` asks, or `undefined` without `--wait`. Throws a UsageError if nothing to ask or no
+ * timeout is given. There is no default, because the depot itself does not know what Supervisors run.
  */
 export async function convergenceOf(
   io: Io,
@@ -67,7 +67,7 @@ export async function convergenceOf(
 
 const ASK_EVERY_MS = 5_000
 
-/** Asks until the environment runs the change. Returns how the phase ends if it does not. */
+/** Asks until the environment runs the change. If it does not, returns the failure of the phase. */
 export async function converge(
   context: PhaseContext,
   { source, timeoutMs }: Convergence,
@@ -116,8 +116,8 @@ const GATEWAY_TIMEOUT_MS = 5_000
 const PARALLEL_GATEWAYS = 50
 
 /**
- * Asks the Supervisors. Those services count that follow the view and are of a package of the change; there
- * must be one, and every gateway must answer.
+ * Asks the Supervisors whether the services that follow the view run the change and are up. Only services of
+ * a package of the change count. There must be at least one, and every gateway must answer.
  */
 async function askFleet(
   { gateways, token }: { gateways: readonly Gateway[]; token: string | undefined },

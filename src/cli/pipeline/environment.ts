@@ -3,15 +3,15 @@ import type { Change } from '../../client/operations.ts'
 import { hartFileName, parseIdent } from '../../package/ident.ts'
 import { UsageError } from '../exit-codes.ts'
 
-/** The releases of a change that no rebuild has replaced. */
+/** Returns the releases of a change that no rebuild has replaced. */
 export function presentReleases({ releases }: Change): Change['releases'] {
   return releases.filter(({ replaced }) => !replaced)
 }
 
 /**
- * The variables that tell the commands of later phases and jobs what the change is. Those of a release have
- * the names of Habitat's last_build.env; a change of several releases has those of the first, and all idents
- * in HART_DEPOT_RELEASES.
+ * Returns the variables that tell the commands of later phases and jobs what the change is. The variables
+ * `pkg_…` are those of Habitat's last_build.env, and describe the first release. HART_DEPOT_RELEASES has all
+ * idents.
  */
 export function changeVariables(change: Change): Record<string, string> {
   const releases = presentReleases(change)
@@ -43,7 +43,10 @@ function releaseVariables({ release, target }: Change['releases'][number]): Reco
 /** Neither a shell nor the readers of CI systems change these characters. */
 const PLAIN = /^[\w./:@+,%=-]*$/
 
-/** Writes variables as `NAME=VALUE` lines, which shells and CI systems read. Throws a UsageError. */
+/**
+ * Writes variables as `NAME=VALUE` lines, which shells and CI systems read. Throws a UsageError if a value
+ * has characters that these would change.
+ */
 export async function writeEnvFile(file: string, variables: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, value] of Object.entries(variables))
     if (!PLAIN.test(value))

@@ -3,12 +3,12 @@ import { RequestRefused } from '../../client/errors.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
 import { explain } from '../failure.ts'
 
-/** A lease lasts 60 seconds, so that two renewals may fail. */
+/** A lease lasts 60 seconds, so it is kept even if two renewals fail. */
 const RENEW_EVERY_MS = 20_000
-/** A process that a signal ends has little time. */
+/** How long the request that ends a lease may take. A process that a signal ends has little time. */
 const END_MS = 5_000
 
-/** A part of a change that runs once at a time. */
+/** A phase of a change, which runs once at a time. */
 export interface Leased {
   /** The id of the change in the depot. */
   readonly id: string
@@ -20,7 +20,7 @@ export interface LeaseOptions {
   readonly holder: string
   /** Takes the lease from a holder that is known to be dead. */
   readonly takeover: boolean
-  /** Called when a renewal fails, before the next one. */
+  /** Called with a sentence when a renewal or the end of the lease fails. */
   readonly onTrouble: (sentence: string) => void
   readonly renewEveryMs?: number
 }
@@ -30,7 +30,7 @@ export interface HeldLease {
   readonly fence: number
   /** Aborted with an {@link Exit} when another holder has taken the lease. */
   readonly lost: AbortSignal
-  /** Ends the lease, so that the next holder need not wait. An unreachable depot changes nothing. */
+  /** Ends the lease, so that the next holder need not wait. Never rejects. */
   end(): Promise<void>
 }
 

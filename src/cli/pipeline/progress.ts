@@ -4,13 +4,14 @@ import type { Phase } from './phase.ts'
 
 type Report = Change['phases'][number]
 
-/** A phase of a change, in the order in which they run. */
+/** A phase of a change. */
 export interface Step {
   readonly phase: Phase
+  /** The environment; `undefined` for phases that run once for the change. */
   readonly view: string | undefined
 }
 
-/** All steps of a change through these environments. */
+/** Returns all steps of a change through these environments, in the order in which they run. */
 export function stepsThrough(views: readonly string[]): Step[] {
   return [
     ...CHANGE_PHASES.map((phase) => ({ phase, view: undefined })),
@@ -18,27 +19,30 @@ export function stepsThrough(views: readonly string[]): Step[] {
   ]
 }
 
-/** The last report of a phase of a change. */
+/** Returns the last report of a phase of a change. */
 export function lastReport({ phases }: Change, phase: Phase, view: string | undefined): Report | undefined {
   return phases.find((report) => report.phase === phase && report.view === (view ?? null))
 }
 
 /**
- * Whether a report still says something: phases of environments and publish must be about every release of
- * the change, those that check the sources need not.
+ * Reports whether a report still counts. A report of publish or of a phase in an environment counts while it
+ * is about every release of the change. A report about the sources always counts.
  */
 export function isCurrent({ releases }: Change, report: Report): boolean {
   const isAboutSources = !isViewPhase(report.phase as Phase) && report.phase !== 'publish'
   return isAboutSources || report.covers === releases.length
 }
 
-/** The report that a phase has passed, for all releases that the change has now. */
+/** Returns the last report of a phase if the phase has passed and the report still counts. */
 export function passedReport(change: Change, phase: Phase, view: string | undefined): Report | undefined {
   const report = lastReport(change, phase, view)
   return report?.status === 'passed' && isCurrent(change, report) ? report : undefined
 }
 
-/** The first step that has neither passed nor ended without work, or `undefined` if there is none. */
+/**
+ * Returns the first step without a report that counts, or whose phase failed or is running. Returns
+ * `undefined` if there is none.
+ */
 export function nextStep(change: Change, views: readonly string[]): Step | undefined {
   return stepsThrough(views).find(({ phase, view }) => {
     const report = lastReport(change, phase, view)

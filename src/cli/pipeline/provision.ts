@@ -13,11 +13,11 @@ import { watchSuperseding } from './superseding.ts'
 
 export interface ProvisionOptions extends WaitOptions {
   readonly override?: string | undefined
-  /** Promotes a change again that the view has had. */
+  /** Whether to promote a change again that the view had and no longer has. */
   readonly again?: boolean | undefined
 }
 
-/** Promotes what was published for a change into a view, and waits until its supervisors run it if wanted. */
+/** Promotes the releases of a change into a view. With `--wait`, waits until the environment runs them. */
 export async function provision(
   context: PhaseContext,
   connected: Connected,
@@ -54,7 +54,7 @@ export async function provision(
     status: 'passed',
     message: delivered.includes(view)
       ? promotion.done
-      : `${promotion.done}, but latest there is another release, so supervisors do not get it`,
+      : `${promotion.done}, but another release is the latest in it, so supervisors do not get it`,
     more: { promotion: promotion.promotion },
   } as const
   if (convergence === undefined) return passed

@@ -67,14 +67,14 @@ export async function chooseSource(io: Io, project: Project, options: PublishOpt
   throw new UsageError(`there is nothing to publish: ${folder} has no ${LAST_BUILD}, and ${why}`)
 }
 
-/** The targets that a source is published for, as far as that is known before the build. */
+/** Returns the targets that a source is published for: before the build, the target of this machine. */
 export function targetsOf(source: Source): string[] {
   return source.kind === 'built'
     ? [...new Set(source.artifacts.map(({ target }) => target))].toSorted()
     : [targetOfMachine()]
 }
 
-/** The project that a package belongs to if nothing else says so. */
+/** Returns the name of the first built package, which names the project if nothing else does. */
 export function projectOfSource(source: Source): string | undefined {
   const [first] = source.kind === 'built' ? source.artifacts : []
   return first && packageOf(first.ident)
@@ -124,7 +124,9 @@ export async function publish(
   }
 }
 
-/** Reads what package files are. Throws a UsageError if two are of the same package and target. */
+/**
+ * Reads the idents and targets of package files. Throws a UsageError if two have the same package and target.
+ */
 async function readArtifacts(paths: readonly string[]): Promise<Artifact[]> {
   const artifacts = new Map<string, Artifact>()
   for (const path of paths) {
@@ -201,13 +203,19 @@ function planBuilds(
   })
 }
 
-/** Returns the folder that hab takes. It finds plans in `habitat/` there, and in folders of targets below. */
+/**
+ * Returns the folder for hab, which looks for plans in it, in its folder `habitat/`, and in folders of
+ * targets.
+ */
 function planContext(path: string): string {
   const folder = isTarget(basename(dirname(path))) ? dirname(dirname(path)) : dirname(path)
   return basename(folder) === 'habitat' ? dirname(folder) : folder
 }
 
-/** Whether hab builds a plan on this machine: those of Windows are PowerShell, and targets have folders. */
+/**
+ * Reports whether hab builds a plan on this machine. Plans in the folder of a target are for that target
+ * only.
+ */
 function isForThisMachine(path: string): boolean {
   const folder = basename(dirname(path))
   const program = platform() === 'win32' ? 'plan.ps1' : 'plan.sh'

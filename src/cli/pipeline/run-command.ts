@@ -33,7 +33,7 @@ export type CommandEnd =
 /**
  * Runs a command to its end, in a process group of its own. The command writes to the same file as this
  * process does, stderr, so its output is neither delayed nor kept in memory. To stop it, the whole group gets
- * SIGTERM, and SIGKILL if a part of it is left some seconds later.
+ * SIGTERM, and SIGKILL if a process of it is left some seconds later.
  */
 export async function runCommand(io: Io, command: CommandToRun): Promise<CommandEnd> {
   const { words, folder, env = {}, signal, timeoutMs, graceMs = GRACE_MS } = command
@@ -61,19 +61,19 @@ export async function runCommand(io: Io, command: CommandToRun): Promise<Command
       ? undefined
       : setTimeout(() => interrupt({ how: 'timed out' }), Math.min(timeoutMs, MAX_TIMER_MS))
   try {
-    const how = await Promise.race([ended, interrupted])
-    if (how.how === 'stopped' || how.how === 'timed out') await endGroup(child.pid, graceMs)
-    return how
+    const result = await Promise.race([ended, interrupted])
+    if (result.how === 'stopped' || result.how === 'timed out') await endGroup(child.pid, graceMs)
+    return result
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', stop)
   }
 }
 
-/** Sends SIGTERM to a process group, and SIGKILL if a part of it is left after the grace. */
+/** Sends SIGTERM to a process group, and SIGKILL if a process of it is left after `graceMs`. */
 async function endGroup(pid: number | undefined, graceMs: number): Promise<void> {
   const deadline = performance.now() + graceMs
-  for (let isThere = signalGroup(pid, 'SIGTERM'); isThere; isThere = signalGroup(pid, 0)) {
+  for (let isLeft = signalGroup(pid, 'SIGTERM'); isLeft; isLeft = signalGroup(pid, 0)) {
     if (performance.now() > deadline) return void signalGroup(pid, 'SIGKILL')
     await sleep(LOOK_EVERY_MS)
   }

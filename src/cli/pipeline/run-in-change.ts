@@ -44,24 +44,24 @@ export interface PhaseResult {
   readonly outcome: Outcome
 }
 
-/** Everything that is known of a phase before it begins. */
+/** What is known of a phase before it begins. */
 export interface PhaseToRun {
   readonly io: Io
   readonly phase: Phase
-  /** The environment, of phases that have one. */
+  /** The environment; `undefined` for phases that run once for the change. */
   readonly view: string | undefined
   readonly project: Project
-  /** What is to be published, by the phase publish. */
+  /** What the phase publish publishes; `undefined` for other phases. */
   readonly source: Source | undefined
   readonly options: PhaseOptions
 }
 
-/** In characters, in the depot. */
+/** The maximum number of characters of a message in the depot. */
 const MAX_MESSAGE = 2_000
-/** How long the report of a failure may take, since a signal leaves little time. */
+/** How long the report of a failure may take. A process that a signal ends has little time. */
 const LAST_REPORT_MS = 5_000
 
-/** Runs a phase of a change, which is recorded if the depot does not have it, and reports how it ends. */
+/** Runs a phase of a change and reports how it ends. Records the change if the depot does not have it. */
 export async function runInChange(given: PhaseToRun, connected: Connected): Promise<PhaseResult> {
   const { io, phase, view, project, options } = given
   const { depot, out } = connected
@@ -102,7 +102,7 @@ export async function runInChange(given: PhaseToRun, connected: Connected): Prom
   }
 }
 
-/** Records the change that the working tree is of, and returns its id. Repeating it changes nothing. */
+/** Records the change of the working tree, and returns its id. Repeating this changes nothing. */
 export async function recordChange(
   { io, project, source, options }: Pick<PhaseToRun, 'io' | 'project' | 'source' | 'options'>,
   { depot }: Connected,
@@ -122,7 +122,7 @@ export async function recordChange(
 }
 
 interface HeldPhase extends AsyncDisposable {
-  /** Reports carry it; several targets are published at the same time, under leases of their own. */
+  /** The fence for reports. Publish has none, because each target is published under a lease of its own. */
   readonly fence: number | undefined
   readonly lost: readonly AbortSignal[]
 }
@@ -155,8 +155,8 @@ async function holdPhase(
 }
 
 /**
- * Returns how a phase ended if it has passed already. Throws {@link Exit} if the change may not run it: a
- * newer one has taken its place, or its environment has something else.
+ * Returns how a phase ended if it has passed already. Throws {@link Exit} if it must not run, because a newer
+ * change has taken the place of this one, or because the environment has another change.
  */
 async function outcomeBefore(
   { phase, view, options }: PhaseToRun,
@@ -181,7 +181,7 @@ async function outcomeBefore(
   }
 }
 
-/** Runs a phase in its change. */
+/** Runs the phase itself, without reports. */
 async function run(
   { phase, view, source, options }: PhaseToRun,
   connected: Connected,
@@ -189,7 +189,7 @@ async function run(
   change: Change,
 ): Promise<Outcome> {
   if (phase === 'publish') {
-    if (source === undefined) throw new Error('publish has a source')
+    if (source === undefined) throw new Error('publish needs a source')
     return publish(context, connected, { change, source, options })
   }
   if (view === undefined) return runLocally(context, phase as LocalPhase, undefined)
@@ -217,7 +217,7 @@ export async function runLocally(
   return phase === 'syntax' ? syntax(context) : runOwnCommand(context, phase, view)
 }
 
-/** What the commands of a phase find in their environment. */
+/** Returns the variables for the commands of a phase. */
 function environmentOf(
   { phase, view }: PhaseToRun,
   { depot, target }: Connected,

@@ -16,7 +16,7 @@ export interface RunOptions extends PhaseOptions {
 
 /**
  * Runs the first phase of a change that has not passed, and with `until` those after it, until one fails.
- * Throws {@link Exit} if one does.
+ * Throws {@link Exit} if one fails.
  */
 export async function runNext(io: Io, options: RunOptions): Promise<void> {
   const project = await readProject(io, options.config)
@@ -48,7 +48,10 @@ export async function runNext(io: Io, options: RunOptions): Promise<void> {
   for (const result of results) throwIfFailed(result)
 }
 
-/** Throws a UsageError for a name that is neither a phase nor an environment. */
+/**
+ * Returns the step that `--until` names: the last one in an environment, or a phase, in the first environment
+ * if it runs in each. Throws a UsageError for other names.
+ */
 function lastStep(until: string, views: readonly string[]): Step {
   const step = stepsThrough(views).findLast(({ phase, view }) =>
     views.includes(until) ? view === until : phase === until && (view === undefined || view === views[0]),

@@ -37,13 +37,13 @@ export function showResult(out: Output, result: PhaseResult): void {
   throwIfFailed(result)
 }
 
-/** The document of a phase for `--json`. */
+/** Returns the document of a phase for `--json`. */
 export function documentOf({ phase, view, change, outcome }: PhaseResult): Record<string, unknown> {
   const { status, message, more } = outcome
   return { phase, view, change: change?.change ?? null, id: change?.id ?? null, status, message, ...more }
 }
 
-/** How a phase ended, for a person; nothing if it has failed, because {@link throwIfFailed} says that. */
+/** Returns how a phase ended as a sentence, or '' if it failed, because {@link throwIfFailed} says that. */
 export function sentenceOf({ phase, view, outcome: { status, message } }: PhaseResult): string {
   return status === 'failed' ? '' : `${nameOf(phase, view)}: ${status.replace('_', ' ')}: ${message}.`
 }
@@ -73,7 +73,9 @@ function viewOf({ config }: Project, phase: Phase, { view, env }: PhaseOptions):
   return given
 }
 
-/** The depot to report to. Phases that change nothing in a depot also run without one. */
+/**
+ * Connects to the depot to report to. Returns `undefined` for a phase that needs none and runs without one.
+ */
 function connectionOf(io: Io, phase: Phase, options: PhaseOptions): Connected | undefined {
   const needsDepot = phase === 'publish' || phase === 'provision'
   if (options.report === false) {

@@ -13,7 +13,7 @@ export interface Script {
   readonly path: string
   readonly kind: 'plan' | 'hook'
   readonly language: Language
-  /** What runs it, for messages: `python3`. */
+  /** The program that runs it, for messages; for example `python3`. */
   readonly interpreter: string
   readonly text: string
 }
@@ -24,9 +24,11 @@ export function isShell({ language }: Script): boolean {
 }
 
 const PLANS = ['plan.sh', 'plan.ps1']
+/** How many levels of folders below the project's folder are searched. */
 const MAX_DEPTH = 8
-/** Folders that hold code of others or results of builds, and so are not searched. */
-const PASSED_OVER = new Set(['node_modules', 'results', 'vendor', 'target', 'dist'])
+/** Folders that are not searched, because they hold code of others or results of builds. */
+const SKIPPED_FOLDERS = new Set(['node_modules', 'results', 'vendor', 'target', 'dist'])
+
 /**
  * Finds the plans and hooks of a project, in the order of their paths. Throws a UsageError if a folder that
  * the configuration names has no plan.
@@ -70,7 +72,7 @@ async function search(root: string, folder: string, depth: number): Promise<stri
   const entries = await readdir(join(root, folder), { withFileTypes: true })
   const below = entries.filter(
     (entry) =>
-      entry.isDirectory() && depth > 0 && !entry.name.startsWith('.') && !PASSED_OVER.has(entry.name),
+      entry.isDirectory() && depth > 0 && !entry.name.startsWith('.') && !SKIPPED_FOLDERS.has(entry.name),
   )
   const plans = entries.filter(({ name }) => PLANS.includes(name)).map(({ name }) => join(folder, name))
   const deeper = await Promise.all(below.map(async ({ name }) => search(root, join(folder, name), depth - 1)))

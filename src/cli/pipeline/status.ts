@@ -64,7 +64,10 @@ function tableOf(
   return out.table(isOfAll ? ['PROJECT', ...heading] : heading, rows)
 }
 
-/** Sums up some phases: `passed`, `failed smoke`, `running deploy`, or the last one that ended. */
+/**
+ * Sums up phases that run one after another: `failed smoke`, `running deploy`, `passed` if all have ended, or
+ * else the name of the last phase that has.
+ */
 function standOf(
   change: Change,
   phases: typeof CHANGE_PHASES | typeof VIEW_PHASES,
@@ -73,10 +76,10 @@ function standOf(
   const reports = phases
     .flatMap((phase) => lastReport(change, phase, view) ?? [])
     .filter((report) => isCurrent(change, report))
-  const striking = ['failed', 'running'].flatMap((status) =>
+  const notable = ['failed', 'running'].flatMap((status) =>
     reports.filter((report) => report.status === status),
   )
-  const [first] = striking
+  const [first] = notable
   if (first !== undefined) return `${first.status} ${first.phase}`
   if (reports.length === phases.length) return 'passed'
   return reports.at(-1)?.phase ?? ''

@@ -3,7 +3,7 @@ import { EXIT, Exit } from '../exit-codes.ts'
 import { explain } from '../failure.ts'
 import type { Connected } from '../remote/connect.ts'
 
-/** The error of a phase that ends because a newer change has taken the place of this one. */
+/** Returns the error for a phase that ends because a newer change has taken the place of its change. */
 export function supersededBy({ change, project }: Change, newer: Pick<Change, 'change'>): Exit {
   return new Exit(
     EXIT.refused,
@@ -16,7 +16,7 @@ interface Watch extends AsyncDisposable {
   readonly signal: AbortSignal
 }
 
-/** Watches whether a newer change takes the place of a change, as soon as the depot knows. */
+/** Watches until a newer change takes the place of this one. The caller must dispose of the watch. */
 export function watchSuperseding({ depot, out }: Connected, change: Change): Watch {
   const superseded = new AbortController()
   const over = new AbortController()

@@ -10,7 +10,7 @@ import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
 import type { Output } from '../output.ts'
 import { jobUrl, nameChange } from '../pipeline/change-name.ts'
-import type { ChangeName, ChangeOptions } from '../pipeline/change-name.ts'
+import type { ChangeName, NamingOptions } from '../pipeline/change-name.ts'
 import { readProject } from '../pipeline/config.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 
@@ -41,7 +41,7 @@ export const changeRecord: Define = (command, io) =>
     .action(async (releases, options) => {
       const { depot, out } = connectToChange(io, options)
       const [first] = releases
-      const name = await named(io, { ...options, projectOfPackage: first && packageOf(first) })
+      const name = await readName(io, { ...options, projectOfPackage: first && packageOf(first) })
       const { project, change } = name
       const { commit = name.commit, branch = name.branch, link = name.url, buildFor, target } = options
       let recorded = await depot.recordChange({
@@ -85,7 +85,7 @@ export const changeReport: Define = (command, io) =>
       const status = oneOf(STATUSES, options.status, '--status')
       const { view, message, fence } = options
       const job = jobUrl(io, options)
-      const id = await findOrRecord(depot, await named(io, options))
+      const id = await findOrRecord(depot, await readName(io, options))
       const body: NewPhaseReport = {
         phase,
         status,
@@ -113,7 +113,7 @@ export const changeShow: Define = (command, io) =>
     .action(async (change, options) => {
       const { depot, out } = connect(io, options)
       const { project } = options
-      const wanted = change === undefined ? await named(io, { project }) : { change, project }
+      const wanted = change === undefined ? await readName(io, { project }) : { change, project }
       showChange(out, await findOne(depot, wanted))
     })
 
@@ -173,16 +173,13 @@ function changeOptions<Args extends unknown[], Options extends Record<string, un
 }
 
 /** Finds the names of the change from the options, the CI system, the project's files and git. */
-async function named(
-  io: Io,
-  options: ChangeOptions & { readonly projectOfPackage?: string | undefined },
-): Promise<ChangeName> {
+async function readName(io: Io, options: NamingOptions): Promise<ChangeName> {
   return nameChange(io, await readProject(io, undefined), options)
 }
 
 /**
- * Returns the id of a change, which is recorded if the depot does not have it. A change that has another
- * commit is meant all the same, because `--change` names it.
+ * Returns the id of a change. Records the change if the depot does not have it. A change that was recorded
+ * with another commit is found, too, because `--change` may name it by another name than its commit.
  */
 async function findOrRecord(
   depot: DepotClient,

@@ -26,7 +26,7 @@ type Target = NonNullable<GetLatestInput['target']>
 
 const MAX_PARALLEL = 500
 const PAUSE_MS = 5_000
-/** How many hosts one sentence names. */
+/** A sentence names at most this many services. */
 const MAX_NAMED = 5
 
 export const fleet: Define = (command, io) =>
@@ -136,6 +136,7 @@ async function readLatest(
   }
 }
 
+/** Reads the fleet until it has converged, or until the time is over. Reads it at least once. */
 async function readUntilConverged(
   io: Io,
   out: Output,

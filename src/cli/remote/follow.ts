@@ -85,7 +85,10 @@ export const follow: Define = (command, io) =>
       }
     })
 
-/** A trusted key is on this machine. The depot's own copy proves nothing against the depot. */
+/**
+ * Returns a public key from a file of this machine. A key that comes from the depot would not show that the
+ * depot has changed a package.
+ */
 async function trustedKey(io: Io, signer: string, keys: readonly string[]): Promise<string> {
   const key = await findKeyFile(io, signer, keys)
   if (key !== undefined) return key
@@ -101,7 +104,7 @@ function targetOf(given: string | undefined): Target {
   return target
 }
 
-/** systemd gives STATE_DIRECTORY to a service with StateDirectory=. */
+/** Returns the folder for states. systemd sets STATE_DIRECTORY for a service that has StateDirectory=. */
 function stateFolderOf(io: Io, given: string | undefined): string {
   if (given !== undefined) return pathOf(io, given)
   const { STATE_DIRECTORY: ofService, XDG_STATE_HOME: state, HOME: home = homedir() } = io.env
@@ -115,12 +118,12 @@ function addressOf(text: string): { host: string; port: number } {
   return { host: host === '' ? '127.0.0.1' : host, port: Number(port) }
 }
 
-/** With `--json`, each event is a document on a line of its own. */
+/** Returns a function that prints events. With `--json`, each is a document on a line of its own. */
 function reporter(io: Io, out: Output, isJson: boolean): (event: FollowEvent) => void {
   let before = ''
   return (event) => {
     const text = JSON.stringify(event)
-    if (text === before) return // the same trouble, for example
+    if (text === before) return // a trouble that goes on is printed once
     before = text
     if (isJson) io.stdout.write(`${JSON.stringify({ at: new Date(io.now()).toISOString(), ...event })}\n`)
     else if (event.event === 'running')

@@ -23,8 +23,8 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
 }
 
 /**
- * Finds the public key file of this name: one of the given files, or one in the folders where hab keeps keys.
- * Throws a UsageError if a given file is anything else than a public key.
+ * Returns the text of the public key file of this name: one of the given files, or one in the folders where
+ * hab keeps keys. Throws a UsageError if a given file is not a public key.
  */
 export async function findKeyFile(
   io: Io,

@@ -16,8 +16,8 @@ export const pollers: Define = (command, io) =>
         ['pollers delivered --json', 'show those of one view as the API does'],
       ])}
 
-Pollers are addresses, not hosts: of a rolling group only the leader polls, several hosts may share an address, and a proxy may hide
-all of them. The depot counts them only with DEPOT_COUNT_POLLERS=on. hart-depot fleet shows exactly what runs.`,
+Pollers are addresses, not hosts: of a group that updates in the rolling way only the leader polls, several hosts may share an address,
+and a proxy may hide all of them. The depot counts them only with DEPOT_COUNT_POLLERS=on. hart-depot fleet shows exactly what runs.`,
     )
     .action(async (view, options) => {
       const { depot, out } = connect(io, options)
@@ -58,7 +58,7 @@ function rowOf(what: string, { polls, last_at }: { polls: number; last_at: strin
   return [what, String(polls), last_at]
 }
 
-/** What polls tell about their pollers; `null` for those who may not see it. */
+/** Returns the pollers, or `null` if the caller may not see them. */
 export async function pollersOf(depot: DepotClient): Promise<Pollers | null> {
   try {
     return await depot.getPollers()
@@ -68,7 +68,7 @@ export async function pollersOf(depot: DepotClient): Promise<Pollers | null> {
   }
 }
 
-/** How many names one sentence has. */
+/** A sentence has at most this many names. */
 const MAX_NAMED = 5
 
 /** Formats failed polls, in a sentence for each kind. */

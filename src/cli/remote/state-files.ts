@@ -10,7 +10,7 @@ import type { YamlFile } from './yaml-file.ts'
 /** Views that YAML files describe. */
 export interface StateFiles {
   readonly views: DesiredState['views']
-  /** Describes where the part at a JSON pointer of the request is. */
+  /** Returns the file, line and column of the part of the request at a JSON pointer, for messages. */
   placeOf(pointer: string): string
   /** Sends a request. If the depot rejects it, throws an error that names the place of each cause. */
   send<Answer>(request: () => Promise<Answer>): Promise<Answer>

@@ -74,7 +74,7 @@ interface ShownPlan {
   readonly plan: StatePlan
 }
 
-/** Throws {@link Exit} if something blocks the plan that cannot or should not be overridden. */
+/** Throws {@link Exit} if something blocks the plan and no override is given. */
 function expectUnblocked(
   io: Io,
   { out, files, plan }: ShownPlan,
