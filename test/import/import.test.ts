@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
@@ -8,11 +8,13 @@ import { APP, LIB, NEWER, TOOL, declare, startSource } from '../support/import-s
 import { makeOrigin, promoteTo, publishAll } from '../support/origin.ts'
 import { startDepot } from '../support/start-depot.ts'
 
+/** The source of most tests. They do not change it. */
+const { source: shared, harts: sharedHarts } = await startSource(tap)
+
 test('a dry run plans the import and writes nothing', async (t) => {
-  const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const before = await changesOf(destination)
-  const { plan, copied, failures } = await importInto(destination, source.url, {
+  const { plan, copied, failures } = await importInto(destination, shared.url, {
     origins: ['acme', 'tools'],
     isDryRun: true,
   })
@@ -43,10 +45,9 @@ test('a dry run plans the import and writes nothing', async (t) => {
   t.equal(await changesOf(destination), before)
 })
 
-test('origins, keys, packages, channels and members are copied, byte by byte', async (t) => {
-  const { source, harts } = await startSource(t)
+test('origins, keys, packages, channels and members are copied, byte by byte, and a second import changes nothing', async (t) => {
   const destination = await startDepot(t, { listen: true })
-  const { copied, failures } = await importInto(destination, source.url, { origins: ['acme', 'tools'] })
+  const { copied, failures } = await importInto(destination, shared.url, { origins: ['acme', 'tools'] })
   t.strictSame(failures, [])
   t.match(copied, {
     origins: 2,
@@ -54,30 +55,25 @@ test('origins, keys, packages, channels and members are copied, byte by byte', a
     releases: 5,
     channels: 3,
     members: 6,
-    bytes: harts.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    bytes: sharedHarts.reduce((sum, { bytes }) => sum + bytes.length, 0),
   })
-  for (const hart of harts)
+  for (const hart of sharedHarts)
     t.ok(
       (await bytesOf(destination, hart)).equals(hart.bytes),
       `${formatIdent(hart.ident)} for ${hart.target}`,
     )
   for (const view of ['unstable', 'stable', 'acceptance', 'nightly'])
-    t.strictSame(await membersOf(destination, view), await membersOf(source, view), view)
+    t.strictSame(await membersOf(destination, view), await membersOf(shared, view), view)
   t.equal(await declare(destination, 'tools', 'empty'), 409, 'a channel without members exists too')
   const key = await ask(`${destination.url}/v1/depot/origins/acme/keys/latest`)
   t.equal(key.text, formatPublicKey(makeKeys('acme').publicKey))
-})
 
-test('a second import changes nothing', async (t) => {
-  const { source } = await startSource(t)
-  const destination = await startDepot(t, { listen: true })
-  await importInto(destination, source.url, { origins: ['acme', 'tools'] })
   const before = await changesOf(destination)
-  const { plan, copied, failures } = await importInto(destination, source.url, { origins: ['acme', 'tools'] })
-  t.strictSame(failures, [])
-  t.match(copied, { origins: 0, keys: 0, releases: 0, channels: 0, members: 0 })
+  const again = await importInto(destination, shared.url, { origins: ['acme', 'tools'] })
+  t.strictSame(again.failures, [])
+  t.match(again.copied, { origins: 0, keys: 0, releases: 0, channels: 0, members: 0 })
   t.strictSame(
-    plan.origins.map(({ filesPresent, keysPresent, isNew }) => [filesPresent, keysPresent, isNew]),
+    again.plan.origins.map(({ filesPresent, keysPresent, isNew }) => [filesPresent, keysPresent, isNew]),
     [
       [4, 1, false],
       [1, 1, false],
@@ -108,9 +104,8 @@ test('the latest release of a channel stays the highest one, as in Builder', asy
 })
 
 test('--channel and --target limit an import', async (t) => {
-  const { source } = await startSource(t)
   const byChannel = await startDepot(t, { listen: true })
-  const { notes } = await importInto(byChannel, source.url, { channels: ['stable', 'nowhere'] })
+  const { notes } = await importInto(byChannel, shared.url, { channels: ['stable', 'nowhere'] })
   t.strictSame(notes, ['acme has no channel nowhere'])
   t.strictSame(await membersOf(byChannel, 'unstable'), [
     `${APP} for aarch64-linux`,
@@ -119,7 +114,7 @@ test('--channel and --target limit an import', async (t) => {
   t.strictSame(await membersOf(byChannel, 'acceptance'), [])
 
   const byTarget = await startDepot(t, { listen: true })
-  await importInto(byTarget, source.url, { targets: ['aarch64-linux'] })
+  await importInto(byTarget, shared.url, { targets: ['aarch64-linux'] })
   t.strictSame(await membersOf(byTarget, 'unstable'), [
     `${APP} for aarch64-linux`,
     `${LIB} for aarch64-linux`,
@@ -128,11 +123,10 @@ test('--channel and --target limit an import', async (t) => {
 })
 
 test('a release with other bytes at the destination stays, and is reported and not promoted', async (t) => {
-  const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   await makeOrigin(destination)
   const [other] = await publishAll(destination, { ident: APP, config: 'port = 1\n' })
-  const { failures } = await importInto(destination, source.url)
+  const { failures } = await importInto(destination, shared.url)
   t.match(failures, [
     new RegExp(`^${APP} for x86_64-linux: the destination has other bytes: .* ${other?.checksum}, `),
   ])
@@ -141,7 +135,6 @@ test('a release with other bytes at the destination stays, and is reported and n
 })
 
 test('another key of the same name at the destination is reported, and its packages are refused', async (t) => {
-  const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const actor = { client: 'tests', door: 'cli' } as const
   await destination.depot.writer.submit({ kind: 'createOrigin', input: { name: 'tools', ownerId: 1 }, actor })
@@ -151,25 +144,9 @@ test('another key of the same name at the destination is reported, and its packa
     input: { origin: 'tools', revision: '20260101000000', ownerId: 1, publicBody },
     actor,
   })
-  const { failures } = await importInto(destination, source.url, { origins: ['tools'] })
+  const { failures } = await importInto(destination, shared.url, { origins: ['tools'] })
   t.match(failures, [
     'the key tools-20260101000000: the destination has another key of this name',
     new RegExp(`^${TOOL} for x86_64-linux: .* answered 422: .*not made by tools-`),
   ])
-})
-
-test('lists of several pages are read to the end, and their members are promoted in one revision', async (t) => {
-  const source = await startDepot(t, { listen: true })
-  await makeOrigin(source)
-  const stamps = Array.from({ length: 53 }, (_, index) => `acme/app/1.0.${index}/20260101120000`)
-  for (const hart of await publishAll(source, ...stamps)) await promoteTo(source, 'acceptance', hart)
-  const destination = await startDepot(t, { listen: true })
-  const { copied } = await importInto(destination, source.url)
-  t.match(copied, { releases: 53, members: 53 })
-  t.equal((await membersOf(destination, 'acceptance')).length, 53)
-  t.strictSame(await latestIn(destination, 'acceptance'), ['acme/app/1.0.52/20260101120000 for x86_64-linux'])
-  const history = JSON.parse((await ask(`${destination.url}/api/v1/views/acceptance/history`)).text) as {
-    revisions: { reason: string; joined: unknown[] }[]
-  }
-  t.match(history.revisions, [{ reason: `imported from ${source.url}/v1`, joined: { length: 53 } }])
 })
