@@ -34,8 +34,13 @@ async function serve(
   return started
 }
 
-/** What becomes of the blocks of a document that a reader pastes who just started a depot. */
-export async function follow(t: Test, document: string, path: string): Promise<Outcome> {
+/** Runs the commands of a document, or of some of its sections, against a depot that was just started. */
+export async function follow(
+  t: Test,
+  document: string,
+  path: string,
+  sections?: readonly string[],
+): Promise<Outcome> {
   const text = await readDocument(document)
   const clone = await looseClone(t)
   const { url } = await serve(t, join(clone, 'data'), SETTINGS[document])
@@ -72,7 +77,7 @@ export async function follow(t: Test, document: string, path: string): Promise<O
     if (before.code !== 0) return before
   }
   return runScript(
-    scriptOf(text, { replaced: { ...replaced, [TOKEN]: hasSecond ? SECOND_TOKEN : ADMIN_TOKEN } }),
+    scriptOf(text, { sections, replaced: { ...replaced, [TOKEN]: hasSecond ? SECOND_TOKEN : ADMIN_TOKEN } }),
     { name: document, cwd: clone, env },
   )
 }

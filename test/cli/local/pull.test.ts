@@ -1,13 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
+import { openControl } from '../../../src/depot/control.ts'
 import { ask } from '../../support/ask.ts'
 import { latestIn } from '../../support/import.ts'
 import { bearer } from '../../support/origin.ts'
 import { NEWER, startDestination, startPullSource } from '../../support/pull.ts'
 import { startProxy } from '../../support/proxy.ts'
-import { runHere, scratchFolder, startServer } from '../../support/run-cli.ts'
-import { ADMIN_TOKEN } from '../../support/start-depot.ts'
+import { runHere, scratchFolder } from '../../support/run-cli.ts'
+import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 
 const HART_DEPOT_TOKEN = ADMIN_TOKEN
 const { source } = await startPullSource(tap)
@@ -63,7 +64,9 @@ test('a saved view can be pulled from its folder once the depot key is trusted',
   const shown = await runHere(['key', 'show'], { DEPOT_DATA: source.folder })
   t.equal(shown.stdout, await readFile(key, 'utf8'))
 
-  const server = await startServer(t, far, { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN })
+  const server = await startDepot(t, { listen: true, folder: far })
+  const control = await openControl(far, server.depot)
+  t.teardown(() => control.close())
   const args = ['pull', carried, '--into', 'acceptance', '--to', server.url]
   t.match(await runHere(args, { HART_DEPOT_TOKEN }), {
     code: 1,
