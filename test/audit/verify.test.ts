@@ -19,8 +19,8 @@ tap.teardown(() => rm(folder, { recursive: true, force: true }))
 const started = await startDepot(tap)
 const { releases } = await makeManyReleases(started)
 for (const [seed, rule] of (['promoted', 'highest'] as const).entries())
-  await moveAtRandom(started, rule, { rule, releases, moves: 50, seed: seed + 1 })
-await moveAtRandom(started, 'both', { rule: 'highest', setsRules: true, releases, moves: 50, seed: 3 })
+  await moveAtRandom(started, rule, { rule, releases, moves: 25, seed: seed + 1 })
+await moveAtRandom(started, 'both', { rule: 'highest', setsRules: true, releases, moves: 25, seed: 3 })
 const libraries = await Promise.all(
   Array.from({ length: 150 }, (_, index) => makeReleases(started, `acme/lib${index}/1.0.0/20260101000000`)),
 )

@@ -5,6 +5,7 @@ import { generateToken, hashToken } from '../../src/accounts/token.ts'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { makeKeys } from '../support/build-hart.ts'
 import { furnish, gatherTeam } from '../support/furnish.ts'
+import { isExhaustive } from '../support/random.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { ACTIONS_OF_ROUTES } from './actions.ts'
@@ -284,6 +285,7 @@ test('every route has a row, and every row a route', async (t) => {
 })
 
 for (const [route, row] of Object.entries(ACTIONS_OF_ROUTES)) {
+  if (route === 'GET /openapi.yaml' && !isExhaustive) continue // generated in the time of a hundred requests
   test(`${route}: ${row}`, async (t) => {
     for (const [how, scope, token] of tokens) {
       const isDepart = /\/(depart|leave)$/.test(route) && how === 'to acme' // this route is about an origin of which the account is no member

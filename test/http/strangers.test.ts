@@ -7,7 +7,7 @@ import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { listLatestSpans } from '../../src/revisions/membership-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
-import { sampleOf } from '../support/random.ts'
+import { isExhaustive, sampleOf } from '../support/random.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { OPENAPI } from '../support/openapi.ts'
@@ -198,9 +198,12 @@ function withoutOrigins(url: string, body: string): string {
 const { paths } = OPENAPI as {
   paths: Record<string, Record<string, object>>
 }
-const ROUTES = Object.entries(paths).flatMap(([path, operations]) =>
-  Object.keys(operations).map((method) => ({ method: method.toUpperCase(), path })),
-)
+/** `npm run test:all` also asks for openapi.yaml, which is generated in the time of a hundred requests. */
+const ROUTES = Object.entries(paths)
+  .filter(([path]) => isExhaustive || path !== '/openapi.yaml')
+  .flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => ({ method: method.toUpperCase(), path })),
+  )
 const NEIGHBOURS: Readonly<Record<string, string>> = {
   origin: 'acme',
   name: 'app',

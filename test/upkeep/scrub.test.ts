@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { countDamaged, findBlob, readScrub } from '../../src/blobs/blob-store.ts'
 import { formatIdent, parseIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
@@ -39,10 +39,14 @@ const DAMAGES: Readonly<
   },
 }
 
+/** The depot of tests that repair all damage. */
+const shared = await start(tap)
+
 for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
   test(`a package whose file is ${what} is found, not served, and repaired by the same upload`, async (t) => {
-    const { started, harts, pathOf } = await start(t)
+    const { started, harts, pathOf } = shared
     const [hart, other] = harts as [BuiltHart, BuiltHart]
+    started.logged.length = 0
     await harm(pathOf(hart))
     const early = await download(started, hart)
     t.equal(early.status, isSeen ? 503 : 200, 'the size is checked before the file is served')
@@ -71,7 +75,7 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
 }
 
 test('unnoticed damage is repaired by a forced upload, and a missing file by any upload', async (t) => {
-  const { started, harts, pathOf } = await start(t)
+  const { started, harts, pathOf } = shared
   const [hart, gone] = harts as [BuiltHart, BuiltHart]
   await flipByte(pathOf(hart))
   t.equal((await upload(started, hart, { query: { forced: 'true' } })).status, 201)
@@ -85,7 +89,7 @@ test('unnoticed damage is repaired by a forced upload, and a missing file by any
 for (const [what, { isSeen, harm }] of Object.entries(DAMAGES)) {
   if (!isSeen) continue
   test(`unnoticed, a file that is ${what} is repaired by an upload that names no target`, async (t) => {
-    const { started, harts, pathOf } = await start(t)
+    const { started, harts, pathOf } = shared
     const [hart, other] = harts as [BuiltHart, BuiltHart]
     const uploadPlainly = ({ ident, checksum, bytes }: BuiltHart) =>
       ask(`${started.url}/v1/depot/pkgs/${formatIdent(ident)}?checksum=${checksum}`, {
@@ -191,7 +195,7 @@ test('a pass continues after a restart where it was aborted, and records its end
 })
 
 test('a file that was put back is served again after a check, and a replaced file is not reported', async (t) => {
-  const { started, harts, pathOf } = await start(t)
+  const { started, harts, pathOf } = shared
   const [hart, raced] = harts as [BuiltHart, BuiltHart]
   await flipByte(pathOf(hart))
   t.equal(await started.depot.examine(hart.checksum), 'of other bytes')
