@@ -206,7 +206,7 @@ export class ViewModel {
     }
     return this.#change(view, next, {
       act: 'revert',
-      joined: joinedBetween(ruleOf(view), now(view), next),
+      joined: new Set([...joinedBetween(ruleOf(view), now(view), next), ...rejoined]),
       rejoined,
       conflicts,
       options,
