@@ -7,7 +7,7 @@ export interface Out {
   write(text: string): unknown
 }
 
-/** Everything that a command uses of its process, so that tests can run it in theirs. */
+/** What a command uses of its process. Tests pass their own, and run commands inside the test's process. */
 export interface Io {
   readonly stdin: NodeJS.ReadStream | NodeJS.ReadableStream
   /** Results. */

@@ -26,7 +26,11 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const entry = ENTRIES.find(({ name }) => startsWith(words, name))
   return entry === undefined
     ? reportNoCommand(words, isHelp, io)
-    : run(entry, isHelp ? helpArgs(words, entry) : args.slice(entry.name.split(' ').length), io)
+    : run(
+        entry,
+        { isHelp, args: isHelp ? helpArgs(words, entry) : args.slice(entry.name.split(' ').length) },
+        io,
+      )
 }
 
 /** Asks for the help of a command, or of its subcommand if one is named. */
@@ -35,7 +39,10 @@ function helpArgs(words: readonly string[], { name }: Entry): string[] {
   return next === undefined || next.startsWith('-') ? ['--help'] : [next, '--help']
 }
 
-/** Prints the help of all commands or of a group if that was asked for, and otherwise says what is wrong. */
+/**
+ * Prints the help of all commands or of a group. If it was not asked for, it goes to stderr as a mistake.
+ * Says that a command is unknown if there is no help to print.
+ */
 function reportNoCommand(words: readonly string[], isHelp: boolean, { stdout, stderr }: Io): number {
   const group = words.length === 1 ? ENTRIES.filter(({ name }) => name.startsWith(`${words[0]} `)) : []
   const help = words.length === 0 ? helpForAll() : group.length > 0 ? listOf(group) : undefined
@@ -47,9 +54,14 @@ function reportNoCommand(words: readonly string[], isHelp: boolean, { stdout, st
   return EXIT.usage
 }
 
-async function run({ name, summary, load }: Entry, args: readonly string[], io: Io): Promise<number> {
+async function run(
+  { name, summary, load }: Entry,
+  { isHelp, args }: { isHelp: boolean; args: readonly string[] },
+  io: Io,
+): Promise<number> {
   try {
-    const isRemote = args.includes('--help') || namesDepot(args, io.env)
+    // The help of a command that works with and without a server describes all its options.
+    const isRemote = isHelp || namesDepot(args, io.env)
     const [define, { runCommand }] = await Promise.all([load(isRemote), import('./command.ts')])
     await runCommand({ name, summary, define }, args, io)
     return EXIT.done

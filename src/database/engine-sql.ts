@@ -30,7 +30,7 @@ export type EngineCall =
       readonly name: 'rows'
       readonly table: string
       readonly columns: readonly string[]
-      /** The values of the columns before these, for all rows. */
+      /** The values of the shared columns, which come before `columns` and are the same in each row. */
       readonly shared: readonly Placeholder[]
       /** A list of rows, each a list of values. */
       readonly rows: Placeholder
@@ -41,7 +41,8 @@ export type EngineCall =
 type Scalar = string | number | null
 
 /**
- * Returns a table that the engine must read through the given index. Without statistics, SQLite may choose an
+ * Returns a table that the engine must read through the given index. The call stands in place of the table's
+ * alias, where the query compiler of the engine finds it. Without statistics, SQLite may choose an
  * index that scans everything a view ever held. A statement that cannot use the index fails. PostgreSQL,
  * which keeps statistics, needs the table alone.
  */

@@ -178,8 +178,8 @@ export async function findLatest(
       .orderBy('members.from_revision', 'desc')
       .orderBy('members.position', 'desc')
       .executeTakeFirst()
-    // If the audience may not see the release that was promoted last, an earlier one is not the answer
-    // instead.
+    // If the audience may not see the release that was promoted last, there is no answer, rather than an
+    // earlier release.
     return row !== undefined && maySee(row, origin, audience) ? releaseOf(row) : undefined
   }
   const row = await members

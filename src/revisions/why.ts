@@ -36,7 +36,7 @@ export interface WhyInView {
   readonly hasHiddenDependents: boolean
 }
 
-/** A view has no more open ones; see docs/limits.md. */
+/** The most open proposals that a view can have (docs/limits.md), so that one page holds them all. */
 const PROPOSALS_OF_A_VIEW = 100
 
 /**

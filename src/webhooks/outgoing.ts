@@ -28,8 +28,8 @@ export function urlOf({ sealedUrl, key }: Webhook, secrets: SecretBox): string |
 }
 
 /**
- * Builds the signed message of an attempt at `at`. Throws if the URL or the secret is encrypted with another
- * key.
+ * Builds the signed message of an attempt at `at`. Throws if the URL or a secret was encrypted with
+ * another secret key of the depot.
  */
 export function outgoing(
   webhook: Webhook,

@@ -8,8 +8,8 @@ export interface QueuedCommand<T extends Handlers> {
   readonly command: CommandIn<T>
   /**
    * The results of the command's reads on a snapshot. With `in transaction`, the command reads in the
-   * transaction, however long that takes. Absent on the first attempt, whose reads in the transaction have a
-   * time limit.
+   * transaction, however long that takes. Absent when a command first comes to the writer: it then reads in
+   * the transaction for a limited time, and becomes a long command if that is not enough.
    */
   readonly readAhead?: ReadAhead | 'in transaction'
   resolve(outcome: unknown): void
@@ -59,7 +59,10 @@ export class LongCommands<T extends Handlers> {
     this.#running ??= this.#runAll()
   }
 
-  /** Takes the entries of each commit. A commit that failed counts, because its rows may be in the file. */
+  /**
+   * Takes the entries of each commit, also of one that ended with an error, because its rows may have been
+   * written all the same.
+   */
   onCommit(entries: readonly LedgerEntry[]): void {
     this.#readAhead?.onCommit(entries)
   }

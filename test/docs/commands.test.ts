@@ -7,8 +7,8 @@ import { follow, succeeds } from '../support/follow-document.ts'
 import { isExhaustive } from '../support/random.ts'
 
 // Every command of every document, run against depots of their own: the beginning of README.md in `npm test`,
-// the others in `npm run test:all`. A block that cannot run here is marked in its document, in the line before its fence:
-// <!-- not run: REASON -->
+// the others in `npm run test:all`. A block that cannot run here is marked in its document, in the line
+// before its fence: <!-- not run: REASON -->
 
 const DOCUMENTS = [
   'README.md',

@@ -16,7 +16,7 @@ export const events: Define = (command, io) =>
     )
     .option(
       '--after <position>',
-      `only entries after this one; the default is the last ${USUAL_COUNT}, or new ones with --follow`,
+      `only entries after this one; the default is to look at the last ${USUAL_COUNT} of the ledger, or at new ones with --follow`,
     )
     .option('--view <view...>', 'only entries about these views')
     .option('--origin <origin...>', 'only entries about these origins and their packages')
@@ -25,7 +25,7 @@ export const events: Define = (command, io) =>
       'after',
       examples([
         ['events', `show the last ${USUAL_COUNT} entries of the ledger`],
-        ['events --after 0 --kind promotion --view delivered', 'show every change of a view'],
+        ['events --after 0 --kind promotion --view delivered', 'show every revision of a view'],
         ['events --follow --json', 'write each new entry as a line of JSON'],
       ]),
     )

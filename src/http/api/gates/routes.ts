@@ -53,7 +53,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     return view.name
   }
 
-  /** Converts the freezes of all views that are in force and that the caller may see. */
+  /** Converts those of the given freezes that are in force and that the caller may see. */
   async function visibleFreezes(request: FastifyRequest, freezes: readonly Freeze[]) {
     const visible = await filterVisibleFreezes(depot.db, freezes, audienceOf(request.caller))
     return {
@@ -91,7 +91,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         tags,
         summary: 'Replaces the rules of a view',
         description:
-          'For administrators, and with override for the overriders of the view, who must leave promoters, approvers and overriders as they are. Absent fields remove their rule. Safe to repeat.',
+          'For administrators. Overriders of the view may replace them, too, if they give override and leave promoters, approvers and overriders as they are. Absent fields remove their rule. Safe to repeat.',
         errors: ['forbidden', 'not_found', 'refused'],
 
         params: ViewPath,
@@ -124,7 +124,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         tags,
         summary: 'Freezes a view, or packages in it',
         description:
-          'For administrators and promoters of the view, or in a view without promoters, with override, for its overriders. Until a time, or until the freeze is ended. With origin, name or both, only these packages. A freeze of the same packages is replaced. Safe to repeat. A view has at most 100 freezes.',
+          'For administrators and promoters of the view. If the gates name no promoters, overriders may freeze it with override. Until a time, or until the freeze is ended. With origin, name or both, only these packages. A freeze of the same packages is replaced. Safe to repeat. A view has at most 100 freezes.',
         errors: ['conflict', 'forbidden', 'ident_malformed', 'not_found', 'refused'],
 
         params: ViewPath,
@@ -147,7 +147,8 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         operationId: 'thawView',
         tags,
         summary: 'Ends a freeze of a view',
-        description: 'The freeze of the whole view, or with origin and name the one of exactly these.',
+        description:
+          'Without origin and name, ends the freeze of the whole view. With origin, name or both, ends the freeze that was set with exactly these.',
         errors: ['conflict', 'forbidden', 'ident_malformed', 'not_found', 'refused'],
 
         params: ViewPath,
@@ -169,8 +170,8 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       schema: {
         operationId: 'listFreezes',
         tags,
-        summary: 'Lists the freezes of all views',
-        description: 'Freezes of single views are among the rules of each view.',
+        summary: 'Lists the freezes that hold in every view',
+        description: 'A freeze of one view is shown with the rules of that view.',
 
         querystring: FormatQuery,
         response: textToo(Freezes),
@@ -212,7 +213,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         tags,
         summary: 'Ends a freeze of all views',
         description:
-          'Administrators only. The freeze of everything, or with origin and name the one of exactly these. Freezes of single views continue.',
+          'Administrators only. Without origin and name, ends the freeze of everything. With origin, name or both, ends the freeze that was set with exactly these. Freezes of single views continue.',
         errors: ['conflict', 'forbidden', 'ident_malformed', 'not_found'],
 
         querystring: ThawQuery,
