@@ -5,16 +5,19 @@ import { test } from 'tap'
 import { ArchiveScanner } from '../../src/hart/scan.ts'
 import { READ_STEP_BYTES } from '../../src/hart/tar.ts'
 import { Turns } from '../../src/hart/turns.ts'
-import { buildTar, buildXz, joinXz } from '../support/build-hart.ts'
-import type { Entry } from '../support/build-hart.ts'
-import { MIB, FOLDER, ZEROS, ANYONE, saved, payloadOf, withoutEnd } from '../support/archives.ts'
+import { buildTar, buildXz } from '../support/build-hart.ts'
+import {
+  MIB,
+  FOLDER,
+  ZEROS,
+  ANYONE,
+  followedByZeros,
+  saved,
+  payloadOf,
+  withoutEnd,
+} from '../support/archives.ts'
 
 const LAST_MEMBER = { path: `${FOLDER}bin/app`, content: '#!/bin/sh\n' }
-
-/** Builds an archive that starts with `start`, has no end, and continues with zeros. */
-function followedByZeros(start: Buffer, times: number): Buffer {
-  return joinXz(buildXz(start), ...Array.from({ length: times }, () => ZEROS))
-}
 
 test('many archives can be read at once', async (t) => {
   const scanner = new ArchiveScanner()
@@ -41,58 +44,6 @@ test('a short archive in memory is read as in a thread, and a long one is left t
   await t.rejects(scanner.scanShort(short.subarray(0, -5)), { code: 'hart_malformed', message: /cut off/ })
   const bad = buildXz(withoutEnd(buildTar([{ path: `${FOLDER}x`, content: 'x' }])))
   await t.rejects(scanner.scanShort(bad), { code: 'hart_malformed', message: /its archive is cut off/ })
-})
-
-/**
- * Returns a function that builds an archive with IDENT in its first block, 17 MiB that no reader accepts, and
- * `last` in the middle of its last block.
- */
-function splitPayload(): (last: readonly Entry[]) => Buffer {
-  const first = withoutEnd(buildTar([{ path: `${FOLDER}IDENT`, content: 'acme/app/1.0.0/20260101120000\n' }]))
-  const rubbish = { path: `${FOLDER}rubbish`, typeFlag: '?', content: Buffer.alloc(21 * MIB, 'x') }
-  const middle = withoutEnd(buildTar([rubbish]))
-  const cut = middle.length - 4 * MIB - 700
-  const blocks = [buildXz(first), buildXz(middle.subarray(0, cut))]
-  return (last) => joinXz(...blocks, buildXz(middle.subarray(cut), buildTar(last)))
-}
-
-/** Builds a FILES that lists these members. */
-function listOf(...names: string[]): Entry {
-  return {
-    path: `${FOLDER}FILES`,
-    content: `HART-1\nkey\nBLAKE2b\nsignature\n\n${names.map((name) => `${'0'.repeat(64)}  /${FOLDER}${name}\n`).join('')}`,
-  }
-}
-
-test('blocks between the first and the last are decoded only if metafiles are missing', async (t) => {
-  const scanner = new ArchiveScanner({ workers: 1 })
-  t.teardown(() => scanner.close())
-  const payloadWith = splitPayload()
-  const scan = (last: readonly Entry[]) => scanner.scan(saved(t.testdir(), payloadWith(last)), 0, ANYONE)
-  const target = { path: `${FOLDER}TARGET`, content: 'x86_64-linux\n' }
-  const manifest = { path: `${FOLDER}MANIFEST`, content: '# acme / app' }
-  const deps = { path: `${FOLDER}DEPS`, content: 'core/a/1/2\n' }
-  const all = listOf('IDENT', 'TARGET', 'DEPS')
-  t.match(await scan([target, deps, all, manifest]), {
-    ident: { name: 'app', version: '1.0.0' },
-    target: 'x86_64-linux',
-    deps: [{ origin: 'core', name: 'a' }],
-  })
-  const refused = { code: 'hart_malformed', message: /unknown type/ }
-  for (const [last, what] of [
-    [[target, all, manifest], 'a listed metafile may be in between'],
-    [[target, deps, manifest], 'without a list, any metafile may be'],
-    [
-      [{ ...target, path: 'hab/pkgs/acme/other/1/2/TARGET' }, deps, all, manifest],
-      'TARGET is of another package',
-    ],
-    [
-      [deps, target, { ...deps, path: '/etc/passwd' }, all, manifest],
-      'reading it as it is tells what is wrong',
-    ],
-  ] as const) {
-    await t.rejects(scan(last), refused, what)
-  }
 })
 
 test('nothing after the last of the metadata is unpacked', async (t) => {
@@ -252,27 +203,6 @@ test('a queue takes turns among keys that may run', (t) => {
   )
   t.equal(queue.length, 0)
   t.end()
-})
-
-test('packages of other accounts are scanned before all of an account with many', async (t) => {
-  const scanner = new ArchiveScanner({ workers: 1 })
-  t.teardown(() => scanner.close())
-  const folder = t.testdir()
-  const bomb = saved(
-    folder,
-    followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}FILES`, declaredBytes: 192 * MIB }])), 3),
-  )
-  const path = join(folder, 'good.xz')
-  writeFileSync(path, payloadOf({}))
-  const ended: string[] = []
-  const bombs = Array.from({ length: 60 }, () => scanner.scan(bomb, 0, 1).catch(() => ended.push('bomb')))
-  const scans = [2, 3].flatMap((account) =>
-    [1, 2].map(() => scanner.scan(path, 0, account).then(() => ended.push('good'))),
-  )
-  await Promise.all(scans)
-  t.ok(ended.filter((what) => what === 'bomb').length < 20, ended.join())
-  await scanner.close()
-  await Promise.all(bombs)
 })
 
 test('scans beyond the limits of an account or of all are refused in advance', async (t) => {

@@ -1,6 +1,6 @@
 import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { formatIdent } from '../../src/package/ident.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
 import { bytesOf, latestIn } from '../support/import.ts'
@@ -33,8 +33,11 @@ test('a saved view can be pulled without its source', async (t) => {
   )
 })
 
+/** The source of tests that do not change it. */
+const shared = await startPullSource(tap)
+
 test('a repeated save fetches only missing and damaged packages', async (t) => {
-  const { source, newer, lib, tool } = await startPullSource(t)
+  const { source, newer, lib, tool } = shared
   const folder = await scratchFolder(t)
   await saveFrom(source.url, folder, { at: '1' })
   const proxy = await startProxy(t, source.url, () => 'pass')
@@ -52,7 +55,7 @@ test('a repeated save fetches only missing and damaged packages', async (t) => {
 })
 
 test('an incomplete save keeps the earlier lockfile and leaves no partial file', async (t) => {
-  const { source, newer } = await startPullSource(t)
+  const { source, newer } = shared
   const folder = await scratchFolder(t)
   await saveFrom(source.url, folder, { at: '1' })
   const before = await readFile(join(folder, 'lockfile'), 'utf8')
@@ -67,7 +70,7 @@ test('an incomplete save keeps the earlier lockfile and leaves no partial file',
 })
 
 test('damaged and missing files of a bundle are reported and not uploaded, and nothing is promoted', async (t) => {
-  const { source, newer, lib, tool } = await startPullSource(t)
+  const { source, newer, lib, tool } = shared
   const folder = await scratchFolder(t)
   await saveFrom(source.url, folder)
   const destination = await startDestination(t, source)

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { signHart } from '../../src/hart/pack.ts'
-import { buildHart, makeKeys } from './build-hart.ts'
+import { buildHart, buildXz, joinXz, makeKeys } from './build-hart.ts'
 import type { BuildHartOptions } from './build-hart.ts'
 
 export const MIB = 1024 * 1024
@@ -29,4 +29,9 @@ export function payloadOf(options: BuildHartOptions): Buffer {
 
 export function withoutEnd(tar: Buffer): Buffer {
   return tar.subarray(0, -1024)
+}
+
+/** Builds an archive that starts with `start`, has no end, and continues with zeros. */
+export function followedByZeros(start: Buffer, times: number): Buffer {
+  return joinXz(buildXz(start), ...Array.from({ length: times }, () => ZEROS))
 }

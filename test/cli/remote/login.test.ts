@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { runCommand } from '../../support/command.ts'
 import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 
@@ -15,8 +15,11 @@ async function configFolder(t: Teardown): Promise<{ XDG_CONFIG_HOME: string; fil
   return { XDG_CONFIG_HOME: folder, file: join(folder, 'hart-depot/profiles.json') }
 }
 
+/** The depot of tests that do not disturb each other. */
+const shared = await startDepot(tap, { listen: true })
+
 test('login stores a token that the depot accepts, privately, and logout forgets it', async (t) => {
-  const { url } = await startDepot(t, { listen: true })
+  const { url } = shared
   const { XDG_CONFIG_HOME, file } = await configFolder(t)
   const env = { XDG_CONFIG_HOME }
   const login = await runCommand(['login', `${url}/v1/depot`, '--with-token'], {
@@ -35,7 +38,7 @@ test('login stores a token that the depot accepts, privately, and logout forgets
 })
 
 test('login stores nothing unless the depot accepts the token', async (t) => {
-  const { url } = await startDepot(t, { listen: true })
+  const { url } = shared
   const { XDG_CONFIG_HOME, file } = await configFolder(t)
   const env = { XDG_CONFIG_HOME }
   t.match(await runCommand(['login', url, '--with-token'], { env, stdin: 'hart_wrong' }), { code: 6 })
@@ -45,7 +48,7 @@ test('login stores nothing unless the depot accepts the token', async (t) => {
 })
 
 test('profiles that others may read, or that are damaged, are refused', async (t) => {
-  const { url } = await startDepot(t, { listen: true })
+  const { url } = shared
   const { XDG_CONFIG_HOME, file } = await configFolder(t)
   const env = { XDG_CONFIG_HOME }
   t.match(await runCommand(['login', url], { env }), { code: 0 })
@@ -78,7 +81,7 @@ test('a token goes only to the depot that it was given for', async (t) => {
 })
 
 test('a token file with a relative path is looked up where the person stands, also through npm', async (t) => {
-  const { url } = await startDepot(t, { listen: true })
+  const { url } = shared
   const { XDG_CONFIG_HOME } = await configFolder(t)
   await writeFile(join(XDG_CONFIG_HOME, 'token'), `${ADMIN_TOKEN}\n`)
   const npm = { npm_package_name: 'hart-depot', INIT_CWD: XDG_CONFIG_HOME }

@@ -28,7 +28,10 @@ const FRAMINGS = {
   chunked: { 'transfer-encoding': 'chunked' },
 }
 
-const published = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
+/** The depot of all tests but those with limits, and its only package. */
+const shared = await startDepot(tap, { listen: true })
+await makeOrigin(shared)
+const [published = buildHart()] = await publishAll(shared, { ident: 'acme/app/1.0.0/20260101120000' })
 const fresh = buildHart({ ident: 'acme/app/1.1.0/20260101120000' })
 const REFUSALS = [
   { what: 'without a token', path: uploadPath(fresh), headers: {}, status: 401 },
@@ -52,9 +55,7 @@ const REFUSALS = [
 ]
 
 test('a client that is refused while it sends gets the reason', async (t) => {
-  const started = await startDepot(t, { listen: true })
-  await makeOrigin(started)
-  await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
+  const started = shared
   const before = await traces(started.depot)
   const keepAlive = new Agent({ keepAlive: true })
   t.teardown(() => keepAlive.destroy())
@@ -82,13 +83,11 @@ test('a client that is refused while it sends gets the reason', async (t) => {
 })
 
 test('a client that reads only after sending everything, like that of 2016, gets the reason', async (t) => {
-  const started = await startDepot(t, { listen: true })
-  await makeOrigin(started)
-  const [hart = published] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
+  const started = shared
   for (const connection of ['close', 'keep-alive']) {
     const talk = converse(started.url)
     talk.socket.pause()
-    const head = `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nConnection: ${connection}\r\n`
+    const head = `POST ${uploadPath(published)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nConnection: ${connection}\r\n`
     await pipeline(
       [Buffer.from(`${head}Content-Length: ${PIECE.length * PIECES}\r\n\r\n`), ...pieces()],
       talk.socket,
@@ -100,12 +99,10 @@ test('a client that reads only after sending everything, like that of 2016, gets
 })
 
 test('a client with Expect: 100-continue is refused before it sends', async (t) => {
-  const started = await startDepot(t, { listen: true })
-  await makeOrigin(started)
-  const [hart = published] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
+  const started = shared
   const talk = converse(started.url)
   await talk.say(
-    `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n`,
+    `POST ${uploadPath(published)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n`,
   )
   const heard = await talk.toTheEnd()
   t.match(heard, /^HTTP\/1\.1 409 /)
@@ -113,8 +110,7 @@ test('a client with Expect: 100-continue is refused before it sends', async (t) 
 })
 
 test('a client with Expect: 100-continue is told to continue', async (t) => {
-  const started = await startDepot(t, { listen: true })
-  await makeOrigin(started)
+  const started = shared
   const talk = converse(started.url)
   await talk.say(
     `POST ${uploadPath(fresh)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${fresh.bytes.length}\r\n` +

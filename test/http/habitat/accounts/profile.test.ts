@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { callApi } from '../../../support/call-api.ts'
 import { makeReleases } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
@@ -9,8 +9,11 @@ const TOKENS = '/v1/profile/access-tokens'
 const ID = /^[1-9]\d*$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/
 
+/** The depot of tests that do not disturb each other. */
+const shared = await startDepot(tap)
+
 test('a profile has the id of its account and an email address that can be changed', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   const bob = await started.account('bob')
   await callApi(started, 'POST', '/v1/depot/origins', { token: bob, body: { name: 'acme' } })
   const profile = await callApi(started, 'GET', '/v1/profile', { token: bob })
@@ -98,7 +101,7 @@ test('an account can revoke its own tokens and no others', async (t) => {
 })
 
 test('a narrowed token cannot make tokens', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   const narrow = await started.account('narrow', { actions: ['read', 'manage'], origins: ['acme'] })
   t.match(await callApi(started, 'POST', TOKENS, { token: narrow }), { status: 403, text: '' })
   t.match(await callApi(started, 'DELETE', `${TOKENS}/1`, { token: narrow }), { status: 403, text: '' })

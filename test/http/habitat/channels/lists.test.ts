@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { bearer, makeOrigin } from '../../../support/origin.ts'
 import { makeReleases, move, setVisibility } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
@@ -19,8 +19,11 @@ async function get({ app }: TestDepot, path: string, headers: Record<string, str
   }
 }
 
+/** The depot of tests that do not disturb each other. */
+const shared = await startDepot(tap)
+
 test('the releases of a channel are listed by text, ascending, for all targets', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   const names = [
     `acme/app/10.0.0/${STAMP}`,
     `acme/app/9.0.0/${STAMP}`,
@@ -119,7 +122,7 @@ test('_latest lists the latest release of every package for a target', async (t)
 })
 
 test('a deleted channel can be created again', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
   const request = async (method: 'POST' | 'DELETE') =>
     (await started.app.inject({ method, url: '/v1/depot/channels/acme/dev', headers: bearer() })).statusCode
@@ -240,7 +243,7 @@ test("below a view's URL, every channel is the view, except for ungoverned origi
 })
 
 test('for an origin that a view does not govern, packages outside the view come from the requested channel', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   const versions = ['1.0.0', '1.1.0', '2.0.0']
   const small = await makeReleases(started, ...versions.map((version) => `core/small/${version}/${STAMP}`))
   const windows = await makeReleases(started, `core/small/2.0.0/${STAMP} for x86_64-windows`)

@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { formatPublicKey } from '../../../../src/hart/origin-key.ts'
 import { makeKeys } from '../../../support/build-hart.ts'
 import { callApi } from '../../../support/call-api.ts'
@@ -18,8 +18,11 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/
 const create = (started: TestDepot, body: unknown, token?: string) =>
   callApi(started, 'POST', BASE, { body, ...(token !== undefined && { token }) })
 
+/** The depot of tests that do not disturb each other. */
+const shared = await startDepot(tap)
+
 test('an origin can be created, shown and changed', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   const made = await create(started, { name: 'acme' })
   t.match(made, {
     status: 201,
@@ -106,7 +109,7 @@ test('only an empty origin can be deleted; the error names the first thing that 
 })
 
 test('settings prevent a deletion; keys and invitations do not', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   await create(started, { name: 'acme' })
   await started.account('bob')
   await callApi(started, 'POST', `${BASE}/acme/keys`)
@@ -225,7 +228,7 @@ test('members except the owner can leave an origin', async (t) => {
 })
 
 test('a token narrowed to another origin can neither leave nor decide about invitations', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   const narrow = await started.account('narrow', { origins: ['elsewhere'] })
   const acme = { token: narrow }
   await create(started, { name: 'acme' })
@@ -235,7 +238,7 @@ test('a token narrowed to another origin can neither leave nor decide about invi
 })
 
 test('`hab` gets the reason in its own JSON', async (t) => {
-  const started = await startDepot(t)
+  const started = shared
   await create(started, { name: 'acme' })
   const headers = { 'user-agent': 'hab/2.1.78/20260801000000 (x86_64-linux; 6.1.0)' }
   t.match(await callApi(started, 'POST', `${BASE}/acme/depart`, { headers }), {
