@@ -7,13 +7,13 @@ import { ENTRIES } from './program.ts'
 import { makeClient } from './remote/connect.ts'
 import { findTarget, readProfiles } from './remote/profiles.ts'
 
-/** What can stand at the cursor. */
+/** A word that can stand at the cursor. */
 interface Candidate {
   readonly text: string
   readonly description?: string
 }
 
-/** A person waits at the prompt. */
+/** How long the depot may take to answer. A person waits at the prompt. */
 const MAX_WAIT_MS = 1_500
 const MAX_CANDIDATES = 200
 const ROLES = ['readonly_member', 'member', 'maintainer', 'administrator']
@@ -26,12 +26,13 @@ export async function printCandidates(words: readonly string[], io: Io): Promise
 }
 
 /**
- * Finds what may complete the last word of a command line, which may be empty. Asks the depot where names are
- * its own; without an answer in time, there are none. An empty list also means that a file is expected.
+ * Finds what may complete the last word of a command line, which may be empty. Asks the depot for names that
+ * only it knows, and finds none if it does not answer in time. The result is also empty where a file is
+ * expected.
  */
 export async function complete(words: readonly string[], io: Io): Promise<Candidate[]> {
   const [before, current] = [words.slice(0, -1), words.at(-1) ?? '']
-  // bash makes words of their own of `=` and what follows it.
+  // bash splits `--option=value` into three words.
   const last = before.at(-1) === '=' ? before.at(-2) : before.at(-1)
   const entry = ENTRIES.find(({ name }) => name.split(' ').every((word, index) => word === before[index]))
   if (entry === undefined) return startingWith(current, commandsAfter(before))
@@ -74,7 +75,7 @@ function startingWith(begun: string, candidates: readonly Candidate[]): Candidat
   return candidates.filter(({ text }) => text.startsWith(begun))
 }
 
-/** The words that can follow these in the name of a command. A group has no description. */
+/** Returns the words that can follow these in the name of a command. A group has no description. */
 function commandsAfter(before: readonly string[]): Candidate[] {
   const found = new Map<string, Candidate>()
   for (const { name, summary } of ENTRIES) {
@@ -87,7 +88,7 @@ function commandsAfter(before: readonly string[]): Candidate[] {
   return [...found.values()]
 }
 
-/** The words that are neither options nor their values. */
+/** Returns the words that are neither options nor their values. */
 function positionalsOf(given: readonly string[], options: readonly Option[]): string[] {
   const found: string[] = []
   let isValue = false
@@ -106,7 +107,7 @@ function argumentAt(command: Command, index: number): Argument | undefined {
   return known[index] ?? (last?.variadic === true ? last : undefined)
 }
 
-/** The values of an option or an argument, by the name of its value. */
+/** Finds the values of an option or an argument. The name of its value tells what they are. */
 async function valuesOf(
   what: Option | Argument,
   command: string,
@@ -120,7 +121,7 @@ async function valuesOf(
   if (isProfile) return texts(Object.keys(readProfiles(io).profiles))
   const fixed = FIXED[name]
   if (fixed !== undefined) return texts(fixed)
-  const ask = ASKED[name === 'name' ? (NAMED_BY[command.split(' ')[0] ?? ''] ?? '') : name]
+  const ask = ASKS[name === 'name' ? (NAMED_BY[command.split(' ')[0] ?? ''] ?? '') : name]
   if (ask === undefined) return []
   try {
     const depot = makeClient(io, findTarget(io, targetIn(words)), { retries: 0 })
@@ -135,7 +136,7 @@ function texts(list: readonly string[]): Candidate[] {
   return list.map((text) => ({ text }))
 }
 
-/** The depot that a command line names. */
+/** Returns the depot that a command line names. */
 function targetIn(words: readonly string[]): { url?: string; profile?: string } {
   const after = (option: string) => {
     const index = words.indexOf(option)
@@ -214,7 +215,8 @@ const both: Ask = async (depot, begun, options) => [
   ...(await idents(depot, begun, options)),
 ]
 
-const ASKED: Readonly<Record<string, Ask>> = {
+/** How to ask the depot for values, by the name of the value. */
+const ASKS: Readonly<Record<string, Ask>> = {
   view: views,
   views,
   a: views,

@@ -14,14 +14,14 @@ import { releasesIn } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
 import { listViews, listViewsWith } from './view-store.ts'
 
-/** What a release is there for. */
+/** What a release is used for. */
 export interface Why {
   readonly views: readonly WhyInView[]
   /** The open proposals that name the release. */
   readonly proposals: readonly StoredPlan[]
 }
 
-/** What a release is there for in a view that contains it. */
+/** What a release is used for in a view that contains it. */
 export interface WhyInView {
   readonly view: View
   /** The revision since which the view contains the release, and its time in epoch milliseconds. */
@@ -40,8 +40,8 @@ export interface WhyInView {
 const PROPOSALS_OF_A_VIEW = 100
 
 /**
- * Finds the views that contain a release, what needs it there, and the proposals about it. Leaves out
- * `unstable`, which contains every release.
+ * Finds the views that contain a release, the members of these views that need it, and the proposals about
+ * it. Leaves out `unstable`, which contains every release.
  */
 export async function findWhy(
   db: Db,

@@ -47,7 +47,10 @@ export interface Requester {
   readonly reaches: readonly string[] | 'all'
 }
 
-/** The state that was read for the gates of a view. Releases that are keys are {@link releaseKey}s or ids. */
+/**
+ * The state that was read for the gates of a view. The keys of maps are ids of releases, or {@link
+ * releaseKey}s.
+ */
 export interface GateState {
   readonly view: View
   readonly act: Act

@@ -33,7 +33,7 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
         tags,
         summary: 'Shows what needs a release, and what keeps it from being deleted',
         description:
-          'The views that contain it, except unstable, with chains of dependencies from the releases there that need it, the open proposals about it, and the releases in the depot that need it. Only what the caller may see is named.',
+          'Shows the views that contain the release, except unstable, with a chain of dependencies from each member that needs it; the open proposals about it; and the releases in the depot that need it. Names only what the caller may see.',
         errors: ['not_found'],
 
         params: ReleasePath,
@@ -99,7 +99,7 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
         tags,
         summary: 'Lists the releases that need a release',
         description:
-          'Those whose transitive dependencies name it, for the same target. Package by package, in the order in which the depot learned of them.',
+          'Lists the releases for the same target whose transitive dependencies name this one, package by package, in the order in which the packages and their releases were published.',
         errors: ['not_found'],
 
         params: ReleasePath,
