@@ -1,3 +1,5 @@
+// The depot has the same names in views/phase.ts. Commands know a depot only by its client.
+
 /** The phases that run once for each change, in their order. */
 export const CHANGE_PHASES = ['lint', 'syntax', 'unit', 'security', 'quality', 'publish'] as const
 /** The phases that run once for each environment, in their order. */

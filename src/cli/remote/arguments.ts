@@ -61,6 +61,12 @@ export function timeOf(text: string, what: string, { now, sign }: { now: number;
   return new Date(at).toISOString()
 }
 
+/** Parses a whole number that is not negative. `what` names it in the UsageError. */
+export function wholeNumber(text: string, what: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`${what} is a whole number, not ${JSON.stringify(text)}`)
+  return Number(text)
+}
+
 /** Returns the text if it is the rule of a view. Throws a UsageError. */
 export function checkRule(text: string | undefined): NewView['rule'] & string {
   if (text !== 'promoted' && text !== 'highest')

@@ -12,6 +12,7 @@ import type { Output } from '../output.ts'
 import { jobUrl, nameChange } from '../pipeline/change-name.ts'
 import type { ChangeName, NamingOptions } from '../pipeline/change-name.ts'
 import { readProject } from '../pipeline/config.ts'
+import { wholeNumber } from './arguments.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 
 const STATUSES = ['running', 'passed', 'failed', 'skipped', 'not_configured'] as const
@@ -270,10 +271,4 @@ function oneOf<Word extends string>(words: readonly Word[], text: string, option
   if (word === undefined)
     throw new UsageError(`${option} is one of ${words.join(', ')}, not ${JSON.stringify(text)}`)
   return word
-}
-
-function wholeNumber(text: string, option: string): number {
-  if (!/^\d{1,15}$/.test(text))
-    throw new UsageError(`${option} is a whole number, not ${JSON.stringify(text)}`)
-  return Number(text)
 }

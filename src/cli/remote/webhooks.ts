@@ -1,14 +1,14 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { Deliveries, NewWebhook, Webhook } from '../../client/operations.ts'
-import { collect, examples } from '../command.ts'
+import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
+import { wholeNumber } from './arguments.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 
 type Filter = NonNullable<NewWebhook['filter']>
 
-const SEVERAL = 'repeat it, or give several with commas'
 const MAX_SHOWN_ANSWER = 60
 const USUAL_DELIVERIES = 50
 
@@ -42,7 +42,9 @@ export const webhookList: Define = (command, io) =>
 
 export const webhookAdd: Define = (command, io) =>
   filterOptions(remoteOptions(command).argument('<name>', 'its name').argument('<url>', 'the receiver'))
-    .option('--after <sequence>', 'also send the entries after this one, 0 for all', wholeNumber)
+    .option('--after <sequence>', 'also send the entries after this one, 0 for all', (text) =>
+      wholeNumber(text, '--after'),
+    )
     .addHelpText(
       'after',
       examples([
@@ -160,7 +162,7 @@ export const webhookDelete: Define = (command, io) =>
 export const webhookDeliveries: Define = (command, io) =>
   remoteOptions(command)
     .argument('<name>', 'the webhook')
-    .option('--count <n>', 'how many attempts; the depot remembers 1,000', wholeNumber, USUAL_DELIVERIES)
+    .option('--count <n>', 'how many attempts; the depot remembers 1,000', String(USUAL_DELIVERIES))
     .addHelpText(
       'after',
       examples([
@@ -170,11 +172,12 @@ export const webhookDeliveries: Define = (command, io) =>
     )
     .action(async (name, options) => {
       const { depot, out } = connect(io, options)
+      const count = wholeNumber(options.count, '--count')
       const list: Deliveries['deliveries'] = []
-      if (options.count > 0)
+      if (count > 0)
         for await (const delivery of depot.each('listDeliveries', { webhook: name })) {
           list.push(delivery)
-          if (list.length === options.count) break
+          if (list.length === count) break
         }
       out.show(list, {
         whole: () =>
@@ -197,8 +200,10 @@ export const webhookDeliveries: Define = (command, io) =>
 export const webhookRedeliver: Define = (command, io) =>
   remoteOptions(command)
     .argument('<name>', 'the webhook')
-    .argument('<from>', 'the sequence number of the first entry', wholeNumber)
-    .argument('[to]', 'that of the last one; the default is the last one that was delivered', wholeNumber)
+    .argument('<from>', 'the sequence number of the first entry', (text) => wholeNumber(text, 'FROM'))
+    .argument('[to]', 'that of the last one; the default is the last one that was delivered', (text) =>
+      wholeNumber(text, 'TO'),
+    )
     .addHelpText(
       'after',
       examples([
@@ -275,11 +280,6 @@ function filterOf(options: {
     ...(origins !== undefined && { origins }),
     ...(kinds !== undefined && { kinds: kinds as NonNullable<Filter['kinds']> }), // the depot checks them
   }
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`${JSON.stringify(text)} is not a whole number`)
-  return Number(text)
 }
 
 function showWebhook(out: Output, webhook: Webhook): void {

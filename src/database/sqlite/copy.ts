@@ -19,7 +19,7 @@ export async function copyDatabase(
     // Without a transaction, the copy would start again after each commit of another process.
     reading.exec('BEGIN')
     const pageBytes = reading.pragma('page_size', { simple: true }) as number
-    reading.prepare('SELECT count(*) FROM sqlite_schema').get()
+    reading.prepare('SELECT count(*) FROM sqlite_schema').get() // the first read fixes the state that is copied
     let left: number | undefined
     await reading.backup(copy, {
       progress: ({ totalPages, remainingPages }) => {

@@ -46,7 +46,10 @@ test('a webhook is added, tried, paused, changed, resumed and deleted', async (t
   t.match(await run(['webhook', 'change', 'deploys', '--everything']), {
     stdout: /^deploys sends every entry/,
   })
-  t.match(await run(['webhook', 'redeliver', 'deploys', 'all']), { code: 2, stderr: /"all" is not a whole/ })
+  t.match(await run(['webhook', 'redeliver', 'deploys', 'all']), {
+    code: 2,
+    stderr: /is a whole number, not "all"/,
+  })
   t.match(await run(['webhook', 'redeliver', 'deploys', '1', '2', '--json']), {
     code: 0,
     stdout: /"replay": \{\s+"next": 1,\s+"to": 2\s+\}/,

@@ -9,7 +9,8 @@ export interface PollSource {
 }
 
 /**
- * Counts a poll for `latest`. Behind a trusted proxy, the addresses in `X-Forwarded-For` tell pollers apart.
+ * Counts a poll for `latest` in a view; other polls do not count. Behind a trusted proxy, the addresses in
+ * `X-Forwarded-For` tell pollers apart.
  */
 export function countPoll(
   { pollers, answers, trustsProxy }: Pick<RouteContext, 'pollers' | 'answers' | 'trustsProxy'>,
