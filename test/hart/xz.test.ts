@@ -9,6 +9,7 @@ import type { XzOutput } from '../../src/hart/xz-decoder.ts'
 import { blocksOf, walkXz } from '../../src/hart/xz.ts'
 import type { XzShape } from '../../src/hart/xz.ts'
 import { buildXz, joinXz } from '../support/build-hart.ts'
+import { isExhaustive } from '../support/random.ts'
 
 function fixture(name: string): Buffer {
   return readFileSync(new URL(`../fixtures/xz/${name}`, import.meta.url))
@@ -118,7 +119,7 @@ test('a file that unpacks to more than allowed is refused without unpacking it',
 test('a file truncated at any byte is refused', (t) => {
   const folder = t.testdir()
   for (const xz of [possums, fixture('possums-blocks.tar.xz'), buildXz(Buffer.alloc(70_000))]) {
-    const step = xz.length > 10_000 ? 501 : 1
+    const step = xz.length > 10_000 ? 501 : isExhaustive ? 1 : 7
     for (let length = 0; length < xz.length; length += step) {
       t.throws(
         () => walk(folder, xz.subarray(0, length)),

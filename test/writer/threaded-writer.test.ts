@@ -1,12 +1,21 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { findHead } from '../../src/ledger/ledger-store.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
+/** The depot of all tests, because starting its threads takes longer than they do. The last one closes it. */
+const started = await startDepot(tap, { hasThreads: true })
+const { depot } = started
+const releases = await makeReleases(
+  started,
+  'acme/app/1.0.0/20260101120000',
+  'acme/app/2.0.0/20260101120000',
+  'acme/lib/1.0.0/20260101120000',
+)
+
 test('commands that wait together are committed together, and each gets its own outcome', async (t) => {
-  const { depot } = await startDepot(t, { hasThreads: true })
   const batches: number[] = []
   depot.writer.onAnnouncement((_announcement, commit) => void batches.push(commit?.commands ?? 0))
   const names = Array.from({ length: 60 }, (_, n) => (n % 3 === 0 ? 'taken' : `account-${n}`))
@@ -24,13 +33,6 @@ test('commands that wait together are committed together, and each gets its own 
 })
 
 test('listeners hear of a commit before its command is answered', async (t) => {
-  const started = await startDepot(t, { hasThreads: true })
-  const { depot } = started
-  const releases = await makeReleases(
-    started,
-    'acme/app/1.0.0/20260101120000',
-    'acme/app/2.0.0/20260101120000',
-  )
   let heard = 0
   depot.writer.onAnnouncement(({ through }) => void (heard = through))
   for (let round = 0; round < 20; round += 1) {
@@ -42,8 +44,6 @@ test('listeners hear of a commit before its command is answered', async (t) => {
 })
 
 test('a refusal keeps its causes across threads', async (t) => {
-  const started = await startDepot(t, { hasThreads: true })
-  await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await t.rejects(
     move(started, 'promote', 'acceptance', [
       { ident: 'acme/app/9.0.0/20260101120000', target: 'x86_64-linux' },
@@ -63,26 +63,23 @@ test('a refusal keeps its causes across threads', async (t) => {
 })
 
 test("a refusal keeps Builder's text across threads", async (t) => {
-  const started = await startDepot(t, { hasThreads: true })
-  const [release] = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+  const [, , release] = releases
   if (release === undefined) throw new Error('there is no release')
   await move(started, 'promote', 'stable', [release])
-  const builderText = "Deleting package in stable channel not allowed 'acme/app/1.0.0/20260101120000'"
-  await t.rejects(started.depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR }), {
+  const builderText = "Deleting package in stable channel not allowed 'acme/lib/1.0.0/20260101120000'"
+  await t.rejects(depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR }), {
     code: 'in_use',
     builderText,
   })
 })
 
 test('closing commits submitted commands and refuses later ones', async (t) => {
-  const started = await startDepot(t, { hasThreads: true })
   const submitted = Array.from({ length: 10 }, (_, n) =>
-    started.depot.writer.submit({ kind: 'addAccount', input: { name: `late-${n}` }, actor: ACTOR }),
+    depot.writer.submit({ kind: 'addAccount', input: { name: `late-${n}` }, actor: ACTOR }),
   )
-  await started.depot.writer.close()
+  await depot.writer.close()
   t.equal((await Promise.all(submitted)).length, 10)
-  await t.rejects(
-    started.depot.writer.submit({ kind: 'addAccount', input: { name: 'later' }, actor: ACTOR }),
-    { code: 'shutting_down' },
-  )
+  await t.rejects(depot.writer.submit({ kind: 'addAccount', input: { name: 'later' }, actor: ACTOR }), {
+    code: 'shutting_down',
+  })
 })
