@@ -44,31 +44,26 @@ export async function complete(words: readonly string[], io: Io): Promise<Candid
   if (inner !== undefined) [command, given] = [inner, given.slice(1)]
 
   const own = command.options
+  const values = async (of: Option | Argument, begun: string) =>
+    startingWith(begun, await valuesOf(of, entry.name, begun, io, words))
   const pending = own.find(({ required, short, long }) => required && (last === short || last === long))
-  if (pending !== undefined)
-    return startingWith(current, await valuesOf(pending, entry.name, current, io, words))
+  if (pending !== undefined) return values(pending, current)
   const [, long = '', begun] = /^(--[\w-]+)=(.*)$/.exec(current) ?? []
   const inline = own.find((option) => option.long === long)
-  if (inline !== undefined && begun !== undefined) {
-    const values = startingWith(begun, await valuesOf(inline, entry.name, begun, io, words))
-    return values.map(({ text, ...more }) => ({ ...more, text: `${long}=${text}` }))
-  }
-  if (current.startsWith('-'))
-    return startingWith(
-      current,
-      own
-        .filter((option) => option.long !== undefined)
-        .map((option) => ({ text: option.long ?? '', description: option.description })),
-    )
-  if (command.commands.length > 0)
-    return startingWith(
-      current,
-      command.commands.map((each) => ({ text: each.name(), description: each.description() })),
-    )
+  if (inline !== undefined && begun !== undefined)
+    return (await values(inline, begun)).map(({ text, ...more }) => ({ ...more, text: `${long}=${text}` }))
+  if (current.startsWith('-')) return startingWith(current, optionNames(own))
+  if (command.commands.length > 0) return startingWith(current, commandNames(command))
   const argument = argumentAt(command, positionalsOf(given, own).length)
-  return argument === undefined
-    ? []
-    : startingWith(current, await valuesOf(argument, entry.name, current, io, words))
+  return argument === undefined ? [] : values(argument, current)
+}
+
+function optionNames(options: readonly Option[]): Candidate[] {
+  return options.flatMap(({ long, description }) => (long === undefined ? [] : [{ text: long, description }]))
+}
+
+function commandNames({ commands }: Command): Candidate[] {
+  return commands.map((each) => ({ text: each.name(), description: each.description() }))
 }
 
 function startingWith(begun: string, candidates: readonly Candidate[]): Candidate[] {

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import pino from 'pino'
 import { backUp } from '../../backup/back-up.ts'
+import type { BackUpResult } from '../../backup/back-up.ts'
 import { BackupFolder } from '../../backup/backup-folder.ts'
 import type { Manifest } from '../../backup/manifest.ts'
 import { Pace } from '../../backup/pace.ts'
@@ -68,22 +69,8 @@ was interrupted starts again, but does not copy again what it has copied. A dama
         })
         progress?.end()
         const kept = keep === undefined ? undefined : await target.keep(keep)
-        const { manifest, copied, copiedBytes } = result
-        out.show(
-          { ...manifest, folder, copied, copied_bytes: copiedBytes, removed: kept?.removed ?? [] },
-          {
-            whole: () =>
-              [
-                `backup ${manifest.id} in ${folder}: ${packages(manifest.packages)}, ${formatBytes(manifest.package_bytes)}; copied now: ${packages(copied)}, ${formatBytes(copiedBytes)}`,
-                ...(kept === undefined || kept.removed.length === 0
-                  ? []
-                  : [`removed: ${kept.removed.join(', ')}, and ${packages(kept.blobs)} that only they had`]),
-                ...keyRemark(manifest),
-              ].join('\n'),
-            brief: () => [manifest.id],
-          },
-        )
-        expectIntact(manifest)
+        showBackup(out, folder, { ...result, kept })
+        expectIntact(result.manifest)
       } catch (error) {
         if (!isDiskFull(error)) throw error
         throw new Exit(
@@ -127,6 +114,31 @@ export const backupList: Define = (command, io) =>
         brief: () => manifests.map(({ id }) => id),
       })
     })
+
+/** Shows the backup that was made, and which older ones were removed. */
+function showBackup(
+  out: Output,
+  folder: string,
+  {
+    manifest,
+    copied,
+    copiedBytes,
+    kept = { removed: [], blobs: 0 },
+  }: BackUpResult & { kept: Awaited<ReturnType<BackupFolder['keep']>> | undefined },
+): void {
+  const { removed, blobs } = kept
+  const lines = [
+    `backup ${manifest.id} in ${folder}: ${packages(manifest.packages)}, ${formatBytes(manifest.package_bytes)}; copied now: ${packages(copied)}, ${formatBytes(copiedBytes)}`,
+    ...(removed.length === 0
+      ? []
+      : [`removed: ${removed.join(', ')}, and ${packages(blobs)} that only they had`]),
+    ...keyRemark(manifest),
+  ]
+  out.show(
+    { ...manifest, folder, copied, copied_bytes: copiedBytes, removed },
+    { whole: () => lines.join('\n'), brief: () => [manifest.id] },
+  )
+}
 
 function keyRemark({
   secret_keys: keys,
