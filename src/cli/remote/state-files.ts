@@ -25,7 +25,10 @@ export async function readStateFiles(io: Io, names: readonly string[]): Promise<
   const files = new Map<string, YamlFile>()
   for (const name of names) {
     const file = await readYaml(io, name)
-    for (const [view, desired] of Object.entries(viewsIn(file, name))) {
+    const described = Object.entries(viewsIn(file, name))
+    if (described.length === 0)
+      throw new UsageError(`${name === '-' ? 'stdin' : name} describes no view below the key views`)
+    for (const [view, desired] of described) {
       const place = file.placeOfKey(`/views/${view}`)
       if (files.has(view)) throw new UsageError(`${place}: ${view} is described a second time`)
       files.set(view, file)
@@ -33,15 +36,11 @@ export async function readStateFiles(io: Io, names: readonly string[]): Promise<
     }
   }
 
-  function placeOf(pointer: string, isUnknown = false): string {
-    const file = files.get(pointer.split('/')[2] ?? '')
-    if (file === undefined) return names.join(', ')
-    return isUnknown ? file.placeOfKey(pointer) : file.placeOf(pointer)
-  }
+  const fileOf = (pointer: string) => files.get(pointer.split('/')[2] ?? '')
 
   return {
     views: Object.fromEntries(views),
-    placeOf,
+    placeOf: (pointer) => fileOf(pointer)?.placeOf(pointer) ?? names.join(', '),
     async send(request) {
       try {
         return await request()
@@ -49,7 +48,7 @@ export async function readStateFiles(io: Io, names: readonly string[]): Promise<
         const causes = refusal instanceof RequestRefused ? (refusal.problem.errors ?? []) : []
         if (causes.length === 0) throw refusal
         const lines = causes.map(
-          ({ pointer = '', detail }) => `${placeOf(pointer, detail === 'unknown field')}: ${detail}`,
+          (cause) => fileOf(cause.pointer ?? '')?.explain(cause) ?? `${names.join(', ')}: ${cause.detail}`,
         )
         const isMistake = refusal instanceof RequestRefused && refusal.status === 400
         throw isMistake ? new UsageError(lines.join('\n')) : new Exit(exitCodeOf(refusal), lines.join('\n'))
@@ -58,7 +57,7 @@ export async function readStateFiles(io: Io, names: readonly string[]): Promise<
   }
 }
 
-/** Returns the content of `views` in a file. An empty file has none. */
+/** Returns the content of `views` in a file. It is empty for an empty file. */
 function viewsIn(file: YamlFile, name: string): Readonly<Record<string, unknown>> {
   if (file.value === null || file.value === undefined) return {}
   if (!isMapping(file.value)) throw new UsageError(`${name} must be a mapping with the key views`)

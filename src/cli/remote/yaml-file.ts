@@ -2,9 +2,15 @@ import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { LineCounter, isMap, isNode, isScalar, parseDocument } from 'yaml'
 import { RequestRefused } from '../../client/errors.ts'
+import type { Problem } from '../../client/errors.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import { UsageError } from '../exit-codes.ts'
+
+type Cause = NonNullable<Problem['errors']>[number]
+
+/** How the depot begins the detail of a field that it does not know. Its pointer has the name. */
+const UNKNOWN_FIELD = 'unknown field'
 
 /** The content of a YAML file whose faults can be reported with their place. */
 export interface YamlFile {
@@ -13,6 +19,8 @@ export interface YamlFile {
   placeOf(pointer: string): string
   /** Describes where the key at a JSON pointer is, for keys that should not be there. */
   placeOfKey(pointer: string): string
+  /** Formats a cause for which the depot rejects the value, with its place. */
+  explain(cause: Cause): string
   /** Sends the value. Throws a UsageError with the line and the column if the depot rejects a part of it. */
   send<Answer>(request: () => Promise<Answer>): Promise<Answer>
 }
@@ -51,17 +59,24 @@ export async function readYaml(io: Io, file: string): Promise<YamlFile> {
     return isScalar(pair?.key) && pair.key.range ? placeIn(pair.key.range[0]) : placeOf(pointer)
   }
 
+  function explain({ pointer = '', detail }: Cause): string {
+    if (!detail.startsWith(UNKNOWN_FIELD)) return `${placeOf(pointer)}: ${detail}`
+    const field = JSON.stringify(pointer.split('/').at(-1))
+    return `${placeOfKey(pointer)}: ${UNKNOWN_FIELD} ${field}${detail.slice(UNKNOWN_FIELD.length)}`
+  }
+
   return {
     value: document.toJS(),
     placeOf,
     placeOfKey,
+    explain,
     async send(request) {
       try {
         return await request()
       } catch (refusal) {
         const [fault] = refusal instanceof RequestRefused ? (refusal.problem.errors ?? []) : []
         if (fault === undefined) throw refusal
-        throw new UsageError(`${placeOf(fault.pointer ?? '')}: ${fault.detail}`)
+        throw new UsageError(explain(fault))
       }
     },
   }

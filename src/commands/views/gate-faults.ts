@@ -2,11 +2,12 @@ import { listKnownAccounts } from '../../accounts/account-store.ts'
 import type { Db } from '../../database/database.ts'
 import { quote } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
+import { didYouMean } from '../../text/nearest.ts'
 import type { Gates, View } from '../../views/view.ts'
 
 /** What the gates of a view depend on: which views are open, and which views they require. */
 export interface OpenViews {
-  has(view: string): boolean
+  readonly names: ReadonlySet<string>
   /** Returns the views that require a view directly or indirectly, and the view itself. */
   listRequiring(view: string): ReadonlySet<string>
 }
@@ -19,7 +20,7 @@ export function openViews(views: Iterable<Pick<View, 'name' | 'gates'>>): OpenVi
     for (const { view } of gates.requires ?? []) requiring.set(view, [...(requiring.get(view) ?? []), name])
   }
   return {
-    has: (view) => names.has(view),
+    names,
     listRequiring(view) {
       const found = new Set([view])
       // A loop over a set also visits what is added meanwhile.
@@ -56,7 +57,8 @@ export async function listGateFaults(
   const requiring = open.listRequiring(view)
   for (const [index, { view: other }] of (gates.requires ?? []).entries()) {
     const pointer = `/requires/${index}/view`
-    if (!open.has(other)) faults.push({ detail: `there is no view ${quote(other)}`, pointer })
+    if (!open.names.has(other))
+      faults.push({ detail: `there is no view ${quote(other)}${didYouMean(other, open.names)}`, pointer })
     else if (requiring.has(other))
       faults.push({ detail: `${other} requires ${view}: nothing could be promoted any more`, pointer })
   }

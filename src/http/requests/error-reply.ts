@@ -325,8 +325,9 @@ function validationParts(error: Error): DepotError['parts'] {
     const place = instancePath === '/' ? '' : instancePath
     if (params?.keys === undefined)
       return [{ detail: shorten(message, MAX_PART_LENGTH), pointer: shorten(place, MAX_PART_LENGTH) }]
-    return params.keys.map((key) => ({
-      detail: 'unknown field',
+    const details = message.split('\n')
+    return params.keys.map((key, index) => ({
+      detail: details[index] ?? 'unknown field',
       pointer: shorten(`${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, MAX_PART_LENGTH),
     }))
   })

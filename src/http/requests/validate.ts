@@ -1,15 +1,16 @@
 import type { FastifySchemaCompiler } from 'fastify'
-import type { z } from 'zod'
+import { z } from 'zod'
+import { didYouMean } from '../../text/nearest.ts'
 import { shapeFault } from '../../text/shape-fault.ts'
 
 /**
  * Validates requests against the schemas of routes, for fastify. Faults have the depot's own messages instead
- * of zod's. `params.keys` of a fault lists unknown fields.
+ * of zod's. `params.keys` of a fault lists unknown fields, and its message has a hint for each, on lines.
  */
 export const validate: FastifySchemaCompiler<z.ZodType> =
   ({ schema }) =>
   (data: unknown) => {
-    const parsed = schema.safeParse(data, { error: shapeFault })
+    const parsed = schema.safeParse(data, { error: describe })
     if (parsed.success) return { value: parsed.data }
     const error = parsed.error.issues.flatMap(faultsOf).map((issue) => {
       const place = `/${issue.path.join('/')}`
@@ -23,6 +24,12 @@ export const validate: FastifySchemaCompiler<z.ZodType> =
     })
     return { error }
   }
+
+function describe(issue: z.core.$ZodRawIssue): string {
+  if (issue.code !== 'unrecognized_keys') return shapeFault(issue)
+  const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
+  return issue.keys.map((key) => `unknown field${didYouMean(key, known)}`).join('\n')
+}
 
 /**
  * Returns the faults of a value that has several allowed forms: those within the only form of its type, if
