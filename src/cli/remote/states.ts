@@ -1,6 +1,6 @@
 import { RequestRefused } from '../../client/errors.ts'
 import type { StatePlan } from '../../client/operations.ts'
-import { EXIT, Exit } from '../exit-codes.ts'
+import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
 import type { Output } from '../output.ts'
 import { decisionOf } from './change-view.ts'
@@ -14,6 +14,8 @@ import { changedText, stateText } from './state-text.ts'
 // `plan -f` and `apply -f`: views as files describe them.
 
 const NO_CHANGES = 'No changes: the views are as the files describe them.'
+
+const PLAN_ID = /^[0-9a-f]{32}$/
 
 interface PlanOptions extends RemoteOptions {
   readonly exitCode?: true | undefined
@@ -40,15 +42,18 @@ interface ApplyOptions extends RemoteOptions {
 
 /**
  * Makes the views as the files describe them, in one change. On a terminal, shows the plan and asks. Throws
- * {@link Exit} with `stale` if the plan is not the given or the shown one any more, and with `refused` or
- * `noRights` if a gate blocks it and is not overridden.
+ * {@link Exit} with `stale` if there are changes and the plan is not the given or the shown one any more, and
+ * with `refused` or `noRights` if a gate blocks it and is not overridden.
  */
 export async function applyFiles(io: Io, names: readonly string[], options: ApplyOptions): Promise<void> {
+  if (options.plan !== undefined && !PLAN_ID.test(options.plan))
+    throw new UsageError(`${JSON.stringify(options.plan)} is not the ID of a plan, which plan -f shows`)
   const { depot, out } = connectToChange(io, options)
   const files = await readStateFiles(io, names)
   const { views } = files
   const plan = await files.send(async () => depot.planState({ body: { views } }))
-  if (options.plan !== undefined && options.plan !== plan.plan) throw staleOf(io, { out, names, files, plan })
+  if (options.plan !== undefined && plan.changed && options.plan !== plan.plan)
+    throw staleOf(io, { out, names, files, plan })
   expectUnblocked(io, { out, files, plan }, options)
   if (plan.changed && shouldAsk(io, options)) {
     io.stderr.write(`${stateText(out, plan, files)}\n`)
@@ -80,13 +85,13 @@ function expectUnblocked(
   { out, files, plan }: ShownPlan,
   { override }: Pick<ApplyOptions, 'override'>,
 ): void {
-  const blocked = plan.views.flatMap((view) => view.blocked)
+  const blocked = causesOf(plan)
   if (blocked.length === 0 || override !== undefined) return // the depot says what cannot be overridden
   io.stderr.write(`${stateText(out, plan, files)}\n`)
   const lacksRights = blocked.some(({ rule }) => rule === 'rights')
   throw new Exit(
     lacksRights ? EXIT.noRights : EXIT.refused,
-    `the depot refuses ${blocked.length === 1 ? 'a change' : `${blocked.length} changes`}, so nothing was changed`,
+    `the depot refuses the changes for ${reasons(blocked.length)}, so nothing was changed`,
   )
 }
 
@@ -102,6 +107,20 @@ function newPlanOf(error: unknown): StatePlan | undefined {
   return error.problem['plan'] as StatePlan | undefined
 }
 
-function nextStep(names: readonly string[], { plan }: StatePlan): string {
-  return `To make exactly these changes: hart-depot apply -f ${names.join(' ')} --plan ${plan}`
+/** Returns what blocks a plan. */
+function causesOf(plan: StatePlan) {
+  return plan.views.flatMap((view) => view.blocked)
+}
+
+function reasons(count: number): string {
+  return count === 1 ? 'one reason' : `${count} reasons`
+}
+
+/** Says how to make the changes of a plan, or that they are blocked. */
+function nextStep(names: readonly string[], plan: StatePlan): string {
+  const causes = causesOf(plan)
+  if (causes.length > 0)
+    return `These changes are blocked for ${reasons(causes.length)}: apply would refuse them.`
+  const again = names.includes('-') ? ', with the same stdin again' : ''
+  return `To make exactly these changes${again}: hart-depot apply -f ${names.join(' ')} --plan ${plan.plan}`
 }

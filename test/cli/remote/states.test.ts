@@ -44,6 +44,8 @@ To make exactly these changes: hart-depot apply -f ${file} --plan ${id}
   t.match(await run(['history', 'union', '-L', '1']), { stdout: /as code/ })
   t.match(await run(['plan', '-f', file, '--exit-code']), { code: 0, stdout: /^No changes/ })
   t.match(await run(['apply', '-f', file]), { code: 0, stdout: /^No changes/ })
+  t.match(await run(['apply', '-f', file, '--plan', id]), { code: 0, stdout: /^No changes/, stderr: '' })
+  t.match(await run(['apply', '-f', file, '--plan', '0123']), { code: 2, stderr: /"0123" is not the ID/ })
 })
 
 test('a plan that has become stale is not applied, and the new one is shown', async (t) => {
@@ -53,6 +55,7 @@ test('a plan that has become stale is not applied, and the new one is shown', as
   const { plan } = JSON.parse((await run(['plan', '-f', '-', '--json'], options)).stdout) as { plan: string }
   await run(['demote', 'union', OTHER])
   const refused = await run(['apply', '-f', '-', '--plan', plan], options)
+  t.match(refused.stderr, /the same stdin again: hart-depot apply -f - --plan/)
   t.match(refused, { code: 4, stdout: '', stderr: /^~ view union, at revision 4\n.*nothing was changed/ms })
   const [, next = ''] = /--plan (\w+)$/m.exec(refused.stderr) ?? []
   t.match(await run(['apply', '-f', '-', '--plan', next, '--quiet'], options), { stdout: 'staging\nunion\n' })
@@ -90,9 +93,21 @@ test('mistakes in files are told with their line and column', async (t) => {
     ['views: [', 2, /^hart-depot: stdin, line 1, column \d+: /],
     ['view: {}', 2, /^hart-depot: stdin, line 1, column 1: .*did you mean views\?/],
     ['views: [union]', 2, /line 1, column 8/],
+    ['', 2, /^hart-depot: stdin describes no view/],
+    ['{}', 2, /stdin describes no view/],
+    ['views: {}', 2, /stdin describes no view/],
     ['- union', 2, /must be a mapping/],
     ['views: { __proto__: {} }', 1, /__proto__/],
-    ['views:\n  union:\n    rul: promoted\n', 2, /^hart-depot: stdin, line 3, column 5: unknown field/],
+    [
+      'views:\n  union:\n    rul: promoted\n',
+      2,
+      /^hart-depot: stdin, line 3, column 5: unknown field "rul"; did you mean rule\?/,
+    ],
+    [
+      'views:\n  union:\n    gates:\n      requires: [{ view: acceptence, as: current }]\n',
+      2,
+      /"acceptence"; did you mean acceptance\?/,
+    ],
     ['views:\n  union:\n    rule: lowest\n', 2, /line 3, column 11/],
     ['views:\n  union:\n    gates:\n      promoters:\n        - nobody\n', 2, /line 5, column 11.*"nobody"/],
     [`views:\n  union:\n    contents:\n      - acme/app/9/20260101000000\n`, 5, /line 4, column 9/],
@@ -124,7 +139,10 @@ test('what blocks a change is told with its place, and nothing is changed', asyn
   await run(['freeze', 'union', '--reason', 'audit'])
   const refused = await run(['apply', '-f', '-'], { stdin: STATE })
   t.match(refused, { code: 3, stdout: '', stderr: /blocked by freeze: .*audit, stdin, line 6, column 5/ })
-  t.match(await run(['plan', '-f', '-'], { stdin: STATE }), { code: 0, stdout: /blocked by freeze/ })
+  t.match(refused.stderr, /for one reason, so nothing was changed/)
+  const planned = await run(['plan', '-f', '-'], { stdin: STATE })
+  t.match(planned, { code: 0, stdout: /blocked by freeze.*blocked for one reason/s })
+  t.notMatch(planned.stdout, /--plan/, 'a blocked plan is not recommended')
   t.match(await run(['view', 'staging']), { code: 5 })
   const guest = commandsOn(started, await started.account('guest'))
   t.match(await guest(['apply', '-f', '-'], { stdin: STATE }), { code: 6, stderr: /blocked by rights/ })
