@@ -11,8 +11,8 @@ export function requestIds(): () => string {
 }
 
 /**
- * Logs a request in one line: changes and refusals at `info`, reads at `debug`. Header values are never
- * logged.
+ * Logs a request in one line: faults of the depot at `error`, changes and refusals at `info`, reads and their
+ * 404 at `debug`. Header values are never logged.
  */
 export function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const status = reply.statusCode

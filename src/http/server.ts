@@ -43,7 +43,10 @@ import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.t
 import fastify, { LogController } from 'fastify'
 
 const MAX_PARAMETER_LENGTH = 2_048
-/** Smaller answers are not counted: a connection has only one at a time, and their number is limited. */
+/**
+ * Smaller answers are not counted: each connection has only one answer at a time, and the number of
+ * connections is limited.
+ */
 const COUNTED_FROM_BYTES = 4 * 1024
 const RETRY_AFTER_SECONDS = 5
 const MAX_CLOSE_MS = 2_000
@@ -202,7 +205,7 @@ function createApp({ config, limits, log }: Depot, nextId: () => string): Fastif
     schemaController: { compilersFactory: { buildValidator: notBuilt, buildSerializer: notBuilt } },
   })
   app.setValidatorCompiler(validate)
-  app.setSerializerCompiler(() => JSON.stringify) // response schemas serve only openapi.yaml and the compiler
+  app.setSerializerCompiler(() => JSON.stringify) // response schemas serve only openapi.yaml and TypeScript
   return app
 }
 
@@ -231,7 +234,10 @@ function decorateRequests(app: FastifyInstance, { depot, bodies, trustsProxy }: 
   })
 }
 
-/** Adds the hooks that run before a route: they read missed commits, and identify the caller. */
+/**
+ * Adds the hooks that run before a route. They read missed commits, refuse requests with two Host headers,
+ * and identify the caller.
+ */
 function addRequestHooks(
   app: FastifyInstance,
   { depot, pollers }: RouteContext,
@@ -269,7 +275,7 @@ function isPoll({ routeOptions: { url = '' } }: FastifyRequest): boolean {
 
 /**
  * Adds the hooks that run before and after an answer is sent. They limit the memory of unread answers, count
- * and log.
+ * the request and log it.
  */
 function addAnswerHooks(
   app: FastifyInstance,
@@ -320,8 +326,8 @@ function guardConnections(app: FastifyInstance, depot: Depot, metrics: RequestMe
 }
 
 /**
- * Refuses a connection whose request is not valid HTTP or is too slow. If an answer has already begun, it is
- * sent to its end and no other follows, because the client would take the second for a part of the first.
+ * Refuses a connection whose request is not valid HTTP or is too slow. If an answer has already begun, the
+ * depot sends it to its end and sends no refusal, which the client would take for a part of that answer.
  */
 function refuseConnection(
   log: Logger,

@@ -234,9 +234,9 @@ export class Workers {
 }
 
 /**
- * Makes the server and its workers listen, and resolves with the port. With workers, the port is tried first
- * without sharing, because the system would share it with another depot. Rejects with the system's error, or
- * with that of a worker that did not start.
+ * Makes the server and its workers listen, and resolves with the port. With workers, the port is first tried
+ * without sharing: a shared port could also belong to another depot, and the system would distribute
+ * connections between both. Rejects with the error of the system, or of a worker that did not start.
  */
 export async function listen(
   app: FastifyInstance,
@@ -268,7 +268,10 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port
 }
 
-/** Ends a worker, after its requests in flight. A worker that is not listening yet has none. */
+/**
+ * Ends a worker after its requests in flight. A worker that does not listen yet has no requests and is
+ * terminated at once.
+ */
 async function end({ calls, thread, gone, isListening }: RunningWorker): Promise<void> {
   if (isListening) calls.call('stop').catch(() => thread.terminate())
   else await thread.terminate()

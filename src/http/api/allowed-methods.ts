@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Returns a function that lists the methods of the routes at a path, sorted, or none if there is no route. It
- * knows the routes registered after this call.
+ * Returns a function that lists the methods of the routes at a path, sorted. The list is empty if there is no
+ * route. Only routes that are registered after this call count.
  */
 export function collectMethods(app: FastifyInstance): (path: string) => readonly string[] {
   const routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>()

@@ -6,8 +6,8 @@ import { Problem } from '../requests/problem.ts'
 import { Fault } from '../habitat/conventions/shapes.ts'
 import { apiStatus } from '../requests/error-reply.ts'
 
-// Completes the OpenAPI document that the library makes from the routes: errors by their codes, examples by
-// the names of shapes, and one schema for each shape.
+// Completes the OpenAPI document that the library makes from the routes. Adds error responses and examples,
+// and leaves one schema for each shape.
 
 type Json = Record<string, unknown>
 
@@ -143,8 +143,8 @@ function takeExamples(schemas: Record<string, Json>): Map<string, readonly unkno
 }
 
 /**
- * Adds the examples of shapes, or the operation's own, to its body and its successful answers. Those of
- * shapes are shared, in `shown`.
+ * Adds examples to the body and the successful answers of an operation: its own, or else the examples of the
+ * shapes. Operations share the examples of shapes, which `shown` collects.
  */
 function showExamples(
   operation: Operation,
@@ -200,8 +200,8 @@ const FAULTS: Readonly<Record<number, string>> = {
 }
 
 /**
- * Adds the bodies of the errors of a Habitat operation. Errors with one description are one response in
- * `responses`.
+ * Adds the statuses that every Habitat operation may answer, and the bodies of all its errors. Errors with
+ * the same status and description share one response in `responses`.
  */
 function addFaults(operation: Operation, responses: Record<string, Response>): void {
   for (const [status, description] of Object.entries(FAULTS)) operation.responses[status] ??= { description }

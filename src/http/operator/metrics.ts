@@ -132,7 +132,7 @@ export class DepotMetrics {
   #measurePolls(depot: Depot, pollCounts: () => Promise<PollCounts>): void {
     const registers = [this.#registry]
     let reading: Promise<PollCounts> | undefined
-    // All gauges are read at the same time.
+    // All gauges are read at the same time, and share one request for the counts.
     const counts = async () =>
       (reading ??= pollCounts().finally(() => {
         reading = undefined
@@ -229,10 +229,7 @@ export class DepotMetrics {
     })
   }
 
-  /**
-   * The names of webhooks are values of a label: only administrators make webhooks, and their number is
-   * limited.
-   */
+  /** The label `webhook` may hold names: only administrators make webhooks, and their number is limited. */
   #countWebhooks(webhooks: Webhooks): void {
     const registers = [this.#registry]
     const attempts = new Counter({

@@ -27,8 +27,9 @@ const SECURITY_SCHEMES = {
 const MEANINGS: Readonly<Record<string, string>> = { 200: 'success', 201: 'created' }
 
 /**
- * Writes the OpenAPI document of these routes as YAML. They are registered again in a server that only
- * describes them, so that the depot's own server need not load what this takes.
+ * Writes the OpenAPI document of these routes as YAML. A separate server, which only describes the routes,
+ * registers them again, so that the libraries for descriptions are loaded only when somebody asks for the
+ * document.
  */
 export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<string> {
   const app = fastify({ exposeHeadRoutes: false })

@@ -18,7 +18,7 @@ export interface Readiness {
   readonly reasons: readonly string[]
 }
 
-/** Checks what a depot needs to answer. Never rejects: problems are part of the result. */
+/** Checks whether a depot can answer requests. Never rejects: problems are part of the result. */
 export async function checkReadiness(depot: Depot): Promise<Readiness> {
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', describeFailure)
   const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0

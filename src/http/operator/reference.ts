@@ -9,8 +9,9 @@ import { DepotError } from '../../errors.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 import { named } from '../requests/described.ts'
 
-// The reference of the API for people: Swagger UI, which reads openapi.yaml in the browser. It only shows: it
-// sends no requests to the API and needs no token. Its files are read when they are requested.
+// The reference of the API for people: Swagger UI, which reads openapi.yaml in the browser. The page only
+// shows the document: it cannot call other operations of the API, and it needs no token. The files of the
+// page are read when they are requested.
 
 /** Where Swagger UI is: beside the bundle in a package, and among the development packages in a clone. */
 const FOLDERS = [join(import.meta.dirname, 'reference'), join(PACKAGE_ROOT, 'node_modules/swagger-ui-dist')]

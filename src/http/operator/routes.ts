@@ -32,8 +32,8 @@ const Description = named(
 )
 
 /**
- * Routes for the operator's tools: health, readiness, metrics, openapi.yaml, which describes `routes`, and
- * its reference.
+ * Routes for the operator's tools: health, readiness, metrics, openapi.yaml and the page that shows it.
+ * openapi.yaml describes `routes`.
  */
 export async function operatorRoutes(
   app: FastifyInstance,
@@ -47,7 +47,10 @@ export async function operatorRoutes(
     routes: readonly RouteOptions[]
   },
 ): Promise<void> {
-  /** openapi.yaml, generated at the first request: the modules that this needs would slow down each start. */
+  /**
+   * openapi.yaml. It is generated at the first request, because loading the modules for it would slow down
+   * each start.
+   */
   let document: Promise<string> | undefined
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')

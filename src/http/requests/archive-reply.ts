@@ -15,7 +15,8 @@ const PRIVATE_MAX_AGE_S = 300
  * Sends the bytes of a release, or one range of them, or 304 if the client has them. The entity tag is the
  * checksum of the whole file. `hab` stores the file under the name in `X-Filename`, so every 200 must have it
  * (habitat-today.md 1.5). Throws `blob_damaged` if the bytes are known to be damaged, or if the blob is
- * missing or its size differs from the release's. Throws `blob_unreadable` if the store cannot read the blob.
+ * missing or its size differs from the release's. Throws `blob_unreadable` if the store cannot read the blob,
+ * and `data_gone` if the data folder was removed.
  */
 export async function replyArchive(
   release: Release,
@@ -60,8 +61,8 @@ interface Download {
 }
 
 /**
- * Opens the bytes of a release. Without a range, it only checks whether they are damaged, as far as this
- * shows without reading them, and returns `undefined`. Throws like {@link replyArchive}.
+ * Opens the bytes of a release. Without a range, opens nothing and returns `undefined`, after looking for
+ * damage that shows without reading the bytes. Throws like {@link replyArchive}.
  */
 async function openBytes(download: Download, range: ByteRange | undefined): Promise<BlobStream | undefined> {
   const { release, depot } = download
@@ -72,7 +73,8 @@ async function openBytes(download: Download, range: ByteRange | undefined): Prom
     const damage = recorded ?? found.damage
     if (damage === undefined) return undefined
     depot.files.expectPresent() // a missing data folder explains the damage better
-    // The blob has changed since its damage was recorded. Wrong bytes are found only by reading them all.
+    // If the blob looks different from the recorded damage, it has changed since. This cannot show for wrong
+    // bytes, which only reading all of them finds.
     if (recorded !== found.damage && recorded !== 'of other bytes') examineLater(release, depot)
     throw logDamage(download, { ...found, damage })
   }

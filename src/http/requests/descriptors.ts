@@ -4,7 +4,8 @@ import { cannotOpen } from '../../database/engine.ts'
 /** Descriptors reserved for the database, the log and threads that start on demand. */
 const RESERVED = 64
 /**
- * The share of the free descriptors for connections. The rest is for the files that they upload or download.
+ * The share of the free descriptors for connections. The rest is for the files that clients upload or
+ * download.
  */
 const SHARE_OF_CONNECTIONS = 2 / 3
 const MIN_CONNECTIONS = 8
@@ -32,7 +33,8 @@ function maxFiles(): number | undefined {
 const EXHAUSTED_CODES: readonly unknown[] = ['EMFILE', 'ENFILE']
 const MAX_CAUSE_DEPTH = 5
 /**
- * With fewer free descriptors, a failure to open a database, which takes three files, counts as their lack.
+ * Opening a database takes three files. If it fails while fewer descriptors than this are free, lack of
+ * descriptors counts as the cause.
  */
 const FEW = 8
 

@@ -12,7 +12,7 @@ const LIMITS: DrainLimits = { maxBytes: 64 * 1024 * 1024, maxMs: 10_000 }
  * Lets a client that is still sending receive the answer. If a connection is closed with unread bytes, it is
  * reset and the answer is lost. So the rest of the body is read and discarded, within limits. After the
  * answer, the depot closes its side; the connection ends when the client closes the other side, has sent
- * everything, or reaches a limit (RFC 9112 9.6). The answer should have `Connection: close`.
+ * everything, or reaches a limit (RFC 9112 9.6). The answer must have `Connection: close`.
  */
 export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMITS): void {
   const { socket } = request

@@ -200,9 +200,10 @@ interface Described {
 }
 
 /**
- * Describes an error for the client. A refusal is kept for the one line that the log has of each request, and
- * says when to try again, where that helps. Any other error is a fault of the depot: it is logged with its
- * stack, and the client gets only the request id.
+ * Describes an error for the client. A refusal goes to `request.refusal` for the log line of the request, and
+ * sets `Retry-After` if it says when to try again. A lack of file descriptors and an unreadable blob become
+ * refusals. Any other error is a fault of the depot: it is logged with its stack, and the client gets only
+ * the request id.
  */
 function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
   if (lacksDescriptors(error)) {

@@ -21,9 +21,8 @@ const [CR, LF] = [0x0d, 0x0a]
 /**
  * Makes a server parse the next request of a connection only after the kernel has the previous answer.
  * node:http would parse everything that arrives in one piece: 64 KiB hold more than a thousand requests,
- * whose answers would wait in memory for a client that may never read them. For the same reason, a request is
- * answered even if the bytes after it are malformed, and a client may close its sending side once it has sent
- * its request.
+ * whose answers would wait in memory for a client that may never read them. A request is answered even if the
+ * bytes after it are malformed. A client may close its sending side once it has sent its request.
  */
 export function answerOneAtATime(server: Server & { httpAllowHalfOpen?: boolean }): void {
   server.httpAllowHalfOpen = true
@@ -50,8 +49,8 @@ class Connection {
   /** The last response that began before its request had arrived completely. */
   #response: ServerResponse | undefined
   /**
-   * The response that has a listener for its end. Most requests arrive whole, with no other one behind them,
-   * and need no listener.
+   * The response that has a listener for its end. Most requests need no listener, because they arrive whole
+   * and no other request follows in the same piece.
    */
   #awaited: ServerResponse | undefined
   /** How many bytes of the body are still to come, if its length was announced. */
@@ -60,7 +59,7 @@ class Connection {
   /** The last parsed bytes of a head, which may contain the start of its end. */
   #tail = NOTHING
   #hasPutBack = false
-  /** Whether other connections get a turn before the returned bytes are parsed. */
+  /** Whether other connections get a turn before the bytes that were put back are parsed. */
   #isYielding = false
 
   constructor(socket: Socket, parse: (piece: NonSharedBuffer) => void) {

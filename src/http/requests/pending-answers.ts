@@ -12,7 +12,7 @@ interface Charge {
   readonly bytes: number
   /** In milliseconds, on the clock of `performance.now`. */
   readonly begunAt: number
-  /** The bytes that the kernel had accepted from this connection before. */
+  /** The bytes that the kernel had accepted from this connection before the charge began. */
   readonly acceptedBefore: number
 }
 

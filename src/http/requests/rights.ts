@@ -34,7 +34,8 @@ export function signedInAnyhow({ caller }: FastifyRequest): Session {
 }
 
 /**
- * Returns the caller. Throws `unauthenticated`, or `forbidden` if the caller's role in the origin is too low.
+ * Returns the caller. Throws `unauthenticated` without a token, and `forbidden` if the role of the caller in
+ * the origin is too low or a narrowed token excludes the action or the origin.
  */
 export function signedInAs(request: FastifyRequest, minimum: Role, origin: string, action: Action): Session {
   const caller = signedIn(request, action)
@@ -68,8 +69,9 @@ export function expectMayPromote(request: FastifyRequest, origin: string, view: 
 }
 
 /**
- * Like {@link expectMayPromote}, for several origins at once. The rules of a view may name the accounts that
- * change it regardless of their roles. Throws `unauthenticated` and `forbidden`.
+ * Like {@link expectMayPromote}, for several origins at once. If a gate of the view names promoters, they may
+ * change it regardless of their roles, and nobody but them and administrators may. Throws `unauthenticated`
+ * and `forbidden`.
  */
 export function expectMayChange(request: FastifyRequest, view: View, origins: Iterable<string>): Session {
   const caller = signedIn(request, 'promote')
@@ -81,7 +83,7 @@ export function expectMayChange(request: FastifyRequest, view: View, origins: It
 
 /**
  * Like {@link expectMayChange}, for decisions about someone else's proposal. Checks only the token: the
- * writer checks whether the rules of the view name the caller as an approver. Throws `unauthenticated` and
+ * writer checks whether the gates of the view let the caller approve. Throws `unauthenticated` and
  * `forbidden`.
  */
 export function expectMayDecideProposal(request: FastifyRequest, view: View): Session {
@@ -98,8 +100,8 @@ export function needs(action: Action): (request: FastifyRequest) => Promise<void
 }
 
 /**
- * Route hook for changes of the view in the URL. Rejects callers who may not change it before the body is
- * read. Throws `not_found`, and the errors of {@link expectMayChange}.
+ * Route hook for changes of the view in the URL. Before the body is read, rejects callers who may not change
+ * the view. Throws `not_found`, and the errors of {@link expectMayChange}.
  */
 export function viewChangersOnly(depot: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
@@ -108,12 +110,12 @@ export function viewChangersOnly(depot: Depot): (request: FastifyRequest) => Pro
   }
 }
 
-/** Views as they were read since the last entry of the ledger, for each depot. */
+/** The views of each depot that were read since the ledger entry with this sequence number. */
 const recentViews = new WeakMap<Depot, { readonly sequence: number; readonly byName: Map<string, View> }>()
 
 /**
- * Returns the view in the URL, as every commit that was answered has left it. Only the first caller after a
- * commit reads it from the database. Throws `not_found`.
+ * Returns the view in the URL, with the changes of every answered commit. Only the first caller after a
+ * commit reads the view from the database. Throws `not_found`.
  */
 export async function viewToChange(request: FastifyRequest, depot: Depot): Promise<View> {
   const { db, follower } = depot
@@ -124,7 +126,7 @@ export async function viewToChange(request: FastifyRequest, depot: Depot): Promi
   const known = recent?.sequence === sequence ? recent.byName : new Map<string, View>()
   if (known !== recent?.byName) recentViews.set(depot, { sequence, byName: known })
   const view = known.get(name) ?? (await getView(db, name))
-  // A commit since then starts a new map, so that this view is never taken for a later one.
+  // If something was committed during the read, later callers use a new map and do not find this view.
   known.set(name, view)
   return view
 }
@@ -135,8 +137,8 @@ export async function signedInOnly(request: FastifyRequest): Promise<void> {
 }
 
 /**
- * Route hook for administrators and for those who may override the gates of the view in the URL. Throws
- * `not_found`, and `forbidden` for all others.
+ * Route hook for administrators, and for accounts that may override the gates of the view in the URL. Throws
+ * `unauthenticated`, `not_found`, and `forbidden` for all others.
  */
 export function gateSettersOnly(depot: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {

@@ -32,8 +32,8 @@ function describe(issue: z.core.$ZodRawIssue): string {
 }
 
 /**
- * Returns the faults of a value that has several allowed forms: those within the only form of its type, if
- * there is one. Their messages help more than the list of forms.
+ * Replaces the fault of a value that fits none of its allowed forms. If only one form allows the type of the
+ * value, returns the faults within that form, which help more than a list of forms.
  */
 function faultsOf(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]

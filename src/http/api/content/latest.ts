@@ -87,8 +87,8 @@ interface LatestRequest {
 
 /**
  * Finds the latest release. With a deadline, waits until the view has reached the revision and the release
- * differs from the one that the client has. Throws `not_found`, `stale_revision` if the view does not reach
- * the revision in time, and `other_history`.
+ * differs from the one that the client has. Throws `not_found`, `other_history`, `stale_revision` if the view
+ * does not reach the revision in time, and the errors of {@link longPoll}.
  */
 async function findOrAwaitLatest(
   context: RouteContext,

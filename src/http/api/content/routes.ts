@@ -27,7 +27,7 @@ const MemberPlace = z.tuple([z.string(), z.enum(TARGETS), z.int()])
 
 /** A list of a view's content. */
 interface ContentList<Item, Place> {
-  /** The name of the list in cursors. Pointers have none. */
+  /** The name of the list in cursors. The list of pointers has no name. */
   readonly list?: string
   readonly place: z.ZodType<Place>
   readonly read: (

@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
 
-// Lists are cut into pages. A cursor holds the place of the last item of a page, which is the tuple that the
-// list is sorted by, and a digest of the list's key, so that a cursor of one list is refused by another.
-// Clients take it from `next` and treat it as opaque.
+// Lists are cut into pages. A cursor holds two things: the place of the last item of a page, which is the
+// tuple that the list is sorted by, and a digest of the list's key, so that other lists refuse the cursor.
+// Clients take the cursor from `next` and treat it as opaque.
 
 /** Identifies a list: its name and its filters. All pages of a list have the same key. */
 export type ListKey = Readonly<Record<string, string | number | undefined>>
@@ -16,8 +16,8 @@ interface Paged {
 }
 
 /**
- * Returns the place in the cursor of a request, after which the page begins, or `undefined` for the first
- * page. Throws `invalid_request` for a cursor of another list.
+ * Returns the place in the cursor of a request. The page begins after this place. Returns `undefined` for the
+ * first page. Throws `invalid_request` if the cursor is malformed or belongs to another list.
  */
 export function placeIn<Place>(query: Paged, listKey: ListKey, shape: z.ZodType<Place>): Place | undefined {
   if (query.cursor === undefined) return undefined

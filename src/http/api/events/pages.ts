@@ -14,13 +14,14 @@ import type { EventsQuery } from './shapes.ts'
 
 const MAX_FILTER_NAMES = 100
 /**
- * How many pages without a match a waiting request reads before it answers. The client continues from there.
+ * A waiting request answers after it has read this many pages without a match. The client continues from
+ * there.
  */
 const MAX_EMPTY_PAGES = 10
 
 /**
- * Parses the filter of a query. Throws `invalid_request` for more than a hundred names and for an unknown
- * kind.
+ * Parses the filter of a query. Throws `invalid_request` for more than a hundred names in a parameter, an
+ * empty name and an unknown kind.
  */
 export function parseFilter(
   query: Pick<z.infer<typeof EventsQuery>, 'view' | 'origin' | 'kind'>,
@@ -62,8 +63,9 @@ export async function positionAt(sequence: number, feed: Feed): Promise<string> 
 }
 
 /**
- * Returns the page after an entry. With `wait`, waits for a page with entries for this caller. At the
- * deadline, or when the depot stops, returns an empty page that says how far it has read.
+ * Returns the page after an entry. With `wait`, waits for a page with entries for this caller. The page is
+ * empty, and says how far it has read, at the deadline, after {@link MAX_EMPTY_PAGES}, when the rights of the
+ * caller change, and when the depot stops. Throws the errors of {@link longPoll}.
  */
 export async function readOrAwaitPage(
   context: RouteContext,

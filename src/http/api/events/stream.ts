@@ -33,14 +33,14 @@ interface StreamOptions {
 }
 
 /**
- * The maximum number of bytes that are written before the client has read any of them, except for a single
- * longer entry.
+ * The maximum number of bytes that are written before the client has read any of them. A single entry may be
+ * longer.
  */
 const MAX_UNREAD_BYTES = 16 * 1024
 const MAX_ENTRIES_PER_STEP = 100
 const RECONNECT_AFTER_MS = 2_000
 /**
- * The number of heartbeats in `unreadMs`, after which a connection is closed whose client reads nothing.
+ * The number of heartbeats in `unreadMs`. A connection whose client reads nothing for that time is closed.
  * Heartbeats keep the depot, proxies and clients from closing a silent connection.
  */
 const HEARTBEATS_PER_UNREAD = 4
@@ -64,8 +64,8 @@ export class EventStreams {
   }
 
   /**
-   * Opens a stream for the client of a request. It ends when the client leaves or closes its sending side,
-   * when its token becomes invalid, or when the depot stops.
+   * Opens a stream for the client of a request. The stream ends when the client leaves or closes its sending
+   * side, when the token becomes invalid, or when the depot stops.
    */
   open(request: FastifyRequest, options: StreamOptions): Readable {
     const { socket } = request.raw
@@ -218,8 +218,8 @@ class EventStream extends Readable {
   }
 
   /**
-   * Runs one step at a time. A caller who lost the right to read gets no more events. It gets the reason when
-   * it connects again.
+   * Runs a step. No other step may be running. A caller who lost the right to read gets no more events, and
+   * gets the reason on connecting again.
    */
   #run(act: () => Promise<void>): void {
     this.#isStepping = true

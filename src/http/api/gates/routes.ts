@@ -27,7 +27,7 @@ import { gatesFromBody, wireFreeze, wireGates } from './wire.ts'
 
 const tags = ['rules of views']
 
-/** Routes for the rules and freezes of views. */
+/** Routes for the gates and freezes of views. The API calls a gate a rule. */
 export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -53,7 +53,10 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     return view.name
   }
 
-  /** Converts those of the given freezes that are in force and that the caller may see. */
+  /**
+   * Converts the given freezes. Leaves out freezes that are not in force and freezes that the caller may not
+   * see.
+   */
   async function visibleFreezes(request: FastifyRequest, freezes: readonly Freeze[]) {
     const visible = await filterVisibleFreezes(depot.db, freezes, audienceOf(request.caller))
     return {
@@ -246,7 +249,7 @@ function parseFreeze({
   }
 }
 
-/** Parses what a thaw ends. Throws `ident_malformed`. */
+/** Parses the packages whose freeze a thaw ends, and the override. Throws `ident_malformed`. */
 function parseThaw({
   override,
   ...filter

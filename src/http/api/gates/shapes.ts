@@ -4,7 +4,7 @@ import { NEXT_WEEK, NOW } from '../conventions/examples.ts'
 import { Time, ViewName, named, textOf } from '../conventions/shapes.ts'
 import { ChangeOptions, PackageFilter, Reason } from '../promotions/shapes.ts'
 
-// Shapes of the rules of views, and of freezes.
+// Shapes of the gates of views, and of freezes.
 
 const MAX_ACCOUNTS = 1_000
 const MAX_REQUIREMENTS = 10

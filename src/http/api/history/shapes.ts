@@ -150,7 +150,7 @@ export const Diff = named(
   },
 )
 
-/** The time between two revisions, which may not have ended. */
+/** A period that began at a revision. It has ended at another revision, or still lasts. */
 export const Interval = z.object({
   from_revision: Revision,
   since: Time,

@@ -3,7 +3,7 @@ import type { Revision } from '../../../revisions/history-store.ts'
 import { wireTime } from '../conventions/wire.ts'
 import type * as shapes from './shapes.ts'
 
-/** Converts an interval between revisions, which may still be open. */
+/** Converts an interval between two revisions. Without `to`, it still lasts. */
 export function wireInterval({
   from,
   since,

@@ -103,7 +103,10 @@ export async function getOrMakeSigningKey(depot: Depot): Promise<DepotSecretKey>
   return { id, pem: depot.secrets.open(signing.sealed, sealPurpose(id)) }
 }
 
-/** Makes a key and returns its id. The actor of the first key is the depot itself. */
+/**
+ * Makes a key and returns its id. With `isFirst`, the key is dropped if the depot already has one, and the id
+ * then names no key. The actor of the first key must be the depot itself.
+ */
 async function makeKey(
   depot: Depot,
   { isFirst, actor }: { isFirst: boolean; actor: Actor },

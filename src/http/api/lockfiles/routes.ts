@@ -87,7 +87,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
   )
 }
 
-/** Returns the word that a lockfile has for the callers who may see the same releases. */
+/** Returns the word with which a lockfile names its audience. */
 function lockfileAudience({ seesAll, origins }: Audience): LockfileAudience {
   if (seesAll) return 'everyone'
   return origins.length === 0 ? 'public' : 'members'

@@ -21,7 +21,9 @@ import { Invitation, InvitationPath, Invitations, NewInvitation, OriginPath } fr
 const tags = ['origins']
 const DONE = answers(z.undefined().describe('done'), 204)
 
-/** Routes for invitations to origins. Who accepts one joins with the lowest role. */
+/**
+ * Routes for invitations to origins. An account joins with the lowest role when its invitation is accepted.
+ */
 export function invitationRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -180,7 +182,9 @@ export function invitationRoutes(app: FastifyInstance, { depot }: RouteContext):
   }
 }
 
-/** Sends a page of a whole list. An origin has few invitations. */
+/**
+ * Cuts a page out of the whole list, and sends it. An origin has few invitations, so all of them are read.
+ */
 function sendPage(
   request: FastifyRequest<{ Querystring: z.infer<typeof PageQuery> }>,
   reply: FastifyReply,

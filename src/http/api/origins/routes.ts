@@ -193,7 +193,10 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
   )
 }
 
-/** Returns the origins in which the caller has a role of its own and that its token reaches. */
+/**
+ * Returns the origins in which the caller has a role and which the token reaches. The rights of an
+ * administrator of the depot are not a role.
+ */
 function ownOrigins(caller: Caller): string[] {
   return caller === undefined ? [] : [...caller.roles.keys()].filter((origin) => allowsOrigin(caller, origin))
 }

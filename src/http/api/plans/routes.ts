@@ -197,8 +197,8 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
           headers: request.headers,
           body,
         })
-        // Answers to idempotency keys are kept longer than drafts, so a plan may be gone although its answer
-        // is not.
+        // Answers to idempotency keys are kept longer than drafts, so the answer may still exist when the
+        // plan is gone.
         const found = await findPlan(depot.db, token)
         if (found === undefined && idempotency === undefined) throw planNotFound(token)
         const plan = found && (await expectVisible(depot, found, audience))
@@ -266,8 +266,8 @@ async function expectVisible(depot: Depot, plan: StoredPlan, audience: Audience)
 }
 
 /**
- * Returns the outcome. Throws `stale_plan` with a new plan, unless that names releases that the caller may
- * not see.
+ * Returns the outcome. Throws `stale_plan` if the plan was not applied. The error has the new plan, unless
+ * the new plan names releases that the caller may not see.
  */
 async function outcomeOf(depot: Depot, applied: Applied, audience: Audience): Promise<PromotionOutcome> {
   if ('outcome' in applied) return applied.outcome

@@ -35,7 +35,10 @@ export interface ChangeRequestParts {
   }
 }
 
-/** Parses a change. Throws `invalid_request` with a pointer to the faulty part of the body. */
+/**
+ * Parses a change. Throws `invalid_request` with a pointer to the faulty part of the body, and the errors of
+ * {@link lockfileSource}.
+ */
 export async function parseChange(
   depot: Depot,
   act: ChangeRequest['act'],
@@ -101,8 +104,8 @@ function parseRule({ rule }: ChangeFields): ViewRule {
 }
 
 /**
- * Returns the origins of the listed releases and of the restriction. The rights to these are checked before
- * any lookup.
+ * Returns the origins of the listed releases and of the restriction. Routes check the rights of the caller in
+ * these origins before any lookup.
  */
 export function originsOf({ releases = [], origin }: ChangeFields): Set<string> {
   return new Set([
@@ -189,8 +192,9 @@ function expectedRevision({ headers, body }: ChangeRequestParts): Position | und
 }
 
 /**
- * Adds missing targets. The default is `x86_64-linux`, or else the only target of the ident. Throws
- * `invalid_request` if there are several others, with the pointers that `pointerTo` gives.
+ * Adds missing targets. A release without a target gets `x86_64-linux` if the ident exists for it or does not
+ * exist, and otherwise the only target of the ident. Throws `invalid_request` if the ident has several other
+ * targets; `pointerTo` returns the pointer to a release by its index.
  */
 export async function withTargets(
   db: Db,

@@ -8,8 +8,8 @@ import type { RouteContext } from '../../requests/request.ts'
 
 /**
  * Returns the outcome of a promotion of listed releases that are all current, without the writer. Returns
- * `undefined` for every other change, and if the request has a condition or an idempotency key, which only a
- * transaction can keep.
+ * `undefined` for every other change. Also returns `undefined` if the request has an expected revision, an
+ * override or an idempotency key, because only a transaction can check or record these.
  */
 export async function outcomeIfUnchanged(
   request: FastifyRequest,

@@ -31,8 +31,8 @@ export function wireStep({ ident, target, change, from, isDependency }: Describe
 
 /**
  * Returns the notes on a change: one if `latest` of a package moves down, one for each earlier move that has
- * not settled, and one for each mark of its releases. Only pointers show downgrades, because a rollback or a
- * demotion moves `latest` down to a release that was in the view already.
+ * not settled, and one for each of its releases that is yanked or deprecated. Looks for moves down in the
+ * pointers, because a rollback or a demotion moves `latest` to a release that was in the view already.
  */
 export function notesOn({
   releases,

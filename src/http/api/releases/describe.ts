@@ -9,8 +9,8 @@ import type * as shapes from './shapes.ts'
 import { wireRelease } from './wire.ts'
 
 /**
- * Converts a release to JSON. Reads its publisher, its views, and those of its targets that the audience may
- * see.
+ * Converts a release to JSON. Reads its publisher, its views, and its targets. Leaves out targets that the
+ * audience may not see.
  */
 export async function describeRelease(
   db: Db,

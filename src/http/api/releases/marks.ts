@@ -154,7 +154,7 @@ export function markRoutes(app: FastifyInstance, context: RouteContext): void {
   }
 }
 
-/** Route hook that rejects callers who are not maintainers of the origin before the body is read. */
+/** Route hook that, before the body is read, rejects callers who are not maintainers of the origin. */
 async function maintainersOnly(request: FastifyRequest): Promise<void> {
   signedInAs(request, 'maintainer', (request.params as { origin: string }).origin, 'manage')
 }

@@ -21,7 +21,7 @@ export function releaseText(release: z.infer<typeof shapes.Release>): string {
   return `${formatColumns(['RELEASE', ident], rows)}\n\n${formatColumns(['VIEW', 'SINCE', 'AT'], places)}`
 }
 
-/** Formats the release and, if it was promoted, the effect of that. */
+/** Formats the release and, if it was promoted, the effect of the promotion. */
 export function uploadText({ promotion, ...release }: z.infer<typeof shapes.Upload>): string {
   return sections(releaseText(release), promotion === null ? '' : promotionText(promotion))
 }

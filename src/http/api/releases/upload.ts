@@ -26,7 +26,7 @@ import { uploadText } from './text.ts'
 
 const tags = ['releases']
 
-/** Routes that move the bytes of packages. */
+/** Routes that download and upload packages. */
 export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.withTypeProvider<ZodTypeProvider>().get(
     '/releases/:origin/:name/:version/:release/download',
@@ -128,8 +128,8 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
 }
 
 /**
- * Route hook that refuses callers who may upload nothing, or may not change the view, before the body is
- * read.
+ * Route hook that, before the body is read, refuses callers who may not upload to any origin or may not
+ * change the view. Throws `unauthenticated`, `forbidden` and `not_found`.
  */
 function uploadersOnly({ db }: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {

@@ -178,8 +178,8 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
 }
 
 /**
- * Hashes the answer, because it can change without a new revision: with the rights of the caller and the
- * state of the view.
+ * Hashes the answer, because it can change without a new revision: other callers may see other packages, and
+ * a view may be frozen or closed.
  */
 function digestOf(body: z.infer<typeof ViewDetail>): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)

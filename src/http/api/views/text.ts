@@ -48,7 +48,7 @@ export function viewText(view: z.infer<typeof shapes.ViewDetail>): string {
   )
 }
 
-/** Formats the view and, if its rule was changed, the effect of that. */
+/** Formats the view and, if its rule was changed, the effect of the new rule. */
 export function viewChangeText({ view, change }: z.infer<typeof shapes.ViewChange>): string {
   return sections(viewsText({ views: [view], next: null }), change === null ? '' : promotionText(change))
 }

@@ -44,7 +44,10 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
   const toWire = async (webhook: StoredWebhook): Promise<z.infer<typeof Webhook>> =>
     wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.progressOf(webhook)) })
 
-  /** Encrypts the URL of a webhook. Throws if the URL is malformed or its address is not allowed. */
+  /**
+   * Encrypts the URL of a webhook. Throws `invalid_request` if the URL is malformed or the depot may not
+   * connect to its host.
+   */
   const sealUrl = async (text: string, key: string) => {
     const url = parseWebhookUrl(text)
     await webhooks.expectReachable(url.href)

@@ -17,7 +17,7 @@ import { viewsOfChannel } from '../polls/answer-poll.ts'
 export function channelLists(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   /** Returns the members that a list shows, or `undefined` for an unknown channel. */
   const membersOf = async (request: HabitatRequest, audience: Audience): Promise<MembersOf | undefined> => {
-    // Of a past state, packages of ungoverned origins that the view lacks are not listed.
+    // A list of a past state leaves out the packages of ungoverned origins that the view lacks.
     if (request.past !== undefined) return { viewId: request.past.view.id, revision: request.past.revision }
     const views = viewsOfChannel(answers, request.params)
     const first = await findView(depot.db, views.first)

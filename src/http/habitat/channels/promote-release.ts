@@ -6,8 +6,8 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 
 /**
- * Promotes one release to a view, for a caller whose rights were checked. A promotion of what is current
- * already is answered from memory. Throws like the command `promote`.
+ * Promotes one release to a view. The rights of the caller must have been checked. If the release is already
+ * current, answers from memory. Throws like the command `promote`.
  */
 export async function promoteRelease(
   request: FastifyRequest,

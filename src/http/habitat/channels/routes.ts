@@ -140,9 +140,10 @@ function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string)
 }
 
 /**
- * Returns the target of the release to promote: the one in the query, even if no such release exists. Without
- * one, the target of the client, or else the default, if the release exists for it. Otherwise any target for
- * which it exists, because the clients of 2016 know no targets. Throws `not_found` and `target_malformed`.
+ * Returns the target of the release to promote. This is the target in the query, even if no such release
+ * exists. If the query has none, it is the target of the client, or else the default, if the release exists
+ * for that target, and otherwise any target for which the release exists, because the clients of 2016 know no
+ * targets. Throws `not_found` and `target_malformed`.
  */
 export async function targetToPromote(
   request: HabitatRequest,
@@ -174,8 +175,8 @@ function expectMayChangeChannel(request: HabitatRequest, view = request.params.c
 
 /**
  * Replaces `forbidden` by `unauthenticated` if the account currently lacks the role that Builder requires.
- * Otherwise the token or a rule of the view refuses, and hab must show the reason: it prints the message of a
- * 403, and hides that of a 401.
+ * Otherwise the token or a gate of the view refuses the change, and hab must show the reason: it prints the
+ * message of a 403, and hides that of a 401.
  */
 async function toBuilderError(
   error: unknown,

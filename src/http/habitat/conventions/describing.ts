@@ -17,7 +17,10 @@ export interface Description {
   readonly needs?: readonly (keyof typeof PARAMETERS)[]
   readonly body?: z.ZodType
   readonly consumes?: readonly string[]
-  /** Responses by status. Those of every operation, for example to a wrong token, are added to them. */
+  /**
+   * Responses by status. document.ts adds the responses that every operation has, for example to a wrong
+   * token.
+   */
   readonly answers: Readonly<Record<number, Schema>>
 }
 
@@ -42,7 +45,8 @@ export const PARAMETERS = {
 } as const
 
 /**
- * Describes a response with a body; the functions below, one in text, one in JSON, and one without a body.
+ * Describes a response with a body. The next three functions describe responses in text, in JSON and without
+ * a body.
  */
 export const file = (description: string, shape: z.ZodType, type = 'text/plain') => ({
   description,
@@ -66,7 +70,10 @@ export const PROMOTED = {
   ),
 }
 
-/** Refers to a named shape among the components of openapi.yaml, as it is in requests or in answers. */
+/**
+ * Returns a reference to a named shape among the components of openapi.yaml, in its form for requests
+ * (`input`) or for answers. Throws for a shape without a name.
+ */
 export function schemaOf(shape: z.ZodType, io: 'input' | 'output' = 'output'): Schema {
   const { id } = shape.meta() ?? {}
   if (id === undefined) throw new Error('bodies and answers need a name: wrap the shape in named()')

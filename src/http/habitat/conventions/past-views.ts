@@ -12,9 +12,10 @@ declare module 'fastify' {
 }
 
 /**
- * Finds the past state that a name such as `union@12` or `union@12-9c0f1b2a3d4e5f60` means: the last `@`
- * splits the view and its revision. Returns `undefined` if a view has the whole name, or if there is no such
- * view. Throws `not_found` for a revision that was not made yet, and `other_history`.
+ * Finds the past state that a name such as `union@12` or `union@12-9c0f1b2a3d4e5f60` means. The last `@`
+ * separates the view from its revision. Returns `undefined` if a view has the whole name, or if there is no
+ * such view. Throws `not_found` for a revision that does not exist yet, and `other_history` if the mark does
+ * not match the revision.
  */
 export async function findPastView(
   { depot: { db }, answers }: RouteContext,

@@ -13,7 +13,10 @@ export function sendUncached(reply: FastifyReply, body: unknown): FastifyReply {
   return sendJson(reply.header('cache-control', NO_CACHE), body)
 }
 
-/** Sends a page of a list of the current protocol; `offset` is that of its first item. */
+/**
+ * Sends a page of a list of the current protocol. `offset` becomes `range_start`. Most callers pass the
+ * requested offset, although `pageAt` rounds the start of their page down (habitat-today.md 3.5).
+ */
 export function sendPage<Item>(
   reply: FastifyReply,
   page: Page<Item>,

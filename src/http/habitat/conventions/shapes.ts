@@ -4,7 +4,8 @@ import type { Ident as IdentValue } from '../../../package/ident.ts'
 import type { Page } from '../../../releases/ident-count-store.ts'
 
 // Habitat's JSON (habitat-today.md 1.3 and 3, habitat-2016.md 1.6): each shape, and the function that makes
-// it. Ids are strings; times are naive UTC with microseconds. Shapes with a name have it in openapi.yaml.
+// it. Ids are strings; times are naive UTC with microseconds. Named shapes have the same names in
+// openapi.yaml.
 
 /** A value of a shape. */
 export type Json<Shape extends z.ZodType> = Frozen<z.infer<Shape>>

@@ -9,7 +9,8 @@ import { sendJson } from '../conventions/replies.ts'
 import { ChangedOrigin, NewOrigin, wireCreatedOrigin, wireOrigin } from './shapes.ts'
 
 /**
- * Routes that read origins (habitat-today.md 3.3). The answer contains that of 2016 (habitat-2016.md 1.13).
+ * Routes that read origins (habitat-today.md 3.3). The answer also has all fields of the answer of 2016
+ * (habitat-2016.md 1.13).
  */
 export function originReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {

@@ -7,8 +7,8 @@ import { named } from '../../requests/described.ts'
 import { EXAMPLE_TIME, Visibility, wireTime } from '../conventions/shapes.ts'
 import type { Json } from '../conventions/shapes.ts'
 
-// Habitat's JSON for origins (habitat-today.md 1.9, 1.10, 3.3 and 6). It also has the fields of the lists of
-// 2016 that current ones lack (habitat-2016.md 1.13).
+// Habitat's JSON for origins (habitat-today.md 1.9, 1.10, 3.3 and 6). Lists also have the fields of 2016 that
+// current lists lack (habitat-2016.md 1.13).
 
 /** The value of a secret in examples: what `hab` sends is encrypted. */
 const ENCRYPTED = 'ANONYMOUS-BOX-1\nacme-20250101000000\n\nc2VhbGVk'

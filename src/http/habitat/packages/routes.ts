@@ -83,7 +83,10 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
       .send(`/pkgs/${formatIdent(ident)}/download`)
   })
 
-  /** Deletes a release for one target. Answers 422 if something depends on it (habitat-today.md 3.1). */
+  /**
+   * Deletes a release for one target. Answers 422 if the release is in `stable` or other packages depend on
+   * it (habitat-today.md 3.1).
+   */
   app.delete(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: HabitatRequest, reply) => {
     const ident = identOf(request)
     request.subject = formatIdent(ident)

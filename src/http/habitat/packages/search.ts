@@ -15,8 +15,8 @@ const NOTHING = { items: [], total: 0 }
 
 /**
  * Route that searches for packages (habitat-today.md 1.8, 3.1 and 6, Search). `hab` sends `core%2Fredis` in
- * one segment. Releases that are not public are found by members of the origin and, with `distinct`, only by
- * its owner (3.9). Below the URL of a view, only its members are found.
+ * one segment. Members of an origin also find its releases that are not public; with `distinct`, only the
+ * owner of the origin finds them (3.9). Below the URL of a view, only members of the view are found.
  */
 export function searchReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   app.get(`${place}/pkgs/search/:words`, async (request: HabitatRequest, reply) => {

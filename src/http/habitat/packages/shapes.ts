@@ -20,8 +20,8 @@ import {
 import type { Json } from '../conventions/shapes.ts'
 
 /**
- * A release, with every field of both generations, so that one body serves both (habitat-today.md 1.3).
- * Outside of views it has its size, and the long texts are empty.
+ * A release, with every field of both generations of clients, so that one body serves both (habitat-today.md
+ * 1.3). In answers outside of views, `size` is set, and `manifest` and `config` are empty.
  */
 const packageShape = z.object({
   id: z.string(),

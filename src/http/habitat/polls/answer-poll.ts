@@ -58,7 +58,7 @@ function answerLatest(
   return whenKnown(isInView, (isThere) => answerLatestIn(answers, poll, isThere ? view : channel, audience))
 }
 
-/** Answers `latest` outside of views with that of `unstable`, in brief form. */
+/** Answers `latest` from a view. Without a view, answers from `unstable`, in brief form. */
 function answerLatestIn(
   answers: PollAnswers,
   poll: Poll,
@@ -85,8 +85,9 @@ function answerLatestIn(
 
 /**
  * Answers an exact show. In a channel the release must be a member (habitat-today.md 3.2); below the URL of a
- * view it need not be, because dependencies are not promoted (decision 0002). Elsewhere Builder ignores the
- * target: if the release does not exist for it, any other target is shown (habitat-today.md 3.1).
+ * view it need not be, because dependencies are not promoted (decision 0002). Without a channel, a target in
+ * the query is only preferred, because Builder ignores it: if the release does not exist for this target, any
+ * other is shown (habitat-today.md 3.1).
  */
 function answerExact(
   answers: PollAnswers,
@@ -118,8 +119,8 @@ export interface ChannelViews {
 }
 
 /**
- * Below the URL of a view, every channel means that view. Packages of ungoverned origins that the view lacks
- * come from the requested channel (decision 0002).
+ * Returns the views that a channel stands for. Below the URL of a view, every channel means that view.
+ * Packages of ungoverned origins that the view lacks come from the requested channel (decision 0002).
  */
 export function viewsOfChannel(
   answers: Pick<Answers, 'governs'>,

@@ -40,7 +40,7 @@ export class FastPath {
   readonly #sockets = new Set<Socket>()
   readonly #busy = new Set<Socket>()
   #isStopping = false
-  /** The `Date` header of the second in `#second`, which polls of one second share. */
+  /** The `Date` header for the second in `#second`. All polls in that second share it. */
   #date = ''
   #second = 0
 
@@ -129,8 +129,8 @@ export class FastPath {
   }
 
   /**
-   * Answers a poll, after it has read missed commits. Returns `undefined` for a poll below the URL of a view
-   * that is not open, which is left to node:http. If commits were missed, the promise rejects instead.
+   * Reads missed commits, and answers a poll. Polls below the URL of a view that is not open are left to
+   * node:http: the method returns `undefined`, or a promise that rejects if commits were missed.
    */
   #reply(request: PollRequest): Answered | Promise<Answered> | undefined {
     const behind = this.#context.depot.follower.catchUp()
@@ -158,8 +158,9 @@ export class FastPath {
       : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}\r\n`
     const { status, bytes } = writePackage(reply, { date: this.#httpDate(), ifNoneMatch, connection })
     if (closes) {
-      // Closes without shutdown(), which would be another system call: written bytes are sent before the end.
-      // Not within the callback, where node:net would make an error for pending writes.
+      // Destroys the socket once its bytes are written, without shutdown(), which would be another system
+      // call. The callback of write() must not destroy it at once: node:net would report an error for pending
+      // writes.
       socket.write(bytes, () => process.nextTick(destroy, socket))
     } else if (!socket.write(bytes)) {
       socket.pause() // reads no further requests until the client reads its answers

@@ -14,7 +14,7 @@ export interface PollRequest {
   readonly isLast: boolean
 }
 
-/** Longer requests are not parsed here; polls are a few hundred bytes. */
+/** Longer requests are left to node:http. Polls have a few hundred bytes. */
 const MAX_HEAD_BYTES = 2_048
 
 // Matches a GET of HTTP/1.1 without a body, in its usual form (RFC 9112). Unusual forms are left to

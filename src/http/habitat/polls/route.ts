@@ -41,8 +41,8 @@ export function pollRoute(
 }
 
 /**
- * How long shared caches may keep a public answer of a past state. It changes only when a release is hidden
- * or deleted.
+ * How long shared caches may keep a public answer of a past state. The release in the answer changes only
+ * when it is hidden or deleted; the views and marks in the body may be a day old.
  */
 const PAST_CACHE_CONTROL = 'public, max-age=86400'
 

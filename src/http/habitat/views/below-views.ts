@@ -61,7 +61,10 @@ export async function belowViews(
   for (const rest of ['', '/*']) app.get(`${view}${rest}`, async (_request, reply) => reply.code(404).send())
 }
 
-/** Returns the URL, as the client sees the depot, for a write that was sent below the URL of a view. */
+/**
+ * Returns the URL to which a client must send a write that it sent below the URL of a view. The URL is the
+ * depot's as the client sees it.
+ */
 function urlWithoutView(
   { protocol, host, publicPath, url }: HabitatRequest,
   publicUrl: string | undefined,

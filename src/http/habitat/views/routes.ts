@@ -25,8 +25,8 @@ export function viewReads(app: FastifyInstance, { depot }: RouteContext, mount: 
 }
 
 /**
- * Route that promotes to a view (habitat-2016.md 1.11). It answers 401 first, then 404 for the view, 403, and
- * 404 for the package.
+ * Route that promotes to a view (habitat-2016.md 1.11). It checks the token first (401), then the view (404),
+ * the rights of the caller (403) and the package (404).
  */
 export function viewWrites(
   app: FastifyInstance,
