@@ -19,6 +19,8 @@ export const EXIT = {
   timedOut: 124,
   interrupted: 130,
   terminated: 143,
+  /** The reader of stdout or stderr has closed the pipe: 128 + SIGPIPE, as for other tools. */
+  pipeClosed: 141,
 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { runToEnd, scratchFolder } from '../support/run-cli.ts'
+import { run, runToEnd, scratchFolder } from '../support/run-cli.ts'
 
 test('commands that run at the same time wait for each other', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
@@ -13,6 +13,14 @@ test('commands that run at the same time wait for each other', async (t) => {
     [0, 0, 0],
   )
   t.equal(ends.filter(({ stderr }) => stderr.includes('hart_')).length, 1, 'only one created the depot')
+})
+
+test('a closed pipe ends a command without a word', async (t) => {
+  for (const name of ['stdout', 'stderr'] as const) {
+    const running = run(name === 'stdout' ? ['openapi'] : ['fly'])
+    running.process[name]?.destroy()
+    t.match(await running.ended, { code: 141, stdout: '', stderr: '' }, name)
+  }
 })
 
 test('under npm, relative paths start from the folder where npm was called', async (t) => {
