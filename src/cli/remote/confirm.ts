@@ -3,15 +3,15 @@ import { EXIT, Exit } from '../exit-codes.ts'
 import { isInteractive } from '../io.ts'
 import type { Io } from '../io.ts'
 
-/** Asks the person at the terminal. Throws {@link Exit} unless the answer is yes. */
+/**
+ * Asks the person at the terminal, who answers with a line. Throws {@link Exit} unless it is `y` or `yes`:
+ * a single key could be the first letter of another word.
+ */
 export async function confirm(io: Io, question: string): Promise<void> {
-  const { confirm: ask } = await import('@clack/prompts')
-  const answer = await ask({
-    message: question,
-    initialValue: false,
-    ...questionStreams(io),
-  })
-  if (answer !== true) throw new Exit(EXIT.interrupted, 'nothing was changed')
+  const { text, isCancel } = await import('@clack/prompts')
+  const answer = await text({ message: `${question} [y/N]`, ...questionStreams(io) })
+  if (isCancel(answer) || !/^y(es)?$/i.test((answer ?? '').trim()))
+    throw new Exit(EXIT.interrupted, 'nothing was changed')
 }
 
 /**

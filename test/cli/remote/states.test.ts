@@ -158,7 +158,7 @@ test('at a terminal, apply -f shows the changes and asks', async (t) => {
   const file = join(started.folder, 'views.yml')
   await writeFile(file, STATE)
   const at = { env: { NO_COLOR: '1' } }
-  const declined = await run(['apply', '-f', file], { ...at, typed: 'n' })
+  const declined = await run(['apply', '-f', file], { ...at, typed: '\r' })
   t.match(declined, { code: 130, stdout: '', stderr: /^\+ view staging.*nothing was changed/ms })
-  t.match(await run(['apply', '-f', file], { ...at, typed: 'y' }), { code: 0, stdout: /Created staging/ })
+  t.match(await run(['apply', '-f', file], { ...at, typed: 'y\r' }), { code: 0, stdout: /Created staging/ })
 })
