@@ -71,10 +71,10 @@ export function explain(error: unknown): string {
   return describeFailure(error)
 }
 
-function adviceFor({ code }: RequestRefused): string {
+function adviceFor({ code, tokenAdvice }: RequestRefused): string {
   switch (code) {
     case 'unauthenticated':
-      return '. Log in with hart-depot login URL --with-token'
+      return `. ${tokenAdvice ?? 'Log in with hart-depot login URL --with-token'}`
     case 'signer_unknown':
       return '. Give the public key of the signer with --key FILE'
     case 'stale_plan':

@@ -26,6 +26,8 @@ export interface ClientOptions {
   readonly url: string
   /** Sent with each request, and only to this URL: redirects are not followed. */
   readonly token?: string | undefined
+  /** How to replace the token, for {@link RequestRefused.tokenAdvice}. */
+  readonly tokenAdvice?: string | undefined
   readonly userAgent?: string
   /** How often a request is repeated after a failure that may be temporary. The default is 4. */
   readonly retries?: number

@@ -17,14 +17,23 @@ export class RequestRefused extends Error {
   readonly code: string
   readonly problem: Problem
   readonly retryAfterSeconds: number | undefined
+  /** How to replace the token, as the client was told. */
+  readonly tokenAdvice: string | undefined
 
-  constructor(problem: Problem, retryAfterSeconds?: number) {
+  constructor(
+    problem: Problem,
+    {
+      retryAfterSeconds,
+      tokenAdvice,
+    }: { retryAfterSeconds?: number | undefined; tokenAdvice?: string | undefined } = {},
+  ) {
     super(problem.detail)
     this.name = 'RequestRefused'
     this.status = problem.status
     this.code = problem.code
     this.problem = problem
     this.retryAfterSeconds = retryAfterSeconds
+    this.tokenAdvice = tokenAdvice
   }
 }
 

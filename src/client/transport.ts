@@ -16,6 +16,8 @@ export interface TransportOptions {
   /** Everything before `/v1` and `/api`. */
   readonly base: string
   readonly token?: string | undefined
+  /** How to replace the token, for {@link RequestRefused.tokenAdvice}. */
+  readonly tokenAdvice?: string | undefined
   readonly userAgent: string
   /** How often a request is repeated after a failure that may be temporary. */
   readonly retries: number
@@ -106,7 +108,7 @@ export class Transport {
     const answer = await this.#exchange(outgoing)
     const status = answer.statusCode ?? 0
     if (status >= 200 && status < 300) return answer
-    throw await refusalOf(answer, `${this.#base.origin}${outgoing.path}`)
+    throw await refusalOf(answer, `${this.#base.origin}${outgoing.path}`, this.#options)
   }
 
   async #exchange(outgoing: Outgoing): Promise<IncomingMessage> {
@@ -230,7 +232,11 @@ function pauseBefore(tries: number, error: unknown): number {
 }
 
 /** Reads an unsuccessful answer, and returns the error for it. */
-async function refusalOf(answer: IncomingMessage, url: string): Promise<Error> {
+async function refusalOf(
+  answer: IncomingMessage,
+  url: string,
+  { tokenAdvice }: Pick<TransportOptions, 'tokenAdvice'>,
+): Promise<Error> {
   const status = answer.statusCode ?? 0
   const { location, 'retry-after': retryAfter = '' } = answer.headers
   if (status >= 300 && status < 400 && location !== undefined) {
@@ -254,7 +260,7 @@ async function refusalOf(answer: IncomingMessage, url: string): Promise<Error> {
       code: isProblem ? code : 'unknown',
       detail: isProblem ? detail : `${url} answered ${status}`,
     },
-    /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined,
+    { retryAfterSeconds: /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined, tokenAdvice },
   )
 }
 

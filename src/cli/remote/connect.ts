@@ -52,13 +52,14 @@ export function connectToChange(io: Io, options: RemoteOptions): Connected {
 /** `retries` replaces the usual number of repetitions. */
 export function makeClient(
   io: Io,
-  { url, token, source }: Target,
+  { url, token, tokenAdvice, source }: Target,
   { retries = isInteractive(io) ? RETRIES_BEFORE_A_PERSON : RETRIES_IN_A_PIPELINE } = {},
 ): DepotClient {
   try {
     return new DepotClient({
       url,
       token,
+      tokenAdvice,
       userAgent: 'hart-depot-cli',
       proxyEnv: io.env,
       pause: (ms, signal) => io.pause(ms, signal),

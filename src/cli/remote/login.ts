@@ -5,7 +5,8 @@ import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
 import { isInteractive } from '../io.ts'
 import { connect, makeClient, remoteOptions } from './connect.ts'
-import { checkToken, profilesFile, readProfiles, writeProfiles } from './profiles.ts'
+import { checkToken, isSameDepot, profilesFile, readProfiles, writeProfiles } from './profiles.ts'
+import type { Profile } from './profiles.ts'
 
 const DEFAULT_PROFILE = 'default'
 
@@ -23,26 +24,41 @@ export const login: Define = (command, io) =>
         ],
         [
           'login http://127.0.0.1:9636 --profile local',
-          'store a depot without a token, to read what everyone may read',
+          'store a depot without a token, or use the one that this profile has of it',
         ],
       ]),
     )
     .action(async (given, { withToken, profile }) => {
       const url = parseBaseUrl(given)
       if (withToken === true && isInteractive(io)) io.stderr.write('Paste the token, and end with Ctrl-D: ')
-      const token = withToken === true ? checkToken(await text(io.stdin), 'stdin') : undefined
-      const depot = makeClient(io, { url, token, source: 'the command line' })
+      const { profiles } = readProfiles(io)
+      const kept = withToken === true ? undefined : tokenToKeep(profile, profiles[profile], url)
+      const token = withToken === true ? checkToken(await text(io.stdin), 'stdin') : kept
+      const tokenAdvice = `The token came from ${kept === undefined ? 'stdin' : `profile ${profile}`}: give a valid one with --with-token`
+      const depot = makeClient(io, { url, token, tokenAdvice, source: 'the command line' })
       // Nothing is stored unless the depot answers and accepts the token.
       const account = token === undefined ? undefined : (await depot.whoAmI()).account
       if (account === undefined) await depot.getLedgerHead()
       depot.close()
-      const { profiles } = readProfiles(io)
       const stored = { url, ...(token !== undefined && { token }) }
       writeProfiles(io, { current: profile, profiles: { ...profiles, [profile]: stored } })
-      io.stderr.write(
-        `${account === undefined ? 'Without a token' : `As ${account}`} on ${url}; stored as profile ${profile} in ${profilesFile(io)}.\n`,
-      )
+      const who =
+        account === undefined
+          ? 'Without a token'
+          : `As ${account}${kept === undefined ? '' : ', with the stored token,'}`
+      io.stderr.write(`${who} on ${url}; stored as profile ${profile} in ${profilesFile(io)}.\n`)
     })
+
+/**
+ * Returns the token that a login without one leaves in the profile. Throws a UsageError if it is that of
+ * another depot.
+ */
+function tokenToKeep(name: string, stored: Profile | undefined, url: string): string | undefined {
+  if (stored?.token === undefined || isSameDepot(stored.url, url)) return stored?.token
+  throw new UsageError(
+    `profile ${name} has a token of ${stored.url}, which would be lost: replace it with --with-token, store ${url} under another name with --profile NAME, or run hart-depot logout --profile ${name} first`,
+  )
+}
 
 export const logout: Define = (command, io) =>
   command

@@ -21,6 +21,8 @@ export interface Profiles {
 export interface Target {
   readonly url: string
   readonly token: string | undefined
+  /** A sentence for those whose token is refused: where it came from, and how to replace it. */
+  readonly tokenAdvice?: string | undefined
   /** For messages: `profile staging`, `HART_DEPOT_URL`. */
   readonly source: string
 }
@@ -78,7 +80,8 @@ export function writeProfiles(io: Pick<Io, 'env'>, profiles: Profiles): void {
 /**
  * Finds the depot of a command: `--url` or `--profile`, then `HART_DEPOT_URL`, then the pair of
  * `HAB_BLDR_URL` and `HAB_AUTH_TOKEN`, then the current profile. A token is used only with the URL that it
- * was given for. Throws a UsageError.
+ * was given for. `HART_DEPOT_URL` never uses the token of a profile: a secret that a CI system lacks must not
+ * become the token of a person. Throws a UsageError.
  */
 export function findTarget(io: Pick<Io, 'env'>, options: TargetOptions): Target {
   const found = lookUpTarget(io, options)
@@ -96,46 +99,79 @@ function lookUpTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions): Tar
   const { env } = io
   if (url !== undefined && profile !== undefined)
     throw new UsageError('--url and --profile exclude each other: give only one of them')
-  if (url !== undefined) return { url, token: tokenFor(io, url), source: '--url' }
+  if (url !== undefined) return { ...tokenFor(io, url), url, source: '--url' }
   if (profile !== undefined) {
     const found = readProfiles(io).profiles[profile]
     if (found === undefined)
       throw new UsageError(
         `there is no profile ${profile}: hart-depot login --profile ${profile} URL makes it`,
       )
-    return { url: found.url, token: found.token, source: `profile ${profile}` }
+    return targetOf(profile, found)
   }
   const own = nonEmpty(env['HART_DEPOT_URL'])
-  if (own !== undefined) return { url: own, token: tokenFor(io, own), source: 'HART_DEPOT_URL' }
+  if (own !== undefined)
+    return { url: own, source: 'HART_DEPOT_URL', ...(tokenOfEnvironment(io) ?? NO_TOKEN_WITH_URL) }
   const [builder, builderToken] = [nonEmpty(env['HAB_BLDR_URL']), nonEmpty(env['HAB_AUTH_TOKEN'])]
   if (builder !== undefined && builderToken !== undefined)
-    return { url: builder, token: builderToken, source: 'HAB_BLDR_URL' }
+    return { url: builder, source: 'HAB_BLDR_URL', ...tokenOfVariable(builderToken, 'HAB_AUTH_TOKEN') }
   const { current, profiles } = readProfiles(io)
   const found = current === undefined ? undefined : profiles[current]
-  if (found === undefined) return undefined
-  return { url: found.url, token: found.token, source: `profile ${current}` }
+  return current === undefined || found === undefined ? undefined : targetOf(current, found)
+}
+
+type FoundToken = Pick<Target, 'token' | 'tokenAdvice'>
+
+const NO_TOKEN_WITH_URL: FoundToken = {
+  token: undefined,
+  tokenAdvice:
+    'HART_DEPOT_URL is set without HART_DEPOT_TOKEN, so no token was sent: set it, too, or unset HART_DEPOT_URL to use a stored profile',
 }
 
 /**
- * Returns the token for a URL. HART_DEPOT_TOKEN counts unless HART_DEPOT_URL names another depot. Otherwise,
- * the profile of this depot has the token.
+ * Returns the token for a URL of the command line. HART_DEPOT_TOKEN counts unless HART_DEPOT_URL names
+ * another depot. Otherwise, the profile of this depot has the token.
  */
-function tokenFor(io: Pick<Io, 'env'>, url: string): string | undefined {
+function tokenFor(io: Pick<Io, 'env'>, url: string): FoundToken {
   const own = nonEmpty(io.env['HART_DEPOT_URL'])
-  if (own === undefined || isSameDepot(own, url)) {
-    const token = tokenOfEnvironment(io)
-    if (token !== undefined) return token
-  }
-  return Object.values(readProfiles(io).profiles).find((profile) => isSameDepot(profile.url, url))?.token
+  const given = own === undefined || isSameDepot(own, url) ? tokenOfEnvironment(io) : undefined
+  if (given !== undefined) return given
+  const found = Object.entries(readProfiles(io).profiles).find(([, profile]) => isSameDepot(profile.url, url))
+  return found === undefined ? { token: undefined } : targetOf(...found)
 }
 
-function tokenOfEnvironment(io: Pick<Io, 'env'>): string | undefined {
+function targetOf(name: string, { url, token }: Profile): Target {
+  const login = `hart-depot login ${url} --profile ${name} --with-token`
+  return {
+    url,
+    source: `profile ${name}`,
+    token,
+    tokenAdvice:
+      token === undefined
+        ? `Profile ${name} has no token: ${login} stores one`
+        : `The token came from profile ${name}: ${login} stores another one`,
+  }
+}
+
+/** Returns the token of the environment, if it has one. Throws a UsageError if a variable for it is empty. */
+function tokenOfEnvironment(io: Pick<Io, 'env'>): FoundToken | undefined {
   const { env } = io
   const token = nonEmpty(env['HART_DEPOT_TOKEN'])
   const file = nonEmpty(env['HART_DEPOT_TOKEN_FILE'])
   if (token !== undefined && file !== undefined)
     throw new UsageError('HART_DEPOT_TOKEN and HART_DEPOT_TOKEN_FILE are both set: set only one of them')
-  return file === undefined ? token : checkToken(readFileSync(pathOf(io, file), 'utf8'), file)
+  if (token !== undefined) return tokenOfVariable(token, 'HART_DEPOT_TOKEN')
+  if (file !== undefined)
+    return {
+      token: checkToken(readFileSync(pathOf(io, file), 'utf8'), file),
+      tokenAdvice: `The token came from ${file} (HART_DEPOT_TOKEN_FILE): write a valid one to it`,
+    }
+  const empty = ['HART_DEPOT_TOKEN', 'HART_DEPOT_TOKEN_FILE'].find((name) => env[name] === '')
+  if (empty === undefined) return undefined
+  throw new UsageError(`${empty} is empty, so the token is missing: set it, or unset it`)
+}
+
+function tokenOfVariable(token: string, name: string): FoundToken {
+  return { token, tokenAdvice: `The token came from ${name}: set it to a valid one` }
 }
 
 /** Returns the only word of a text. Throws a UsageError that names where the text is from. */
@@ -146,7 +182,8 @@ export function checkToken(text: string, source: string): string {
   return token
 }
 
-function isSameDepot(one: string, other: string): boolean {
+/** Whether two URLs are those of the same depot, or of views of it. */
+export function isSameDepot(one: string, other: string): boolean {
   return parseDepotUrl(one).base === parseDepotUrl(other).base
 }
 

@@ -47,6 +47,21 @@ test('login stores nothing unless the depot accepts the token', async (t) => {
   await t.rejects(stat(file), { code: 'ENOENT' })
 })
 
+test('login without a token keeps the stored one, or refuses to replace it', async (t) => {
+  const { url } = shared
+  const { XDG_CONFIG_HOME, file } = await configFolder(t)
+  const env = { XDG_CONFIG_HOME }
+  await runCommand(['login', url, '--with-token'], { env, stdin: ADMIN_TOKEN })
+  t.match(await runCommand(['login', url], { env }), { code: 0, stderr: /^As admin, with the stored token/ })
+  t.match(await runCommand(['whoami', '--quiet'], { env }), { stdout: 'admin\n' })
+  const before = await readFile(file, 'utf8')
+  t.match(await runCommand(['login', 'http://127.0.0.1:1'], { env }), {
+    code: 2,
+    stderr: /--with-token.*--profile NAME.*logout/,
+  })
+  t.equal(await readFile(file, 'utf8'), before)
+})
+
 test('profiles that others may read, or that are damaged, are refused', async (t) => {
   const { url } = shared
   const { XDG_CONFIG_HOME, file } = await configFolder(t)
@@ -78,6 +93,50 @@ test('a token goes only to the depot that it was given for', async (t) => {
     'half a pair',
   )
   t.match(await runCommand(['whoami'], { env: { ...habitat, HART_DEPOT_URL: other.url } }), { code: 6 })
+})
+
+test('a token that is missing in the environment is not replaced by a stored one', async (t) => {
+  const { url } = shared
+  const { XDG_CONFIG_HOME } = await configFolder(t)
+  await runCommand(['login', url, '--with-token'], { env: { XDG_CONFIG_HOME }, stdin: ADMIN_TOKEN })
+  const env = { XDG_CONFIG_HOME, HART_DEPOT_URL: url }
+  t.match(await runCommand(['whoami'], { env }), { code: 6, stderr: /HART_DEPOT_URL.*HART_DEPOT_TOKEN/ })
+  for (const empty of ['HART_DEPOT_TOKEN', 'HART_DEPOT_TOKEN_FILE'])
+    for (const args of [['whoami'], ['whoami', '--url', url]])
+      t.match(await runCommand(args, { env: { ...env, [empty]: '' } }), {
+        code: 2,
+        stderr: new RegExp(`${empty} is empty`),
+      })
+  t.match(await runCommand(['whoami', '--quiet', '--url', url], { env: { XDG_CONFIG_HOME } }), { code: 0 })
+})
+
+test('a refused token is named by where it came from', async (t) => {
+  const { url } = shared
+  const { XDG_CONFIG_HOME, file } = await configFolder(t)
+  await writeFile(join(XDG_CONFIG_HOME, 'token'), 'hart_wrong')
+  const env = { XDG_CONFIG_HOME, HART_DEPOT_URL: url }
+  const wrong = async (more: Record<string, string>, ...args: string[]) =>
+    (await runCommand(['whoami', ...args], { env: { ...env, ...more } })).stderr
+  t.match(await wrong({ HART_DEPOT_TOKEN: 'hart_wrong' }), /came from HART_DEPOT_TOKEN:/)
+  const tokenFile = join(XDG_CONFIG_HOME, 'token')
+  t.match(
+    await wrong({ HART_DEPOT_TOKEN_FILE: tokenFile }),
+    `came from ${tokenFile} (HART_DEPOT_TOKEN_FILE):`,
+  )
+  t.match(
+    await wrong({ HART_DEPOT_URL: '', HAB_BLDR_URL: url, HAB_AUTH_TOKEN: 'hart_wrong' }),
+    /came from HAB_AUTH_TOKEN:/,
+  )
+  t.match(
+    (await runCommand(['login', url, '--with-token'], { env, stdin: 'hart_wrong' })).stderr,
+    /came from stdin:/,
+  )
+  await runCommand(['login', url, '--with-token', '--profile', 'old'], { env, stdin: ADMIN_TOKEN })
+  await writeFile(file, (await readFile(file, 'utf8')).replace(ADMIN_TOKEN, 'hart_revoked'))
+  t.match(
+    await wrong({}, '--profile', 'old'),
+    `came from profile old: hart-depot login ${url} --profile old --with-token`,
+  )
 })
 
 test('a token file with a relative path is looked up where the person stands, also through npm', async (t) => {
