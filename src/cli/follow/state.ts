@@ -1,5 +1,7 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { lockData } from '../../database/engine.ts'
+import { DepotError } from '../../errors.ts'
 
 /** A release that was given to the hook. */
 export interface Given {
@@ -36,27 +38,43 @@ export function filesToKeep(state: State | undefined): (string | null)[] {
 }
 
 const STATE_FILE = 'state.json'
+const LOCK_FILE = 'lock.sqlite'
 
-/** The folder in which a follower keeps its state and its packages. One follower uses it at a time. */
+/**
+ * The folder in which a follower keeps its state and its packages. One follower uses it at a time. The caller
+ * must close it.
+ */
 export class StateFolder {
   readonly path: string
+  readonly #lock: { close(): void }
   #state: State | undefined
 
-  private constructor(path: string) {
+  private constructor(path: string, lock: { close(): void }) {
     this.path = path
+    this.#lock = lock
   }
 
-  /** Opens a folder, and creates it if it does not exist. */
+  /**
+   * Opens a folder, and creates it if it does not exist. Throws `data_in_use` while another follower has it
+   * open.
+   */
   static async open(path: string): Promise<StateFolder> {
-    const folder = new StateFolder(path)
     await mkdir(path, { recursive: true, mode: 0o700 })
+    const folder = new StateFolder(path, lock(path))
     try {
       folder.#state = JSON.parse(await readFile(join(path, STATE_FILE), 'utf8')) as State
     } catch (error) {
       // A damaged file counts as absent: the hook then runs once more.
-      if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        folder.close()
+        throw error
+      }
     }
     return folder
+  }
+
+  close(): void {
+    this.#lock.close()
   }
 
   get state(): State | undefined {
@@ -77,5 +95,19 @@ export class StateFolder {
       const file = join(this.path, name)
       if (/\.hart(\.part)?$/.test(name) && !kept.includes(file)) await rm(file, { force: true })
     }
+  }
+}
+
+/** Locks a folder. The lock ends with the process, even after a crash. */
+function lock(path: string): { close(): void } {
+  try {
+    return lockData(join(path, LOCK_FILE))
+  } catch (error) {
+    if (!(error instanceof DepotError && error.code === 'data_in_use')) throw error
+    throw new DepotError(
+      'data_in_use',
+      `another hart-depot follow of this package uses ${path}: end it, or name another folder with --state`,
+      { cause: error },
+    )
   }
 }

@@ -49,7 +49,7 @@ export async function runCommand(io: Io, command: CommandToRun): Promise<Command
   for (const output of [child.stdout, child.stderr])
     output?.setEncoding('utf8').on('data', (text: string) => void io.stderr.write(text))
   const { promise: ended, resolve: end } = Promise.withResolvers<CommandEnd>()
-  child.once('error', ({ message }) => end({ how: 'not found', reason: message }))
+  child.once('error', (error) => end({ how: 'not found', reason: reasonOf(error) }))
   child.once(fd === undefined ? 'close' : 'exit', (code, killedBy) =>
     end(code === null ? { how: 'killed', signal: killedBy ?? 'a signal' } : { how: 'exited', code }),
   )
@@ -68,6 +68,12 @@ export async function runCommand(io: Io, command: CommandToRun): Promise<Command
     clearTimeout(timer)
     signal.removeEventListener('abort', stop)
   }
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ENOENT') return 'the program, or the interpreter that its first line names, does not exist'
+  if (code === 'EACCES') return 'it may not be executed'
+  return message
 }
 
 /** Sends SIGTERM to a process group, and SIGKILL if a process of it is left after `graceMs`. */

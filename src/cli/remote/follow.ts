@@ -1,3 +1,5 @@
+import { constants } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Target } from '../../package/target.ts'
@@ -6,17 +8,19 @@ import { printable } from '../../text/columns.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
+import { describeFailure } from '../failure.ts'
 import { UntrustedSigner, follow as followView } from '../follow/follower.ts'
 import type { FollowEvent } from '../follow/follower.ts'
 import { placeInSpread, readMachineId, targetOfMachine } from '../follow/machine.ts'
 import { serveServices } from '../follow/services.ts'
 import { StateFolder } from '../follow/state.ts'
+import type { State } from '../follow/state.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
 import type { Output } from '../output.ts'
 import { periodMs } from './arguments.ts'
 import { connect, remoteOptions } from './connect.ts'
-import { findKeyFile } from './key-files.ts'
+import { findKeyFile, readKeyFile } from './key-files.ts'
 
 export const follow: Define = (command, io) =>
   remoteOptions(command)
@@ -61,17 +65,22 @@ export const follow: Define = (command, io) =>
       const spreadMs = periodMs(options.spread, '--spread')
       const hookTimeoutMs = periodMs(options.hookTimeout, '--hook-timeout')
       const address = listen === undefined ? undefined : addressOf(listen)
+      const hook = pathOf(io, exec)
+      await expectProgram(hook)
+      for (const file of keys) await expectKey(pathOf(io, file))
       const folder = await StateFolder.open(
         join(stateFolderOf(io, options.state), `${name.replace('/', '-')}-${target}`),
       )
-      const server = address && (await serveServices(address, folder, { depotUrl: depot.url, view }))
+      let server: Awaited<ReturnType<typeof serveServices>> | undefined
       try {
+        server = address && (await serveServices(address, folder, { depotUrl: depot.url, view }))
+        if (options.once !== true) out.note(beginning(name, view, depot.url, folder.state))
         await followView(io, {
           depot,
           view,
           package: name,
           target,
-          hook: pathOf(io, exec),
+          hook,
           hookTimeoutMs,
           delayMs: Math.round(spreadMs * placeInSpread(await readMachineId(), name)),
           folder,
@@ -82,8 +91,38 @@ export const follow: Define = (command, io) =>
       } finally {
         server?.close()
         server?.closeAllConnections()
+        folder.close()
       }
     })
+
+/** Throws a UsageError unless this path is a file that may be executed. */
+async function expectProgram(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isFile() !== true) throw new UsageError(`--exec: there is no file ${path}`)
+  await access(path, constants.X_OK).catch(() => {
+    throw new UsageError(`--exec: ${path} may not be executed: run chmod +x on it`)
+  })
+}
+
+/** Throws a UsageError unless this path is a public key file. */
+async function expectKey(path: string): Promise<void> {
+  try {
+    await readKeyFile(path)
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError(`--key: ${describeFailure(error)}`)
+  }
+}
+
+/** Says what begins, because the first event may come much later. */
+function beginning(name: string, view: string, url: string, state: State | undefined): string {
+  const present =
+    state === undefined
+      ? 'No release was given to the hook yet'
+      : state.status === 'running'
+        ? `This machine runs ${state.ident}`
+        : `The update to ${state.ident} has not succeeded yet`
+  return printable(`Following ${name} in ${view} of ${url}. ${present}.`)
+}
 
 /**
  * Returns a public key from a file of this machine. A key that comes from the depot would not show that the
@@ -128,18 +167,16 @@ function reporter(io: Io, out: Output, isJson: boolean): (event: FollowEvent) =>
     if (isJson) io.stdout.write(`${JSON.stringify({ at: new Date(io.now()).toISOString(), ...event })}\n`)
     else if (event.event === 'running')
       out.show(event, { whole: () => `${event.ident} runs.`, brief: () => [event.ident] })
-    else out.note(sentenceOf(event))
+    else if (event.event !== 'failed') out.note(sentenceOf(event)) // the trouble that follows says why
   }
 }
 
-function sentenceOf(event: Exclude<FollowEvent, { event: 'running' }>): string {
+function sentenceOf(event: Exclude<FollowEvent, { event: 'running' | 'failed' }>): string {
   switch (event.event) {
     case 'waiting':
       return `${event.ident} is the latest release; this machine follows at ${event.until}.`
     case 'updating':
       return `Updating to ${event.ident}: ${event.file}`
-    case 'failed':
-      return printable(`The update to ${event.ident} failed: ${event.detail}.`)
     case 'nothing':
     case 'trouble':
       return printable(`${event.detail}.`)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -75,17 +75,11 @@ test('what moves while the depot cannot be reached is followed afterwards', asyn
 
 test('a hook that is missing or prints a lot of binary is no trouble', async (t) => {
   const { started } = await startMoved(t)
-  const run = commandsOn(started)
   const missing = makeMachine(t, started)
-  t.match(
-    await run([...missing.args, '--key', missing.key, '--once', '--exec', '/nowhere/x'], {
-      env: missing.env,
-    }),
-    {
-      code: 1,
-      stderr: /\/nowhere\/x cannot be run/,
-    },
-  )
+  writeFileSync(join(dirname(missing.key), 'hook.sh'), '#!/nowhere/sh\n')
+  const { code, stderr } = await missing.once()
+  t.equal(code, 1)
+  t.equal(stderr.split('cannot be run: the program, or the interpreter').length, 2, 'it is said once')
   const loud = makeMachine(t, started, { script: 'head -c 1000000 /dev/zero' })
   t.match(await loud.once(), { code: 0 })
 })

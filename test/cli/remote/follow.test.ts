@@ -42,14 +42,23 @@ test('a hook that fails is run again, without another download, until it succeed
 test('follow sees the moves of the view, and ends at a signal', async (t) => {
   const machine = makeMachine(t, started)
   const seen: string[] = []
-  const { events } = await machine.follow(({ event, ident = '' }) => {
+  const { events, stderr } = await machine.follow(({ event, ident = '' }) => {
     if (event !== 'running') return false
     seen.push(ident)
     if (seen.length < 3) void run(['promote', 'union', seen.length === 1 ? OLD : NEW])
     return seen.length === 3
   })
   t.strictSame(seen, [NEW, OLD, NEW])
+  t.match(stderr, /^Following acme\/app in union of http.* No release was given/, 'said before any event')
   t.notOk(events.some(({ event }) => event === 'trouble'))
+})
+
+test('a second follower of the same folder is refused', async (t) => {
+  const machine = makeMachine(t, started)
+  const first = await StateFolder.open(machine.files)
+  t.match(await machine.once(), { code: 1, stderr: /another hart-depot follow .*--state/ })
+  first.close()
+  t.match(await machine.once(), { code: 0 })
 })
 
 test('a hook that a signal interrupts is ended, and runs again at the next start', async (t) => {
@@ -70,7 +79,7 @@ test('a release that no trusted key has signed is not given to the hook', async 
   writeFileSync(machine.key, formatPublicKey({ ...publicKey, ...nameOf(makeKeys('acme').publicKey) }))
   t.match(await machine.once(), { code: 1, stderr: /signature/ })
   t.strictSame(machine.notes(), [])
-  t.strictSame(readdirSync(machine.files), [], 'nothing is left')
+  t.strictSame(readdirSync(machine.files), ['lock.sqlite'], 'nothing is left')
   const cache = join(dirname(machine.key), '.hab/cache/keys')
   mkdirSync(cache, { recursive: true })
   const key = makeKeys('acme').publicKey
@@ -108,6 +117,7 @@ test('fleet reads a follower like a Supervisor', async (t) => {
     const server = await serveServices({ host: '127.0.0.1', port: 0 }, folder, source)
     t.teardown(() => server.close())
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    folder.close()
     return run(['fleet', '--hosts', '-', '--view', 'union', '--json'], { stdin: host })
   }
   t.match(JSON.parse((await serve()).stdout), { services: [], summary: { unread: 0 } })
@@ -127,6 +137,13 @@ test('wrong arguments are refused before anything is made', async (t) => {
     ['--hook-timeout', '-1'],
   ])
     t.match(await machine.once(...wrong), { code: 2 }, wrong.join(' '))
+  for (const [wrong, sentence] of [
+    [['--exec', 'nosuch.sh'], /no file .*nosuch\.sh/],
+    [['--exec', machine.key], /chmod \+x/],
+    [['--key', 'nosuch.pub'], /there is no .*nosuch\.pub/],
+    [['--key', 'README.md'], /README\.md is not a public key file/],
+  ] as const)
+    t.match(await machine.once(...wrong), { code: 2, stderr: sentence }, wrong.join(' '))
   t.match(await runCommand(['follow', 'app', '--view', 'v', '--exec', 'x']), { code: 2 })
   t.notOk(existsSync(machine.files))
 })
