@@ -1,7 +1,7 @@
 /** The exit codes of all commands; docs/cli.md explains them. */
 export const EXIT = {
   done: 0,
-  /** Something else failed. */
+  /** Something else failed, or the person at the terminal answered no. */
   failed: 1,
   /** The command line is wrong. Nothing was done. */
   usage: 2,

@@ -5,13 +5,13 @@ import type { Io } from '../io.ts'
 
 /**
  * Asks the person at the terminal, who answers with a line. Throws {@link Exit} unless it is `y` or `yes`:
- * a single key could be the first letter of another word.
+ * a single key could be the first letter of another word. Ctrl-C has an exit code of its own.
  */
 export async function confirm(io: Io, question: string): Promise<void> {
   const { text, isCancel } = await import('@clack/prompts')
   const answer = await text({ message: `${question} [y/N]`, ...questionStreams(io) })
-  if (isCancel(answer) || !/^y(es)?$/i.test((answer ?? '').trim()))
-    throw new Exit(EXIT.interrupted, 'nothing was changed')
+  if (isCancel(answer)) throw new Exit(EXIT.interrupted, 'nothing was changed')
+  if (!/^y(es)?$/i.test((answer ?? '').trim())) throw new Exit(EXIT.failed, 'nothing was changed')
 }
 
 /**

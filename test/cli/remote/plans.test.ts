@@ -102,7 +102,7 @@ test('at a terminal, a change is shown and made only after a yes', async (t) => 
   const { started } = await startMoved(t)
   const run = commandsOn(started)
   const declined = await run(['rollback', 'union', '--name', 'app'], { ...at, typed: 'maybe y\r' })
-  t.match(declined, { code: 130, stdout: '', stderr: /nothing was changed/ })
+  t.match(declined, { code: 1, stdout: '', stderr: /nothing was changed/ })
   t.match(declined.stderr, /^downgraded +acme\/app\/1\.0\.0.*latest moves down.*Change union\?/ms)
   t.match(await run(['history', 'union', '--quiet']), { stdout: '3\n2\n1\n' })
   t.match(await run(['rollback', 'union', '--name', 'app'], { ...at, typed: 'yes\r' }), {
@@ -110,6 +110,7 @@ test('at a terminal, a change is shown and made only after a yes', async (t) => 
     stdout: /^union is at revision 4\.$/m,
   })
   const { plan } = await json<{ plan: string }>(run, 'plan', 'revert', 'union', '4')
-  t.match(await run(['apply', plan], { ...at, typed: 'n\r' }), { code: 130, stderr: /Change union\?/ })
+  t.match(await run(['apply', plan], { ...at, typed: 'n\r' }), { code: 1, stderr: /Change union\?/ })
+  t.match(await run(['apply', plan], { ...at, typed: '\u0003' }), { code: 130 }, 'Ctrl-C')
   t.match(await run(['apply', plan], { ...at, typed: 'yes\r' }), { code: 0 })
 })

@@ -159,6 +159,6 @@ test('at a terminal, apply -f shows the changes and asks', async (t) => {
   await writeFile(file, STATE)
   const at = { env: { NO_COLOR: '1' } }
   const declined = await run(['apply', '-f', file], { ...at, typed: '\r' })
-  t.match(declined, { code: 130, stdout: '', stderr: /^\+ view staging.*nothing was changed/ms })
+  t.match(declined, { code: 1, stdout: '', stderr: /^\+ view staging.*nothing was changed/ms })
   t.match(await run(['apply', '-f', file], { ...at, typed: 'y\r' }), { code: 0, stdout: /Created staging/ })
 })
