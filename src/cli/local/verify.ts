@@ -68,7 +68,11 @@ sequence number, no earlier entry was changed. Lists files that no release needs
       if (count > 0)
         throw new Exit(
           EXIT.failed,
-          `the ledger and the depot differ in ${count === 1 ? 'one place' : `${count} places`}; hart-depot verify shows them`,
+          `the ledger and the depot differ in ${count === 1 ? 'one place, which is' : `${count} places, which are`} listed above${
+            files.damagedCount > 0 && options.from === undefined
+              ? '; hart-depot verify --repair --from PLACE replaces damaged files by those of another depot or of a backup'
+              : ''
+          }`,
         )
     })
 

@@ -58,7 +58,7 @@ test('verify prints counts and the head of the ledger, and exits with 1 if a row
     code: 1,
     stdout:
       /\n\nWHERE +WHAT\ndelivered +its row has revision 9, but the ledger has 1\n\nthe file of one package/,
-    stderr: 'hart-depot: the ledger and the depot differ in one place; hart-depot verify shows them\n',
+    stderr: 'hart-depot: the ledger and the depot differ in one place, which is listed above\n',
   })
   t.equal(findings.code, 1)
   t.match(JSON.parse(findings.stdout), {
