@@ -117,6 +117,9 @@ export type Config = z.infer<typeof Config>
 /** The keys below the top level, for hints about misspelled keys. */
 const INNER_KEYS = ['command', 'timeout', 'views', 'exclude', 'severity', 'build', 'with_deps', 'wait']
 
+/** The phases that can be limited to some environments. */
+const VIEW_COMMANDS = ['deploy', 'smoke', 'functional'] as const
+
 /** A project and its pipeline. */
 export interface Project {
   readonly config: Config
@@ -138,12 +141,34 @@ export async function readProject(io: Io, given: string | undefined): Promise<Pr
   }
   const file = await readYaml(io, given ?? CONFIG_FILE)
   const parsed = Config.safeParse(file.value ?? {})
-  if (parsed.success) return { config: parsed.data, folder }
+  if (parsed.success) {
+    const fault = faultyView(parsed.data)
+    if (fault === undefined) return { config: parsed.data, folder }
+    throw new UsageError(`${file.placeOf(fault.pointer)}: ${fault.detail}`)
+  }
   const [issue] = parsed.error.issues
   if (issue === undefined) throw parsed.error
   const { path: keys, detail, isKey } = describe(issue)
   const pointer = ['', ...keys].join('/')
   throw new UsageError(`${isKey ? file.placeOfKey(pointer) : file.placeOf(pointer)}: ${detail}`)
+}
+
+/** Finds an environment that is named twice, or one of a phase that is none of `views`. */
+function faultyView(config: Config): { pointer: string; detail: string } | undefined {
+  const { views } = config
+  const twice = views.findIndex((view, index) => views.indexOf(view) !== index)
+  if (twice !== -1) return { pointer: `/views/${twice}`, detail: `${views[twice]} is named twice` }
+  for (const phase of VIEW_COMMANDS) {
+    const given = config[phase]
+    const named = typeof given === 'object' ? (given.views ?? []) : []
+    for (const [index, view] of named.entries())
+      if (!views.includes(view))
+        return {
+          pointer: `/${phase}/views/${index}`,
+          detail: `${view} is not one of the environments (${views.join(', ')})${didYouMean(view, views)}`,
+        }
+  }
+  return undefined
 }
 
 /** Returns the JSON schema of the file, for editors. */

@@ -4,6 +4,7 @@ import { RequestRefused } from '../../client/errors.ts'
 import type { Change, NewPhaseReport } from '../../client/operations.ts'
 import { packageOf } from '../../package/ident.ts'
 import { formatTime, printable } from '../../text/columns.ts'
+import { didYouMean } from '../../text/nearest.ts'
 import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
@@ -12,8 +13,10 @@ import type { Output } from '../output.ts'
 import { jobUrl, nameChange } from '../pipeline/change-name.ts'
 import type { ChangeName, NamingOptions } from '../pipeline/change-name.ts'
 import { readProject } from '../pipeline/config.ts'
+import { PHASES } from '../pipeline/phase.ts'
 import { wholeNumber } from './arguments.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
+import { expectNamesExist } from './expect-names-exist.ts'
 
 const STATUSES = ['running', 'passed', 'failed', 'skipped', 'not_configured'] as const
 const STATES = ['recorded', 'running', 'failed', 'passed'] as const
@@ -96,6 +99,8 @@ export const changeReport: Define = (command, io) =>
         ...(fence !== undefined && { fence: wholeNumber(fence, '--fence') }),
       }
       const change = await depot.reportPhase({ id, body })
+      const hint = PHASES.some((known) => known === phase) ? '' : didYouMean(phase, PHASES)
+      if (hint !== '') out.note(`${phase} was recorded as a phase of your own${hint}`)
       const place = view === undefined ? '' : ` in ${view}`
       out.show(change, { whole: () => `${phase}${place} of ${change.change}: ${status.replace('_', ' ')}` })
     })
@@ -147,6 +152,10 @@ export const changeList: Define = (command, io) =>
           changes.push(change)
           if (changes.length === count) break
         }
+      if (changes.length === 0 && count > 0) {
+        if (view !== undefined) await expectNamesExist(depot, { views: [view] })
+        if (project !== undefined) await noteUnknownProject(depot, out, project)
+      }
       out.show(changes, {
         whole: () =>
           out.table(
@@ -164,6 +173,18 @@ export const changeList: Define = (command, io) =>
         brief: () => changes.map(({ change }) => change),
       })
     })
+
+/** Remarks that a project has no changes, if so, because its name may be misspelled. */
+async function noteUnknownProject(depot: DepotClient, out: Output, project: string): Promise<void> {
+  const { changes: own } = await depot.listChanges({ project, limit: 1 })
+  if (own.length > 0) return
+  const { changes: newest } = await depot.listChanges({ limit: MAX_PAGE_SIZE })
+  const hint = didYouMean(
+    project,
+    newest.map((change) => change.project),
+  )
+  out.note(`No change of ${project} is recorded${hint === '' ? '.' : hint}`)
+}
 
 function changeOptions<Args extends unknown[], Options extends Record<string, unknown>>(
   command: Command<Args, Options>,

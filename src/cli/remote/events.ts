@@ -2,6 +2,7 @@ import type { Event } from '../../client/client.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { connect, remoteOptions } from './connect.ts'
+import { expectNamesExist } from './expect-names-exist.ts'
 
 const USUAL_COUNT = 100
 const HEADING = ['SEQUENCE', 'AT', 'KIND', 'BY', 'WHAT']
@@ -32,7 +33,9 @@ export const events: Define = (command, io) =>
     .action(async ({ follow, after, view, origin, kind, ...options }) => {
       const { depot, out } = connect(io, options)
       const filter = { ...(view && { view }), ...(origin && { origin }), ...(kind && { kind }) }
+      const names = { views: view ?? [], origins: origin ?? [] }
       if (follow === true) {
+        await expectNamesExist(depot, names)
         const feed = depot.follow({
           ...filter,
           ...(after !== undefined && { after }),
@@ -50,6 +53,7 @@ export const events: Define = (command, io) =>
       }
       const start = after ?? String(Math.max(0, (await depot.getLedgerHead()).sequence - USUAL_COUNT))
       const list = await Array.fromAsync(depot.each('listEvents', { ...filter, after: start }))
+      if (list.length === 0) await expectNamesExist(depot, names)
       out.show(list, {
         whole: () =>
           out.table(

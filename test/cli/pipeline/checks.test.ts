@@ -26,6 +26,11 @@ test('a mistake in .hart-depot.yml has its line and column', async (t) => {
     ['lint:\n  exclude: [SC2034, 2154]\n', /line 2, column 21 /],
     ['project: app\n', /line 1, column 10 \(project\): a project is origin\/name/],
     ['unit: 3\n', /line 1, column 7 \(unit\): expected a command/],
+    ['views:\n  - a\n  - a\n', /line 3, column 5 .*a is named twice/],
+    [
+      'views: [acceptance]\nsmoke:\n  command: x\n  views: [acceptence]\n',
+      /line 4, column 11 .*did you mean acceptance\?/,
+    ],
     ['- lint\n', /\.hart-depot\.yml: /],
   ]
   for (const [text, fault] of mistakes) {

@@ -14,6 +14,12 @@ test('events shows the ledger, filtered', async (t) => {
     'union',
   )
   t.equal(all.length, 3)
+  for (const wrong of [
+    ['--view', 'unoin'],
+    ['--origin', 'acmee'],
+    ['--follow', '--view', 'unoin'],
+  ])
+    t.match(await run(['events', ...wrong]), { code: 5, stdout: '', stderr: /there is no/ }, wrong.join(' '))
   t.match(await run(['events']), { code: 0, stdout: /promotion +admin +union promote acme\/app\/1\.1\.0/ })
   const after = String(all[1]?.sequence)
   t.match(await run(['events', '--view', 'union', '--after', after, '--quiet']), {
