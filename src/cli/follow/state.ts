@@ -60,7 +60,7 @@ export class StateFolder {
    */
   static async open(path: string): Promise<StateFolder> {
     await mkdir(path, { recursive: true, mode: 0o700 })
-    const folder = new StateFolder(path, lock(path))
+    const folder = new StateFolder(path, lockFolder(path))
     try {
       folder.#state = JSON.parse(await readFile(join(path, STATE_FILE), 'utf8')) as State
     } catch (error) {
@@ -99,7 +99,7 @@ export class StateFolder {
 }
 
 /** Locks a folder. The lock ends with the process, even after a crash. */
-function lock(path: string): { close(): void } {
+function lockFolder(path: string): { close(): void } {
   try {
     return lockData(join(path, LOCK_FILE))
   } catch (error) {
