@@ -144,7 +144,10 @@ export interface Command<K extends CommandKind = CommandKind> {
 
 /** A queue to which commands are submitted: the writer, or a client of its thread. */
 export interface CommandQueue {
-  /** Runs a command and resolves with its outcome once it is committed. Rejects with the handler's error. */
+  /**
+   * Runs a command and resolves with its outcome once it is committed. Rejects with the error of the handler,
+   * or of the check of the caller's rights.
+   */
   submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>>
 }
 

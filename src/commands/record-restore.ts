@@ -2,9 +2,9 @@ import { findState, setState } from '../database/state-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 
 /**
- * Starts a new history after the database was restored from an older copy, under a new `incarnation`, an id
- * of this history. From now on, blobs that no release needs are not collected, because they may be uploads
- * that the copy lacks. {@link resumeCollection} ends this.
+ * Starts a new history after the database was restored from an older copy. `incarnation` is the id of the new
+ * history. From now on, blobs that no release needs are kept, because they may be uploads that the copy
+ * lacks. {@link resumeCollection} lets them be collected again.
  */
 export async function recordRestore(
   context: CommandContext,

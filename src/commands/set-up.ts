@@ -14,7 +14,8 @@ export type AdminTokenStatus = 'added' | 'known' | 'revoked'
 
 /**
  * Creates the first views and the first administrator where they are absent, and gives the administrator the
- * token with this hash. Runs whenever a depot opens. Returns `undefined` without a hash.
+ * token with this hash. Runs whenever a depot opens. Returns `undefined` without a hash. Throws `conflict`
+ * for a new token if the administrator is disabled.
  */
 export async function setUp(
   context: CommandContext,

@@ -38,8 +38,8 @@ export interface EntryContent {
 }
 
 /**
- * Redacts entries for a reader, by the present visibility of releases. `entries` are oldest first, without a
- * gap between two promotions of the same view.
+ * Redacts entries for a reader, by the present visibility of releases. `entries` must be oldest first, and
+ * must not omit a promotion between two promotions of the same view.
  */
 export async function redactEntries(
   db: Db,
@@ -80,10 +80,10 @@ export async function redactEntries(
   })
 }
 
-/** What a reader may see of an entry. A redacted promotion is an event of its own. */
+/** The part of an entry that a reader may see. For a redacted promotion, the part is the redacted event. */
 type VisiblePart = 'whole' | 'nothing' | LedgerEvent
 
-/** What decides about the entries of one page for one reader. */
+/** The facts that decide which entries of a page one reader may see. */
 interface Knowledge {
   readonly account: Reader['account']
   /** Reports whether the reader was a member of an origin at a time. */

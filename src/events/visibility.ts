@@ -50,8 +50,8 @@ export type EntrySubject =
   /** Visible to readers who may see the change record with this id, which has the rights of its releases. */
   | { readonly of: 'change'; readonly record: string }
   /**
-   * Redacted like history: everyone sees numbers and times, and the releases that they may see. The text is
-   * visible only with all releases.
+   * Redacted like history: every reader sees numbers and times, and the releases that the reader may see.
+   * Only readers who may see all releases of the promotion see its text.
    */
   | { readonly of: 'promotion'; readonly promotion: Promotion }
 
@@ -73,13 +73,16 @@ const releaseSubject = ({ ident, target }: ReleaseName): EntrySubject => ({
 
 const changeSubject = ({ record }: { record: string }): EntrySubject => ({ of: 'change', record })
 
-/** A freeze of one package is visible to the origin's members, because the package may be private. */
+/**
+ * A freeze of one package is visible to the origin's members, because the package may be private. A freeze of
+ * a name in every origin is visible to administrators alone. Everyone sees all other freezes.
+ */
 const packageSubject = ({ origin, name }: { origin?: string; name?: string }): EntrySubject =>
   name === undefined ? everyone() : origin === undefined ? administrators() : originSubject({ origin })
 
 /**
- * The subject of each kind of event. Everyone may see what the API shows to everyone: origins, channels and
- * rules.
+ * The subject of each kind of event. Everyone may see what the API shows to everyone, for example origins,
+ * channels, views and their gates.
  */
 const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = {
   'account-added': accountSubject,

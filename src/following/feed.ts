@@ -62,8 +62,8 @@ interface Watch extends WatchOptions {
 const MAX_CACHED_ENTRIES = 10_000
 const MAX_CACHED_BYTES = 8 * 1024 * 1024
 /**
- * Watches woken in one turn of the event loop. Other requests run between turns, first the one that made the
- * change.
+ * The maximum number of watches woken in one turn of the event loop. Other requests run between turns, and
+ * the request that made the change runs first.
  */
 const WAKES_PER_TURN = 16
 
@@ -91,7 +91,7 @@ export class Feed implements Subscriber {
     this.#head = head
   }
 
-  /** Opens a feed. The caller passes every entry after `head` to `onCommit`, and closes the feed. */
+  /** Opens a feed. The caller must pass every entry after `head` to `onCommit`, and must close the feed. */
   static async open(db: Db, head: LedgerHead): Promise<Feed> {
     return new Feed(db, head, await findState(db, 'incarnation'))
   }
@@ -149,8 +149,8 @@ export class Feed implements Subscriber {
 
   /**
    * Calls `wake` soon after a commit with a wanted entry, and when the feed closes. One call may stand for
-   * several commits: the caller reads on from its own position. `wake` must not throw. The returned function
-   * ends the watch.
+   * several commits, so the caller must read on from its own position. `wake` must not throw. The returned
+   * function ends the watch.
    */
   watch(options: WatchOptions, wake: () => void): () => void {
     const watch: Watch = { ...options, wake }
@@ -165,8 +165,9 @@ export class Feed implements Subscriber {
   }
 
   /**
-   * Waits for a wanted entry. Resolves immediately if any entry was committed after `after`: the caller reads
-   * it and, if it is not wanted, waits again. Leaves no watch or timer behind. Never rejects.
+   * Waits for a wanted entry. Resolves immediately if any entry was committed after `after`, wanted or not:
+   * the caller must read that entry, and wait again if it is not wanted. Leaves no watch or timer behind.
+   * Never rejects.
    */
   wait(options: WaitOptions): Promise<WakeReason> {
     if (this.#isClosed) return Promise.resolve('closed')

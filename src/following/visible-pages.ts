@@ -10,8 +10,8 @@ import type { VisibleEntry } from '../events/visibility-store.ts'
 export interface PageQuery {
   readonly after: number
   /**
-   * The page ends here at the latest. The caller reads the feed's head first, and then checks the reader's
-   * rights, so that no entry after a loss of rights is shown.
+   * The last entry that the page may have. The caller must read the feed's head first and then check the
+   * reader's rights, so that no entry after a loss of rights is shown.
    */
   readonly head: number
   readonly limit: number

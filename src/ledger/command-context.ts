@@ -8,8 +8,8 @@ import type { Basis } from './read-ahead.ts'
 /**
  * What the writer passes to a command's handler. The caller already meets the command's requirement
  * (commands/requirements.ts); the handler checks what depends on the state of a view or an origin. A handler
- * awaits only `trx`, `read` and `record`, and throws to undo everything. It may run more than once, and all
- * runs but the last leave nothing.
+ * must await nothing but `trx`, `read` and `record`. If it throws, everything is undone. The writer may run a
+ * handler more than once, and keeps the effects of the last run only.
  */
 export interface CommandContext {
   readonly trx: Trx

@@ -43,7 +43,7 @@ export type LedgerEvent =
       isVerified: boolean
       visibility: Visibility
     }
-  /** A mark, or another reason for it. The promotions that a yank makes follow it. */
+  /** Sets a mark, or changes its reason. The promotions that a yank makes follow the entry of the yank. */
   | { kind: 'release-yanked'; ident: string; target: Target; reason: string }
   | { kind: 'release-unyanked'; ident: string; target: Target }
   | { kind: 'release-deprecated'; ident: string; target: Target; reason: string }
@@ -113,7 +113,7 @@ export type LedgerEvent =
       signer: string
       replaces: string | null
     }
-  /** About the releases that were added to the change before this entry. */
+  /** The report covers the releases that were added to the change before this entry. */
   | {
       kind: 'phase-reported'
       record: string
@@ -145,7 +145,7 @@ export interface Promotion {
   view: string
   revision: number
   act: Act
-  /** What made the change, if it was not requested itself. */
+  /** What caused the promotion. Absent if the promotion itself was requested. */
   cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk' | 'preview'
   reason?: string
   /** The revision that a rollback restored or a revert undid. */

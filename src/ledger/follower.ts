@@ -11,8 +11,8 @@ export interface Announcement {
 }
 
 /**
- * Called with each announcement. A returned promise delays the answers of the commands that were committed;
- * it never rejects.
+ * Called with each announcement. A returned promise delays the answers of the commands that were committed,
+ * and must not reject.
  */
 export type AnnouncementListener = (announcement: Announcement) => void | Promise<void>
 
@@ -88,9 +88,9 @@ export class LedgerFollower<Name extends string> {
   }
 
   /**
-   * Adds the subscriber that `open` returns. `open` may read the database, and entries that are committed
-   * meanwhile are kept for the subscriber. It may have read some of them already, so taking them again must
-   * do no harm. `head` is the entry before the first that the subscriber will get.
+   * Adds the subscriber that `open` returns. `open` may read the database. The subscriber then gets every
+   * entry after `head`, also those that were committed while `open` ran. `open` may have read some of these
+   * entries already, so the subscriber must tolerate getting them again.
    */
   async openSubscriber<S extends Subscriber>(name: Name, open: (head: LedgerHead) => Promise<S>): Promise<S> {
     const early: LedgerEntry[] = []

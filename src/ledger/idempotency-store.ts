@@ -15,8 +15,8 @@ export interface IdempotencyKey {
 const KEPT_MS = 7 * 86_400_000
 
 /**
- * For commands whose outcome needs no other right than the command itself, which the writer checks also when
- * a request is repeated.
+ * For commands whose callers need no further right to see the outcome. The writer checks the right to the
+ * command itself, also when a request is repeated.
  */
 export const SAME_RIGHT = { expectStillAllowed: async () => undefined }
 

@@ -5,8 +5,8 @@ import { matchesMark } from './position.ts'
 import type { Position } from './position.ts'
 
 /**
- * Checks that the view had this revision with this mark. Throws `other_history` if not, because the depot was
- * restored from an older copy.
+ * Checks that the view had this revision with this mark. Accepts every position without a mark. Throws
+ * `other_history` if the mark differs, because the depot was then restored from an older copy.
  */
 export async function expectRevisionKnown(
   db: Db,

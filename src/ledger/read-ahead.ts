@@ -27,7 +27,7 @@ export class ReadAhead {
   readonly #reads = new Map<string, { readonly basis: Basis; readonly value: unknown }>()
   readonly #events: LedgerEvent[] = []
 
-  /** Takes every commit since the snapshot. Earlier commits may be passed, too. */
+  /** Must be called with every commit since the snapshot. May also be called with earlier commits. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) this.#events.push(event)
   }

@@ -158,7 +158,7 @@ function selectPointersAt(
   )
 }
 
-/** Returns an SQL condition on `lines`: the line comes after a place, or not. */
+/** Returns an SQL condition on `lines`: the line comes after a place (`>`), or before or at it (`<=`). */
 function isPlaced(eb: ExpressionBuilder<Schema, 'lines'>, operator: '>' | '<=', place: PointerPlace) {
   return eb(eb.refTuple('lines.package', 'lines.target'), operator, eb.tuple(...place))
 }

@@ -13,13 +13,14 @@ import type { Dependencies, Dependent } from '../views/gate.ts'
 import { VIEW_RELEASE_COLUMNS, listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
 import type { ViewRelease } from '../views/view.ts'
 
-// Dependencies of releases for the same target: TDEPS are all of them, DEPS the direct ones.
+// Dependencies of releases, for the same target. TDEPS are all dependencies of a release, DEPS its direct
+// ones.
 
 /** The maximum number of dependents that are listed for one release. */
 const MAX_DEPENDENTS = 20
 /**
- * The number of releases whose dependents one statement finds. Every package may need each of them. Between
- * statements the writer does other work, or gives up to read ahead.
+ * The number of releases whose dependents one statement finds. Every package of the depot may need each of
+ * these releases. Between statements, the writer can do other work or postpone the command.
  */
 const NEEDED_AT_ONCE = 10
 
@@ -107,7 +108,10 @@ export async function listTdeps(
   return found
 }
 
-/** Reads the visible dependencies of releases, in the depot and in the view. */
+/**
+ * Reads the dependencies of releases, and which of them are in the depot and in the view. Dependencies that
+ * are hidden from the audience count as absent.
+ */
 export async function readDependencies(
   db: Db,
   viewId: number,

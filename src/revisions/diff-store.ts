@@ -21,7 +21,7 @@ export interface ViewState {
   readonly revision: number
 }
 
-/** `undefined` where `latest` has no answer. */
+/** Two different answers of `latest` for one line. `undefined` means no answer. */
 export interface Difference {
   readonly package: string
   readonly target: Target
@@ -36,7 +36,7 @@ export interface Difference {
 /** Sections are short, because each line with hidden releases may need some queries of its own. */
 const LINES_PER_SECTION = 200
 const PACKAGES_PER_SECTION = 100
-/** More than the lines of a section: a package has one line for each target. */
+/** No section has as many lines. A package has one line for each target. */
 const MAX_SECTION_LINES = 1_000
 const ROWS_IN_A_READ = 1_000
 /** With more changes between two revisions, it is cheaper to compare all lines. */
@@ -108,7 +108,7 @@ async function listChangedPackages(
   const [first, last] = [Math.min(...revisions), Math.max(...revisions)]
   const ids = new Set<number>()
   for (const column of ['from_revision', 'to_revision'] as const) {
-    // The changes that the first revision itself made are before the difference.
+    // The changes that the first revision itself made are no part of the difference.
     let after: ChangedMember = { revision: first, package_id: Infinity, release_id: 0 }
     for (let examined = 0; ; examined += ROWS_IN_A_READ) {
       if (examined === MAX_EXAMINED_CHANGES) return undefined

@@ -27,8 +27,8 @@ export interface EvaluationContext {
   /** The holder of the rights that the change needs. */
   readonly caller: Authority
   /**
-   * The audience that limits the search for dependencies: the caller's or, for a plan, its author's at the
-   * time.
+   * The audience that limits the search for dependencies. It is that of the caller or, for a plan, that of
+   * the plan's author when the plan was made.
    */
   readonly audience: Audience
   /** The author of the proposal, if the caller approves one. */
@@ -129,7 +129,10 @@ export async function evaluate(
   return { effect, refusals, missing, unsettled }
 }
 
-/** Returns since when releases meet a requirement after the change of the required view, if it has one. */
+/**
+ * Returns since when releases meet a requirement, after the change of the required view that is made together
+ * with this change, if there is such a change. `before` has the times before that change.
+ */
 function metAfter(
   before: ReadonlyMap<number, number>,
   { view, as }: Requirement,

@@ -12,8 +12,8 @@ import { findView } from './view-store.ts'
 
 /**
  * Reads the time since which each release has met a requirement without interruption (epoch milliseconds), by
- * release id. Releases that do not meet it now are absent. The search goes back only as far as the
- * requirement needs, so a release that has met it long enough may get a later time.
+ * release id. Releases that do not meet the requirement now are absent. The search goes back only until a
+ * release has met the requirement long enough, so the time of such a release may be later than the true one.
  */
 export async function readMetSince(
   db: Db,
@@ -103,8 +103,8 @@ async function readPointersSince(
 }
 
 /**
- * Returns the moves on lines where `latest` has moved less than `settlingMs` ago, also if it has moved to no
- * release, with the time of that earlier move.
+ * Returns the moves on lines where `latest` already moved less than `settlingMs` ago, with the time of that
+ * earlier move. The earlier move may have left `latest` without an answer.
  */
 export async function listUnsettled(
   db: Db,

@@ -103,8 +103,8 @@ export function revisionOf(
 
 /**
  * Removes hidden releases from revisions, and shows in pointers what `latest` answered to this audience. If a
- * release was removed, `reason`, `override` and `only` are removed too, because they may mention it. The
- * revisions are consecutive, newest first.
+ * release was removed, `reason`, `override` and `only` are removed too, because they may mention it.
+ * `revisions` must be consecutive, newest first.
  */
 export async function redactRevisions(
   db: Db,
@@ -234,9 +234,9 @@ async function visibleMove(
 }
 
 /**
- * Returns the move of `latest` under `highest`. Takes the answer after the previous revision from `latest`,
- * because reading all members of a line twice for each revision would take seconds for a package with
- * thousands of releases.
+ * Returns the move of `latest` under `highest`. Takes the answer after the previous revision from
+ * `redaction.latest` if it is there, because reading all members of a line twice for each revision would take
+ * seconds for a package with thousands of releases.
  */
 async function highestMove(
   db: Db,
@@ -294,8 +294,8 @@ export async function listLinesWithHidden(
 }
 
 /**
- * The revisions at which a release joined and left, and whether `latest` skipped it. `to` is `null` while it
- * is a member.
+ * The revisions at which a release joined and left, and whether `latest` skipped the release. `to` is `null`
+ * while the release is a member.
  */
 interface Membership {
   readonly from: number
@@ -305,7 +305,7 @@ interface Membership {
 
 /**
  * Lists the memberships of visible releases with these idents. A deleted ident may have been published again
- * as another release with another visibility; their memberships do not overlap.
+ * as another release with another visibility; the memberships of the two releases do not overlap.
  */
 async function listMembershipsByIdent(
   db: Db,

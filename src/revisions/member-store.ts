@@ -75,8 +75,8 @@ export async function hasMembers(db: Db, viewId: number): Promise<boolean> {
 }
 
 /**
- * Lists the present members of an origin in such an order that the answer of `latest` comes last on each
- * line.
+ * Lists the present members of a view that belong to an origin. On each line, the answer of `latest` comes
+ * after all other members, except those that `latest` skips.
  */
 export async function listMembersOfOrigin(
   db: Db,

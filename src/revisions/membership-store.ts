@@ -47,7 +47,7 @@ export async function listLatestSpans(
     !audience.seesAll &&
     (view.rule === 'highest' || hasPastRules) &&
     (await listLinesWithHidden(db, view.id, [line.package], audience)).has(lineKey(line))
-  // Otherwise the pointers are what the audience got.
+  // Without hidden releases, or always under `promoted`, the audience got the visible pointers.
   if (!hasHiddenReleases)
     return withTimes(db, view.id, await listPointerSpans(db, view.id, packageLine, page, audience))
   const spans = hasPastRules

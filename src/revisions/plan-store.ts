@@ -175,7 +175,7 @@ export async function readPlannedMoves(db: Db, planId: number): Promise<readonly
   return row === undefined ? [] : (JSON.parse(row.effect) as PlannedEffect).pointers
 }
 
-/** Returns the plans that the audience may see. A plan that names a hidden or deleted release is left out. */
+/** Returns the plans that the audience may see. A plan that names a hidden release is left out. */
 export async function filterVisiblePlans(
   db: Db,
   stored: readonly StoredPlan[],

@@ -167,7 +167,7 @@ export async function listPointerRevisions(
   return new Map(rows.map((row) => [`${row.package_id} ${row.target}`, row.revision]))
 }
 
-/** Ends pointers at `revision` and, where there is a release to point to, starts the next. */
+/** Ends the old pointer of each move at `revision`, and starts the new pointer if the move has a `to`. */
 export async function movePointers(
   db: Db,
   viewId: number,

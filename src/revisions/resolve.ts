@@ -152,8 +152,8 @@ async function resolveRule(db: Db, view: View, request: RequestTo<'set-rule'>): 
 }
 
 /**
- * Returns the change that sets a rule. The releases to which `latest` moves rejoin, and those that it skips
- * from now on, so that `latest` never moves without a change of members.
+ * Returns the change that sets a rule. The releases to which `latest` moves and the releases that it skips
+ * from now on rejoin, so that `latest` never moves without a change of members.
  */
 export async function changeOfRule(
   db: Db,
@@ -207,7 +207,8 @@ async function readSource(
 }
 
 /**
- * Reads the pointers of the source view. It stops once the change is certainly too large. The order does not
+ * Reads the pointers of the source view. Stops after a page with which it has more than {@link
+ * MAX_MOVED_RELEASES} pointers, which are too many for a promotion. The order of the pointers does not
  * matter, because each line has at most one pointer.
  */
 async function readPointers(
@@ -269,8 +270,8 @@ async function findNeeded(
 
 /**
  * Returns the dependencies that the view lacks, lowest first. They join before the requested releases. A
- * dependency does not take `latest` from a higher release of its line, unless that release leaves or joins
- * itself: under `promoted`, the higher release rejoins after it.
+ * dependency must not take `latest` from a higher release of its line. Under `promoted`, the higher release
+ * therefore rejoins after the dependency, except if the request itself lets the higher release join or leave.
  */
 async function joiningDependencies(
   db: Db,

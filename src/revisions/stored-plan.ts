@@ -25,7 +25,7 @@ export interface PlannedEffect {
   readonly pointers: readonly PointerMove[]
   readonly refusals: readonly Refusal[]
   readonly missing: readonly Missing[]
-  /** Moves soon after another one. Absent if there are none. */
+  /** Moves soon after the previous move on their line. Absent if there are none. */
   readonly unsettled?: readonly DescribedUnsettled[]
 }
 

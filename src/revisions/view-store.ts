@@ -104,8 +104,8 @@ export async function closeView(db: Db, viewId: number, at: number): Promise<voi
 }
 
 /**
- * Reopens a closed view, which has no members, with a new rule and maker, and without its former gates. Its
- * revisions continue.
+ * Reopens a closed view, which has no members, with a new rule and maker. The view loses its former gates and
+ * freezes, and gets the default list of ungoverned origins. Its revisions continue.
  */
 export async function reopenView(
   db: Db,

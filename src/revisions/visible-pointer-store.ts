@@ -125,8 +125,8 @@ export function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: A
 }
 
 /**
- * Returns an SQL condition on `lines`: the audience may see a member at the revision that `latest` does not
- * skip.
+ * Returns an SQL condition on `lines`: at the revision, the line has a member that the audience may see and
+ * that `latest` does not skip.
  */
 export function hasVisibleMember(
   eb: ExpressionBuilder<Schema, 'lines'>,

@@ -5,7 +5,7 @@ import type { ViewRule } from './rule.ts'
 /** A state of a view in the past: a revision, or a time in epoch milliseconds. */
 export type Moment = MarkedRevision | { readonly time: number }
 
-/** A revision, with what proves that it belongs to the ledger as it is now. */
+/** A revision, and optionally a mark that proves that it belongs to the present ledger. */
 export interface MarkedRevision {
   readonly revision: number
   /** The beginning of that revision's hash in the ledger; see {@link Position}. */
@@ -52,7 +52,7 @@ export type ChangeRequest = { readonly view: string } & (
       readonly source: ReleaseSource
       /** Whether all dependencies are promoted, too. */
       readonly withDeps?: boolean
-      /** Whether all releases of packages that the source does not have are demoted. */
+      /** Whether the releases of all packages that are not in the source are demoted. */
       readonly isExact?: boolean
     }
   | { readonly act: 'demote'; readonly source: ReleaseSource }

@@ -7,8 +7,8 @@ import type { Effect } from './plan.ts'
 // The gate `closure`: releases are in a view together with everything that they need.
 
 /**
- * Checks the dependencies of joining releases and, if the closure is the view, the dependents of leaving
- * ones.
+ * Checks that the dependencies of joining releases are present. With the closure `view`, also checks that no
+ * remaining member depends on a leaving release.
  */
 export function checkClosure(effect: Effect, state: GateState): Refusal[] {
   const { closure } = state.view.gates
@@ -21,8 +21,8 @@ export function checkClosure(effect: Effect, state: GateState): Refusal[] {
 }
 
 /**
- * Checks that the dependencies of joining releases are in the depot or, if the closure is the view, in the
- * view after the change.
+ * Checks that the dependencies of joining releases are in the depot or, with the closure `view`, in the view
+ * after the change.
  */
 function checkMissing(
   { steps }: Effect,
@@ -82,7 +82,9 @@ function checkStillNeeded(
   return refusals
 }
 
-/** Returns the shortest chain of direct dependencies between two idents; only these if no chain is known. */
+/**
+ * Returns the shortest chain of direct dependencies between two idents; just the two if no chain is known.
+ */
 export function chainTo(needed: string, from: string, target: string, { deps }: Dependencies): string[] {
   const cameFrom = new Map<string, string>()
   const waiting = [from]

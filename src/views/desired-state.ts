@@ -6,7 +6,7 @@ import type { Gates } from './view.ts'
 export const MAX_VIEWS_IN_STATE = 1_000
 
 /**
- * What a view should be. Without a field, that part of the view stays as it is; a new view without a rule
+ * What a view should be. An absent field leaves that part of the view as it is. A new view without a `rule`
  * gets `promoted`. The object can be written as JSON.
  */
 export interface DesiredView {

@@ -26,9 +26,9 @@ export interface Refusal {
   readonly detail: string
   readonly chain?: readonly string[]
   /**
-   * The releases that `detail` and `chain` reveal. Only callers who may see all of them get the refusal. A
-   * release in `chain` is not listed if the metadata of a listed release names it, since every reader of the
-   * metadata knows it already.
+   * The releases that `detail` and `chain` reveal. Only callers who may see all of them get the refusal.
+   * Omits the releases of `chain` that the metadata of a listed release names, because everyone who may see
+   * the listed release knows them already.
    */
   readonly names?: readonly ReleaseName[]
   /** Nobody can override the refusal. */
@@ -69,7 +69,7 @@ export interface GateState {
    * that belong to no change are absent.
    */
   readonly standings: readonly ReadonlyMap<number, Standing>[]
-  /** The moves of `latest` that come soon after another one on the same line. */
+  /** The moves of `latest` that come too soon after the previous move on their line. */
   readonly unsettled: readonly UnsettledMove[]
   readonly dependencies: Dependencies
   /** By the id of each leaving release, the members that need it. */
@@ -95,7 +95,7 @@ export interface MissingPhase {
   readonly why: 'unreported' | 'of other builds' | Exclude<PhaseStatus, 'passed'>
 }
 
-/** A move of `latest`, and the time (epoch milliseconds) of the one before. */
+/** A move of `latest`, and the time (epoch milliseconds) of the previous move on its line. */
 export interface UnsettledMove {
   readonly move: Move
   readonly movedAt: number
@@ -107,7 +107,7 @@ export interface Dependent {
   readonly isVisible: boolean
 }
 
-/** The dependencies of joining releases, and of the releases that these need. */
+/** The dependencies of joining releases, and of the releases that the joining releases need. */
 export interface Dependencies {
   /** The transitive dependencies of each release. */
   readonly tdeps: ReadonlyMap<string, readonly string[]>
@@ -115,7 +115,7 @@ export interface Dependencies {
   readonly deps: ReadonlyMap<string, readonly string[]>
   /** The ids of the needed releases that are in the depot. */
   readonly inDepot: ReadonlyMap<string, number>
-  /** The ids of those that are in the view before the change. */
+  /** The ids of the needed releases that are in the view before the change. */
   readonly inView: ReadonlySet<number>
 }
 

@@ -59,12 +59,12 @@ export function requesterOf(caller: Authority): Requester | undefined {
 }
 
 /**
- * Returns the refusals of all gates, in their order. What a yank moves follows from the rule of the view, so
- * only a freeze refuses that.
+ * Returns the refusals of all gates, in their order. Only a freeze can refuse a yank or its end, because
+ * these move `latest` by the rule of the view. Only the gate `yanked` can refuse a change without an effect.
  */
 export function checkGates(effect: Effect, state: GateState): Refusal[] {
   if (state.act === 'yank' || state.act === 'unyank') return checkFreezes(effect, state)
-  // A promotion is told why it changes nothing, if its releases are yanked.
+  // A promotion of yanked releases may change nothing. The refusals then tell the caller why.
   if (!changesView(effect)) return checkYanks(effect, state)
   return GATES.flatMap((gate) => gate(effect, state))
 }
@@ -117,7 +117,8 @@ export function expectMayChangeView(caller: Authority, view: View): void {
 
 /**
  * Reports whether an account may reject a proposal about these origins. Administrators may. If the view names
- * approvers or, failing that, promoters, these may; otherwise maintainers of all of the origins may.
+ * approvers or, without approvers, promoters, then only named accounts may, with a token that reaches all of
+ * the origins. If the view names neither, maintainers of all of the origins may.
  */
 export function mayReject(
   requester: Requester,

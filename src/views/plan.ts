@@ -40,7 +40,7 @@ export interface PresentState {
   readonly members: ReadonlySet<number>
   /** The answers of `latest`, by line. */
   readonly pointers: ReadonlyMap<Line, ViewRelease>
-  /** By line, for lines whose answer of `latest` leaves or is now skipped: the answer after that. */
+  /** The next answers of `latest`, by line. Has the lines whose present answer leaves or becomes skipped. */
   readonly successors: ReadonlyMap<Line, ViewRelease>
 }
 
@@ -171,7 +171,7 @@ function changeOf(from: ViewRelease | undefined, release: ViewRelease): ReleaseC
   return from.orderKey < release.orderKey ? 'moved' : 'downgraded'
 }
 
-/** Reports whether `latest` changes: lines where it does not also have a `Move`. */
+/** Reports whether a `Move` changes `latest`. A line whose `latest` stays has a `Move`, too. */
 function isMove({ from, to }: Move): boolean {
   return from?.releaseId !== to?.releaseId
 }
@@ -223,11 +223,11 @@ export function describeMove({ from, to }: Move): {
   return { package: formatPackageName(end.ident), target: end.target, from: identOf(from), to: identOf(to) }
 }
 
-/** A move of `latest` that comes soon after another one of the same package and target. */
+/** A move of `latest` that comes soon after the previous move for the same package and target. */
 export interface DescribedUnsettled {
   readonly package: string
   readonly target: Target
-  /** Epoch milliseconds. */
+  /** The time of the previous move, in epoch milliseconds. */
   readonly movedAt: number
 }
 

@@ -5,8 +5,8 @@ export const VIEW_RULES = ['promoted', 'highest'] as const
 export type ViewRule = (typeof VIEW_RULES)[number]
 
 /**
- * Reports whether `latest` skips a release from now on if it joins under this rule. Under `promoted`, a
- * yanked release joins only if a rollback or a revert brings it back, and then it answers.
+ * Reports whether `latest` skips a release that joins under this rule. Under `promoted`, `latest` skips no
+ * release that joins, not even a yanked one that a rollback or a revert brings back.
  */
 export function skips(rule: ViewRule, { yanked }: { readonly yanked: string | undefined }): boolean {
   return rule === 'highest' && yanked !== undefined
@@ -45,9 +45,7 @@ export function periodsOf({
   }))
 }
 
-/**
- * Returns the past rules of a view after another rule is set, which holds from the revision `next.from` on.
- */
+/** Returns the past rules of a view whose rule becomes `next.rule` from the revision `next.from` on. */
 export function withNextRule(
   { rule, pastRules }: Rules,
   next: { rule: ViewRule; from: number; isReopened?: boolean },

@@ -13,8 +13,8 @@ declare const brand: unique symbol
 export type ViewName = string & { readonly [brand]: 'ViewName' }
 
 /**
- * Who made a view. In a view that a Habitat client made by creating a channel (`client`), each other origin
- * must create the channel, too, before it promotes.
+ * Who made a view. `client` means that a Habitat client made the view by creating a channel. Each other
+ * origin must then create the channel, too, before its releases are promoted to the view.
  */
 export type ViewMaker = 'depot' | 'operator' | 'client'
 
@@ -52,15 +52,15 @@ export interface Gates {
   /** Joining releases must be in these other views, optionally for some time. */
   readonly requires?: readonly Requirement[]
   /**
-   * All dependencies (TDEPS) of joining releases must be in the depot, or with `view` in the view. Needed
-   * members may not leave.
+   * All dependencies (TDEPS) of joining releases must be in the depot (`depot`) or in the view (`view`). With
+   * `view`, members that other members need may not leave.
    */
   readonly closure?: 'depot' | 'view'
   /** `latest` may not go down, except by a rollback or a revert. */
   readonly downgrade?: 'refuse'
   /**
-   * After a move of `latest` of a package and target, the time until the next one, except by a rollback or a
-   * revert. See {@link SETTLING_MS}.
+   * How long `latest` of a package and target must stay after it has moved. Rollbacks and reverts need not
+   * wait. See {@link SETTLING_MS}.
    */
   readonly settleMs?: number
   /**
@@ -79,7 +79,7 @@ export interface Requirement {
   readonly view: string
   /** Whether the release must be a member there, or the answer of `latest` there. */
   readonly as: 'member' | 'current'
-  /** How long the release must have been that, without interruption until now. */
+  /** How long the release must have been a member, or the answer, without interruption until now. */
   readonly soakMs?: number
   /** Phases that must have passed there for exactly this release, in a change to which it belongs. */
   readonly phases?: readonly string[]
@@ -125,8 +125,8 @@ export function expectMovable(
 /** The kinds of changes of a view that can be requested. */
 export const REQUESTED_ACTS = ['promote', 'demote', 'rollback', 'revert', 'set-rule'] as const
 /**
- * The kinds of changes of a view. Each makes a promotion in the ledger. A release that is yanked, or no
- * longer, changes every view with the rule `highest` that contains it.
+ * The kinds of changes of a view. Each makes a promotion in the ledger. A yank changes every view with the
+ * rule `highest` that contains the release; its end changes every view whose `latest` skipped the release.
  */
 export const ACTS = [...REQUESTED_ACTS, 'yank', 'unyank'] as const
 export type Act = (typeof ACTS)[number]
@@ -157,8 +157,8 @@ export const UNSTABLE = 'unstable'
 export const STABLE = 'stable'
 
 /**
- * Whether a view keeps its members from being deleted (habitat-today.md 3.1). Past revisions and previews do
- * not.
+ * Reports whether a view keeps its members from being deleted (habitat-today.md 3.1). Previews and past
+ * revisions keep no releases.
  */
 export function keepsMembers({ name, rule, gates, preview }: View): boolean {
   if (preview !== undefined) return false

@@ -7,9 +7,9 @@ import type { ViewRule } from './rule.ts'
 // The gate `yanked`: no change makes a yanked release the answer of `latest`.
 
 /**
- * Refuses to promote yanked releases, which nobody can override: a maintainer of the origin must unyank them.
- * Also refuses other changes by which `latest` would move to a yanked release, for example a rollback. These
- * can be overridden, because they restore what ran before.
+ * Refuses to promote yanked releases. Nobody can override this refusal: a maintainer of the origin must
+ * unyank the releases. Also refuses other changes by which `latest` would move to a yanked release, for
+ * example a rollback. These refusals can be overridden, because the change restores what ran before.
  */
 export function checkYanks({ steps, moves }: Effect, { act, view }: GateState): Refusal[] {
   if (act === 'promote') {
@@ -35,8 +35,9 @@ export function checkYanks({ steps, moves }: Effect, { act, view }: GateState): 
 }
 
 /**
- * Reports whether a step promotes its release. A member that joins again without becoming the answer stays
- * what it is. Under `highest`, a promotion that changes nothing does not do what it is for.
+ * Reports whether a step promotes its release. A member that joins again without becoming the answer is not
+ * promoted. An unchanged member counts as promoted under `highest`, so that the caller gets a refusal instead
+ * of a promotion without an effect.
  */
 function isPromoted({ change, wasMember }: Step, rule: ViewRule): boolean {
   if (change === 'removed') return false

@@ -9,7 +9,7 @@ export interface NarrowToken {
   readonly tokenId: number
   /** Absent fields keep their values. */
   readonly scope: Scope
-  /** Absent, the expiry is kept. */
+  /** If absent, the expiry is kept. */
   readonly expiresAt?: number
 }
 

@@ -63,7 +63,10 @@ export async function renewLease(
   return { fence, expiresAt: context.clock.now + LEASE_MS }
 }
 
-/** Ends a lease before it expires. Does nothing if the phase was leased again since. */
+/**
+ * Ends a lease before it expires. Does nothing if the phase was leased again since. Throws `not_found`,
+ * `invalid_request` and `forbidden`.
+ */
 export async function endLease(
   context: CommandContext,
   input: Phase & { readonly fence: number },

@@ -24,10 +24,10 @@ export interface ReportedPhase {
 }
 
 /**
- * Stores how a phase of a change stands. A report that repeats the last one changes nothing. Throws
- * `not_found` for an absent change or view, `forbidden`, `invalid_request` if the phase needs a view or must
- * not name one, `lease_lost` if the phase was leased again after `fence`, and `conflict` if the change has
- * {@link MAX_PHASES} other phases.
+ * Stores how a phase of a change stands. A report that repeats the last one changes nothing, unless releases
+ * were added to the change since. Throws `not_found` for an absent change or view, `forbidden`,
+ * `invalid_request` if the phase needs a view or must not name one, `lease_lost` if the phase was leased
+ * again after `fence`, and `conflict` if the change has {@link MAX_PHASES} other phases.
  */
 export async function reportPhase(context: CommandContext, input: ReportedPhase): Promise<void> {
   const { trx, actor, at, clock } = context

@@ -3,9 +3,9 @@ import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import { findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts'
 
 /**
- * Stores a new key of the depot, which signs from now on. `publicKey` is its key file, `sealed` its private
- * half, encrypted by the submitter. With `isFirst`, nothing is stored if the depot already has a key. Returns
- * the id of the signing key.
+ * Stores a new key of the depot, which signs from now on. `publicKey` is the key file of the public half.
+ * `sealed` is the private half, encrypted by the submitter. With `isFirst`, nothing is stored if the depot
+ * already has a key. Returns the id of the signing key. Throws `key_malformed`.
  */
 export async function makeDepotKey(
   context: CommandContext,

@@ -9,8 +9,9 @@ import { setMember } from './set-member.ts'
 // check in Builder's order (habitat-today.md 6, Members).
 
 /**
- * Changes the role of a member. Throws `forbidden` for the role `owner`, the caller's own role and the
- * owner's role, then `not_found` for an account that is not a member. `actorId` is the caller's account.
+ * Changes the role of a member. `actorId` is the caller's account. Throws `not_found` for the origin, then
+ * `forbidden` for the role `owner`, for the caller's own role and for the owner's role, and then `not_found`
+ * for an account that is not a member.
  */
 export async function changeRole(
   context: CommandContext,
@@ -32,7 +33,10 @@ export async function changeRole(
   await setMember(context, { origin: origin.name, account: account.name, role })
 }
 
-/** Removes a member. Does nothing if the account is not a member. Throws `invalid_request` for the owner. */
+/**
+ * Removes a member. Does nothing if the account is not a member. Throws `not_found` for the origin, and
+ * `invalid_request` for the owner.
+ */
 export async function removeMember(
   context: CommandContext,
   input: { origin: string; account: string },

@@ -50,7 +50,8 @@ export async function invite(
 
 /**
  * Accepts an invitation. The invited account joins with the lowest role, also if a maintainer accepts for it
- * (habitat-today.md 6). Throws `not_found` and `forbidden`.
+ * (habitat-today.md 6). An account that is a member by now keeps its role. Throws `not_found` and
+ * `forbidden`.
  */
 export async function acceptInvitation(context: CommandContext, input: Named): Promise<void> {
   const { trx } = context

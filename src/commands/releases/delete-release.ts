@@ -18,9 +18,9 @@ import { markReleaseDeleted } from '../../releases/release-store.ts'
  * may still need.
  *
  * Throws `not_found`, and `refused` if a gate of a view keeps the release. Throws `in_use` while the release
- * is held, while a release of another package has its package among the TDEPS, and while it is in `stable`
- * (habitat-today.md 3.1 and 6, Packages), in a view with the rule `promoted`, or in a view whose gates limit
- * who may change it. Previews do not keep it.
+ * is held, while another package has a release for the target with any release of this package among its
+ * TDEPS, and while the release is in `stable` (habitat-today.md 3.1 and 6, Packages), in a view with the rule
+ * `promoted`, or in a view whose gates name promoters or ask for approval. Previews do not keep it.
  */
 export async function deleteRelease(
   context: CommandContext,

@@ -112,7 +112,10 @@ function rejoin(...releases: readonly ViewRelease[]): ViewDelta {
   return { joining: releases.map((release) => ({ release, rejoins: true })), leaving: [] }
 }
 
-/** Lets a release join again. Under `promoted`, the answer of `latest` joins after it, so that it stays. */
+/**
+ * Lets a release join again. Under `promoted`, the present answer of `latest` joins after the release, so
+ * that `latest` stays.
+ */
 async function rejoinBelow({ trx }: CommandContext, view: View, release: ViewRelease): Promise<ViewDelta> {
   const delta = rejoin(release)
   if (view.rule === 'highest') return delta

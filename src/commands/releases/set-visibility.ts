@@ -14,7 +14,8 @@ interface VisibilityInput {
 }
 
 /**
- * Sets the visibility of an ident for all of its targets (habitat-today.md 6, Packages). Throws `not_found`.
+ * Sets the visibility of an ident for all of its targets (habitat-today.md 6, Packages), or for `target`
+ * alone. Throws `not_found`.
  */
 export async function setVisibility(
   context: CommandContext,

@@ -28,9 +28,9 @@ import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
 const DRAFT_KEPT_MS = 60 * 60_000
-/** The maximum for one view, without expired proposals. */
+/** The maximum number of proposals that wait for one view. Expired proposals do not count. */
 const MAX_WAITING_PROPOSALS = 100
-/** The default, if the view's gates name no other time. */
+/** How long a proposal is open, unless the view's gates set another time. */
 const PROPOSAL_KEPT_MS = 7 * 86_400_000
 
 export interface PlanInput {
@@ -106,8 +106,8 @@ export async function applyPlan(context: CommandContext, input: ApplyInput): Pro
 }
 
 /**
- * Applies a proposal, if the caller may approve it. Otherwise like {@link applyPlan}: a stale proposal ends,
- * and a new draft is returned.
+ * Applies a proposal that the caller may approve. Like {@link applyPlan}, ends a stale proposal and returns a
+ * new draft. Throws the errors of {@link applyPlan}.
  */
 export async function approve(context: CommandContext, input: ApplyInput): Promise<Applied> {
   return runOnce(

@@ -18,8 +18,8 @@ import type { View } from '../../views/view.ts'
 import { closeView, findView, getView } from '../../revisions/view-store.ts'
 
 /**
- * Declares a channel of an origin, and creates the view if it does not exist. Throws `not_found`,
- * `already_exists`, and `refused` for a preview.
+ * Declares a channel of an origin, and creates the view if it does not exist. Throws `not_found` for the
+ * origin, `invalid_request` for the name, `already_exists`, and `refused` for a preview.
  */
 export async function declareChannel(
   context: CommandContext,

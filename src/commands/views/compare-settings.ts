@@ -14,7 +14,7 @@ export interface ComparedView {
   readonly desired: DesiredView
   /** The view with its desired gates and origins; an open view still has its present rule. */
   readonly view: View
-  /** What the settings need. A view to keep may still need other contents. */
+  /** The change of the settings. `keep` means that they stay; the contents may still change. */
   readonly act: ViewPlan['act']
   readonly changed: Pick<ViewPlan, 'rule' | 'ungoverned' | 'gates'>
   /** Why no caller may give the view these settings. Pointers are relative to the desired view. */

@@ -28,7 +28,7 @@ export interface PromotionOutcome {
   readonly pointers: readonly PointerMove[]
   /** The overridden refusals. */
   readonly overridden: readonly string[]
-  /** Moves soon after another one, if they were looked for. Absent if there are none. */
+  /** Moves soon after the previous move on their line. Absent if none were found or looked for. */
   readonly unsettled?: readonly DescribedUnsettled[]
 }
 
@@ -144,8 +144,8 @@ async function moveInPreviews(
 }
 
 /**
- * Returns the release under which Habitat's API lists a promotion as an event. Only a request to promote or
- * demote exactly one release has one.
+ * Returns the release under which Habitat's API lists a promotion as an event. Only a promotion that somebody
+ * requested, and that promotes or demotes exactly one release, has such a release.
  */
 function subjectOf(
   { act, cause }: PromotionDetails,

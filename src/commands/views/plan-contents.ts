@@ -45,8 +45,8 @@ export interface PlannedContents {
 const NO_CHANGE: PlannedContents = { change: undefined, refusals: [], faults: [] }
 
 /**
- * Plans the change of a view's rule and contents. `madeTogether` has the changes of other views by name,
- * which come before this one.
+ * Plans the change of a view's rule and contents. `madeTogether` has the effects of the changes that are made
+ * before this change, by the names of their views.
  */
 export async function planContents(
   context: PlanningContext,
@@ -96,8 +96,9 @@ export async function planContents(
 }
 
 /**
- * Returns the refusals to show to a caller who lacks the rights for a change, or `undefined` for others. They
- * do not depend on releases that are hidden from the caller, as the refusals of gates may.
+ * Returns the refusals to show to a caller who lacks the rights for a change, or `undefined` if the caller
+ * has them. Unlike the refusals of gates, these refusals never depend on releases that are hidden from the
+ * caller.
  */
 function missingRightsTo(
   view: View,

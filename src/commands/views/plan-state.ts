@@ -35,7 +35,7 @@ export interface PlannedView {
 }
 
 /**
- * Plans the changes that make views as desired; other views stay. What gates refuse is part of the plan.
+ * Plans the changes that make views as desired; other views stay. The plan lists the refusals of gates.
  * Throws `invalid_request`, `not_found` and `too_large`, with every fault of the desired state as a part.
  */
 export async function planState(

@@ -33,15 +33,15 @@ import {
 // follows its base (make-revision.ts), and is closed when its plan is applied or rejected, or when it is
 // dropped. Its only members are the answers of `latest`.
 
-/** The maximum for one base view. Each revision of the base is written again for each preview. */
+/** The maximum number of previews of one base view. Each revision of the base is written again for each. */
 const MAX_PREVIEWS = 10
 
 /**
  * Creates a view that shows the effect of a plan. Throws `not_found` for the plan; `forbidden` if the caller
- * did not make the plan or may not make its change; `conflict` for a plan that has ended or expired, and at
- * the limit of previews; `refused` for a plan that changes nothing, and for `unstable`; `too_large` if the
- * previews of the view would point to too many releases; and `already_exists` and `invalid_request` for the
- * name.
+ * neither made the plan nor is an administrator, or may not make its change; `conflict` for a plan that has
+ * ended or expired, and at the limit of previews; `refused` for a plan that changes nothing, and for
+ * `unstable`; `too_large` if the previews of the view would point to too many releases; and `already_exists`
+ * and `invalid_request` for the name.
  */
 export async function makePreview(
   context: CommandContext,
@@ -74,8 +74,8 @@ export async function makePreview(
 }
 
 /**
- * Checks that the caller made the plan, and that the plan is open and changes its view. Throws like {@link
- * makePreview}.
+ * Checks that the caller made the plan or is an administrator, and that the plan is open and changes its
+ * view. Throws like {@link makePreview}.
  */
 function expectPreviewable(plan: StoredPlan, { caller, clock }: CommandContext): void {
   expectAuthor(plan, caller)
@@ -92,8 +92,8 @@ function expectPreviewable(plan: StoredPlan, { caller, clock }: CommandContext):
 }
 
 /**
- * Throws `forbidden` if the caller may no longer make the plan's change, and `refused` for a view without
- * previews.
+ * Throws `forbidden` if the caller may no longer make the plan's change, and `refused` for `unstable`, which
+ * can have no previews.
  */
 function expectMayPreview(caller: Authority, plan: StoredPlan, base: View): void {
   expectMayChangeView(caller, base)
@@ -111,8 +111,8 @@ function expectMayPreview(caller: Authority, plan: StoredPlan, base: View): void
 }
 
 /**
- * Closes a preview and keeps its plan. Throws `not_found`, `refused` for other views, and `forbidden` if the
- * caller did not make the plan.
+ * Closes a preview and keeps its plan. Throws `not_found`, `refused` for a view that is not a preview, and
+ * `forbidden` if the caller neither made the plan nor is an administrator.
  */
 export async function dropPreview(context: CommandContext, input: { name: string }): Promise<void> {
   const view = await findView(context.trx, input.name)

@@ -49,8 +49,9 @@ export async function promoteAll(context: CommandContext, input: BulkInput): Pro
 }
 
 /**
- * Demotes all releases of an origin in one view from another view. Throws like {@link promoteAll}, and
- * `invalid_request` also if the source is `unstable`.
+ * Demotes all releases of an origin in one view from another view. Like {@link promoteAll}, creates the other
+ * view if it does not exist. Throws like {@link promoteAll}, and `invalid_request` also if the source is
+ * `unstable`.
  */
 export async function demoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
   expectBulkAllowed(input, [input.view, input.source])
@@ -79,8 +80,8 @@ function expectBulkAllowed({ source, view }: BulkInput, changeable: readonly str
 }
 
 /**
- * Returns the view to change, which is created if it does not exist, and the rule of the source with the
- * origin's releases in it.
+ * Returns the view to change, the rule of the source, and the origin's releases in the source. Creates the
+ * view to change if it does not exist.
  */
 async function readSourceAndView(
   context: CommandContext,

@@ -40,7 +40,7 @@ export interface ChangeOptions {
 
 export interface PromotionInput extends ChangeOptions {
   readonly view: string
-  /** In the order of promotion. A repeated release counts once. */
+  /** The releases, in the order of promotion. A repeated release counts once. */
   readonly releases: readonly { readonly ident: string; readonly target: Target }[]
 }
 
@@ -61,9 +61,10 @@ export async function demote(
 }
 
 /**
- * Makes one change of one view, completely or not at all. Throws `not_found` for a view, revision or release,
- * `not_member`, `invalid_request`, `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`,
- * `refused` for a change that `unstable` or a preview never allows, and the errors of {@link expectAllowed}.
+ * Makes one change of one view, completely or not at all. Throws `not_found` for a view, revision, release or
+ * channel, `not_member`, `invalid_request`, `stale_revision`, `other_history`, `idempotency_mismatch`,
+ * `too_large`, `refused` for a change that `unstable` or a preview never allows, and the errors of {@link
+ * expectAllowed}.
  */
 export async function changeView(
   context: CommandContext,
@@ -228,8 +229,8 @@ export async function expectStillAllowed(
 }
 
 /**
- * Returns the views whose changes would make an evaluation outdated. The view that a change takes its
- * releases from is not among them, because it is read at a fixed revision.
+ * Returns the views whose changes would make an evaluation outdated. Leaves out the view from which a change
+ * takes its releases, because that view is read at a fixed revision.
  */
 export function basisOf({ name, gates: { requires = [] } }: View): Basis {
   const required = Map.groupBy(requires, ({ as }) => as)
@@ -256,8 +257,8 @@ function expectNoPreview(view: View): void {
 }
 
 /**
- * Checks that the view is a channel of each joining origin, which is required if a Habitat client created the
- * view.
+ * Checks that a view that a Habitat client created is a channel of the origin of each joining release. Does
+ * nothing for other views. Throws `not_found`.
  */
 export async function expectChannels(
   db: Db,

@@ -33,8 +33,8 @@ export async function setGates(
 }
 
 /**
- * Checks that the caller is an administrator, or overrides the gates and leaves alone who may change, approve
- * and override. Returns the refusals that are overridden. Throws `forbidden`.
+ * Checks that the caller is an administrator, or overrides the gates and does not change which accounts are
+ * promoters, approvers and overriders. Returns the refusals that are overridden. Throws `forbidden`.
  */
 function expectMaySetGates(
   caller: Authority,
