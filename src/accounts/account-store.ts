@@ -37,7 +37,7 @@ export async function findAccount(db: Db, name: string): Promise<Account | undef
   return row && fromRow(row)
 }
 
-/** Returns those of these names that accounts have. */
+/** Returns the given names that belong to accounts. */
 export async function listKnownAccounts(db: Db, names: Iterable<string>): Promise<ReadonlySet<string>> {
   const known = new Set<string>()
   for (const batch of inBatches(names)) {
@@ -54,7 +54,7 @@ export async function getAccount(db: Db, name: string): Promise<Account> {
   return account
 }
 
-/** Returns the name of the account with an id that another row refers to. */
+/** Returns the name of an account. The account must exist, for example because another row refers to it. */
 export async function getAccountName(db: Db, id: number): Promise<string> {
   const { name } = await db
     .selectFrom('accounts')
@@ -87,7 +87,7 @@ export async function listAccounts(
 
 /**
  * Finds the session of a token, by the token's hash or id. Returns `undefined` for an unknown or revoked
- * token, and for a token of a disabled account. The caller checks the expiry.
+ * token, and for a token of a disabled account. The caller must check the expiry.
  */
 export async function findSession(
   db: Db,

@@ -3,7 +3,7 @@
  * not stored until its session is read again.
  */
 const MAX_TOKENS = 20_000
-/** A stored time is replaced only when it is this much older. */
+/** A stored time is replaced only by one that is at least this much later. */
 export const USE_RESOLUTION_MS = 10 * 60_000
 
 export interface TokenUse {

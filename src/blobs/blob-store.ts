@@ -4,8 +4,8 @@ import type { Damage } from './storage.ts'
 
 const ROWS_IN_A_PAGE = 100
 
-// The rows of blobs. A release needs a blob while it is not deleted. The row of a blob that no release needs
-// stays, with the time since when.
+// The rows of blobs. A release needs its blob until the release is deleted. The row of a blob that no release
+// needs is kept, with the time at which the blob became unneeded.
 
 /** Returns the number of stored blobs and the sum of their bytes. */
 export async function readStored(db: Db): Promise<{ blobs: number; bytes: number }> {

@@ -10,13 +10,13 @@ export type ClaimOutcome = 'published' | 'unknown'
 export interface Claims {
   /**
    * Stores a spooled file as a blob and claims the blob. Replaces an existing blob, which may be damaged. The
-   * caller calls `release` once for each call that resolves. If the call rejects, an unneeded blob is
-   * removed.
+   * caller must call `release` once for each call that resolves. A call that rejects removes the blob if
+   * nothing needs it.
    */
   keep(spoolPath: string, checksum: string): Promise<void>
   /**
-   * Ends a claim. The last `release` of a blob removes it if no row needs it. It looks for a row only if that
-   * is in doubt: a claim ended as `unknown`, or `forget` was called meanwhile.
+   * Ends a claim. The last `release` of a blob removes the blob if no row needs it. It looks for a row only
+   * in doubt: if a claim ended as `unknown`, or `forget` was called meanwhile.
    */
   release(checksum: string, outcome: ClaimOutcome): Promise<void>
   /** Removes a blob that no row needs. If uploads claim the blob, the last `release` removes it instead. */
@@ -59,7 +59,7 @@ export class ClaimsInMemory implements Claims {
 
   async release(checksum: string, outcome: ClaimOutcome): Promise<void> {
     await this.exclusively(checksum, async () => {
-      // If the blob has no claim here, this is taken for its last one, and a row is looked for.
+      // If no claim of the blob is known, this counts as the end of its last claim, which is in doubt.
       const claim = this.#claims.get(checksum) ?? { count: 1, isDoubtful: true }
       const isDoubtful = claim.isDoubtful || outcome === 'unknown'
       if (claim.count > 1) {

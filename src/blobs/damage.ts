@@ -9,7 +9,7 @@ export interface Finding {
   readonly reason?: string
 }
 
-/** The damage and the version of a blob, as far as they show without reading it. */
+/** The damage and the version of a blob, as far as they can be found without reading the blob. */
 export interface Inspection extends Finding {
   /** Changes if the blob is replaced or written. */
   readonly version: string

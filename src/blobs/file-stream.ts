@@ -86,7 +86,7 @@ export class FileStream extends BlobStream {
       if (bytes === 0) break
       written = write(destination, buffer.subarray(0, bytes))
     }
-    if (this.destroyed) return // which dropped the buffers
+    if (this.destroyed) return // `_destroy` has dropped the buffers
     // Both buffers are written, so later streams can have them.
     this.#buffers = undefined
     this.#pool.giveBack(buffers)

@@ -31,7 +31,7 @@ type Places = Pick<Config, 'dataFolder' | 'blobFolder'>
 
 const LOCK = 'lock.sqlite'
 const SPOOL = 'spool'
-/** The name in the spool of the thread that opens the depot. */
+/** The name that the thread that opens the depot has in the spool. */
 const OPENING_THREAD = 'own'
 
 /**
@@ -57,7 +57,7 @@ export async function openStorage({ dataFolder, blobFolder }: Places): Promise<O
 
 /**
  * Opens the blobs of a depot in a further thread called `name`. `claims` calls the thread that opened the
- * depot. If this thread dies, that one removes its files from the spool.
+ * depot. If the further thread dies, the opening thread removes its files from the spool.
  */
 export function joinBlobs(config: Config, claims: Claims, name: string): Blobs {
   const spool = new Spool(join(config.blobFolder, SPOOL), name)
@@ -83,8 +83,8 @@ export async function openBackupStorage(
 }
 
 /**
- * Returns the store for a process beside the server that replaces damaged blobs. A server that starts empties
- * the spool, and the repair of that moment fails.
+ * Returns the store for a process that replaces damaged blobs while a server may be running. A server that
+ * starts meanwhile empties the spool, and the repair that is running then fails.
  */
 export function repairedStorage({
   blobFolder,

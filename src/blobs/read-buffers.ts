@@ -42,7 +42,9 @@ export class ReadBuffers {
         this.#spare.push(buffer)
   }
 
-  /** Notes that a stream has ended whose buffers may still be sent, so that no other stream may have them. */
+  /**
+   * Notes that a stream has ended. The system may still be sending its buffers, so no other stream gets them.
+   */
   drop(buffers: BufferPair): void {
     this.#held -= buffers.length
   }

@@ -48,7 +48,7 @@ export class Spool {
   }
 
   /**
-   * Removes all files, which a crash left, and creates the folder. Call it before any thread uses the spool.
+   * Removes all files that a crash left, and creates the folder. Call it before any thread uses the spool.
    */
   async reset(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true })
@@ -61,7 +61,9 @@ export class Spool {
     return { path, create: () => open(path, 'wx'), createWith: (bytes) => createFile(path, bytes) }
   }
 
-  /** Writes a stream to a new file, which the caller discards. Reads the stream to its end or destroys it. */
+  /**
+   * Writes a stream to a new file, which the caller must discard. Reads the stream to its end or destroys it.
+   */
   async copy(stream: Readable): Promise<SpoolFile> {
     const file = this.newFile()
     try {

@@ -35,7 +35,7 @@ export interface CallOptions {
   readonly onProgress?: (sentBytes: number) => void
 }
 
-/** An answer that is not JSON. The caller reads the body to its end or destroys it. */
+/** An answer that is not JSON. The caller must read the body to its end or destroy it. */
 export interface DataAnswer {
   readonly status: number
   readonly headers: IncomingMessage['headers']

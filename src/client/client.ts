@@ -66,8 +66,8 @@ export interface FollowOptions extends Omit<ListEventsInput, 'after' | 'wait'> {
 
 const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'PUT', 'DELETE']
 /**
- * An upload of bytes that are published already changes nothing, a report that was received already neither,
- * and a plan never does.
+ * POSTs that are safe to repeat: a plan changes nothing, and neither does an upload, a record, a report or a
+ * lease that the depot already has.
  */
 const REPEATABLE_POSTS: readonly string[] = [
   '/api/v1/releases',
@@ -280,8 +280,10 @@ async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> {
   await sleep(ms, undefined, signal === undefined ? {} : { signal })
 }
 
-/** Reports whether an error may pass if one waits. */
-/** Whether a depot does not know an operation. The words are those of its answer to unknown paths. */
+/**
+ * Reports whether an error shows that the depot does not know an operation. The message is the depot's answer
+ * to unknown paths.
+ */
 function isUnknownRoute(error: unknown, { method, path }: Outgoing): boolean {
   if (!(error instanceof RequestRefused)) return false
   const [place = ''] = path.split('?', 1)
@@ -297,6 +299,7 @@ function olderDepot(url: string, { method, path }: Outgoing): NotADepot {
   )
 }
 
+/** Reports whether waiting may cure an error. */
 function isTrouble(error: unknown): error is Unreachable | RequestRefused {
   if (error instanceof Unreachable) return true
   return error instanceof RequestRefused && (error.status >= 500 || error.status === 429)

@@ -36,15 +36,15 @@ export interface DownloadOptions {
   readonly onProgress?: ((receivedBytes: number) => void) | undefined
 }
 
-/** How often in a row a connection may break before any further byte arrived. */
+/** How often in a row a connection may break without a new byte. */
 const MAX_BREAKS = 5
 const PAUSE_MS = 1_000
 const READ_CHUNK_BYTES = 512 * 1024
 
 /**
  * Downloads a package to `FILE.part`, verifies its size, checksum and signature, and renames it to `file`.
- * Continues after broken connections, and where an earlier call stopped. Throws {@link DownloadDamaged}
- * without leaving a file, and otherwise leaves `FILE.part` for the next call.
+ * Continues after broken connections, and where an earlier call stopped. Throws {@link DownloadDamaged} after
+ * a failed verification, and then removes `FILE.part`. Other errors leave `FILE.part` for the next call.
  */
 export async function downloadPackage(
   source: DownloadSource,

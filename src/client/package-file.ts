@@ -18,7 +18,7 @@ export async function readSigner(file: string): Promise<KeyName> {
   return (await readHeader(file)).signer
 }
 
-/** Reads the metadata within a package file. Throws `hart_malformed`. */
+/** Reads the metadata within a package file. Throws `hart_malformed` or `target_malformed`. */
 export async function readPackageFile(file: string): Promise<PackageFile> {
   const [{ payloadOffset }, { readArchive }] = await Promise.all([
     readHeader(file),

@@ -9,8 +9,8 @@ import { FileChanged, NotADepot, RequestRefused, Unreachable } from './errors.ts
 import type { UnreachableReason } from './errors.ts'
 
 // Sends HTTP requests, and repeats those that failed. fetch would take longer to load than `hart-depot
-// whoami` may take. An import statement for node:http would load it, and node:https loads TLS, so both are
-// loaded when a client is made.
+// whoami` may take. An import statement for node:http would load fetch, too, and node:https loads TLS. So
+// each client loads only the one that it needs.
 
 export interface TransportOptions {
   /** Everything before `/v1` and `/api`. */
@@ -210,7 +210,7 @@ function reasonOf(code: string): UnreachableReason {
   return 'other'
 }
 
-/** Reports whether a failed request may be sent again without the risk that it is executed twice. */
+/** Reports whether a failed request may be sent again: it was not executed, or may be executed twice. */
 function mayRepeat({ isRepeatable, signal }: Outgoing, error: unknown): boolean {
   if (signal?.aborted === true) return false
   // An invalid certificate stays invalid.

@@ -41,10 +41,10 @@ export type EngineCall =
 type Scalar = string | number | null
 
 /**
- * Returns a table that the engine must read through the given index. The call stands in place of the table's
- * alias, where the query compiler of the engine finds it. Without statistics, SQLite may choose an
- * index that scans everything a view ever held. A statement that cannot use the index fails. PostgreSQL,
- * which keeps statistics, needs the table alone.
+ * Returns a table that the engine must read through the given index. In the query, the call takes the place
+ * of the table's alias, where the engine's compiler finds it. SQLite has no statistics, so it might otherwise
+ * choose an index with which it scans everything that a view ever contained. A statement that cannot use the
+ * index fails. PostgreSQL, which keeps statistics, needs the table alone.
  */
 export function usingIndex<Table extends keyof Schema>(
   table: Table,

@@ -4,7 +4,8 @@ import { DepotError } from '../errors.ts'
 
 /**
  * Makes a folder that only its owner may enter, with its missing parents. An existing folder keeps its mode.
- * Throws `invalid_request`, naming the setting, if this process cannot write to the folder.
+ * Throws `invalid_request`, which names the setting, if the folder cannot be made or this process cannot
+ * write to it.
  */
 export async function makeFolder(folder: string, setting: string): Promise<void> {
   try {

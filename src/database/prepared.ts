@@ -77,7 +77,7 @@ export function prepared<Args extends Arguments = Readonly<Record<string, never>
   return <Row>(
     build: (db: Db, slots: Slots<Args>) => { compile(): CompiledQuery<Row> },
   ): ((db: Db, args: Args) => Promise<Row[]>) => {
-    // The compiled queries by engine, which has one kind of adapter, and then by the names of lists with one
+    // The compiled queries, by the class of the engine's adapter, and then by the names of the lists with one
     // item.
     const known = new Map<unknown, Map<string, Variant<Row>>>()
     return async (db, args) => {

@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import type { Trx } from './database.ts'
 import { prepared } from './prepared.ts'
 
-// The savepoint that the writer sets before a command, so that it can undo this command alone. There is one
-// at a time.
+// The savepoint that the writer sets before a command, so that it can undo this command alone. At most one
+// savepoint exists at a time.
 
 export function setSavepoint(trx: Trx): Promise<unknown> {
   return set(trx, {})

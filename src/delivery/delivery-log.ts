@@ -8,9 +8,9 @@ import type { Delivery, Webhook } from '../webhooks/webhook.ts'
 
 const WRITE_AFTER_MS = 1_000
 const RETRY_AFTER_MS = 30_000
-/** The number of attempts that are stored without waiting for the timer. */
+/** Once this number of attempts is unsaved, they are stored without waiting for the timer. */
 const MAX_BATCH_SIZE = 100
-/** The number of attempts at which deliveries wait. Memory must not grow while the disk is full. */
+/** While this number of attempts is unsaved, deliveries wait. Memory must not grow while the disk is full. */
 const MAX_UNSAVED_ATTEMPTS = 300
 
 /**
@@ -102,7 +102,7 @@ export class DeliveryLog {
     }
   }
 
-  /** Puts back what a failed write has taken, before what was added since. */
+  /** Puts back what a failed write has taken, in front of what was added since. */
   #putBack(before: ReadonlyMap<string, UnsavedProgress>): void {
     const since = this.#unsaved
     this.#unsaved = new Map(before)

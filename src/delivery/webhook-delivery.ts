@@ -104,7 +104,7 @@ export class WebhookDelivery {
     await this.#ended
   }
 
-  /** Passes the current progress to the delivery log, unless it has it already. */
+  /** Passes the current progress to the delivery log, unless the log already has this position. */
   saveProgress(): void {
     if (this.#progress.position === this.#savedPosition) return
     this.#savedPosition = this.#progress.position

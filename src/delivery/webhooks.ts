@@ -46,13 +46,16 @@ const DEFAULTS: DeliveryOptions = {
 /** Webhook operations that requests need. Every thread has them. */
 export interface WebhookOperations {
   /**
-   * Returns the current progress, which may be newer than the database row, and the number of entries ahead,
-   * without replays.
+   * Returns the current progress, which may be newer than the database row, and the number of ledger entries
+   * after its position. Replays do not count.
    */
   progressOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }>
   /** Stores all progress in the database. Never rejects. */
   flush(): Promise<void>
-  /** Sends one test message immediately, also to a paused webhook. */
+  /**
+   * Sends one test message immediately, also to a paused webhook. Rejects if the URL or a secret was
+   * encrypted with another secret key of the depot.
+   */
   ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }>
   /**
    * Rejects with `invalid_request` if the host of the URL has addresses and the depot may connect to none of
@@ -106,8 +109,8 @@ export class Webhooks implements WebhookOperations, Subscriber {
   }
 
   /**
-   * Starts all deliveries. The caller passes every later entry to `onCommit`, and closes the webhooks before
-   * the writer.
+   * Starts all deliveries. The caller must pass every later entry to `onCommit`, and close the webhooks
+   * before the writer.
    */
   static async open(
     depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
@@ -150,7 +153,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
     return { progress, behind: this.behind(progress) }
   }
 
-  /** Returns the number of entries ahead of a position, without replays. */
+  /** Returns the number of ledger entries after a position. Replays do not count. */
   behind({ position }: Progress): number {
     return Math.max(this.#head - position, 0)
   }

@@ -10,8 +10,9 @@ import { holdData, isHeld } from '../database/engine.ts'
 const HOLD = 'hold.sqlite'
 
 /**
- * Keeps every process from removing blobs of the depot, until `close` is called or this process ends. Root
- * gives the file to the user of the depot, who could not lock it otherwise.
+ * Keeps every process from removing blobs of the depot, until `close` is called or this process ends. If this
+ * process runs as root, it gives the file to the owner of the data folder, who could not lock it otherwise.
+ * Throws like {@link holdData}.
  */
 export function holdBlobs({ dataFolder }: Pick<Config, 'dataFolder'>): { close(): void } {
   const file = join(dataFolder, HOLD)

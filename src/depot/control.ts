@@ -43,8 +43,8 @@ const INTERNAL = 'internal'
 
 /**
  * Accepts commands on the socket of a data folder, which the caller must have locked. Replaces a socket that
- * a killed process left. `close` waits for commands in progress and removes the socket. Call it before the
- * writer is closed.
+ * a killed process left. `close` waits for commands in progress and removes the socket. Call `close` before
+ * the writer is closed.
  */
 export async function openControl(
   dataFolder: string,
@@ -99,8 +99,9 @@ export async function connectControl(dataFolder: string): Promise<Socket | undef
 }
 
 /**
- * Like {@link Writer.submit}, over a connection, which it closes. Throws `shutting_down` if no answer comes;
- * the change may have been made.
+ * Like {@link Writer.submit}, over a connection, which it closes. Throws `shutting_down` if no answer comes,
+ * but then the change may have been made. Throws an `Error` without details for an internal error of the
+ * depot.
  */
 export async function sendCommand<K extends CommandKind>(
   socket: Socket,

@@ -21,8 +21,8 @@ export function logOverrides(log: Logger): Subscriber {
 }
 
 /**
- * Logs when the clock is far behind the last entry of the ledger, and when it has caught up. Looks at the
- * clock now, with the last entry in `head`, and after each commit.
+ * Logs when the clock is far behind the last entry of the ledger, and when it has caught up. Compares the
+ * clock with the entry at `head` now, and with the last entry of each commit.
  */
 export function logClock({ log, now }: { log: Logger; now: () => number }, head: LedgerHead): Subscriber {
   let isAhead = false

@@ -86,7 +86,10 @@ export interface Depot {
   readonly newAdminToken: string | undefined
   /** The status of the configured administrator's token, if the depot existed before. */
   readonly adminTokenStatus: AdminTokenStatus | undefined
-  /** Prepares a share with which another thread joins. Rejects in a depot that was opened `inProcess`. */
+  /**
+   * Prepares a share with which another thread joins. Rejects in a depot that was opened `inProcess`, and in
+   * one that was joined.
+   */
   share(): Promise<Share>
   close(): Promise<void>
 }
@@ -171,8 +174,9 @@ const LIMITS: Limits = {
 
 /**
  * Opens the depot of a data folder, and creates what is missing. Throws `data_in_use` if another process
- * holds the folder, `invalid_request` if a folder cannot be created or written, and `conflict` if a restore
- * into it was interrupted. The caller closes the depot. `close` still commits queued commands.
+ * holds the folder, `invalid_request` if a folder, a configured secret or the version of the database cannot
+ * be used, and `conflict` if a restore into the data folder was interrupted. The caller closes the depot.
+ * `close` still commits queued commands.
  */
 export async function openDepot(config: Config, options: OpenOptions): Promise<Depot> {
   const { log, now = Date.now } = options

@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 /**
  * Makes all files of a depot private to this user. Sets the umask of the process for new files, and changes
  * the modes of locks and database files that earlier versions made. Folders that the operator made keep their
- * modes, because their contents are private.
+ * modes, because the files in them are private.
  */
 export async function makeFilesPrivate(config: Config): Promise<void> {
   process.umask(0o077)

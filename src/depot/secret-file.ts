@@ -10,8 +10,8 @@ const MAX_BYTES = 4096
 
 /**
  * Reads a file with one secret and trims it; `undefined` if the file does not exist. Throws `invalid_request`
- * if every user may read or write the file. Access for a group only logs a warning, because Kubernetes gives
- * volumes to a group (`fsGroup`).
+ * if every user may access the file, or if it is too long for a secret. Access for a group only logs a
+ * warning, because Kubernetes gives volumes to a group (`fsGroup`).
  */
 export async function readSecretFile(path: string, log: Logger): Promise<string | undefined> {
   const file = await openFile(path)

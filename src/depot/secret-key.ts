@@ -14,7 +14,7 @@ import { readNamedFile, readSecretFile } from './secret-file.ts'
 /**
  * Finds the key that encrypts secrets: the configured key, or the one in the file `secret.key`. Creates the
  * file if it is missing and nothing is encrypted yet. Throws `invalid_request` if stored secrets are
- * encrypted with another key.
+ * encrypted with another key, or if their key is missing.
  */
 export async function findSecretKey(
   { secretKey, secretKeyFile, dataFolder }: Config,
@@ -41,7 +41,8 @@ export async function findSecretKey(
 }
 
 /**
- * Returns the key, if every stored secret is encrypted with it. `used` are the ids of the keys of secrets.
+ * Returns the key. Throws `invalid_request` unless it encrypts every stored secret. `used` has the ids of the
+ * keys that encrypt stored secrets; `place` tells in messages where the key is from.
  */
 function expectKeyOfSecrets(key: Buffer, used: readonly string[], place: string): Buffer {
   const { keyId } = new SecretBox(key)

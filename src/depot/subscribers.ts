@@ -6,7 +6,7 @@ export const SUBSCRIBERS = [
   // Sessions come first, because a revoked token must not get an answer that the commit made possible.
   'sessions',
   'answers',
-  // The feed follows the answers, because the requests that it wakes read them.
+  // The feed follows the answers, because the requests that the feed wakes read the answers.
   'feed',
   // Webhooks follow the answers too, because a receiver may poll as soon as it gets an entry.
   'webhooks',

@@ -7,16 +7,17 @@ import { decodeXz } from './xz-decoder.ts'
 import type { XzBlock } from './xz.ts'
 
 // A tar file has no index, so a reader that begins in its middle must first find a header there. A header is
-// a block of 512 bytes at a multiple of 512 bytes, and has a checksum. The paths of a package contain its
-// ident, and so the second of its build. So the first block that is a header with a path in this package's
-// folder is a header of this archive, or of an archive inside it that contains the same package. No honest
-// package contains the latter. A dishonest signer could only describe a package of his own wrongly, which he
-// can also do by an omission in FILES.
+// a block of 512 bytes at a multiple of 512 bytes, and has a checksum. The paths in a package contain its
+// ident, which contains the second of its build. So the first header whose path is in this package's folder
+// belongs to this archive, or to an archive inside it that contains the same package. No honest package
+// contains such an archive. A dishonest signer can use one only to describe his own package wrongly, which he
+// can also do by leaving paths out of FILES.
 
 /**
- * Reads the last xz blocks of an archive into `collector`, which has the metafiles of the archive's
- * beginning. `offset` is the position of the first of these blocks in the unpacked archive. Returns whether
- * the collector has all metafiles. If not, discard the collector: it may have taken content for headers.
+ * Reads the last xz blocks of an archive into `collector`, which must already have the metafiles of the
+ * archive's beginning. `offset` is the position of the first of these blocks in the unpacked archive. Returns
+ * whether the collector has all metafiles. If not, discard the collector: it may have taken content for
+ * headers.
  */
 export async function readTail(
   file: Payload,
@@ -36,7 +37,7 @@ export async function readTail(
     })
   } catch (error) {
     if (!(error instanceof DepotError)) throw error
-    return false // the caller then reads from the beginning, which finds faults of the archive
+    return false // the caller then decodes the blocks in order, and reports faults that it meets
   }
   return collector.complete
 }

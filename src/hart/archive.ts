@@ -21,8 +21,8 @@ const MAX_UNPACKED_BYTES = 64 * 1024 ** 3
 const DECODED_BEFORE_PROGRAM_BYTES = 8 * 1024 * 1024
 const PROGRAM_THRESHOLD_BYTES = 64 * 1024 * 1024
 
-// The tail is read early only if this much lies before it. If metafiles are missing then, the tail is decoded
-// twice.
+// The tail is decoded early only if at least this many unpacked bytes lie before it. If metafiles are still
+// missing after that, the tail is decoded a second time, in its place.
 const TAIL_THRESHOLD_BYTES = 16 * 1024 * 1024
 
 /** The largest header of a block fits. Most reads are of chunk headers, which are up to 64 KiB apart. */
@@ -50,7 +50,7 @@ export async function readArchive(
   const collector = new MetafileCollector()
   const tar = new TarReader(collector)
   let position = 0 // in the unpacked archive
-  let decodedBytes = 0 // up to there, without skipped bytes
+  let decodedBytes = 0 // of these, the bytes that were decoded and not skipped
   const take = (bytes: Uint8Array) => {
     position += bytes.length
     decodedBytes += bytes.length

@@ -35,7 +35,7 @@ export class HartHeaderReader {
   update(chunk: Uint8Array): void {
     this.#sizeBytes += chunk.length
     if (this.#header !== undefined) return
-    // `#start` cannot grow beyond the longest header and one chunk, because parseHeader throws then.
+    // parseHeader throws before `#start` grows beyond the longest header and one chunk.
     this.#start = Buffer.concat([this.#start, chunk])
     this.#header = parseHeader(this.#start)
     if (this.#header !== undefined) this.#start = Buffer.alloc(0)

@@ -28,8 +28,8 @@ export interface Hashing {
 /** A hash of bytes that the caller passes in chunks. */
 export interface ChunkHashing {
   /**
-   * Adds a chunk, and resolves once it is hashed. Call it again only then. A chunk that fills its whole
-   * buffer is moved to the thread, and is empty afterwards.
+   * Adds a chunk. Resolves once the chunk is hashed; rejects if hashing fails. Call it again only after it
+   * has resolved. A chunk that fills its whole buffer is moved to the thread, and is empty afterwards.
    */
   take(chunk: Buffer): Promise<void>
   /** Returns the BLAKE2b-256 of all chunks in hex. */
@@ -85,7 +85,10 @@ export class HashThreads {
     return this.#running.size
   }
 
-  /** Starts to hash a file from byte `from`, for an upload of an account. */
+  /**
+   * Starts to hash a file from byte `from`, for an upload of an account. Throws `shutting_down` after {@link
+   * close}.
+   */
   begin(path: string, from: number, accountId: number): Hashing {
     let [start, written, isWhole] = [from, from, false]
     const hash = this.#begin(accountId, () => {
@@ -109,7 +112,7 @@ export class HashThreads {
     }
   }
 
-  /** Starts to hash bytes that the caller passes in chunks. */
+  /** Starts to hash bytes that the caller passes in chunks. Throws `shutting_down` after {@link close}. */
   beginChunks(accountId: number): ChunkHashing {
     let next: Omit<HashTask, 'state'> | undefined
     const hash = this.#begin(accountId, () => {

@@ -66,7 +66,10 @@ export function formatHeader(header: Pick<HartHeader, 'signer' | 'signedMessage'
   )
 }
 
-/** Reports whether the first line is as expected or, while it is incomplete, whether `text` can become it. */
+/**
+ * Reports whether the first line is `expected`. While the line is incomplete, reports whether more bytes can
+ * complete it to `expected`.
+ */
 function couldBe(expected: string, line: string | undefined, text: string): boolean {
   return line === undefined ? expected.startsWith(text.trim()) : line === expected
 }

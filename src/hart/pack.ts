@@ -10,8 +10,8 @@ import { BLOCK, formatTarHeader } from './tar-header.ts'
 import { storeXz } from './xz-writer.ts'
 
 /**
- * The content of a package. The metafiles are made from these fields. Empty ones are omitted, as in `hab`.
- * FILES is added, which has the hashes of all files but MANIFEST.
+ * The content of a package. The metafiles are made from these fields. An empty field makes no metafile, as in
+ * `hab`. FILES, with the hashes of all files but MANIFEST, is added.
  */
 export interface PackOptions {
   readonly ident: Ident

@@ -15,8 +15,8 @@ import type { TarEntry } from './tar.ts'
 //
 // Symbolic links may point anywhere. Those of real packages point to other packages, to /etc and to /proc.
 //
-// The scan stops once it has all metadata, so later entries are not checked. What protects the machines is
-// the signature: a trusted signer can run anything as root in the hooks of a package anyway. These checks
+// The scan stops once it has all metadata, so later entries are not checked. The signature, not these checks,
+// protects the machines: a trusted signer can run anything as root in the hooks of a package. The checks
 // protect against mistakes in the tools that unpack.
 
 /** The maximum length of the names of all symbolic links of one archive, which are kept in memory. */
@@ -70,7 +70,10 @@ export class PackagePaths {
     return name
   }
 
-  /** Converts a path from FILES to a path below the package's folder; `undefined` for paths outside of it. */
+  /**
+   * Returns a path relative to the package's folder; `undefined` for paths outside of the folder, and while
+   * the folder is not known.
+   */
   below(path: string): string | undefined {
     const prefix = this.#prefix?.join('/')
     const relative = path.replace(/^\//, '')

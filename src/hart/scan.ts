@@ -28,10 +28,10 @@ const MAX_SCAN_MS = 10 * 60 * 1000
 const WORKERS = 2
 /** A limit is needed because each waiting scan keeps a file in the spool. */
 const MAX_WAITING_SCANS = 512
-/** More than one site uploads at once, but few enough to leave room for the uploads of other accounts. */
+/** No site uploads this many packages at once. The rest of the queue stays free for other accounts. */
 const MAX_WAITING_SCANS_PER_ACCOUNT = 64
 const RETRY_AFTER_SECONDS = 10
-// Far more than a scan needs, because the limits do not include buffers. As measured, a thread that scans
+// The limits do not include buffers, so they are far more than a scan needs. As measured, a thread that scans
 // packages of `hab` takes 50 MB of memory, most of it for the thread itself. One that scans packages made
 // with `xz -9` takes 115 MB.
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 }
@@ -63,8 +63,8 @@ export class ArchiveScanner {
 
   /**
    * Reads the metadata of the package whose payload starts at `payloadOffset` of the file. Accounts take
-   * turns. Rejects with `hart_malformed` or `target_malformed`, with `overloaded` like {@link expectRoom},
-   * and with `shutting_down` once the scanner is closed.
+   * turns. Rejects with `hart_malformed`, also if the scan takes too long, or `target_malformed`, with
+   * `overloaded` like {@link expectRoom}, and with `shutting_down` once the scanner is closed.
    */
   async scan(path: string, payloadOffset: number, accountId: number): Promise<HartMetadata> {
     this.expectRoom(accountId)

@@ -8,7 +8,7 @@ import type { TarHeader } from './tar-header.ts'
 //   L, K   GNU: the content is the path (L) or link (K) of that entry
 //   x, g   pax: the content is records `{length} {key}={value}\n` for that entry, or for all that follow
 //
-// Nothing is allocated by a size that the archive declares. If two readers could read the same bytes as
+// No allocation depends on a size that the archive declares. If two readers could read the same bytes as
 // different entries (a folder with content, a sparse file, a path with a NUL), the archive is refused:
 // otherwise the depot could describe one package while `hab` unpacks another.
 
@@ -111,7 +111,7 @@ export class TarReader {
     return true
   }
 
-  /** Checks that the archive is complete. Throws `hart_malformed`. */
+  /** Checks that the archive is complete, unless the visitor had all it wanted. Throws `hart_malformed`. */
   end(): void {
     if (!this.#enough && this.#zeroBlocks === 0) throw malformed('its archive is cut off')
   }

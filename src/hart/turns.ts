@@ -1,6 +1,6 @@
 /**
- * A queue in which keys, for example accounts, take turns. An item waits for at most one item of each other
- * key, however many items the others have.
+ * A queue in which keys, for example accounts, take turns. Between two items of one key, each other key gets
+ * at most one turn, however many items it has.
  */
 export class Turns<Item> {
   /** Queues by key. None is empty. The key with the next turn comes first. */

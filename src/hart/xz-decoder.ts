@@ -15,8 +15,8 @@ import { MAX_DICTIONARY_BYTES, STREAM_HEADER_BYTES } from './xz.ts'
 import type { XzBlock } from './xz.ts'
 
 // Decodes with liblzma in WebAssembly. It can reach only its own memory, which has the dictionary and the two
-// buffers below, and which grows but never shrinks. It checks the CRC of every block that is decoded to its
-// end.
+// buffers below. This memory grows, but never shrinks. liblzma checks the CRC of every block that is decoded
+// to its end.
 
 const BUFFER_BYTES = 65536
 /** liblzma counts the dictionary and its own state, which is smaller than 1 MiB. */
@@ -24,7 +24,7 @@ const MEMORY_LIMIT = MAX_DICTIONARY_BYTES + 1024 * 1024
 
 const NO_MEMORY = 'liblzma has no memory left'
 
-/** The smallest window that a {@link PayloadFile} may have here. */
+/** The minimum size of the window of a {@link PayloadFile} for {@link decodeXz}. */
 export const DECODE_WINDOW_BYTES = BUFFER_BYTES
 
 /** Receives the unpacked bytes of a file, in order. */
@@ -49,7 +49,7 @@ export async function decodeXz(file: Payload, blocks: Iterable<XzBlock>, output:
   using decoder = new Decoder(output)
   decoder.decode(file.bytes(0, STREAM_HEADER_BYTES))
   // Every block begins with an empty dictionary, so blocks can be left out. Only the index at the end of the
-  // file would reveal it to liblzma, and the index is not decoded.
+  // file would tell liblzma that blocks are missing, and the index is not decoded.
   for (const { start, sizeBytes, unpackedBytes } of blocks) {
     if (output.skip(unpackedBytes)) continue
     const after = start + sizeBytes

@@ -37,7 +37,8 @@ export function hasXzProgram(): boolean {
 /**
  * Decodes the xz file from byte `start` of a file on, like {@link decodeXz}. Passes the output to `output`,
  * without its first `skipped` bytes. The program has ended when the promise settles. If this thread ends
- * earlier, the program ends at its next write.
+ * earlier, the program ends at its next write. Throws like {@link decodeXz}, and another error if the program
+ * cannot run.
  */
 export async function decodeByProgram(
   path: string,

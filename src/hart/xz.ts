@@ -31,7 +31,7 @@ export interface XzShape {
   readonly tail: readonly XzBlock[]
 }
 
-/** The metafiles of nearly all packages fit, even with a list of fifty thousand files. */
+/** The metafiles of nearly all packages fit into this size, even with a list of fifty thousand files. */
 const TAIL_BYTES = 4 * 1024 * 1024
 const MAX_TAIL_BLOCKS = 4
 
@@ -40,7 +40,8 @@ export const MAX_DICTIONARY_BYTES = 64 * 1024 * 1024
 
 /**
  * Checks the structure of an xz file without decoding it. Throws `hart_malformed` if it is not exactly one xz
- * stream, or unpacks to more than `maxUnpackedBytes`.
+ * stream, unpacks to more than `maxUnpackedBytes`, or has an integrity check, a filter or a dictionary that
+ * the depot does not accept.
  */
 export function walkXz(file: Payload, maxUnpackedBytes: number): XzShape {
   let unpackedBytes = 0
@@ -194,7 +195,9 @@ function parseBlockHeader(
   return { bytes, packed, unpacked }
 }
 
-/** Checks the size of the dictionary, which has a code of one byte. */
+/**
+ * Checks the size of the dictionary, which the header gives as a code of one byte. Throws `hart_malformed`.
+ */
 function checkDictionary(code: number): void {
   const bytes = code === 40 ? 2 ** 32 - 1 : (2 | (code & 1)) * 2 ** ((code >> 1) + 11)
   if (code > 40) throw damaged('the header of a block')

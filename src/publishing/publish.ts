@@ -35,7 +35,10 @@ export interface Upload {
   readonly announcedBytes: number | undefined
   /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. Needed if an ident is named. */
   readonly checksum: string | undefined
-  /** Whether a release that is published with the same bytes is left as it is, and is no error. */
+  /**
+   * Whether uploading the bytes of a published release again succeeds without a change. Has no effect if the
+   * upload names both the ident and the target.
+   */
   readonly acceptsSame?: boolean
   /** See `PublishInput` in commands/releases/publish-release.ts. */
   readonly isForced: boolean
@@ -106,7 +109,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<Published> 
   }
 }
 
-/** A package in the spool that may be published, if no release of its ident is. */
+/** A checked package in the spool. It may be published unless its ident is published for its target. */
 interface CheckedHart {
   readonly received: ReceivedHart
   readonly isVerified: boolean

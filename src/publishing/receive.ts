@@ -41,7 +41,7 @@ export interface ReceiveOptions {
 /**
  * Writes a stream to a file and returns its digests. The stream is read to its end or destroyed, the file is
  * closed, and the stream's buffers are taken over. Throws `hart_malformed` as early as possible, `too_large`,
- * `storage_full`, and what the stream fails with.
+ * `storage_full`, and the errors of the stream, the disk and the hashes.
  */
 export async function receive(
   { config, hashes, room }: Pick<Depot, 'config' | 'hashes'> & Pick<Blobs, 'room'>,
@@ -74,7 +74,7 @@ export async function receive(
  */
 class Reception {
   readonly #file: SpoolFile
-  /** Opened by the first batch that is not the whole file. */
+  /** Opened by the first batch that is written. A small file that is one batch needs no handle. */
   #handle: FileHandle | undefined
   readonly #beginHash: (from: number) => Hashing
   readonly #start = new HartHeaderReader()

@@ -107,7 +107,10 @@ export interface DependentRelease {
   readonly place: readonly [packageId: number, releaseId: number]
 }
 
-/** Lists the visible releases whose TDEPS name a release, in the order in which they became known. */
+/**
+ * Lists the visible releases whose TDEPS name a release, by package, then by release. Both are in the order
+ * in which they were first published.
+ */
 export async function listDependentReleases(
   db: Db,
   { ident, target }: { ident: string; target: Target },

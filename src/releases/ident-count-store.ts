@@ -7,8 +7,8 @@ import type { Schema } from '../database/schema.ts'
 import { visibleTo } from './visible-store.ts'
 
 // Pages of idents. The table `ident_counts` has the number of idents of each package, in the depot and in
-// each view. From these numbers follow the total of a list and the packages of a page, so only the releases
-// of these packages are read.
+// each view. These numbers give the total of a list and the packages of a page, so only the releases of these
+// packages are read.
 
 export interface Page<Item> {
   readonly items: readonly Item[]
@@ -42,8 +42,8 @@ export const ORIGIN_ORDER = sql<string>`origins.name || '/'`
 export type Packages = SelectQueryBuilder<Schema, 'packages' | 'origins', object>
 
 /**
- * Returns a page of the visible idents of packages, by text. The query must sort the packages in the same
- * order.
+ * Returns a page of the visible idents of packages, by text. The caller must sort the query `packages` in the
+ * order of the page.
  */
 export async function pageOfIdents(
   db: Db,
@@ -90,9 +90,9 @@ export function countedIn(
 }
 
 /**
- * Returns the number of idents of a package that an audience may see. It counts present releases only.
- * Members of the origin may see all of these, because an origin with releases cannot be deleted and created
- * again.
+ * Returns an SQL expression for the number of idents of a package that an audience may see. Deleted releases
+ * do not count. Members of the origin may see all others, because an origin that has releases cannot be
+ * deleted and created again.
  */
 export function visibleIdents(
   eb: ExpressionBuilder<Schema, 'origins' | 'ident_counts'>,

@@ -57,7 +57,7 @@ export async function listMarks(
   )
 }
 
-/** Returns the marks of those of these releases that are yanked or deprecated, by id. */
+/** Returns the marks of the given releases, by id. Omits releases that are neither yanked nor deprecated. */
 export async function findMarks(db: Db, releaseIds: readonly number[]): Promise<Map<number, Marks>> {
   const found = new Map<number, Marks>()
   for (const ids of inBatches(releaseIds)) {
@@ -72,7 +72,7 @@ export async function findMarks(db: Db, releaseIds: readonly number[]): Promise<
   return found
 }
 
-/** Counts the visible releases of packages that are yanked, and those that are deprecated, by package. */
+/** Counts, for each package, its visible releases that are yanked and those that are deprecated. */
 export async function countMarks(
   db: Db,
   packageIds: readonly number[],

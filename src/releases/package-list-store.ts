@@ -49,7 +49,8 @@ export async function listPackagesAfter(
 }
 
 /**
- * Lists the visible releases of a package, or of one version, highest first; those of one ident by target.
+ * Lists the visible releases of a package, or of one version, highest first. The releases of one ident are
+ * sorted by target, in descending order.
  */
 export async function listReleasesOf(
   db: Db,
@@ -93,7 +94,7 @@ function isBefore(a: Placed, b: Placed): boolean {
   return a.order_key === b.order_key ? a.target > b.target : a.order_key > b.order_key
 }
 
-/** Above every sort key. Those have only ASCII. */
+/** A text above every sort key: sort keys have only ASCII characters. */
 const LAST_ORDER_KEY = '\u{10FFFF}'
 
 /** Reads the highest visible releases of a package for one target: those after a place. */

@@ -347,7 +347,8 @@ const newRelease = prepared<Omit<Insertable<ReleasesTable>, 'id' | 'deleted_at' 
 )
 
 /**
- * Returns the release of an ident for a target. Without a target, `x86_64-linux` comes first, then the names.
+ * Returns the release of an ident for a target. Without a target, returns the one for `x86_64-linux`, or else
+ * for the first target by name.
  */
 async function pick(
   releases: ReturnType<typeof visible>,

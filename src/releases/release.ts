@@ -18,7 +18,10 @@ export interface Release extends Readonly<Record<Mark, Notice | undefined>> {
   readonly sizeBytes: number
   /** `{origin}-{revision}` of the key that signed it. */
   readonly signer: string
-  /** False if the depot does not hold the signing key (`DEPOT_SIGNATURES=verify`). */
+  /**
+   * False if the depot did not have the signing key when the release was published
+   * (`DEPOT_SIGNATURES=verify`).
+   */
   readonly isVerified: boolean
   readonly publisherId: number
   readonly packageType: PackageType

@@ -156,7 +156,9 @@ function parseRetryAfter(header: string | undefined, now: number): number | unde
   return Number.isNaN(date) ? undefined : Math.max(date - now, 0)
 }
 
-/** Calls `done` at the end of the body, after an error, or once the excerpt is full. */
+/**
+ * Calls `done` at the end of the body, after an error, and once the excerpt is full: perhaps more than once.
+ */
 function readExcerpt(answer: IncomingMessage, done: (excerpt: string) => void): void {
   const chunks: Buffer[] = []
   let length = 0

@@ -64,7 +64,8 @@ export function parseWebhookName(text: string): string {
 
 /**
  * Parses the URL of a receiver. The address of its host is checked at each connection. Any port is allowed:
- * anyone may POST to a public address, and the operator allows the others. Throws `invalid_request`.
+ * anyone may POST to a public address, and the operator must allow all other addresses. Throws
+ * `invalid_request`.
  */
 export function parseWebhookUrl(text: string): URL {
   const url = URL.parse(text)
@@ -90,7 +91,7 @@ export function parseWebhookUrl(text: string): URL {
 
 /**
  * Returns a function that tests events against a filter. Callers that test one event against several filters
- * pass a function that computes its origins once.
+ * can pass `originsOfEvent`, which computes the origins of the event once.
  */
 export function matcherOf(
   filter: EntryFilter,

@@ -74,6 +74,7 @@ export class LongCommands<T extends Handlers> {
 
   /**
    * Runs a command's reads, then the command with the results. Repeats both if the results became invalid.
+   * After {@link MAX_READ_AHEAD_ATTEMPTS}, the command reads in the transaction.
    */
   async #run(queued: QueuedCommand<T>): Promise<void> {
     const { command } = queued

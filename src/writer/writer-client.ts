@@ -12,7 +12,7 @@ import type { CommandOutcome, SubmittedCommand, WriterMessage } from './writer-t
 export interface WriterPort {
   /** Receives every commit and sends commands. */
   readonly port: MessagePort
-  /** One signed 64-bit number: the last ledger entry that was announced to every port. */
+  /** One signed 64-bit number: the sequence number of the last entry that was announced to every port. */
   readonly announced: SharedArrayBuffer
 }
 
@@ -41,7 +41,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   readonly #onMessage = (message: WriterMessage) => this.#receive(message)
   /** The low half of the announced number at the last {@link catchUp}. */
   #caughtUp = 0
-  /** What listeners wait for: each promise resolves when a listener has read the entries that it missed. */
+  /** The promises of listeners. Each resolves when its listener has read the entries that it missed. */
   readonly #delays = new Set<Promise<void>>()
   /** The commands of this turn, which are sent at its end. */
   readonly #submitted: SubmittedCommand<CommandIn<T>>[] = []

@@ -60,11 +60,11 @@ const MAX_READ_MS = 50
 export interface WriterOptions {
   readonly now: () => number
   /**
-   * Awaited before each batch; commands that arrive meanwhile join it. By default, waits for commands of the
-   * same turn.
+   * Awaited before each batch. Commands that arrive meanwhile join the batch. By default, waits for commands
+   * of the same turn.
    */
   readonly gather: () => Promise<unknown>
-  /** Called at the last moment before a batch is committed; what it throws fails the batch. */
+  /** Called at the last moment before a batch is committed. If it throws, the batch fails with that error. */
   readonly beforeCommit: () => void
   /** Milliseconds of a monotonic clock. */
   readonly elapsed: () => number
@@ -140,8 +140,9 @@ export class Writer<T extends Handlers> {
   }
 
   /**
-   * Runs a command and resolves with the handler's result after the commit. Rejects with the handler's error,
-   * `storage_full`, `data_gone` or `shutting_down`; then nothing was changed.
+   * Runs a command and resolves with the handler's result after the commit. Rejects with the error of the
+   * caller check or the handler, `storage_full`, `data_gone` or `shutting_down`; then nothing was changed.
+   * Rejects with another error if the commit fails; then the change may be in the file.
    */
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     if (this.#closed) return Promise.reject(shuttingDown())
@@ -369,8 +370,9 @@ export class Writer<T extends Handlers> {
   }
 
   /**
-   * Reads the clock for a command. Stores when it fell far behind the last commit time, or that it has caught
-   * up. Call this before the savepoint, so that it stays stored even if the command fails.
+   * Reads the clock for a command. Stores when the clock fell far behind the last commit time, and deletes
+   * this once the clock has caught up. Call this before the savepoint is set, so that a failing command does
+   * not undo what was stored.
    */
   async #readClock(trx: Trx): Promise<Clock> {
     const now = this.#options.now()

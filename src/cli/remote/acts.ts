@@ -18,7 +18,7 @@ export interface Act {
   readonly options: readonly (readonly [flags: string, description: string])[]
   /** The lines begin with the name of the act. */
   readonly examples: readonly [Example, Example, ...Example[]]
-  /** Makes the change that the arguments and options describe. Throws a UsageError. */
+  /** Makes the change that the arguments and options describe. Throws a UsageError or an {@link Exit}. */
   read(words: readonly string[], options: ActOptions, from: { io: Io; depot: DepotClient }): Promise<Change>
 }
 
@@ -163,7 +163,7 @@ const setRule: Act = {
 
 export const ACTS = { promote, demote, rollback, revert, setRule } as const
 
-/** Makes the source of a change. Throws a UsageError unless there is exactly one. */
+/** Makes the source of a change. Throws a UsageError unless exactly one source is given. */
 async function readReleases(
   io: Io,
   idents: readonly string[],
@@ -188,7 +188,9 @@ async function readReleases(
   }
 }
 
-/** Returns the revision before the last one that moved `latest` of a package. */
+/**
+ * Returns the revision before the last one that moved `latest` of a package. Throws {@link Exit} if none did.
+ */
 async function findStateBefore(
   depot: DepotClient,
   view: string,

@@ -1,7 +1,9 @@
 import type { NewView } from '../../client/operations.ts'
 import { UsageError } from '../exit-codes.ts'
 
-/** Tells idents, which have slashes, from the view. Throws a UsageError unless there is exactly one view. */
+/**
+ * Separates idents, which have slashes, from the view. Throws a UsageError unless there is exactly one view.
+ */
 export function splitIdentsAndView(words: readonly string[]): { view: string; idents: string[] } {
   const idents = words.filter((word) => word.includes('/'))
   const [view, ...others] = words.filter((word) => !word.includes('/'))
@@ -25,7 +27,8 @@ export function splitMoment(text: string): { view: string; at: string | undefine
 }
 
 /**
- * Returns the text if it is a revision, a revision ID or a time. Throws a UsageError that names it `what`.
+ * Returns the text if it is a revision, a revision ID or a time. Otherwise throws a UsageError, whose message
+ * calls the text `what`.
  */
 export function checkMoment(text: string, what: string): string {
   if (!REVISION.test(text) && (!TIME.test(text) || Number.isNaN(Date.parse(text))))
@@ -52,8 +55,8 @@ export function periodMs(text: string, what: string): number {
 }
 
 /**
- * Parses a time, or a period that is added to `now` or, with the sign -1, subtracted. Returns RFC 3339.
- * Throws a UsageError.
+ * Parses a time, or a period, which is added to `now` (sign 1) or subtracted from it (sign -1). Returns the
+ * time in RFC 3339. Throws a UsageError.
  */
 export function timeOf(text: string, what: string, { now, sign }: { now: number; sign: 1 | -1 }): string {
   const at = TIME.test(text) ? Date.parse(text) : now + sign * periodMs(text, what)

@@ -76,8 +76,8 @@ export const bisect: Define = (command, io) =>
     })
 
 /**
- * Halves the revisions between a good and a bad one, until every one between the last good and the first bad
- * was skipped or there is none.
+ * Halves the range between a good and a bad revision, until no revision is left between the last good and the
+ * first bad one, except skipped ones.
  */
 async function narrow(
   good: number,
@@ -96,7 +96,7 @@ async function narrow(
   }
 }
 
-/** Returns the revision nearest to the middle that was not skipped. */
+/** Returns the revision nearest to the middle that was not skipped; `undefined` if there is none. */
 function middleOf(from: number, to: number, skipped: ReadonlySet<number>): number | undefined {
   const middle = Math.floor((from + to) / 2)
   for (let distance = 0; distance <= to - from; distance += 1)

@@ -7,7 +7,7 @@ import type { Output } from '../output.ts'
 type Change = Pick<Plan, 'releases' | 'pointers' | 'notes'>
 
 /**
- * Formats a plan: a table of its effect, then the rules that block it, the missing dependencies and the
+ * Formats a plan: a table of its effect, then the gates that block it, the missing dependencies and the
  * notes.
  */
 export function planText(out: Output, plan: Plan): string {

@@ -223,7 +223,10 @@ async function findOrRecord(
   }
 }
 
-/** Returns the change of a name or an ID. Throws {@link Exit} if there is none, or more than one. */
+/**
+ * Returns the change of a name or an ID. Throws {@link Exit} if there is none, and a UsageError if several
+ * projects have one.
+ */
 async function findOne(
   depot: DepotClient,
   { project, change }: { project?: string | undefined; change: string },

@@ -48,8 +48,10 @@ export function connectToChange(io: Io, options: RemoteOptions): Connected {
   return connected
 }
 
-/** Makes a client of a depot. Throws a UsageError for a URL that cannot be that of a depot. */
-/** `retries` replaces the usual number of repetitions. */
+/**
+ * Makes a client of a depot. `retries` replaces the usual number of repetitions. Throws a UsageError for a
+ * URL that cannot be that of a depot.
+ */
 export function makeClient(
   io: Io,
   { url, token, tokenAdvice, source }: Target,

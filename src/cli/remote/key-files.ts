@@ -11,7 +11,10 @@ export interface KeyFile {
   readonly text: string
 }
 
-/** Reads a public key file. Throws a UsageError for anything else: a secret key never leaves this machine. */
+/**
+ * Reads a public key file. Throws a UsageError for anything else, so that a secret key is never sent by
+ * mistake.
+ */
 export async function readKeyFile(file: string): Promise<KeyFile> {
   const text = await readFile(file, 'utf8')
   const [kind, name = ''] = text.split('\n').map((line) => line.trim())
@@ -24,7 +27,7 @@ export async function readKeyFile(file: string): Promise<KeyFile> {
 
 /**
  * Returns the text of the public key file of this name: one of the given files, or one in the folders where
- * hab keeps keys. Throws a UsageError if a given file is not a public key.
+ * hab keeps keys. Throws a UsageError if a file that it reads is not a public key.
  */
 export async function findKeyFile(
   io: Io,
@@ -50,7 +53,7 @@ export async function findKeyFile(
   return undefined
 }
 
-/** Splits the name of a key, `origin-revision`. The origin is empty if it is not such a name. */
+/** Splits the name of a key, `origin-revision`. Both parts are empty for any other text. */
 export function partsOf(name: string): { origin: string; revision: string } {
   const [, origin = '', revision = ''] = /^(.+)-(\d{14})$/.exec(name) ?? []
   return { origin, revision }

@@ -7,12 +7,12 @@ import { connectToChange, remoteOptions } from './connect.ts'
 import type { Connected } from './connect.ts'
 import { IDENT, TARGET, releaseOf } from './releases.ts'
 
-// Commands that say something of a release: that it is yanked, deprecated or held.
+// Commands that set or remove the marks of a release: yanked, deprecated and held.
 
 const APP = 'acme/app/1.2.0/20260101120000'
 const OVERRIDE = 'override the freezes of views, for those who may; the reason is kept'
 
-/** Makes a command for a release, and adds the arguments and options of all of them. */
+/** Adds the argument, the options and the examples that every command for a mark has. */
 function markCommand(command: Parameters<Define>[0], ...lines: [Example, Example]) {
   return remoteOptions(command)
     .argument('<ident>', IDENT)

@@ -90,7 +90,7 @@ export function findTarget(io: Pick<Io, 'env'>, options: TargetOptions): Target 
   return found
 }
 
-/** Whether {@link findTarget} finds a depot. Throws the other errors of it. */
+/** Reports whether {@link findTarget} finds a depot. Throws the other errors of {@link findTarget}. */
 export function hasTarget(io: Pick<Io, 'env'>, options: TargetOptions): boolean {
   return lookUpTarget(io, options) !== undefined
 }

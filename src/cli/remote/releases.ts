@@ -193,8 +193,9 @@ function whyText({ ident, kept_by: keptBy, views, proposals, dependents, ...more
 const ALL_RELEASES = 'unstable'
 
 /**
- * Finds the release of an ident, which may lack its version and its release: then it is the highest one, in
- * the view whose URL was given if there is one, and a note names it. Throws a UsageError.
+ * Finds the release of an ident. If the ident has no release or no version, finds the highest release that it
+ * matches, and prints a note that names it. If the URL of a view was given, looks only in that view. Throws a
+ * UsageError, and RequestRefused if nothing matches.
  */
 export async function findRelease(
   { depot, out }: Pick<Connected, 'depot' | 'out'>,
@@ -210,8 +211,8 @@ export async function findRelease(
 }
 
 /**
- * Finds the highest release, in the view whose URL was given if there is one. Without a target, it is one of
- * the usual target, or if there is none, the highest of all targets.
+ * Finds the highest release. If the URL of a view was given, looks only in that view. Without a target, finds
+ * the one for the usual target. If there is none, and no view was given, finds the highest of all targets.
  */
 async function findLatest(
   depot: DepotClient,

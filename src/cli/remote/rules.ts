@@ -114,8 +114,8 @@ export const gates: Define = (command, io) =>
     })
 
 /**
- * Returns the gates in the content of a file, which may be what `gates --json` prints: its fields that are no
- * gates are left out. Throws a UsageError.
+ * Returns the gates in the content of a file. The file may be the output of `gates --json`, whose fields that
+ * are not gates are left out. Throws a UsageError.
  */
 function gatesOf(value: unknown): NewGates {
   if (value === null || value === undefined) return {}

@@ -14,7 +14,7 @@ export interface TransferProgress {
 }
 
 /**
- * Makes a progress bar in one line of stderr. Shows nothing unless stderr is a terminal, or with `--quiet`.
+ * Makes a progress bar in one line of stderr. Shows nothing if stderr is not a terminal, or with `--quiet`.
  */
 export function transferProgress(
   { stderr }: Io,

@@ -49,8 +49,9 @@ export const upload: Define = (command, io) =>
     })
 
 /**
- * Uploads package files in their order, after the keys of their signers that the depot lacks and that are
- * here. Throws {@link Exit}, which names the file that was refused and those uploaded before it.
+ * Sends the public keys of the signers that the depot lacks, as far as this machine has them. Then uploads
+ * the package files in order. Throws {@link Exit}, which names the file that was refused and those uploaded
+ * before it.
  */
 export async function uploadFiles(
   io: Io,
@@ -90,7 +91,7 @@ async function explained<Result>(file: string, step: () => Promise<Result>, more
 }
 
 /**
- * Adds the files of the folder that packages need and the depot lacks, before those packages. Throws {@link
+ * Returns the files, preceded by those files of the folder that they need and the depot lacks. Throws {@link
  * Exit} if files are missing.
  */
 async function withDependencies(
@@ -135,8 +136,8 @@ async function unlessAbsent<Found>(asked: Promise<Found>): Promise<Found | undef
 }
 
 /**
- * Sends the public key of a signer, `origin/revision`, if the depot lacks it and it is here. Otherwise, the
- * depot judges the package.
+ * Sends the public key of a signer, `origin/revision`, if the depot lacks the key and this machine has it. If
+ * neither has the key, sends nothing: the depot then decides whether to accept the package.
  */
 async function sendKey(
   io: Io,

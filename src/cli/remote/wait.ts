@@ -134,7 +134,7 @@ function isSought(latest: Latest, ident: string): boolean {
 
 /**
  * Resolves with the release when it has been latest for the settling time, or with `undefined` if `latest`
- * moves in between. Without a signal, does not wait.
+ * moves in between. Without a signal, resolves at once, with `undefined` if the time is not over.
  */
 async function settle(
   io: Io,

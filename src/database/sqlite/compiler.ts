@@ -9,7 +9,8 @@ import type { ImmediateAdapter } from '../prepared.ts'
  * Writes the SQL of SQLite for the calls of `engine-sql.ts` and for lists after `in`. Writes each parameter
  * as the expression `+?`: SQLite looks at the value of a plain `?` when it plans a statement, and plans again
  * for every new value, which costs more than running a small statement. SQLite does not look into
- * expressions. So a condition that is to match that of a partial index must be a literal.
+ * expressions. So a condition must contain literals, not parameters, if it should match the condition of a
+ * partial index.
  */
 export class StablePlanCompiler extends SqliteQueryCompiler {
   protected override getCurrentParameterPlaceholder(): string {

@@ -41,7 +41,10 @@ export function withStatementCache(connection: BetterSqlite3.Database): SqliteDa
   }
 }
 
-/** Sets a pragma, and checks that SQLite has accepted it: it ignores what it does not support. */
+/**
+ * Sets a pragma. Throws if SQLite has not accepted it: SQLite silently ignores a value that it does not
+ * support.
+ */
 function expectPragma(
   connection: BetterSqlite3.Database,
   name: string,

@@ -4,10 +4,10 @@ import { connect } from './connection.ts'
 const PAGES_IN_A_STEP = 1_000
 
 /**
- * Copies one state of a database, that of the present moment, to a new file, while other processes write to
- * the database. Calls `onBytes` with the bytes of each step; it may delay the next step. The copy needs no
- * write-ahead log, so it can also be read on a read-only disk. The caller syncs it. Throws an error with the
- * code `SQLITE_CORRUPT` if the database is damaged.
+ * Copies the present state of a database to a new file. Other processes may write to the database meanwhile.
+ * Calls `onBytes` with the number of bytes of each step; while `onBytes` runs, the next step waits. The copy
+ * needs no write-ahead log, so it can also be read on a read-only disk. The caller syncs the copy. Throws an
+ * error with the code `SQLITE_CORRUPT` if the database is damaged.
  */
 export async function copyDatabase(
   file: string,

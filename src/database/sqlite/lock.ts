@@ -20,8 +20,9 @@ export function lockData(file: string): { close(): void } {
 }
 
 /**
- * Takes a lock that any number of processes can have at the same time, but not together with that of {@link
- * lockData}. Waits up to 5 s for {@link isHeld}. Throws `data_in_use`.
+ * Takes a shared lock: any number of processes can have it at the same time, but not while one has the lock
+ * of {@link lockData}. Waits up to 5 s, because {@link isHeld} locks the file for a moment, and then throws
+ * `data_in_use`. With `mustExist`, opens the file read-only and throws if it does not exist.
  */
 export function holdData(file: string, { mustExist = false } = {}): { close(): void } {
   const connection = new BetterSqlite3(file, {
@@ -40,8 +41,9 @@ export function holdData(file: string, { mustExist = false } = {}): { close(): v
 }
 
 /**
- * Reports whether a process has a lock on the file, of either kind. A file that cannot be locked counts as
- * held. A full disk does not: the lock is taken before the first write.
+ * Reports whether a process has a lock on the file, of either kind. A file that cannot be locked for another
+ * reason counts as held, too. The exception is a full disk: SQLite takes the lock before it first writes, so
+ * the lock was free.
  */
 export function isHeld(file: string): boolean {
   let connection: BetterSqlite3.Database | undefined

@@ -28,8 +28,9 @@ export function readMigrations(folder: string): Migration[] {
 
 /**
  * Applies the missing migrations in one transaction, so that an upgrade that fails or is killed leaves the
- * database as it was. Throws like {@link findPending}. Kysely's migrator is not used, because it is not
- * transactional on SQLite. `at` is the present time in epoch milliseconds.
+ * database as it was. Throws like {@link findPending}, and a `SqliteError` that names the migration if one
+ * fails. Kysely's migrator is not used, because it is not transactional on SQLite. `at` is the present time
+ * in epoch milliseconds.
  */
 export function migrate(
   connection: BetterSqlite3.Database,

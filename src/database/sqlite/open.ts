@@ -46,8 +46,8 @@ export function expectMigrated(file: string): void {
 }
 
 /**
- * Returns the names of the migrations that an upgrade of the database would apply. Throws `invalid_request`
- * if a newer version of this program wrote the database. Changes nothing.
+ * Returns the names of the migrations that an upgrade of the database would apply. Throws like {@link
+ * findPending}. Changes nothing.
  */
 export function pendingMigrations(file: string): string[] {
   const connection = connect(file, true)
@@ -71,8 +71,8 @@ export function openReader(file: string): { reader: Db; close(): void } {
 }
 
 /**
- * Like {@link openReader}, but sees the state of the database at its first read. It may create temporary
- * tables.
+ * Like {@link openReader}, but every read sees the state of the database at the first read. Callers can
+ * create temporary tables.
  */
 export function openSnapshot(file: string): { reader: Db; close(): void } {
   const reading = connect(file, true)
@@ -87,7 +87,7 @@ export function walOf(file: string): string {
 
 /**
  * Keeps the journals of savepoints in memory, because writing them to files takes half the time of a large
- * change. Migrations run before, with files, because they sort too much data for memory.
+ * change. Call it after the migrations, which need files because they sort too much data for memory.
  */
 function keepingUndoInMemory(connection: BetterSqlite3.Database): BetterSqlite3.Database {
   connection.pragma('temp_store = MEMORY')

@@ -41,7 +41,7 @@ export class ReadingThreads {
     this.#starting = withStatementCache(connect(file, true, STARTING_CACHE_KIB))
   }
 
-  /** From now on, reads run in threads. */
+  /** Makes all later reads run in threads. */
   start(): void {
     this.#starting?.close()
     this.#starting = undefined
