@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander'
 import type { Command as TypedCommand } from '@commander-js/extra-typings'
 import { EXIT, Exit, UsageError } from './exit-codes.ts'
+import { breakLines, fitHelp } from './help-text.ts'
+import { helpWidthOf } from './io.ts'
 import type { Io } from './io.ts'
 
 /** Adds arguments, options and the action to a new command. */
@@ -56,13 +58,21 @@ export function makeCommand(name: string, summary: string, io: Io): Command {
     .description(summary)
     .exitOverride()
     .helpOption('-h, --help', 'show this help')
+    .configureHelp({ minWidthToWrap: 20 })
     .configureOutput({
-      writeOut: (text) => void io.stdout.write(text),
+      writeOut: (text) => void io.stdout.write(fitOutput(text, helpWidthOf(io.stdout))),
       writeErr: (text) => void io.stderr.write(text),
-      getOutHelpWidth: () => io.stdout.columns ?? 80,
-      getErrHelpWidth: () => io.stderr.columns ?? 80,
+      getOutHelpWidth: () => helpWidthOf(io.stdout),
+      getErrHelpWidth: () => helpWidthOf(io.stderr),
       outputError: () => undefined, // main() writes all errors
     })
+}
+
+/** Fits help to a width. Of the part that begins with the usage, commander has fitted all but the usage. */
+function fitOutput(text: string, width: number): string {
+  const [usage = '', ...others] = text.split('\n')
+  if (!usage.startsWith('Usage:')) return fitHelp(text, width)
+  return [breakLines(usage, width).join('\n  '), ...others].join('\n')
 }
 
 /**

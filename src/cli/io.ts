@@ -34,6 +34,11 @@ export function widthOf({ isTTY, columns }: Out): number {
   return isTTY === true ? Math.max(columns ?? USUAL_COLUMNS, MIN_COLUMNS) : Number.POSITIVE_INFINITY
 }
 
+/** Returns how many columns help may have on this stream. */
+export function helpWidthOf({ columns = USUAL_COLUMNS }: Out): number {
+  return Math.max(columns, MIN_COLUMNS)
+}
+
 /** Reports whether there is a person at a terminal, who can be asked. */
 export function isInteractive({ stdin, stderr }: Io): boolean {
   return 'isTTY' in stdin && stdin.isTTY && stderr.isTTY === true

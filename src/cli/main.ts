@@ -2,6 +2,8 @@ import { readVersion } from '../package-root.ts'
 import { didYouMean } from '../text/nearest.ts'
 import { EXIT } from './exit-codes.ts'
 import { exitCodeOf, explain } from './failure.ts'
+import { breakLines, fitHelp } from './help-text.ts'
+import { helpWidthOf } from './io.ts'
 import type { Io } from './io.ts'
 import { ENTRIES, PROGRAM } from './program.ts'
 import type { Entry } from './program.ts'
@@ -45,7 +47,8 @@ function helpArgs(words: readonly string[], { name }: Entry): string[] {
  */
 function reportNoCommand(words: readonly string[], isHelp: boolean, { stdout, stderr }: Io): number {
   const group = words.length === 1 ? ENTRIES.filter(({ name }) => name.startsWith(`${words[0]} `)) : []
-  const help = words.length === 0 ? helpForAll() : group.length > 0 ? listOf(group) : undefined
+  const width = helpWidthOf(isHelp ? stdout : stderr)
+  const help = words.length === 0 ? helpForAll(width) : group.length > 0 ? listOf(group, width) : undefined
   if (isHelp && help !== undefined) {
     stdout.write(`${help}\n`)
     return EXIT.done
@@ -85,17 +88,28 @@ function unknownCommand(words: readonly string[]): string {
   return `there is no command ${JSON.stringify(words.join(' '))}${hint === '' ? ': see hart-depot --help' : hint}`
 }
 
-function helpForAll(): string {
-  const groups = Object.entries(PROGRAM).map(([heading, entries]) => `${heading}:\n${linesOf(entries)}`)
-  return `hart-depot COMMAND\n\n${groups.join('\n\n')}\n\nFor the options of a command, run hart-depot COMMAND --help. Settings of a depot are environment variables (DEPOT_…);\nDEPOT_DATA is its data folder. Without it, ./data and /var/lib/hart-depot are tried.`
+function helpForAll(width: number): string {
+  const groups = Object.entries(PROGRAM).map(
+    ([heading, entries]) => `${heading}:\n${linesOf(entries, width)}`,
+  )
+  return `hart-depot COMMAND\n\n${groups.join('\n\n')}\n\n${fitHelp(
+    'For the options of a command, run hart-depot COMMAND --help. Settings of a depot are environment variables (DEPOT_…); DEPOT_DATA is its data folder. Without it, ./data and /var/lib/hart-depot are tried.',
+    width,
+  )}`
 }
 
-function listOf(entries: readonly Entry[]): string {
-  return `${linesOf(entries)}\n\nFor the options of a command, run hart-depot COMMAND --help.`
+function listOf(entries: readonly Entry[], width: number): string {
+  return `${linesOf(entries, width)}\n\nFor the options of a command, run hart-depot COMMAND --help.`
 }
 
-const WIDTH = Math.max(...ENTRIES.map(({ name }) => name.length))
+const NAME_WIDTH = Math.max(...ENTRIES.map(({ name }) => name.length))
 
-function linesOf(entries: readonly Entry[]): string {
-  return entries.map(({ name, summary }) => `  ${name.padEnd(WIDTH)}  ${summary}`).join('\n')
+function linesOf(entries: readonly Entry[], width: number): string {
+  const indent = NAME_WIDTH + 4
+  return entries
+    .map(({ name, summary }) => {
+      const lines = breakLines(summary, width - indent)
+      return `  ${name.padEnd(NAME_WIDTH)}  ${lines.join(`\n${' '.repeat(indent)}`)}`
+    })
+    .join('\n')
 }

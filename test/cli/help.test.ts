@@ -35,6 +35,29 @@ test('every phase has help with two examples', async (t) => {
   }
 })
 
+test('all help fits a terminal of 60 and of 80 columns', async (t) => {
+  const groups = new Set(ENTRIES.flatMap(({ name }) => (name.includes(' ') ? [name.split(' ', 1)] : [])))
+  const changes = ['plan', 'propose'].map((verb) => [verb, 'promote'])
+  const phases = PHASES.map((phase) => ['pipeline', phase])
+  const all = [[], ...groups, ...changes, ...phases, ...ENTRIES.map(({ name }) => name.split(' '))]
+  for (const columns of [60, 80])
+    for (const words of all) {
+      const { stdout } = await runCommand([...words, '--help'], { columns })
+      const tooLong = stdout
+        .split('\n')
+        .filter((line) => line.length > columns && !isUnbreakable(line, columns))
+      t.strictSame(tooLong, [], `${words.join(' ')} at ${columns}`)
+    }
+})
+
+/** Idents and URLs of examples stay whole: they are the only word of their line that is too long. */
+function isUnbreakable(line: string, columns: number): boolean {
+  return line
+    .replace(/ \\$/, '')
+    .split(' ')
+    .some((word) => word.length > columns - 10)
+}
+
 test('unknown commands and options get a hint', async (t) => {
   t.match(await runCommand(['promte']), { code: 2, stderr: /did you mean promote\?/ })
   t.match(await runCommand(['whoami', '--jsn']), { code: 2, stderr: /did you mean --json\?/ })
