@@ -6,6 +6,7 @@ import { EXIT, Exit } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
 import type { Act, ActOptions } from './acts.ts'
 import { confirm, shouldAsk } from './confirm.ts'
+import { remediesFor } from './remedies.ts'
 import { connectToChange, remoteOptions } from './connect.ts'
 import type { Connected, RemoteOptions } from './connect.ts'
 import { planText, promotionText } from './change-text.ts'
@@ -81,10 +82,9 @@ export async function changeView(
   }
   if (plan.blocked.length > 0 && override === undefined) {
     io.stderr.write(`${planText(out, plan)}\n`)
-    const mustBeProposed = plan.blocked.every(({ rule }) => rule === 'approval')
     throw new Exit(
       EXIT.refused,
-      `${view} refuses the change, so nothing was changed${mustBeProposed ? `. A second person must approve it: hart-depot propose ${act} takes the same arguments` : ''}`,
+      `${view} refuses the change, so nothing was changed. ${remediesFor(plan, '--override REASON')}`,
     )
   }
   if (shouldAsk(io, options)) {

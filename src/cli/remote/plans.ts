@@ -15,6 +15,7 @@ import { printable } from '../../text/columns.ts'
 import { didYouMean } from '../../text/nearest.ts'
 import type { Output } from '../output.ts'
 import { planText, promotionText } from './change-text.ts'
+import { remediesFor } from './remedies.ts'
 
 // A command that is planned or proposed keeps its arguments: `promote …` becomes `plan promote …`.
 
@@ -252,7 +253,10 @@ function wholePlan(out: Output, made: Plan): string {
   if (!changesAnything(made)) return `${made.view} would not change; it is at revision ${made.revision}.`
   if (made.kind === 'proposal')
     return `${planText(out, made)}\nProposal ${made.plan} can be approved until ${made.expires_at}: hart-depot approve ${made.plan}`
-  const next = `Plan ${made.plan} for ${made.view} at revision ${made.revision} can be applied until ${made.expires_at}: hart-depot apply ${made.plan}`
+  const name = `Plan ${made.plan} for ${made.view} at revision ${made.revision}`
+  if (made.blocked.length > 0)
+    return `${planText(out, made)}\n${name} is blocked. ${remediesFor(made, `hart-depot apply ${made.plan} --override REASON`)}`
+  const next = `${name} can be applied until ${made.expires_at}: hart-depot apply ${made.plan}`
   return `${planText(out, made)}\n${next}`
 }
 

@@ -62,8 +62,20 @@ test('exit codes tell what stopped a promotion', async (t) => {
     input: { view: 'union', reason: 'stocktaking' },
     actor: { client: 'tests', door: 'cli' },
   })
-  t.match(await run(['promote', OLD, 'union']), { code: 3, stderr: /blocked by freeze: .*stocktaking/ })
-  t.match(await run(['promote', OLD, 'union', '--override', 'urgent']), { code: 0 })
+  t.match(await run(['promote', OLD, 'union']), {
+    code: 3,
+    stderr: /blocked by freeze: .*stocktaking.*hart-depot thaw .*--override REASON/s,
+  })
+  const planned = (await run(['plan', 'promote', OLD, 'union'])).stdout
+  t.match(planned, /is blocked\. hart-depot thaw .*hart-depot apply \S+ --override REASON/)
+  t.notMatch(planned, /can be applied/)
+  t.match(await run(['promote', OLD, 'union', '--override', 'urgent', '--reason', 'fix']), {
+    code: 0,
+    stdout: /^overridden: .*stocktaking/m,
+  })
+  t.match((await run(['history', 'union'])).stdout, / OVERRIDE: urgent; fix$/m)
+  for (const args of [['events'], ['events', '--view', 'union']])
+    t.match((await run(args)).stdout, /promotion .*OVERRIDE: urgent$/m)
 })
 
 test('a table fits a terminal of 60 columns', async (t) => {
