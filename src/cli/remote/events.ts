@@ -74,7 +74,8 @@ function rowOf(
 }
 
 /**
- * Describes what an entry is about: the names in it, its first move of `latest`, and the number of others.
+ * Describes what an entry is about: the names in it, its first move of `latest`, the number of others, and
+ * the reason of an override.
  */
 function subjectOf(event: Readonly<Record<string, unknown>>): string {
   const names = ['view', 'act', 'ident', 'package', 'origin', 'name', 'account', 'webhook', 'reason'].flatMap(
@@ -85,5 +86,11 @@ function subjectOf(event: Readonly<Record<string, unknown>>): string {
     : []
   const [first] = moves
   const moved = first === undefined ? [] : [first.to ?? `no ${first.package}`]
-  return [...names, ...moved, ...(moves.length > 1 ? [`and ${moves.length - 1} more`] : [])].join(' ')
+  const override = event['override'] as { reason: string } | undefined
+  return [
+    ...names,
+    ...moved,
+    ...(moves.length > 1 ? [`and ${moves.length - 1} more`] : []),
+    ...(override === undefined ? [] : [`OVERRIDE: ${override.reason}`]),
+  ].join(' ')
 }

@@ -45,13 +45,15 @@ export function revisionTable(
 ): string {
   return out.table(
     ['REVISION', 'AT', 'ACT', 'BY', 'LATEST', 'REASON'],
-    list.map(({ revision, at, act, actor, client, pointers, reason }) => [
+    list.map(({ revision, at, act, actor, client, pointers, reason, override }) => [
       String(revision),
       at,
       act,
       actor ?? client,
       movesOf(pointers),
-      reason ?? '',
+      [override === null ? '' : `OVERRIDE: ${override.reason}`, reason ?? '']
+        .filter((text) => text !== '')
+        .join('; '),
     ]),
   )
 }

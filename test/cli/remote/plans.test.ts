@@ -75,6 +75,28 @@ test('demote and set-rule change a view', async (t) => {
   t.match(await run(['set-rule', 'union', 'lowest']), { code: 2 })
 })
 
+test('a table shows how latest moves when a release is yanked or leaves', async (t) => {
+  const { started } = await startMoved(t)
+  const run = commandsOn(started)
+  const [old, new_, other] = [OLD, NEW, OTHER].map((ident) => ident.split('/').slice(2).join('/'))
+  t.match(await run(['demote', 'union', OLD]), { stdout: new RegExp(`^removed +${OLD} +unchanged `, 'm') })
+  t.match(await run(['demote', 'union', OTHER]), {
+    stdout: new RegExp(`^removed +${OTHER} +${other} → none `, 'm'),
+  })
+  await run(['promote', 'union', OLD])
+  t.match(await run(['set-rule', 'union', 'highest']), {
+    stdout: new RegExp(`^moved +${NEW} +${old} → ${new_} `, 'm'),
+  })
+  const { stdout } = await run(['yank', NEW, '--reason', 'it crashes'])
+  t.match(
+    stdout,
+    new RegExp(`^skipped +${NEW} +${new_} → ${old} .*\ndowngraded +${OLD} +${new_} → ${old} `, 'm'),
+  )
+  t.match(await run(['yank', OLD, '--reason', 'it crashes']), {
+    stdout: new RegExp(`^skipped +${OLD} +${old} → none `, 'm'),
+  })
+})
+
 test('a view that needs approval takes proposals', async (t) => {
   const { started } = await startMoved(t)
   const run = commandsOn(started)
