@@ -9,6 +9,7 @@ import type { Line, ReleaseName } from '../package/ident.ts'
 import { formatIdent, formatPackageName, lineKey, lineOf, releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
+import { listMarks } from '../releases/mark-store.ts'
 import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
 import { DEFAULT_UNGOVERNED } from '../views/view.ts'
 import { findView, listViews, readRevisions } from '../revisions/view-store.ts'
@@ -79,6 +80,8 @@ export class Answers implements Subscriber {
   readonly #revisions: Map<string, ViewRevision>
   /** The names of the open previews, which are views that show the effect of a plan. */
   readonly #previews: Set<string>
+  /** The releases that have a mark, or had one since this object was opened. */
+  readonly #marked: Set<string>
   /** Cached answers by release and shape. */
   readonly #bodies = new AnswerCache()
   /** Keys of releases and of questions that have no answer. */
@@ -95,6 +98,7 @@ export class Answers implements Subscriber {
       ungoverned: Map<string, ReadonlySet<string>>
       revisions: Map<string, ViewRevision>
       previews: Set<string>
+      marked: Set<string>
     },
   ) {
     this.#db = db
@@ -104,6 +108,7 @@ export class Answers implements Subscriber {
     this.#ungoverned = state.ungoverned
     this.#revisions = state.revisions
     this.#previews = state.previews
+    this.#marked = state.marked
   }
 
   /** Reads every pointer. The caller passes every later entry to `onCommit`. */
@@ -118,6 +123,7 @@ export class Answers implements Subscriber {
       ungoverned,
       revisions,
       previews: new Set(views.flatMap(({ name, preview }) => (preview === undefined ? [] : [name]))),
+      marked: new Set((await listMarks(db)).map(releaseKey)),
     })
   }
 
@@ -150,11 +156,17 @@ export class Answers implements Subscriber {
 
   /**
    * Reports whether `latest` names this release already, so that promoting it would change nothing. Returns
-   * false if the view is closed or a preview: promoting is then an error, which the writer reports.
+   * false if the view is closed or a preview, or the release has a mark: the writer then reports the error or
+   * the mark.
    */
   isCurrent(view: string, release: ReleaseName): boolean {
     const pointer = this.#pointers.get(view)?.get(lineOf(release))
-    return pointer?.ident === release.ident && this.isOpen(view) && !this.#previews.has(view)
+    return (
+      pointer?.ident === release.ident &&
+      this.isOpen(view) &&
+      !this.#previews.has(view) &&
+      !this.#marked.has(releaseKey(release))
+    )
   }
 
   /** Returns the pointer of a line in a view, whatever its visibility. */
@@ -263,7 +275,10 @@ export class Answers implements Subscriber {
 
   #applyEvent(event: LedgerEvent): void {
     if (event.kind === 'promotion') this.#applyPromotion(event)
-    if (isMarkEvent(event)) this.#evictReleases([event], [])
+    if (isMarkEvent(event)) {
+      this.#marked.add(releaseKey(event))
+      this.#evictReleases([event], [])
+    }
     if (event.kind === 'visibility-set')
       this.#evictReleases(
         event.targets.map((target) => ({ ident: event.ident, target })),

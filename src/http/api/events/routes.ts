@@ -59,10 +59,9 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
           vary: 'accept, authorization',
           'x-accel-buffering': 'no',
         })
+        const filter = parseFilter(request.query)
         return (reply as FastifyReply).send(
-          request.method === 'HEAD'
-            ? ''
-            : streams.open(request, { after: place, firstId, isMarked, filter: parseFilter(request.query) }),
+          request.method === 'HEAD' ? '' : streams.open(request, { after: place, firstId, isMarked, filter }),
         )
       }
       const { entries, through } = await readOrAwaitPage(

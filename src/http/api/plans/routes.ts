@@ -27,13 +27,13 @@ import {
   needs,
   signedIn,
 } from '../../requests/rights.ts'
-import { idempotencyOf } from '../conventions/idempotency.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery, ViewPath } from '../conventions/shapes.ts'
 import { LARGE_BODY } from '../promotions/body-limit.ts'
 import { originsOf, parseChange, subjectOf } from '../promotions/parse-change.ts'
-import { ERRORS_OF_CHANGES, PromotionAnswer, PromotionHeaders } from '../promotions/shapes.ts'
+import { ERRORS_OF_CHANGES, PromotionAnswer } from '../promotions/shapes.ts'
 import { promotionText } from '../promotions/text.ts'
 import { wirePromotion } from '../promotions/wire.ts'
 import { ApplyBody, Plan, PlanBody, PlanPath, Proposals, RejectBody } from './shapes.ts'
@@ -180,7 +180,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       params: PlanPath,
       querystring: FormatQuery,
       body: ApplyBody.nullish(),
-      headers: PromotionHeaders,
+      headers: IdempotencyHeaders,
       response: textToo(PromotionAnswer),
     }
     api.post(

@@ -186,7 +186,8 @@ function expectedRevision({ headers, body }: ChangeRequestParts): Position | und
   const [, digits, mark] = /^"(\d{1,15})(?:-([0-9a-f]{16})(?=[-"]))?(?:-[^"]*)?"$/.exec(header) ?? []
   if (digits === undefined)
     throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, for example "12"')
-  if (expected !== undefined && expected.number !== Number(digits))
+  const isOtherMark = mark !== undefined && expected?.mark !== undefined && mark !== expected.mark
+  if (expected !== undefined && (expected.number !== Number(digits) || isOtherMark))
     throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
   return { number: Number(digits), mark: mark ?? expected?.mark }
 }

@@ -164,6 +164,7 @@ async function promote(
       cause: error,
       parts: error.parts,
       more: error.more,
+      ...(error.retryAfterSeconds !== undefined && { retryAfterSeconds: error.retryAfterSeconds }),
     })
   }
 }

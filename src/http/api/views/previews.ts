@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { audienceOfChanges } from '../../../access/access.ts'
 import { expectAdministrator, expectTokenReachesView } from '../../../access/rights.ts'
 import { DepotError } from '../../../errors.ts'
-import { getPlan } from '../../../revisions/plan-store.ts'
+import { filterVisiblePlans, getPlan, planNotFound } from '../../../revisions/plan-store.ts'
 import { getView } from '../../../revisions/view-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -40,8 +41,11 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const view = await getView(depot.db, request.params.view)
       const { name, plan: token } = request.body
       request.subject = `preview ${name} of ${view.name}`
-      expectTokenReachesView(expectMayChange(request, view, []), name)
+      const caller = expectMayChange(request, view, [])
+      expectTokenReachesView(caller, name)
       const plan = await getPlan(depot.db, token)
+      if ((await filterVisiblePlans(depot.db, [plan], audienceOfChanges(caller))).length === 0)
+        throw planNotFound(token)
       if (plan.view !== view.name)
         throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
       const made = await depot.writer.submit({

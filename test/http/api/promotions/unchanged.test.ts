@@ -120,3 +120,22 @@ test('a promoter is refused as soon as the gates no longer name them', async (t)
   await setPromoters()
   t.match(await promote('handed-over', [app1], { token }), { status: 403, commands: 0 })
 })
+
+test('the writer decides about a release with a mark, so that its answer has the note', async (t) => {
+  await makeView(started, 'old', 'promoted')
+  await promote('old', [web])
+  await callApi(started, 'PUT', `/api/v1/releases/${web.ident}/deprecation`, { body: { reason: 'use app' } })
+  const again = await promote('old', [web])
+  t.match(again, { status: 200, commands: 1, body: { changed: false, notes: [/is deprecated: use app/] } })
+  const later = await Answers.open(started.depot.db, { whole: emptyBody, brief: emptyBody })
+  t.notOk(later.isCurrent('old', web), 'a thread that starts later knows the mark')
+})
+
+test('If-Match and expect_revision may not name one revision with different hashes', async (t) => {
+  await makeView(started, 'doubted', 'promoted')
+  const headers = { 'if-match': '"1-0000000000000000"' }
+  t.match(await promote('doubted', [app1], { headers, expect_revision: '1-1111111111111111' }), {
+    status: 400,
+    body: { code: 'invalid_request' },
+  })
+})
