@@ -137,6 +137,12 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}/why': 'anyone',
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}/dependents': 'anyone',
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}/download': 'anyone',
+  'PUT /api/v1/releases/{origin}/{name}/{version}/{release}/yank': 'manage origin',
+  'DELETE /api/v1/releases/{origin}/{name}/{version}/{release}/yank': 'manage origin',
+  'PUT /api/v1/releases/{origin}/{name}/{version}/{release}/deprecation': 'manage origin',
+  'DELETE /api/v1/releases/{origin}/{name}/{version}/{release}/deprecation': 'manage origin',
+  'PUT /api/v1/releases/{origin}/{name}/{version}/{release}/hold': 'manage origin',
+  'DELETE /api/v1/releases/{origin}/{name}/{version}/{release}/hold': 'manage origin',
   // The role in the origin of the package is checked once the package is read; a test of its own checks that.
   'POST /api/v1/releases': 'upload',
   'GET /api/v1/events': 'anyone',

@@ -162,9 +162,9 @@ test('content as text has columns below the revision', async (t) => {
     text,
     `prod at revision 2, made 2026-01-03T00:00:00Z
 
-PACKAGE   VERSION  RELEASE         TARGET        SINCE  AT
-acme/app  2.0.0    20260101000000  x86_64-linux  2      2026-01-03T00:00:00Z
-acme/web  1.0.0    20260101000000  x86_64-linux  1      2026-01-02T00:00:00Z
+PACKAGE   VERSION  RELEASE         TARGET        SINCE  AT                    MARKS
+acme/app  2.0.0    20260101000000  x86_64-linux  2      2026-01-03T00:00:00Z  -
+acme/web  1.0.0    20260101000000  x86_64-linux  1      2026-01-02T00:00:00Z  -
 `,
   )
   t.match(await callApi(started, 'GET', '/api/v1/views/prod/members?at=2&format=text'), {
