@@ -28,6 +28,8 @@ export interface BackUpOptions {
   readonly at: number
   readonly hashes: HashThreads
   readonly pace?: Pace | undefined
+  /** Whether the newest backup of the folder may be of another history of this depot. */
+  readonly mayChangeHistory?: boolean | undefined
   /** Writes the key of stored secrets to this file. Without it, the backup has no key. */
   readonly writeSecretKey?: ((db: Db, path: string) => Promise<void>) | undefined
   /** Called when the number of packages is known, and after each. */
@@ -91,11 +93,7 @@ async function writeBackup(
     const db = database.reader
     const facts = await readFacts(db)
     const [newest] = await target.list()
-    if (newest !== undefined && newest.depot !== facts.depot)
-      throw new DepotError(
-        'conflict',
-        `the backups in ${target.folder} are of another depot: name another folder`,
-      )
+    if (newest !== undefined) expectSameHistory(newest, facts, target, options)
     const { damaged, ...copied } = await copyBlobs(db, source, target, options)
     if (writeSecretKey !== undefined) await writeSecretKey(db, target.fileOf(id, 'secretKey'))
     const lines = linesOf(db, target, id, damaged)
@@ -117,6 +115,25 @@ async function writeBackup(
   } finally {
     database.close()
   }
+}
+
+/**
+ * Throws `conflict` if the newest backup is of another depot, or of another history of this one. Otherwise
+ * the backups of a restored copy would count as the newest ones of the depot.
+ */
+function expectSameHistory(
+  newest: Manifest,
+  { depot, incarnation }: Pick<Manifest, 'depot' | 'incarnation'>,
+  { folder }: BackupFolder,
+  { mayChangeHistory = false }: BackUpOptions,
+): void {
+  if (newest.depot !== depot)
+    throw new DepotError('conflict', `the backups in ${folder} are of another depot: name another folder`)
+  if (newest.incarnation !== incarnation && !mayChangeHistory)
+    throw new DepotError(
+      'conflict',
+      `the newest backup in ${folder} is of another history of this depot: a restore came between, or there is a restored copy. Name another folder or, if this depot is the one that goes on, give --new-history once`,
+    )
 }
 
 async function readFacts(

@@ -92,5 +92,12 @@ test('a restored depot answers as before, verifies, and refuses positions of the
     'the depot collects files again',
   )
   await again.close()
+  t.match(await runRestored('backup', to, '--keep', '1'), {
+    code: 3,
+    stderr: /another history.*--new-history/,
+  })
+  t.match(await runRestored('backup', to, '--new-history'), { code: 0 })
+  t.match(await runRestored('backup', to), { code: 0 }, 'it is needed once')
+  t.match(await run('backup', to), { code: 3, stderr: /another history/ })
   t.match(await runRestored('restore', to), { code: 3, stderr: /is the database of a depot/ })
 })

@@ -26,6 +26,7 @@ export const backup: Define = (command, io) =>
     .argument('<folder>', 'a new folder, or one that has backups of this depot')
     .option('--keep <count>', 'then remove all but the newest backups, and the packages only they need')
     .option('--rate <size>', 'the bytes to copy in a second, for example 20MiB; the default is no limit')
+    .option('--new-history', 'go on in a folder of this depot after a restore; needed once')
     .option('--with-secret-key', 'also copy the key that decrypts the secrets in the database')
     .addHelpText(
       'after',
@@ -58,6 +59,7 @@ was interrupted starts again, but does not copy again what it has copied. A dama
           hashes,
           pace,
           signal: io.signal,
+          mayChangeHistory: options.newHistory,
           ...(options.withSecretKey === true && {
             writeSecretKey: async (db, path) => {
               const key = await findSecretKey(config, db, pino({ level: 'silent' }))

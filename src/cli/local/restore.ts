@@ -85,6 +85,7 @@ function toText(out: Output, backup: Manifest, restored: Restored, folder: strin
     '',
     'What differs from the depot that was backed up:',
     `- A new history starts: ${incarnation}. Whatever changed after ${taken} is not in it, and clients that saw later changes get other_history.`,
+    '- The next backup into a folder that has earlier ones needs --new-history, once.',
     `- Tokens and roles that were revoked after ${taken} are valid again: see hart-depot token list.`,
   ]
   if (migrations.length > 0)
