@@ -121,7 +121,7 @@ test('a wrong, an expired and a revoked token are refused with what to do', asyn
     t.match(await commandsOn(started, token)(['promote', 'union', IDENT]), {
       code: 6,
       stdout: '',
-      stderr: /^hart-depot: .*\. Log in with hart-depot login URL --with-token\n$/,
+      stderr: /^hart-depot: .*\. The token came from HART_DEPOT_TOKEN: set it to a valid one\n$/,
     })
 })
 
