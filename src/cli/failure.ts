@@ -71,7 +71,7 @@ export function explain(error: unknown): string {
   return describeFailure(error)
 }
 
-function adviceFor({ code, tokenAdvice }: RequestRefused): string {
+function adviceFor({ code, problem, tokenAdvice }: RequestRefused): string {
   switch (code) {
     case 'unauthenticated':
       return `. ${tokenAdvice ?? 'Log in with hart-depot login URL --with-token'}`
@@ -80,9 +80,18 @@ function adviceFor({ code, tokenAdvice }: RequestRefused): string {
     case 'stale_plan':
     case 'stale_revision':
       return '. Nothing was changed: look again, and repeat the command'
+    case 'refused':
+      return adviceForRules((problem.errors ?? []).flatMap(({ rule }) => rule ?? []))
     default:
       return ''
   }
+}
+
+/** Advises on the rules of a view that refuse a change. Only some can be overridden. */
+function adviceForRules(rules: readonly string[]): string {
+  if (rules.length === 0 || rules.includes('yanked')) return ''
+  const thaw = rules.includes('freeze') ? '. hart-depot thaw ends a freeze' : ''
+  return `${thaw}. Those who may override rules can change the view with --override REASON`
 }
 
 /** Formats a failure: one sentence for errors of the caller or the machine, the stack for bugs. */

@@ -4,8 +4,8 @@ export interface Problem {
   /** A code of the depot, or `unknown` for an answer that is no problem document. */
   readonly code: string
   readonly detail: string
-  /** Faults of the request, with JSON pointers into its body. */
-  readonly errors?: readonly { readonly detail: string; readonly pointer?: string }[]
+  /** Faults of the request, with JSON pointers into its body, or the rules of a view that refuse it. */
+  readonly errors?: readonly { readonly detail: string; readonly pointer?: string; readonly rule?: string }[]
   readonly request_id?: string
   /** What some codes add: for example `plan` for `stale_plan`. */
   readonly [more: string]: unknown

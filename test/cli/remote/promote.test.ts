@@ -69,6 +69,9 @@ test('exit codes tell what stopped a promotion', async (t) => {
   const planned = (await run(['plan', 'promote', OLD, 'union'])).stdout
   t.match(planned, /is blocked\. hart-depot thaw .*hart-depot apply \S+ --override REASON/)
   t.notMatch(planned, /can be applied/)
+  const [, id = ''] = /hart-depot apply (\S+)/.exec(planned) ?? []
+  const refused = await run(['apply', id])
+  t.match(refused, { code: 3, stderr: /stocktaking\. hart-depot thaw .*--override REASON/ })
   t.match(await run(['promote', OLD, 'union', '--override', 'urgent', '--reason', 'fix']), {
     code: 0,
     stdout: /^overridden: .*stocktaking/m,
