@@ -10,12 +10,13 @@ import {
   markChannelDeclared,
 } from '../../channels/channel-store.ts'
 import type { Channel } from '../../channels/channel-store.ts'
+import { endView, findObstacle } from './close-view.ts'
 import { createView } from './create-view.ts'
 import { listMembersOfOrigin } from '../../revisions/member-store.ts'
 import { changeMembers } from './promote.ts'
 import { UNSTABLE, hasGatesOrFreezes } from '../../views/view.ts'
 import type { View } from '../../views/view.ts'
-import { closeView, findView, getView } from '../../revisions/view-store.ts'
+import { findView, getView, listViews } from '../../revisions/view-store.ts'
 
 /**
  * Declares a channel of an origin, and creates the view if it does not exist. Throws `not_found` for the
@@ -76,14 +77,15 @@ export async function ensureChannel(
 /**
  * Removes a channel, and demotes the origin's releases from its view in one revision. Does nothing if the
  * channel does not exist. A view that a Habitat client created is closed with its last channel, unless
- * administrators have set gates or freezes. Throws `not_found` for the origin, `refused` for `unstable` while
- * it holds releases of the origin, and the errors of {@link changeMembers}.
+ * administrators have set gates or freezes, or something keeps it open (see {@link findObstacle}). Throws
+ * `not_found` for the origin, `refused` for `unstable` while it holds releases of the origin, and the errors
+ * of {@link changeMembers}.
  */
 export async function removeChannel(
   context: CommandContext,
   input: { origin: string; name: string },
 ): Promise<{ isChanged: boolean }> {
-  const { trx, at } = context
+  const { trx, clock } = context
   const origin = await getOrigin(trx, input.origin)
   const view = await findView(trx, input.name)
   const channel = view && (await findChannel(trx, origin.id, view.id))
@@ -105,9 +107,8 @@ export async function removeChannel(
     { kind: 'channel-removed', origin: origin.name, view: view.name },
     { originId: origin.id, viewId: view.id },
   )
-  if (view.maker === 'client' && !hasGatesOrFreezes(view) && !(await hasChannels(trx, view.id))) {
-    await closeView(trx, view.id, at)
-    await context.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
-  }
+  const isUnused = view.maker === 'client' && !hasGatesOrFreezes(view) && !(await hasChannels(trx, view.id))
+  if (isUnused && (await findObstacle(trx, view, { clock, others: await listViews(trx) })) === undefined)
+    await endView(context, view)
   return { isChanged: true }
 }

@@ -48,3 +48,24 @@ test('a view that is frozen, required or a channel of every origin is not closed
   t.match(await close('stable'), { status: 409, body: { code: 'refused' } })
   t.match(await close('nowhere'), { status: 404 })
 })
+
+test('a view made by a Habitat client stays with its last channel removed if something keeps it open', async (t) => {
+  const { writer } = started.depot
+  const actor = { client: 'tests', door: 'cli' } as const
+  const channel = async (kind: 'declareChannel' | 'removeChannel', name: string) =>
+    writer.submit({ kind, input: { origin: 'acme', name, ownerId: 1 }, actor })
+  const isOpen = async (name: string) =>
+    (await callApi(started, 'GET', `/api/v1/views/${name}`)).body?.['closed_at'] === null
+  for (const name of ['required', 'frozen', 'free']) await channel('declareChannel', name)
+  await makeView(started, 'third', 'promoted')
+  const rules = { requires: [{ view: 'required' }] }
+  await callApi(started, 'PUT', '/api/v1/views/third/gates', { body: rules })
+  await channel('removeChannel', 'required')
+  t.ok(await isOpen('required'), 'the rules of another view require it')
+  await callApi(started, 'PUT', '/api/v1/freeze', { body: { reason: 'audit' } })
+  await channel('removeChannel', 'frozen')
+  t.ok(await isOpen('frozen'), 'all views are frozen')
+  await callApi(started, 'DELETE', '/api/v1/freeze')
+  await channel('removeChannel', 'free')
+  t.notOk(await isOpen('free'))
+})
