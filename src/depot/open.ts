@@ -299,6 +299,8 @@ async function setUpDepot(
   if (!isNew && status === 'added')
     log.warn('the administrator can now also use the token of DEPOT_ADMIN_TOKEN; earlier tokens stay valid')
   if (status === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked and is not valid')
+  if (status === 'disabled')
+    log.warn('the token of DEPOT_ADMIN_TOKEN was not added, because the account admin is disabled')
   return { isNew, newAdminToken, adminTokenStatus: isNew ? undefined : status }
 }
 

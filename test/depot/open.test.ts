@@ -161,6 +161,33 @@ test('secrets can come from files, which must be private', async (t) => {
   })
 })
 
+test('a depot whose account admin is disabled opens with a new DEPOT_ADMIN_TOKEN, and warns', async (t) => {
+  const folder = await scratch(t)
+  const warnings: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) })
+  const open = (token: string) =>
+    openDepot(readConfig({ DEPOT_DATA: folder, DEPOT_ADMIN_TOKEN: token.repeat(32) }), {
+      log,
+      inProcess: true,
+    })
+  const depot = await open('a')
+  const actor = { client: 'tests', door: 'cli' } as const
+  await depot.writer.submit({
+    kind: 'addAccount',
+    input: { name: 'root', isAdministrator: true },
+    actor,
+  })
+  await depot.writer.submit({ kind: 'disableAccount', input: { account: 'admin', isDisabled: true }, actor })
+  await depot.close()
+  const again = await open('b')
+  t.teardown(() => again.close())
+  t.equal(again.adminTokenStatus, 'disabled')
+  await t.rejects(async () => again.authenticator.identify(`Bearer ${'b'.repeat(32)}`), {
+    code: 'unauthenticated',
+  })
+  t.match(warnings, { length: 1, 0: /the account admin is disabled/ })
+})
+
 test("files of the depot are private, whatever the umask and the folder's mode", async (t) => {
   const before = process.umask(0o000)
   t.teardown(() => process.umask(before))
