@@ -1,8 +1,8 @@
 import type { LedgerEvent } from '../ledger/entry.ts'
 
 /**
- * Returns the fields of an event for JSON: names in snake_case, and times (names that end in `At`) in RFC
- * 3339.
+ * Returns the fields of an event for JSON: names in snake_case, and times (`until`, and names that end in
+ * `At`) in RFC 3339.
  */
 export function fieldsOf({ kind: _kind, ...fields }: LedgerEvent): Record<string, unknown> {
   return renamed(fields)
@@ -12,9 +12,13 @@ function renamed(fields: object): Record<string, unknown> {
   const content: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
     content[snakeCaseOf(name)] =
-      name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value)
+      isTime(name) && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value)
   }
   return content
+}
+
+function isTime(name: string): boolean {
+  return name === 'until' || name.endsWith('At')
 }
 
 function valueOf(value: unknown): unknown {

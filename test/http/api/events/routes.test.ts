@@ -259,6 +259,21 @@ test('proposals are shown to signed-in callers who see their releases, and gates
   t.strictSame(await ended(null), [])
 })
 
+test('the end of a freeze is a time, as in the requests', async (t) => {
+  const from = (await head()).sequence
+  await makeView(started, 'icy', 'promoted')
+  const until = '2100-01-01T00:00:00.000Z'
+  for (const url of ['/api/v1/views/icy/freeze', '/api/v1/freeze'])
+    for (const body of [{ reason: 'holidays', until }, { reason: 'an audit' }])
+      t.match(await callApi(started, 'PUT', url, { body }), { status: 200 })
+  t.match(await callApi(started, 'DELETE', '/api/v1/freeze'), { status: 200 })
+  const events = await readAll(`after=${from}&kind=view-frozen,views-frozen`)
+  t.strictSame(
+    events.map(({ event }) => event?.['until']),
+    [until, null, until, null],
+  )
+})
+
 test('filters find matching entries and report how far they have read', async (t) => {
   const last = (await head()).sequence
   t.match((await callApi(started, 'GET', '/api/v1/events?view=nowhere')).body, {
