@@ -11,7 +11,11 @@ import type { TarEntry } from './tar.ts'
 //   - `..`, `.` and empty parts in a path: no packer writes them, and two readers may interpret them differently
 //   - devices and pipes
 //   - a hard link to a file outside the package's folder
-//   - an entry below a symbolic link of the same archive, because it would land wherever that link points
+//   - an entry below a symbolic link of the same archive, because it would land wherever that link points,
+//     and a hard link to a file below one. A hard link to a symbolic link counts as a symbolic link
+//
+// Windows treats a backslash as a slash, so these rules also hold for the parts between backslashes. Other
+// backslashes are accepted, because files of Linux packages have them, for example `\x2d` in systemd's units.
 //
 // Symbolic links may point anywhere. Those of real packages point to other packages, to /etc and to /proc.
 //
@@ -60,14 +64,9 @@ export class PackagePaths {
       return undefined
     }
     this.#refuseBelowSymlink(own, entry.path)
-    const name = own.join('/')
-    if (entry.type === 'symlink') this.#remember(name)
-    if (entry.type === 'hardlink' && this.#partsInPackage(split(entry.link)) === undefined) {
-      throw malformed(
-        `${quote(entry.path)} in its archive is a link to ${quote(entry.link)}, outside of the package`,
-      )
-    }
-    return name
+    if (entry.type === 'symlink' || (entry.type === 'hardlink' && this.#isLinkToSymlink(entry)))
+      this.#remember(placeOf(own))
+    return own.join('/')
   }
 
   /**
@@ -99,9 +98,20 @@ export class PackagePaths {
     return parts.length > length ? parts.slice(length) : undefined
   }
 
+  /** Reports whether a hard link leads to a symbolic link. Throws if it may leave the package. */
+  #isLinkToSymlink({ path, link }: TarEntry): boolean {
+    const target = this.#partsInPackage(split(link))
+    if (target === undefined)
+      throw malformed(`${quote(path)} in its archive is a link to ${quote(link)}, outside of the package`)
+    this.#refuseBelowSymlink(target, link)
+    return this.#symlinks.has(placeOf(target))
+  }
+
   #refuseBelowSymlink(own: readonly string[], path: string): void {
-    for (let depth = 1; this.#symlinks.size > 0 && depth < own.length; depth += 1) {
-      const folder = own.slice(0, depth).join('/')
+    if (this.#symlinks.size === 0) return
+    const parts = placeOf(own).split('/')
+    for (let depth = 1; depth < parts.length; depth += 1) {
+      const folder = parts.slice(0, depth).join('/')
       if (this.#symlinks.has(folder))
         throw malformed(`${quote(path)} in its archive lies below the symbolic link ${quote(folder)}`)
     }
@@ -115,12 +125,20 @@ export class PackagePaths {
   }
 }
 
+/** An empty part, or one with `.` or `..` between backslashes. */
+const FORBIDDEN_PART = /^$|(?:^|\\)\.\.?(?:\\|$)/
+
 function split(path: string): string[] {
   const parts = path.replace(/^\//, '').replace(/\/$/, '').split('/')
-  const wrong = parts.find((part) => part === '..' || part === '.' || part === '')
+  const wrong = parts.find((part) => FORBIDDEN_PART.test(part))
   if (wrong !== undefined)
     throw malformed(`the path ${quote(path)} in its archive has the forbidden part ${quote(wrong)}`)
   return parts
+}
+
+/** Returns the place of an entry below the package's folder on Windows, with slashes. */
+function placeOf(own: readonly string[]): string {
+  return own.join('/').replaceAll('\\', '/')
 }
 
 function malformed(why: string): DepotError {

@@ -40,6 +40,12 @@ test('symbolic links may point anywhere, and hard links within the package', (t)
   t.end()
 })
 
+test('backslashes in names are accepted', (t) => {
+  const paths = new PackagePaths()
+  t.equal(paths.enter(entry(`${FOLDER}/lib/a\\x2db..service`)), 'lib/a\\x2db..service')
+  t.end()
+})
+
 test('the paths of a list of files are found', (t) => {
   const paths = new PackagePaths()
   paths.enter(entry(`${FOLDER}/IDENT`))
@@ -92,6 +98,33 @@ const refused: [string, TarEntry[], RegExp][] = [
   [
     'a file below a symbolic link',
     [entry(`${FOLDER}/etc`, { type: 'symlink', link: '/etc' }), entry(`${FOLDER}/etc/cron.d/x`)],
+    /lies below the symbolic link "etc"/,
+  ],
+  [
+    'a hard link to a file below a symbolic link',
+    [
+      entry(`${FOLDER}/a`, { type: 'symlink', link: '/etc' }),
+      entry(`${FOLDER}/b`, { type: 'hardlink', link: `${FOLDER}/a/shadow` }),
+    ],
+    /lies below the symbolic link "a"/,
+  ],
+  [
+    'a file below a hard link to a symbolic link',
+    [
+      entry(`${FOLDER}/a`, { type: 'symlink', link: '/etc' }),
+      entry(`${FOLDER}/b`, { type: 'hardlink', link: `${FOLDER}/a` }),
+      entry(`${FOLDER}/b/passwd`),
+    ],
+    /lies below the symbolic link "b"/,
+  ],
+  [
+    'a path that leaves the package on Windows',
+    [entry(`${FOLDER}/..\\..\\x`)],
+    /has the forbidden part "\.\./,
+  ],
+  [
+    'a file below a symbolic link on Windows',
+    [entry(`${FOLDER}/etc`, { type: 'symlink', link: '/etc' }), entry(`${FOLDER}/etc\\x`)],
     /lies below the symbolic link "etc"/,
   ],
 ]
