@@ -26,6 +26,14 @@ export function parseDepotUrl(text: string): DepotUrl {
   const view = /^\/v1\/depot\/views\/([^/]+)/.exec(rest)?.[1]
   return {
     base: `${url.origin}${before.replace(/\/+$/, '')}`,
-    view: view === undefined ? undefined : decodeURIComponent(view),
+    view: view === undefined ? undefined : decodeView(view),
+  }
+}
+
+function decodeView(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw new RangeError(`${JSON.stringify(part)} is not the name of a view: its % encoding is malformed`)
   }
 }

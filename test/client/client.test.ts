@@ -197,6 +197,12 @@ test('the URL of a depot may be that of an API or of a view', async (t) => {
     ['http://depot/bldr/v1/depot/views/app.default%40acme/', 'http://depot/bldr', 'app.default@acme'],
   ]
   for (const [url, base, view] of accepted) t.strictSame(parseDepotUrl(url), { base, view })
-  for (const refused of ['', 'ftp://depot', 'http://', 'http://user:secret@depot'])
+  for (const refused of [
+    '',
+    'ftp://depot',
+    'http://',
+    'http://user:secret@depot',
+    'http://depot/v1/depot/views/%zz',
+  ])
     t.throws(() => parseDepotUrl(refused), RangeError, refused)
 })

@@ -182,9 +182,20 @@ export function checkToken(text: string, source: string): string {
   return token
 }
 
-/** Whether two URLs are those of the same depot, or of views of it. */
+/** Whether two URLs are those of the same depot, or of views of it. A malformed URL equals no other. */
 export function isSameDepot(one: string, other: string): boolean {
-  return parseDepotUrl(one).base === parseDepotUrl(other).base
+  const base = baseOf(one)
+  return base !== undefined && base === baseOf(other)
+}
+
+/** Returns the URL of the depot itself; `undefined` for a malformed URL. */
+function baseOf(url: string): string | undefined {
+  try {
+    return parseDepotUrl(url).base
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
 }
 
 function nonEmpty(value: string | undefined): string | undefined {

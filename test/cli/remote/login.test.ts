@@ -47,6 +47,24 @@ test('login stores nothing unless the depot accepts the token', async (t) => {
   await t.rejects(stat(file), { code: 'ENOENT' })
 })
 
+test('a malformed URL is a usage error, and one in a stored profile affects no other depot', async (t) => {
+  const { url } = shared
+  const { XDG_CONFIG_HOME, file } = await configFolder(t)
+  const env = { XDG_CONFIG_HOME }
+  await runCommand(['login', url, '--with-token'], { env, stdin: ADMIN_TOKEN })
+  const { profiles } = JSON.parse(await readFile(file, 'utf8')) as { profiles: object }
+  await writeFile(
+    file,
+    JSON.stringify({ current: 'bad', profiles: { bad: { url: 'http://' }, ...profiles } }),
+  )
+  t.match(await runCommand(['whoami', '--url', url, '--quiet'], { env }), { code: 0, stdout: 'admin\n' })
+  t.match(await runCommand(['whoami'], { env }), { code: 2, stderr: /from profile bad/ })
+  t.match(await runCommand(['whoami', '--url', 'ftp://depot'], { env }), { code: 2, stderr: /from --url/ })
+  const badDepot = { ...env, HART_DEPOT_URL: 'http://depot/v1/depot/views/%zz', HART_DEPOT_TOKEN: 'hart_1' }
+  t.match(await runCommand(['whoami'], { env: badDepot }), { code: 2, stderr: /from HART_DEPOT_URL/ })
+  t.match(await runCommand(['whoami', '--url', url, '--quiet'], { env: badDepot }), { stdout: 'admin\n' })
+})
+
 test('login without a token keeps the stored one, or refuses to replace it', async (t) => {
   const { url } = shared
   const { XDG_CONFIG_HOME, file } = await configFolder(t)
