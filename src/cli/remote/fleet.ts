@@ -156,7 +156,8 @@ async function readUntilConverged(
       said = says
       await io.pause(PAUSE_MS, signal)
     } catch (error) {
-      if (!timer.aborted || io.signal.aborted) throw error
+      // After the first read, the timer ends the read in progress.
+      if (found === undefined || !timer.aborted || io.signal.aborted) throw error
     }
   }
   return { found, isLate: true }

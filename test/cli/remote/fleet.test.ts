@@ -170,6 +170,11 @@ test('fleet --wait ends when every service has followed', async (t) => {
   })
   t.equal(reads, 3)
   t.match(await fleet([await services(OLD_APP)], ...args, '--timeout', '1s'), { code: 124, stdout: /0 of 1/ })
+  t.match(
+    await fleet([await services(APP)], '--view', 'nowhere', '--wait', '--timeout', '0'),
+    { code: 5 },
+    'a failure of the first read ends the command, even after the time is over',
+  )
 })
 
 test('fleet --prometheus prints metrics', async (t) => {
