@@ -77,6 +77,15 @@ export async function follow(io: Io, settings: FollowSettings): Promise<void> {
   const { depot, view, isOnce, report } = settings
   const changes = new ViewChanges(io, (detail) => report({ event: 'trouble', detail }))
   if (!isOnce) void changes.follow(depot, view)
+  try {
+    await followChanges(io, settings, changes)
+  } finally {
+    changes.close()
+  }
+}
+
+async function followChanges(io: Io, settings: FollowSettings, changes: ViewChanges): Promise<void> {
+  const { isOnce, report } = settings
   for (let failures = 0; ;) {
     const { count } = changes
     try {

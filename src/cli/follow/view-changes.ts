@@ -5,10 +5,14 @@ import type { Io } from '../io.ts'
 /** How long to wait before the ledger is followed again after an error. */
 const PAUSE_MS = 60_000
 
-/** Counts the changes of a view, so that a caller can wait for the next one. Call {@link follow} to begin. */
+/**
+ * Counts the changes of a view, so that a caller can wait for the next one. Call {@link follow} to begin, and
+ * {@link close} to end.
+ */
 export class ViewChanges {
   readonly #io: Io
   readonly #onTrouble: (message: string) => void
+  readonly #end = new AbortController()
   #count = 0
   #changed = Promise.withResolvers<void>()
 
@@ -43,9 +47,9 @@ export class ViewChanges {
     signal.throwIfAborted()
   }
 
-  /** Counts the promotions of a view in the ledger until the signal. Never rejects. */
+  /** Counts the promotions of a view in the ledger until the signal or {@link close}. Never rejects. */
   async follow(depot: DepotClient, view: string): Promise<void> {
-    const { signal } = this.#io
+    const signal = AbortSignal.any([this.#io.signal, this.#end.signal])
     while (!signal.aborted) {
       try {
         const { position } = await depot.getLedgerHead({ signal })
@@ -66,6 +70,10 @@ export class ViewChanges {
         await this.#io.pause(PAUSE_MS, signal).catch(() => undefined)
       }
     }
+  }
+
+  close(): void {
+    this.#end.abort()
   }
 
   #tell(): void {
