@@ -93,7 +93,7 @@ test('wrong arguments give exit code 2 and one line with the usage', async (t) =
   t.match(await runHere(['token']), {
     code: 2,
     stdout: '',
-    stderr: /^ {2}token add .*\n {2}token list .*\n {2}token revoke /,
+    stderr: /^ {2}token add .*\n {2}token list .*\n(?: {4,}.*\n)* {2}token revoke /,
   })
   for (const [args, meant] of [
     [['tokn', 'list'], 'token list'],
