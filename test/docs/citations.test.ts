@@ -87,13 +87,46 @@ test('cited decisions exist, and the index lists each once', async (t) => {
   }
 })
 
-test('links between documents lead to files', async (t) => {
+/** Returns the headings of a document. */
+function headingsOf(markdown: string): string[] {
+  return [...markdown.replaceAll(/^```.*?^```/gms, '').matchAll(/^#+ (.+)$/gm)].map(
+    ([, heading = '']) => heading,
+  )
+}
+
+/** Returns the anchor of a heading, as GitHub makes it. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-')
+}
+
+test('links between documents lead to files and headings', async (t) => {
+  let found = 0
   for (const [file, text] of texts) {
     if (!file.endsWith('.md')) continue
-    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/g))
-      if (!existsSync(join(CLONE, dirname(file), target))) t.fail(`${file} links to ${target}`)
+    for (const [, target = '', anchor] of text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)]*))?\)/g)) {
+      const path = target === '' ? file : join(dirname(file), target)
+      if (!existsSync(join(CLONE, path))) t.fail(`${file} links to ${target}`)
+      if (anchor === undefined) continue
+      found++
+      if (!headingsOf(texts.get(path) ?? '').some((heading) => anchorOf(heading) === anchor))
+        t.fail(`${file} links to ${target}#${anchor}`)
+    }
   }
-  t.pass(`${texts.size} files`)
+  t.ok(found > 10, 'links to headings are found')
+})
+
+test('documents name headings of README.md as they are', async (t) => {
+  const headings = headingsOf(texts.get('README.md') ?? '')
+  let found = 0
+  for (const [file, text] of texts)
+    for (const [, name = ''] of text.matchAll(/\]\((?:\.\.\/)?README\.md\)[^.*]*?\*([^*]+)\*/g)) {
+      found++
+      if (!headings.includes(name)) t.fail(`${file} names ${name} of README.md`)
+    }
+  t.ok(found > 0, 'names of headings are found')
 })
 
 test('the files and folders that ARCHITECTURE.md and CONTRIBUTING.md name exist', async (t) => {
