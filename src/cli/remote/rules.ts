@@ -71,6 +71,11 @@ export const thaw: Define = (command, io) =>
       const only = packageFilterOf({ origin, name })
       const { depot, out } = connectToChange(io, options)
       const input = { ...only, ...(override !== undefined && { override }) }
+      const before = named === undefined ? await depot.listFreezes() : await depot.getGates({ view: named })
+      const wasFrozen = before.freezes.some(
+        (one) =>
+          one.view === (named ?? null) && one.origin === (origin ?? null) && one.name === (name ?? null),
+      )
       const answer =
         named === undefined
           ? await depot.thawAllViews(input)
@@ -78,7 +83,7 @@ export const thaw: Define = (command, io) =>
       const { freezes } = answer
       out.show(answer, {
         whole: () =>
-          `Ended the freeze of ${namesOf(named, only)}.${freezes.length === 0 ? '' : ` Still in force: ${freezes.map(({ reason }) => printable(reason)).join('; ')}.`}`,
+          `${wasFrozen ? `Ended the freeze of ${namesOf(named, only)}.` : `${namesOf(named, only)} ${named === undefined ? 'were' : 'was'} not frozen.`}${freezes.length === 0 ? '' : ` Still in force: ${freezes.map(({ reason }) => printable(reason)).join('; ')}.`}`,
       })
     })
 

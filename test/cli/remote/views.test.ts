@@ -47,6 +47,8 @@ test('a freeze refuses changes until it ends', async (t) => {
   t.match(await run(['promote', 'union', OLD]), { code: 3, stderr: /audit/ })
   t.match(await run(['view', 'union']), { stdout: /frozen now: audit/ })
   t.match(await run(['thaw', 'union']), { code: 0, stdout: /Ended the freeze of union/ })
+  for (const args of [['union'], ['unstable'], ['union', '--name', 'app'], ['--all']])
+    t.match(await run(['thaw', ...args]), { code: 0, stdout: / not frozen/ }, args.join(' '))
   t.match(await run(['freeze', '--all', '--name', 'app', '--reason', 'it crashes']), { code: 0 })
   t.match(await run(['promote', 'union', OLD]), { code: 3, stderr: /it crashes/ })
   t.match(await run(['thaw', '--all', '--name', 'app', '--override', 'customers are down']), { code: 0 })
