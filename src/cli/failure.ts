@@ -67,8 +67,16 @@ export function explain(error: unknown): string {
     error instanceof FileChanged
   )
     return error.message
-  if (error instanceof RequestRefused) return `${error.message}${adviceFor(error)}`
+  if (error instanceof RequestRefused) return `${sentenceOf(error)}${adviceFor(error)}`
   return describeFailure(error)
+}
+
+/** Returns what the depot said, with the names of arguments instead of JSON pointers. */
+function sentenceOf({ message, problem: { errors = [] } }: RequestRefused): string {
+  return errors.reduce((text, { pointer = '' }) => {
+    const name = pointer.split('/').findLast((part) => !/^\d*$/.test(part))
+    return name === undefined ? text : text.replace(`${pointer}: `, `${name}: `)
+  }, message)
 }
 
 function adviceFor({ code, problem, tokenAdvice }: RequestRefused): string {

@@ -6,7 +6,14 @@ import type { Example } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import { pathOf } from '../io.ts'
 import type { Io } from '../io.ts'
-import { checkRule, checkMoment, packageFilterOf, splitMoment, splitIdentsAndView } from './arguments.ts'
+import {
+  checkIdent,
+  checkRule,
+  checkMoment,
+  packageFilterOf,
+  splitMoment,
+  splitIdentsAndView,
+} from './arguments.ts'
 import type { PackageFilter } from './arguments.ts'
 
 /** A change of a view that can be made, planned or proposed, always with the same arguments. */
@@ -183,7 +190,7 @@ async function readReleases(
     return { from: { view, ...(at !== undefined && { at }), ...packageFilterOf({ origin, name }) } }
   }
   return {
-    releases: [...idents],
+    releases: idents.map(checkIdent),
     ...(target !== undefined && { target: target as NonNullable<NewPlan['target']> }),
   }
 }

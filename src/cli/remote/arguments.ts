@@ -1,4 +1,5 @@
 import type { NewView } from '../../client/operations.ts'
+import { parseIdent } from '../../package/ident.ts'
 import { UsageError } from '../exit-codes.ts'
 
 /**
@@ -13,6 +14,16 @@ export function splitIdentsAndView(words: readonly string[]): { view: string; id
       `${[view, ...others].join(' and ')} look like views, and only one may be given: an ident has slashes`,
     )
   return { view, idents }
+}
+
+/** Returns the text if it is a full ident. Throws a UsageError. */
+export function checkIdent(text: string): string {
+  try {
+    parseIdent(text)
+    return text
+  } catch (error) {
+    throw error instanceof Error ? new UsageError(error.message) : error
+  }
 }
 
 const REVISION = /^\d+(?:-[0-9a-f]{16})?$/

@@ -14,7 +14,7 @@ import { jobUrl, nameChange } from '../pipeline/change-name.ts'
 import type { ChangeName, NamingOptions } from '../pipeline/change-name.ts'
 import { readProject } from '../pipeline/config.ts'
 import { PHASES } from '../pipeline/phase.ts'
-import { wholeNumber } from './arguments.ts'
+import { checkIdent, wholeNumber } from './arguments.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { expectNamesExist } from './expect-names-exist.ts'
 
@@ -43,6 +43,7 @@ export const changeRecord: Define = (command, io) =>
       ]),
     )
     .action(async (releases, options) => {
+      for (const release of releases) checkIdent(release)
       const { depot, out } = connectToChange(io, options)
       const [first] = releases
       const name = await readName(io, { ...options, projectOfPackage: first && packageOf(first) })

@@ -163,6 +163,28 @@ test('Ctrl-C ends a command with 130 and without a word, and leaves nothing half
   t.notOk((await readdir(folder)).includes('stopped.hart'))
 })
 
+test('a malformed ident is a wrong argument, and refusals name arguments, not JSON pointers', async (t) => {
+  for (const args of [
+    ['promote', 'union', 'acme/app'],
+    ['demote', 'union', 'acme/app'],
+    ['plan', 'promote', 'union', 'acme/app'],
+    ['change', 'record', 'acme/app/1', '--project', 'acme/app', '--change', '4f1c9f1d4cfd'],
+    ['where', 'acme/app'],
+    ['yank', 'acme/app', '--reason', 'it crashes'],
+  ])
+    t.match(
+      await run(args),
+      { code: 2, stdout: '', stderr: /^hart-depot: "acme\/app.*" is not an ident: .*--help\n$/ },
+      args.join(' '),
+    )
+  for (const [args, sentence] of [
+    [['freeze', 'union', '--reason', ''], /^hart-depot: reason: must have at least 1 character\n$/],
+    [['view', 'create', '#'], /^hart-depot: name: /],
+    [['origin', 'add-member', 'acme', 'admin', '--role', 'king'], /^hart-depot: role: must be/],
+  ] as const)
+    t.match(await run(args), { code: 1, stdout: '', stderr: sentence }, args.join(' '))
+})
+
 test('a misspelt view gets a hint, and Ctrl-C at a question changes nothing', async (t) => {
   for (const args of [
     ['view', 'deliverd'],
