@@ -148,7 +148,7 @@ export class DepotClient extends Operations {
   /**
    * Downloads a package to a file, and verifies its checksum and signature. The file appears when it is
    * complete; until then its bytes are in `FILE.part`, from which broken connections and later calls
-   * continue. Throws {@link DownloadDamaged} and errors of the disk.
+   * continue. Throws `key_malformed`, {@link DownloadDamaged} and errors of the disk.
    */
   async downloadFile(
     input: DownloadReleaseInput,

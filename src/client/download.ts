@@ -3,7 +3,7 @@ import { open, rename, rm, stat } from 'node:fs/promises'
 import { HartDigest } from '../hart/digest.ts'
 import type { HartDigests } from '../hart/digest.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
-import type { KeyName } from '../hart/origin-key.ts'
+import type { KeyName, PublicKey } from '../hart/origin-key.ts'
 import { verifySignature } from '../hart/signature.ts'
 import { DepotError } from '../errors.ts'
 import type { DataAnswer } from './call.ts'
@@ -43,8 +43,9 @@ const READ_CHUNK_BYTES = 512 * 1024
 
 /**
  * Downloads a package to `FILE.part`, verifies its size, checksum and signature, and renames it to `file`.
- * Continues after broken connections, and where an earlier call stopped. Throws {@link DownloadDamaged} after
- * a failed verification, and then removes `FILE.part`. Other errors leave `FILE.part` for the next call.
+ * Continues after broken connections, and where an earlier call stopped. Throws `key_malformed` before it
+ * downloads, and {@link DownloadDamaged}. Removes `FILE.part` if its size or checksum is wrong, and otherwise
+ * leaves it for the next call, which may name another key.
  */
 export async function downloadPackage(
   source: DownloadSource,
@@ -53,22 +54,34 @@ export async function downloadPackage(
   options: DownloadOptions = {},
 ): Promise<void> {
   const part = `${file}.part`
-  const before = await sizeOf(part)
-  await receive(source, expected, part, options)
+  const key = options.key === undefined ? undefined : parsePublicKey(options.key)
+  const sizeBefore = await sizeOf(part)
+  let digests: HartDigests
   try {
-    await verify(source, expected, part, options)
+    digests = await receiveWhole(source, expected, part, options)
   } catch (error) {
-    if (!(error instanceof DownloadDamaged)) throw error
-    await rm(part, { force: true })
     // The part that was there before may have been of another package of the same name: starts again.
-    if (before === 0) throw error
-    await receive(source, expected, part, options)
-    await verify(source, expected, part, options).catch(async (failure: unknown) => {
-      if (failure instanceof DownloadDamaged) await rm(part, { force: true })
-      throw failure
-    })
+    if (sizeBefore === 0 || !(error instanceof DownloadDamaged)) throw error
+    digests = await receiveWhole(source, expected, part, options)
   }
+  await verifySigner(source, expected, digests, key)
   await rename(part, file)
+}
+
+/** Completes the part and verifies its checksum. Removes it if it throws {@link DownloadDamaged}. */
+async function receiveWhole(
+  source: DownloadSource,
+  expected: ExpectedPackage,
+  part: string,
+  options: DownloadOptions,
+): Promise<HartDigests> {
+  try {
+    await receive(source, expected, part, options)
+    return await verifyChecksum(expected, part)
+  } catch (error) {
+    if (error instanceof DownloadDamaged) await rm(part, { force: true })
+    throw error
+  }
 }
 
 /** Appends to the part until it is complete, and flushes it to the disk. */
@@ -121,31 +134,42 @@ function startOf({ status, headers }: DataAnswer): number {
   return status === 206 && from !== undefined ? Number(from) : 0
 }
 
-/** Verifies the checksum and the signature of a part. Throws {@link DownloadDamaged}. */
-async function verify(
+/** Verifies the checksum of a part, and returns its digests. Throws {@link DownloadDamaged}. */
+async function verifyChecksum({ ident, checksum }: ExpectedPackage, part: string): Promise<HartDigests> {
+  const digests = await digestOf(part).catch((error: unknown) => {
+    throw damaged(ident, error)
+  })
+  if (digests.checksum === checksum) return digests
+  throw new DownloadDamaged(
+    `${ident} arrived damaged: its checksum should be ${checksum}, but is ${digests.checksum}. Nothing was kept`,
+  )
+}
+
+/** Verifies the signature. Throws {@link DownloadDamaged}. */
+async function verifySigner(
   source: DownloadSource,
-  { ident, checksum }: ExpectedPackage,
-  part: string,
-  { key }: DownloadOptions,
+  { ident }: ExpectedPackage,
+  { header, payloadHash }: HartDigests,
+  given: PublicKey | undefined,
 ): Promise<void> {
+  const { signer } = header
+  const text = given === undefined ? await source.findKey(signer) : undefined
+  if (given === undefined && text === undefined)
+    throw new DownloadDamaged(
+      `${ident} is signed by ${formatKeyName(signer)}, whose public key the depot does not have: give the key file`,
+    )
   try {
-    const digests = await digestOf(part)
-    if (digests.checksum !== checksum)
-      throw new DownloadDamaged(
-        `${ident} arrived damaged: its checksum should be ${checksum}, but is ${digests.checksum}. Nothing was kept`,
-      )
-    const { signer } = digests.header
-    const text = key ?? (await source.findKey(signer))
-    if (text === undefined)
-      throw new DownloadDamaged(
-        `${ident} is signed by ${formatKeyName(signer)}, whose public key the depot does not have: give the key file. Nothing was kept`,
-      )
-    verifySignature(digests.header, digests.payloadHash, parsePublicKey(text))
+    verifySignature(header, payloadHash, given ?? parsePublicKey(text ?? ''))
   } catch (error) {
-    throw error instanceof DepotError
-      ? new DownloadDamaged(`${ident}: ${error.message}`, { cause: error })
-      : error
+    throw damaged(ident, error)
   }
+}
+
+/** Converts an error of the hart reader, and returns any other error unchanged. */
+function damaged(ident: string, error: unknown): unknown {
+  return error instanceof DepotError
+    ? new DownloadDamaged(`${ident}: ${error.message}`, { cause: error })
+    : error
 }
 
 async function digestOf(file: string): Promise<HartDigests> {
