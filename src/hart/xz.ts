@@ -55,7 +55,7 @@ export function walkXz(file: Payload, maxUnpackedBytes: number): XzShape {
     },
     onBlock(block) {
       tail.push(block)
-      if (tail.length > MAX_TAIL_BLOCKS || unpackedBytesOf(tail.slice(1)) >= TAIL_BYTES) tail.shift()
+      while (tail.length > MAX_TAIL_BLOCKS || unpackedBytesOf(tail.slice(1)) >= TAIL_BYTES) tail.shift()
     },
   })
   if (end < file.sizeBytes)

@@ -65,6 +65,16 @@ test('files with several blocks, the largest dictionary and both checks unpack t
   t.strictSame(await decode(t.testdir(), buildXz(tar)), tar)
 })
 
+test('the tail is the fewest blocks that unpack to 4 MiB', (t) => {
+  const [small, large] = [1, 4].map((size) => buildXz(Buffer.alloc(size * 1024 * 1024))) as [Buffer, Buffer]
+  const sizes = (...blocks: Buffer[]) =>
+    walk(t.testdir(), joinXz(...blocks)).tail.map(({ unpackedBytes }) => unpackedBytes / 1024 / 1024)
+  t.strictSame(sizes(small, small, small, large), [4])
+  t.strictSame(sizes(large, small), [4, 1])
+  t.strictSame(sizes(small, small, small, small, small), [1, 1, 1, 1])
+  t.end()
+})
+
 test('consecutive blocks unpack as one', async (t) => {
   const xz = joinXz(buildXz(Buffer.from('one')), buildXz(), buildXz(Buffer.from(' two')))
   t.equal((await decode(t.testdir(), xz)).toString(), 'one two')
