@@ -200,24 +200,11 @@ export class WebhookDelivery {
     const { db, secrets, sendOptions } = this.#context
     const { accountId } = entry.actor
     const account = accountId === undefined ? undefined : await getAccountName(db, accountId)
-    let message
-    try {
-      message = outgoing(
-        this.webhook,
-        { id: messageId(this.webhook.key, entry.sequence), body: bodyOf(entry, account), at },
-        secrets,
-      )
-    } catch (error) {
-      // The depot was started with another secret key. The state of the webhook shows the error, and attempts
-      // continue.
-      return {
-        verdict: 'failed',
-        error: error instanceof Error ? error.message : String(error),
-        excerpt: '',
-        durationMs: 0,
-      }
-    }
-    return send(message, sendOptions, this.#stopping.signal)
+    return attempt(
+      this.webhook,
+      { id: messageId(this.webhook.key, entry.sequence), body: bodyOf(entry, account), at },
+      { secrets, sendOptions, signal: this.#stopping.signal },
+    )
   }
 
   #logOutcome(before: Progress, sequence: number, { error }: Receipt): void {
@@ -253,4 +240,31 @@ export class WebhookDelivery {
     cancel?.()
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/**
+ * Builds and sends a message. If the depot was started with another secret key, the message cannot be built,
+ * and the receipt has the error.
+ */
+export async function attempt(
+  webhook: Webhook,
+  content: { id: string; body: string; at: number },
+  {
+    secrets,
+    sendOptions,
+    signal,
+  }: Pick<DeliveryContext, 'secrets' | 'sendOptions'> & { signal: AbortSignal },
+): Promise<Receipt> {
+  let message
+  try {
+    message = outgoing(webhook, content, secrets)
+  } catch (error) {
+    return {
+      verdict: 'failed',
+      error: error instanceof Error ? error.message : String(error),
+      excerpt: '',
+      durationMs: 0,
+    }
+  }
+  return send(message, sendOptions, signal)
 }

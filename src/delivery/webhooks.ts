@@ -10,11 +10,10 @@ import { findHead } from '../ledger/ledger-store.ts'
 import { AddressPolicy, hostOf } from '../text/address-ranges.ts'
 import { DeliveryLog } from './delivery-log.ts'
 import { ConcurrencyLimit } from '../webhooks/concurrency-limit.ts'
-import { WebhookDelivery } from './webhook-delivery.ts'
+import { attempt, WebhookDelivery } from './webhook-delivery.ts'
 import type { DeliveryContext, CommittedEvent } from './webhook-delivery.ts'
-import { outgoing } from '../webhooks/outgoing.ts'
 import type { Progress } from '../webhooks/progress.ts'
-import { forbiddenAddress, send } from '../webhooks/send.ts'
+import { forbiddenAddress } from '../webhooks/send.ts'
 import type { Lookup, Receipt } from '../webhooks/send.ts'
 import { MAX_WEBHOOKS, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
@@ -179,7 +178,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
         kind: 'ping',
         webhook: webhook.name,
       })
-      return send(outgoing(webhook, { id, body, at }, secrets), sendOptions, this.#pings.signal)
+      return attempt(webhook, { id, body, at }, { secrets, sendOptions, signal: this.#pings.signal })
     })
     return { id, receipt }
   }

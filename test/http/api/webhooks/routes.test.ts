@@ -395,6 +395,11 @@ test('with another secret key, webhooks report a fault and can be removed', asyn
       error: 'the secret was encrypted with the key other, which is not the one this depot was started with',
     },
   )
+  t.match(await callApi(own, 'POST', '/api/v1/webhooks/sealed/pings'), {
+    status: 200,
+    differences: '',
+    body: { accepted: false, status: null, error: /^the secret was encrypted with the key other/ },
+  })
   t.match(await callApi(own, 'GET', '/api/v1/webhooks'), {
     status: 200,
     differences: '',
