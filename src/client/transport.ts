@@ -108,13 +108,13 @@ export class Transport {
     const answer = await this.#exchange(outgoing)
     const status = answer.statusCode ?? 0
     if (status >= 200 && status < 300) return answer
-    throw await refusalOf(answer, `${this.#base.origin}${outgoing.path}`, this.#options)
+    throw await refusalOf(answer, this.#urlOf(outgoing).href, this.#options)
   }
 
   async #exchange(outgoing: Outgoing): Promise<IncomingMessage> {
-    const { method, path, headers, body, signal, onProgress, extraIdleMs = 0 } = outgoing
+    const { method, headers, body, signal, onProgress, extraIdleMs = 0 } = outgoing
     const { token, userAgent, idleMs } = this.#options
-    const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}${path}`, this.#base)
+    const url = this.#urlOf(outgoing)
     const request = this.#request(url, {
       method,
       agent: this.#agent,
@@ -141,6 +141,10 @@ export class Transport {
       if (error instanceof BodyFault) throw error.cause
       throw signal?.aborted === true ? signal.reason : this.#unreachable(url, error as NodeJS.ErrnoException)
     }
+  }
+
+  #urlOf({ path }: Outgoing): URL {
+    return new URL(`${this.#base.pathname.replace(/\/$/, '')}${path}`, this.#base)
   }
 
   #unreachable(url: URL, error: NodeJS.ErrnoException): Unreachable {

@@ -142,6 +142,10 @@ test('another server is told from a depot', async (t) => {
   for (const message of [/answered 404/, /points to http:\/\/elsewhere.example/, /did not answer with JSON/])
     await t.rejects(client({ url }).whoAmI(), { name: 'NotADepot', message })
   t.equal(seen.length, 3, 'no redirect is followed with the token')
+  const below = await withFaults(t, started.url, [answer(404)])
+  await t.rejects(client({ url: `${below.url}/bldr/v1` }).whoAmI(), {
+    message: `${below.url}/bldr/api/v1/`,
+  })
 })
 
 test('the feed goes on after broken connections without gap or repetition', async (t) => {
