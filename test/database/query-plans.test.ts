@@ -266,7 +266,10 @@ function dearIn(sql: string, plan: readonly string[]): string[] {
         !SMALL.test(step) &&
         !ofForeignKeys(sql) &&
         !sql.endsWith('from "ledger" order by "sequence" desc limit +?')) ||
-      (ALL_OF_A_VIEW.test(step) && !COUNTED.test(step) && !ofForeignKeys(sql)) ||
+      (ALL_OF_A_VIEW.test(step) &&
+        !COUNTED.test(step) &&
+        !ofForeignKeys(sql) &&
+        !sql.endsWith('"members"."to_revision" is null limit +?')) || // finds whether there are any
       (EACH_RELEASE.test(step) && !ofForeignKeys(sql)) ||
       (ALL_OF_A_LINE.test(step) && sql.includes('"to_revision" is null') && !isOfThePast),
   )
