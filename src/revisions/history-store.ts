@@ -228,7 +228,9 @@ async function visibleMove(
     const move = revision.pointers.find((other) => other.package === name && other.target === target)
     const ifVisible = (ident: string | null | undefined) =>
       typeof ident === 'string' && isVisible({ ident, target }) ? ident : null
-    return { from: ifVisible(move?.from), to: ifVisible(move?.to) }
+    const to = ifVisible(move?.to)
+    if (move !== undefined) latest.set(key, to)
+    return { from: ifVisible(move?.from), to }
   }
   return highestMove(db, view, line, revision, redaction)
 }

@@ -321,6 +321,23 @@ test('repeating a request with its Idempotency-Key repeats its answer', async (t
   t.match(await send({ rule: 'highest' }), { status: 422, body: { code: 'idempotency_mismatch' } })
 })
 
+test('the history shows other readers the moves of latest before and after a view was opened again', async (t) => {
+  const [hidden] = await makeReleases(started, `acme/app/9.0/${STAMP}`)
+  await setVisibility(started, `acme/app/9.0/${STAMP}`, 'private')
+  const view = await viewWith('highest', hidden as ReleaseRow, two)
+  const url = `/api/v1/views/${view}`
+  await put(view, { rule: 'promoted' })
+  await callApi(started, 'POST', `${url}/rollbacks`, { body: { to: 0 } })
+  t.match(await callApi(started, 'DELETE', url), { status: 204 })
+  await makeView(started, view, 'highest')
+  await move(started, 'promote', view, [one])
+  const { body } = await callApi(started, 'GET', `${url}/history`, { token: null })
+  const revisions = body?.['revisions'] as { revision: number; pointers: { from: unknown; to: unknown }[] }[]
+  const [last, emptied] = revisions
+  t.match(last, { revision: 5, pointers: [{ from: null, to: one.ident }] })
+  t.match(emptied, { revision: 4, pointers: [{ from: two.ident, to: null }] })
+})
+
 test('a view that was opened again under another rule keeps the history of the old rule', async (t) => {
   const actor = { client: 'tests', door: 'cli' } as const
   const { writer, db } = started.depot
