@@ -8,7 +8,12 @@ import type { ViewRule } from '../views/rule.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 import { findReleases, listHidden } from './dependency-store.ts'
 import { listMembersOnLines } from './member-store.ts'
-import { listLeadersUnder, listPointersOf, listSkippedUnder } from './pointer-store.ts'
+import {
+  listLeadersUnder,
+  listMembersWithoutPointer,
+  listPointersOf,
+  listSkippedUnder,
+} from './pointer-store.ts'
 
 /** A change that gives a view its desired contents, and the faults of the desired contents. */
 export interface ContentsChange {
@@ -27,8 +32,8 @@ export interface ContentsFault {
 /**
  * Computes the change after which `latest` answers exactly the listed releases. The change also sets the
  * rule, if `rule` differs from that of the view. Members on lines that are not listed leave. Under `highest`,
- * members above a listed release leave, too. Other members stay, and so does a line whose `latest` is hidden
- * from the audience. A repeated release counts once.
+ * members above a listed release leave, too. Other members stay, and so do a line whose `latest` is hidden
+ * from the audience and a hidden member on a line without `latest`. A repeated release counts once.
  */
 export async function changeToContents(
   db: Db,
@@ -38,7 +43,8 @@ export async function changeToContents(
 ): Promise<ContentsChange> {
   const { wanted, faults } = await findWanted(db, contents, audience)
   const all = await listPointersOf(db, view.id)
-  const hidden = audience.seesAll ? new Set() : await listHidden(db, all.map(releaseName), audience)
+  const withoutPointer = await listMembersWithoutPointer(db, view.id)
+  const hidden = await listHidden(db, [...all, ...withoutPointer].map(releaseName), audience)
   const pointers = new Map(all.map((pointer) => [lineOf(pointer), pointer]))
   const isNewRule = rule !== view.rule
   const moving = new Set(isNewRule ? (await listLeadersUnder(db, view.id, rule)).map(lineOf) : [])
@@ -47,8 +53,12 @@ export async function changeToContents(
     !moving.has(lineOf(release)) &&
     !skips(rule, release)
   const becomingLatest = [...wanted.values()].filter((release) => !staysLatest(release))
-  const unlisted = all.filter((pointer) => !wanted.has(lineOf(pointer)) && !hidden.has(releaseKey(pointer)))
-  const leaving = await listMembersOnLines(db, view, unlisted)
+  const isUnlisted = (release: ViewRelease) =>
+    !wanted.has(lineOf(release)) && !hidden.has(releaseKey(release))
+  const leaving = [
+    ...(await listMembersOnLines(db, view, all.filter(isUnlisted))),
+    ...withoutPointer.filter(isUnlisted),
+  ]
   if (rule === 'highest') {
     const onLines = becomingLatest.flatMap((release) => pointers.get(lineOf(release)) ?? [])
     for (const member of await listMembersOnLines(db, view, onLines))

@@ -82,6 +82,40 @@ export async function listPointersOf(db: Db, viewId: number): Promise<ViewReleas
   return rows.map(viewReleaseOf)
 }
 
+/**
+ * Lists the members on lines that have no pointer, because `latest` skips all of their members. The query
+ * walks `lines`: each line with members had a pointer once.
+ */
+export async function listMembersWithoutPointer(db: Db, viewId: number): Promise<ViewRelease[]> {
+  const rows = await db
+    .selectFrom('lines')
+    .crossJoin(usingIndex('members', 'members_current'))
+    .crossJoin('releases')
+    .innerJoin('packages', 'packages.id', 'releases.package_id')
+    .select(VIEW_RELEASE_COLUMNS)
+    .where('lines.view_id', '=', viewId)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom(usingIndex('pointers', 'pointers_current'))
+            .select('pointers.release_id')
+            .whereRef('pointers.view_id', '=', 'lines.view_id')
+            .whereRef('pointers.package_id', '=', 'lines.package_id')
+            .whereRef('pointers.target', '=', 'lines.target')
+            .where('pointers.to_revision', 'is', null),
+        ),
+      ),
+    )
+    .whereRef('members.view_id', '=', 'lines.view_id')
+    .whereRef('members.package_id', '=', 'lines.package_id')
+    .where('members.to_revision', 'is', null)
+    .whereRef('releases.id', '=', 'members.release_id')
+    .whereRef('releases.target', '=', 'lines.target')
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
 /** Reads the present state of the lines that a change concerns. */
 export async function readPresentState(
   db: Db,

@@ -13,6 +13,7 @@ import { findReleases, findReleasesById, listTdeps } from './dependency-store.ts
 import { filterMembers, listMembersOnLines, listPackagesChanged, listPastMembers } from './member-store.ts'
 import {
   listLeadersUnder,
+  listMembersWithoutPointer,
   listPointerRevisions,
   listPointersOf,
   listSkippedUnder,
@@ -317,10 +318,10 @@ async function listMembersOffSource(
   const isInFilter = ({ ident }: ViewRelease) =>
     !('from' in source) ||
     ((source.origin ?? ident.origin) === ident.origin && (source.name ?? ident.name) === ident.name)
-  const absent = (await listPointersOf(db, view.id)).filter(
-    (pointer) => !lines.has(lineOf(pointer)) && isInFilter(pointer),
-  )
-  return listMembersOnLines(db, view, absent)
+  const isAbsent = (release: ViewRelease) => !lines.has(lineOf(release)) && isInFilter(release)
+  const absent = (await listPointersOf(db, view.id)).filter(isAbsent)
+  const withoutPointer = (await listMembersWithoutPointer(db, view.id)).filter(isAbsent)
+  return [...(await listMembersOnLines(db, view, absent)), ...withoutPointer]
 }
 
 /** Resolves a rollback to a revision: restores each line of the packages that have changed since. */

@@ -112,6 +112,29 @@ test('an exact set demotes releases that the source lacks, within its filter', a
   })
 })
 
+test('an exact set also demotes members of a package whose members are all yanked', async (t) => {
+  const [from, to] = [await freshView(), await freshView()]
+  await move(started, 'promote', from, [app2])
+  const [old] = await makeReleases(started, `acme/yanked/1.0/${STAMP}`)
+  await move(started, 'promote', to, [old as ReleaseRow])
+  const url = `/api/v1/releases/acme/yanked/1.0/${STAMP}/yank`
+  t.match(await callApi(started, 'PUT', url, { body: { reason: 'broken' } }), { status: 200 })
+  t.match(await callApi(started, 'PUT', `/api/v1/views/${to}`, { body: { rule: 'highest' } }), {
+    status: 200,
+  })
+  t.strictSame(await contentOf(to), [])
+  await promote(to, { from: { view: from, name: 'app' }, exact: true })
+  t.equal(await isMember(), true, 'outside the filter')
+  await promote(to, { from: { view: from }, exact: true })
+  t.equal(await isMember(), false)
+
+  async function isMember(): Promise<boolean> {
+    const { body } = await callApi(started, 'GET', `/api/v1/releases/acme/yanked/1.0/${STAMP}/views`)
+    const views = body?.['views'] as { view: string; to_revision: number | null }[]
+    return views.some(({ view, to_revision }) => view === to && to_revision === null)
+  }
+})
+
 test('with_deps adds missing dependencies before their dependents', async (t) => {
   const view = await freshView()
   await move(started, 'promote', view, [curl])

@@ -130,6 +130,17 @@ test('contents are exactly what latest answers, under both rules', async (t) => 
   }
 })
 
+test('empty contents also remove members of a package whose members are all yanked', async (t) => {
+  const [old] = await makeReleases(started, `acme/yanked/1.0/${STAMP}`)
+  const view = await freshView(old as ReleaseRow, lib)
+  const url = `/api/v1/releases/acme/yanked/1.0/${STAMP}/yank`
+  t.match(await callApi(started, 'PUT', url, { body: { reason: 'broken' } }), { status: 200 })
+  await apply({ [view]: { rule: 'highest' } })
+  t.strictSame(await latestOf(view), [lib.ident])
+  t.match(await apply({ [view]: { contents: [] } }), { status: 200, body: { changed: true } })
+  t.match(await callApi(started, 'DELETE', `/api/v1/views/${view}`), { status: 204 }, 'it is empty')
+})
+
 test('a new rule and new contents make one revision', async (t) => {
   const view = await freshView(app3, app1, lib)
   const state = { [view]: { rule: 'highest', contents: [app1, lib] } }
