@@ -45,9 +45,14 @@ export async function decodeByProgram(
   { start, skipped }: { start: number; skipped: number },
   output: (bytes: Uint8Array) => 'more' | 'enough',
 ): Promise<void> {
-  const fd = openAt(path, start)
-  const program = spawn(PROGRAM, ARGUMENTS, { stdio: [fd, 'pipe', 'ignore'] })
-  closeSync(fd)
+  const fd = openSync(path, 'r')
+  let program
+  try {
+    moveTo(fd, start)
+    program = spawn(PROGRAM, ARGUMENTS, { stdio: [fd, 'pipe', 'ignore'] })
+  } finally {
+    closeSync(fd)
+  }
   const ended = once(program, 'close') as Promise<[number | null, NodeJS.Signals | null]>
   ended.catch(() => undefined) // rejects if it did not start; the await below reports that
   let isEnough = false
@@ -71,13 +76,9 @@ export async function decodeByProgram(
   throw new DepotError('hart_malformed', 'its compressed archive is damaged in its data')
 }
 
-/**
- * Opens a file and moves its position to `start`. The program inherits the descriptor, and so the position.
- */
-function openAt(path: string, start: number): number {
-  const fd = openSync(path, 'r')
+/** Moves the position of a new descriptor to `start`. A program that inherits it reads from there. */
+function moveTo(fd: number, start: number): void {
   const passed = Buffer.alloc(Math.min(start, 64 * 1024))
   for (let left = start; left > 0;)
     left -= readSync(fd, passed, 0, Math.min(left, passed.length), null) || left
-  return fd
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { readArchive } from '../../src/hart/archive.ts'
@@ -61,6 +61,15 @@ function nameOf(pid: string): string | undefined {
   }
 }
 
+/** Returns the path of a descriptor of this process, if it is still open. Works only on Linux. */
+function targetOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return undefined // the descriptor of the list itself, for example
+  }
+}
+
 /** Leaves out the programs of other test files, which may still be ending. */
 const earlier = new Set(programs())
 
@@ -108,6 +117,17 @@ test('a canceled or failing decoder leaves no process behind', options, async (t
     { message: 'output failed' },
   )
   t.equal(running(), 0)
+})
+
+test('a file that cannot be read is closed', async (t) => {
+  if (process.platform !== 'linux') return
+  const folder = t.testdir()
+  await t.rejects(
+    decodeByProgram(folder, { start: 1, skipped: 0 }, () => 'more'),
+    { code: 'EISDIR' },
+  )
+  const open = readdirSync('/proc/self/fd').filter((fd) => targetOf(fd) === folder)
+  t.strictSame(open, [])
 })
 
 test('damaged data is refused', options, async (t) => {
