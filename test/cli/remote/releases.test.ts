@@ -138,7 +138,10 @@ test('download writes the package under its name, and refuses one of another sig
     code: 1,
     stderr: /signature was not made by acme-/,
   })
-  t.strictSame((await readdir(folder)).toSorted(), [name, 'app.hart', 'other.pub'].toSorted())
+  t.strictSame(
+    (await readdir(folder)).toSorted(),
+    [name, 'app.hart', 'other.pub', 'third.hart.part'].toSorted(),
+  )
   t.match(await run(['download', LIBRARY]), { code: 5 })
   t.match(await run(['download', 'acme']), { code: 2, stderr: /four parts/ })
 })
