@@ -162,6 +162,7 @@ export async function findLatest(
     .crossJoin(revision === undefined ? usingIndex('members', 'members_current') : 'members')
     .crossJoin('releases')
     .selectAll('releases')
+    .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
     .whereRef('packages.origin_id', '=', 'origins.id')
     .whereRef('members.package_id', '=', 'packages.id')
     .whereRef('releases.id', '=', 'members.release_id')
@@ -180,12 +181,10 @@ export async function findLatest(
       .executeTakeFirst()
     // If the audience may not see the release that was promoted last, there is no answer, rather than an
     // earlier release.
-    return row !== undefined && maySee(row, origin, audience) ? releaseOf(row) : undefined
+    return row?.is_visible === 1 ? releaseOf(row) : undefined
   }
   const row = await members
-    .$if(!audience.seesAll && !audience.origins.includes(origin), (query) =>
-      query.where('releases.visibility', '=', 'public'),
-    )
+    .where((eb) => visibleTo(eb, audience))
     .orderBy('releases.order_key', 'desc')
     .executeTakeFirst()
   return row && releaseOf(row)
@@ -363,10 +362,6 @@ async function pick(
     .execute()
   const row = rows.find((candidate) => candidate.target === DEFAULT_TARGET) ?? rows[0]
   return row && releaseOf(row)
-}
-
-function maySee(row: { visibility: string }, origin: string, audience: Audience): boolean {
-  return row.visibility === 'public' || audience.seesAll || audience.origins.includes(origin)
 }
 
 function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {

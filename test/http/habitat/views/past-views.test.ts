@@ -119,6 +119,27 @@ test('only public answers may be cached, and nobody sees more than in the view',
   t.match(await get('delivered@2/pkgs/acme'), { body: { length: 1 } })
 })
 
+test('private releases of a deleted origin do not count for members of a new one of its name', async (t) => {
+  const { writer } = started.depot
+  const actor = { client: 'tests', door: 'cli' } as const
+  const names = ['1.0.0', '2.0.0'].map((version) => `again/app/${version}/${STAMP}`)
+  const [shown = '', hidden = ''] = names
+  const former = await makeReleases(started, ...names)
+  await setVisibility(started, hidden, 'private')
+  await makeView(started, 'renewed', 'highest')
+  await promote('renewed', ...former)
+  for (const name of names)
+    await writer.submit({ kind: 'deleteRelease', input: { ident: name, target: 'x86_64-linux' }, actor })
+  await writer.submit({ kind: 'removeSettings', input: { origin: 'again', name: 'app' }, actor })
+  await writer.submit({ kind: 'deleteOrigin', input: { origin: 'again' }, actor })
+  const token = await started.account('newcomer')
+  const { accountId } = await started.actor('newcomer')
+  await writer.submit({ kind: 'createOrigin', input: { name: 'again', ownerId: accountId }, actor })
+  await makeReleases(started, shown)
+  for (const headers of [{}, bearer(token)])
+    t.equal(await versionAt('renewed@1', 'pkgs/again/app/latest', headers), '1.0.0')
+})
+
 test('a revision that was not made, another history and an unknown view are refused', async (t) => {
   t.equal(await versionAt('union@5'), 404)
   t.equal(await versionAt('union@2-0000000000000000'), 409)
