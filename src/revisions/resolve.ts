@@ -175,11 +175,11 @@ export async function changeOfRule(
 async function readSource(
   db: Db,
   source: ReleaseSource,
-  { audience }: RequestWithAudience,
+  request: RequestWithAudience,
 ): Promise<SourceReleases> {
-  if ('from' in source) return readPointers(db, source, { audience })
+  if ('from' in source) return readPointers(db, source, request)
   const named = 'lockfile' in source ? source.lockfile.releases : source.releases
-  const found = await findReleases(db, named, audience)
+  const found = await findReleases(db, named, request.audience)
   const releases = new Map<number, ViewRelease>()
   const missing: ErrorPart[] = []
   const conflicts: Conflict[] = []
@@ -208,14 +208,14 @@ async function readSource(
 }
 
 /**
- * Reads the pointers of the source view. Stops after a page with which it has more than {@link
- * MAX_MOVED_RELEASES} pointers, which are too many for a promotion. The order of the pointers does not
- * matter, because each line has at most one pointer.
+ * Reads the pointers of the source view. For a promotion, it stops after a page with which it has more than
+ * {@link MAX_MOVED_RELEASES}, which are too many. A demotion moves only members, so it reads all pointers.
+ * The order of the pointers does not matter, because each line has at most one pointer.
  */
 async function readPointers(
   db: Db,
   source: Extract<ReleaseSource, { from: string }>,
-  { audience }: Pick<RequestWithAudience, 'audience'>,
+  { act, audience }: RequestWithAudience,
 ): Promise<SourceReleases> {
   const { from, at, ...filter } = source
   const view = await getPastView(db, from)
@@ -232,7 +232,7 @@ async function readPointers(
     pointers.push(...page)
     const last = page.at(-1)
     if (last === undefined || page.length < PAGE_SIZE) break
-    if (pointers.length > MAX_MOVED_RELEASES) break
+    if (act === 'promote' && pointers.length > MAX_MOVED_RELEASES) break
     after = [last.package, last.target]
   }
   const found = await findReleasesById(

@@ -342,8 +342,8 @@ test('a preview that has grown beyond the limit of one change can be dropped', a
   const planned = await callApi(own, 'POST', '/api/v1/views/acceptance/plans', { body })
   const plan = String(planned.body?.['plan'])
   await callApi(own, 'POST', '/api/v1/views/acceptance/previews', { body: { name: 'grown', plan } })
-  copyPackage(own.depot.config.databaseFile, 'app', 10_000)
-  t.match(await callApi(own, 'GET', '/api/v1/views/grown'), { body: { packages: 10_002, revision: 1 } })
+  copyPackage(own.depot.config.databaseFile, 'app', 11_000)
+  t.match(await callApi(own, 'GET', '/api/v1/views/grown'), { body: { packages: 11_002, revision: 1 } })
   t.match(await callApi(own, 'DELETE', '/api/v1/views/grown'), { status: 204 })
   const views = own.depot.db.selectFrom('views').where('name', '=', 'grown')
   t.match(await views.select('revision').executeTakeFirst(), { revision: 3 }, 'in two revisions')
@@ -351,4 +351,15 @@ test('a preview that has grown beyond the limit of one change can be dropped', a
     .innerJoin('members', 'members.view_id', 'views.id')
     .where('members.to_revision', 'is', null)
   t.strictSame(await left.select('release_id').execute(), [])
+
+  // acme/web is beyond the first 11,000 packages of the source.
+  await move(own, 'promote', 'acceptance', [next])
+  await makeView(own, 'narrow', 'promoted')
+  await move(own, 'promote', 'narrow', [next])
+  const demotion = { body: { from: { view: 'acceptance' } } }
+  t.match(
+    await callApi(own, 'POST', '/api/v1/views/narrow/demotions', demotion),
+    { status: 200, body: { releases: [{ ident: next.ident, change: 'removed' }] } },
+    'a demotion reads all of a large source',
+  )
 })
