@@ -24,7 +24,7 @@ export interface FileResult {
   readonly isLate?: boolean
 }
 
-const FILE_TIMEOUT_MS = 180_000
+const FILE_TIMEOUT_MS = 400_000
 const OWN_STAT = '/proc/self/stat'
 const ROOT = resolve(import.meta.dirname, '../..')
 
