@@ -56,7 +56,7 @@ export function openByHand(file: string): {
   const closeMember = db.prepare(
     'UPDATE members SET to_revision = ? WHERE view_id = ? AND package_id = ? AND release_id = ? AND to_revision IS NULL',
   )
-  const openMember = db.prepare('INSERT INTO members VALUES (?, ?, ?, ?, ?, NULL)')
+  const openMember = db.prepare('INSERT INTO members VALUES (?, ?, ?, ?, ?, NULL, 0)')
   const closePointer = db.prepare(
     'UPDATE pointers SET to_revision = ? WHERE view_id = ? AND package_id = ? AND target = ? AND to_revision IS NULL',
   )

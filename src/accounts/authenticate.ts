@@ -25,7 +25,7 @@ export class Authenticator implements Subscriber {
   readonly #sessions = new Map<string, KnownSession>()
   /** When the tokens that this thread identified were last used. */
   readonly uses = new TokenUses()
-  /** Increases when the cache is cleared, so that a session that was read before is not cached after. */
+  /** Increases when a commit clears the cache, so that a session that was read before is not cached after. */
   #generation = 0
 
   constructor(db: Db, now: () => number) {

@@ -5,9 +5,9 @@ import { Readable } from 'node:stream'
 
 /**
  * Stores blobs by checksum, the BLAKE2b-256 of all their bytes in lower-case hex. The depot verifies bytes in
- * a local file before it stores them, and compares sizes and checksums when it reads them, so a store does
- * not need to check anything. All threads of a depot use the same store at the same time. `claims.ts` makes
- * sure that no two of them write or delete the same blob at once.
+ * a local file before it stores them, and compares checksums when it reads them, so a store need not compute
+ * any. It compares only the size when it opens a blob. All threads of a depot use the same store at the same
+ * time. `claims.ts` makes sure that no two of them write or delete the same blob at once.
  */
 export interface BlobStorage {
   /**

@@ -176,7 +176,7 @@ export class TarReader {
       end: () => {
         const overrides = read(Buffer.concat(chunks))
         if (header.typeFlag === 'g') this.#all = { ...this.#all, ...overrides }
-        else this.#next = { ...this.#next, ...overrides }
+        else this.#next = combine(this.#next, overrides)
       },
     }
     return { sink, sizeBytes: header.sizeBytes }
@@ -202,6 +202,16 @@ interface Overrides {
   path?: string
   link?: string
   sizeBytes?: number
+}
+
+/** Adds what a header says of the next entry. Throws `hart_malformed` if it contradicts an earlier header. */
+function combine(earlier: Overrides, later: Overrides): Overrides {
+  for (const field of ['path', 'link', 'sizeBytes'] as const) {
+    const [first, second] = [earlier[field], later[field]]
+    if (first !== undefined && second !== undefined && first !== second)
+      throw malformed(`two headers of its archive give one entry different values: ${quote(String(second))}`)
+  }
+  return { ...earlier, ...later }
 }
 
 /** Parsers of the content of extensions, by type. */

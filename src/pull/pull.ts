@@ -30,7 +30,7 @@ const PARALLEL = 4
 
 /**
  * Carries out a plan: origins and keys, then packages, then one promotion of every `latest`. Skips the
- * promotion if anything is still missing. If it is aborted, the next plan contains the rest. Throws the
+ * promotion if anything is still missing. If the pull is aborted, the next plan contains the rest. Throws the
  * refusal of the promotion.
  */
 export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pulled> {
@@ -95,8 +95,10 @@ async function createOrigins(
     const isComplete = await tryItem(`the origin ${name}`, async () => {
       if (isNew) await createOrigin(destination, name, visibility)
       pulled.origins += Number(isNew)
-      for (const { key, file } of keys) await addKey(destination, key, file)
-      pulled.keys += keys.length
+      for (const { key, file } of keys) {
+        await addKey(destination, key, file)
+        pulled.keys += 1
+      }
       return true
     })
     if (isComplete === true) complete.add(name)

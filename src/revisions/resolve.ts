@@ -153,8 +153,9 @@ async function resolveRule(db: Db, view: View, request: RequestTo<'set-rule'>): 
 }
 
 /**
- * Returns the change that sets a rule. The releases to which `latest` moves and the releases that it skips
- * from now on rejoin, so that `latest` never moves without a change of members.
+ * Returns the change that sets a rule. Two kinds of releases leave and join again: those to which `latest`
+ * moves under the new rule, and yanked ones that the new rule makes `latest` pass over. So each move of
+ * `latest` is also a change of members.
  */
 export async function changeOfRule(
   db: Db,
@@ -208,9 +209,10 @@ async function readSource(
 }
 
 /**
- * Reads the pointers of the source view. For a promotion, it stops after a page with which it has more than
- * {@link MAX_MOVED_RELEASES}, which are too many. A demotion moves only members, so it reads all pointers.
- * The order of the pointers does not matter, because each line has at most one pointer.
+ * Reads the pointers of the source view. For a promotion, stops once there are more than {@link
+ * MAX_MOVED_RELEASES}, because the promotion is then refused as too large. A demotion moves only members, so
+ * it takes all pointers. The order of the pointers does not matter, because each line has at most one
+ * pointer.
  */
 async function readPointers(
   db: Db,

@@ -100,6 +100,14 @@ test('GNU long names apply to the next entry only', (t) => {
   t.end()
 })
 
+test('headers that give one entry different paths are refused, as readers differ about which counts', (t) => {
+  const named = { path: '././@LongLink', typeFlag: 'L', content: 'd/one\0' }
+  const file = { path: 'd/short', content: 'x' }
+  t.throws(() => readTar(buildTar([named, paxEntry({ path: 'd/other' }), file])), { code: 'hart_malformed' })
+  t.match(readTar(buildTar([named, paxEntry({ path: 'd/one' }), file])), [{ path: 'd/one' }])
+  t.end()
+})
+
 test('pax headers set path, link and size for one entry or for all', (t) => {
   const tar = buildTar([
     paxEntry({ linkpath: 'everywhere', comment: 'é' }, 'g'),

@@ -82,7 +82,10 @@ export const changeReport: Define = (command, io) =>
       'after',
       examples([
         ['change report unit --status passed', 'say that the unit tests passed, and link the job'],
-        ['change report smoke --view acceptance --status failed --message "502"', 'keep it out of union'],
+        [
+          'change report smoke --view acceptance --status failed --message "502"',
+          'say that smoke tests failed in acceptance, so that gates of union refuse the change',
+        ],
       ]),
     )
     .action(async (phase, options) => {
@@ -175,7 +178,7 @@ export const changeList: Define = (command, io) =>
       })
     })
 
-/** Remarks that a project has no changes, if so, because its name may be misspelled. */
+/** If a project has no changes at all, says so: its name may be misspelled. */
 async function noteUnknownProject(depot: DepotClient, out: Output, project: string): Promise<void> {
   const { changes: own } = await depot.listChanges({ project, limit: 1 })
   if (own.length > 0) return
@@ -201,8 +204,8 @@ async function readName(io: Io, options: NamingOptions): Promise<ChangeName> {
 }
 
 /**
- * Returns the id of a change. Records the change if the depot does not have it. A change that was recorded
- * with another commit is found, too, because `--change` may name it by another name than its commit.
+ * Returns the id of a change. Records the change if the depot does not have it. Also finds a change of this
+ * name that was recorded with another commit: with `--change`, the name need not be the commit.
  */
 async function findOrRecord(
   depot: DepotClient,
@@ -225,8 +228,8 @@ async function findOrRecord(
 }
 
 /**
- * Returns the change of a name or an ID. Throws {@link Exit} if there is none, and a UsageError if several
- * projects have one.
+ * Returns the change of a name or an ID. Throws {@link Exit} if no change has the name, the refusal of the
+ * depot if none has the ID, and a UsageError if several projects have a change of this name.
  */
 async function findOne(
   depot: DepotClient,

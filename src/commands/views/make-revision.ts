@@ -28,7 +28,10 @@ export interface PromotionOutcome {
   readonly pointers: readonly PointerMove[]
   /** The overridden refusals. */
   readonly overridden: readonly string[]
-  /** Moves soon after the previous move on their line. Absent if none were found or looked for. */
+  /**
+   * The moves of `latest` that come soon after another move on the same line. Absent if there are none, or if
+   * nobody looked.
+   */
   readonly unsettled?: readonly DescribedUnsettled[]
 }
 
