@@ -38,6 +38,7 @@ export async function complete(words: readonly string[], io: Io): Promise<Candid
   if (entry === undefined) return startingWith(current, commandsAfter(before))
   let command = makeCommand(entry.name, entry.summary, io)
   const define = await entry.load(true)
+  // The typed package declares the same class a second time.
   define(command as unknown as Parameters<typeof define>[0], io)
   let given = before.slice(entry.name.split(' ').length)
   const inner = command.commands.find((each) => each.name() === given[0])
