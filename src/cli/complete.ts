@@ -3,7 +3,7 @@ import type { DepotClient } from '../client/client.ts'
 import { TARGETS } from '../package/target.ts'
 import { makeCommand } from './command.ts'
 import type { Io } from './io.ts'
-import { ENTRIES } from './program.ts'
+import { ENTRIES } from './program/program.ts'
 import { makeClient } from './remote/connect.ts'
 import { findTarget, readProfiles } from './remote/profiles.ts'
 

@@ -5,8 +5,8 @@ import { exitCodeOf, explain } from './failure.ts'
 import { breakLines, fitHelp } from './help-text.ts'
 import { helpWidthOf } from './io.ts'
 import type { Io } from './io.ts'
-import { ENTRIES, PROGRAM } from './program.ts'
-import type { Entry } from './program.ts'
+import { ENTRIES, PROGRAM } from './program/program.ts'
+import type { Entry } from './program/entry.ts'
 import { namesDepot } from './remote/local-too.ts'
 
 /** Runs a command line, and resolves with its exit code. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { EXIT } from '../../src/cli/exit-codes.ts'
 import { PHASES } from '../../src/cli/pipeline/phase.ts'
-import { ENTRIES } from '../../src/cli/program.ts'
+import { ENTRIES } from '../../src/cli/program/program.ts'
 import { runCommand } from '../support/command.ts'
 
 test('every command has help with two examples', async (t) => {

@@ -1,0 +1,214 @@
+import type { Entries } from './entry.ts'
+
+/** Commands of origins, keys, accounts, tokens and webhooks. */
+export const ADMINISTRATION: Entries = {
+  'Origins, keys, accounts and tokens': [
+    {
+      name: 'origin list',
+      summary: 'list the origins',
+      load: async () => (await import('../remote/origins.ts')).originList,
+    },
+    {
+      name: 'origin create',
+      summary: 'create an origin',
+      load: async () => (await import('../remote/origins.ts')).originCreate,
+    },
+    {
+      name: 'origin show',
+      summary: 'show an origin and its packages',
+      load: async () => (await import('../remote/origins.ts')).originShow,
+    },
+    {
+      name: 'origin delete',
+      summary: 'delete an empty origin',
+      load: async () => (await import('../remote/origins.ts')).originDelete,
+    },
+    {
+      name: 'origin members',
+      summary: 'list the members of an origin',
+      load: async () => (await import('../remote/origins.ts')).originMembers,
+    },
+    {
+      name: 'origin add-member',
+      summary: 'give an account a role in an origin',
+      load: async () => (await import('../remote/origins.ts')).originAddMember,
+    },
+    {
+      name: 'origin remove-member',
+      summary: 'take the role of an account in an origin',
+      load: async () => (await import('../remote/origins.ts')).originRemoveMember,
+    },
+    {
+      name: 'origin change',
+      summary: 'set who sees new packages of an origin',
+      load: async () => (await import('../remote/origins.ts')).originChange,
+    },
+    {
+      name: 'origin transfer',
+      summary: 'give an origin to another account',
+      load: async () => (await import('../remote/origins.ts')).originTransfer,
+    },
+    {
+      name: 'origin leave',
+      summary: 'end your membership of an origin',
+      load: async () => (await import('../remote/origins.ts')).originLeave,
+    },
+    {
+      name: 'origin invite',
+      summary: 'ask an account to join an origin',
+      load: async () => (await import('../remote/invitations.ts')).originInvite,
+    },
+    {
+      name: 'origin invitations',
+      summary: 'list your invitations, or those of an origin',
+      load: async () => (await import('../remote/invitations.ts')).originInvitations,
+    },
+    {
+      name: 'origin accept',
+      summary: 'join an origin that invites you',
+      load: async () => (await import('../remote/invitations.ts')).originAccept,
+    },
+    {
+      name: 'origin ignore',
+      summary: 'hide an invitation to an origin',
+      load: async () => (await import('../remote/invitations.ts')).originIgnore,
+    },
+    {
+      name: 'origin rescind',
+      summary: 'withdraw an invitation to an origin',
+      load: async () => (await import('../remote/invitations.ts')).originRescind,
+    },
+    {
+      name: 'key list',
+      summary: 'list the public keys of an origin',
+      load: async () => (await import('../remote/keys.ts')).keyList,
+    },
+    {
+      name: 'key upload',
+      summary: 'add a public key to its origin',
+      load: async () => (await import('../remote/keys.ts')).keyUpload,
+    },
+    {
+      name: 'key download',
+      summary: 'print a public key of an origin',
+      load: async () => (await import('../remote/keys.ts')).keyDownload,
+    },
+    {
+      name: 'key upload-secret',
+      summary: 'share a secret key with the members of its origin',
+      load: async () => (await import('../remote/keys.ts')).keyUploadSecret,
+    },
+    {
+      name: 'key download-secret',
+      summary: 'print the newest secret key of an origin',
+      load: async () => (await import('../remote/keys.ts')).keyDownloadSecret,
+    },
+    {
+      name: 'account add',
+      summary: 'create an account',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('../remote/accounts.ts')).accountAdd
+          : (await import('../local/accounts.ts')).accountAdd,
+    },
+    {
+      name: 'account list',
+      summary: 'list the accounts',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('../remote/accounts.ts')).accountList
+          : (await import('../local/accounts.ts')).accountList,
+    },
+    {
+      name: 'account disable',
+      summary: 'refuse all tokens of an account',
+      load: async () => (await import('../remote/accounts.ts')).accountDisable,
+    },
+    {
+      name: 'account enable',
+      summary: 'accept the tokens of a disabled account again',
+      load: async () => (await import('../remote/accounts.ts')).accountEnable,
+    },
+    {
+      name: 'token add',
+      summary: 'create a token for an account, and print it',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('../remote/tokens.ts')).tokenAdd
+          : (await import('../local/tokens.ts')).tokenAdd,
+    },
+    {
+      name: 'token list',
+      summary: 'list all tokens, or the tokens of one account, without their secrets',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('../remote/tokens.ts')).tokenList
+          : (await import('../local/tokens.ts')).tokenList,
+    },
+    {
+      name: 'token revoke',
+      summary: 'revoke a token, at once and for good; hart-depot token list shows the IDs',
+      load: async (isRemote) =>
+        isRemote
+          ? (await import('../remote/tokens.ts')).tokenRevoke
+          : (await import('../local/tokens.ts')).tokenRevoke,
+    },
+  ],
+  Webhooks: [
+    {
+      name: 'webhook list',
+      summary: 'list the webhooks',
+      load: async () => (await import('../remote/webhooks.ts')).webhookList,
+    },
+    {
+      name: 'webhook add',
+      summary: 'create a webhook, and print its secret',
+      load: async () => (await import('../remote/webhooks.ts')).webhookAdd,
+    },
+    {
+      name: 'webhook show',
+      summary: 'show a webhook and its state',
+      load: async () => (await import('../remote/webhooks.ts')).webhookShow,
+    },
+    {
+      name: 'webhook change',
+      summary: 'send a webhook elsewhere, or other entries',
+      load: async () => (await import('../remote/webhooks.ts')).webhookChange,
+    },
+    {
+      name: 'webhook pause',
+      summary: 'pause a webhook',
+      load: async () => (await import('../remote/webhooks.ts')).webhookPause,
+    },
+    {
+      name: 'webhook resume',
+      summary: 'resume a webhook',
+      load: async () => (await import('../remote/webhooks.ts')).webhookResume,
+    },
+    {
+      name: 'webhook delete',
+      summary: 'delete a webhook',
+      load: async () => (await import('../remote/webhooks.ts')).webhookDelete,
+    },
+    {
+      name: 'webhook deliveries',
+      summary: 'list the delivery attempts of a webhook',
+      load: async () => (await import('../remote/webhooks.ts')).webhookDeliveries,
+    },
+    {
+      name: 'webhook redeliver',
+      summary: 'deliver entries of the ledger again',
+      load: async () => (await import('../remote/webhooks.ts')).webhookRedeliver,
+    },
+    {
+      name: 'webhook ping',
+      summary: 'send a test message to a webhook',
+      load: async () => (await import('../remote/webhooks.ts')).webhookPing,
+    },
+    {
+      name: 'webhook new-secret',
+      summary: 'replace the secret of a webhook, and print the new one',
+      load: async () => (await import('../remote/webhooks.ts')).webhookNewSecret,
+    },
+  ],
+}

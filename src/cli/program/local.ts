@@ -1,0 +1,89 @@
+import type { Entries } from './entry.ts'
+import { keepYoungGenerationSmall } from '../local/young-generation.ts'
+
+/** Commands that run a depot on this machine, or look after it. */
+export const LOCAL: Entries = {
+  'Run and look after a depot on this machine': [
+    {
+      name: 'serve',
+      summary: 'run the depot until SIGTERM or SIGINT',
+      load: async () => {
+        keepYoungGenerationSmall()
+        return (await import('../local/serve.ts')).serve
+      },
+    },
+    {
+      name: 'healthy',
+      summary: 'check that a depot answers on DEPOT_LISTEN; if not, the exit code is 1',
+      load: async () => (await import('../local/healthy.ts')).healthy,
+    },
+    {
+      name: 'doctor',
+      summary: 'say what is wrong with the depot on this machine; if anything is, the exit code is 1',
+      load: async () => (await import('../local/doctor.ts')).doctor,
+    },
+    {
+      name: 'backup list',
+      summary: 'list the backups in a folder',
+      load: async () => (await import('../local/backup.ts')).backupList,
+    },
+    {
+      name: 'backup',
+      summary: 'back up the depot to a folder, also while it runs',
+      load: async () => (await import('../local/backup.ts')).backup,
+    },
+    {
+      name: 'restore',
+      summary: 'restore a backup into an empty data folder, and verify it',
+      load: async () => (await import('../local/restore.ts')).restore,
+    },
+    {
+      name: 'restored',
+      summary:
+        'start a new ledger history after the database was restored from a backup; run it while the server is stopped',
+      load: async () => (await import('../local/restored.ts')).restored,
+    },
+    {
+      name: 'verify',
+      summary:
+        'check the ledger, and that views, rows and files match it; if anything differs, the exit code is 1',
+      load: async () => (await import('../local/verify.ts')).verify,
+    },
+    {
+      name: 'migrate',
+      summary: 'upgrade the database to this version, or show what an upgrade would do',
+      load: async () => (await import('../local/migrate.ts')).migrate,
+    },
+    {
+      name: 'import-builder',
+      summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
+      load: async () => (await import('../local/import-builder.ts')).importBuilder,
+    },
+    {
+      name: 'pull',
+      summary: 'copy a view of another depot, at one revision, into a running depot',
+      load: async () => (await import('../local/pull.ts')).pull,
+    },
+    {
+      name: 'key show',
+      summary: "print this depot's public key file, which other depots need to trust its lockfiles",
+      load: async () => (await import('../local/keys.ts')).keyShow,
+    },
+    {
+      name: 'key trust',
+      summary: 'trust lockfiles signed with the depot key in FILE, under the name NAME',
+      load: async () => (await import('../local/keys.ts')).keyTrust,
+    },
+    {
+      name: 'demo',
+      summary:
+        'promote three releases through four views of a temporary depot, and show what supervisors see',
+      load: async () => (await import('../local/demo.ts')).demo,
+    },
+    {
+      name: 'openapi',
+      summary: 'print the OpenAPI document of all routes',
+      load: async () => (await import('../local/openapi.ts')).openapi,
+    },
+  ],
+}

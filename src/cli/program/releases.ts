@@ -1,0 +1,99 @@
+import type { Entries } from './entry.ts'
+
+/** Commands that connect to a depot, and those of releases. */
+export const RELEASES: Entries = {
+  'Connect to a depot': [
+    {
+      name: 'login',
+      summary: 'store the address and the token of a depot',
+      load: async () => (await import('../remote/login.ts')).login,
+    },
+    {
+      name: 'logout',
+      summary: 'forget a depot and its token',
+      load: async () => (await import('../remote/login.ts')).logout,
+    },
+    {
+      name: 'whoami',
+      summary: 'show the account and the rights of the token',
+      load: async () => (await import('../remote/login.ts')).whoami,
+    },
+    {
+      name: 'status',
+      summary: 'show the version of the depot, whether it is ready, and who you are',
+      load: async () => (await import('../remote/status.ts')).status,
+    },
+    {
+      name: 'version',
+      summary: 'show the version of this program and of the depot',
+      load: async () => (await import('../version.ts')).version,
+    },
+    {
+      name: 'completion',
+      summary: 'print the completion script of a shell',
+      load: async () => (await import('../completion.ts')).completion,
+    },
+  ],
+  Releases: [
+    {
+      name: 'upload',
+      summary: 'upload packages, with what they need if wanted',
+      load: async () => (await import('../remote/upload.ts')).upload,
+    },
+    {
+      name: 'download',
+      summary: 'download a package, and verify its checksum and signature',
+      load: async () => (await import('../remote/download.ts')).download,
+    },
+    {
+      name: 'show',
+      summary: 'show a release',
+      load: async () => (await import('../remote/releases.ts')).show,
+    },
+    {
+      name: 'search',
+      summary: 'search packages by their names',
+      load: async () => (await import('../remote/releases.ts')).search,
+    },
+    {
+      name: 'where',
+      summary: 'list the views that contain a release',
+      load: async () => (await import('../remote/releases.ts')).where,
+    },
+    {
+      name: 'why',
+      summary: 'show what needs a release, and what keeps it from being deleted',
+      load: async () => (await import('../remote/releases.ts')).why,
+    },
+    {
+      name: 'yank',
+      summary: 'take a release away from latest and from promotions',
+      load: async () => (await import('../remote/marks.ts')).yank,
+    },
+    {
+      name: 'unyank',
+      summary: 'end the yank of a release',
+      load: async () => (await import('../remote/marks.ts')).unyank,
+    },
+    {
+      name: 'deprecate',
+      summary: 'warn of a release',
+      load: async () => (await import('../remote/marks.ts')).deprecate,
+    },
+    {
+      name: 'undeprecate',
+      summary: 'end the deprecation of a release',
+      load: async () => (await import('../remote/marks.ts')).undeprecate,
+    },
+    {
+      name: 'hold',
+      summary: 'keep a release from deletion',
+      load: async () => (await import('../remote/marks.ts')).hold,
+    },
+    {
+      name: 'unhold',
+      summary: 'let a release be deleted again',
+      load: async () => (await import('../remote/marks.ts')).unhold,
+    },
+  ],
+}
