@@ -16,21 +16,23 @@ interface KnownSession {
 }
 
 /**
- * Identifies callers. Sessions are cached, so that polls with a token do not read the database. The cache is
- * cleared when an account, a token or a membership changes. Wrong tokens are not cached.
+ * Identifies callers. Sessions are cached, so that polls with a token do not read the database. A session is
+ * dropped when its account, its token or a membership of the account changes. Wrong tokens are not cached.
  */
 export class Authenticator implements Subscriber {
   readonly #db: Db
   readonly #now: () => number
+  readonly #maxSessions: number
   readonly #sessions = new Map<string, KnownSession>()
   /** When the tokens that this thread identified were last used. */
   readonly uses = new TokenUses()
-  /** Increases when a commit clears the cache, so that a session that was read before is not cached after. */
+  /** Increases when a commit changes sessions, so that a session that was read before is not cached after. */
   #generation = 0
 
-  constructor(db: Db, now: () => number) {
+  constructor(db: Db, now: () => number, { maxSessions = MAX_SESSIONS }: { maxSessions?: number } = {}) {
     this.#db = db
     this.#now = now
+    this.#maxSessions = maxSessions
   }
 
   /**
@@ -49,10 +51,14 @@ export class Authenticator implements Subscriber {
 
   /** See {@link Subscriber.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
-    if (entries.some(({ event }) => changesSessions(event))) {
-      this.#generation += 1
-      this.#sessions.clear()
-    }
+    const changes = entries.flatMap(({ event }) => changedSessions(event) ?? [])
+    if (changes.length === 0) return
+    this.#generation += 1
+    if (changes.includes('all')) return this.#sessions.clear()
+    const tokens = new Set(changes.flatMap((change) => (change === 'all' ? [] : (change.tokens ?? []))))
+    const accounts = new Set(changes.flatMap((change) => (change === 'all' ? [] : (change.accounts ?? []))))
+    for (const [hash, { session }] of this.#sessions)
+      if (tokens.has(session.tokenId) || accounts.has(session.accountName)) this.#sessions.delete(hash)
   }
 
   #unexpired({ session, use }: KnownSession): Session {
@@ -66,11 +72,24 @@ export class Authenticator implements Subscriber {
     const generation = this.#generation
     const session = await findSession(this.#db, { hash })
     if (session === undefined) throw new DepotError('unauthenticated', UNKNOWN_TOKEN)
-    if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.clear()
+    if (this.#sessions.size >= this.#maxSessions) this.#makeRoom()
     const known = { session, use: this.uses.of(session.tokenId) }
     // The token may have been revoked during the read.
     if (generation === this.#generation) this.#sessions.set(hash, known)
     return known
+  }
+
+  /**
+   * Drops the expired sessions and, if none has expired, the tenth that was not used for the longest time.
+   * Jobs use many tokens for a short time, and must not displace the tokens of supervisors.
+   */
+  #makeRoom(): void {
+    const now = this.#now()
+    for (const [hash, { session }] of this.#sessions)
+      if (session.expiresAt !== undefined && session.expiresAt <= now) this.#sessions.delete(hash)
+    if (this.#sessions.size < this.#maxSessions) return
+    const byLastUse = [...this.#sessions].toSorted(([, one], [, other]) => one.use.at - other.use.at)
+    for (const [hash] of byLastUse.slice(0, Math.ceil(this.#maxSessions / 10))) this.#sessions.delete(hash)
   }
 }
 
@@ -86,23 +105,22 @@ export function expectUnexpired(session: Session, now: number): Session {
   return session
 }
 
-/** Reports whether an event may change what {@link findSession} returns for some token. */
-export function changesSessions({ kind }: LedgerEvent): boolean {
-  return CHANGES_SESSIONS.has(kind)
-}
+/** The sessions that an event may change: all, or those of tokens, by their ids, and of accounts. */
+type SessionChange = 'all' | { readonly tokens?: readonly number[]; readonly accounts?: readonly string[] }
 
-const CHANGES_SESSIONS: ReadonlySet<LedgerEvent['kind']> = new Set([
-  'account-added',
-  'account-disabled',
-  'account-enabled',
-  'token-issued',
-  'token-narrowed',
-  'token-revoked',
-  'origin-created',
-  'origin-transferred',
-  'origin-deleted',
-  'member-set',
-])
+/**
+ * Returns the sessions for which {@link findSession} may return something else after an event; `undefined` if
+ * there are none. A new token changes no session, because unknown tokens are not cached.
+ */
+export function changedSessions(event: LedgerEvent): SessionChange | undefined {
+  const { kind } = event
+  if (kind === 'token-narrowed' || kind === 'token-revoked') return { tokens: [event.token] }
+  if (kind === 'account-disabled' || kind === 'account-enabled' || kind === 'member-set')
+    return { accounts: [event.account] }
+  if (kind === 'origin-created') return { accounts: [event.owner] }
+  if (kind === 'origin-transferred') return { accounts: [event.from, event.to] }
+  return kind === 'origin-deleted' ? 'all' : undefined
+}
 
 /** Returns the token in an `Authorization` header. Throws `unauthenticated`. */
 function tokenIn(authorization: string): string {

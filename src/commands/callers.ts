@@ -1,6 +1,6 @@
 import type { Authority, Session } from '../access/access.ts'
 import { findSession } from '../accounts/account-store.ts'
-import { UNKNOWN_TOKEN, changesSessions, expectUnexpired } from '../accounts/authenticate.ts'
+import { UNKNOWN_TOKEN, changedSessions, expectUnexpired } from '../accounts/authenticate.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
@@ -43,7 +43,7 @@ export class Callers {
 
   /** Forgets all sessions if the event may have changed one. */
   onRecord(event: LedgerEvent): void {
-    if (changesSessions(event)) this.#sessions.clear()
+    if (changedSessions(event) !== undefined) this.#sessions.clear()
   }
 
   async #find(db: Db, tokenId: number): Promise<Session> {

@@ -114,6 +114,44 @@ test('a session read during the revocation of its token is not cached', async (t
   await t.rejects(async () => own.identify(`Bearer ${token}`), { code: 'unauthenticated' })
 })
 
+test('issuing and revoking tokens keeps the sessions of others in memory', async (t) => {
+  const header = `Bearer ${await started.account('bystander')}`
+  await authenticator.identify(header)
+  const token = await started.account('busy')
+  await authenticator.identify(`Bearer ${token}`)
+  await writer.submit({ kind: 'revokeToken', input: { tokenId: await tokenIdOf('busy') }, actor: OPERATOR })
+  t.notOk(authenticator.identify(header) instanceof Promise, 'known without a read')
+  await t.rejects(async () => authenticator.identify(`Bearer ${token}`), { code: 'unauthenticated' })
+})
+
+test('many sessions displace the expired ones first, and then those that were used least recently', async (t) => {
+  const own = new Authenticator(db, started.depot.now, { maxSessions: 3 })
+  const isKnown = (token: string) => !(own.identify(`Bearer ${token}`) instanceof Promise)
+  const [polling, idle, later, last] = [
+    await started.account('polling'),
+    await started.account('idle'),
+    await started.account('later'),
+    await started.account('last'),
+  ]
+  const brief = generateToken()
+  const expiresAt = started.depot.now() + 60_000
+  await writer.submit({
+    kind: 'issueToken',
+    input: { account: 'later', hash: hashToken(brief), label: 'brief', expiresAt },
+    actor: OPERATOR,
+  })
+  for (const token of [polling, idle, brief]) await own.identify(`Bearer ${token}`)
+  started.setClock(expiresAt)
+  await own.identify(`Bearer ${later}`)
+  t.ok([polling, later].every(isKnown))
+  t.ok(isKnown(idle))
+  t.ok(isKnown(polling))
+  t.ok(isKnown(later))
+  await own.identify(`Bearer ${last}`)
+  t.ok([polling, later, last].every(isKnown))
+  t.notOk(isKnown(idle))
+})
+
 test('the name of an account fits a URL and a log, and is unique', async (t) => {
   for (const name of ['', '-x', 'a b', 'a/b', 'é', 'x'.repeat(101)])
     await t.rejects(
