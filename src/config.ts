@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join, resolve as absolute } from 'node:path'
 import { z } from 'zod'
@@ -7,9 +6,10 @@ import { DepotError } from './errors.ts'
 import { givenPath } from './given-path.ts'
 import { didYouMean } from './text/nearest.ts'
 import { shapeFault } from './text/shape-fault.ts'
+import { isOriginName } from './package/ident.ts'
 import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
-import { isNetwork } from './text/address-ranges.ts'
+import { isNetwork, isProxyList } from './text/address-ranges.ts'
 
 /** The configuration of a depot. Sizes are in bytes, paths are absolute. */
 export interface Config {
@@ -41,6 +41,8 @@ export interface Config {
   readonly publicUrl: string | undefined
   /** Networks that webhooks may reach, in addition to public ones. */
   readonly webhookNetworks: readonly string[] | 'any'
+  /** The depot from which missing releases are fetched. */
+  readonly upstream: UpstreamConfig | undefined
   /** Threads that answer requests, all on one port. */
   readonly workers: number
   /** Whether distinct pollers are counted, in estimates. */
@@ -48,6 +50,20 @@ export interface Config {
   /** Whether polls are answered directly from the socket. */
   readonly hasFastPath: boolean
   readonly logLevel: string
+}
+
+/** How the depot reaches the Builder or the hart-depot from which it fetches releases. */
+export interface UpstreamConfig {
+  /** The URL of the depot, without credentials. */
+  readonly url: string
+  /** The origins that are fetched. No other origin is ever asked for upstream. */
+  readonly origins: readonly string[]
+  /** A file that holds a token for upstream. */
+  readonly tokenFile: string | undefined
+  /** The URL of an HTTP proxy, which may have credentials. */
+  readonly proxy: string | undefined
+  /** A file with the certificates of authorities that are trusted in addition to those of Node, in PEM. */
+  readonly caFile: string | undefined
 }
 
 const DEFAULT_DATA = './data'
@@ -95,6 +111,15 @@ const accounts = list.pipe(
       }),
     )
     .min(1, 'names no account'),
+)
+const origins = list.pipe(
+  z
+    .array(
+      z.string().refine(isOriginName, {
+        error: ({ input }) => `names ${JSON.stringify(input)}, which is not an origin's name`,
+      }),
+    )
+    .min(1, 'names no origin'),
 )
 const targets = list.pipe(
   z
@@ -179,6 +204,16 @@ const Environment = z.object({
       'must be any, or networks, for example 10.0.0.0/8,fd00::/8',
     )
     .optional(),
+  DEPOT_UPSTREAM: z
+    .url({ protocol: /^https?$/, error: 'must be a URL, such as https://bldr.habitat.sh' })
+    .refine(hasNoSecret, 'must have no token in it: use DEPOT_UPSTREAM_TOKEN_FILE')
+    .optional(),
+  DEPOT_UPSTREAM_ORIGINS: origins.optional(),
+  DEPOT_UPSTREAM_TOKEN_FILE: z.string().optional(),
+  DEPOT_UPSTREAM_PROXY: z
+    .url({ protocol: /^http$/, error: 'must be the URL of an HTTP proxy, such as http://proxy.example:3128' })
+    .optional(),
+  DEPOT_UPSTREAM_CA: z.string().optional(),
   DEPOT_WORKERS: z
     .string()
     .refine(
@@ -191,6 +226,14 @@ const Environment = z.object({
   DEPOT_FAST_PATH: choice(['on', 'off']).default('on'),
   DEPOT_LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
+
+/** Settings that have a meaning only together with `DEPOT_UPSTREAM`. */
+const UPSTREAM_DETAILS = [
+  'DEPOT_UPSTREAM_ORIGINS',
+  'DEPOT_UPSTREAM_TOKEN_FILE',
+  'DEPOT_UPSTREAM_PROXY',
+  'DEPOT_UPSTREAM_CA',
+] as const
 
 /** All variables that the depot reads. */
 export const VARIABLES: readonly string[] = Object.keys(Environment.shape)
@@ -212,6 +255,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     if (env[name] !== undefined && env[`${name}_FILE`] !== undefined)
       throw new DepotError('invalid_request', `${name} and ${name}_FILE are both set: set only one of them`)
   }
+  for (const name of UPSTREAM_DETAILS)
+    if (env.DEPOT_UPSTREAM === undefined && env[name] !== undefined)
+      throw new DepotError('invalid_request', `${name} is set, but DEPOT_UPSTREAM is not`)
   const dataFolder = env.DEPOT_DATA === undefined ? absolute(DEFAULT_DATA) : resolve(env.DEPOT_DATA)
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(env.DEPOT_LISTEN) ?? []
   return {
@@ -242,6 +288,16 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
     webhookNetworks:
       env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
+    upstream:
+      env.DEPOT_UPSTREAM === undefined
+        ? undefined
+        : {
+            url: env.DEPOT_UPSTREAM,
+            origins: [...new Set(env.DEPOT_UPSTREAM_ORIGINS)],
+            tokenFile: env.DEPOT_UPSTREAM_TOKEN_FILE && resolve(env.DEPOT_UPSTREAM_TOKEN_FILE),
+            proxy: env.DEPOT_UPSTREAM_PROXY,
+            caFile: env.DEPOT_UPSTREAM_CA && resolve(env.DEPOT_UPSTREAM_CA),
+          },
     workers:
       env.DEPOT_WORKERS === 'auto'
         ? Math.min(availableParallelism(), MAX_WORKERS)
@@ -281,24 +337,11 @@ function isDepotUrl(text: string): boolean {
   return username + password + search + hash === '' && !/^\/(v1|api)(\/|$)|\/v1\/?$|\/\//.test(pathname)
 }
 
-/**
- * Reports whether proxy-addr, which fastify uses, accepts the text: addresses, networks, or names of
- * networks.
- */
-function isProxyList(text: string): boolean {
-  if (text === 'on' || text === 'off') return true
-  return text.split(',').every((item) => {
-    const [address = '', bits, ...rest] = item.trim().split('/')
-    if (rest.length > 0 || isIP(address) === 0) return bits === undefined && NAMED_NETWORKS.includes(address)
-    return (
-      bits === undefined ||
-      (/^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (isIP(address) === 4 ? 32 : 128))
-    )
-  })
+/** Reports whether a URL has no user, password, query or fragment, in which a secret could be. */
+function hasNoSecret(text: string): boolean {
+  const url = URL.parse(text)
+  return url === null || url.username + url.password + url.search + url.hash === ''
 }
-
-/** The networks that proxy-addr knows by name. */
-const NAMED_NETWORKS: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
 
 /** Parses a size such as `20MiB` to bytes. Returns `undefined` for another text. */
 export function parseSize(text: string): number | undefined {

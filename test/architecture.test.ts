@@ -85,6 +85,7 @@ const ROOMS: readonly string[] = [
   'import',
   'pull',
   'backup',
+  'upstream',
   // the edges
   'http/requests',
   'http/habitat/conventions',
@@ -231,6 +232,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
       'pull',
       'remote',
       'backup',
+      'upstream',
     )(file) ||
     ['http/operator/readiness.ts', 'http/operator/reference.ts', 'http/requests/descriptors.ts'].includes(
       file,
@@ -257,7 +259,9 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   ],
   'HTTP statuses are used only in http/': [
     /\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/,
-    (file) => inFolder('http', 'client', 'cli')(file) || file === 'webhooks/send.ts',
+    (file) =>
+      inFolder('http', 'client', 'cli')(file) ||
+      ['webhooks/send.ts', 'remote/guarded-fetch.ts'].includes(file),
   ],
   'SQL is only in stores and database/': [
     /\.(selectFrom|insertInto|updateTable|deleteFrom)\(/,

@@ -143,6 +143,35 @@ test('DEPOT_WEBHOOK_NETWORKS is any or a list of networks', async (t) => {
   }
 })
 
+test('upstream has a URL without secrets, and origins', async (t) => {
+  t.equal(readConfig({}).upstream, undefined)
+  t.match(readConfig({ DEPOT_UPSTREAM: 'https://bldr.habitat.sh' }).upstream, { origins: [] })
+  t.match(
+    readConfig({
+      DEPOT_UPSTREAM: 'https://bldr.example/builder',
+      DEPOT_UPSTREAM_ORIGINS: 'core, chef,core',
+      DEPOT_UPSTREAM_PROXY: 'http://user:word@proxy.example:3128',
+      DEPOT_UPSTREAM_CA: '/etc/ca.pem',
+    }).upstream,
+    {
+      url: 'https://bldr.example/builder',
+      origins: ['core', 'chef'],
+      proxy: 'http://user:word@proxy.example:3128',
+      caFile: '/etc/ca.pem',
+      tokenFile: undefined,
+    },
+  )
+  for (const environment of [
+    { DEPOT_UPSTREAM: 'bldr.habitat.sh' },
+    { DEPOT_UPSTREAM: 'https://token@bldr.habitat.sh' },
+    { DEPOT_UPSTREAM: 'https://bldr.habitat.sh?token=x' },
+    { DEPOT_UPSTREAM_ORIGINS: 'core' },
+    { DEPOT_UPSTREAM: 'https://bldr.habitat.sh', DEPOT_UPSTREAM_ORIGINS: 'core,Chef' },
+    { DEPOT_UPSTREAM: 'https://bldr.habitat.sh', DEPOT_UPSTREAM_PROXY: 'socks://proxy.example' },
+  ])
+    t.throws(() => readConfig(environment), { code: 'invalid_request', message: /^DEPOT_UPSTREAM/ })
+})
+
 test('DEPOT_PUBLIC_URL is the URL of the depot itself, and may have a path', async (t) => {
   t.equal(readConfig({}).publicUrl, undefined)
   t.equal(readConfig({ DEPOT_PUBLIC_URL: 'https://depot.example/' }).publicUrl, 'https://depot.example')

@@ -14,8 +14,30 @@ export interface RemoteOptions {
   readonly token: string | undefined
   /** Waits before a retry. Tests pass one that does not wait. */
   readonly pause: (ms: number) => Promise<unknown>
+  /** Makes the requests; by default the `fetch` of Node, which follows redirects. */
+  readonly fetch?: Fetch
+  /** The pauses before retries, in milliseconds. Without any, each request is made once. */
+  readonly pausesMs?: readonly number[]
   /** The User-Agent. It must start with `hab-`; see {@link AGENT}. */
   readonly agent?: string
+}
+
+/**
+ * Makes one request. Rejects with a TypeError whose cause says why there was no answer. The caller reads the
+ * body to its end or destroys it. A header's name is in lower case.
+ */
+export type Fetch = (url: string, outgoing: Outgoing) => Promise<Answer>
+
+interface Answer {
+  readonly status: number
+  readonly header: (name: string) => string | undefined
+  readonly body: Readable
+}
+
+interface Outgoing {
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | Blob | undefined
 }
 
 /**
@@ -43,12 +65,13 @@ export interface SendOptions {
   readonly expects: readonly number[]
 }
 
-type Outgoing = Pick<SendOptions, 'body' | 'headers'> & { readonly method: string }
-
-/** The pauses before retries, after no answer or a temporary failure. */
+/** The default pauses before retries, after no answer or a temporary failure. */
 const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
 const MAX_PAUSE_MS = 300_000
 const TEMPORARY: readonly number[] = [408, 429, 500, 502, 503, 504]
+/** The longest answer that is not a package, and the time in which it must arrive. */
+const MAX_TEXT_BYTES = 16 * 1024 * 1024
+const MAX_TEXT_MS = 120_000
 const MAX_REPORTED_FAULTS = 3
 const MAX_REASON_LENGTH = 300
 
@@ -80,14 +103,25 @@ export class RemoteDepot {
   readonly #token: string | undefined
   readonly #pause: RemoteOptions['pause']
   readonly #agent: string
+  readonly #fetch: Fetch
+  readonly #pausesMs: readonly number[]
 
-  constructor({ url, token, pause, agent = AGENT }: RemoteOptions) {
+  constructor({
+    url,
+    token,
+    pause,
+    fetch: makeRequest = fetchPlainly,
+    pausesMs = PAUSES_MS,
+    agent = AGENT,
+  }: RemoteOptions) {
     const { origin, pathname } = new URL(url)
     this.#base = `${origin}${pathname}`.replace(/\/+$/, '').replace(/\/v1$/, '')
     this.url = `${this.#base}/v1`
     this.#token = token
     this.#pause = pause
     this.#agent = agent
+    this.#fetch = makeRequest
+    this.#pausesMs = pausesMs
   }
 
   /** Resolves with the parsed JSON, or `undefined` for 404. */
@@ -99,10 +133,10 @@ export class RemoteDepot {
 
   /** Resolves with the body, or `undefined` for 404. */
   async getText(resource: string): Promise<string | undefined> {
-    return this.#request(resource, { method: 'GET' }, async (response) => {
-      const text = await response.text()
-      if (response.status === 404) return undefined
-      if (!response.ok) throw refusal('GET', response, text)
+    return this.#request(resource, { method: 'GET', headers: {} }, async ({ status, body }) => {
+      const text = await readText(body)
+      if (status === 404) return undefined
+      if (status < 200 || status >= 300) throw this.#refusal('GET', resource, status, text)
       return text
     })
   }
@@ -121,10 +155,9 @@ export class RemoteDepot {
 
   /** Calls `receive` with the body. If the connection breaks, calls it again with the body from its start. */
   async download<T>(resource: string, receive: (body: Readable) => Promise<T>): Promise<T> {
-    return this.#request(resource, { method: 'GET' }, async (response) => {
-      if (response.status !== 200 || response.body === null)
-        throw refusal('GET', response, await response.text())
-      return receive(Readable.fromWeb(response.body))
+    return this.#request(resource, { method: 'GET', headers: {} }, async ({ status, body }) => {
+      if (status !== 200) throw this.#refusal('GET', resource, status, await readText(body))
+      return receive(body)
     })
   }
 
@@ -148,9 +181,10 @@ export class RemoteDepot {
   /** Reports whether the depot answers now. Does not retry, and never rejects. */
   async isReachable(): Promise<boolean> {
     try {
-      const response = await fetch(this.#urlOf('status'), { headers: { 'user-agent': this.#agent } })
-      await response.body?.cancel()
-      return response.status < 500
+      const headers = { 'user-agent': this.#agent }
+      const { status, body } = await this.#fetch(this.#urlOf('status'), { method: 'GET', headers })
+      body.on('error', () => undefined).destroy()
+      return status < 500
     } catch {
       return false
     }
@@ -163,23 +197,19 @@ export class RemoteDepot {
     { body, headers = {}, expects }: SendOptions,
     read: (answer: { status: number; text: string }) => T,
   ): Promise<T> {
-    return this.#request(
-      resource,
-      { method, headers, ...(body !== undefined && { body }) },
-      async (response) => {
-        const text = await response.text()
-        if (!expects.includes(response.status)) throw refusal(method, response, text)
-        return read({ status: response.status, text })
-      },
-    )
+    return this.#request(resource, { method, headers, body }, async (answer) => {
+      const text = await readText(answer.body)
+      if (!expects.includes(answer.status)) throw this.#refusal(method, resource, answer.status, text)
+      return read({ status: answer.status, text })
+    })
   }
 
   /** Makes a request, again after each pause while failures may be temporary. */
-  async #request<T>(resource: string, init: Outgoing, read: (response: Response) => Promise<T>): Promise<T> {
+  async #request<T>(resource: string, init: Outgoing, read: (answer: Answer) => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries += 1) {
       const outcome = await this.#try(resource, init, read)
       if ('result' in outcome) return outcome.result
-      const pauseMs = PAUSES_MS[tries]
+      const pauseMs = this.#pausesMs[tries]
       if (pauseMs === undefined) throw outcome.error
       await this.#pause(outcome.pauseMs ?? pauseMs)
     }
@@ -188,21 +218,21 @@ export class RemoteDepot {
   async #try<T>(
     resource: string,
     init: Outgoing,
-    read: (response: Response) => Promise<T>,
+    read: (answer: Answer) => Promise<T>,
   ): Promise<{ result: T } | { error: RemoteError; pauseMs?: number | undefined }> {
     const url = this.#urlOf(resource)
     const credentials = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
     try {
-      const response = await fetch(url, {
+      const answer = await this.#fetch(url, {
         ...init,
         headers: { ...init.headers, ...credentials, 'user-agent': this.#agent },
       })
-      if (TEMPORARY.includes(response.status))
+      if (TEMPORARY.includes(answer.status))
         return {
-          error: refusal(init.method, response, await response.text()),
-          pauseMs: retryAfterMs(response),
+          error: this.#refusal(init.method, resource, answer.status, await readText(answer.body)),
+          pauseMs: retryAfterMs(answer),
         }
-      return { result: await read(response) }
+      return { result: await read(answer) }
     } catch (error) {
       if (!isConnectionError(error)) throw error
       return {
@@ -230,9 +260,49 @@ export class RemoteDepot {
     return parsed.data
   }
 
+  /** Returns the error for an answer with an unexpected status. */
+  #refusal(method: string, resource: string, status: number, text: string): RemoteError {
+    const failure = status === 401 ? 'unauthenticated' : status === 507 ? 'full' : 'refused'
+    const why = reasonIn(text)
+    return new RemoteError(
+      failure,
+      `${method} ${this.#urlOf(resource)} answered ${status}${why === '' ? '' : `: ${why}`}`,
+    )
+  }
+
   #urlOf(resource: string): string {
     return resource.startsWith('/') ? `${this.#base}${resource}` : `${this.url}/${resource}`
   }
+}
+
+const fetchPlainly: Fetch = async (url, outgoing) => {
+  const { status, headers, body } = await fetch(url, outgoing as RequestInit)
+  return {
+    status,
+    header: (name) => headers.get(name) ?? undefined,
+    body: body === null ? Readable.from([]) : Readable.fromWeb(body),
+  }
+}
+
+/** Reads an answer that is not a package. Rejects like {@link Fetch} if the connection breaks. */
+async function readText(body: Readable): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let sizeBytes = 0
+  const timer = setTimeout(() => body.destroy(new Error('the answer did not end in time')), MAX_TEXT_MS)
+  try {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      sizeBytes += chunk.length
+      if (sizeBytes > MAX_TEXT_BYTES)
+        throw new RemoteError('refused', `an answer is longer than ${MAX_TEXT_BYTES} bytes`)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RemoteError) throw error
+    throw new TypeError('terminated', { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function faultsIn({ issues }: z.ZodError): string {
@@ -240,16 +310,6 @@ function faultsIn({ issues }: z.ZodError): string {
     .slice(0, MAX_REPORTED_FAULTS)
     .map(({ path: place, message }) => `${place.length === 0 ? 'the body' : place.join('/')} ${message}`)
     .join('; ')
-}
-
-/** Returns the error for an answer with an unexpected status. */
-function refusal(method: string, response: Response, text: string): RemoteError {
-  const failure = response.status === 401 ? 'unauthenticated' : response.status === 507 ? 'full' : 'refused'
-  const why = reasonIn(text)
-  return new RemoteError(
-    failure,
-    `${method} ${response.url} answered ${response.status}${why === '' ? '' : `: ${why}`}`,
-  )
 }
 
 const Reasons = z.object({ detail: z.string().optional(), msg: z.string().optional() })
@@ -272,8 +332,8 @@ function parseJson(text: string): unknown {
 }
 
 /** Parses `Retry-After`. Only seconds are supported; a date is ignored. */
-function retryAfterMs(response: Response): number | undefined {
-  const seconds = response.headers.get('retry-after') ?? ''
+function retryAfterMs({ header }: Answer): number | undefined {
+  const seconds = header('retry-after') ?? ''
   return /^\d{1,9}$/.test(seconds) ? Math.min(Number(seconds) * 1_000, MAX_PAUSE_MS) : undefined
 }
 

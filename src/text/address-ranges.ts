@@ -65,6 +65,25 @@ export function isNetwork(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= widthOf(family))
 }
 
+/**
+ * Reports whether proxy-addr, which fastify uses, accepts the text: addresses, networks, or names of
+ * networks.
+ */
+export function isProxyList(text: string): boolean {
+  if (text === 'on' || text === 'off') return true
+  return text.split(',').every((item) => {
+    const [address = '', bits, ...rest] = item.trim().split('/')
+    if (rest.length > 0 || isIP(address) === 0) return bits === undefined && NAMED_NETWORKS.includes(address)
+    return (
+      bits === undefined ||
+      (/^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (isIP(address) === 4 ? 32 : 128))
+    )
+  })
+}
+
+/** The networks that proxy-addr knows by name. */
+const NAMED_NETWORKS: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
+
 function networks(texts: readonly string[]): BlockList {
   const list = new BlockList()
   for (const text of texts) {

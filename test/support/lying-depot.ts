@@ -1,0 +1,42 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { RequestListener } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+
+const TLS = join(import.meta.dirname, '../fixtures/tls')
+
+/** The certificate of the authority that signs those of {@link startLyingDepot}. */
+export const AUTHORITY = join(TLS, 'authority.pem')
+
+/**
+ * Starts a server on a loopback address that answers as `listener` does, and returns its URL. With a
+ * certificate, it speaks TLS.
+ */
+export async function startLyingDepot(
+  t: { teardown(fn: () => Promise<void>): unknown },
+  listener: RequestListener,
+  certificate?: 'server' | 'expired',
+): Promise<string> {
+  const server =
+    certificate === undefined
+      ? createServer(listener)
+      : createSecureServer(
+          {
+            cert: readFileSync(join(TLS, `${certificate}.pem`)),
+            key: readFileSync(join(TLS, 'server.key')),
+          },
+          listener,
+        )
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  })
+  const { port } = server.address() as AddressInfo
+  return `http${certificate === undefined ? '' : 's'}://127.0.0.1:${port}`
+}

@@ -1,0 +1,143 @@
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'tap'
+import type { UpstreamConfig } from '../../src/config.ts'
+import { openLogTo } from '../../src/log.ts'
+import { guardedFetch } from '../../src/remote/guarded-fetch.ts'
+import { RemoteDepot } from '../../src/remote/remote-depot.ts'
+import { openSource } from '../../src/upstream/source.ts'
+import { AUTHORITY, startLyingDepot } from '../support/lying-depot.ts'
+
+const silent = openLogTo('silent', { write: () => true })
+
+function settings(more: Partial<UpstreamConfig> & { url: string }): UpstreamConfig {
+  return { origins: ['core'], tokenFile: undefined, proxy: undefined, caFile: undefined, ...more }
+}
+
+async function folder(t: { teardown(fn: () => Promise<void>): unknown }): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'hart-depot-source-'))
+  t.teardown(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+test('the token and the authorities of upstream are read from files', async (t) => {
+  const authorizations: (string | undefined)[] = []
+  const url = await startLyingDepot(
+    t,
+    (request, answer) => {
+      authorizations.push(request.headers.authorization)
+      answer.end('yes')
+    },
+    'server',
+  )
+  const tokenFile = join(await folder(t), 'token')
+  await writeFile(tokenFile, 'secret-of-upstream\n', { mode: 0o600 })
+  const source = await openSource(settings({ url, tokenFile, caFile: AUTHORITY }), 'client', silent)
+  t.equal(await source.getText('status'), 'yes')
+  t.strictSame(authorizations, ['Bearer secret-of-upstream'])
+
+  await chmod(tokenFile, 0o644)
+  await t.rejects(openSource(settings({ url, tokenFile }), 'client', silent), { code: 'invalid_request' })
+  for (const caFile of [tokenFile, join(tokenFile, 'absent')])
+    await t.rejects(openSource(settings({ url, caFile }), 'client', silent), {
+      code: 'invalid_request',
+      message: /^DEPOT_UPSTREAM_CA names /,
+    })
+})
+
+/** A source whose failures are final, so that no test waits. */
+function impatient(
+  url: string,
+  more: { proxy?: string; authorities?: string; idleMs?: number } = {},
+): RemoteDepot {
+  const fetch = guardedFetch({ proxy: undefined, authorities: undefined, idleMs: 30_000, ...more })
+  return new RemoteDepot({ url, token: undefined, pause: async () => undefined, pausesMs: [], fetch })
+}
+
+test('a certificate must be valid and of a known authority', async (t) => {
+  const url = await startLyingDepot(t, (_request, answer) => answer.end(), 'server')
+  await t.rejects(impatient(url).getText('status'), {
+    failure: 'unreachable',
+    message: /got no answer: its certificate is signed by an authority that this machine does not know$/,
+  })
+  const expired = await startLyingDepot(t, (_request, answer) => answer.end(), 'expired')
+  const source = await openSource(settings({ url: expired, caFile: AUTHORITY }), 'client', silent)
+  t.equal(await source.isReachable(), false)
+  await t.rejects(impatient(expired, { authorities: await readFile(AUTHORITY, 'utf8') }).getText('status'), {
+    failure: 'unreachable',
+    message: /got no answer: its certificate has expired$/,
+  })
+})
+
+test('a redirect is refused, and its target is not asked', async (t) => {
+  let isAsked = false
+  const inner = await startLyingDepot(t, (_request, answer) => {
+    isAsked = true
+    answer.end('secret')
+  })
+  const url = await startLyingDepot(t, (_request, answer) =>
+    answer.writeHead(302, { location: `${inner}/latest/meta-data` }).end(),
+  )
+  await t.rejects(impatient(url).getText('status'), {
+    failure: 'refused',
+    message: `GET ${url}/v1/status answered 302: redirects are not followed (to ${inner}/latest/meta-data)`,
+  })
+  t.equal(isAsked, false)
+})
+
+test('an answer that stops or does not end is given up', async (t) => {
+  const silence = await startLyingDepot(t, () => undefined)
+  await t.rejects(impatient(silence, { idleMs: 20 }).getText('status'), {
+    failure: 'unreachable',
+    message: /no answer came in time$/,
+  })
+  const stopping = await startLyingDepot(t, (_request, answer) => answer.write('{'))
+  await t.rejects(impatient(stopping, { idleMs: 20 }).getText('status'), {
+    message: /the connection was cut$/,
+  })
+  const endless = await startLyingDepot(t, (_request, answer) => {
+    const piece = Buffer.alloc(1024 * 1024)
+    const write = () => {
+      while (!answer.destroyed && answer.write(piece));
+    }
+    answer.on('drain', write)
+    write()
+  })
+  await t.rejects(impatient(endless).getText('status'), { failure: 'refused', message: /is longer than/ })
+})
+
+test('requests go through the proxy, also those over TLS', async (t) => {
+  const seen: string[] = []
+  const proxy = createServer((request, answer) => {
+    seen.push(`${request.method} ${request.url} ${request.headers['proxy-authorization']}`)
+    answer.end('from the proxy')
+  })
+  proxy.on('connect', (request, client) => {
+    seen.push(`CONNECT ${request.headers['proxy-authorization']}`)
+    const [host = '', port = ''] = (request.url ?? '').split(':')
+    const server = connect(Number(port), host, () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n')
+      server.pipe(client).pipe(server)
+    })
+    for (const side of [server, client]) side.on('error', () => undefined)
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  const proxyUrl = `http://user:word@127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const basic = `Basic ${Buffer.from('user:word').toString('base64')}`
+
+  t.equal(await impatient('http://upstream.invalid', { proxy: proxyUrl }).getText('status'), 'from the proxy')
+  const secure = await startLyingDepot(t, (_request, answer) => answer.end('from upstream'), 'server')
+  const authorities = await readFile(AUTHORITY, 'utf8')
+  t.equal(await impatient(secure, { proxy: proxyUrl, authorities }).getText('status'), 'from upstream')
+  t.strictSame(seen, [`GET http://upstream.invalid/v1/status ${basic}`, `CONNECT ${basic}`])
+})
