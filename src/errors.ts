@@ -125,6 +125,10 @@ export const PROBLEMS = {
     meaning: 'The origin still has packages, members or other contents.',
     advice: 'Delete what `detail` names first.',
   },
+  origin_from_upstream: {
+    meaning: 'The origin comes from the upstream depot, so its releases and keys cannot be added here.',
+    advice: 'Use an origin of your own.',
+  },
   invalid_value: { meaning: 'A number or a word in the URL is malformed.', advice: 'Correct the URL.' },
   transfer_to_owner: { meaning: 'The account already owns the origin.', advice: 'There is nothing to do.' },
   owner_cannot_depart: {

@@ -14,6 +14,7 @@ import { reportPhase } from './changes/report-phase.ts'
 import { makeDepotKey } from './lockfiles/make-depot-key.ts'
 import { distrustKey, trustKey } from './lockfiles/trust-key.ts'
 import { addKey } from './origins/add-key.ts'
+import { adoptOrigin, disownOrigin } from './origins/adopt-origin.ts'
 import { changeRole, removeMember } from './origins/change-member.ts'
 import { changeOrigin } from './origins/change-origin.ts'
 import { createOrigin } from './origins/create-origin.ts'
@@ -67,6 +68,8 @@ export const handlers = {
   transferOrigin,
   departOrigin,
   deleteOrigin,
+  adoptOrigin,
+  disownOrigin,
   setMember,
   changeRole,
   removeMember,

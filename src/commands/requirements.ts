@@ -44,6 +44,8 @@ export const requirements: Requirements = {
   transferOrigin: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
   departOrigin: (caller, { origin }) => expectTokenReachesOrigin(caller, origin, 'manage'),
   deleteOrigin: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
+  adoptOrigin: expectAdministrator,
+  disownOrigin: expectAdministrator,
   setMember: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   changeRole: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   removeMember: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),

@@ -77,6 +77,7 @@ export interface OriginsTable {
   created_at: number
   updated_at: number
   deleted_at: Generated<number | null>
+  is_upstream: Generated<number>
 }
 
 export interface OriginMembersTable {
@@ -158,6 +159,7 @@ export interface ReleasesTable {
   yanked: string | null
   deprecated: string | null
   held: string | null
+  source: string | null
 }
 
 export interface IdentCountsTable {

@@ -96,6 +96,8 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   'origin-changed': everyone,
   'origin-transferred': everyone,
   'origin-deleted': everyone,
+  'origin-adopted': everyone,
+  'origin-disowned': everyone,
   'member-set': originSubject,
   'member-invited': originSubject,
   'invitation-ended': originSubject,

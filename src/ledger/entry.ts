@@ -24,6 +24,9 @@ export type LedgerEvent =
   | { kind: 'origin-changed'; origin: string; defaultVisibility: Visibility }
   | { kind: 'origin-transferred'; origin: string; from: string; to: string }
   | { kind: 'origin-deleted'; origin: string }
+  /** From now on, releases and keys of the origin come from upstream, the URL of a depot. */
+  | { kind: 'origin-adopted'; origin: string; upstream: string }
+  | { kind: 'origin-disowned'; origin: string }
   | { kind: 'member-set'; origin: string; account: string; role: Role | null }
   | { kind: 'member-invited'; origin: string; account: string }
   | { kind: 'invitation-ended'; origin: string; account: string; how: 'accepted' | 'ignored' | 'rescinded' }
@@ -42,6 +45,8 @@ export type LedgerEvent =
       signer: string
       isVerified: boolean
       visibility: Visibility
+      /** The URL of the upstream depot from which it was fetched. */
+      source?: string
     }
   /** Sets a mark, or changes its reason. The promotions that a yank makes follow the entry of the yank. */
   | { kind: 'release-yanked'; ident: string; target: Target; reason: string }

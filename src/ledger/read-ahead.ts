@@ -63,6 +63,8 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'origin-changed': 'never', // affects only later packages
   'origin-transferred': 'always',
   'origin-deleted': 'always',
+  'origin-adopted': 'never', // affects only later releases and keys
+  'origin-disowned': 'never',
   'member-set': 'always',
   'member-invited': 'never',
   'invitation-ended': 'always',

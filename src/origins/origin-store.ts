@@ -13,6 +13,8 @@ export interface Origin {
   readonly ownerId: number
   readonly owner: string
   readonly defaultVisibility: Visibility
+  /** Whether its releases and keys come from the upstream depot. */
+  readonly isUpstream: boolean
   readonly createdAt: number
   readonly updatedAt: number
 }
@@ -43,6 +45,7 @@ function originRows(db: Db) {
       'owner_id',
       'accounts.name as owner',
       'default_visibility',
+      'is_upstream',
       'origins.created_at',
       'origins.updated_at',
     ])
@@ -56,6 +59,7 @@ function fromRow(row: Awaited<ReturnType<ReturnType<typeof originRows>['executeT
     ownerId: row.owner_id,
     owner: row.owner,
     defaultVisibility: row.default_visibility,
+    isUpstream: row.is_upstream === 1,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }
@@ -107,6 +111,7 @@ export async function insertOrigin(
     created_at: origin.at,
     updated_at: origin.at,
     deleted_at: null,
+    is_upstream: 0,
   }
   const { id } = await db
     .insertInto('origins')
@@ -130,6 +135,31 @@ export async function updateDefaultVisibility(
     .execute()
 }
 
+export async function updateUpstream(
+  db: Db,
+  originId: number,
+  isUpstream: boolean,
+  at: number,
+): Promise<void> {
+  await db
+    .updateTable('origins')
+    .set({ is_upstream: isUpstream ? 1 : 0, updated_at: at })
+    .where('id', '=', originId)
+    .execute()
+}
+
+/** Lists the names of the upstream origins, in order. */
+export async function listUpstreamOrigins(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom('origins')
+    .select('name')
+    .where('is_upstream', '=', 1)
+    .where('deleted_at', 'is', null)
+    .orderBy('name')
+    .execute()
+  return rows.map(({ name }) => name)
+}
+
 export async function updateOwner(db: Db, originId: number, ownerId: number, at: number): Promise<void> {
   await db
     .updateTable('origins')
@@ -146,7 +176,7 @@ export async function markOriginDeleted(db: Db, originId: number, at: number): P
 }
 
 /** An origin in the list of a member's origins. */
-export interface OwnOrigin extends Omit<Origin, 'owner'> {
+export interface OwnOrigin extends Omit<Origin, 'owner' | 'isUpstream'> {
   /** The number of packages with releases. */
   readonly packageCount: number
 }

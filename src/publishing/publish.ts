@@ -5,12 +5,14 @@ import type { ClaimOutcome } from '../blobs/claims.ts'
 import { inspect } from '../blobs/damage.ts'
 import type { SpoolFile } from '../blobs/spool.ts'
 import { isDiskFull } from '../database/engine.ts'
+import { expectOwnOrigin } from '../commands/origins/adopt-origin.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { HartDigests } from '../hart/digest.ts'
 import type { HartMetadata } from '../hart/metadata.ts'
 import { verifySignature } from '../hart/signature.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
+import type { KeyName } from '../hart/origin-key.ts'
 import { findKey } from '../origins/origin-store.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
@@ -44,10 +46,25 @@ export interface Upload {
   readonly isForced: boolean
   /** Overrides the package's settings and the origin's default. */
   readonly visibility?: Visibility
+  /** The depot from which the release is fetched. By default, it is uploaded. */
+  readonly upstream?: FromUpstream
   /** Opens the stream of bytes. `publish` reads it to its end or destroys it, and takes over its buffers. */
   readonly open: () => Promise<Readable>
   readonly publisher: Pick<Session, 'accountId'>
   readonly actor: Actor
+}
+
+/** A release that is fetched from upstream. Only such releases are accepted for upstream origins. */
+export interface FromUpstream {
+  /** The URL of the upstream depot, which is recorded. */
+  readonly url: string
+  /** Called before the signature is verified, if the depot does not have the signer's key. May add the key. */
+  readonly findKey: (signer: KeyName) => Promise<void>
+  /**
+   * Called when the first `bytes` bytes are in the file at `path`, from which they can be read. Not called for
+   * small files. Later, the file is moved or removed.
+   */
+  readonly onWritten: (path: string, bytes: number) => void
 }
 
 export interface Published {
@@ -63,7 +80,7 @@ export interface Published {
  * right bytes repairs a damaged release. A crash leaves at most a blob without a release, never a release
  * without its blob.
  *
- * Throws what `authorize` throws, `already_exists`, `not_found` for the origin, `target_unsupported`,
+ * Throws what `authorize` throws, `origin_from_upstream`, `already_exists`, `not_found` for the origin, `target_unsupported`,
  * `checksum_missing`, `too_large`, `stalled`, `length_mismatch`, `hart_malformed`, `checksum_mismatch`,
  * `signer_unknown`, `signature_invalid`, `ident_mismatch`, `target_mismatch`, `release_differs`,
  * `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
@@ -76,6 +93,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<Published> 
   const likelyTarget = named === undefined ? undefined : (target ?? upload.clientTarget)
   const rows = named && (await findRows(depot, named, likelyTarget))
   if (rows !== undefined) {
+    if (upload.upstream === undefined) expectOwnOrigin(rows, what)
     if (!isForced && likelyTarget !== undefined && (await blocksUpload(depot, rows.published, checksum)))
       throw alreadyPublished(what, likelyTarget)
     if (checksum === undefined || checksum === '')
@@ -127,13 +145,21 @@ async function receiveChecked(
   const { ident: named, target, checksum } = upload
   const { accountId } = upload.publisher
   const source = await upload.open()
-  const received = await receive({ config, hashes, room: blobs.room }, source, file, { what, accountId })
+  const received = await receive({ config, hashes, room: blobs.room }, source, file, {
+    what,
+    accountId,
+    onWritten: (bytes) => upload.upstream?.onWritten(file.path, bytes),
+  })
   if (checksum !== undefined && received.checksum !== checksum)
     throw new DepotError(
       'checksum_mismatch',
       `the checksum of ${what} should be ${checksum}, but is ${received.checksum}`,
     )
-  const isVerified = await verify(depot, received, { origin: named?.origin, newestKey })
+  const isVerified = await verify(depot, received, {
+    origin: named?.origin,
+    newestKey,
+    upstream: upload.upstream,
+  })
   const metadata = await scan(depot, received, { path: file.path, accountId })
   const ident = formatIdent(metadata.ident)
   if (named !== undefined && ident !== what)
@@ -180,6 +206,7 @@ async function storeRelease(
         publisherId: upload.publisher.accountId,
         isForced: upload.isForced,
         ...(upload.visibility !== undefined && { visibility: upload.visibility }),
+        ...(upload.upstream !== undefined && { source: upload.upstream.url }),
       },
     })
     outcome = 'published'
@@ -259,13 +286,23 @@ async function scan(
 async function verify(
   depot: Depot,
   { header, payloadHash }: HartDigests,
-  { origin, newestKey }: { origin: string | undefined; newestKey: UploadRows['newestKey'] | undefined },
+  {
+    origin,
+    newestKey,
+    upstream,
+  }: {
+    origin: string | undefined
+    newestKey: UploadRows['newestKey'] | undefined
+    upstream: FromUpstream | undefined
+  },
 ): Promise<boolean> {
   const { signer } = header
-  const key =
-    signer.origin === origin && signer.revision === newestKey?.revision
-      ? newestKey
-      : await findKey(depot.db, signer.origin, 'public', signer.revision)
+  const find = () => findKey(depot.db, signer.origin, 'public', signer.revision)
+  let key = signer.origin === origin && signer.revision === newestKey?.revision ? newestKey : await find()
+  if (key === undefined && upstream !== undefined) {
+    await upstream.findKey(signer)
+    key = await find()
+  }
   if (key !== undefined) {
     verifySignature(header, payloadHash, parsePublicKey(key.body))
     return true

@@ -36,6 +36,8 @@ export interface ReceiveOptions {
   readonly what: string
   /** The account of the publisher. */
   readonly accountId: number
+  /** Called when the first `bytes` bytes are in the file. Not called for small files. */
+  readonly onWritten?: ((bytes: number) => void) | undefined
 }
 
 /**
@@ -47,9 +49,9 @@ export async function receive(
   { config, hashes, room }: Pick<Depot, 'config' | 'hashes'> & Pick<Blobs, 'room'>,
   stream: Readable,
   file: SpoolFile,
-  { what, accountId }: ReceiveOptions,
+  { what, accountId, onWritten }: ReceiveOptions,
 ): Promise<ReceivedHart> {
-  await using reception = new Reception(file, { accountId, threads: hashes })
+  await using reception = new Reception(file, { accountId, threads: hashes, onWritten })
   let receivedBytes = 0
   let checkedBytes = 0
   for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -77,6 +79,7 @@ class Reception {
   /** Opened by the first batch that is written. A small file that is one batch needs no handle. */
   #handle: FileHandle | undefined
   readonly #beginHash: (from: number) => Hashing
+  readonly #onWritten: ((bytes: number) => void) | undefined
   readonly #start = new HartHeaderReader()
   #batch: Buffer[] = []
   #batchBytes = 0
@@ -86,8 +89,16 @@ class Reception {
   #syncing: Promise<void> | undefined
   #hashings: { file: Hashing; payload: Hashing } | undefined
 
-  constructor(file: SpoolFile, { accountId, threads }: { accountId: number; threads: HashThreads }) {
+  constructor(
+    file: SpoolFile,
+    {
+      accountId,
+      threads,
+      onWritten,
+    }: Pick<ReceiveOptions, 'accountId' | 'onWritten'> & { threads: HashThreads },
+  ) {
     this.#file = file
+    this.#onWritten = onWritten
     this.#beginHash = (from) => threads.begin(file.path, from, accountId)
   }
 
@@ -152,6 +163,7 @@ class Reception {
       this.#unsyncedBytes += bytesWritten
       left = after(left, bytesWritten)
     }
+    this.#onWritten?.(this.#writtenBytes)
     for (const chunk of batch) freeChunk(chunk)
     const { header } = this.#start
     if (header !== undefined && !(isWhole && this.#writtenBytes < BATCH_BYTES)) {

@@ -24,6 +24,8 @@ export interface Release extends Readonly<Record<Mark, Notice | undefined>> {
    */
   readonly isVerified: boolean
   readonly publisherId: number
+  /** The URL of the upstream depot from which it was fetched; `undefined` for an upload. */
+  readonly source: string | undefined
   readonly packageType: PackageType
   readonly svcUser: string | undefined
   readonly svcGroup: string | undefined

@@ -8,6 +8,8 @@ import type { Release } from './release.ts'
 
 /** What an upload is checked against. */
 export interface UploadRows {
+  /** Whether releases of the origin come from upstream. */
+  readonly isUpstream: boolean
   /** The release, if it is already published for the target. */
   readonly published: Pick<Release, 'checksum' | 'sizeBytes'> | undefined
   /** The origin's newest public key, which signs most of its packages. */
@@ -23,6 +25,7 @@ export async function findUploadRows(
   const [row] = await uploadRows(db, { origin, ident, target })
   return (
     row && {
+      isUpstream: row.is_upstream === 1,
       published: publishedOf(row),
       newestKey:
         row.revision === null || row.body === null ? undefined : { revision: row.revision, body: row.body },
@@ -43,7 +46,13 @@ const uploadRows = prepared<{ origin: string; ident: string; target: Target | nu
       .leftJoin('origin_keys', (on) =>
         on.onRef('origin_keys.origin_id', '=', 'origins.id').on('origin_keys.kind', '=', 'public'),
       )
-      .select(['releases.checksum', 'releases.size_bytes', 'origin_keys.revision', 'origin_keys.body'])
+      .select([
+        'is_upstream',
+        'releases.checksum',
+        'releases.size_bytes',
+        'origin_keys.revision',
+        'origin_keys.body',
+      ])
       .where('origins.name', '=', origin)
       .where('origins.deleted_at', 'is', null)
       .orderBy('origin_keys.revision', 'desc')

@@ -1,18 +1,28 @@
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { expectOwnOrigin } from './adopt-origin.ts'
 import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 
 /**
  * Stores one half of an origin's key, or both halves of a new pair. The bodies are key files. The submitter
- * has parsed them and has encrypted the secret half. Throws `not_found` for the origin and `already_exists`
- * for the revision.
+ * has parsed them and has encrypted the secret half. Throws `not_found` for the origin, `origin_from_upstream`,
+ * and `already_exists` for the revision.
  */
 export async function addKey(
   context: CommandContext,
-  input: { origin: string; revision: string; ownerId: number; publicBody?: string; secretBody?: string },
+  input: {
+    origin: string
+    revision: string
+    ownerId: number
+    publicBody?: string
+    secretBody?: string
+    /** Whether the key comes from upstream. Only then may it be added to an upstream origin. */
+    isFromUpstream?: boolean
+  },
 ): Promise<{ revision: string }> {
   const { revision, ownerId } = input
   const origin = await getOrigin(context.trx, input.origin)
+  if (input.isFromUpstream !== true) expectOwnOrigin(origin, `the key ${origin.name}-${revision}`)
   for (const [kind, body] of [
     ['public', input.publicBody],
     ['secret', input.secretBody],

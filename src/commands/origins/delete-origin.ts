@@ -12,12 +12,17 @@ const STAYING_MEMBERS = 1
 
 /**
  * Deletes an origin that has only its owner, its keys and its permanent channels (habitat-today.md 6). Throws
- * `not_found`, and `origin_not_empty` for the first kind of thing that remains, in Builder's order and with
+ * `not_found`, `origin_from_upstream`, and `origin_not_empty` for the first kind of thing that remains, in Builder's order and with
  * Builder's text.
  */
 export async function deleteOrigin(context: CommandContext, input: { origin: string }): Promise<void> {
   const { trx, at } = context
   const origin = await getOrigin(trx, input.origin)
+  if (origin.isUpstream)
+    throw new DepotError(
+      'origin_from_upstream',
+      `the origin ${origin.name} comes from the upstream depot: hart-depot upstream disown ${origin.name}, then delete it`,
+    )
   const remaining = await countRemaining(trx, origin.id)
   const channels = await listChannelNames(trx, origin.name, {
     audience: UNRESTRICTED_AUDIENCE,

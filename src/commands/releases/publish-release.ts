@@ -6,6 +6,7 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { formatIdent, formatPackageName } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
 import { orderKey } from '../../package/version.ts'
+import { expectOwnOrigin } from '../origins/adopt-origin.ts'
 import { changeMembers } from '../views/promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
@@ -41,13 +42,16 @@ export interface PublishInput {
   readonly isForced: boolean
   /** The visibility of a new release. Overrides the package's settings and the origin's default. */
   readonly visibility?: Visibility
+  /** The URL of the upstream depot from which it was fetched. Upstream origins accept no other releases. */
+  readonly source?: string
 }
 
 /**
  * Publishes verified, durable bytes as a release and adds it to `unstable`. An existing release stays in its
  * views. If its bytes were damaged, the submitter has replaced them, and this clears the damage. Returns
  * `isNew: false` for an existing release with the same bytes, if the upload is forced or repairs them. Throws
- * `not_found` for the origin, `already_exists`, `release_differs` and `package_type_mismatch`.
+ * `not_found` for the origin, `origin_from_upstream`, `already_exists`, `release_differs` and
+ * `package_type_mismatch`.
  */
 export async function publishRelease(
   context: CommandContext,
@@ -57,6 +61,7 @@ export async function publishRelease(
   const { ident, metadata, publisherId } = input
   const { target, packageType } = metadata
   const origin = await getOrigin(trx, ident.origin)
+  if (input.source === undefined) expectOwnOrigin(origin, formatIdent(ident))
   const found = await findPackageRows(trx, {
     originId: origin.id,
     name: ident.name,
@@ -150,6 +155,7 @@ async function insertNewRelease(
     isVerified,
     visibility,
     publisherId,
+    source: input.source,
     createdAt: at,
     updatedAt: at,
   })
@@ -164,6 +170,7 @@ async function insertNewRelease(
       signer,
       isVerified,
       visibility,
+      ...(input.source !== undefined && { source: input.source }),
     },
     { originId },
   )

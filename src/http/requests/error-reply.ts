@@ -66,6 +66,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   key_upload_forbidden: { status: 403, sendsMessage: true, netCode: ACCESS_DENIED },
   origin_malformed: { status: 417, netCode: REMOTE_REJECTED },
   origin_not_empty: { status: 409, sendsMessage: true, netCode: CONFLICT },
+  origin_from_upstream: { status: 403, sendsMessage: true, netCode: ACCESS_DENIED },
   invalid_value: { status: 422, netCode: REMOTE_REJECTED },
   transfer_to_owner: {
     status: 422,

@@ -206,6 +206,7 @@ function wireOrigin(origin: StoredOrigin): z.infer<typeof Origin> {
     name: origin.name,
     owner: origin.owner,
     default_visibility: origin.defaultVisibility,
+    is_upstream: origin.isUpstream,
     created_at: wireTime(origin.createdAt),
   }
 }

@@ -52,9 +52,10 @@ export const Origin = named(
     name: z.string(),
     owner: z.string(),
     default_visibility: Visibility,
+    is_upstream: z.boolean().describe('whether its releases and keys come from the upstream depot'),
     created_at: Time,
   }),
-  { name: 'acme', owner: 'jane', default_visibility: 'public', created_at: YESTERDAY },
+  { name: 'acme', owner: 'jane', default_visibility: 'public', is_upstream: false, created_at: YESTERDAY },
 )
 
 export const Origins = named(
@@ -69,6 +70,7 @@ export const Origins = named(
         name: 'acme',
         owner: 'jane',
         default_visibility: 'public',
+        is_upstream: false,
         created_at: YESTERDAY,
         role: 'maintainer',
       },

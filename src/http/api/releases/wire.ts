@@ -24,6 +24,7 @@ export function wireRelease(
     signature: release.isVerified ? 'verified' : 'unknown_signer',
     published_at: wireTime(release.createdAt),
     publisher: more.publisher,
+    source: release.source ?? null,
     package_type: release.packageType,
     svc_user: release.svcUser ?? null,
     svc_group: release.svcGroup ?? null,
