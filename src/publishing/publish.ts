@@ -58,11 +58,13 @@ export interface Upload {
 export interface FromUpstream {
   /** The URL of the upstream depot, which is recorded. */
   readonly url: string
-  /** Called before the signature is verified, if the depot does not have the signer's key. May add the key. */
+  /**
+   * Called before the signature is verified, if the depot does not have the signer's key. May add the key.
+   */
   readonly findKey: (signer: KeyName) => Promise<void>
   /**
-   * Called when the first `bytes` bytes are in the file at `path`, from which they can be read. Not called for
-   * small files. Later, the file is moved or removed.
+   * Called when the first `bytes` bytes are in the file at `path`, from which they can be read. Not called
+   * for small files. Later, the file is moved or removed.
    */
   readonly onWritten: (path: string, bytes: number) => void
 }
@@ -80,10 +82,10 @@ export interface Published {
  * right bytes repairs a damaged release. A crash leaves at most a blob without a release, never a release
  * without its blob.
  *
- * Throws what `authorize` throws, `origin_from_upstream`, `already_exists`, `not_found` for the origin, `target_unsupported`,
- * `checksum_missing`, `too_large`, `stalled`, `length_mismatch`, `hart_malformed`, `checksum_mismatch`,
- * `signer_unknown`, `signature_invalid`, `ident_mismatch`, `target_mismatch`, `release_differs`,
- * `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
+ * Throws what `authorize` throws, `origin_from_upstream`, `already_exists`, `not_found` for the origin,
+ * `target_unsupported`, `checksum_missing`, `too_large`, `stalled`, `length_mismatch`, `hart_malformed`,
+ * `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`, `target_mismatch`,
+ * `release_differs`, `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
  */
 export async function publish(depot: Depot, upload: Upload): Promise<Published> {
   const { ident: named, target, checksum, isForced } = upload

@@ -5,8 +5,8 @@ import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 
 /**
  * Stores one half of an origin's key, or both halves of a new pair. The bodies are key files. The submitter
- * has parsed them and has encrypted the secret half. Throws `not_found` for the origin, `origin_from_upstream`,
- * and `already_exists` for the revision.
+ * has parsed them and has encrypted the secret half. Throws `not_found` for the origin,
+ * `origin_from_upstream`, and `already_exists` for the revision.
  */
 export async function addKey(
   context: CommandContext,

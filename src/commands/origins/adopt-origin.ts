@@ -7,8 +7,8 @@ import { ADMINISTRATOR } from '../set-up.ts'
 import { createOrigin } from './create-origin.ts'
 
 /**
- * Makes an origin one whose releases and keys come from upstream, the URL of a depot. Creates the origin if it
- * does not exist; an existing one keeps what it has. The first administrator owns a new one. Throws
+ * Makes an origin one whose releases and keys come from upstream, the URL of a depot. Creates the origin if
+ * it does not exist; an existing one keeps what it has. The first administrator owns a new one. Throws
  * `origin_malformed`.
  */
 export async function adoptOrigin(

@@ -12,8 +12,8 @@ const STAYING_MEMBERS = 1
 
 /**
  * Deletes an origin that has only its owner, its keys and its permanent channels (habitat-today.md 6). Throws
- * `not_found`, `origin_from_upstream`, and `origin_not_empty` for the first kind of thing that remains, in Builder's order and with
- * Builder's text.
+ * `not_found`, `origin_from_upstream`, and `origin_not_empty` for the first kind of thing that remains, in
+ * Builder's order and with Builder's text.
  */
 export async function deleteOrigin(context: CommandContext, input: { origin: string }): Promise<void> {
   const { trx, at } = context
