@@ -65,10 +65,10 @@ export interface ImmediateAdapter extends DialectAdapter {
 }
 
 /**
- * Returns a function that runs a query. The query is built and compiled once, when it first runs, because
+ * Returns a function that runs a query. The query is built and compiled when it first runs, and kept, because
  * Kysely takes several times as long to build and compile a small query as SQLite takes to run it. `build`
- * gets a slot for each argument, and must build the same query each time. Lists with one item have a compiled
- * query of their own, because engines read one value faster than a list.
+ * gets a slot for each argument. The query must not depend on the values of arguments, with one exception: a
+ * list with one item has a compiled query of its own, because engines read one value faster than a list.
  *
  *     const viewByName = prepared<{ name: string }>()((db, { name }) => db.selectFrom('views').where('name', '=', name)…)
  *     const [row] = await viewByName(db, { name: 'stable' })

@@ -19,7 +19,7 @@ import type { Webhook } from '../webhooks/webhook.ts'
 export interface CommittedEvent {
   readonly sequence: number
   readonly event: LedgerEvent
-  /** Computes the origins of the event, once for all webhooks: the answer to the commit waits for it. */
+  /** Returns the origins of the event. They are computed once for all webhooks. */
   readonly origins: () => ReadonlySet<string>
 }
 
@@ -47,7 +47,7 @@ const RETRY_MS = 60_000
 /** The wait while too many attempts are not stored yet. */
 const UNSAVED_WAIT_MS = 1_000
 /**
- * The number of skipped entries after which the position is stored. A restart examines at most this many
+ * The number of skipped entries after which the progress is stored. A restart examines at most this many
  * entries again.
  */
 const SAVE_EVERY = 1_000
@@ -63,8 +63,8 @@ export class WebhookDelivery {
   readonly #stopping = new AbortController()
   readonly #ended: Promise<void>
   #progress: Progress
-  /** The position that was last passed to the delivery log. */
-  #savedPosition: number
+  /** The progress that was last passed to the delivery log. */
+  #saved: Progress
   /** Resolves when there may be something to deliver. */
   #wake = Promise.withResolvers<void>()
   /**
@@ -78,7 +78,7 @@ export class WebhookDelivery {
     this.#context = context
     this.#matches = matcherOf(webhook.filter)
     this.#progress = webhook.progress
-    this.#savedPosition = webhook.progress.position
+    this.#saved = webhook.progress
     this.#ended = this.#run()
   }
 
@@ -86,13 +86,17 @@ export class WebhookDelivery {
     return this.#progress
   }
 
-  /** Takes newly committed entries. Entries outside the filter cost neither a read nor a write. */
+  /**
+   * Takes newly committed entries. While the webhook is idle, entries outside the filter are not read again,
+   * and the position is stored only after many of them.
+   */
   onCommit(committed: readonly CommittedEvent[]): void {
     const last = committed.at(-1)
     if (last === undefined) return
-    if (!this.#isIdle || committed.some(({ event, origins }) => this.#matches(event, origins)))
-      this.#wake.resolve()
-    else this.#skipTo(last.sequence)
+    if (this.#isIdle && !committed.some(({ event, origins }) => this.#matches(event, origins)))
+      return this.#skipTo(last.sequence)
+    this.#isIdle = false // the next commit may come before the delivery runs, and must not skip these entries
+    this.#wake.resolve()
   }
 
   /**
@@ -104,10 +108,10 @@ export class WebhookDelivery {
     await this.#ended
   }
 
-  /** Passes the current progress to the delivery log, unless the log already has this position. */
+  /** Passes the current progress to the delivery log, unless the log already has it. */
   saveProgress(): void {
-    if (this.#progress.position === this.#savedPosition) return
-    this.#savedPosition = this.#progress.position
+    if (entriesBetween(this.#saved, this.#progress) === 0) return
+    this.#saved = this.#progress
     this.#context.deliveryLog.add(this.webhook, this.#progress)
   }
 
@@ -139,8 +143,8 @@ export class WebhookDelivery {
   }
 
   /**
-   * Finds the next entry that matches the filter. Pages grow while nothing matches, so that a webhook without
-   * a filter reads one row for each entry.
+   * Finds the next entry that matches the filter. The first page has one row, which is enough for a webhook
+   * without a filter. Each page without a match doubles the size of the next one.
    */
   async #findNext(): Promise<LedgerEntry | undefined> {
     const { kinds } = this.webhook.filter
@@ -164,9 +168,10 @@ export class WebhookDelivery {
     return undefined
   }
 
+  /** Counts an entry and all before it as done. */
   #skipTo(sequence: number): void {
     this.#progress = advance(this.#progress, sequence)
-    if (this.#progress.position - this.#savedPosition >= SAVE_EVERY) this.saveProgress()
+    if (entriesBetween(this.#saved, this.#progress) >= SAVE_EVERY) this.saveProgress()
   }
 
   async #deliver(entry: LedgerEntry): Promise<void> {
@@ -181,7 +186,7 @@ export class WebhookDelivery {
       now: sendOptions.now(),
       random: sendOptions.random(),
     })
-    this.#savedPosition = this.#progress.position
+    this.#saved = this.#progress
     const { durationMs, status, error, excerpt } = receipt
     deliveryLog.add(this.webhook, this.#progress, {
       sequence: entry.sequence,
@@ -240,6 +245,12 @@ export class WebhookDelivery {
     cancel?.()
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/** Returns how many entries a webhook has processed between two states; infinitely many if a replay ended. */
+function entriesBetween(before: Progress, after: Progress): number {
+  if (before.replay === undefined) return after.position - before.position
+  return after.replay === undefined ? Number.POSITIVE_INFINITY : after.replay.next - before.replay.next
 }
 
 /**

@@ -71,8 +71,11 @@ export async function listHidden(
   const hidden = new Set<string>()
   const { seesAll, origins } = audience
   if (seesAll) return hidden
-  for (const idents of inBatches(names.map(({ ident }) => ident)))
-    for (const row of await hiddenNamed(db, { idents, origins })) hidden.add(releaseKey(row))
+  const asked = new Set(names.map(releaseKey))
+  for (const idents of inBatches(names.map(({ ident }) => ident))) {
+    for (const row of await hiddenNamed(db, { idents, origins }))
+      if (asked.has(releaseKey(row))) hidden.add(releaseKey(row))
+  }
   return hidden
 }
 

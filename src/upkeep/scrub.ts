@@ -50,7 +50,7 @@ const unpaced: Pace = () => Promise.resolve()
  */
 export class Scrub {
   readonly #depot: Dependencies
-  /** The examinations in progress, by checksum. */
+  /** The requested examinations in progress, by checksum. Those of passes are not in it. */
   readonly #running = new Map<string, Promise<Damage | undefined>>()
   /** The number of this scrub's hashes in progress. All others are of uploads, which go first. */
   #hashings = 0
@@ -147,8 +147,8 @@ export class Scrub {
     const seen = await inspect(storage, blob)
     const { damage, reason } = seen.damage === undefined ? await this.#read(blob, pace) : seen
     if (damage === blob.damage) return damage
-    // While this function runs, nothing replaces the blob. If its version has changed, an upload has replaced
-    // it, and it is intact.
+    // An upload may have replaced the blob since it was read; then its version differs, and it is intact.
+    // From here on nothing replaces it, because this thread holds the claim.
     return claims.exclusively(checksum, async () => {
       if ((await inspect(storage, blob)).version !== seen.version) return undefined
       await writer.submit({
@@ -170,9 +170,9 @@ export class Scrub {
 
   async #read(blob: BlobRef, pace: Pace): Promise<Finding> {
     const { blobs, hashes } = this.#depot
+    await pace(OPEN_BYTES)
     this.#hashings += 1
     try {
-      await pace(OPEN_BYTES)
       return await verifyBytes(blobs.storage, blob, {
         hashes,
         read: (bytes) => {

@@ -148,6 +148,18 @@ test('a replay sends a range in order with the same ids, before new entries', as
   })
 })
 
+test('the end of a replay without matches is stored', async (t) => {
+  const started = await scene(t)
+  await hook(started, 'quiet', { filter: { views: ['nothing-happens-here'] } })
+  const [first = 0] = await entries(started, 'one', 'two')
+  await callApi(started, 'POST', '/api/v1/webhooks/quiet/replays', { body: { from: first } })
+  await until('the replay has ended', async () => (await state(started, 'quiet'))['replay'] === null)
+  await deliveries(started, 'quiet') // stores all progress first
+  t.match(await started.depot.db.selectFrom('webhooks').selectAll().executeTakeFirstOrThrow(), {
+    replay_next: null,
+  })
+})
+
 test('a failing replay delays new entries, and survives a change of the URL', async (t) => {
   const started = await scene(t)
   const { receiver, timers } = started

@@ -1,7 +1,10 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
+import { Webhooks } from '../../src/delivery/webhooks.ts'
+import { listEntries } from '../../src/ledger/ledger-store.ts'
 import { ask } from '../support/ask.ts'
 import { callApi } from '../support/call-api.ts'
 import type { Received } from '../support/receiver.ts'
@@ -315,6 +318,24 @@ test('entries outside a filter are skipped without a write', async (t) => {
     sequences.at(-1),
     'until the depot stopped',
   )
+})
+
+test('two commits in one turn wake a webhook, also if only the first one matches', async (t) => {
+  const started = await scene(t)
+  const { depot, receiver } = started
+  await hook(started, 'wanted', { filter: { kinds: ['view-created'], views: ['wanted'] } })
+  const second = await Webhooks.open(depot, { after: started.timers.after })
+  t.teardown(() => second.close())
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate() // it finds nothing to deliver, and waits
+  const [wanted = 0] = await entries(started, 'wanted', 'other')
+  const { entries: committed } = await listEntries(depot.db, {
+    after: wanted - 1,
+    through: wanted + 1,
+    limit: 2,
+  })
+  for (const entry of committed) second.onCommit([entry])
+  await until('both send it', () => receiver.received.length === 2)
+  t.strictSame(receiver.sequences(), [wanted, wanted])
 })
 
 test('attempts of all webhooks are recorded together, outside the ledger', async (t) => {

@@ -19,7 +19,7 @@ export function stepsThrough(views: readonly string[]): Step[] {
   ]
 }
 
-/** Returns the last report of a phase of a change. */
+/** Returns the last report of a phase of a change. A change has only the last report of each phase. */
 export function lastReport({ phases }: Change, phase: Phase, view: string | undefined): Report | undefined {
   return phases.find((report) => report.phase === phase && report.view === (view ?? null))
 }

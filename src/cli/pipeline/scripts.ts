@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { isTarget } from '../../package/target.ts'
@@ -30,8 +29,8 @@ const MAX_DEPTH = 8
 const SKIPPED_FOLDERS = new Set(['node_modules', 'results', 'vendor', 'target', 'dist'])
 
 /**
- * Finds the plans and hooks of a project, in the order of their paths. Throws a UsageError if a folder that
- * the configuration names has no plan.
+ * Finds the plans of a project, like {@link findPlans}, and then their hooks in the order of their paths.
+ * Throws a UsageError if a folder that the configuration names has no plan.
  */
 export async function findScripts(project: Project): Promise<Script[]> {
   const plans = await findPlans(project)
@@ -41,9 +40,7 @@ export async function findScripts(project: Project): Promise<Script[]> {
     folders.add(join(folder, 'hooks'))
     if (isTarget(basename(folder))) folders.add(join(dirname(folder), 'hooks')) // plans for one target may use them
   }
-  const hooks = await Promise.all(
-    [...folders].map(async (folder) => filesIn(join(project.folder, folder), folder)),
-  )
+  const hooks = await Promise.all([...folders].map(async (folder) => filesIn(project.folder, folder)))
   const read = async (path: string, kind: Script['kind']): Promise<Script> => {
     const text = await readFile(join(project.folder, path), 'utf8')
     return { path, kind, text, ...languageOf(path, kind, text) }
@@ -57,15 +54,20 @@ export async function findScripts(project: Project): Promise<Script[]> {
   ])
 }
 
-/** Finds the plan files of a project, relative to its folder. */
+/**
+ * Finds the plan files of a project, relative to its folder: those that the configuration names, in its
+ * order, or else all of them by path. Throws a UsageError if a named folder has none.
+ */
 export async function findPlans({ config, folder }: Project): Promise<string[]> {
   if (config.plans === undefined) return (await search(folder, '', MAX_DEPTH)).toSorted()
-  return config.plans.flatMap((given) => {
-    const found = PLANS.map((name) => join(given, name)).filter((path) => existsSync(join(folder, path)))
-    if (PLANS.includes(basename(given)) && existsSync(join(folder, given))) found.push(given)
-    if (found.length === 0) throw new UsageError(`plans: there is no plan.sh and no plan.ps1 in ${given}`)
-    return found
+  const found = config.plans.map(async (given) => {
+    const candidates = PLANS.map((name) => join(given, name))
+    if (PLANS.includes(basename(given))) candidates.push(join(given))
+    const plans = await filesAmong(folder, candidates)
+    if (plans.length === 0) throw new UsageError(`plans: there is no plan.sh and no plan.ps1 in ${given}`)
+    return plans
   })
+  return [...new Set((await Promise.all(found)).flat())]
 }
 
 async function search(root: string, folder: string, depth: number): Promise<string[]> {
@@ -74,20 +76,30 @@ async function search(root: string, folder: string, depth: number): Promise<stri
     (entry) =>
       entry.isDirectory() && depth > 0 && !entry.name.startsWith('.') && !SKIPPED_FOLDERS.has(entry.name),
   )
-  const plans = entries.filter(({ name }) => PLANS.includes(name)).map(({ name }) => join(folder, name))
+  const named = entries.filter(({ name }) => PLANS.includes(name)).map(({ name }) => join(folder, name))
+  const plans = await filesAmong(root, named)
   const deeper = await Promise.all(below.map(async ({ name }) => search(root, join(folder, name), depth - 1)))
   return [...plans, ...deeper.flat()]
 }
 
-async function filesIn(folder: string, shown: string): Promise<string[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  })
-  const files = await Promise.all(
-    names.map(async (name) => ((await stat(join(folder, name))).isFile() ? [join(shown, name)] : [])),
+/** Lists the files in a folder below `root`. A folder that does not exist has none. */
+async function filesIn(root: string, folder: string): Promise<string[]> {
+  const names = await readdir(join(root, folder)).catch(noneIfAbsent)
+  return filesAmong(
+    root,
+    (names ?? []).map((name) => join(folder, name)),
   )
-  return files.flat()
+}
+
+/** Returns the paths below `root` that are files. Links count as what they lead to. */
+async function filesAmong(root: string, paths: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(paths.map(async (path) => stat(join(root, path)).catch(noneIfAbsent)))
+  return paths.filter((_, index) => found[index]?.isFile() === true)
+}
+
+/** Returns nothing for a path that does not exist, also for one below a file. Throws other errors. */
+function noneIfAbsent(error: unknown): undefined {
+  if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
 }
 
 const SHELLS: Readonly<Record<string, Language>> = {

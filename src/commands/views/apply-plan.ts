@@ -34,7 +34,7 @@ const MAX_WAITING_PROPOSALS = 100
 const PROPOSAL_KEPT_MS = 7 * 86_400_000
 
 export interface PlanInput {
-  /** The plan's name for clients, chosen by the submitter. It cannot be guessed. */
+  /** The plan's name for clients. Whoever submits the command draws it at random. */
   readonly token: string
   readonly request: ChangeRequest
   readonly reason?: string
@@ -53,8 +53,9 @@ export interface ApplyInput {
 }
 
 /**
- * Resolves and stores a change without making it. The plan lists refusals. Throws the other errors of
- * `changeView`, and `forbidden` if the plan would name releases that its author may not see.
+ * Resolves and stores a change without making it. What gates refuse is listed in the plan. All other errors
+ * of `changeView` (promote.ts) are thrown, and `forbidden` if the plan would name releases that its author
+ * may not see.
  */
 export async function draftPlan(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
   const plan = await createPlan(context, 'draft', input)
@@ -90,8 +91,10 @@ export async function propose(context: CommandContext, input: PlanInput): Promis
 
 /**
  * Applies a draft if it still has the same effect. Otherwise ends it and returns a new draft. Throws
- * `not_found`, `conflict` for a draft that has ended or is no longer possible, `idempotency_mismatch`, and
- * the errors of `expectAllowed`.
+ * `not_found`, `conflict` for a plan that has ended, has expired, is a proposal or is no longer possible,
+ * `idempotency_mismatch`, the errors of `expectAllowed`, and `forbidden` if the caller's token does not reach
+ * the view or if someone else's draft is stale. The new draft may name releases that are hidden from the
+ * caller.
  */
 export async function applyPlan(context: CommandContext, input: ApplyInput): Promise<Applied> {
   return runOnce(
@@ -116,7 +119,8 @@ export async function approve(context: CommandContext, input: ApplyInput): Promi
     { expectStillAllowed: (applied) => expectOutcomeAllowed(context, applied, { isApproval: true }) },
     async () => {
       const plan = await getOpenPlan(context, input.plan, 'proposal')
-      // A proposal of the operator's shell has no account: '' differs from the name of every approver.
+      // A proposal of the operator's shell has no account. '' is nobody's name, so that everyone counts as a
+      // second person; without a proposer, this would not be checked as an approval.
       const applied = await applyOrReplan(context, plan, { ...input, proposer: plan.account ?? '' })
       await recordEnd(context, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
       return applied
@@ -157,19 +161,24 @@ async function createPlan(
     { findsMissing: true, findsUnsettled: true },
   )
   const effect = effectOf(view, resolution)
-  const hidden = audience.seesAll
-    ? new Set()
-    : await context.read('hidden releases of the plan', { views: [] }, (db) =>
-        listHidden(db, releasesIn(effect), audience),
-      )
-  if (hidden.size > 0)
-    throw new DepotError(
-      'forbidden',
-      `the change concerns releases that not everyone who can read ${view.name} may see`,
-    )
+  await expectMayName(context, view, effect)
   const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
   const { pinned } = resolution.resolved
   return storePlan(context, view, { kind, token, keptMs, pinned, effect, reason })
+}
+
+/** Throws `forbidden` if the effect concerns releases that are hidden from the caller. */
+async function expectMayName(context: CommandContext, view: View, effect: PlannedEffect): Promise<void> {
+  const audience = audienceOfChanges(context.caller)
+  if (audience.seesAll) return
+  const hidden = await context.read('hidden releases of the plan', { views: [] }, (db) =>
+    listHidden(db, releasesIn(effect), audience),
+  )
+  if (hidden.size === 0) return
+  throw new DepotError(
+    'forbidden',
+    `the change concerns releases that not everyone who can read ${view.name} may see`,
+  )
 }
 
 async function storePlan(
@@ -298,14 +307,16 @@ async function applyOrReplan(
 }
 
 /** Throws `forbidden` unless the caller is the plan's author or may reject it. */
-function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Authority): void {
+function expectMayEnd({ account, kind, effect }: StoredPlan, view: View, caller: Authority): void {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.account === account) return
   const origins = new Set(effect.releases.map(({ ident }) => parseIdent(ident).origin))
   if (!mayReject(requester, view.gates, origins))
     throw new DepotError(
       'forbidden',
-      `${requester.account} may not approve or reject proposals for ${view.name}`,
+      kind === 'draft'
+        ? `the draft would now have another effect, and only ${account ?? 'the operator'} may replace it: make a plan of your own`
+        : `${requester.account} may not approve or reject proposals for ${view.name}`,
     )
 }
 

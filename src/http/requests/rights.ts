@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { allowsAction } from '../../access/access.ts'
 import type { Action, Role, Session } from '../../access/access.ts'
 import {
   expectTokenAllows,
@@ -14,8 +15,8 @@ import { expectMayChangeView } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
-// Access checks of routes, made before a body is read or anything is looked up. The writer checks again when
-// it commits, and that check decides.
+// Access checks of routes, made before a body is read. The writer checks again when it commits, and that check
+// decides.
 
 /**
  * Returns the caller. Throws `unauthenticated` without a token, and `forbidden` if a narrowed token excludes
@@ -54,7 +55,10 @@ export function expectMayCreateOrigins(
   return caller
 }
 
-/** Like {@link signedIn}, for actions on an origin that need no role in it. */
+/**
+ * Returns the caller, for actions on an origin that need no role in it. Throws `unauthenticated` without a
+ * token, and `forbidden` if a narrowed token excludes the action or the origin.
+ */
 export function signedInFor(request: FastifyRequest, origin: string, action: Action): Session {
   const caller = signedIn(request, action)
   expectTokenReachesOrigin(caller, origin, action)
@@ -100,8 +104,9 @@ export function needs(action: Action): (request: FastifyRequest) => Promise<void
 }
 
 /**
- * Route hook for changes of the view in the URL. Before the body is read, rejects callers who may not change
- * the view. Throws `not_found`, and the errors of {@link expectMayChange}.
+ * Route hook for changes of the view in the URL. Before the body is read, checks the token and the gates of
+ * the view. Roles are checked later, because only the body names the origins. Throws `not_found`, and the
+ * errors of {@link expectMayChange}.
  */
 export function viewChangersOnly(depot: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
@@ -114,8 +119,8 @@ export function viewChangersOnly(depot: Depot): (request: FastifyRequest) => Pro
 const recentViews = new WeakMap<Depot, { readonly sequence: number; readonly byName: Map<string, View> }>()
 
 /**
- * Returns the view in the URL, with the changes of every answered commit. Only the first caller after a
- * commit reads the view from the database. Throws `not_found`.
+ * Returns the view in the URL, with all changes whose callers have had an answer. A view is read from the
+ * database again only after a commit. Throws `not_found`.
  */
 export async function viewToChange(request: FastifyRequest, depot: Depot): Promise<View> {
   const { db, follower } = depot
@@ -138,13 +143,14 @@ export async function signedInOnly(request: FastifyRequest): Promise<void> {
 
 /**
  * Route hook for administrators, and for accounts that may override the gates of the view in the URL. Throws
- * `unauthenticated`, `not_found`, and `forbidden` for all others.
+ * `unauthenticated`, `not_found`, and `forbidden` for all others and for tokens that do not allow it.
  */
 export function gateSettersOnly(depot: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     const caller = signedInAnyhow(request)
     const { overriders = [] } = (await viewToChange(request, depot)).gates
-    if (overriders.includes(caller.accountName)) expectTokenAllows(caller, 'promote')
+    const actsAsAdministrator = caller.isAdministrator && allowsAction(caller, 'manage')
+    if (overriders.includes(caller.accountName) && !actsAsAdministrator) expectTokenAllows(caller, 'promote')
     else await administratorOnly(request)
   }
 }

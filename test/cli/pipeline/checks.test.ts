@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { test } from 'tap'
@@ -98,6 +98,24 @@ test('syntax parses plans and hooks, with their tags, and runs none', async (t) 
     stderr:
       /habitat\/hooks\/stop: line 2[\s\S]*failed: habitat\/x86_64-linux\/plan\.sh, habitat\/hooks\/stop are no valid/,
   })
+})
+
+test('what only has the name of a plan or a hook is passed over, and a plan that is named twice is one', async (t) => {
+  const { pipeline, write, folder } = await makeProject(t, {
+    'a/plan.sh': PLAN,
+    'a/hooks/run': '#!/bin/sh\ntrue\n',
+    'b/plan.sh': PLAN,
+    'b/hooks': 'a file\n',
+    'c/plan.sh/readme': 'a folder\n',
+  })
+  await symlink('nowhere', join(folder, 'a/hooks/.#run'))
+  const right = (scripts: string) => ({
+    code: 0,
+    stdout: `syntax: passed: the syntax of ${scripts} is right.\n`,
+  })
+  t.match(await pipeline(['syntax']), right('a/plan.sh, b/plan.sh, a/hooks/run'))
+  await write({ '.hart-depot.yml': 'plans: [b, b/plan.sh, ./b]\n' })
+  t.match(await pipeline(['syntax']), right('b/plan.sh'))
 })
 
 test('without pwsh, a PowerShell plan is skipped, and the phase says so', async (t) => {

@@ -13,6 +13,7 @@ import { wireTime } from '../conventions/wire.ts'
 import { PollersAnswer, PollersQuery } from './shapes.ts'
 import { pollersText } from './text.ts'
 
+/** The route that shows administrators how many supervisors poll. */
 export function pollerRoutes(app: FastifyInstance, { depot, answers, pollCounts }: RouteContext): void {
   app.withTypeProvider<ZodTypeProvider>().get(
     '/pollers',
@@ -20,11 +21,10 @@ export function pollerRoutes(app: FastifyInstance, { depot, answers, pollCounts 
       schema: {
         operationId: 'getPollers',
         tags: ['operation'],
-        summary: 'Shows who polls, as far as polls tell',
+        summary: 'Shows how many pollers each package has',
         description:
           'Administrators only. Pollers are addresses, not hosts: of a group that updates in the rolling way only the leader polls, several hosts may share an address, and a proxy may hide all of them. For a package without an entry, the number is unknown, not 0. Counts are lost when the depot stops.',
         errors: ['forbidden'],
-
         querystring: PollersQuery.extend(FormatQuery.shape),
         response: textToo(PollersAnswer),
       },

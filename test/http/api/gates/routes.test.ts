@@ -1,4 +1,5 @@
 import tap, { test } from 'tap'
+import { generateToken, hashToken } from '../../../../src/accounts/token.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { ask } from '../../../support/ask.ts'
 import { mentions } from '../../../support/mentions.ts'
@@ -626,6 +627,29 @@ test('an unnecessary override is an ordinary promotion', async (t) => {
     body: { overridden: [] },
   })
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), { body: { override: null } })
+})
+
+test('an administrator who is also an overrider acts as either, as the token allows', async (t) => {
+  const { writer } = started.depot
+  const OPERATOR = { client: 'tests', door: 'cli' } as const
+  await writer.submit({ kind: 'addAccount', input: { name: 'both', isAdministrator: true }, actor: OPERATOR })
+  const view = await viewWith({ overriders: ['both'] })
+  const override = { reason: 'the site is down' }
+  for (const [action, more, status] of [
+    ['manage', {}, 200],
+    ['promote', { override }, 200],
+    ['read', { override }, 403],
+  ] as const) {
+    const token = generateToken()
+    await writer.submit({
+      kind: 'issueToken',
+      input: { account: 'both', hash: hashToken(token), label: action, scope: { actions: [action] } },
+      actor: OPERATOR,
+    })
+    const body = { overriders: ['both'], ...more }
+    const answer = await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body, token })
+    t.match(answer, { status, differences: '' }, action)
+  }
 })
 
 test('overriders end freezes and set gates, and the ledger keeps why', async (t) => {

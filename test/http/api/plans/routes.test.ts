@@ -484,6 +484,27 @@ test('neither plans nor errors name releases that the caller may not see', async
   )
 })
 
+test('a release that is hidden for another target does not hide a plan', async (t) => {
+  const ident = `acme/ported/1.0/${STAMP}`
+  await makeReleases(started, ident)
+  await setVisibility(started, ident, 'private')
+  await makeReleases(started, `${ident} for x86_64-windows`)
+  const view = await viewWith({ promoters: ['stranger'] })
+  const releases = [{ ident, target: 'x86_64-windows' }]
+  t.match(await plan(view, { releases }, stranger), { status: 201, differences: '' })
+})
+
+test('a stale draft of somebody else is not replaced without the right to do so', async (t) => {
+  const view = await viewWith({}, [app1])
+  const drafted = await plan(view, { releases: [app2] })
+  await move(started, 'promote', view, [app3])
+  t.match(await decide(drafted, 'apply', boss), {
+    status: 403,
+    differences: '',
+    body: { detail: mentions('draft', 'ci') },
+  })
+})
+
 test('the replacement of a stale plan is shown to callers who see its releases', async (t) => {
   const [low, high] = (await makeReleases(started, `acme/veil/1.0/${STAMP}`, `acme/veil/2.0/${STAMP}`)) as [
     ReleaseRow,
