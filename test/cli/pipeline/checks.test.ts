@@ -8,6 +8,11 @@ import { fillTemplate } from '../../../src/cli/pipeline/templates.ts'
 import { readDocument } from '../../support/document.ts'
 import { makeProject } from '../../support/project.ts'
 
+const right = (scripts: string) => ({
+  code: 0,
+  stdout: `syntax: passed: the syntax of ${scripts} is right.\n`,
+})
+
 const PLAN = 'pkg_origin=acme\npkg_name=app\npkg_version=1.0.0\n'
 
 test('without a file and without a plan, the checks are not configured', async (t) => {
@@ -109,10 +114,6 @@ test('what only has the name of a plan or a hook is passed over, and a plan that
     'c/plan.sh/readme': 'a folder\n',
   })
   await symlink('nowhere', join(folder, 'a/hooks/.#run'))
-  const right = (scripts: string) => ({
-    code: 0,
-    stdout: `syntax: passed: the syntax of ${scripts} is right.\n`,
-  })
   t.match(await pipeline(['syntax']), right('a/plan.sh, b/plan.sh, a/hooks/run'))
   await write({ '.hart-depot.yml': 'plans: [b, b/plan.sh, ./b]\n' })
   t.match(await pipeline(['syntax']), right('b/plan.sh'))
