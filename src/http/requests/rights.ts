@@ -15,8 +15,8 @@ import { expectMayChangeView } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
-// Access checks of routes, made before a body is read. The writer checks again when it commits, and that check
-// decides.
+// Access checks of routes, made before a body is read. The writer checks again when it commits, and that
+// check decides.
 
 /**
  * Returns the caller. Throws `unauthenticated` without a token, and `forbidden` if a narrowed token excludes
