@@ -95,7 +95,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'hart/scan.ts MAX_WAITING_SCANS': 'packages of all accounts that wait for a scan',
   'hart/scan.ts MAX_WAITING_SCANS_PER_ACCOUNT': 'packages of one account that wait for a scan',
   'hart/tar.ts MAX_EXTENSION_BYTES': "path in a package's archive",
-  'hart/tar.ts MAX_PATH_BYTES': "path in a package's archive",
+  'hart/tar.ts MAX_PATH_LENGTH': "path in a package's archive",
   'hart/tar.ts MAX_ENTRIES': "entries of a package's archive",
   'hart/xz.ts MAX_DICTIONARY_BYTES': 'memory needed to unpack a package',
   'http/api/conventions/body-limits.ts DEFAULT_MAX_BODY_BYTES': 'JSON body below `/api/v1`',

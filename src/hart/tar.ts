@@ -42,7 +42,7 @@ export interface TarSink {
  * thousands.
  */
 export const MAX_ENTRIES = 500_000
-export const MAX_PATH_BYTES = 4096
+export const MAX_PATH_LENGTH = 4096
 /** The maximum size of an L, K, x or g header's content. pax headers may contain extended attributes. */
 export const MAX_EXTENSION_BYTES = 1024 * 1024
 /**
@@ -185,8 +185,8 @@ export class TarReader {
   #entry(header: TarHeader): { sink: TarSink | undefined; sizeBytes: number } {
     const { path, link, sizeBytes } = { ...header, ...this.#all, ...this.#next }
     this.#next = {}
-    if (path.length > MAX_PATH_BYTES || link.length > MAX_PATH_BYTES) {
-      throw malformed(`its archive holds a path of more than ${MAX_PATH_BYTES} characters`)
+    if (path.length > MAX_PATH_LENGTH || link.length > MAX_PATH_LENGTH) {
+      throw malformed(`its archive holds a path of more than ${MAX_PATH_LENGTH} characters`)
     }
     if (path.includes('\0') || link.includes('\0'))
       throw malformed(`its archive holds a path with a NUL in it: ${quote(path)}`)

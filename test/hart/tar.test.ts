@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { BLOCK, formatTarHeader, parseTarHeader } from '../../src/hart/tar-header.ts'
-import { MAX_EXTENSION_BYTES, MAX_PATH_BYTES, READ_STEP_BYTES, TarReader } from '../../src/hart/tar.ts'
+import { MAX_EXTENSION_BYTES, MAX_PATH_LENGTH, READ_STEP_BYTES, TarReader } from '../../src/hart/tar.ts'
 import type { TarEntry } from '../../src/hart/tar.ts'
 import { buildTar, paxEntry } from '../support/build-hart.ts'
 import type { Entry } from '../support/build-hart.ts'
@@ -203,7 +203,7 @@ const hostile: [string, Entry[], RegExp][] = [
   ],
   [
     'a path that is too long',
-    [paxEntry({ path: 'p'.repeat(MAX_PATH_BYTES + 1) }), { path: 'a' }],
+    [paxEntry({ path: 'p'.repeat(MAX_PATH_LENGTH + 1) }), { path: 'a' }],
     /path of more than 4096/,
   ],
   ['a path with NUL', [paxEntry({ path: 'a\0b' }), { path: 'a' }], /NUL/],
