@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve as absolute } from 'node:path'
 import { z } from 'zod'
 import { ACCOUNT_NAME } from './access/account-name.ts'
+import type { AnonymousReading } from './access/anonymous-reading.ts'
 import { DepotError } from './errors.ts'
 import { givenPath } from './given-path.ts'
 import { didYouMean } from './text/nearest.ts'
@@ -28,6 +29,8 @@ export interface Config {
   readonly secretKeyFile: string | undefined
   /** `require` refuses packages of unknown signers; `verify` accepts and marks them. */
   readonly signatures: 'require' | 'verify'
+  /** What callers without a token may read. */
+  readonly anonymous: AnonymousReading
   /** Accounts that may create origins. If absent, every signed-in account may. */
   readonly originCreators: readonly string[] | undefined
   readonly targets: readonly Target[]
@@ -154,6 +157,32 @@ function size(min: number, max: number) {
   })
 }
 
+const ANONYMOUS_FORM =
+  'must be read or none, perhaps followed by origins to which the opposite applies, for example none,core=read'
+
+/** Parses `read`, `none` or, for example, `none,core=read,chef=read`. */
+const anonymous = list.transform((items, context): AnonymousReading => {
+  const [first, ...others] = items
+  const pairs = others.map((item) => item.split('='))
+  const isWrong =
+    (first !== 'read' && first !== 'none') ||
+    pairs.some(
+      ([origin = '', word, ...rest]) =>
+        !isOriginName(origin) || (word !== 'read' && word !== 'none') || rest.length > 0,
+    )
+  const origins = pairs.map(([origin = '']) => origin)
+  const repeated = origins.find((origin, index) => origins.indexOf(origin) !== index)
+  if (isWrong || repeated !== undefined) {
+    context.addIssue({
+      code: 'custom',
+      message: isWrong ? ANONYMOUS_FORM : `names ${JSON.stringify(repeated)} twice`,
+    })
+    return z.NEVER
+  }
+  const exceptions = pairs.flatMap(([origin = '', word]) => (word === first ? [] : [origin]))
+  return { isAllowed: first === 'read', exceptions }
+})
+
 const AdminToken = z
   .string()
   .regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters and no spaces')
@@ -179,6 +208,7 @@ const Environment = z.object({
   DEPOT_SECRET_KEY: SecretKey.optional(),
   DEPOT_SECRET_KEY_FILE: z.string().optional(),
   DEPOT_SIGNATURES: choice(['require', 'verify']).default('require'),
+  DEPOT_ANONYMOUS: anonymous.default(() => ({ isAllowed: true, exceptions: [] })),
   DEPOT_ORIGIN_CREATORS: accounts.optional(),
   DEPOT_TARGETS: targets.default(() => BUILDERS_TARGETS.split(',') as Target[]),
   DEPOT_MAX_UPLOAD: size(MIN_UPLOAD_BYTES, MAX_BYTES).default(16 * 1024 ** 3),
@@ -278,6 +308,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     secretKey: env.DEPOT_SECRET_KEY,
     secretKeyFile: env.DEPOT_SECRET_KEY_FILE === undefined ? undefined : resolve(env.DEPOT_SECRET_KEY_FILE),
     signatures: env.DEPOT_SIGNATURES,
+    anonymous: env.DEPOT_ANONYMOUS,
     originCreators: env.DEPOT_ORIGIN_CREATORS,
     targets: env.DEPOT_TARGETS,
     maxUploadBytes: env.DEPOT_MAX_UPLOAD,

@@ -41,6 +41,29 @@ test('DEPOT_LISTEN is a host and a port, with brackets around IPv6', async (t) =
   }
 })
 
+const reading = (text: string) => readConfig({ DEPOT_ANONYMOUS: text }).anonymous
+
+test('DEPOT_ANONYMOUS is read or none, and origins to which the opposite applies', async (t) => {
+  t.strictSame(readConfig({}).anonymous, { isAllowed: true, exceptions: [] })
+  t.strictSame(reading('none'), { isAllowed: false, exceptions: [] })
+  t.strictSame(reading('none, core=read,chef=read'), { isAllowed: false, exceptions: ['core', 'chef'] })
+  t.strictSame(reading('read,acme=none,core=read'), { isAllowed: true, exceptions: ['acme'] })
+  for (const text of [
+    'off',
+    'core=read',
+    'none,core',
+    'none,core=off',
+    'none,No Origin=read',
+    'none,a=read=none',
+  ])
+    t.throws(
+      () => reading(text),
+      { message: /^DEPOT_ANONYMOUS must be read or none, perhaps followed by/ },
+      text,
+    )
+  t.throws(() => reading('none,core=read,core=none'), { message: 'DEPOT_ANONYMOUS names "core" twice' })
+})
+
 test('DEPOT_WORKERS is a number or auto', async (t) => {
   t.equal(readConfig({}).workers, 1)
   t.equal(readConfig({ DEPOT_WORKERS: '3' }).workers, 3)

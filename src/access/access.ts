@@ -95,6 +95,19 @@ export function allowsView(caller: Session, view: string): boolean {
 }
 
 /**
+ * Returns the views to which reading is limited, for a token whose only action is `read` and that is narrowed
+ * to views: the token of a Supervisor. Returns `undefined` for all other tokens.
+ */
+export function readableViews({ scope: { actions, views } }: Session): readonly string[] | undefined {
+  return actions?.length === 1 && actions[0] === 'read' ? views : undefined
+}
+
+/** Returns a session that sees only what anonymous callers see, and may do nothing. */
+export function withoutRights(caller: Session): Session {
+  return { ...caller, scope: { ...caller.scope, actions: [] } }
+}
+
+/**
  * The rights of a caller to see packages: everyone sees public ones, and `origins` names the origins whose
  * other packages the caller sees, too. Queries return only what their audience may see.
  */

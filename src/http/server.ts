@@ -29,6 +29,7 @@ import { operatorRoutes } from './operator/routes.ts'
 import { DepotMetrics } from './operator/metrics.ts'
 import { RequestMetrics } from './operator/request-metrics.ts'
 import type { MetricsJson } from './operator/request-metrics.ts'
+import { admit } from './requests/reading.ts'
 import { hasBody } from './requests/request.ts'
 import { pathOf, proxyTrust, publicPathOf, withoutPath } from './requests/public-path.ts'
 import type { ProxyTrust } from './requests/public-path.ts'
@@ -221,6 +222,7 @@ function decorateRequests(app: FastifyInstance, { depot, bodies, trustsProxy }: 
   app.decorateRequest('isLoggedElsewhere', false)
   app.decorateRequest('isHeld', false)
   app.decorateRequest('isVital', false)
+  app.decorateRequest('isBeyondViews', false)
   app.decorateRequest('lacksDescriptors', false)
   app.decorateRequest('bodies', {
     getter() {
@@ -236,13 +238,10 @@ function decorateRequests(app: FastifyInstance, { depot, bodies, trustsProxy }: 
 
 /**
  * Adds the hooks that run before a route. They read missed commits, refuse requests with two Host headers,
- * and identify the caller.
+ * identify the caller, and refuse callers who may not read what the route shows.
  */
-function addRequestHooks(
-  app: FastifyInstance,
-  { depot, pollers }: RouteContext,
-  metrics: RequestMetrics,
-): void {
+function addRequestHooks(app: FastifyInstance, context: RouteContext, metrics: RequestMetrics): void {
+  const { depot, pollers } = context
   const guesses = new GuessLimit(depot.now, { perMinute: depot.limits.wrongTokensPerMinute })
   const identify = async (request: FastifyRequest, authorization: string) => {
     try {
@@ -265,6 +264,14 @@ function addRequestHooks(
     const { authorization } = request.headers
     if (authorization === undefined) return done()
     return identify(request, authorization)
+  })
+  app.addHook('onRequest', (request, _reply, done) => {
+    try {
+      return admit(request, context) ?? done()
+    } catch (error) {
+      if (request.caller === undefined && isPoll(request)) pollers.countRefused(request.ip)
+      throw error
+    }
   })
 }
 

@@ -50,7 +50,7 @@ export interface PollCounts {
   readonly absentViews: readonly CountedName[]
   /** Packages that were not found, as `view origin/name`. */
   readonly absentPackages: readonly CountedName[]
-  /** Addresses whose polls had a wrong token. */
+  /** Addresses whose polls were refused for lack of a valid token. */
   readonly refusedAddresses: readonly CountedName[]
 }
 
@@ -118,7 +118,7 @@ export class Pollers {
     this.#absentViews.add(view, this.#now())
   }
 
-  /** Counts a poll with a wrong token. */
+  /** Counts a poll without a valid token that needed one. */
   countRefused(address: string): void {
     this.#refusedAddresses.add(address, this.#now())
   }

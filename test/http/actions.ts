@@ -1,6 +1,8 @@
 // The scope that each route needs. narrowed-tokens.test.ts tests every cell. Words of a row:
 //
-//   anyone      no token is needed; a narrowed token sees at least what an anonymous caller sees
+//   always      no token is ever needed
+//   anyone      no token is needed, unless DEPOT_ANONYMOUS says so (closed-reading.test.ts); a narrowed token
+//               sees at least what an anonymous caller sees
 //   session     any token
 //   read | upload | promote | manage
 //               the action, where the token is narrowed to actions
@@ -12,7 +14,7 @@
 //   tokens      the request creates or revokes tokens, so no narrowed token may make it
 
 export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
-  'GET /v1/status': 'anyone',
+  'GET /v1/status': 'always',
   'GET /v1/rdeps/{origin}/{name}': 'anyone',
   'GET /v1/depot/{origin}/pkgs': 'anyone',
   'GET /v1/settings/{origin}/{name}': 'read origin',
@@ -75,10 +77,10 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'PUT /v1/depot/origins/{origin}/invitations/{id}': 'manage origin',
   'DELETE /v1/depot/origins/{origin}/invitations/{id}': 'manage origin',
   'PUT /v1/depot/origins/{origin}/invitations/{id}/ignore': 'manage origin',
-  'GET /v1/depot/origins/{origin}/keys': 'anyone',
+  'GET /v1/depot/origins/{origin}/keys': 'always',
   'POST /v1/depot/origins/{origin}/keys': 'manage origin',
-  'GET /v1/depot/origins/{origin}/keys/latest': 'anyone',
-  'GET /v1/depot/origins/{origin}/keys/{revision}': 'anyone',
+  'GET /v1/depot/origins/{origin}/keys/latest': 'always',
+  'GET /v1/depot/origins/{origin}/keys/{revision}': 'always',
   // A token with `upload` learns that a key exists, because hab posts the public key before each upload; a
   // test of its own checks that.
   'POST /v1/depot/origins/{origin}/keys/{revision}': 'manage origin',
@@ -111,9 +113,9 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /v1/depot/views/{view}/channels/{origin}/{channel}/pkgs/{name}': 'anyone',
   'GET /v1/depot/views/{view}/channels/{origin}/{channel}/pkgs/{name}/{version}': 'anyone',
   'GET /v1/depot/views/{view}/channels/{origin}/{channel}/pkgs/_latest': 'anyone',
-  'GET /v1/depot/views/{view}/origins/{origin}/keys': 'anyone',
-  'GET /v1/depot/views/{view}/origins/{origin}/keys/latest': 'anyone',
-  'GET /v1/depot/views/{view}/origins/{origin}/keys/{revision}': 'anyone',
+  'GET /v1/depot/views/{view}/origins/{origin}/keys': 'always',
+  'GET /v1/depot/views/{view}/origins/{origin}/keys/latest': 'always',
+  'GET /v1/depot/views/{view}/origins/{origin}/keys/{revision}': 'always',
 
   'GET /api/v1/views': 'anyone',
   'POST /api/v1/views': 'manage depot',
@@ -184,8 +186,8 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'PUT /api/v1/origins/{origin}/owner': 'manage origin',
   'DELETE /api/v1/origins/{origin}': 'manage origin',
   'GET /api/v1/origins/{origin}/packages': 'anyone',
-  'GET /api/v1/origins/{origin}/keys': 'anyone',
-  'GET /api/v1/origins/{origin}/keys/{revision}': 'anyone',
+  'GET /api/v1/origins/{origin}/keys': 'always',
+  'GET /api/v1/origins/{origin}/keys/{revision}': 'always',
   'PUT /api/v1/origins/{origin}/keys/{revision}': 'manage origin',
   'POST /api/v1/origins/{origin}/leave': 'manage origin',
   'GET /api/v1/origins/{origin}/secret-keys/latest': 'read origin',
@@ -230,8 +232,8 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'PUT /api/v1/depot/trusted-keys/{name}': 'manage depot',
   'DELETE /api/v1/depot/trusted-keys/{name}': 'manage depot',
 
-  'GET /healthz': 'anyone',
-  'GET /readyz': 'anyone',
+  'GET /healthz': 'always',
+  'GET /readyz': 'always',
   'GET /metrics': 'anyone',
   'GET /openapi.yaml': 'anyone',
   'GET /docs/api': 'anyone',

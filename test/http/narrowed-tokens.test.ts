@@ -264,7 +264,7 @@ async function freshFor(route: string): Promise<Record<string, string>> {
 
 function may(row: string, { actions, origins, views }: Scope): boolean {
   const [first = '', ...reach] = row.split(' ')
-  if (first === 'anyone' || first === 'session') return true
+  if (['always', 'anyone', 'session'].includes(first)) return true
   if (actions !== undefined && !(actions as readonly string[]).includes(first)) return false
   if (reach.includes('tokens')) return actions === undefined && origins === undefined && views === undefined
   if (reach.includes('depot') || reach.includes('account'))

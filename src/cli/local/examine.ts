@@ -275,7 +275,7 @@ async function examineServer({ dataFolder, host, port }: Config): Promise<Found>
 /** The gauges of failed polls by name, and what each counts. */
 const POLLS: Readonly<Record<string, string>> = {
   'hart_depot_polled_absent_names{what="view"}': 'views that do not exist were polled for',
-  hart_depot_polling_refused_addresses: 'addresses polled with a wrong token',
+  hart_depot_polling_refused_addresses: 'addresses polled without a valid token',
 }
 
 /** Describes failed polls. The metrics are public, so they have counts but no names. */

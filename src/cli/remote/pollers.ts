@@ -50,7 +50,7 @@ function rowsOfFailed({ absent_views, absent_packages, refused_addresses }: Poll
   return [
     ...absent_views.map((absent) => rowOf(`the view ${absent.view} does not exist`, absent)),
     ...absent_packages.map((absent) => rowOf(`${absent.package} was not found in ${absent.view}`, absent)),
-    ...refused_addresses.map((refused) => rowOf(`wrong token from ${refused.address}`, refused)),
+    ...refused_addresses.map((refused) => rowOf(`no valid token from ${refused.address}`, refused)),
   ]
 }
 
@@ -80,7 +80,7 @@ export function troublesOf({ absent_views, absent_packages, refused_addresses }:
       absent_packages.map(({ view, package: name }) => `${name} in ${view}`),
     ),
     ...sentence(
-      'with a wrong token, from these addresses',
+      'without a valid token, from these addresses',
       refused_addresses.map(({ address }) => address),
     ),
   ]

@@ -16,13 +16,21 @@ export const tokenAddOptions = (command: Command) =>
     .option('--expires <when>', 'a period such as 90d, 12h or 30m, or a date; the default is never')
     .option('--action <action>', `allow only read, upload, promote or manage; ${SEVERAL}`, collect)
     .option('--origin <origin>', `limit it to this origin; ${SEVERAL}`, collect)
-    .option('--view <view>', `allow changes only to this view; ${SEVERAL}`, collect)
+    .option(
+      '--view <view>',
+      `allow changes only to this view; with --action read alone, read only this view; ${SEVERAL}`,
+      collect,
+    )
     .addHelpText(
       'after',
       `${examples([
         [
           'token add ci --action upload,promote --view acceptance --expires 90d',
           'create a token for a pipeline',
+        ],
+        [
+          'token add fleet --action read --view delivered',
+          'create a token for Supervisors, which reads one view and what its packages need',
         ],
         ['token add --action read --expires 8h > token.txt', 'create a token of your own that can only read'],
       ])}\n${LOCAL_TOO} There, the name of the account is needed.`,

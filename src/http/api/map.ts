@@ -5,6 +5,7 @@ import { readVersion } from '../../package-root.ts'
 import { formatColumns } from '../../text/columns.ts'
 import { named } from '../requests/described.ts'
 import { orText } from '../requests/as-text.ts'
+import { shows } from '../requests/reading.ts'
 import { textToo } from './conventions/responses.ts'
 import { FormatQuery } from './conventions/shapes.ts'
 import { sections } from './conventions/text.ts'
@@ -58,6 +59,7 @@ export function mapRoutes(app: FastifyInstance, routes: readonly RouteOptions[])
     '/',
     {
       prefixTrailingSlash: 'no-slash',
+      ...shows('every-token'),
       schema: {
         operationId: 'getApiMap',
         tags: ['operation'],

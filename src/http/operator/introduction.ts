@@ -3,7 +3,7 @@
 /** The introduction, in Markdown. */
 export const INTRODUCTION = `A Habitat package depot whose environments are named, versioned views. The Habitat protocol is served below \`/v1\`, for clients of all years; the API of hart-depot is below \`/api/v1\`, and \`GET /api/v1\` is a map of it.
 
-**Tokens.** Send a token as \`Authorization: Bearer TOKEN\`. Reads without a token show what is public.
+**Tokens.** Send a token as \`Authorization: Bearer TOKEN\`. Reads without a token show what is public; a depot may be closed to them, and then answers 401.
 
 **JSON and text.** Answers are JSON. Every read and every error of \`/api/v1\` is also available as text for people, with \`Accept: text/plain\` or \`?format=text\`. Changes are additive: fields are added, and never removed or given another meaning. Clients should ignore fields that they do not know.
 

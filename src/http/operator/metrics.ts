@@ -149,7 +149,7 @@ export class DepotMetrics {
       },
     })
     addGauge(this.#registry, 'hart_depot_polling_refused_addresses', {
-      help: 'Addresses whose polls had a wrong token in the last day',
+      help: 'Addresses whose polls were refused with 401 in the last day',
       read: async () => (await counts()).refusedAddresses.length,
     })
     if (!depot.config.countsPollers) return

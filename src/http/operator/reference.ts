@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { DepotError } from '../../errors.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 import { named } from '../requests/described.ts'
+import { shows } from '../requests/reading.ts'
 
 // The reference of the API for people: Swagger UI, which reads openapi.yaml in the browser. The page only
 // shows the document: it cannot call other operations of the API, and it needs no token. The files of the
@@ -79,6 +80,7 @@ export function referenceRoutes(app: FastifyInstance): void {
   app.get(
     '/docs/api',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'getReference',
         tags: ['operation'],
@@ -100,7 +102,7 @@ export function referenceRoutes(app: FastifyInstance): void {
 
   app.get<{ Params: { file: string }; Querystring: { v?: string } }>(
     '/docs/api/:file',
-    { schema: { hide: true } },
+    { ...shows('every-token'), schema: { hide: true } },
     async (request, reply) => {
       const { file } = request.params
       const bytes = await readReferenceFile(file)

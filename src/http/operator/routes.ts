@@ -1,6 +1,7 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { z } from 'zod'
 import { named } from '../requests/described.ts'
+import { shows } from '../requests/reading.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { MetricsText } from './metrics.ts'
 import { checkReadiness } from './readiness.ts'
@@ -60,6 +61,7 @@ export async function operatorRoutes(
   app.get(
     '/healthz',
     {
+      ...shows('everyone'),
       schema: {
         operationId: 'isAlive',
         tags,
@@ -75,6 +77,7 @@ export async function operatorRoutes(
   app.get(
     '/readyz',
     {
+      ...shows('everyone'),
       schema: {
         operationId: 'isReady',
         tags,
@@ -112,6 +115,7 @@ export async function operatorRoutes(
   app.get(
     '/openapi.yaml',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'getOpenApi',
         tags,

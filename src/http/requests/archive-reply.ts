@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { mayReadOrigin } from '../../access/anonymous-reading.ts'
 import { findBlob } from '../../blobs/blob-store.ts'
 import { damageOf, findingOf, inspect } from '../../blobs/damage.ts'
 import type { BlobStream, ByteRange, Damage } from '../../blobs/storage.ts'
@@ -38,7 +39,7 @@ export async function replyArchive(
   reply.headers({
     etag: tag,
     'cache-control':
-      release.visibility === 'public'
+      release.visibility === 'public' && mayReadOrigin(depot.config.anonymous, release.ident.origin)
         ? `public, max-age=${PUBLIC_MAX_AGE_S}`
         : `private, max-age=${PRIVATE_MAX_AGE_S}`,
     'last-modified': new Date(release.createdAt).toUTCString(),

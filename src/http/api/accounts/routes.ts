@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { getAccount, listAccounts } from '../../../accounts/account-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly, needs, signedInAnyhow } from '../../requests/rights.ts'
@@ -30,6 +31,7 @@ export function accountRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/whoami',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'whoAmI',
         tags,

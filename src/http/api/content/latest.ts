@@ -13,6 +13,7 @@ import { formatPackageName, packageOf } from '../../../package/ident.ts'
 import { DEFAULT_TARGET } from '../../../package/target.ts'
 import { getView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { isKnown, replyTagged, tagOf } from '../conventions/entity-tags.ts'
 import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
@@ -59,7 +60,8 @@ export function latestRoutes(app: FastifyInstance, context: RouteContext): void 
       querystring: LatestQuery,
       response: textToo(Latest),
     }
-    api.get(url, { schema, preSerialization: orText(latestText) }, async (request, reply) => {
+    const options = { ...shows('origin-in-view'), schema, preSerialization: orText(latestText) }
+    api.get(url, options, async (request, reply) => {
       const { target = DEFAULT_TARGET, min_revision: minRevision = '0', wait } = request.query
       const answer = await findOrAwaitLatest(
         context,

@@ -12,6 +12,7 @@ import { findRevisionTime, getRevisionAt } from '../../../revisions/revision-sto
 import { getPastView } from '../../../revisions/view-store.ts'
 import type { View } from '../../../views/view.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { momentOf } from '../conventions/moment.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
@@ -73,6 +74,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/views/:view/content',
     {
+      ...shows('view'),
       schema: {
         operationId: 'listContent',
         tags,
@@ -107,6 +109,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/views/:view/members',
     {
+      ...shows('view'),
       schema: {
         operationId: 'listMembers',
         tags,

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../../../access/access.ts'
 import type { WakeReason, WatchOptions } from '../../../following/feed.ts'
+import { identifyAgain } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 
 /**
@@ -22,10 +23,7 @@ export async function longPoll(
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   options: WatchOptions & { after: number; deadline: number },
 ): Promise<WakeReason> {
-  const {
-    headers: { authorization },
-    caller,
-  } = request
+  const { caller } = request
   request.isHeld = true
   const client = clientOf(request, reply)
   const deadline = Math.min(options.deadline, performance.now() + lifetimeMs(caller, context.depot.now()))
@@ -33,8 +31,7 @@ export async function longPoll(
     ? 'left'
     : await context.feed.wait({ ...options, deadline, account: caller?.accountName, client })
   client.forget()
-  if (authorization !== undefined && reason !== 'left')
-    request.caller = await context.depot.authenticator.identify(authorization)
+  if (caller !== undefined && reason !== 'left') request.caller = await identifyAgain(request, context)
   return reason
 }
 

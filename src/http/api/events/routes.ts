@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { formatPosition, parsePosition } from '../../../ledger/position.ts'
 import { orText, prefersEvents } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { linkNext } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
@@ -28,6 +29,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
   api.get(
     '/events',
     {
+      ...shows('view-in-query'),
       schema: {
         operationId: 'listEvents',
         tags,
@@ -78,6 +80,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
   api.get(
     '/ledger',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'getLedgerHead',
         tags,

@@ -10,6 +10,7 @@ import { readerOf } from '../../../events/visibility.ts'
 import { EVERYTHING } from '../../../following/feed.ts'
 import type { LedgerEntry } from '../../../ledger/entry.ts'
 import { formatPosition } from '../../../ledger/position.ts'
+import { identifyAgain } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { lifetimeMs } from '../conventions/long-poll.ts'
 import { positionAt } from './pages.ts'
@@ -128,7 +129,7 @@ interface StreamSettings extends StreamOptions {
  */
 class EventStream extends Readable {
   readonly #context: RouteContext
-  readonly #authorization: string | undefined
+  readonly #request: FastifyRequest
   readonly #settings: StreamSettings
   readonly #unwatch: () => void
   readonly #socket: Socket
@@ -150,7 +151,7 @@ class EventStream extends Readable {
   constructor(context: RouteContext, request: FastifyRequest, settings: StreamSettings) {
     super({ highWaterMark: MAX_UNREAD_BYTES })
     this.#context = context
-    this.#authorization = request.headers.authorization
+    this.#request = request
     this.#caller = request.caller
     this.#socket = request.raw.socket
     this.#settings = settings
@@ -213,8 +214,7 @@ class EventStream extends Readable {
 
   /** Identifies the caller again. Throws `unauthenticated` if the token is no longer valid. */
   async #identify(): Promise<void> {
-    if (this.#authorization !== undefined)
-      this.#caller = await this.#context.depot.authenticator.identify(this.#authorization)
+    if (this.#caller !== undefined) this.#caller = await identifyAgain(this.#request, this.#context)
   }
 
   /**

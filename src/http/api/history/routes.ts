@@ -12,6 +12,7 @@ import { getRevision, listRevisions } from '../../../revisions/history-store.ts'
 import { listLatestSpans } from '../../../revisions/membership-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { momentOf } from '../conventions/moment.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
@@ -41,6 +42,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/views/:view/history',
     {
+      ...shows('view'),
       schema: {
         operationId: 'listRevisions',
         tags,
@@ -76,6 +78,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/views/:view/revisions/:revision',
     {
+      ...shows('view'),
       schema: {
         operationId: 'getRevision',
         tags,
@@ -159,6 +162,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/views/:view/pointers/:origin/:name',
     {
+      ...shows('origin-in-view'),
       schema: {
         operationId: 'listHolders',
         tags,

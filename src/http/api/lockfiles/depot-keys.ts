@@ -11,6 +11,7 @@ import { formatDepotKey, generateDepotKey } from '../../../lockfiles/depot-key.t
 import type { DepotSecretKey } from '../../../lockfiles/depot-key.ts'
 import { formatColumns, formatTime } from '../../../text/columns.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
@@ -29,6 +30,7 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
   api.get(
     '/depot/keys',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'listDepotKeys',
         tags,
@@ -49,6 +51,7 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
   api.get(
     '/depot/keys/:key',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'getDepotKey',
         tags,

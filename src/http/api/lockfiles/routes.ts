@@ -9,6 +9,7 @@ import { signLockfile } from '../../../lockfiles/signed-lockfile.ts'
 
 import { getRevisionAt } from '../../../revisions/revision-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { momentOf } from '../conventions/moment.ts'
 import { MOMENT_FORMS, Target, ViewPath } from '../conventions/shapes.ts'
@@ -47,6 +48,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
   app.withTypeProvider<ZodTypeProvider>().get(
     '/views/:view/lockfile',
     {
+      ...shows('view'),
       schema: {
         operationId: 'getLockfile',
         tags: ['lockfiles'],

@@ -5,6 +5,7 @@ import { DepotError } from '../../../errors.ts'
 import { formatKeyName, parsePublicKey } from '../../../hart/origin-key.ts'
 import { findKey, findLatestKey, getOrigin, listKeysBefore } from '../../../origins/origin-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs, signedInAs } from '../../requests/rights.ts'
@@ -26,6 +27,7 @@ export function originKeyRoutes(app: FastifyInstance, { depot }: RouteContext): 
   api.get(
     '/origins/:origin/keys',
     {
+      ...shows('everyone'),
       schema: {
         operationId: 'listOriginKeys',
         tags,
@@ -66,6 +68,7 @@ export function originKeyRoutes(app: FastifyInstance, { depot }: RouteContext): 
   api.get(
     '/origins/:origin/keys/:revision',
     {
+      ...shows('everyone'),
       schema: {
         operationId: 'getOriginKey',
         tags,

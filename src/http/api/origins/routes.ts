@@ -7,6 +7,7 @@ import { getOrigin, listOrigins } from '../../../origins/origin-store.ts'
 import type { Origin as StoredOrigin } from '../../../origins/origin-store.ts'
 import { formatColumns } from '../../../text/columns.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayCreateOrigins, needs, signedInAs } from '../../requests/rights.ts'
@@ -30,7 +31,7 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         operationId: 'listOrigins',
         tags,
         summary: 'Lists the origins',
-        description: "Everyone may read them. By name, with the caller's role in each.",
+        description: "By name, with the caller's role in each.",
 
         querystring: OriginsQuery,
         response: textToo(Origins),
@@ -176,11 +177,12 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
   api.get(
     '/origins/:origin',
     {
+      ...shows('origin'),
       schema: {
         operationId: 'getOrigin',
         tags,
         summary: 'Shows an origin',
-        description: 'Everyone may read it.',
+        description: 'Names its owner and its default visibility.',
         errors: ['not_found'],
 
         params: OriginPath,

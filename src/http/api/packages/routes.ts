@@ -12,6 +12,7 @@ import { getView } from '../../../revisions/view-store.ts'
 import { parseSearch } from '../../../search/package-search.ts'
 import { searchPackagesAfter } from '../../../search/search-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
@@ -31,6 +32,7 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/origins/:origin/packages',
     {
+      ...shows('origin'),
       schema: {
         operationId: 'listPackages',
         tags,
@@ -65,6 +67,7 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/packages/:origin/:name/releases',
     {
+      ...shows('origin'),
       schema: {
         operationId: 'listReleases',
         tags,

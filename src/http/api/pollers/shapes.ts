@@ -47,7 +47,7 @@ export const PollersAnswer = named(
       ),
     refused_addresses: z
       .array(z.object({ address: z.string(), ...Counted }))
-      .describe('addresses whose polls had a wrong token in the last day'),
+      .describe('addresses whose polls were refused with 401 in the last day'),
   }),
   {
     counting: true,

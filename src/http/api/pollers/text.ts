@@ -17,7 +17,9 @@ export function pollersText(answer: z.infer<typeof shapes.PollersAnswer>): strin
     ...absent_packages.map(
       ({ view, package: of, ...counted }) => [`${of} is not in ${view}`, counted] as const,
     ),
-    ...refused_addresses.map(({ address, ...counted }) => [`wrong token from ${address}`, counted] as const),
+    ...refused_addresses.map(
+      ({ address, ...counted }) => [`no valid token from ${address}`, counted] as const,
+    ),
   ]
   return sections(
     counting

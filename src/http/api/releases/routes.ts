@@ -7,6 +7,7 @@ import { formatIdent } from '../../../package/ident.ts'
 import { findRelease } from '../../../releases/release-store.ts'
 import { listMemberships } from '../../../revisions/membership-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
@@ -26,6 +27,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/releases/:origin/:name/:version/:release',
     {
+      ...shows('release'),
       schema: {
         operationId: 'getRelease',
         tags,
@@ -52,6 +54,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   api.get(
     '/releases/:origin/:name/:version/:release/views',
     {
+      ...shows('origin'),
       schema: {
         operationId: 'listViewsOfRelease',
         tags,

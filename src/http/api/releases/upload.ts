@@ -14,6 +14,7 @@ import { getView } from '../../../revisions/view-store.ts'
 import { replyArchive } from '../../requests/archive-reply.ts'
 import { orText } from '../../requests/as-text.ts'
 import { openPackageBody, streamBodies } from '../../requests/package-body.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayChange, signedIn } from '../../requests/rights.ts'
@@ -31,6 +32,7 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
   app.withTypeProvider<ZodTypeProvider>().get(
     '/releases/:origin/:name/:version/:release/download',
     {
+      ...shows('release'),
       schema: {
         operationId: 'downloadRelease',
         tags,

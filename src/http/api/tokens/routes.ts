@@ -12,6 +12,7 @@ import type { ErrorPart } from '../../../errors.ts'
 import { findOrigin } from '../../../origins/origin-store.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs, signedIn, signedInAnyhow, signedInOnly } from '../../requests/rights.ts'
@@ -141,6 +142,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
   api.patch(
     '/tokens/:token',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'narrowToken',
         tags,
@@ -172,6 +174,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
   api.delete(
     '/tokens/:token',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'revokeToken',
         tags,

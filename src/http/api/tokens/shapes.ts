@@ -29,7 +29,13 @@ export const TokensQuery = PageQuery.extend({
 const Narrowing = {
   actions: z.array(z.enum(ACTIONS)).optional().describe('the only actions that the token allows'),
   origins: z.array(z.string()).max(MAX_NAMES).optional().describe('the only origins that the token reaches'),
-  views: z.array(z.string()).max(MAX_NAMES).optional().describe('the only views that the token may change'),
+  views: z
+    .array(z.string())
+    .max(MAX_NAMES)
+    .optional()
+    .describe(
+      'the only views that the token may change; if read is its only action, also the only ones that it reads',
+    ),
   expires: z.string().optional().describe('a period such as 90d, 12h, 30m, 4w or 1y, or a date or time'),
 }
 

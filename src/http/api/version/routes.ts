@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { readVersion } from '../../../package-root.ts'
 import { formatColumns } from '../../../text/columns.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import { textToo } from '../conventions/responses.ts'
 import { FormatQuery, named } from '../conventions/shapes.ts'
 
@@ -18,12 +19,12 @@ export function versionRoutes(app: FastifyInstance): void {
   app.withTypeProvider<ZodTypeProvider>().get(
     '/version',
     {
+      ...shows('every-token'),
       schema: {
         operationId: 'getVersion',
         tags: ['operation'],
         summary: 'Shows the version of the depot',
-        description:
-          'Everyone may read it. A server that does not answer with this name is not a hart-depot, or an older one.',
+        description: 'A server that does not answer with this name is not a hart-depot, or an older one.',
 
         querystring: FormatQuery,
         response: textToo(Version),

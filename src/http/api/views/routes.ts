@@ -10,6 +10,7 @@ import { formatPosition } from '../../../ledger/position.ts'
 import { countPointers } from '../../../revisions/content-store.ts'
 import { getPastView, getViewById, listViews } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
@@ -141,6 +142,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
   api.get(
     '/views/:view',
     {
+      ...shows('view'),
       schema: {
         operationId: 'getView',
         tags,

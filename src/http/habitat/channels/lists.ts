@@ -6,6 +6,7 @@ import { parseIdent } from '../../../package/ident.ts'
 import { listIdentsInView } from '../../../releases/list-store.ts'
 import type { MembersOf } from '../../../releases/list-store.ts'
 import { findView } from '../../../revisions/view-store.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { offsetOf, pageAt, parseTarget, prefixOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
@@ -38,23 +39,27 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
         : await listIdentsInView(depot.db, members, prefixOf(request), pageAt(offset), audience)
     return sendPage(reply, page, offset, wireIdent)
   }
-  app.get(`${place}/channels/:origin/:channel/pkgs`, list)
-  app.get(`${place}/channels/:origin/:channel/pkgs/:name`, list)
-  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version`, list)
-  app.get(`${place}/channels/:origin/:channel/pkgs/_latest`, async (request: HabitatRequest, reply) => {
-    const { origin, channel } = request.params
-    const target = parseTarget(request)
-    if (target === undefined)
-      throw new DepotError('invalid_request', 'a list of the newest releases of a channel needs a target')
-    const source = request.past ?? answers
-    const { first, fallback } = viewsOfChannel(source, request.params)
-    const audience = audienceOf(request.caller)
-    const latestIn = async (view: string | undefined) =>
-      view === undefined ? new Map<string, string>() : source.listLatest({ view, origin, target }, audience)
-    const latest = new Map([...(await latestIn(fallback)), ...(await latestIn(first))])
-    const data = [...latest]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, ident]) => wireIdent(parseIdent(ident)))
-    return sendUncached(reply, { channel, target, data })
-  })
+  app.get(`${place}/channels/:origin/:channel/pkgs`, shows('origin-in-view'), list)
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name`, shows('origin-in-view'), list)
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version`, shows('origin-in-view'), list)
+  app.get(
+    `${place}/channels/:origin/:channel/pkgs/_latest`,
+    shows('origin-in-view'),
+    async (request: HabitatRequest, reply) => {
+      const { origin, channel } = request.params
+      const target = parseTarget(request)
+      if (target === undefined)
+        throw new DepotError('invalid_request', 'a list of the newest releases of a channel needs a target')
+      const source = request.past ?? answers
+      const { first, fallback } = viewsOfChannel(source, request.params)
+      const audience = audienceOf(request.caller)
+      const latestIn = async (view: string | undefined) =>
+        view === undefined ? new Map<string, string>() : source.listLatest({ view, origin, target }, audience)
+      const latest = new Map([...(await latestIn(fallback)), ...(await latestIn(first))])
+      const data = [...latest]
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, ident]) => wireIdent(parseIdent(ident)))
+      return sendUncached(reply, { channel, target, data })
+    },
+  )
 }

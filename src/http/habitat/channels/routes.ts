@@ -10,6 +10,7 @@ import type { Target } from '../../../package/target.ts'
 import { findRelease } from '../../../releases/release-store.ts'
 import { PERMANENT_CHANNELS, UNSTABLE } from '../../../views/view.ts'
 import { replyHabitat } from '../../requests/error-reply.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayPromote } from '../../requests/rights.ts'
@@ -35,17 +36,20 @@ export function channelReads(app: FastifyInstance, context: RouteContext, place:
   const { depot } = context
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/latest`,
+    shows('origin-in-view'),
     pollRoute(context, { isLatest: true, isChannel: true }),
   )
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/:version/latest`,
+    shows('origin-in-view'),
     pollRoute(context, { isLatest: true, isChannel: true }),
   )
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/:version/:release`,
+    shows('release'),
     pollRoute(context, { isLatest: false, isChannel: true }),
   )
-  app.get(`${place}/channels/:origin`, async (request: HabitatRequest, reply) => {
+  app.get(`${place}/channels/:origin`, shows('origin'), async (request: HabitatRequest, reply) => {
     const names = await listChannelNames(depot.db, request.params.origin, {
       audience: audienceOf(request.caller),
       withJobChannels: flagOf(request, 'sandbox'),

@@ -14,6 +14,7 @@ import type { KeyName } from '../../../hart/origin-key.ts'
 import { generateEncryptionKey } from '../../../origins/encryption-key.ts'
 import { findKey, findLatestKey, getOrigin, listKeyRevisions } from '../../../origins/origin-store.ts'
 import type { StoredKey } from '../../../origins/origin-store.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
@@ -26,7 +27,7 @@ const KEY_FILE = { what: 'the key file', maxBytes: 16 * 1024 }
 
 /** Routes that read keys (habitat-today.md 1.9 and 3.3). Everyone may read public keys. */
 export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
-  app.get(`${place}/origins/:origin/keys`, async (request: HabitatRequest, reply) => {
+  app.get(`${place}/origins/:origin/keys`, shows('everyone'), async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     const revisions = await listKeyRevisions(depot.db, origin, 'public')
     return sendUncached(
@@ -34,14 +35,22 @@ export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: s
       revisions.map((revision) => wireKeyLocation(origin, revision)),
     )
   })
-  app.get(`${place}/origins/:origin/keys/latest`, async (request: HabitatRequest, reply) => {
-    const { origin } = request.params
-    return replyKey(await findLatestKey(depot.db, origin, 'public'), origin, 'pub', reply)
-  })
-  app.get(`${place}/origins/:origin/keys/:revision`, async (request: HabitatRequest, reply) => {
-    const { origin, revision } = request.params
-    return replyKey(await findKey(depot.db, origin, 'public', revision), origin, 'pub', reply)
-  })
+  app.get(
+    `${place}/origins/:origin/keys/latest`,
+    shows('everyone'),
+    async (request: HabitatRequest, reply) => {
+      const { origin } = request.params
+      return replyKey(await findLatestKey(depot.db, origin, 'public'), origin, 'pub', reply)
+    },
+  )
+  app.get(
+    `${place}/origins/:origin/keys/:revision`,
+    shows('everyone'),
+    async (request: HabitatRequest, reply) => {
+      const { origin, revision } = request.params
+      return replyKey(await findKey(depot.db, origin, 'public', revision), origin, 'pub', reply)
+    },
+  )
 }
 
 export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { findLatestKey, getOrigin } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayCreateOrigins, signedInAs } from '../../requests/rights.ts'
 import { readJson } from '../conventions/body.ts'
@@ -13,7 +14,7 @@ import { ChangedOrigin, NewOrigin, wireCreatedOrigin, wireOrigin } from './shape
  * (habitat-2016.md 1.13).
  */
 export function originReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {
+  app.get(`${mount}/origins/:origin`, shows('origin'), async (request: HabitatRequest, reply) => {
     const origin = await getOrigin(depot.db, request.params.origin)
     const secret = await findLatestKey(depot.db, origin.name, 'secret')
     const privateKeyName = secret === undefined ? null : `${origin.name}-${secret.revision}`

@@ -5,6 +5,7 @@ import { listIdents, listIdentsInView, listPackages, listVersions } from '../../
 import type { Slice } from '../../../releases/ident-count-store.ts'
 import { findRelease, listViewsOf } from '../../../releases/release-store.ts'
 import { findView } from '../../../revisions/view-store.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { PAGE_SIZE, flagOf, identTextOf, parseTarget, prefixOf, rangeOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
@@ -26,11 +27,12 @@ export function packageLists(app: FastifyInstance, { depot }: RouteContext, plac
     request.params.view === undefined
       ? replyList(request, reply, depot)
       : replyViewList(request, reply, depot, request.params.view)
-  app.get(`${place}/pkgs/:origin`, list)
-  app.get(`${place}/pkgs/:origin/:name`, list)
-  app.get(`${place}/pkgs/:origin/:name/:version`, list)
+  app.get(`${place}/pkgs/:origin`, shows('origin-in-view'), list)
+  app.get(`${place}/pkgs/:origin/:name`, shows('origin-in-view'), list)
+  app.get(`${place}/pkgs/:origin/:name/:version`, shows('origin-in-view'), list)
   app.get(
     `${place}/pkgs/:origin/:name/:version/:release/channels`,
+    shows('origin'),
     async (request: HabitatRequest, reply) => {
       const release = await findRelease(
         depot.db,
@@ -49,7 +51,7 @@ export function packageLists(app: FastifyInstance, { depot }: RouteContext, plac
  * no list of its own.
  */
 export function versionLists(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: HabitatRequest, reply) => {
+  app.get(`${mount}/pkgs/:origin/:name/versions`, shows('origin'), async (request: HabitatRequest, reply) => {
     const versions = await listVersions(depot.db, request.params, audienceOf(request.caller))
     return sendUncached(
       reply,

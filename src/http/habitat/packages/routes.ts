@@ -7,6 +7,7 @@ import { removeRelease } from '../../../publishing/remove-release.ts'
 import { findDownload } from '../../../releases/release-store.ts'
 import { replyArchive } from '../../requests/archive-reply.ts'
 import { openPackageBody } from '../../requests/package-body.ts'
+import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
@@ -41,16 +42,22 @@ export function packageReads(app: FastifyInstance, context: RouteContext, place:
     return replyArchive(release, depot, request, reply)
   }
 
-  app.get(`${place}/pkgs/:origin/:name/latest`, pollRoute(context, { isLatest: true, isChannel: false }))
+  app.get(
+    `${place}/pkgs/:origin/:name/latest`,
+    shows('origin-in-view'),
+    pollRoute(context, { isLatest: true, isChannel: false }),
+  )
   app.get(
     `${place}/pkgs/:origin/:name/:version/latest`,
+    shows('origin-in-view'),
     pollRoute(context, { isLatest: true, isChannel: false }),
   )
   app.get(
     `${place}/pkgs/:origin/:name/:version/:release`,
+    shows('release'),
     pollRoute(context, { isLatest: false, isChannel: false }),
   )
-  app.get(`${place}/pkgs/:origin/:name/:version/:release/download`, download)
+  app.get(`${place}/pkgs/:origin/:name/:version/:release/download`, shows('release'), download)
 }
 
 /** Routes that upload, change and delete releases (habitat-2016.md 1.10, habitat-today.md 1.6 and 3.6). */

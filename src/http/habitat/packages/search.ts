@@ -4,6 +4,7 @@ import { DepotError } from '../../../errors.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import { parseSearch } from '../../../search/package-search.ts'
 import { searchIdents, searchPackages } from '../../../search/search-store.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { flagOf, offsetOf, pageAt } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
@@ -19,7 +20,7 @@ const NOTHING = { items: [], total: 0 }
  * owner of the origin finds them (3.9). Below the URL of a view, only members of the view are found.
  */
 export function searchReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
-  app.get(`${place}/pkgs/search/:words`, async (request: HabitatRequest, reply) => {
+  app.get(`${place}/pkgs/search/:words`, shows('view'), async (request: HabitatRequest, reply) => {
     const { caller } = request
     const { view: name, words } = request.params
     if (request.past !== undefined)

@@ -4,6 +4,7 @@ import { DepotError } from '../../../errors.ts'
 import { formatPackageName } from '../../../package/ident.ts'
 import { findSettings, listSettings } from '../../../releases/settings-store.ts'
 import { actorOf } from '../../requests/request.ts'
+import { shows } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
 import { readJson } from '../conventions/body.ts'
@@ -17,7 +18,7 @@ import { ChangedSettings, wireSettings } from './shapes.ts'
  * (habitat-today.md 3.1 and 6, Settings).
  */
 export function settingsList(app: FastifyInstance, { depot }: RouteContext): void {
-  app.get('/depot/:origin/pkgs', async (request: HabitatRequest, reply) => {
+  app.get('/depot/:origin/pkgs', shows('origin'), async (request: HabitatRequest, reply) => {
     const offset = offsetOf(request)
     return sendPage(
       reply,

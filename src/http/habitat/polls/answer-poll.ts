@@ -1,4 +1,6 @@
 import type { Audience } from '../../../access/access.ts'
+import { mayReadOrigin } from '../../../access/anonymous-reading.ts'
+import type { AnonymousReading } from '../../../access/anonymous-reading.ts'
 import type { Answers, LatestAnswer } from '../../../answers/answers.ts'
 import type { PackageAnswer } from '../../../answers/package-answer.ts'
 import { formatIdent } from '../../../package/ident.ts'
@@ -34,15 +36,21 @@ export interface Poll extends PollPath {
   readonly userAgent: string | undefined
 }
 
+/** For whom a poll is answered, and what the depot answers to everyone. */
+export interface PollReader {
+  readonly audience: Audience
+  readonly anonymous: AnonymousReading
+}
+
 /** Answers a poll. Answers in memory are returned without a promise. */
 export function answerPoll(
   answers: PollAnswers,
   poll: Poll,
-  audience: Audience,
+  reader: PollReader,
 ): PackageReply | Promise<PackageReply> {
   return poll.release === undefined
-    ? answerLatest(answers, poll, audience)
-    : answerExact(answers, poll, audience)
+    ? answerLatest(answers, poll, reader.audience)
+    : answerExact(answers, poll, reader)
 }
 
 /** Answers a poll for `latest` (habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2). */
@@ -92,7 +100,7 @@ function answerLatestIn(
 function answerExact(
   answers: PollAnswers,
   poll: Poll,
-  audience: Audience,
+  { audience, anonymous }: PollReader,
 ): PackageReply | Promise<PackageReply> {
   const { view, channel, origin, name, version = '', release = '' } = poll
   const shape = view === undefined && channel === undefined ? 'brief' : 'whole'
@@ -102,9 +110,10 @@ function answerExact(
       { ...question, target, ...(view === undefined && channel !== undefined && { view: channel }) },
       audience,
     )
+  const mayCache = shape === 'brief' && mayReadOrigin(anonymous, origin)
   const reply = (found: PackageAnswer | undefined) => ({
     found,
-    cacheControl: shape === 'whole' || found?.isPublic !== true ? NO_CACHE : PUBLIC_CACHE_CONTROL,
+    cacheControl: mayCache && found?.isPublic === true ? PUBLIC_CACHE_CONTROL : NO_CACHE,
   })
   if (channel !== undefined) return whenKnown(ask(pollTarget(poll)), reply)
   const named = poll.target === undefined ? undefined : ask(poll.target)

@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { audienceOf } from '../../../access/access.ts'
 import type { Caller } from '../../../access/access.ts'
+import { mayReadPoll } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { answerPoll, whenKnown } from './answer-poll.ts'
 import { countPoll } from './count-poll.ts'
@@ -29,8 +30,8 @@ interface Answered {
  * Answers polls directly from the socket, without the HTTP parser, routing and streams of node:http, at half
  * the cost. Each connection starts here and stays as long as each chunk that arrives is one complete poll.
  * The first chunk that is not a simple poll hands the connection to node:http for good. Answers other than
- * 200, 304 or 404 (a wrong token, an internal error) are handed over, too, because errors are formatted in
- * only one place.
+ * 200, 304 or 404 (a missing or wrong token, an internal error) are handed over, too, because errors are
+ * formatted in only one place.
  */
 export class FastPath {
   readonly #server: Server
@@ -68,11 +69,17 @@ export class FastPath {
 
   #take(socket: Socket): void {
     let hasEnded = false
-    const sendLater = async (request: PollRequest, reply: Promise<Answered>, begun: number) => {
+    const sendLater = async (
+      chunk: Buffer,
+      request: PollRequest,
+      reply: Promise<Answered | undefined>,
+      begun: number,
+    ) => {
       this.#busy.add(socket)
       socket.pause() // keeps the order of later chunks
       const known = await reply.finally(() => this.#busy.delete(socket))
       if (socket.destroyed) return
+      if (known === undefined) return handOver(chunk)
       this.#send(socket, hasEnded ? { ...request, isLast: true } : request, known, begun)
       if (!socket.writableNeedDrain) socket.resume()
     }
@@ -84,7 +91,9 @@ export class FastPath {
         const reply = this.#reply(request)
         if (reply === undefined) return handOver(chunk)
         if (!(reply instanceof Promise)) return this.#send(socket, request, reply, begun)
-        void sendLater(request, reply, begun).catch(() => (socket.destroyed ? undefined : handOver(chunk)))
+        void sendLater(chunk, request, reply, begun).catch(() =>
+          socket.destroyed ? undefined : handOver(chunk),
+        )
       } catch {
         handOver(chunk)
       }
@@ -129,20 +138,24 @@ export class FastPath {
   }
 
   /**
-   * Reads missed commits, and answers a poll. Polls below the URL of a view that is not open are left to
-   * node:http: the method returns `undefined`, or a promise that rejects if commits were missed.
+   * Reads missed commits, and answers a poll. Returns `undefined`, or a promise of it, for polls that are
+   * left to node:http: below the URL of a view that is not open, and of a caller who may not read there.
    */
-  #reply(request: PollRequest): Answered | Promise<Answered> | undefined {
+  #reply(request: PollRequest): Answered | undefined | Promise<Answered | undefined> {
     const behind = this.#context.depot.follower.catchUp()
     if (behind === undefined) return this.#answer(request)
-    return behind.then(() => this.#answer(request) ?? Promise.reject(new Error('the view is not open')))
+    return behind.then(() => this.#answer(request))
   }
 
-  #answer({ poll, authorization }: PollRequest): Answered | Promise<Answered> | undefined {
-    if (poll.view !== undefined && !this.#context.answers.isOpen(poll.view)) return undefined
-    return whenKnown(this.#context.depot.authenticator.identify(authorization), (caller) =>
-      whenKnown(answerPoll(this.#context.answers, poll, audienceOf(caller)), (reply) => ({ reply, caller })),
-    )
+  #answer({ poll, authorization }: PollRequest): Answered | undefined | Promise<Answered | undefined> {
+    const { answers, depot } = this.#context
+    if (poll.view !== undefined && !answers.isOpen(poll.view)) return undefined
+    return whenKnown(depot.authenticator.identify(authorization), (caller) => {
+      const { anonymous } = depot.config
+      if (!mayReadPoll(caller, poll, anonymous)) return undefined
+      const answer = answerPoll(answers, poll, { audience: audienceOf(caller), anonymous })
+      return whenKnown(answer, (reply) => ({ reply, caller }))
+    })
   }
 
   #send(

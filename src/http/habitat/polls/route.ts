@@ -14,19 +14,18 @@ import type { PackageReply } from './package-reply.ts'
  * cost more than finding them.
  */
 export function pollRoute(
-  context: Pick<RouteContext, 'answers' | 'pollers' | 'trustsProxy'>,
+  context: Pick<RouteContext, 'depot' | 'answers' | 'pollers' | 'trustsProxy'>,
   kind: { isLatest: boolean; isChannel: boolean },
 ): (request: HabitatRequest, reply: FastifyReply) => undefined | Promise<FastifyReply> {
   return (request, reply) => {
     const { past } = request
-    if (past !== undefined)
-      return replyFromPast(
-        request,
-        reply,
-        answerPoll(past, pollOf(request, kind), audienceOf(request.caller)),
-      )
     const poll = pollOf(request, kind)
-    const answer = answerPoll(context.answers, poll, audienceOf(request.caller))
+    const { anonymous } = context.depot.config
+    const answer = answerPoll(past ?? context.answers, poll, {
+      audience: audienceOf(request.caller),
+      anonymous,
+    })
+    if (past !== undefined) return replyFromPast(request, reply, answer)
     const send = (known: PackageReply) => {
       countPoll(context, poll, known, {
         source: request.raw.socket,

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { DepotError } from '../../../errors.ts'
+import { mayKnowView } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { channelLists } from '../channels/lists.ts'
 import { channelReads } from '../channels/routes.ts'
@@ -36,6 +37,8 @@ export async function belowViews(
   }
   app.addHook('onRequest', (request, _reply, done) => {
     const { view: name = '' } = (request as HabitatRequest).params
+    // Public keys are for everyone, and must not reveal which views exist.
+    if (!mayKnowView(request, context, name)) return done()
     if (!context.answers.isOpen(name) && name.includes('@')) return openPast(request, name)
     return done(refuseAbsent(request, name))
   })

@@ -56,7 +56,7 @@ test('polls for absent names and with wrong tokens are counted by name, and stat
   t.match(await commandsOn(started)(['status']), {
     code: 0,
     stdout:
-      /views that do not exist: ghost, prd\.\n.*acme\/nope in prod\.\n.*wrong token, from these addresses: 127\.0\.0\.1\./,
+      /views that do not exist: ghost, prd\.\n.*acme\/nope in prod\.\n.*without a valid token, from these addresses: 127\.0\.0\.1\./,
   })
   t.match((await commandsOn(started)(['pollers'])).stdout, /^acme\/nope was not found in prod +2 /m)
   t.match((await ask(`${started.url}/metrics`)).text, 'hart_depot_polled_absent_names{what="view"} 2')

@@ -1,0 +1,44 @@
+import type { Audience } from '../access/access.ts'
+import { usingIndex } from '../database/engine-sql.ts'
+import type { Db } from '../database/database.ts'
+import { packageOf } from '../package/ident.ts'
+import { holdsAt, visible, visibleTo } from './visible-store.ts'
+
+/**
+ * Reports whether an ident belongs to one of the given open views: as a member, or as a dependency that a
+ * member names in its TDEPS. With `revision`, the members are those of that revision. The audience must see
+ * the ident, and also the member that needs it. Reads at most every member of these views.
+ */
+export async function isInClosure(
+  db: Db,
+  ident: string,
+  { views, revision }: { views: readonly string[]; revision?: number | undefined },
+  audience: Audience,
+): Promise<boolean> {
+  const isVisible = await visible(db, audience)
+    .select('releases.id')
+    .where('releases.ident', '=', ident)
+    .executeTakeFirst()
+  const members = db
+    .selectFrom('views')
+    .crossJoin(revision === undefined ? usingIndex('members', 'members_current') : 'members')
+    .crossJoin('releases')
+    .select('releases.id')
+    .whereRef('members.view_id', '=', 'views.id')
+    .whereRef('releases.id', '=', 'members.release_id')
+    .where('views.name', 'in', views)
+    .where('views.closed_at', 'is', null)
+    .where((eb) => holdsAt(eb, revision))
+    .where((eb) => visibleTo(eb, audience))
+  const member = await members.where('releases.ident', '=', ident).limit(1).executeTakeFirst()
+  const dependent = await members
+    .crossJoin('release_dependencies')
+    .whereRef('release_dependencies.release_id', '=', 'releases.id')
+    .whereRef('release_dependencies.package_id', '=', 'releases.package_id')
+    .whereRef('release_dependencies.target', '=', 'releases.target')
+    .where('release_dependencies.dependency', '=', packageOf(ident))
+    .where('release_dependencies.ident', '=', ident)
+    .limit(1)
+    .executeTakeFirst()
+  return isVisible !== undefined && (member ?? dependent) !== undefined
+}
