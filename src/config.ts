@@ -170,8 +170,8 @@ const anonymous = list.transform((items, context): AnonymousReading => {
       ([origin = '', word, ...rest]) =>
         !isOriginName(origin) || (word !== 'read' && word !== 'none') || rest.length > 0,
     )
-  const origins = pairs.map(([origin = '']) => origin)
-  const repeated = origins.find((origin, index) => origins.indexOf(origin) !== index)
+  const named = pairs.map(([origin = '']) => origin)
+  const repeated = named.find((origin, index) => named.indexOf(origin) !== index)
   if (isWrong || repeated !== undefined) {
     context.addIssue({
       code: 'custom',
