@@ -222,19 +222,42 @@ const upsertBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>
       .insertInto('blobs')
       .values({ checksum, size_bytes: sizeBytes, created_at: at, unreferenced_since: null })
       .onConflict((conflict) =>
-        conflict
-          .column('checksum')
-          .doUpdateSet({ unreferenced_since: null, removed_at: null, damage: null, damaged_at: null }),
+        conflict.column('checksum').doUpdateSet((eb) => ({
+          size_bytes: eb.ref('excluded.size_bytes'), // the announced size may be wrong
+          unreferenced_since: null,
+          removed_at: null,
+          damage: null,
+          damaged_at: null,
+        })),
       ),
 )
 
-/** Reports whether a release needs the blob. Reads the releases, not the row of the blob. */
+/**
+ * Inserts the row of a blob whose bytes have never been here, unless there is one. The row says that no
+ * release needs the bytes and that they were removed.
+ */
+export async function announceBlob(
+  db: Db,
+  { checksum, sizeBytes, at }: { checksum: string; sizeBytes: number; at: number },
+): Promise<void> {
+  await db
+    .insertInto('blobs')
+    .values({ checksum, size_bytes: sizeBytes, created_at: at, unreferenced_since: at, removed_at: at })
+    .onConflict((conflict) => conflict.column('checksum').doNothing())
+    .execute()
+}
+
+/**
+ * Reports whether a release needs the blob. Announced releases do not, because they have no bytes. Reads the
+ * releases, not the row of the blob.
+ */
 export async function isBlobReferenced(db: Db, checksum: string): Promise<boolean> {
   const row = await db
     .selectFrom('releases')
     .select('id')
     .where('checksum', '=', checksum)
     .where('deleted_at', 'is', null)
+    .where('is_announced', '=', 0)
     .limit(1)
     .executeTakeFirst()
   return row !== undefined

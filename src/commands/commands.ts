@@ -31,6 +31,8 @@ import { markRelease, unmarkRelease } from './releases/marks.ts'
 import { publishRelease } from './releases/publish-release.ts'
 import { setVisibility } from './releases/set-visibility.ts'
 import { changeSettings, makeSettings, removeSettings } from './releases/settings.ts'
+import { announceReleases } from './upstream/announce-releases.ts'
+import { recordRefresh, refreshChannel } from './upstream/refresh-channel.ts'
 import { declareChannel, removeChannel } from './views/channel.ts'
 import { applyPlan, approve, draftPlan, propose, reject } from './views/apply-plan.ts'
 import { applyState } from './views/apply-state.ts'
@@ -91,6 +93,9 @@ export const handlers = {
   makeSettings,
   changeSettings,
   removeSettings,
+  announceReleases,
+  refreshChannel,
+  recordRefresh,
   createView,
   closeView,
   setView,

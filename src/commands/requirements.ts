@@ -28,6 +28,9 @@ export const requirements: Requirements = {
   setDamage: expectOperator,
   setScrubPosition: expectOperator,
   markCollected: expectOperator,
+  announceReleases: expectOperator,
+  refreshChannel: expectOperator,
+  recordRefresh: expectOperator,
 
   addAccount: expectAccountMaker,
   disableAccount: expectAdministrator,

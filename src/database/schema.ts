@@ -21,6 +21,7 @@ export interface Schema {
   upkeep: UpkeepTable
   releases: ReleasesTable
   ident_counts: IdentCountsTable
+  refreshes: RefreshesTable
   views: ViewsTable
   plans: PlansTable
   members: MembersTable
@@ -160,6 +161,16 @@ export interface ReleasesTable {
   deprecated: string | null
   held: string | null
   source: string | null
+  is_announced: number
+}
+
+export interface RefreshesTable {
+  origin: string
+  channel: string
+  attempted_at: number
+  refreshed_at: Generated<number | null>
+  fault: string | null
+  removals: number
 }
 
 export interface IdentCountsTable {

@@ -108,6 +108,7 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   'integration-removed': originSubject,
   'package-settings-set': (event) => originSubject({ origin: originOf(event.package) }), // the package may be private
   'release-published': releaseSubject,
+  'release-announced': releaseSubject,
   'release-yanked': releaseSubject,
   'release-unyanked': releaseSubject,
   'release-deprecated': releaseSubject,

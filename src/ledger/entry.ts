@@ -48,6 +48,8 @@ export type LedgerEvent =
       /** The URL of the upstream depot from which it was fetched. */
       source?: string
     }
+  /** Upstream has the release. Its bytes may come later, in an entry `release-published`. */
+  | { kind: 'release-announced'; ident: string; target: Target; checksum: string }
   /** Sets a mark, or changes its reason. The promotions that a yank makes follow the entry of the yank. */
   | { kind: 'release-yanked'; ident: string; target: Target; reason: string }
   | { kind: 'release-unyanked'; ident: string; target: Target }
@@ -151,7 +153,7 @@ export interface Promotion {
   revision: number
   act: Act
   /** What caused the promotion. Absent if the promotion itself was requested. */
-  cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk' | 'preview'
+  cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk' | 'preview' | 'refresh'
   reason?: string
   /** The revision that a rollback restored or a revert undid. */
   of?: number

@@ -75,6 +75,7 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'integration-removed': 'never',
   'package-settings-set': 'never', // affects only later releases
   'release-published': 'never',
+  'release-announced': 'never',
   'release-yanked': 'always',
   'release-unyanked': 'always',
   'release-deprecated': 'always', // plans warn of it

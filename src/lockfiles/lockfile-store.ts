@@ -54,17 +54,22 @@ const PAGE_SIZE = 500
 /**
  * Reads the contents of a lockfile of a view at a revision, for an audience: the answers of `latest`, and
  * their dependencies for the same target as far as the depot has them. Throws `conflict`, naming releases
- * that were deleted since, and `too_large`.
+ * that were deleted since or that upstream has only announced, and `too_large`.
  */
 export async function readContent(db: Db, request: LockfileRequest, audience: Audience): Promise<Content> {
   const { view, revision } = request
   const pointers: ReleaseRow[] = []
   const deleted: ReleaseRow[] = []
+  const announced: ReleaseRow[] = []
   /** The idents of dependencies, by target. */
   const needed = new Map<Target, Set<string>>()
-  for await (const { tdeps, deleted_at, ...row } of readPointers(db, request, audience)) {
+  for await (const { tdeps, deleted_at, is_announced, ...row } of readPointers(db, request, audience)) {
     if (deleted_at !== null) {
       deleted.push(row)
+      continue
+    }
+    if (is_announced === 1) {
+      announced.push(row)
       continue
     }
     pointers.push(row)
@@ -74,6 +79,7 @@ export async function readContent(db: Db, request: LockfileRequest, audience: Au
     needed.set(row.target, ofTarget)
   }
   if (deleted.length > 0 && !request.skipsDeleted) throw deletedSince(view, revision, deleted)
+  if (announced.length > 0) throw notHere(view, revision, announced)
 
   for (const { ident, target } of pointers) needed.get(target)?.delete(ident)
   const dependencies: ReleaseRow[] = []
@@ -130,7 +136,7 @@ async function* readPointers(
   db: Db,
   { view, revision, filter }: LockfileRequest,
   audience: Audience,
-): AsyncGenerator<ReleaseRow & { tdeps: string; deleted_at: number | null }> {
+): AsyncGenerator<ReleaseRow & { tdeps: string; deleted_at: number | null; is_announced: number }> {
   const { target, ...place } = filter
   for (let after: PointerPlace | undefined; ;) {
     const page = await listPointersAt(
@@ -146,7 +152,7 @@ async function* readPointers(
     if (ids.length > 0)
       yield* await db
         .selectFrom('releases')
-        .select([...COLUMNS, 'releases.tdeps', 'releases.deleted_at'])
+        .select([...COLUMNS, 'releases.tdeps', 'releases.deleted_at', 'releases.is_announced'])
         .where('releases.id', 'in', ids)
         .execute()
     const last = page.at(-1)
@@ -169,6 +175,7 @@ async function readDependencies(
         .select(COLUMNS)
         .where('releases.ident', 'in', batch)
         .where('releases.target', '=', target)
+        .where('releases.is_announced', '=', 0)
         .execute()),
     )
     await setImmediate()
@@ -215,6 +222,21 @@ function deletedSince(view: View, revision: number, rows: readonly ReleaseRow[])
   return new DepotError(
     code,
     `${view.name} cannot be locked at revision ${revision}: ${message}. skip_deleted=true leaves them out`,
+    { parts },
+  )
+}
+
+/** A lockfile is a signed statement about bytes, which an announced release does not have. */
+function notHere(view: View, revision: number, rows: readonly ReleaseRow[]): DepotError {
+  const { code, message, parts } = refusalOf(
+    'conflict',
+    rows.map(({ ident, target }) => ({
+      detail: `${ident} for ${target} is known by the word of upstream alone`,
+    })),
+  )
+  return new DepotError(
+    code,
+    `${view.name} cannot be locked at revision ${revision}: ${message}. Fetch these releases first, or narrow the lockfile by origin, name or target`,
     { parts },
   )
 }

@@ -251,7 +251,8 @@ function alreadyPublished(ident: string, target: Target): DepotError {
 }
 
 /**
- * Reports whether a release is published, and an upload with this checksum would not repair it. Damage that
+ * Reports whether a release is published, and an upload with this checksum would not repair it. An announced
+ * release has no bytes yet. Damage that
  * is found here is recorded, so that `publishRelease` treats the upload as a repair.
  */
 async function blocksUpload(
@@ -259,7 +260,7 @@ async function blocksUpload(
   published: UploadRows['published'],
   checksum: string | undefined,
 ): Promise<boolean> {
-  if (published === undefined) return false
+  if (published === undefined || published.isAnnounced) return false
   if (published.checksum !== checksum) return true
   if ((await findBlob(depot.db, checksum))?.damage !== undefined) return false
   return (

@@ -25,6 +25,7 @@ export interface ListedRelease {
   readonly views: readonly string[]
   readonly yanked: Notice | undefined
   readonly deprecated: Notice | undefined
+  readonly isAnnounced: boolean
   readonly place: ReleasePlace
 }
 
@@ -80,6 +81,7 @@ export async function listReleasesOf(
     views: views.get(row.id) ?? [],
     yanked: noticeOf(row.yanked),
     deprecated: noticeOf(row.deprecated),
+    isAnnounced: row.is_announced === 1,
     place: [row.order_key, row.target],
   }))
 }
@@ -118,6 +120,7 @@ async function releasesBelow(
       'releases.order_key',
       'releases.yanked',
       'releases.deprecated',
+      'releases.is_announced',
     ])
     .whereRef('releases.package_id', '=', 'packages.id')
     .where('releases.target', '=', target)

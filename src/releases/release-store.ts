@@ -1,4 +1,4 @@
-import type { Insertable } from 'kysely'
+import type { Selectable } from 'kysely'
 import { UNRESTRICTED_AUDIENCE } from '../access/access.ts'
 import type { Audience, Visibility } from '../access/access.ts'
 import { usingIndex } from '../database/engine-sql.ts'
@@ -6,13 +6,11 @@ import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { ReleasesTable } from '../database/schema.ts'
-import { formatIdent, lineOf, parseIdent } from '../package/ident.ts'
+import { lineOf, parseIdent } from '../package/ident.ts'
 import { noticeOf } from '../package/mark.ts'
-import type { Mark } from '../package/mark.ts'
 import type { Line } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
-import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Release } from './release.ts'
 import { NOT_PUBLIC, holdsAt, visible, visibleTo } from './visible-store.ts'
@@ -275,78 +273,6 @@ export async function updateVisibility(
   return rows.map((row) => row.target).toSorted()
 }
 
-/** Inserts a release of a package. Returns its id. */
-export async function insertRelease(
-  db: Db,
-  packageId: number,
-  release: Omit<Release, 'id' | Mark>,
-): Promise<number> {
-  const [row] = await newRelease(db, {
-    package_id: packageId,
-    ident: formatIdent(release.ident),
-    target: release.target,
-    version: release.ident.version,
-    order_key: orderKey(release.ident),
-    visibility: release.visibility,
-    checksum: release.checksum,
-    size_bytes: release.sizeBytes,
-    signer: release.signer,
-    is_verified: release.isVerified ? 1 : 0,
-    publisher_id: release.publisherId,
-    source: release.source ?? null,
-    package_type: release.packageType,
-    svc_user: release.svcUser ?? null,
-    svc_group: release.svcGroup ?? null,
-    created_at: release.createdAt,
-    updated_at: release.updatedAt,
-    exposes: JSON.stringify(release.exposes),
-    deps: JSON.stringify(release.deps),
-    tdeps: JSON.stringify(release.tdeps),
-    build_deps: JSON.stringify(release.buildDeps),
-    build_tdeps: JSON.stringify(release.buildTdeps),
-    config: release.config,
-    manifest: release.manifest,
-  })
-  if (row === undefined) throw new Error('an inserted release has an id')
-  return row.id
-}
-
-const newRelease = prepared<Omit<Insertable<ReleasesTable>, 'id' | 'deleted_at' | Mark>>()((db, slots) =>
-  db
-    .insertInto('releases')
-    .values({
-      package_id: slots.package_id,
-      ident: slots.ident,
-      target: slots.target,
-      version: slots.version,
-      order_key: slots.order_key,
-      visibility: slots.visibility,
-      checksum: slots.checksum,
-      size_bytes: slots.size_bytes,
-      signer: slots.signer,
-      is_verified: slots.is_verified,
-      publisher_id: slots.publisher_id,
-      source: slots.source,
-      package_type: slots.package_type,
-      svc_user: slots.svc_user,
-      svc_group: slots.svc_group,
-      created_at: slots.created_at,
-      updated_at: slots.updated_at,
-      deleted_at: null,
-      yanked: null,
-      deprecated: null,
-      held: null,
-      exposes: slots.exposes,
-      deps: slots.deps,
-      tdeps: slots.tdeps,
-      build_deps: slots.build_deps,
-      build_tdeps: slots.build_tdeps,
-      config: slots.config,
-      manifest: slots.manifest,
-    })
-    .returning('id'),
-)
-
 /**
  * Returns the release of an ident for a target. Without a target, returns the one for `x86_64-linux`, or else
  * for the first target by name.
@@ -366,7 +292,7 @@ async function pick(
   return row && releaseOf(row)
 }
 
-function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {
+function releaseOf(row: Selectable<ReleasesTable>): Release {
   return {
     id: row.id,
     ident: parseIdent(row.ident),
@@ -393,5 +319,6 @@ function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {
     yanked: noticeOf(row.yanked),
     deprecated: noticeOf(row.deprecated),
     held: noticeOf(row.held),
+    isAnnounced: row.is_announced === 1,
   }
 }

@@ -38,4 +38,9 @@ export interface Release extends Readonly<Record<Mark, Notice | undefined>> {
   readonly buildTdeps: readonly string[]
   readonly config: string
   readonly manifest: string
+  /**
+   * Whether the depot has only upstream's word for the release: its bytes have never been here. Then the
+   * signer is empty, and the size is 0 if upstream does not say it.
+   */
+  readonly isAnnounced: boolean
 }

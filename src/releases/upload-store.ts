@@ -11,7 +11,7 @@ export interface UploadRows {
   /** Whether releases of the origin come from upstream. */
   readonly isUpstream: boolean
   /** The release, if it is already published for the target. */
-  readonly published: Pick<Release, 'checksum' | 'sizeBytes'> | undefined
+  readonly published: Pick<Release, 'checksum' | 'sizeBytes' | 'isAnnounced'> | undefined
   /** The origin's newest public key, which signs most of its packages. */
   readonly newestKey: { readonly revision: string; readonly body: string } | undefined
 }
@@ -46,13 +46,8 @@ const uploadRows = prepared<{ origin: string; ident: string; target: Target | nu
       .leftJoin('origin_keys', (on) =>
         on.onRef('origin_keys.origin_id', '=', 'origins.id').on('origin_keys.kind', '=', 'public'),
       )
-      .select([
-        'is_upstream',
-        'releases.checksum',
-        'releases.size_bytes',
-        'origin_keys.revision',
-        'origin_keys.body',
-      ])
+      .select(['is_upstream', 'releases.checksum', 'releases.size_bytes', 'releases.is_announced'])
+      .select(['origin_keys.revision', 'origin_keys.body'])
       .where('origins.name', '=', origin)
       .where('origins.deleted_at', 'is', null)
       .orderBy('origin_keys.revision', 'desc')
@@ -98,7 +93,8 @@ const packageRows = prepared<{ originId: number; name: string; ident: string; ta
           .on('published.target', '=', target)
           .on('published.deleted_at', 'is', null),
       )
-      .select(['packages.id', 'package_settings.visibility', 'published.checksum', 'published.size_bytes'])
+      .select(['packages.id', 'package_settings.visibility'])
+      .select(['published.checksum', 'published.size_bytes', 'published.is_announced'])
       .select((eb) =>
         eb
           .selectFrom(usingIndex('releases', 'releases_of_package'))
@@ -112,8 +108,12 @@ const packageRows = prepared<{ originId: number; name: string; ident: string; ta
       .where('packages.name', '=', name),
 )
 
-function publishedOf(row: { checksum: string | null; size_bytes: number | null }): UploadRows['published'] {
+function publishedOf(row: {
+  checksum: string | null
+  size_bytes: number | null
+  is_announced: number | null
+}): UploadRows['published'] {
   return row.checksum === null || row.size_bytes === null
     ? undefined
-    : { checksum: row.checksum, sizeBytes: row.size_bytes }
+    : { checksum: row.checksum, sizeBytes: row.size_bytes, isAnnounced: row.is_announced === 1 }
 }

@@ -113,7 +113,8 @@ export async function listTdeps(
 
 /**
  * Reads the dependencies of releases, and which of them are in the depot and in the view. Dependencies that
- * are hidden from the audience count as absent.
+ * are hidden from the audience count as absent. An announced release depends on itself, because its own bytes
+ * are absent.
  */
 export async function readDependencies(
   db: Db,
@@ -124,15 +125,17 @@ export async function readDependencies(
   const tdeps = new Map<string, readonly string[]>()
   const deps = new Map<string, readonly string[]>()
   const inDepot = new Map<string, number>()
+  const announced = new Set<string>()
   const needed = new Map<string, Set<Target>>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
     const rows = await db
       .selectFrom('releases')
-      .select(['ident', 'target', 'tdeps', 'deps'])
+      .select(['ident', 'target', 'tdeps', 'deps', 'is_announced'])
       .where('id', 'in', ids)
       .execute()
     for (const row of rows) {
-      const needs = JSON.parse(row.tdeps) as string[]
+      const tdepsOfRow = JSON.parse(row.tdeps) as string[]
+      const needs = row.is_announced === 1 ? [row.ident, ...tdepsOfRow] : tdepsOfRow
       tdeps.set(releaseKey(row), needs)
       deps.set(releaseKey(row), JSON.parse(row.deps) as string[])
       for (const ident of needs) needed.set(ident, (needed.get(ident) ?? new Set()).add(row.target))
@@ -140,12 +143,13 @@ export async function readDependencies(
   }
   for (const idents of inBatches(needed.keys())) {
     const rows = await visible(db, audience)
-      .select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps'])
+      .select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps', 'releases.is_announced'])
       .where('releases.ident', 'in', idents)
       .execute()
     for (const row of rows) {
       if (needed.get(row.ident)?.has(row.target) !== true) continue
-      inDepot.set(releaseKey(row), row.id)
+      if (row.is_announced === 1) announced.add(releaseKey(row))
+      else inDepot.set(releaseKey(row), row.id)
       deps.set(releaseKey(row), JSON.parse(row.deps) as string[])
     }
   }
@@ -153,7 +157,7 @@ export async function readDependencies(
   for (const ids of inBatches(inDepot.values())) {
     for (const id of await listMemberIds(db, viewId, ids)) inView.add(id)
   }
-  return { tdeps, deps, inDepot, inView }
+  return { tdeps, deps, inDepot, announced, inView }
 }
 
 /**

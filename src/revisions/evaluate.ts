@@ -64,6 +64,7 @@ const NO_DEPENDENCIES: Dependencies = {
   tdeps: new Map(),
   deps: new Map(),
   inDepot: new Map(),
+  announced: new Set(),
   inView: new Set(),
 }
 

@@ -29,7 +29,7 @@ function checkMissing(
   { view, dependencies }: GateState,
   { closure, leaving }: { closure: 'depot' | 'view'; leaving: ReadonlySet<number> },
 ): Refusal[] {
-  const { tdeps, inDepot, inView } = dependencies
+  const { tdeps, inDepot, announced, inView } = dependencies
   const joining = new Set(steps.filter(joins).map(({ release }) => release.releaseId))
   const isThere = (key: string) => {
     const id = inDepot.get(key)
@@ -41,11 +41,13 @@ function checkMissing(
   for (const { release } of steps.filter(joins)) {
     const ident = formatIdent(release.ident)
     for (const needed of tdeps.get(releaseKey(release)) ?? []) {
-      if (isThere(releaseKey({ ident: needed, target: release.target }))) continue
+      const key = releaseKey({ ident: needed, target: release.target })
+      if (isThere(key)) continue
       const chain = chainTo(needed, ident, release.target, dependencies)
+      const fault = announced.has(key) ? 'is known by the word of upstream alone' : `is not in ${where}`
       refusals.push({
         rule: 'closure',
-        detail: `${chain.join(' → ')} is not in ${where}`,
+        detail: `${chain.join(' → ')} ${fault}`,
         chain,
         names: namesOf(release),
       })

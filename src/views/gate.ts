@@ -113,8 +113,13 @@ export interface Dependencies {
   readonly tdeps: ReadonlyMap<string, readonly string[]>
   /** The direct dependencies of each release. */
   readonly deps: ReadonlyMap<string, readonly string[]>
-  /** The ids of the needed releases that are in the depot. */
+  /**
+   * The ids of the needed releases that are in the depot. Announced releases are not, because only upstream's
+   * word says that they exist.
+   */
   readonly inDepot: ReadonlyMap<string, number>
+  /** The needed releases that are only announced. An announced release that joins needs its own bytes. */
+  readonly announced: ReadonlySet<string>
   /** The ids of the needed releases that are in the view before the change. */
   readonly inView: ReadonlySet<number>
 }

@@ -12,7 +12,10 @@ test('lists of several pages are read to the end, and their members are promoted
   await publishAll(source, ...stamps)
   await source.depot.writer.submit({
     kind: 'promote',
-    input: { view: 'acceptance', releases: stamps.map((ident) => ({ ident, target: 'x86_64-linux' })) },
+    input: {
+      view: 'acceptance',
+      releases: stamps.map((ident) => ({ ident, target: 'x86_64-linux' as const })),
+    },
     actor: { client: 'tests', door: 'cli' },
   })
   const destination = await startDepot(t, { listen: true })

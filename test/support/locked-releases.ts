@@ -87,6 +87,7 @@ export async function fillView(
     size_bytes: 1,
     signer: 'acme-20260101000000',
     is_verified: 1,
+    is_announced: 0,
     publisher_id: 1,
     package_type: 'standard',
     svc_user: null,

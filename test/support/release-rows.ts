@@ -107,3 +107,35 @@ export async function makeView(
 ): Promise<void> {
   await depot.writer.submit({ kind: 'createView', input: { name, rule, maker: 'operator' }, actor: ACTOR })
 }
+
+/**
+ * Announces releases for `x86_64-linux`, as if upstream had them. Their origin must exist. Returns those that
+ * were refused.
+ */
+export async function announce(
+  { depot }: Written,
+  origin: string,
+  ...releases: readonly { ident: string; checksum: string; tdeps?: readonly string[] }[]
+) {
+  const announced = releases.map(({ ident, checksum, tdeps = [] }) => ({
+    ident: parseIdent(ident),
+    metadata: {
+      target: 'x86_64-linux' as const,
+      manifest: '',
+      config: '',
+      exposes: [],
+      deps: tdeps,
+      tdeps,
+      buildDeps: [],
+      buildTdeps: [],
+      packageType: 'standard' as const,
+      svcUser: undefined,
+      svcGroup: undefined,
+    },
+    checksum,
+    sizeBytes: 0,
+  }))
+  const input = { origin, upstream: 'https://bldr.example', releases: announced }
+  const { refused } = await depot.writer.submit({ kind: 'announceReleases', input, actor: ACTOR })
+  return refused
+}

@@ -37,7 +37,9 @@ export const show: Define = (command, io) =>
         ['published', `${more.published_at} by ${more.publisher}`],
         [
           'signed by',
-          `${more.signer}${more.signature === 'verified' ? '' : ', which this depot does not know'}`,
+          more.announced
+            ? 'unknown until the package is fetched: upstream has only announced it'
+            : `${more.signer}${more.signature === 'verified' ? '' : ', which this depot does not know'}`,
         ],
         ['checksum', more.checksum],
         ['size', `${more.size_bytes} bytes`],

@@ -1,4 +1,5 @@
 import { getAccount } from '../../accounts/account-store.ts'
+import type { Db } from '../../database/database.ts'
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { findOrigin, getOrigin, updateUpstream } from '../../origins/origin-store.ts'
@@ -39,6 +40,14 @@ export async function disownOrigin(
   await updateUpstream(trx, id, false, at)
   await context.record({ kind: 'origin-disowned', origin: name }, { originId: id })
   return { isChanged: true }
+}
+
+/** Returns an upstream origin. Throws `not_found`, and `refused` for another origin. */
+export async function getUpstreamOrigin(db: Db, name: string): Promise<Origin> {
+  const origin = await getOrigin(db, name)
+  if (!origin.isUpstream)
+    throw new DepotError('refused', `${origin.name} does not come from the upstream depot`)
+  return origin
 }
 
 /** Throws `origin_from_upstream` if the origin is an upstream origin. `what` names what would be added. */

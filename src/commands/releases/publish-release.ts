@@ -2,32 +2,36 @@ import type { Visibility } from '../../access/access.ts'
 import { findBlob, referenceBlob, updateDamage } from '../../blobs/blob-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { HartMetadata } from '../../hart/metadata.ts'
+import type { CommandContext } from '../../ledger/command-context.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
-import { formatIdent, formatPackageName } from '../../package/ident.ts'
+import { formatIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
 import { orderKey } from '../../package/version.ts'
 import { expectOwnOrigin } from '../origins/adopt-origin.ts'
-import { changeMembers } from '../views/promote.ts'
-import { UNSTABLE } from '../../views/view.ts'
-import { getView } from '../../revisions/view-store.ts'
-import type { CommandContext } from '../../ledger/command-context.ts'
-import { insertWords } from '../../search/words-store.ts'
-import { insertDependencies } from '../../releases/dependents-store.ts'
-import { insertRelease } from '../../releases/release-store.ts'
-import { insertPackage } from '../../releases/package-store.ts'
+import { deleteDependencies, insertDependencies } from '../../releases/dependents-store.ts'
+import { insertRelease, storeContent } from '../../releases/new-release-store.ts'
 import { findPackageRows } from '../../releases/upload-store.ts'
+import { findViewRelease } from '../../revisions/member-store.ts'
+import { getView } from '../../revisions/view-store.ts'
+import { UNSTABLE } from '../../views/view.ts'
+import type { ViewRelease } from '../../views/view.ts'
+import { changeMembers } from '../views/promote.ts'
+import { preparePackage } from './prepare-package.ts'
 import { setVisibility } from './set-visibility.ts'
 import { insertDefaultSettings } from './settings.ts'
+
+/** The metadata of a release, with dependencies as texts. */
+export type ReleaseMetadata = Omit<HartMetadata, 'ident' | 'deps' | 'tdeps' | 'buildDeps' | 'buildTdeps'> & {
+  readonly deps: readonly string[]
+  readonly tdeps: readonly string[]
+  readonly buildDeps: readonly string[]
+  readonly buildTdeps: readonly string[]
+}
 
 /** A release to publish. Its bytes are stored already. */
 export interface PublishInput {
   readonly ident: Ident
-  readonly metadata: Omit<HartMetadata, 'ident' | 'deps' | 'tdeps' | 'buildDeps' | 'buildTdeps'> & {
-    readonly deps: readonly string[]
-    readonly tdeps: readonly string[]
-    readonly buildDeps: readonly string[]
-    readonly buildTdeps: readonly string[]
-  }
+  readonly metadata: ReleaseMetadata
   readonly checksum: string
   readonly sizeBytes: number
   /** The name of the key that signed the package. */
@@ -48,10 +52,10 @@ export interface PublishInput {
 
 /**
  * Publishes verified, durable bytes as a release and adds it to `unstable`. An existing release stays in its
- * views. If its bytes were damaged, the submitter has replaced them, and this clears the damage. Returns
- * `isNew: false` for an existing release with the same bytes, if the upload is forced or repairs them. Throws
- * `not_found` for the origin, `origin_from_upstream`, `already_exists`, `release_differs` and
- * `package_type_mismatch`.
+ * views. If upstream has announced it, this stores what its bytes say in place of upstream's word. If its
+ * bytes were damaged, the submitter has replaced them, and this clears the damage. Returns `isNew: false` for
+ * an existing release with the same bytes, if the upload is forced or repairs them. Throws `not_found` for
+ * the origin, `origin_from_upstream`, `already_exists`, `release_differs` and `package_type_mismatch`.
  */
 export async function publishRelease(
   context: CommandContext,
@@ -68,28 +72,28 @@ export async function publishRelease(
     ident: formatIdent(ident),
     target,
   })
-  const packageId = found?.id ?? (await insertPackage(trx, origin.id, ident.name))
-  const defaultVisibility = async () =>
-    found?.visibility ??
-    (await insertDefaultSettings(context, origin, { packageId, name: ident.name, ownerId: publisherId }))
-      .visibility
-
+  if (found?.published?.isAnnounced === true) {
+    await storeBytes(context, input, { originId: origin.id, checksum: found.published.checksum })
+    return { isNew: true }
+  }
   if (found?.published !== undefined) {
-    await acceptAgain(context, input, { checksum: found.published.checksum, defaultVisibility })
+    await acceptAgain(context, input, {
+      checksum: found.published.checksum,
+      defaultVisibility: async () => {
+        const named = { packageId: found.id, name: ident.name, ownerId: publisherId }
+        return found.visibility ?? (await insertDefaultSettings(context, origin, named)).visibility
+      },
+    })
     return { isNew: false }
   }
-  if (found?.type !== undefined && found.type !== packageType)
-    throw new DepotError(
-      'package_type_mismatch',
-      `${formatIdent(ident)} is a ${packageType} package, but the earlier releases of ${formatPackageName(ident)} are ${found.type}`,
-    )
-  // The first release makes a package findable.
-  if (found?.type === undefined) await insertWords(trx, packageId, ident)
-  // The settings row is created even if the upload names the visibility.
-  const settingsVisibility = await defaultVisibility()
-  const visibility = input.visibility ?? settingsVisibility
+  const { packageId, visibility: defaultVisibility } = await preparePackage(context, origin, found, {
+    ident,
+    packageType,
+    ownerId: publisherId,
+  })
+  const visibility = input.visibility ?? defaultVisibility
   const releaseId = await insertNewRelease(context, input, { packageId, originId: origin.id, visibility })
-  const release = {
+  await joinUnstable(context, {
     releaseId,
     packageId,
     originId: origin.id,
@@ -98,15 +102,52 @@ export async function publishRelease(
     orderKey: orderKey(ident),
     yanked: undefined,
     deprecated: undefined,
-  }
+  })
+  return { isNew: true }
+}
+
+async function joinUnstable(context: CommandContext, release: ViewRelease): Promise<void> {
   await changeMembers(
     context,
-    await getView(trx, UNSTABLE),
+    await getView(context.trx, UNSTABLE),
     { joining: [{ release }], leaving: [] },
     // The right to upload includes joining `unstable`.
     { act: 'promote', cause: 'upload', by: 'operator' },
   )
-  return { isNew: true }
+}
+
+/**
+ * Stores what the bytes of an announced release say in place of upstream's word, and adds the release to
+ * `unstable`. It stays in its views. Throws `release_differs` unless the bytes have the announced checksum.
+ */
+async function storeBytes(
+  context: CommandContext,
+  input: PublishInput,
+  { originId, checksum: announced }: { originId: number; checksum: string },
+): Promise<void> {
+  const { trx, at } = context
+  const { ident, metadata, checksum, sizeBytes } = input
+  const { target, tdeps } = metadata
+  const release = await findViewRelease(trx, ident, target)
+  if (release === undefined) throw new Error('an announced release has a row')
+  if (checksum !== announced)
+    throw new DepotError(
+      'release_differs',
+      `upstream announced ${formatIdent(ident)} for ${target} with the checksum ${announced}, but the bytes have ${checksum}`,
+    )
+  await referenceBlob(trx, { checksum, sizeBytes, at })
+  await deleteDependencies(trx, release)
+  const content = {
+    ...metadata,
+    ...input,
+    config: metadata.config ?? '',
+    source: input.source,
+    updatedAt: at,
+  }
+  const visibility = await storeContent(trx, release.releaseId, content)
+  await insertDependencies(trx, release, tdeps)
+  await recordPublished(context, input, { originId, visibility })
+  await joinUnstable(context, release)
 }
 
 /**
@@ -158,8 +199,18 @@ async function insertNewRelease(
     source: input.source,
     createdAt: at,
     updatedAt: at,
+    isAnnounced: false,
   })
   await insertDependencies(trx, { releaseId, packageId, target }, metadata.tdeps)
+  await recordPublished(context, input, { originId, visibility })
+  return releaseId
+}
+
+async function recordPublished(
+  context: CommandContext,
+  { ident, metadata: { target }, checksum, sizeBytes, signer, isVerified, source }: PublishInput,
+  { originId, visibility }: { originId: number; visibility: Visibility },
+): Promise<void> {
   await context.record(
     {
       kind: 'release-published',
@@ -170,9 +221,8 @@ async function insertNewRelease(
       signer,
       isVerified,
       visibility,
-      ...(input.source !== undefined && { source: input.source }),
+      ...(source !== undefined && { source }),
     },
     { originId },
   )
-  return releaseId
 }

@@ -113,6 +113,7 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
           published_at: wireTime(release.createdAt),
           views: [...release.views],
           ...wireMarks(release),
+          announced: release.isAnnounced,
         })),
         next,
       })

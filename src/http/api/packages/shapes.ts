@@ -73,6 +73,7 @@ const ListedRelease = named(
     published_at: Time,
     views: z.array(ViewName).describe('the open views that have it, by name'),
     ...Marks,
+    announced: z.boolean().describe('whether the depot has only the word of its upstream depot for it'),
   }),
 )
 
@@ -92,6 +93,7 @@ export const Releases = named(
         views: ['acceptance', 'unstable'],
         yank: null,
         deprecation: null,
+        announced: false,
       },
     ],
     next: null,

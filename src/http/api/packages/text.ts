@@ -18,13 +18,13 @@ export function packagesText({ packages, next }: z.infer<typeof shapes.FoundPack
 export function releasesText({ releases, next }: z.infer<typeof shapes.Releases>): string {
   return page(
     ['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', 'VISIBILITY', 'PUBLISHED', 'VIEWS', 'MARKS'],
-    releases.map(({ ident, target, visibility, published_at, views, ...marks }) => [
+    releases.map(({ ident, target, visibility, published_at, views, announced, ...marks }) => [
       ...identParts(ident),
       target,
       visibility,
       timeText(published_at),
       views.join(','),
-      marksText(marks),
+      [announced ? 'announced' : '', marksText(marks)].filter((text) => text !== '').join(', '),
     ]),
     next,
   )

@@ -66,6 +66,7 @@ const APP = {
   yank: null,
   deprecation: null,
   hold: null,
+  announced: false,
 }
 
 export const Release = named(
@@ -95,6 +96,11 @@ export const Release = named(
     views: z.array(z.object({ view: ViewName, ...Since })),
     ...Marks,
     hold: Notice.nullable().describe('set if the release is held, so that it is not deleted'),
+    announced: z
+      .boolean()
+      .describe(
+        'whether the depot has only the word of its upstream depot for the release, and fetches the bytes when they are needed',
+      ),
   }),
   APP,
 )

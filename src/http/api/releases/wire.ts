@@ -40,5 +40,6 @@ export function wireRelease(
     ),
     ...wireMarks(release),
     hold: wireNotice(release.held),
+    announced: release.isAnnounced,
   }
 }

@@ -1,0 +1,49 @@
+import type { Db } from '../database/database.ts'
+
+// How up to date the channels of upstream origins are. Times are epoch milliseconds.
+
+/** How up to date one channel of an upstream origin is. */
+export interface Refreshed {
+  readonly origin: string
+  readonly channel: string
+  /** When the last refresh ended, whatever came of it. */
+  readonly attemptedAt: number
+  /** When the channel last was what upstream had. */
+  readonly refreshedAt: number | undefined
+  /** Why the channel is not what upstream has, as a sentence. */
+  readonly fault: string | undefined
+  /** How many members the last refresh would have removed, if it was held because of them; otherwise 0. */
+  readonly removals: number
+}
+
+/** Lists the channels that a refresh was tried of, by origin and channel. */
+export async function listRefreshed(db: Db): Promise<Refreshed[]> {
+  const rows = await db.selectFrom('refreshes').selectAll().orderBy('origin').orderBy('channel').execute()
+  return rows.map((row) => ({
+    origin: row.origin,
+    channel: row.channel,
+    attemptedAt: row.attempted_at,
+    refreshedAt: row.refreshed_at ?? undefined,
+    fault: row.fault ?? undefined,
+    removals: row.removals,
+  }))
+}
+
+/** Stores the outcome of a refresh. Without a fault, the channel is what upstream has. */
+export async function storeRefreshed(
+  db: Db,
+  {
+    origin,
+    channel,
+    at,
+    fault = null,
+    removals = 0,
+  }: { origin: string; channel: string; at: number; fault?: string | null; removals?: number },
+): Promise<void> {
+  const outcome = { attempted_at: at, fault, removals, ...(fault === null && { refreshed_at: at }) }
+  await db
+    .insertInto('refreshes')
+    .values({ origin, channel, ...outcome })
+    .onConflict((conflict) => conflict.columns(['origin', 'channel']).doUpdateSet(outcome))
+    .execute()
+}
