@@ -52,6 +52,8 @@ export interface Readiness {
   readonly disk: string
   /** What the operator should fix, one sentence each. */
   readonly reasons: readonly string[]
+  /** The same problems, each with a name for programs. */
+  readonly problems: readonly { readonly code: string; readonly detail: string }[]
 }
 
 export type Event = Events['events'][number]
@@ -216,8 +218,8 @@ export class DepotClient extends Operations {
       return await this.call({ method: 'GET', path: '/readyz', isAnonymous: true }, options)
     } catch (error) {
       if (!(error instanceof RequestRefused) || error.problem['ready'] !== false) throw error
-      const { database, disk, reasons } = error.problem as Problem & Readiness
-      return { ready: false, database, disk, reasons }
+      const { database, disk, reasons, problems } = error.problem as Problem & Readiness
+      return { ready: false, database, disk, reasons, problems }
     }
   }
 

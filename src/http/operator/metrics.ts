@@ -4,12 +4,13 @@ import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { Webhooks } from '../../delivery/webhooks.ts'
 import type { Depot } from '../../depot/open.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
-import { findHead } from '../../ledger/ledger-store.ts'
+import { readVersion } from '../../package-root.ts'
 import { estimateViews } from '../../pollers/pollers.ts'
 import type { PollCounts } from '../../pollers/pollers.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { WEBHOOK_STATES, stateOf } from '../../webhooks/progress.ts'
 import { addGauge } from './gauge.ts'
+import { PROBLEMS, checkReadiness, commitTimeAheadMs } from './readiness.ts'
 import type { MetricsJson } from './request-metrics.ts'
 
 const COMMIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
@@ -44,6 +45,7 @@ export class DepotMetrics {
   ) {
     this.#ofAllThreads = ofThreads
     collectDefaultMetrics({ register: this.#registry })
+    this.#describeDepot(depot)
     this.#countCommits(depot)
     this.#measureViews(depot)
     this.#measurePolls(depot, pollCounts)
@@ -59,6 +61,26 @@ export class DepotMetrics {
       type: this.#registry.contentType,
       body: `${await this.#registry.metrics()}${await summed.metrics()}`,
     }
+  }
+
+  #describeDepot(depot: Depot): void {
+    const registers = [this.#registry]
+    new Gauge({
+      name: 'hart_depot_build_info',
+      help: 'Always 1; the label has the version of the depot',
+      labelNames: ['version'],
+      registers,
+    }).set({ version: readVersion() }, 1)
+    const problems = new Gauge({
+      name: 'hart_depot_problem',
+      help: '1 while /readyz names this problem, else 0',
+      labelNames: ['problem'],
+      registers,
+      async collect() {
+        const found = (await checkReadiness(depot)).problems.map(({ code }) => code)
+        for (const problem of PROBLEMS) problems.set({ problem }, found.includes(problem) ? 1 : 0)
+      },
+    })
   }
 
   #countCommits(depot: Depot): void {
@@ -100,7 +122,7 @@ export class DepotMetrics {
     }
     addGauge(this.#registry, 'hart_depot_commit_time_ahead_seconds', {
       help: 'Seconds by which the last commit time is ahead of the clock. More than a minute means that the clock was set back or is wrong',
-      read: async () => Math.max((await findHead(depot.db)).at - depot.now(), 0) / 1_000,
+      read: async () => (await commitTimeAheadMs(depot)) / 1_000,
     })
     depot.writer.onAnnouncement((_announcement, commit) => {
       if (commit === undefined) return

@@ -2,7 +2,9 @@ import { access, constants } from 'node:fs/promises'
 import { countDamaged } from '../../blobs/blob-store.ts'
 import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { DiskSpace } from '../../blobs/disk-space.ts'
+import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Depot } from '../../depot/open.ts'
+import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
 
 export interface Readiness {
@@ -14,8 +16,17 @@ export interface Readiness {
    * unready.
    */
   readonly disk: string
-  /** Problems the operator should fix, one sentence each, without paths. */
-  readonly reasons: readonly string[]
+  /** Problems that the operator should fix. */
+  readonly problems: readonly Problem[]
+}
+
+/** Names of problems, for alerts. */
+export const PROBLEMS = ['database', 'data_gone', 'disk', 'damaged_blobs', 'clock'] as const
+
+export interface Problem {
+  readonly code: (typeof PROBLEMS)[number]
+  /** One sentence, without paths. */
+  readonly detail: string
 }
 
 /** Checks whether a depot can answer requests. Never rejects: problems are part of the result. */
@@ -23,19 +34,33 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', describeFailure)
   const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0
   const disk = await diskState(depot).catch(describeFailure)
-  const reasons = [
-    ...(database === 'ok' ? [] : ['the database does not answer']),
-    ...(depot.files.findGone() === undefined
-      ? []
-      : ['every change is refused: the data folder was removed or replaced while the depot ran']),
-    ...(disk === 'ok' ? [] : [`uploads are refused: the disk is ${disk}`]),
-    ...(damaged === 0
-      ? []
-      : [
-          `${damaged === 1 ? 'one package is' : `${damaged} packages are`} damaged on the disk and not served: upload the same bytes again`,
-        ]),
-  ]
-  return { isReady: database === 'ok', database, disk, reasons }
+  const aheadMs = database === 'ok' ? await commitTimeAheadMs(depot).catch(() => 0) : 0
+  const found: Record<Problem['code'], string | undefined> = {
+    database: database === 'ok' ? undefined : 'the database does not answer',
+    data_gone:
+      depot.files.findGone() === undefined
+        ? undefined
+        : 'every change is refused: the data folder was removed or replaced while the depot ran',
+    disk: disk === 'ok' ? undefined : `uploads are refused: the disk is ${disk}`,
+    damaged_blobs:
+      damaged === 0
+        ? undefined
+        : `${damaged === 1 ? 'one package is' : `${damaged} packages are`} damaged on the disk and not served: upload the same bytes again`,
+    clock:
+      aheadMs <= MAX_CLOCK_SKEW_MS
+        ? undefined
+        : `the clock is ${Math.round(aheadMs / 1_000)} seconds behind the last change: it was set back, or is wrong`,
+  }
+  const problems = PROBLEMS.flatMap((code) => {
+    const detail = found[code]
+    return detail === undefined ? [] : [{ code, detail }]
+  })
+  return { isReady: database === 'ok', database, disk, problems }
+}
+
+/** Returns the time by which the last commit is ahead of the clock; 0 if it is not. */
+export async function commitTimeAheadMs({ db, now }: Pick<Depot, 'db' | 'now'>): Promise<number> {
+  return Math.max((await findHead(db)).at - now(), 0)
 }
 
 async function diskState(depot: Depot): Promise<string> {

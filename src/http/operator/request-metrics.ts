@@ -4,16 +4,19 @@ import type { Feed } from '../../following/feed.ts'
 import type { FastAnswer } from '../habitat/polls/fast-path.ts'
 import type { PendingAnswers } from '../requests/pending-answers.ts'
 import type { ReceivedBodies } from '../requests/received-bodies.ts'
+import { isPoll } from '../requests/request.ts'
 import { addGauge } from './gauge.ts'
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 
-const HABITAT = { door: 'habitat' } as const
+const POLL = { door: 'poll' } as const
 const POLLS = {
-  200: { ...HABITAT, method: 'GET', status: '2xx' },
-  304: { ...HABITAT, method: 'GET', status: '3xx' },
-  404: { ...HABITAT, method: 'GET', status: '4xx' },
+  200: { ...POLL, method: 'GET', status: '2xx' },
+  304: { ...POLL, method: 'GET', status: '3xx' },
+  404: { ...POLL, method: 'GET', status: '4xx' },
 } as const
+/** The usual reasons why polls are refused. They are counted from 0, so that the first one is an increase. */
+const POLL_REFUSALS = ['unauthenticated', 'too_many_attempts', 'view_absent', 'overloaded', 'internal']
 
 /** Metrics in the form that one thread sends to another. */
 export type MetricsJson = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
@@ -24,6 +27,7 @@ export class RequestMetrics {
   readonly #requests: Histogram<'door' | 'method' | 'status'>
   readonly #sentBytes: Counter<'door'>
   readonly #wrongTokens: Counter<'answer'>
+  readonly #refusedPolls: Counter<'reason'>
   readonly #exhausted: Counter<'what'>
 
   constructor({
@@ -38,7 +42,7 @@ export class RequestMetrics {
     const registers = [this.#registry]
     this.#requests = new Histogram({
       name: 'hart_depot_request_duration_seconds',
-      help: 'Time from the headers of a request to the end of its answer. Requests that waited for an event have the door "held"',
+      help: 'Time from the headers of a request to the end of its answer. Polls of supervisors for the latest release have the door "poll", requests that waited for an event "held"',
       labelNames: ['door', 'method', 'status'],
       buckets: REQUEST_SECONDS,
       registers,
@@ -55,6 +59,13 @@ export class RequestMetrics {
       labelNames: ['answer'],
       registers,
     })
+    this.#refusedPolls = new Counter({
+      name: 'hart_depot_polls_refused_total',
+      help: 'Polls of supervisors that got an error, by its code. A package that does not exist is no error',
+      labelNames: ['reason'],
+      registers,
+    })
+    for (const reason of POLL_REFUSALS) this.#refusedPolls.inc({ reason }, 0)
     this.#exhausted = new Counter({
       name: 'hart_depot_file_descriptors_exhausted_total',
       help: 'Connections refused to save file descriptors, and requests that failed for lack of one; see also process_open_fds and process_max_fds',
@@ -79,7 +90,9 @@ export class RequestMetrics {
   /** Records an answered request. */
   recordRequest(request: FastifyRequest, reply: FastifyReply): void {
     if (request.lacksDescriptors) this.#exhausted.inc({ what: 'request' })
-    const door = request.isHeld ? 'held' : doorOf(request.url)
+    const door = request.isHeld ? 'held' : isPoll(request) ? 'poll' : doorOf(request.url)
+    const { refusalCode: reason } = request
+    if (door === 'poll' && reason !== undefined) this.#refusedPolls.inc({ reason })
     this.#requests.observe(
       { door, method: request.method, status: `${Math.trunc(reply.statusCode / 100)}xx` },
       reply.elapsedTime / 1_000,
@@ -95,7 +108,7 @@ export class RequestMetrics {
   /** Records a poll that was answered on the fast path. */
   recordPoll({ status, bodyBytes, ms }: FastAnswer): void {
     this.#requests.observe(POLLS[status], ms / 1_000)
-    if (bodyBytes > 0) this.#sentBytes.inc(HABITAT, bodyBytes)
+    if (bodyBytes > 0) this.#sentBytes.inc(POLL, bodyBytes)
   }
 
   recordWrongToken(answer: 'refused' | 'limited'): void {

@@ -4,7 +4,7 @@ import { named } from '../requests/described.ts'
 import { shows } from '../requests/reading.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { MetricsText } from './metrics.ts'
-import { checkReadiness } from './readiness.ts'
+import { PROBLEMS, checkReadiness } from './readiness.ts'
 import { referenceRoutes } from './reference.ts'
 
 const tags = ['operation']
@@ -17,8 +17,11 @@ const Readiness = named(
     reasons: z
       .array(z.string())
       .describe('problems the operator should fix, one sentence each; empty if all is well'),
+    problems: z
+      .array(z.object({ code: z.enum(PROBLEMS), detail: z.string() }))
+      .describe('the same problems, each with a name for programs'),
   }),
-  { ready: true, database: 'ok', disk: 'ok', reasons: [] },
+  { ready: true, database: 'ok', disk: 'ok', reasons: [], problems: [] },
 )
 const Alive = named('Alive', z.string().describe('the word ok'), 'ok\n')
 const Metrics = named(
@@ -88,8 +91,11 @@ export async function operatorRoutes(
       },
     },
     async (_request, reply) => {
-      const { isReady, database, disk, reasons } = await checkReadiness(depot)
-      return reply.code(isReady ? 200 : 503).send({ ready: isReady, database, disk, reasons: [...reasons] })
+      const { isReady, database, disk, problems } = await checkReadiness(depot)
+      const reasons = problems.map(({ detail }) => detail)
+      return reply
+        .code(isReady ? 200 : 503)
+        .send({ ready: isReady, database, disk, reasons, problems: [...problems] })
     },
   )
 

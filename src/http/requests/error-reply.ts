@@ -227,6 +227,7 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
   if (error instanceof DepotError) return describeRefusal(error, request, reply)
   if (isFrameworkRefusal(error)) return describeFrameworkRefusal(error, request)
   request.log.error({ request: request.id, err: error }, 'request failed')
+  request.refusalCode = 'internal'
   return {
     code: 'internal',
     status: 500,
@@ -239,6 +240,7 @@ function describeRefusal(error: DepotError, request: FastifyRequest, reply: Fast
   if (error.code === 'overloaded') forgetHeaders(reply)
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
   request.refusal = `${error.code}: ${error.message}`
+  request.refusalCode = error.code
   return {
     code: error.code,
     status: MEANINGS[error.code].status,
@@ -272,9 +274,11 @@ function describeFrameworkRefusal(error: FrameworkRefusal, request: FastifyReque
           .map(({ pointer = '', detail }) => (pointer === '' ? detail : `${pointer}: ${detail}`))
           .join('; ')
   const detail = `${shorten(message, MAX_DETAIL_LENGTH)}${others}`
+  const code = error.statusCode === 413 ? 'too_large' : 'invalid_request'
   request.refusal = detail
+  request.refusalCode = code
   return {
-    code: error.statusCode === 413 ? 'too_large' : 'invalid_request',
+    code,
     status: error.statusCode,
     detail,
     parts: listed,

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import tap, { test } from 'tap'
 import { callApi } from '../../support/call-api.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
-import { startDepot } from '../../support/start-depot.ts'
+import { START, startDepot } from '../../support/start-depot.ts'
 
 const started = await startDepot(tap)
 
@@ -57,10 +57,7 @@ test('requests are counted by API, method and class of status, and by no other l
     '/api/v1/views',
   ])
     await callApi(started, 'GET', url)
-  t.equal(
-    await metric('hart_depot_request_duration_seconds_count{door="habitat",method="GET",status="4xx"}'),
-    2,
-  )
+  t.equal(await metric('hart_depot_request_duration_seconds_count{door="poll",method="GET",status="4xx"}'), 2)
   t.equal(await metric('hart_depot_request_duration_seconds_count{door="api",method="GET",status="2xx"}'), 1)
   t.notMatch((await callApi(started, 'GET', '/metrics')).text, /acme|zebra|giraffe/)
 })
@@ -91,6 +88,26 @@ test('views made by clients are no labels', async (t) => {
     actor,
   })
   t.notMatch((await callApi(started, 'GET', '/metrics')).text, /by-a-client/)
+})
+
+test('polls that get an error are counted by its code', async (t) => {
+  await callApi(started, 'GET', '/v1/depot/views/nowhere/pkgs/acme/app/latest', { token: null })
+  await callApi(started, 'GET', '/v1/depot/pkgs/acme/app/latest', { token: 'wrong' })
+  t.equal(await metric('hart_depot_polls_refused_total{reason="view_absent"}'), 1)
+  t.equal(await metric('hart_depot_polls_refused_total{reason="unauthenticated"}'), 1)
+  t.equal(await metric('hart_depot_polls_refused_total{reason="internal"}'), 0)
+})
+
+test('the version and the problems of /readyz are metrics', async (t) => {
+  const { version } = (await callApi(started, 'GET', '/api/v1/version')).body as { version: string }
+  t.equal(await metric(`hart_depot_build_info{version="${version}"}`), 1)
+  t.equal(await metric('hart_depot_problem{problem="clock"}'), 0)
+  started.setClock(START - 3_600_000)
+  t.match((await callApi(started, 'GET', '/readyz')).body, {
+    ready: true,
+    problems: [{ code: 'clock', detail: /^the clock is 3\d{3} seconds behind/ }],
+  })
+  t.equal(await metric('hart_depot_problem{problem="clock"}'), 1)
 })
 
 test('openapi.yaml describes every API and is served', async (t) => {
