@@ -11,6 +11,8 @@ import { isOriginName } from './package/ident.ts'
 import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
 import { isNetwork, isProxyList } from './text/address-ranges.ts'
+import { readTraceSettings } from './tracing/trace-settings.ts'
+import type { ReadTraceSettings } from './tracing/trace-settings.ts'
 
 /** The configuration of a depot. Sizes are in bytes, paths are absolute. */
 export interface Config {
@@ -53,6 +55,8 @@ export interface Config {
   /** Whether polls are answered directly from the socket. */
   readonly hasFastPath: boolean
   readonly logLevel: string
+  /** OpenTelemetry's settings. */
+  readonly traces: ReadTraceSettings
 }
 
 /** How the depot reaches the Builder or the hart-depot from which it fetches releases. */
@@ -336,6 +340,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     countsPollers: env.DEPOT_COUNT_POLLERS === 'on',
     hasFastPath: env.DEPOT_FAST_PATH === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,
+    traces: readTraceSettings(environment),
   }
 }
 

@@ -46,6 +46,7 @@ const ROOMS: readonly string[] = [
   'given-path.ts',
   'text',
   'threads',
+  'tracing',
   // values and their rules
   'access',
   'package',
@@ -218,6 +219,9 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
     file === 'config.ts' ||
     file === 'depot/control.ts',
   'hash-wasm|node-liblzma.*': inFolder('hart'),
+  // The libraries are loaded, by import(), only when traces are on.
+  '@opentelemetry/.*': (file) => file === 'tracing/open.ts',
+  'tracing/open.ts': () => false,
   // Bytes of packages are reached through blobs/storage.ts: audit, upkeep, publishing and the routes work on
   // any store.
   'node:fs(/promises)?': (file) =>

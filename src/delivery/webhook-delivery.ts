@@ -14,6 +14,7 @@ import { send } from '../webhooks/send.ts'
 import type { Receipt, SendOptions } from '../webhooks/send.ts'
 import { matcherOf, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
+import { traced } from '../tracing/traced.ts'
 
 /** A committed entry. */
 export interface CommittedEvent {
@@ -179,7 +180,9 @@ export class WebhookDelivery {
     const { deliveryLog, sendOptions } = this.#context
     if (signal.aborted) return
     const at = sendOptions.now()
-    const receipt = await this.#send(entry, at)
+    const receipt = await traced('deliver', { 'hart_depot.webhook': this.webhook.name }, () =>
+      this.#send(entry, at),
+    )
     if (signal.aborted) return
     const before = this.#progress
     this.#progress = afterAttempt(before, entry.sequence, receipt, {

@@ -30,12 +30,13 @@ import { DepotMetrics } from './operator/metrics.ts'
 import { RequestMetrics } from './operator/request-metrics.ts'
 import type { MetricsJson } from './operator/request-metrics.ts'
 import { admit } from './requests/reading.ts'
-import { hasBody } from './requests/request.ts'
+import { hasBody, isPoll } from './requests/request.ts'
 import { pathOf, proxyTrust, publicPathOf, withoutPath } from './requests/public-path.ts'
 import type { ProxyTrust } from './requests/public-path.ts'
 import type { RouteContext } from './requests/request.ts'
 import { validate } from './requests/validate.ts'
 import { logPoll, logRequest, requestIds } from './request-log.ts'
+import { traceRequests } from './request-spans.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
 import { storeTokenUses } from './store-token-uses.ts'
 import type { SharedServices, Workers } from './workers.ts'
@@ -152,6 +153,7 @@ async function assemble(
   const app = createApp(depot, nextId)
   closeConnectionsWhenStopping(app)
   app.addHook('preClose', async () => feed.close()) // answers all waiting requests
+  await traceRequests(app, depot)
   decorateRequests(app, context)
   addRequestHooks(app, context, metrics)
   addAnswerHooks(app, context, metrics)
@@ -218,6 +220,7 @@ function decorateRequests(app: FastifyInstance, { depot, bodies, trustsProxy }: 
   const publicPath = pathOf(depot.config.publicUrl)
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
+  app.decorateRequest('refusalCode', undefined)
   app.decorateRequest('subject', undefined)
   app.decorateRequest('isLoggedElsewhere', false)
   app.decorateRequest('isHeld', false)
@@ -273,11 +276,6 @@ function addRequestHooks(app: FastifyInstance, context: RouteContext, metrics: R
       throw error
     }
   })
-}
-
-/** Reports whether a request is a poll of a supervisor, by its route. */
-function isPoll({ routeOptions: { url = '' } }: FastifyRequest): boolean {
-  return url.startsWith('/v1/') && url.endsWith('/latest')
 }
 
 /**

@@ -22,6 +22,7 @@ import type { ReceivedHart } from './receive.ts'
 import { findReleaseBlob } from '../releases/release-store.ts'
 import { findUploadRows } from '../releases/upload-store.ts'
 import type { UploadRows } from '../releases/upload-store.ts'
+import { traced } from '../tracing/traced.ts'
 
 /** One upload. If it names no ident or no target, those in the archive are taken. */
 export interface Upload {
@@ -147,11 +148,13 @@ async function receiveChecked(
   const { ident: named, target, checksum } = upload
   const { accountId } = upload.publisher
   const source = await upload.open()
-  const received = await receive({ config, hashes, room: blobs.room }, source, file, {
-    what,
-    accountId,
-    onWritten: (bytes) => upload.upstream?.onWritten(file.path, bytes),
-  })
+  const received = await traced('receive', {}, () =>
+    receive({ config, hashes, room: blobs.room }, source, file, {
+      what,
+      accountId,
+      onWritten: (bytes) => upload.upstream?.onWritten(file.path, bytes),
+    }),
+  )
   if (checksum !== undefined && received.checksum !== checksum)
     throw new DepotError(
       'checksum_mismatch',
@@ -162,7 +165,7 @@ async function receiveChecked(
     newestKey,
     upstream: upload.upstream,
   })
-  const metadata = await scan(depot, received, { path: file.path, accountId })
+  const metadata = await traced('scan', {}, () => scan(depot, received, { path: file.path, accountId }))
   const ident = formatIdent(metadata.ident)
   if (named !== undefined && ident !== what)
     throw new DepotError('ident_mismatch', `the archive is ${ident}, not ${what}`)
@@ -186,7 +189,7 @@ async function storeRelease(
   const { received, isVerified } = hart
   const { ident, deps, tdeps, buildDeps, buildTdeps, ...metadata } = hart.metadata
   const { target } = metadata
-  await depot.blobs.claims.keep(file.path, received.checksum)
+  await traced('keep', {}, () => depot.blobs.claims.keep(file.path, received.checksum))
   let outcome: ClaimOutcome = 'unknown'
   try {
     const { isNew } = await depot.writer.submit({

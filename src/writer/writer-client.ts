@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { shuttingDown } from '../errors.ts'
 import { parseEntry } from '../ledger/entry.ts'
 import type { Announcement } from '../ledger/follower.ts'
+import { traced } from '../tracing/traced.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 import type { AnyWriter, CommitStats, CommitListener } from './writer.ts'
@@ -71,6 +72,10 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
 
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     if (this.#isClosed) return Promise.reject(shuttingDown())
+    return traced('command', { 'hart_depot.command': command.kind }, () => this.#submit(command))
+  }
+
+  #submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
     this.#pending.set(this.#count, { resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>), reject })
     if (this.#submitted.length === 0) setImmediate(() => this.#send())

@@ -13,6 +13,7 @@ import type { Announcement } from '../ledger/follower.ts'
 import { Postponed, limitReads, yielding } from '../ledger/read-ahead.ts'
 import type { LimitedReads, ReadAhead } from '../ledger/read-ahead.ts'
 import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
+import { traced } from '../tracing/traced.ts'
 import { LongCommands } from './long-commands.ts'
 import type { QueuedCommand } from './long-commands.ts'
 
@@ -146,6 +147,10 @@ export class Writer<T extends Handlers> {
    */
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     if (this.#closed) return Promise.reject(shuttingDown())
+    return traced('command', { 'hart_depot.command': command.kind }, () => this.#submit(command))
+  }
+
+  #submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
     const queued: QueuedCommand<T> = {
       command,

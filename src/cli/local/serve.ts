@@ -42,6 +42,7 @@ uploads and downloads in flight may continue for up to ten minutes. A second sig
       const config = readLocalConfig(io)
       expectAccess(config, 'write')
       const log = openLog(config.logLevel)
+      for (const warning of config.traces.warnings) log.warn(warning)
       // This happens before the depot is created, so that a failed start creates no token.
       await tryPort(config).catch(async (error: unknown) => {
         throw (await findOtherServer(config)) ?? cannotListen(config, error)

@@ -5,6 +5,7 @@ import { ThreadPool } from '../../threads/thread-pool.ts'
 import type { Db } from '../database.ts'
 import { StablePlanCompiler } from './compiler.ts'
 import { connect, withStatementCache } from './connection.ts'
+import { traced } from '../../tracing/traced.ts'
 import type { Query } from './reading-thread.ts'
 import type { Schema } from '../schema.ts'
 
@@ -52,7 +53,9 @@ export class ReadingThreads {
     const connection: DatabaseConnection = {
       executeQuery: async <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> => ({
         rows: (this.#starting?.prepare(sql).all(parameters) ??
-          (await this.#threads.run({ sql, parameters }))) as Row[],
+          (await traced('read', { 'db.query.text': sql }, () =>
+            this.#threads.run({ sql, parameters }),
+          ))) as Row[],
       }),
       streamQuery() {
         throw new Error('reads in threads are not streamed')

@@ -16,6 +16,8 @@ declare module 'fastify' {
     caller: Caller
     /** The reason for a refusal, for the log. */
     refusal: string | undefined
+    /** The code of the error that was answered (docs/errors.md), for the metrics. */
+    refusalCode: string | undefined
     /** The subject of the request, for the log. */
     subject: string | undefined
     /** Whether another log line already reports the refusal. */
@@ -70,4 +72,9 @@ export function actorOf({ caller, headers }: FastifyRequest, door: CallerActor['
 /** Reports whether the headers announce a body (RFC 9112 6.3). */
 export function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** Reports whether a request is a poll of a supervisor, by its route. */
+export function isPoll({ routeOptions: { url = '' } }: FastifyRequest): boolean {
+  return url.startsWith('/v1/') && url.endsWith('/latest')
 }

@@ -1,0 +1,69 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import type { Depot } from '../depot/open.ts'
+import { readVersion } from '../package-root.ts'
+import type { RequestSpan, Tracing } from '../tracing/open.ts'
+import type { TraceSettings } from '../tracing/trace-settings.ts'
+import { isPoll } from './requests/request.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    span: RequestSpan | undefined
+  }
+}
+
+const PROBES: readonly (string | undefined)[] = ['/healthz', '/readyz', '/metrics']
+
+/**
+ * Adds the hooks that make a span of each request, if traces are on, and stops them with the server. Polls
+ * and probes have no spans: they are many, all alike, and counted by the metrics. Must be called before other
+ * hooks are added, so that the span contains their work.
+ */
+export async function traceRequests(app: FastifyInstance, { config, log }: Depot): Promise<void> {
+  const { settings } = config.traces
+  const tracing = settings && (await open(settings, log))
+  if (tracing === undefined) return
+  app.decorateRequest('span', undefined)
+  app.addHook('onRequest', (request, reply, done) => {
+    if (isPoll(request) || PROBES.includes(request.routeOptions.url)) return done()
+    const span = tracing.startRequest(nameOf(request), request.headers, {
+      'http.request.method': request.method,
+      'url.scheme': request.protocol,
+      'url.path': request.url.split('?', 1)[0] ?? '',
+      'hart_depot.request': request.id, // as in the log
+      ...(request.routeOptions.url !== undefined && { 'http.route': request.routeOptions.url }),
+    })
+    request.span = span
+    reply.raw.once('close', () => {
+      const status = reply.raw.statusCode
+      span.end({ 'http.response.status_code': status }, status >= 500 ? status : undefined)
+    })
+    span.run(done)
+  })
+  // The body arrives in events of the connection, which know nothing of the span.
+  app.addHook('preHandler', ({ span }, _reply, done) => (span === undefined ? done() : span.run(done)))
+  app.addHook('onClose', () => tracing.close())
+}
+
+/**
+ * Loads the libraries of OpenTelemetry. A clone without the packages of development lacks them, and then
+ * answers without traces.
+ */
+async function open(settings: TraceSettings, log: Logger): Promise<Tracing | undefined> {
+  try {
+    const { openTracing } = await import('../tracing/open.ts')
+    return await openTracing(settings, { version: readVersion(), log })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
+    log.warn(
+      { err: error },
+      'traces are off: npm ci --omit=dev leaves out the libraries of OpenTelemetry. The built package and the image have them',
+    )
+    return undefined
+  }
+}
+
+/** Names a span like its route, so that there are few names. */
+function nameOf({ method, routeOptions: { url } }: FastifyRequest): string {
+  return url === undefined ? method : `${method} ${url}`
+}
