@@ -4,6 +4,9 @@ import { readTraceSettings } from '../../src/tracing/trace-settings.ts'
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }
 const DEFAULT = { protocol: 'http/protobuf', sampler: { share: 1, followsParent: true }, queue: {} } as const
 
+/** Reads settings with an endpoint. */
+const settingsOf = (environment: Record<string, string>) => readTraceSettings({ ...ENDPOINT, ...environment })
+
 test('traces are on with an endpoint, or when the exporter is named', (t) => {
   for (const environment of [
     ENDPOINT,
@@ -48,8 +51,6 @@ test('an exporter or a protocol that the depot lacks turns traces off, with a wa
 })
 
 test('the sampler and the queue are read; values that make no sense are replaced, with a warning', (t) => {
-  const settingsOf = (environment: Record<string, string>) =>
-    readTraceSettings({ ...ENDPOINT, ...environment })
   t.match(settingsOf({ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' }), {
     settings: { sampler: { share: 0.1, followsParent: true } },
     warnings: [],
