@@ -22,6 +22,7 @@ import { openScratch } from './scratch.ts'
 import { measureSmallUploads } from './small-uploads.ts'
 import { measureStall } from './stall.ts'
 import { measureStart } from './start.ts'
+import { measureTokenPolls } from './token-polls.ts'
 import { measureUpload } from './upload.ts'
 import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
@@ -36,6 +37,7 @@ const isQuick = process.argv.includes('--quick')
 
 const MEASURES = [
   measurePoll,
+  measureTokenPolls,
   measureOthers,
   measureWorkers,
   measureStall,

@@ -15,7 +15,7 @@ import type { ServerProcess } from './servers/process.ts'
 // Measures the processor time of a poll, as sent by a supervisor that has a view's URL as its depot URL. The
 // yardsticks are node:http, which sends the same bytes from memory, and nginx, which sends them from files.
 
-const VIEW = 'delivered'
+export const VIEW = 'delivered'
 const IDENT = { origin: ORIGIN, name: 'app', version: '1.2.0', release: '20260101120000' }
 const IN_VIEW = `/v1/depot/views/${VIEW}/depot/channels/${ORIGIN}/stable/pkgs`
 export const LATEST = `${IN_VIEW}/${IDENT.name}/latest?target=${TARGET}`
