@@ -41,6 +41,8 @@ export interface Config {
   readonly diskReserveBytes: number | undefined
   /** The rate at which packages are read again to find damage, in bytes per second; 0 disables it. */
   readonly scrubBytesPerS: number
+  /** How long the bytes of releases stay after retention has removed these. */
+  readonly quarantineMs: number
   readonly trustProxy: boolean | string
   /** The URL at which clients reach the depot, without a slash at its end. */
   readonly publicUrl: string | undefined
@@ -76,6 +78,8 @@ export interface UpstreamConfig {
 const DEFAULT_DATA = './data'
 const MAX_PORT = 65_535
 const MAX_WORKERS = 64
+const MAX_QUARANTINE_DAYS = 365
+const DAY_MS = 24 * 60 * 60_000
 const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch64-linux,aarch64-darwin'
 
 const MIN_UPLOAD_BYTES = 1024
@@ -218,6 +222,14 @@ const Environment = z.object({
   DEPOT_MAX_UPLOAD: size(MIN_UPLOAD_BYTES, MAX_BYTES).default(16 * 1024 ** 3),
   DEPOT_DISK_RESERVE: size(0, MAX_BYTES).optional(),
   DEPOT_SCRUB_RATE: size(0, MAX_BYTES).default(8 * 1024 ** 2),
+  DEPOT_QUARANTINE_DAYS: z
+    .string()
+    .refine(
+      (text) => /^\d{1,3}$/.test(text) && Number(text) <= MAX_QUARANTINE_DAYS,
+      `must be a number of days from 0 to ${MAX_QUARANTINE_DAYS}`,
+    )
+    .default('7')
+    .transform(Number),
   DEPOT_TRUST_PROXY: z
     .string()
     .refine(
@@ -318,6 +330,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxUploadBytes: env.DEPOT_MAX_UPLOAD,
     diskReserveBytes: env.DEPOT_DISK_RESERVE,
     scrubBytesPerS: env.DEPOT_SCRUB_RATE,
+    quarantineMs: env.DEPOT_QUARANTINE_DAYS * DAY_MS,
     trustProxy:
       env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),

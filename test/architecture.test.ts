@@ -67,6 +67,7 @@ const ROOMS: readonly string[] = [
   'revisions',
   'search',
   'lockfiles',
+  'retention',
   'events',
   'webhooks',
   'answers',

@@ -1,6 +1,6 @@
 import type { Db } from '../database/database.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
-import { findBlob, listBlobs, listIdentsOf, listNeeded } from '../blobs/blob-store.ts'
+import { findBlob, listBlobs, listIdentsOf, listKept } from '../blobs/blob-store.ts'
 import { findingOf, inspect, verifyBytes } from '../blobs/damage.ts'
 import type { Finding } from '../blobs/damage.ts'
 import type { BlobRef, BlobStorage, Damage } from '../blobs/storage.ts'
@@ -113,11 +113,11 @@ export async function* checkBlobs(
 export async function* listOrphans(db: Db, storage: BlobStorage): AsyncGenerator<StoredOrphan> {
   for await (const { checksums, others } of storage.list()) {
     for (const other of others) yield { checksum: undefined, ...other }
-    const needed = new Set(await listNeeded(db, checksums))
+    const needed = new Set(await listKept(db, checksums))
     for (const checksum of checksums) {
       if (needed.has(checksum)) continue
       const sizeBytes = await sizeOf(storage, checksum)
-      if (sizeBytes === 'absent' || (await listNeeded(db, [checksum])).length > 0) continue // removed or needed meanwhile
+      if (sizeBytes === 'absent' || (await listKept(db, [checksum])).length > 0) continue // removed or needed meanwhile
       yield { checksum, place: storage.placeOf(checksum), sizeBytes }
     }
   }

@@ -19,6 +19,7 @@ import type { ChangesDb } from './rebuild-changes-store.ts'
 import { listMarks } from '../releases/mark-store.ts'
 import { describeRelease } from '../package/ident.ts'
 import type { RebuiltMark } from './rebuilt-marks.ts'
+import { RebuiltRetention, describeRetention } from './rebuilt-retention.ts'
 import { RebuiltViews, rebuiltFreeze } from './rebuild.ts'
 import type { RebuiltFreeze, RebuiltMember, RebuiltPointer, RebuiltView, Report } from './rebuild.ts'
 import {
@@ -70,10 +71,10 @@ const ENTRIES_IN_A_PAGE = 200
 const ROWS_IN_A_STATEMENT = 500
 
 /**
- * Recomputes the hash chain of the ledger, rebuilds every view and every change record from it, and compares
- * them with the rows; views are compared at every revision. Memory grows with the present size of the views
- * and the number of marked releases, not with the ledger. `db` must see one state of the database throughout
- * and be used by no one else.
+ * Recomputes the hash chain of the ledger, rebuilds every view, every change record and what retention keeps
+ * from it, and compares them with the rows; views are compared at every revision. Memory grows with the
+ * present size of the views and the number of marked releases, not with the ledger. `db` must see one state
+ * of the database throughout and be used by no one else.
  */
 export async function verifyDepot(db: Db): Promise<Verification> {
   const findings: Finding[] = []
@@ -84,6 +85,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   }
   const rebuildDb = await openRebuild(db)
   const rebuilt = new RebuiltViews(report)
+  const retention = new RebuiltRetention()
   const changesDb = await openChangesRebuild(db)
   const counts = { entries: 0, promotions: 0, members: 0, pointers: 0 }
   const storeEnded = async () => {
@@ -99,6 +101,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
       counts.entries += 1
       if (event === undefined) return
       rebuilt.take(event, row)
+      retention.take(event, row.at)
       await rebuildChange(changesDb, event, row)
       if (event.kind === 'promotion') counts.promotions += 1
       if (event.kind === 'depot-restored') incarnation = event.incarnation
@@ -113,7 +116,12 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   await compareViews(db, rebuilt.views, report)
   await compareCommonFreezes(db, rebuilt.freezes, report)
   await compareRows(rebuildDb, report)
-  await compareMarks(db, rebuilt.marks.values(), report)
+  compareTexts(
+    report,
+    Array.from(rebuilt.marks.values(), describeMark),
+    (await listMarks(db)).map(describeMark),
+  )
+  compareTexts(report, retention.values(), await describeRetention(db))
   await compareChanges(changesDb, report)
   for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
     report(wrong.view ?? 'the depot', describeWrongCount(wrong))
@@ -236,12 +244,11 @@ function textOf(freezes: readonly RebuiltFreeze[]): string | null {
   return freezes.length === 0 ? null : JSON.stringify(freezes)
 }
 
-/** Compares the marks of releases with the rows. */
-async function compareMarks(db: Db, rebuilt: Iterable<RebuiltMark>, report: Report): Promise<void> {
-  const expected = new Set(Array.from(rebuilt, describeMark))
-  const found = new Set((await listMarks(db)).map(describeMark))
-  for (const mark of expected) if (!found.has(mark)) report('the depot', `only the ledger has ${mark}`)
-  for (const mark of found) if (!expected.has(mark)) report('the depot', `only the rows have ${mark}`)
+/** Compares descriptions of what the ledger says with those of the rows. */
+function compareTexts(report: Report, rebuilt: Iterable<string>, rows: Iterable<string>): void {
+  const [expected, found] = [new Set(rebuilt), new Set(rows)]
+  for (const text of expected) if (!found.has(text)) report('the depot', `only the ledger has ${text}`)
+  for (const text of found) if (!expected.has(text)) report('the depot', `only the rows have ${text}`)
 }
 
 /** Compares the members, pointers and lines of all views with the rows. */

@@ -1,5 +1,8 @@
+import { durationStart } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
+import { clockSetBackAt } from '../database/state-store.ts'
 import type { Damage } from './storage.ts'
 
 const ROWS_IN_A_PAGE = 100
@@ -134,17 +137,27 @@ export interface UnneededBlob {
   readonly checksum: string
   /** Since when no release needs the blob, in epoch milliseconds. */
   readonly since: number
+  /** How long the bytes are kept after that; 0 unless retention removed the release. */
+  readonly quarantineMs: number
+}
+
+/** Reports whether retention still keeps the bytes of a blob that no release needs. */
+export function isInQuarantine(
+  { since, quarantineMs }: Pick<UnneededBlob, 'since' | 'quarantineMs'>,
+  clock: Clock,
+): boolean {
+  return durationStart(since, clock) + quarantineMs > clock.now
 }
 
 /** Lists unneeded blobs in the order in which they became unneeded: those after `after`. */
 export async function listUnneeded(
   db: Db,
-  { after, limit }: { after: UnneededBlob | undefined; limit: number },
+  { after, limit }: { after: Pick<UnneededBlob, 'checksum' | 'since'> | undefined; limit: number },
 ): Promise<UnneededBlob[]> {
   const { since = 0, checksum = '' } = after ?? {}
   const rows = await db
     .selectFrom('blobs')
-    .select(['checksum', 'unreferenced_since'])
+    .select(['checksum', 'unreferenced_since', 'quarantine_ms'])
     .where('unreferenced_since', 'is not', null)
     .where('removed_at', 'is', null)
     .where('unreferenced_since', '>=', since)
@@ -153,7 +166,11 @@ export async function listUnneeded(
     .orderBy('checksum')
     .limit(limit)
     .execute()
-  return rows.map((row) => ({ checksum: row.checksum, since: row.unreferenced_since ?? 0 }))
+  return rows.map((row) => ({
+    checksum: row.checksum,
+    since: row.unreferenced_since ?? 0,
+    quarantineMs: row.quarantine_ms ?? 0,
+  }))
 }
 
 /** Returns those of the checksums whose rows say that the bytes are stored. */
@@ -168,10 +185,16 @@ export async function listStored(db: Db, checksums: readonly string[]): Promise<
   return rows.map(({ checksum }) => checksum)
 }
 
-/** Returns those of the checksums that a release needs. */
-export async function listNeeded(db: Db, checksums: readonly string[]): Promise<string[]> {
+/** Returns those of the checksums that a release needs or that are in quarantine. */
+export async function listKept(db: Db, checksums: readonly string[]): Promise<string[]> {
   if (checksums.length === 0) return []
-  const rows = await needed(db).where('checksum', 'in', checksums).execute()
+  const rows = await db
+    .selectFrom('blobs')
+    .select('checksum')
+    .where('checksum', 'in', checksums)
+    .where('removed_at', 'is', null)
+    .where((eb) => eb.or([eb('unreferenced_since', 'is', null), eb('quarantine_ms', 'is not', null)]))
+    .execute()
   return rows.map(({ checksum }) => checksum)
 }
 
@@ -225,6 +248,7 @@ const upsertBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>
         conflict.column('checksum').doUpdateSet((eb) => ({
           size_bytes: eb.ref('excluded.size_bytes'), // the announced size may be wrong
           unreferenced_since: null,
+          quarantine_ms: null,
           removed_at: null,
           damage: null,
           damaged_at: null,
@@ -263,11 +287,32 @@ export async function isBlobReferenced(db: Db, checksum: string): Promise<boolea
   return row !== undefined
 }
 
-/** Records since when no release needs the bytes of a checksum. */
-export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
+/** Reports whether a blob must stay: a release needs it, or it is in quarantine. */
+export async function isBlobKept(db: Db, checksum: string, now: number): Promise<boolean> {
+  if (await isBlobReferenced(db, checksum)) return true
+  const row = await db
+    .selectFrom('blobs')
+    .select(['unreferenced_since', 'quarantine_ms', clockSetBackAt.as('set_back_at')])
+    .where('checksum', '=', checksum)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst()
+  const { unreferenced_since: since = null, quarantine_ms: quarantineMs = null } = row ?? {}
+  if (since === null || quarantineMs === null) return false
+  return isInQuarantine({ since, quarantineMs }, { now, setBackAt: row?.set_back_at ?? undefined })
+}
+
+/**
+ * Records since when no release needs the bytes of a checksum. With `quarantineMs`, the bytes are kept that
+ * long.
+ */
+export async function unreferenceBlob(
+  db: Db,
+  checksum: string,
+  { at, quarantineMs }: { at: number; quarantineMs?: number },
+): Promise<void> {
   await db
     .updateTable('blobs')
-    .set({ unreferenced_since: at, damage: null, damaged_at: null })
+    .set({ unreferenced_since: at, quarantine_ms: quarantineMs ?? null, damage: null, damaged_at: null })
     .where('checksum', '=', checksum)
     .execute()
 }

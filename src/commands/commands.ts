@@ -33,6 +33,11 @@ import { setVisibility } from './releases/set-visibility.ts'
 import { changeSettings, makeSettings, removeSettings } from './releases/settings.ts'
 import { announceReleases } from './upstream/announce-releases.ts'
 import { recordRefresh, refreshChannel } from './upstream/refresh-channel.ts'
+import { pinRevision, unpinRevision } from './retention/pin.ts'
+import { registerLockfile, unregisterLockfile } from './retention/register-lockfile.ts'
+import { retireReleases } from './retention/retire-releases.ts'
+import { returnRelease } from './retention/return-release.ts'
+import { setRetention } from './retention/set-rule.ts'
 import { declareChannel, removeChannel } from './views/channel.ts'
 import { applyPlan, approve, draftPlan, propose, reject } from './views/apply-plan.ts'
 import { applyState } from './views/apply-state.ts'
@@ -90,6 +95,13 @@ export const handlers = {
   deleteRelease,
   markRelease,
   unmarkRelease,
+  retireReleases,
+  returnRelease,
+  pinRevision,
+  unpinRevision,
+  registerLockfile,
+  unregisterLockfile,
+  setRetention,
   makeSettings,
   changeSettings,
   removeSettings,

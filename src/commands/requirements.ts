@@ -71,6 +71,23 @@ export const requirements: Requirements = {
   deleteRelease: (caller, { ident }) => expectRole(caller, 'member', parseIdent(ident).origin, 'manage'),
   markRelease: (caller, { ident }) => expectRole(caller, 'maintainer', parseIdent(ident).origin, 'manage'),
   unmarkRelease: (caller, { ident }) => expectRole(caller, 'maintainer', parseIdent(ident).origin, 'manage'),
+  retireReleases: expectAdministrator,
+  returnRelease: (caller, { ident }) => expectRole(caller, 'maintainer', originOf(ident), 'manage'),
+  // The handlers check the view's gates.
+  pinRevision: (caller, { view }) => expectTokenReachesView(caller, view),
+  unpinRevision: (caller, { view }) => expectTokenReachesView(caller, view),
+  registerLockfile: expectAdministrator,
+  unregisterLockfile: expectAdministrator,
+  setRetention: (caller, { scope }) => {
+    if (scope.of === 'depot' || scope.of === 'view') expectAdministrator(caller)
+    else
+      expectRole(
+        caller,
+        'administrator',
+        scope.of === 'origin' ? scope.origin : originOf(scope.package),
+        'manage',
+      )
+  },
   makeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
   changeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
   removeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),

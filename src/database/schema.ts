@@ -45,6 +45,10 @@ export interface Schema {
   change_releases: ChangeReleasesTable
   change_phases: ChangePhasesTable
   change_leases: ChangeLeasesTable
+  pins: PinsTable
+  registered_lockfiles: RegisteredLockfilesTable
+  registered_releases: RegisteredReleasesTable
+  retention_rules: RetentionRulesTable
 }
 
 export interface AccountsTable {
@@ -116,6 +120,7 @@ export interface BlobsTable {
   removed_at: Generated<number | null>
   damage: Generated<string | null>
   damaged_at: Generated<number | null>
+  quarantine_ms: Generated<number | null>
 }
 
 export interface StoredTable {
@@ -421,4 +426,34 @@ export interface ChangeLeasesTable {
   fence: number
   holder: string
   renewed_at: number | null
+}
+
+export interface PinsTable {
+  view_id: number
+  revision: number
+  reason: string
+  account_id: number | null
+  at: number
+}
+
+export interface RegisteredLockfilesTable {
+  id: Generated<number>
+  name: string
+  digest: string
+  view: string
+  revision: number
+  account_id: number | null
+  at: number
+}
+
+export interface RegisteredReleasesTable {
+  lockfile_id: number
+  release_id: number
+}
+
+export interface RetentionRulesTable {
+  scope: string
+  rule: string
+  account_id: number | null
+  at: number
 }

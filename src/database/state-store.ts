@@ -43,3 +43,9 @@ export const commonFreezes = sql<string | null>`(SELECT value FROM depot_state W
 export const clockSetBackAt = sql<
   number | null
 >`(SELECT CAST(value AS BIGINT) FROM depot_state WHERE name = 'clock_set_back_at')`
+
+/** Reads when the clock fell behind commit times; `undefined` while they agree. */
+export async function readClockSetBackAt(db: Db): Promise<number | undefined> {
+  const { at } = await db.selectNoFrom(clockSetBackAt.as('at')).executeTakeFirstOrThrow()
+  return at ?? undefined
+}

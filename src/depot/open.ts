@@ -36,7 +36,7 @@ import { logClock, logOverrides } from './log-subscribers.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
 import type { SubscriberName } from './subscribers.ts'
 import { makeFilesPrivate } from './private-files.ts'
-import { isBlobReferenced } from '../blobs/blob-store.ts'
+import { isBlobKept } from '../blobs/blob-store.ts'
 import { readNamedFile } from './secret-file.ts'
 import { findSecretKey } from './secret-key.ts'
 import { Upkeep } from '../upkeep/upkeep.ts'
@@ -204,7 +204,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     const keepsBlobs = async () => areBlobsHeld(config) || keepsOrphans()
     const claims = new ClaimsInMemory(
       storage,
-      async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs(),
+      async (checksum) => (await isBlobKept(db, checksum, now())) || keepsBlobs(),
     )
     const blobs = { storage, spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
     const scanner = new ArchiveScanner()
@@ -352,6 +352,7 @@ function makeUpkeep(
     blobs,
     writer,
     log,
+    now,
     isOff: keepsBlobs,
     graceMs: limits.orphanGraceMs,
     spoolGraceMs: limits.spoolGraceMs,

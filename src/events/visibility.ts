@@ -131,6 +131,13 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   'preview-made': ({ plan }) => ({ of: 'plan', plan }),
   'proposal-made': ({ proposal }) => ({ of: 'plan', plan: proposal }),
   'proposal-ended': ({ proposal }) => ({ of: 'plan', plan: proposal }),
+  'revision-pinned': everyone,
+  'revision-unpinned': everyone,
+  'lockfile-registered': ({ releases }) => ({ of: 'releases', releases }),
+  'lockfile-unregistered': administrators,
+  // A package may be private.
+  'retention-set': (event) =>
+    event.package === undefined ? everyone() : originSubject({ origin: originOf(event.package) }),
   'depot-key-made': everyone,
   'trusted-key-added': administrators,
   'trusted-key-removed': administrators,

@@ -4,6 +4,7 @@ import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { PhaseStatus } from '../views/phase.ts'
+import type { RetentionRule } from '../views/retention-rule.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Act, Gates, ViewMaker } from '../views/view.ts'
 import type { Link } from './chain.ts'
@@ -47,6 +48,8 @@ export type LedgerEvent =
       visibility: Visibility
       /** The URL of the upstream depot from which it was fetched. */
       source?: string
+      /** Set if the bytes came from the quarantine of retention. */
+      cause?: 'returned'
     }
   /** Upstream has the release. Its bytes may come later, in an entry `release-published`. */
   | { kind: 'release-announced'; ident: string; target: Target; checksum: string }
@@ -57,7 +60,8 @@ export type LedgerEvent =
   | { kind: 'release-undeprecated'; ident: string; target: Target }
   | { kind: 'release-held'; ident: string; target: Target; reason: string }
   | { kind: 'release-unheld'; ident: string; target: Target }
-  | { kind: 'release-deleted'; ident: string; target: Target; checksum: string }
+  /** Retention keeps the bytes for a while, and the release may be published again from them. */
+  | { kind: 'release-deleted'; ident: string; target: Target; checksum: string; cause?: 'retention' }
   /** `targets` are those whose visibility changed. */
   | { kind: 'visibility-set'; ident: string; targets: readonly Target[]; visibility: Visibility }
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
@@ -86,6 +90,20 @@ export type LedgerEvent =
       proposal: string
       how: 'applied' | 'rejected' | 'stale'
       reason: string | null
+    }
+  /** `pinned` is the revision whose releases are kept. */
+  | { kind: 'revision-pinned'; view: string; pinned: number; reason: string }
+  | { kind: 'revision-unpinned'; view: string; pinned: number }
+  /** `digest` is the SHA-256 of the text. `releases` are kept; they are sorted. */
+  | { kind: 'lockfile-registered'; name: string; digest: string; releases: readonly ReleaseName[] }
+  | { kind: 'lockfile-unregistered'; name: string }
+  /** Without an origin, a package or a view, the rule is that of the depot. `null` removes the rule. */
+  | {
+      kind: 'retention-set'
+      origin?: string
+      package?: string
+      view?: string
+      rule: RetentionRule | null
     }
   | { kind: 'channel-declared'; origin: string; view: string }
   | { kind: 'channel-removed'; origin: string; view: string }
@@ -153,7 +171,7 @@ export interface Promotion {
   revision: number
   act: Act
   /** What caused the promotion. Absent if the promotion itself was requested. */
-  cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk' | 'preview' | 'refresh'
+  cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'retention' | 'bulk' | 'preview' | 'refresh'
   reason?: string
   /** The revision that a rollback restored or a revert undid. */
   of?: number
@@ -226,6 +244,7 @@ export function originsOf(event: LedgerEvent): ReadonlySet<string> {
   if ('package' in event) names.push(event.package)
   if ('project' in event) names.push(event.project)
   if ('ident' in event) names.push(event.ident)
+  if (event.kind === 'lockfile-registered') names.push(...event.releases.map(({ ident }) => ident))
   if (event.kind === 'promotion')
     names.push(
       ...[...event.joined, ...event.left].map(({ ident }) => ident),

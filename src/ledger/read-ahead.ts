@@ -95,6 +95,11 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'preview-made': 'never',
   'proposal-made': 'never',
   'proposal-ended': 'never',
+  'revision-pinned': 'never', // only deletions ask, in the transaction
+  'revision-unpinned': 'never',
+  'lockfile-registered': 'never',
+  'lockfile-unregistered': 'never',
+  'retention-set': 'never',
   'channel-declared': 'never',
   'channel-removed': 'always',
   'depot-key-made': 'never',

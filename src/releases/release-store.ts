@@ -292,7 +292,8 @@ async function pick(
   return row && releaseOf(row)
 }
 
-function releaseOf(row: Selectable<ReleasesTable>): Release {
+/** Converts a row of releases. */
+export function releaseOf(row: Selectable<ReleasesTable>): Release {
   return {
     id: row.id,
     ident: parseIdent(row.ident),

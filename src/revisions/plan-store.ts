@@ -139,6 +139,23 @@ export async function listProposals(
   return rows.map(planOf)
 }
 
+/** Lists the proposals of all open views that have neither ended nor expired at the time `now`. */
+export async function listWaitingProposals(db: Db, now: number): Promise<StoredPlan[]> {
+  const rows = await plans(db)
+    .where('plans.id', 'in', (eb) =>
+      eb
+        .selectFrom(usingIndex('plans', 'plans_waiting'))
+        .select('plans.id')
+        .where(isProposal)
+        .where('plans.ended_at', 'is', null)
+        .where(isOpenAt(now)),
+    )
+    .where('views.closed_at', 'is', null)
+    .orderBy('plans.id')
+    .execute()
+  return rows.map(planOf)
+}
+
 /** Counts a view's proposals that have neither ended nor expired at the time `at`. */
 export async function countWaiting(db: Db, viewId: number, at: number): Promise<number> {
   const { count } = await db

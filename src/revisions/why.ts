@@ -8,11 +8,11 @@ import type { View, ViewRelease } from '../views/view.ts'
 import { UNSTABLE, keepsMembers } from '../views/view.ts'
 import { listDependentMembers, readDependencies } from './dependency-store.ts'
 import { findViewRelease } from './member-store.ts'
-import { filterVisiblePlans, listProposals } from './plan-store.ts'
+import { filterVisiblePlans, listWaitingProposals } from './plan-store.ts'
 import { isLatestIn } from './pointer-store.ts'
 import { releasesIn } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
-import { listViews, listViewsWith } from './view-store.ts'
+import { listViewsWith } from './view-store.ts'
 
 /** What a release is used for. */
 export interface Why {
@@ -35,9 +35,6 @@ export interface WhyInView {
   /** Whether members that the audience may not see need the release, too. */
   readonly hasHiddenDependents: boolean
 }
-
-/** The most open proposals that a view can have (docs/limits.md), so that one page holds them all. */
-const PROPOSALS_OF_A_VIEW = 100
 
 /**
  * Finds the views that contain a release, the members of these views that need it, and the proposals about
@@ -86,12 +83,8 @@ async function listProposalsOf(
   { audience, now }: { audience: Audience; now: number },
 ): Promise<StoredPlan[]> {
   const text = formatIdent(ident)
-  const about: StoredPlan[] = []
-  for (const { id } of await listViews(db)) {
-    const page = { before: Number.MAX_SAFE_INTEGER, limit: PROPOSALS_OF_A_VIEW, waitingAt: now }
-    for (const proposal of await listProposals(db, id, page))
-      if (releasesIn(proposal.effect).some((named) => named.ident === text && named.target === target))
-        about.push(proposal)
-  }
+  const about = (await listWaitingProposals(db, now)).filter(({ effect }) =>
+    releasesIn(effect).some((named) => named.ident === text && named.target === target),
+  )
   return filterVisiblePlans(db, about, audience)
 }

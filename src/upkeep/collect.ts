@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
+import { readClockSetBackAt } from '../database/state-store.ts'
 import type { CommandQueue } from '../commands/commands.ts'
-import { listStored, listUnneeded } from '../blobs/blob-store.ts'
+import { isInQuarantine, listStored, listUnneeded } from '../blobs/blob-store.ts'
 import type { Blobs } from '../blobs/open.ts'
 
 interface Dependencies {
@@ -11,6 +12,7 @@ interface Dependencies {
   readonly blobs: Blobs
   readonly writer: CommandQueue
   readonly log: Logger
+  readonly now: () => number
   /** Whether collection is off, because the operator has not yet adopted or discarded files without a row. */
   readonly isOff: () => Promise<boolean>
   /** How long a file must be unneeded before it is removed. */
@@ -32,8 +34,8 @@ const MAX_REMEMBERED_FILES = 10_000
 /**
  * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and files of aborted
  * uploads in the spool. A file is removed once two walks, at least a grace period apart by a monotonic clock,
- * have found it unneeded. The claims remove blobs, and keep every blob that a row or an upload needs. A depot
- * has one collector.
+ * have found it unneeded, and bytes that retention freed not before their quarantine is over. The claims
+ * remove blobs, and keep every blob that a row or an upload needs. A depot has one collector.
  */
 export class Collector {
   readonly #depot: Dependencies
@@ -90,13 +92,16 @@ export class Collector {
       db,
       blobs: { claims },
       writer,
+      now,
     } = this.#depot
     for (
       let page = await listUnneeded(db, { after: undefined, limit: ROWS_IN_A_PAGE });
       page.length > 0;
       page = await listUnneeded(db, { after: page.at(-1), limit: ROWS_IN_A_PAGE })
     ) {
+      const clock = { now: now(), setBackAt: await readClockSetBackAt(db) }
       const checksums = page
+        .filter((blob) => !isInQuarantine(blob, clock))
         .filter(({ checksum, since }) => this.#isDue(`${checksum} ${since}`, seen))
         .map(({ checksum }) => checksum)
       for (const checksum of checksums) await claims.forget(checksum)

@@ -5,6 +5,7 @@ import { listChannelNames } from '../../channels/channel-store.ts'
 import { PERMANENT_CHANNELS } from '../../views/view.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { getOrigin, markOriginDeleted } from '../../origins/origin-store.ts'
+import { deleteRulesOfOrigin } from '../../retention/rule-store.ts'
 import { countRemaining } from '../../origins/remaining-store.ts'
 
 /** The owner is a member who cannot be removed. The counts in messages include the owner. */
@@ -43,5 +44,6 @@ export async function deleteOrigin(context: CommandContext, input: { origin: str
   if (remaining.settings > 0) refuse(remaining.settings, 'package settings entries')
   for (const name of channels) await removeChannel(context, { origin: origin.name, name })
   await markOriginDeleted(trx, origin.id, at)
+  await deleteRulesOfOrigin(trx, origin.name)
   await context.record({ kind: 'origin-deleted', origin: origin.name }, { originId: origin.id })
 }

@@ -48,6 +48,8 @@ export interface PublishInput {
   readonly visibility?: Visibility
   /** The URL of the upstream depot from which it was fetched. Upstream origins accept no other releases. */
   readonly source?: string
+  /** Set if the bytes come from the quarantine of retention. */
+  readonly cause?: 'returned'
 }
 
 /**
@@ -208,7 +210,7 @@ async function insertNewRelease(
 
 async function recordPublished(
   context: CommandContext,
-  { ident, metadata: { target }, checksum, sizeBytes, signer, isVerified, source }: PublishInput,
+  { ident, metadata: { target }, checksum, sizeBytes, signer, isVerified, source, cause }: PublishInput,
   { originId, visibility }: { originId: number; visibility: Visibility },
 ): Promise<void> {
   await context.record(
@@ -222,6 +224,7 @@ async function recordPublished(
       isVerified,
       visibility,
       ...(source !== undefined && { source }),
+      ...(cause !== undefined && { cause }),
     },
     { originId },
   )

@@ -3,6 +3,7 @@ import type { Db } from '../../database/database.ts'
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { deleteChannelsOf } from '../../channels/channel-store.ts'
+import { deleteRule } from '../../retention/rule-store.ts'
 import { hasMembers } from '../../revisions/member-store.ts'
 import { closeView as markClosed, getView, listPreviews, listViews } from '../../revisions/view-store.ts'
 import { isInForce } from '../../views/freeze.ts'
@@ -33,6 +34,7 @@ export async function endView(context: CommandContext, view: View): Promise<void
   const { trx, at } = context
   await deleteChannelsOf(trx, view.id)
   await markClosed(trx, view.id, at)
+  await deleteRule(trx, { of: 'view', view: view.name })
   await context.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
 }
 

@@ -146,7 +146,11 @@ function endedFreezes(before: readonly Freeze[], after: readonly Freeze[]): stri
  * promoters, its overriders may freeze and thaw with an override; returns the refusals that they override. A
  * token narrowed to origins is not enough, because a freeze concerns every origin. Throws `forbidden`.
  */
-function expectMayFreeze(view: View, caller: Authority, override: Override | undefined): readonly string[] {
+export function expectMayFreeze(
+  view: View,
+  caller: Authority,
+  override: Override | undefined,
+): readonly string[] {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.isAdministrator) return []
   const detail = `${requester.account} may not freeze or thaw ${view.name}`

@@ -57,7 +57,9 @@ const revision = z
     act: z.enum(ACTS),
     actor: z.string().nullable().describe('the account; null for changes by the depot itself'),
     client: z.string().describe('the User-Agent of the client'),
-    cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview', 'refresh']).nullable(),
+    cause: z
+      .enum(['upload', 'channel-removed', 'release-deleted', 'retention', 'bulk', 'preview', 'refresh'])
+      .nullable(),
     reason: z.string().nullable(),
     of: Revision.nullable().describe('the revision that a rollback restored or a revert undid'),
     only: PackageFilter.nullable().describe('the packages to which a rollback or revert was restricted'),

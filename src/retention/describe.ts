@@ -1,0 +1,50 @@
+import { describeRelease } from '../package/ident.ts'
+import {
+  CHANGE_KEEPS_MS,
+  MIN_AGE_MS,
+  describeRule,
+  formatPeriod,
+  formatScope,
+} from '../views/retention-rule.ts'
+import type { Reason } from './judge.ts'
+import type { Need } from './needs-store.ts'
+import type { ScopedRule } from './rule-store.ts'
+
+/** Says what needs a release, as the end of a sentence that begins with it, and how to end that. */
+export function describeNeed(need: Need): string {
+  if (need.kind === 'hold') return `is held: ${need.reason}`
+  if (need.kind === 'view') {
+    if (need.as === 'latest') return `is latest in ${need.view}`
+    return need.as === 'frozen' ? `is in ${need.view}, which is frozen` : `is in ${need.view}`
+  }
+  if (need.kind === 'history')
+    return `was in ${need.view} until revision ${need.revision}, and a rollback may need it`
+  if (need.kind === 'pin')
+    return `is in the pinned revision ${need.view}@${need.revision} (${need.reason}): unpin it first`
+  if (need.kind === 'lockfile') return `is in the registered lockfile ${need.lockfile}: unregister it first`
+  if (need.kind === 'proposal') return `is in an open proposal for ${need.view}: apply or reject it first`
+  return `belongs to the change ${need.change} of ${need.project}, which is the newest or was at work in the last ${formatPeriod(CHANGE_KEEPS_MS)}`
+}
+
+/** Says why a release stays, as the end of a sentence that begins with it. */
+export function describeReason(reason: Reason): string {
+  if (reason.kind === 'no-rule') return 'has no retention rule'
+  if (reason.kind === 'young') return `was published less than ${formatPeriod(MIN_AGE_MS)} ago`
+  if (reason.kind === 'keep-all' || reason.kind === 'last' || reason.kind === 'newer')
+    return `is kept by ${describeScopedRule(reason.rule)}`
+  if (reason.kind === 'promoted')
+    return `was promoted to ${reason.view}, and is kept by ${describeScopedRule(reason.rule)}`
+  if (reason.kind === 'dependency')
+    return `is needed by ${reason.stays === 'unknown' ? 'many releases, such as ' : ''}${describeRelease(reason.by)}`
+  return describeNeed(reason)
+}
+
+/** Says why a release goes, as the end of a sentence that begins with it. */
+export function describeGoing(rule: ScopedRule | undefined): string {
+  return rule === undefined ? 'goes' : `is beyond ${describeScopedRule(rule)}, and nothing needs it`
+}
+
+/** Describes a rule with its scope: `the rule of origin acme: the last 3`. */
+export function describeScopedRule({ scope, rule }: ScopedRule): string {
+  return `the rule of ${scope.of === 'depot' ? 'the depot' : formatScope(scope)} (${describeRule(rule)})`
+}
