@@ -6,7 +6,7 @@ import type { DepotKey } from './depot-key.ts'
 export interface OwnKey {
   readonly key: DepotKey
   /**
-   * The private half, encrypted by {@link SecretBox}. Decrypting it takes the text of {@link sealPurpose}.
+   * The private half, encrypted by {@link SecretBox}. Its purpose is {@link depotKeyPurpose}.
    */
   readonly sealed: string
   readonly madeAt: number
@@ -21,14 +21,6 @@ export interface TrustedKey {
 
 export const MAX_TRUSTED_KEYS = 1_000
 const MAX_OWN_KEYS = 1_000
-
-/**
- * Returns the text that binds the encrypted private half to its key: {@link SecretBox} decrypts it only with
- * the same text.
- */
-export function sealPurpose(id: string): string {
-  return `depot key ${id}`
-}
 
 /** Lists the depot's newest own keys, the signing key first. */
 export async function listOwnKeys(db: Db, limit = MAX_OWN_KEYS): Promise<OwnKey[]> {

@@ -1,9 +1,9 @@
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { fieldsOf } from '../events/event-fields.ts'
 import type { SecretBox } from '../origins/secret-box.ts'
+import { webhookSecretPurpose, webhookUrlPurpose } from '../origins/secret-purposes.ts'
 import type { Message } from './send.ts'
 import { signedHeaders } from './signature.ts'
-import { secretPurpose, urlPurpose } from './webhook.ts'
 import type { Webhook } from './webhook.ts'
 
 /** Returns the JSON body for an entry, with the fields of `/api/v1/events`. */
@@ -21,7 +21,7 @@ export function bodyOf({ sequence, at, event, hash }: LedgerEntry, account: stri
 /** Returns the URL of a webhook; `undefined` if it is encrypted with another secret key. */
 export function urlOf({ sealedUrl, key }: Webhook, secrets: SecretBox): string | undefined {
   try {
-    return secrets.open(sealedUrl, urlPurpose(key))
+    return secrets.open(sealedUrl, webhookUrlPurpose(key))
   } catch {
     return undefined
   }
@@ -42,13 +42,13 @@ export function outgoing(
     ...(previous !== undefined && at < previous.until ? [previous.sealedSecret] : []),
   ]
   return {
-    url: new URL(secrets.open(sealedUrl, urlPurpose(key))),
+    url: new URL(secrets.open(sealedUrl, webhookUrlPurpose(key))),
     headers: {
       'content-type': 'application/json',
       'user-agent': 'hart-depot',
       ...signedHeaders(
         { id, at, body },
-        sealedSecrets.map((sealed) => secrets.open(sealed, secretPurpose(key))),
+        sealedSecrets.map((sealed) => secrets.open(sealed, webhookSecretPurpose(key))),
       ),
     },
     body,

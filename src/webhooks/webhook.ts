@@ -102,16 +102,6 @@ export function matcherOf(
     (origins === undefined || origins.some((origin) => originsOfEvent().has(origin)))
 }
 
-/** Returns the purpose for which the URL of a webhook is encrypted; see {@link SecretBox}. */
-export function urlPurpose(key: string): string {
-  return `webhook url ${key}`
-}
-
-/** Returns the purpose for which the secrets of a webhook are encrypted; see {@link SecretBox}. */
-export function secretPurpose(key: string): string {
-  return `webhook secret ${key}`
-}
-
 /**
  * Returns the message id of an entry. All attempts and replays share it, so that receivers can drop
  * duplicates.

@@ -1,3 +1,4 @@
+import { webhookSecretPurpose, webhookUrlPurpose } from '../../src/origins/secret-purposes.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +8,6 @@ import { test } from 'tap'
 import { readConfig } from '../../src/config.ts'
 import { openDatabase } from '../../src/database/engine.ts'
 import { openDepot } from '../../src/depot/open.ts'
-import { secretPurpose, urlPurpose } from '../../src/webhooks/webhook.ts'
 import { Webhooks } from '../../src/delivery/webhooks.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
@@ -28,8 +28,8 @@ test('while a full disk prevents recording, attempts are limited by memory, and 
   receiver.behave((answer) => answer.writeHead(200).end('x'.repeat(1_024)))
   const actor = { client: 'tests', door: 'cli' } as const
   const sealed = {
-    sealedUrl: depot.secrets.seal(receiver.url, urlPurpose('k')),
-    sealedSecret: depot.secrets.seal('whsec_AAAA', secretPurpose('k')),
+    sealedUrl: depot.secrets.seal(receiver.url, webhookUrlPurpose('k')),
+    sealedSecret: depot.secrets.seal('whsec_AAAA', webhookSecretPurpose('k')),
   }
   await depot.writer.submit({
     kind: 'addWebhook',

@@ -39,8 +39,3 @@ export async function addKey(
   }
   return { revision }
 }
-
-/** Returns the purpose for which a secret key is encrypted; see {@link SecretBox}. */
-export function secretKeyPurpose(origin: string, revision: string): string {
-  return `origin secret key ${origin}-${revision}`
-}

@@ -46,8 +46,3 @@ export async function removeIntegration(
     )
   return { isChanged }
 }
-
-/** Returns the purpose for which an integration is encrypted; see {@link SecretBox}. */
-export function integrationPurpose(origin: string, { type, name }: IntegrationName): string {
-  return `integration ${origin} ${type} ${name}`
-}

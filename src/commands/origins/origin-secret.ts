@@ -39,8 +39,3 @@ export async function removeSecret(
     )
   return { isChanged }
 }
-
-/** Returns the purpose for which a secret is encrypted; see {@link SecretBox}. */
-export function secretPurpose(origin: string, name: string): string {
-  return `origin secret ${origin} ${name}`
-}

@@ -5,8 +5,9 @@ import { DEPOT_ACTOR } from '../../../access/access.ts'
 import type { Actor } from '../../../access/access.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError } from '../../../errors.ts'
-import { findSigningKey, listOwnKeys, sealPurpose } from '../../../lockfiles/depot-key-store.ts'
+import { findSigningKey, listOwnKeys } from '../../../lockfiles/depot-key-store.ts'
 import type { OwnKey } from '../../../lockfiles/depot-key-store.ts'
+import { depotKeyPurpose } from '../../../origins/secret-purposes.ts'
 import { formatDepotKey, generateDepotKey } from '../../../lockfiles/depot-key.ts'
 import type { DepotSecretKey } from '../../../lockfiles/depot-key.ts'
 import { formatColumns, formatTime } from '../../../text/columns.ts'
@@ -103,7 +104,7 @@ export async function getOrMakeSigningKey(depot: Depot): Promise<DepotSecretKey>
   const signing = await findSigningKey(depot.db)
   if (signing === undefined) throw new Error('the depot has no key although one was just made')
   const { id } = signing.key
-  return { id, pem: depot.secrets.open(signing.sealed, sealPurpose(id)) }
+  return { id, pem: depot.secrets.open(signing.sealed, depotKeyPurpose(id)) }
 }
 
 /**
@@ -115,7 +116,7 @@ async function makeKey(
   { isFirst, actor }: { isFirst: boolean; actor: Actor },
 ): Promise<string> {
   const { publicKey, secretKey } = generateDepotKey()
-  const sealed = depot.secrets.seal(secretKey.pem, sealPurpose(publicKey.id))
+  const sealed = depot.secrets.seal(secretKey.pem, depotKeyPurpose(publicKey.id))
   await depot.writer.submit({
     kind: 'makeDepotKey',
     input: { publicKey: formatDepotKey(publicKey), sealed, isFirst },

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
-import { secretKeyPurpose } from '../../../commands/origins/add-key.ts'
+import { secretKeyPurpose } from '../../../origins/secret-purposes.ts'
 import { DepotError } from '../../../errors.ts'
 import { formatKeyName, parseSecretKey } from '../../../hart/origin-key.ts'
 import { findKey, findLatestKey, getOrigin } from '../../../origins/origin-store.ts'

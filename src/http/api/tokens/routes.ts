@@ -10,6 +10,7 @@ import type { Depot } from '../../../depot/open.ts'
 import { DepotError, quote, refusalOf } from '../../../errors.ts'
 import type { ErrorPart } from '../../../errors.ts'
 import { findOrigin } from '../../../origins/origin-store.ts'
+import { TOKEN_PURPOSE } from '../../../origins/secret-purposes.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { shows } from '../../requests/reading.ts'
@@ -25,8 +26,6 @@ import { tokenText, tokensText } from './text.ts'
 import { wireToken } from './wire.ts'
 
 const tags = ['tokens']
-/** The purpose of tokens that are kept, encrypted, for repeated requests. */
-const PURPOSE = 'token of a repeated request'
 
 export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
@@ -97,7 +96,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
           label,
           scope,
           ...(expiresAt !== undefined && { expiresAt }),
-          ...(idempotency && { idempotency, sealed: depot.secrets.seal(secret, PURPOSE) }),
+          ...(idempotency && { idempotency, sealed: depot.secrets.seal(secret, TOKEN_PURPOSE) }),
         },
         actor: actorOf(request, 'api'),
       })
@@ -106,7 +105,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
         .headers({ ...NO_STORE, location: `${request.publicPath}/api/v1/tokens/${made.tokenId}` })
         .send({
           ...toWire(await getToken(depot.db, made.tokenId), caller),
-          secret: made.sealed === undefined ? secret : depot.secrets.open(made.sealed, PURPOSE),
+          secret: made.sealed === undefined ? secret : depot.secrets.open(made.sealed, TOKEN_PURPOSE),
         })
     },
   )

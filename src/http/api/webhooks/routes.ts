@@ -3,12 +3,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { WebhookChange } from '../../../commands/webhooks/change-webhook.ts'
+import { webhookSecretPurpose, webhookUrlPurpose } from '../../../origins/secret-purposes.ts'
 import { hostOf } from '../../../text/address-ranges.ts'
 import { listDeliveries } from '../../../webhooks/delivery-store.ts'
 import { urlOf } from '../../../webhooks/outgoing.ts'
 import { generateSecret } from '../../../webhooks/signature.ts'
 import { getWebhook, listWebhooks } from '../../../webhooks/webhook-store.ts'
-import { parseWebhookUrl, secretPurpose, urlPurpose } from '../../../webhooks/webhook.ts'
+import { parseWebhookUrl } from '../../../webhooks/webhook.ts'
 import type { Webhook as StoredWebhook } from '../../../webhooks/webhook.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -51,7 +52,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
   const sealUrl = async (text: string, key: string) => {
     const url = parseWebhookUrl(text)
     await webhooks.expectReachable(url.href)
-    return { sealed: depot.secrets.seal(url.href, urlPurpose(key)), host: hostOf(url) }
+    return { sealed: depot.secrets.seal(url.href, webhookUrlPurpose(key)), host: hostOf(url) }
   }
 
   const change = async (request: FastifyRequest, input: WebhookChange) => {
@@ -84,7 +85,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       const sealed = {
         sealedUrl: url.sealed,
         host: url.host,
-        sealedSecret: depot.secrets.seal(secret, secretPurpose(key)),
+        sealedSecret: depot.secrets.seal(secret, webhookSecretPurpose(key)),
       }
       const made = await depot.writer.submit({
         kind: 'addWebhook',
@@ -224,7 +225,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       const secret = generateSecret()
       const { previous } = await change(request, {
         webhook: name,
-        secret: { sealed: depot.secrets.seal(secret, secretPurpose(key)) },
+        secret: { sealed: depot.secrets.seal(secret, webhookSecretPurpose(key)) },
       })
       return reply
         .code(201)

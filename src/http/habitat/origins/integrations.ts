@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { integrationPurpose } from '../../../commands/origins/integration.ts'
+import { integrationPurpose } from '../../../origins/secret-purposes.ts'
 import { DepotError } from '../../../errors.ts'
 import { findIntegration, listIntegrations } from '../../../origins/integration-store.ts'
 import { getOrigin } from '../../../origins/origin-store.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { allowsAction, hasRole } from '../../../access/access.ts'
-import { secretKeyPurpose } from '../../../commands/origins/add-key.ts'
+import { encryptionKeyPurpose, secretKeyPurpose } from '../../../origins/secret-purposes.ts'
 import { DepotError } from '../../../errors.ts'
 import {
   formatKeyName,
@@ -143,7 +143,7 @@ export function encryptionKeyRoute(app: FastifyInstance, { depot }: RouteContext
     const key = await findLatestKey(depot.db, origin, 'box_public')
     if (key !== undefined) return replyKey(key, origin, 'pub', reply)
     const { revision, publicBody, secretBody } = generateEncryptionKey(origin, depot.now())
-    const sealed = depot.secrets.seal(secretBody, `origin encryption key ${origin}-${revision}`)
+    const sealed = depot.secrets.seal(secretBody, encryptionKeyPurpose(origin, revision))
     const input = { origin, revision, ownerId, publicBody, secretBody: sealed }
     return replyKey(
       await depot.writer.submit({ kind: 'storeEncryptionKey', input, actor: actorOf(request, 'habitat') }),

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { secretPurpose } from '../../../commands/origins/origin-secret.ts'
+import { originSecretPurpose } from '../../../origins/secret-purposes.ts'
 import { listSecrets } from '../../../origins/origin-secret-store.ts'
 import { getOrigin } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -17,7 +17,7 @@ export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, moun
     const origin = await getOrigin(depot.db, request.params.origin)
     const secrets = await listSecrets(depot.db, origin.id)
     const opened = secrets.map((secret) =>
-      wireSecret(secret, depot.secrets.open(secret.sealed, secretPurpose(origin.name, secret.name))),
+      wireSecret(secret, depot.secrets.open(secret.sealed, originSecretPurpose(origin.name, secret.name))),
     )
     return sendUncached(reply, opened)
   })
@@ -27,7 +27,7 @@ export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, moun
     const { accountId: ownerId } = signedInAs(request, 'administrator', origin, 'manage')
     const { name, value } = await readJson(request, depot, { what: 'the secret', shape: NewSecret })
     request.subject = `secret ${name} of ${origin}`
-    const sealed = depot.secrets.seal(value, secretPurpose(origin, name))
+    const sealed = depot.secrets.seal(value, originSecretPurpose(origin, name))
     await depot.writer.submit({
       kind: 'addSecret',
       input: { origin, name, sealed, ownerId },
