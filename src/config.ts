@@ -25,9 +25,12 @@ export interface Config {
   readonly adminToken: string | undefined
   /** A file that holds the first administrator's token. */
   readonly adminTokenFile: string | undefined
-  /** 32 bytes that encrypt stored secrets. If absent, the file `secret.key` is read or created. */
-  readonly secretKey: Buffer | undefined
-  /** A file that holds the key of stored secrets as 64 hex characters. */
+  /**
+   * The keys of stored secrets, 32 bytes each. The first one encrypts. If absent, the file `secret.key` is read
+   * or created.
+   */
+  readonly secretKeys: readonly Buffer[] | undefined
+  /** A file that holds the keys of stored secrets, each as 64 hex characters. */
   readonly secretKeyFile: string | undefined
   /** `require` refuses packages of unknown signers; `verify` accepts and marks them. */
   readonly signatures: 'require' | 'verify'
@@ -194,10 +197,12 @@ const anonymous = list.transform((items, context): AnonymousReading => {
 const AdminToken = z
   .string()
   .regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters and no spaces')
-const SecretKey = z
+const MAX_SECRET_KEYS = 16
+const SecretKeys = z
   .string()
-  .regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex characters')
-  .transform((text) => Buffer.from(text, 'hex'))
+  .regex(/^[0-9a-fA-F]{64}([\s,]+[0-9a-fA-F]{64})*$/, 'must be 64 hex characters for each key')
+  .transform((text) => text.split(/[\s,]+/).map((key) => Buffer.from(key, 'hex')))
+  .refine((keys) => keys.length <= MAX_SECRET_KEYS, `must have at most ${MAX_SECRET_KEYS} keys`)
 
 const Environment = z.object({
   DEPOT_LISTEN: z
@@ -213,7 +218,7 @@ const Environment = z.object({
   DEPOT_BLOBS: z.string().regex(/^fs:./, 'must be fs:FOLDER').optional(),
   DEPOT_ADMIN_TOKEN: AdminToken.optional(),
   DEPOT_ADMIN_TOKEN_FILE: z.string().optional(),
-  DEPOT_SECRET_KEY: SecretKey.optional(),
+  DEPOT_SECRET_KEY: SecretKeys.optional(),
   DEPOT_SECRET_KEY_FILE: z.string().optional(),
   DEPOT_SIGNATURES: choice(['require', 'verify']).default('require'),
   DEPOT_ANONYMOUS: anonymous.default(() => ({ isAllowed: true, exceptions: [] })),
@@ -321,7 +326,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     adminToken: env.DEPOT_ADMIN_TOKEN,
     adminTokenFile:
       env.DEPOT_ADMIN_TOKEN_FILE === undefined ? undefined : resolve(env.DEPOT_ADMIN_TOKEN_FILE),
-    secretKey: env.DEPOT_SECRET_KEY,
+    secretKeys: env.DEPOT_SECRET_KEY,
     secretKeyFile: env.DEPOT_SECRET_KEY_FILE === undefined ? undefined : resolve(env.DEPOT_SECRET_KEY_FILE),
     signatures: env.DEPOT_SIGNATURES,
     anonymous: env.DEPOT_ANONYMOUS,
@@ -411,8 +416,8 @@ export function parseAdminToken(text: string, file: string): string {
 }
 
 /** Parses the contents of `DEPOT_SECRET_KEY_FILE` or `secret.key`. Throws `invalid_request`. */
-export function parseSecretKey(text: string, file: string): Buffer {
-  return parseSecret(SecretKey, text, file)
+export function parseSecretKeys(text: string, file: string): readonly Buffer[] {
+  return parseSecret(SecretKeys, text, file)
 }
 
 function parseSecret<T>(shape: z.ZodType<T>, text: string, file: string): T {

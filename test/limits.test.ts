@@ -84,6 +84,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/api/changes/shapes.ts MAX_LISTED_CHANGES': 'changes in one page of the list',
   'config.ts MIN_UPLOAD_BYTES': 'package',
   'config.ts MAX_BYTES': 'package',
+  'config.ts MAX_SECRET_KEYS': 'keys of stored secrets',
   'config.ts MAX_WORKERS': 'threads that answer requests',
   'database/sqlite/reading-threads.ts MAX_THREADS': 'reads of many rows',
   'config.ts MAX_QUARANTINE_DAYS': 'time that the bytes of a release stay',

@@ -144,7 +144,7 @@ async function readFacts(
     depot: (await findHash(db, Math.min(sequence, 1))) ?? '',
     incarnation: (await findState(db, 'incarnation')) ?? null,
     ledger: { sequence, hash },
-    secret_keys: await listSealingKeys(db),
+    secret_keys: (await listSealingKeys(db)).map(({ key }) => key),
   }
 }
 

@@ -115,9 +115,9 @@ async function expectEmpty(config: Config): Promise<void> {
  * Reports whether the key of secrets must be copied from the backup. Throws `invalid_request` if it is needed
  * and nobody has it.
  */
-function needsKeyOfBackup(backup: Manifest, { secretKey, secretKeyFile, dataFolder }: Config): boolean {
+function needsKeyOfBackup(backup: Manifest, { secretKeys, secretKeyFile, dataFolder }: Config): boolean {
   const file = join(dataFolder, SECRET_KEY)
-  if (secretKey !== undefined || secretKeyFile !== undefined || existsSync(file)) return false
+  if (secretKeys !== undefined || secretKeyFile !== undefined || existsSync(file)) return false
   if (backup.has_secret_key) return true
   if (backup.secret_keys.length === 0) return false
   throw new DepotError(

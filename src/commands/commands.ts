@@ -9,9 +9,10 @@ import { setDamage } from '../blobs/set-damage.ts'
 import { setScrubPosition } from '../blobs/set-scrub-position.ts'
 import { addChangeRelease } from './changes/add-release.ts'
 import { endLease, renewLease, takeLease } from './changes/lease.ts'
+import { resealSecrets } from './reseal-secrets.ts'
 import { recordChange } from './changes/record-change.ts'
 import { reportPhase } from './changes/report-phase.ts'
-import { makeDepotKey } from './lockfiles/make-depot-key.ts'
+import { makeDepotKey, revokeDepotKey } from './lockfiles/make-depot-key.ts'
 import { distrustKey, trustKey } from './lockfiles/trust-key.ts'
 import { addKey } from './origins/add-key.ts'
 import { adoptOrigin, disownOrigin } from './origins/adopt-origin.ts'
@@ -137,7 +138,9 @@ export const handlers = {
   takeLease,
   renewLease,
   endLease,
+  resealSecrets,
   makeDepotKey,
+  revokeDepotKey,
   trustKey,
   distrustKey,
   addWebhook,

@@ -24,6 +24,7 @@ export const requirements: Requirements = {
   saveTokenUses: expectOperator,
   saveDeliveries: expectOperator,
   recordRestore: expectOperator,
+  resealSecrets: expectOperator,
   resumeCollection: expectOperator,
   setDamage: expectOperator,
   setScrubPosition: expectOperator,
@@ -131,6 +132,7 @@ export const requirements: Requirements = {
   endLease: (caller) => expectTokenAllows(caller, 'upload'),
 
   makeDepotKey: expectAdministrator,
+  revokeDepotKey: expectAdministrator,
   trustKey: expectAdministrator,
   distrustKey: expectAdministrator,
 

@@ -8,8 +8,9 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { SecretBox } from '../origins/secret-box.ts'
 import { isCommandKind } from '../commands/commands.ts'
-import type { Command, CommandKind, CommandQueue, Outcome } from '../commands/commands.ts'
+import type { Command, CommandKind, CommandQueue, Input, Outcome } from '../commands/commands.ts'
 
 // The command line reaches the running process through a Unix socket in the data folder, which only the user
 // of that process may open. A connection carries one command and its answer, each a line of JSON:
@@ -41,6 +42,13 @@ const Answer = z.union([
 /** The code of errors that are not a {@link DepotError}. The depot's log has the reason. */
 const INTERNAL = 'internal'
 
+/** The parts of a depot that commands need. */
+interface ControlledDepot {
+  readonly writer: CommandQueue
+  readonly secrets: SecretBox
+  readonly log: Logger
+}
+
 /**
  * Accepts commands on the socket of a data folder, which the caller must have locked. Replaces a socket that
  * a killed process left. `close` waits for commands in progress and removes the socket. Call `close` before
@@ -48,7 +56,7 @@ const INTERNAL = 'internal'
  */
 export async function openControl(
   dataFolder: string,
-  depot: { writer: CommandQueue; log: Logger },
+  depot: ControlledDepot,
 ): Promise<{ close(): Promise<void> }> {
   /** Connections that have not sent a whole command. */
   const silent = new Set<Socket>()
@@ -125,16 +133,16 @@ export async function sendCommand<K extends CommandKind>(
 }
 
 /** Runs the command of one connection, and answers it. Calls `onCommand` when the command has arrived. */
-async function serveCommand(
-  socket: Socket,
-  depot: { writer: CommandQueue; log: Logger },
-  onCommand: () => void,
-): Promise<void> {
+async function serveCommand(socket: Socket, depot: ControlledDepot, onCommand: () => void): Promise<void> {
   try {
     const line = await readLine(socket)
     onCommand()
     if (line === undefined) socket.destroy()
-    else socket.end(`${JSON.stringify({ outcome: await depot.writer.submit(parseCommand(line)) })}\n`)
+    else {
+      const command = parseCommand(line)
+      expectDecryptable(command, depot)
+      socket.end(`${JSON.stringify({ outcome: await depot.writer.submit(command) })}\n`)
+    }
   } catch (error) {
     if (socket.destroyed) return
     socket.resume()
@@ -164,6 +172,16 @@ function parseCommand(line: string): Command {
       `the running hart-depot has another version and does not know the command ${kind}`,
     )
   return { kind, input, actor }
+}
+
+/** Refuses secrets that the running depot could not decrypt. Throws `conflict`. */
+function expectDecryptable({ kind, input }: Command, { secrets }: ControlledDepot): void {
+  const { key } = input as Partial<Input<'resealSecrets'>>
+  if (kind === 'resealSecrets' && (key === undefined || !secrets.has(key)))
+    throw new DepotError(
+      'conflict',
+      `the running hart-depot does not have the key ${key}: restart it, and try again`,
+    )
 }
 
 /** Reads the first line; `undefined` if the connection ends before the line does. Throws `too_large`. */

@@ -7,6 +7,7 @@ import { ReadingThreads } from '../database/engine.ts'
 import type { Damage } from '../blobs/storage.ts'
 import type { handlers } from '../commands/commands.ts'
 import type { Depot, Share } from './open.ts'
+import { rereadSecretKeys } from './secret-key.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
 import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
@@ -57,7 +58,10 @@ export async function joinDepot(
     blobs: joinBlobs(config, claims, name),
     scanner,
     hashes,
-    secrets: new SecretBox(Buffer.from(share.secretKey)),
+    secrets: new SecretBox(
+      share.secretKeys.map((key) => Buffer.from(key)),
+      rereadSecretKeys(config),
+    ),
     authenticator,
     examine,
     upkeep: undefined,

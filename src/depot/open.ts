@@ -38,7 +38,7 @@ import type { SubscriberName } from './subscribers.ts'
 import { makeFilesPrivate } from './private-files.ts'
 import { isBlobKept } from '../blobs/blob-store.ts'
 import { readNamedFile } from './secret-file.ts'
-import { findSecretKey } from './secret-key.ts'
+import { findSecretKeys, rereadSecretKeys } from './secret-key.ts'
 import { Upkeep } from '../upkeep/upkeep.ts'
 import { findView } from '../revisions/view-store.ts'
 import { UNSTABLE } from '../views/view.ts'
@@ -98,7 +98,7 @@ export interface Depot {
 export interface Share {
   readonly config: Config
   readonly limits: Limits
-  readonly secretKey: Uint8Array
+  readonly secretKeys: readonly Uint8Array[]
   readonly files: readonly OpenedFile[]
   readonly writerPort: WriterPort
 }
@@ -194,7 +194,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     const { storage, spool, watched, close: closeStorage } = await openStorage(config)
     closers.push(closeStorage)
     const { db, readInThreads, writer, files: opened } = await openData(config, options, { watched, closers })
-    const secretKey = await findSecretKey(config, db, log)
+    const secretKeys = await findSecretKeys(config, db, log)
     const keepsOrphans = async () =>
       options.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
     if (await keepsOrphans())
@@ -235,7 +235,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       blobs,
       scanner,
       hashes,
-      secrets: new SecretBox(secretKey),
+      secrets: new SecretBox(secretKeys, rereadSecretKeys(config)),
       authenticator,
       examine: (checksum) => upkeep.scrub.examine(checksum),
       upkeep,
@@ -243,7 +243,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       async share() {
         if (!(writer instanceof ThreadedWriter))
           throw new Error('a depot that was opened in process cannot be shared')
-        return { config, limits, secretKey, files: files.files, writerPort: await writer.join() }
+        return { config, limits, secretKeys, files: files.files, writerPort: await writer.join() }
       },
       close,
     }

@@ -1,65 +1,99 @@
 import { randomBytes } from 'node:crypto'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { chmod, chown, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
 import { sync } from '../blobs/sync.ts'
-import { parseSecretKey } from '../config.ts'
+import { parseSecretKeys } from '../config.ts'
 import type { Config } from '../config.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import { listSealingKeys } from '../origins/sealed-store.ts'
-import { SecretBox } from '../origins/secret-box.ts'
+import { secretKeyId } from '../origins/secret-box.ts'
 import { readNamedFile, readSecretFile } from './secret-file.ts'
 
+// The keys that encrypt stored secrets, one per line as 64 hex characters. The first one encrypts. The others
+// only decrypt: what was stored before a rotation, and the secrets of older backups.
+
+type KeySettings = Pick<Config, 'secretKeys' | 'secretKeyFile' | 'dataFolder'>
+
+/** Returns the file of the keys; `undefined` if DEPOT_SECRET_KEY holds them. */
+export function secretKeyFileOf({ secretKeys, secretKeyFile, dataFolder }: KeySettings): string | undefined {
+  return secretKeys === undefined ? (secretKeyFile ?? join(dataFolder, 'secret.key')) : undefined
+}
+
 /**
- * Finds the key that encrypts secrets: the configured key, or the one in the file `secret.key`. Creates the
- * file if it is missing and nothing is encrypted yet. Throws `invalid_request` if stored secrets are
- * encrypted with another key, or if their key is missing.
+ * Finds the keys that encrypt secrets: the configured keys, or those in the file `secret.key`. Creates the
+ * file with one key if it is missing and nothing is encrypted yet. Throws `invalid_request` if the key of a
+ * stored secret is missing.
  */
-export async function findSecretKey(
-  { secretKey, secretKeyFile, dataFolder }: Config,
-  db: Db,
-  log: Logger,
-): Promise<Buffer> {
-  const used = await listSealingKeys(db)
-  const ownFile = join(dataFolder, 'secret.key')
-  if (secretKey !== undefined) return expectKeyOfSecrets(secretKey, used, 'DEPOT_SECRET_KEY')
-  if (secretKeyFile !== undefined)
-    return expectKeyOfSecrets(
-      parseSecretKey(await readNamedFile(secretKeyFile, 'DEPOT_SECRET_KEY_FILE', log), secretKeyFile),
+export async function findSecretKeys(config: KeySettings, db: Db, log: Logger): Promise<readonly Buffer[]> {
+  const used = (await listSealingKeys(db)).map(({ key }) => key)
+  const file = secretKeyFileOf(config)
+  if (file === undefined) return expectKeysOfSecrets(config.secretKeys ?? [], used, 'DEPOT_SECRET_KEY')
+  if (file === config.secretKeyFile)
+    return expectKeysOfSecrets(
+      parseSecretKeys(await readNamedFile(file, 'DEPOT_SECRET_KEY_FILE', log), file),
       used,
-      secretKeyFile,
+      file,
     )
-  const text = await readSecretFile(ownFile, log)
-  if (text !== undefined) return expectKeyOfSecrets(parseSecretKey(text, ownFile), used, ownFile)
+  const text = await readSecretFile(file, log)
+  if (text !== undefined) return expectKeysOfSecrets(parseSecretKeys(text, file), used, file)
   if (used.length > 0)
     throw new DepotError(
       'invalid_request',
-      `${ownFile} is missing, but stored secrets are encrypted with the key ${used.join(' and ')} that it contained: restore the file from the place where the database was backed up`,
+      `${file} is missing, but stored secrets are encrypted with the key ${used.join(' and ')} that it contained: restore the file from the place where the database was backed up`,
     )
-  return createKeyFile(ownFile)
+  const keys = [generateSecretKey()]
+  await writeSecretKeys(file, keys)
+  return keys
+}
+
+/** Returns a function that reads the present keys, for {@link SecretBox}. */
+export function rereadSecretKeys(config: KeySettings): () => readonly Buffer[] {
+  const file = secretKeyFileOf(config)
+  const { secretKeys = [] } = config
+  return file === undefined
+    ? () => secretKeys
+    : () => parseSecretKeys(readFileSync(file, 'utf8').trim(), file)
+}
+
+export function generateSecretKey(): Buffer {
+  return randomBytes(32)
+}
+
+/** Formats keys as the file has them. */
+export function formatSecretKeys(keys: readonly Buffer[]): string {
+  return keys.map((key) => `${key.toString('hex')}\n`).join('')
+}
+
+/** Writes the file of the keys, atomically and durably. A file that it replaces keeps its owner and mode. */
+export async function writeSecretKeys(path: string, keys: readonly Buffer[]): Promise<void> {
+  const before = await stat(path).catch(() => undefined)
+  await rm(`${path}.new`, { force: true })
+  await writeFile(`${path}.new`, formatSecretKeys(keys), { mode: 0o600, flag: 'wx', flush: true })
+  if (before !== undefined) {
+    await chown(`${path}.new`, before.uid, before.gid)
+    await chmod(`${path}.new`, before.mode & 0o777)
+  }
+  await rename(`${path}.new`, path)
+  await sync(dirname(path))
 }
 
 /**
- * Returns the key. Throws `invalid_request` unless it encrypts every stored secret. `used` has the ids of the
- * keys that encrypt stored secrets; `place` tells in messages where the key is from.
+ * Returns the keys. Throws `invalid_request` if one that encrypts stored secrets is missing. `used` has the
+ * ids of the keys that encrypt stored secrets; `place` tells in messages where the keys are from.
  */
-function expectKeyOfSecrets(key: Buffer, used: readonly string[], place: string): Buffer {
-  const { keyId } = new SecretBox(key)
-  const others = used.filter((id) => id !== keyId)
-  if (others.length === 0) return key
+function expectKeysOfSecrets(
+  keys: readonly Buffer[],
+  used: readonly string[],
+  place: string,
+): readonly Buffer[] {
+  const ids = keys.map(secretKeyId)
+  const others = used.filter((id) => !ids.includes(id))
+  if (others.length === 0) return keys
   throw new DepotError(
     'invalid_request',
-    `${place} holds the key ${keyId}, but stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that key`,
+    `${place} holds the key ${ids.join(' and ')}, but stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that key`,
   )
-}
-
-/** Creates a file with a new key as 64 hex characters, atomically and durably. Returns the key. */
-async function createKeyFile(path: string): Promise<Buffer> {
-  const key = randomBytes(32)
-  await rm(`${path}.new`, { force: true })
-  await writeFile(`${path}.new`, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
-  await rename(`${path}.new`, path)
-  await sync(dirname(path))
-  return key
 }

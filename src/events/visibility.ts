@@ -139,6 +139,8 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   'retention-set': (event) =>
     event.package === undefined ? everyone() : originSubject({ origin: originOf(event.package) }),
   'depot-key-made': everyone,
+  'depot-key-revoked': everyone,
+  'secrets-resealed': administrators,
   'trusted-key-added': administrators,
   'trusted-key-removed': administrators,
   'webhook-added': administrators,

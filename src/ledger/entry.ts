@@ -107,8 +107,12 @@ export type LedgerEvent =
     }
   | { kind: 'channel-declared'; origin: string; view: string }
   | { kind: 'channel-removed'; origin: string; view: string }
+  /** Stored secrets were encrypted again, with the key of this id. */
+  | { kind: 'secrets-resealed'; key: string; secrets: number }
   /** `key` is the id of the depot's key; `publicKey` is the key in base64. */
   | { kind: 'depot-key-made'; key: string; publicKey: string }
+  /** Lockfiles and checkpoints that the key signed are not trusted any more. */
+  | { kind: 'depot-key-revoked'; key: string }
   | { kind: 'trusted-key-added'; name: string; key: string; publicKey: string }
   | { kind: 'trusted-key-removed'; name: string; key: string }
   /** Visible to administrators only. Holds the host alone, because the rest of the URL may be a secret. */

@@ -103,6 +103,8 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'channel-declared': 'never',
   'channel-removed': 'always',
   'depot-key-made': 'never',
+  'depot-key-revoked': 'never',
+  'secrets-resealed': 'never',
   'trusted-key-added': 'never',
   'trusted-key-removed': 'never',
   'webhook-added': 'never',

@@ -46,6 +46,12 @@ export async function insertOwnKey(db: Db, { key, sealed, madeAt }: OwnKey): Pro
     .execute()
 }
 
+/** Deletes one of the depot's own keys. Returns false if there is none. */
+export async function deleteOwnKey(db: Db, id: string): Promise<boolean> {
+  const { numDeletedRows } = await db.deleteFrom('depot_keys').where('id', '=', id).executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
 /** Lists the trusted keys of other depots by name. */
 export async function listTrustedKeys(db: Db): Promise<TrustedKey[]> {
   const rows = await db

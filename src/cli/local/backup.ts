@@ -8,7 +8,7 @@ import type { Manifest } from '../../backup/manifest.ts'
 import { Pace } from '../../backup/pace.ts'
 import { parseSize } from '../../config.ts'
 import { expectMigrated, isDiskFull } from '../../database/engine.ts'
-import { findSecretKey } from '../../depot/secret-key.ts'
+import { findSecretKeys, formatSecretKeys } from '../../depot/secret-key.ts'
 import { HashThreads } from '../../hart/hash-threads.ts'
 import { formatBytes } from '../../text/columns.ts'
 import { examples } from '../command.ts'
@@ -62,8 +62,8 @@ was interrupted starts again, but does not copy again what it has copied. A dama
           mayChangeHistory: options.newHistory,
           ...(options.withSecretKey === true && {
             writeSecretKey: async (db, path) => {
-              const key = await findSecretKey(config, db, pino({ level: 'silent' }))
-              await writeFile(path, `${key.toString('hex')}\n`, { mode: 0o600, flush: true })
+              const keys = await findSecretKeys(config, db, pino({ level: 'silent' }))
+              await writeFile(path, formatSecretKeys(keys), { mode: 0o600, flush: true })
             },
           }),
           onProgress: (done, total) =>

@@ -14,7 +14,7 @@ import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Config } from '../../config.ts'
 import type { Db } from '../../database/database.ts'
 import { connectControl } from '../../depot/control.ts'
-import { findSecretKey } from '../../depot/secret-key.ts'
+import { findSecretKeys } from '../../depot/secret-key.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import { listSealingKeys } from '../../origins/sealed-store.ts'
 import { readVersion } from '../../package-root.ts'
@@ -178,12 +178,12 @@ async function examineCounts(db: Db): Promise<Found> {
 }
 
 async function examineSecrets(db: Db, config: Config): Promise<Found> {
-  const { secretKey, secretKeyFile, dataFolder } = config
-  const isGiven = secretKey !== undefined || secretKeyFile !== undefined
+  const { secretKeys, secretKeyFile, dataFolder } = config
+  const isGiven = secretKeys !== undefined || secretKeyFile !== undefined
   const isNeeded = (await listSealingKeys(db)).length > 0
   // Without this, a missing file would be created.
   if (isGiven || isNeeded || existsSync(join(dataFolder, 'secret.key')))
-    await findSecretKey(config, db, pino({ level: 'silent' }))
+    await findSecretKeys(config, db, pino({ level: 'silent' }))
   return { problems: [], detail: isNeeded ? 'they can be decrypted' : 'there are none' }
 }
 

@@ -2,13 +2,22 @@ import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { DepotError } from '../../errors.ts'
 import { findSigningKey } from '../../lockfiles/depot-key-store.ts'
-import { formatDepotKey, parseDepotKey, parseTrustedName } from '../../lockfiles/depot-key.ts'
+import {
+  formatDepotKey,
+  generateDepotKey,
+  parseDepotKey,
+  parseTrustedName,
+} from '../../lockfiles/depot-key.ts'
+import { depotKeyPurpose } from '../../origins/secret-purposes.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { pathOf } from '../io.ts'
+import type { Io } from '../io.ts'
 import { Output, outputOptions } from '../output.ts'
 import { readLocalConfig } from './data-folder.ts'
+import type { LocalConfig } from './data-folder.ts'
 import { readDepot } from './read-depot.ts'
+import { openSecrets } from './secret-key.ts'
 import { submit } from './submit.ts'
 
 export const keyShow: Define = (command, io) =>
@@ -31,6 +40,58 @@ export const keyShow: Define = (command, io) =>
       const file = formatDepotKey(signing.key)
       new Output(io, options).show({ id, file }, { whole: () => file.trimEnd(), brief: () => [id] })
     })
+
+export const keyRotate: Define = (command, io) =>
+  outputOptions(command)
+    .addHelpText(
+      'after',
+      `${examples([
+        ['key rotate', 'sign lockfiles and checkpoints with a new key from now on'],
+        ['key rotate --quiet', 'print only the ID of the new key'],
+      ])}
+
+What earlier keys signed stays valid here, until hart-depot key revoke. Depots that trust lockfiles of this one need the new key.`,
+    )
+    .action(async (options) => {
+      const id = await makeDepotKey(readLocalConfig(io), io, { isFirst: false })
+      new Output(io, options).show(
+        { id },
+        { whole: () => `the depot signs with the new key ${id}`, brief: () => [id] },
+      )
+    })
+
+export const keyRevoke: Define = (command, io) =>
+  outputOptions(command)
+    .argument('<id>', 'the ID of an earlier key of this depot')
+    .addHelpText(
+      'after',
+      `${examples([
+        ['key revoke f0e96c34870f6c60d02cc39021adfbe8', 'trust nothing more that a key signed'],
+        ['key revoke f0e96c34870f6c60d02cc39021adfbe8 --quiet', 'print nothing'],
+      ])}
+
+For a key that somebody else may have. Run hart-depot key rotate first. Depots that trust the key must be told.`,
+    )
+    .action(async (key, options) => {
+      await submit(readLocalConfig(io), io, 'revokeDepotKey', { key })
+      new Output(io, options).show({ id: key }, { whole: () => `the key ${key} is not trusted any more` })
+    })
+
+/**
+ * Makes a key that signs from now on, and returns its ID. With `isFirst`, a key that the depot has already
+ * stays the one that signs.
+ */
+export async function makeDepotKey(
+  config: LocalConfig,
+  io: Io,
+  { isFirst }: { isFirst: boolean },
+): Promise<string> {
+  const { publicKey, secretKey } = generateDepotKey()
+  const secrets = await openSecrets(config)
+  const sealed = secrets.seal(secretKey.pem, depotKeyPurpose(publicKey.id))
+  const input = { publicKey: formatDepotKey(publicKey), sealed, isFirst }
+  return (await submit(config, io, 'makeDepotKey', input)).id
+}
 
 export const keyTrust: Define = (command, io) =>
   outputOptions(command)

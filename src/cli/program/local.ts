@@ -65,9 +65,34 @@ export const LOCAL: Entries = {
       load: async () => (await import('../local/pull.ts')).pull,
     },
     {
+      name: 'secret-key list',
+      summary: 'list the keys that encrypt stored secrets',
+      load: async () => (await import('../local/secret-key.ts')).secretKeyList,
+    },
+    {
+      name: 'secret-key rotate',
+      summary: 'encrypt all stored secrets with a new key',
+      load: async () => (await import('../local/secret-key.ts')).secretKeyRotate,
+    },
+    {
+      name: 'secret-key forget',
+      summary: 'remove an earlier key of stored secrets; run it while the server is stopped',
+      load: async () => (await import('../local/secret-key.ts')).secretKeyForget,
+    },
+    {
       name: 'key show',
       summary: "print this depot's public key file, which other depots need to trust its lockfiles",
       load: async () => (await import('../local/keys.ts')).keyShow,
+    },
+    {
+      name: 'key rotate',
+      summary: 'sign lockfiles and checkpoints of the ledger with a new key',
+      load: async () => (await import('../local/keys.ts')).keyRotate,
+    },
+    {
+      name: 'key revoke',
+      summary: 'trust nothing more that an earlier key of this depot signed',
+      load: async () => (await import('../local/keys.ts')).keyRevoke,
     },
     {
       name: 'key trust',

@@ -1,6 +1,7 @@
+import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { parseDepotKey } from '../../lockfiles/depot-key.ts'
-import { findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts'
+import { deleteOwnKey, findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts'
 
 /**
  * Stores a new key of the depot, which signs from now on. `publicKey` is the key file of the public half.
@@ -17,4 +18,16 @@ export async function makeDepotKey(
   await insertOwnKey(context.trx, { key, sealed: input.sealed, madeAt: context.at })
   await context.record({ kind: 'depot-key-made', key: key.id, publicKey: key.raw.toString('base64') })
   return { id: key.id }
+}
+
+/**
+ * Deletes one of the depot's earlier keys: what it signed is not trusted any more. Throws `not_found`, and
+ * `conflict` for the key that signs.
+ */
+export async function revokeDepotKey(context: CommandContext, { key }: { key: string }): Promise<void> {
+  if ((await findSigningKey(context.trx))?.key.id === key)
+    throw new DepotError('conflict', `the key ${key} signs: make a new key first`)
+  if (!(await deleteOwnKey(context.trx, key)))
+    throw new DepotError('not_found', `this depot has no key ${key}`)
+  await context.record({ kind: 'depot-key-revoked', key })
 }
