@@ -26,8 +26,8 @@ export interface Config {
   /** A file that holds the first administrator's token. */
   readonly adminTokenFile: string | undefined
   /**
-   * The keys of stored secrets, 32 bytes each. The first one encrypts. If absent, the file `secret.key` is read
-   * or created.
+   * The keys of stored secrets, 32 bytes each. The first one encrypts. If absent, the file `secret.key` is
+   * read or created.
    */
   readonly secretKeys: readonly Buffer[] | undefined
   /** A file that holds the keys of stored secrets, each as 64 hex characters. */

@@ -25,7 +25,7 @@ import { submit } from './submit.ts'
 // becomes the first line of the file; every secret is encrypted again, in pieces of one transaction each; an
 // operator removes the old key. Until then every secret can be decrypted, by a running depot, too.
 
-/** The maximum number of secrets in a piece, and of characters of their ciphertexts, for the control socket. */
+/** The maximum number of secrets in a piece, and of characters of their ciphertexts. */
 const MAX_IN_PIECE = 500
 const MAX_PIECE_LENGTH = 256 * 1024
 
