@@ -6,6 +6,8 @@ import type { AnonymousReading } from './access/anonymous-reading.ts'
 import { DepotError } from './errors.ts'
 import { givenPath } from './given-path.ts'
 import { didYouMean } from './text/nearest.ts'
+import { parsePeriod } from './text/period.ts'
+import { STABLE, UNSTABLE, isViewName } from './views/view.ts'
 import { shapeFault } from './text/shape-fault.ts'
 import { isOriginName } from './package/ident.ts'
 import { TARGETS } from './package/target.ts'
@@ -70,6 +72,10 @@ export interface UpstreamConfig {
   readonly url: string
   /** The origins that are fetched. No other origin is ever asked for upstream. */
   readonly origins: readonly string[]
+  /** The channels of these origins that the depot has as views, and keeps up to date. */
+  readonly channels: readonly string[]
+  /** How long after a refresh of these channels the next one begins; 0 for refreshes on demand only. */
+  readonly refreshMs: number
   /** A file that holds a token for upstream. */
   readonly tokenFile: string | undefined
   /** The URL of an HTTP proxy, which may have credentials. */
@@ -79,6 +85,8 @@ export interface UpstreamConfig {
 }
 
 const DEFAULT_DATA = './data'
+const MIN_REFRESH_MS = 60_000
+const DEFAULT_REFRESH_MS = 15 * 60_000
 const MAX_PORT = 65_535
 const MAX_WORKERS = 64
 const MAX_QUARANTINE_DAYS = 365
@@ -134,6 +142,19 @@ const origins = list.pipe(
       }),
     )
     .min(1, 'names no origin'),
+)
+/** Channels that can be refreshed. `unstable` holds what is here, so it cannot. */
+const channels = list.pipe(
+  z
+    .array(
+      z.string().refine((name) => isViewName(name) && name !== UNSTABLE, {
+        error: ({ input }) =>
+          input === UNSTABLE
+            ? `names ${UNSTABLE}, which holds the releases that are here`
+            : `names ${JSON.stringify(input)}, which is not a channel's name`,
+      }),
+    )
+    .min(1, 'names no channel'),
 )
 const targets = list.pipe(
   z
@@ -193,6 +214,19 @@ const anonymous = list.transform((items, context): AnonymousReading => {
   const exceptions = pairs.flatMap(([origin = '', word]) => (word === first ? [] : [origin]))
   return { isAllowed: first === 'read', exceptions }
 })
+
+/** Parses a period such as `15m` to milliseconds. */
+function period(minMs: number) {
+  return z.string().transform((text, context) => {
+    const ms = parsePeriod(text)
+    if (ms !== undefined && (ms === 0 || ms >= minMs)) return ms
+    context.addIssue({
+      code: 'custom',
+      message: `must be 0 or a period of at least ${minMs / 1_000}s, such as 30m or 6h`,
+    })
+    return z.NEVER
+  })
+}
 
 const AdminToken = z
   .string()
@@ -260,6 +294,8 @@ const Environment = z.object({
     .refine(hasNoSecret, 'must have no token in it: use DEPOT_UPSTREAM_TOKEN_FILE')
     .optional(),
   DEPOT_UPSTREAM_ORIGINS: origins.optional(),
+  DEPOT_UPSTREAM_CHANNELS: channels.optional(),
+  DEPOT_UPSTREAM_REFRESH: period(MIN_REFRESH_MS).optional(),
   DEPOT_UPSTREAM_TOKEN_FILE: z.string().optional(),
   DEPOT_UPSTREAM_PROXY: z
     .url({ protocol: /^http$/, error: 'must be the URL of an HTTP proxy, such as http://proxy.example:3128' })
@@ -281,6 +317,8 @@ const Environment = z.object({
 /** Settings that have a meaning only together with `DEPOT_UPSTREAM`. */
 const UPSTREAM_DETAILS = [
   'DEPOT_UPSTREAM_ORIGINS',
+  'DEPOT_UPSTREAM_CHANNELS',
+  'DEPOT_UPSTREAM_REFRESH',
   'DEPOT_UPSTREAM_TOKEN_FILE',
   'DEPOT_UPSTREAM_PROXY',
   'DEPOT_UPSTREAM_CA',
@@ -347,6 +385,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         : {
             url: env.DEPOT_UPSTREAM,
             origins: [...new Set(env.DEPOT_UPSTREAM_ORIGINS)],
+            channels: [...new Set(env.DEPOT_UPSTREAM_CHANNELS ?? [STABLE])],
+            refreshMs: env.DEPOT_UPSTREAM_REFRESH ?? DEFAULT_REFRESH_MS,
             tokenFile: env.DEPOT_UPSTREAM_TOKEN_FILE && resolve(env.DEPOT_UPSTREAM_TOKEN_FILE),
             proxy: env.DEPOT_UPSTREAM_PROXY,
             caFile: env.DEPOT_UPSTREAM_CA && resolve(env.DEPOT_UPSTREAM_CA),

@@ -16,6 +16,7 @@ const LIMIT =
 const OF_NO_CLIENT: readonly string[] = [
   'config.ts MAX_PORT', // of TCP
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
+  'upstream/refresh-channel.ts MAX_REASONS',
   'blobs/read-buffers.ts MAX_SPARE_BUFFERS',
   'upkeep/scrub.ts MAX_YIELD_MS',
   'upkeep/scrub.ts MAX_DAMAGED',
@@ -58,6 +59,8 @@ const OF_NO_CLIENT: readonly string[] = [
 
 /** The start of the row of each limit. */
 const ROWS: Readonly<Record<string, string>> = {
+  'config.ts MIN_REFRESH_MS': "time from the end of a refresh of upstream's channels",
+  'upstream/refresh-channel.ts MAX_LISTED': 'releases that upstream lists in one channel',
   'access/account-name.ts MAX_ACCOUNT_NAME_LENGTH': 'name of an account',
   'accounts/authenticate.ts MAX_SESSIONS': 'tokens whose rights are kept',
   'accounts/guess-limit.ts MAX_ADDRESSES': 'addresses whose wrong tokens',

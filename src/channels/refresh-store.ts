@@ -10,7 +10,7 @@ export interface Refreshed {
   readonly attemptedAt: number
   /** When the channel last was what upstream had. */
   readonly refreshedAt: number | undefined
-  /** Why the channel is not what upstream has, as a sentence. */
+  /** Why the channel is not, or not completely, what upstream has, as a sentence. */
   readonly fault: string | undefined
   /** How many members the last refresh would have removed, if it was held because of them; otherwise 0. */
   readonly removals: number
@@ -29,18 +29,31 @@ export async function listRefreshed(db: Db): Promise<Refreshed[]> {
   }))
 }
 
-/** Stores the outcome of a refresh. Without a fault, the channel is what upstream has. */
+/** Stores the outcome of a refresh. */
 export async function storeRefreshed(
   db: Db,
   {
     origin,
     channel,
     at,
-    fault = null,
+    isRefreshed = false,
+    fault,
     removals = 0,
-  }: { origin: string; channel: string; at: number; fault?: string | null; removals?: number },
+  }: {
+    origin: string
+    channel: string
+    at: number
+    isRefreshed?: boolean
+    fault?: string
+    removals?: number
+  },
 ): Promise<void> {
-  const outcome = { attempted_at: at, fault, removals, ...(fault === null && { refreshed_at: at }) }
+  const outcome = {
+    attempted_at: at,
+    fault: fault ?? null,
+    removals,
+    ...(isRefreshed && { refreshed_at: at }),
+  }
   await db
     .insertInto('refreshes')
     .values({ origin, channel, ...outcome })

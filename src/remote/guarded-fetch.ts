@@ -9,6 +9,8 @@ export interface GuardedFetchOptions {
   readonly authorities: string | undefined
   /** How long the other side may be silent, in milliseconds. */
   readonly idleMs: number
+  /** Ends all requests. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Connections that stay open for later requests. */
@@ -19,7 +21,7 @@ const MAX_IDLE_CONNECTIONS = 8
  * rejects a redirect with a {@link RemoteError}, because a server could point to an address that only this
  * machine can reach. The body fails when the server is silent for too long.
  */
-export function guardedFetch({ proxy, authorities, idleMs }: GuardedFetchOptions): Fetch {
+export function guardedFetch({ proxy, authorities, idleMs, signal }: GuardedFetchOptions): Fetch {
   const options = {
     keepAlive: true,
     maxFreeSockets: MAX_IDLE_CONNECTIONS,
@@ -41,6 +43,7 @@ export function guardedFetch({ proxy, authorities, idleMs }: GuardedFetchOptions
       headers,
       agent: isSecure ? secure : plain,
       timeout: idleMs,
+      ...(signal && { signal }),
     })
     request.once('response', (answer) => {
       const { statusCode: status = 0, headers: answered } = answer

@@ -21,6 +21,28 @@ const PackageShape = z.object({
   size: z.int().nonnegative().nullish(),
 })
 
+const IdentShape = z.object({
+  origin: z.string(),
+  name: z.string(),
+  version: z.string(),
+  release: z.string(),
+})
+/** In a channel, Builder and hart-depot leave out the size. */
+const DetailShape = z.object({
+  checksum: z.string().regex(/^[0-9a-f]{64}$/, 'is not a BLAKE2b-256 in hex'),
+  target: z.string(),
+  visibility: z.string(),
+  manifest: z.string(),
+  config: z.string().nullish(),
+  deps: z.array(IdentShape),
+  tdeps: z.array(IdentShape),
+  build_deps: z.array(IdentShape).nullish(),
+  build_tdeps: z.array(IdentShape).nullish(),
+  exposes: z.array(z.int()).nullish(),
+  package_type: z.string().nullish(),
+})
+
+export type ReleaseDetail = z.infer<typeof DetailShape>
 export type ListedRelease = z.infer<typeof ListedShape>
 export type FoundRelease = z.infer<typeof PackageShape>
 
@@ -72,6 +94,25 @@ export function listMembers(
   return depot.list(path`depot/channels/${place.origin}/${place.channel}/pkgs/${place.name}`, MemberShape)
 }
 
+/** Lists all idents in a channel, without targets. */
+export function listIdentsInChannel(
+  depot: RemoteDepot,
+  { origin, channel }: { origin: string; channel: string },
+): AsyncGenerator<z.infer<typeof IdentShape>> {
+  return depot.list(path`depot/channels/${origin}/${channel}/pkgs`, IdentShape)
+}
+
+/** Finds all that a depot tells of a member of a channel; `undefined` if the release is not a member. */
+export async function findDetail(
+  depot: RemoteDepot,
+  channel: string,
+  ident: Ident,
+  target: Target,
+): Promise<ReleaseDetail | undefined> {
+  const found = await depot.get(pathInChannel(channel, ident, target), DetailShape)
+  return found?.target === target ? found : undefined
+}
+
 /** Reports whether a release for one target is in a channel. */
 export async function isMember(
   depot: RemoteDepot,
@@ -104,10 +145,10 @@ async function findInChannel(
   ident: Ident,
   target: Target,
 ): Promise<FoundRelease | undefined> {
-  const { origin, name, version, release } = ident
-  const found = await depot.get(
-    path`depot/channels/${origin}/${channel}/pkgs/${name}/${version}/${release}?target=${target}`,
-    PackageShape,
-  )
+  const found = await depot.get(pathInChannel(channel, ident, target), PackageShape)
   return found?.target === target ? found : undefined
+}
+
+function pathInChannel(channel: string, { origin, name, version, release }: Ident, target: Target): string {
+  return path`depot/channels/${origin}/${channel}/pkgs/${name}/${version}/${release}?target=${target}`
 }

@@ -22,12 +22,13 @@ const PATIENCE = {
 
 /**
  * Makes a client of the upstream depot, which follows no redirects. Reads the files that the settings name;
- * throws `invalid_request` if one is missing, open to all users or not what it should be.
+ * throws `invalid_request` if
+ * one is missing, open to all users or not what it should be. `signal` ends its requests.
  */
 export async function openSource(
   { url, tokenFile, proxy, caFile }: UpstreamConfig,
   patience: keyof typeof PATIENCE,
-  log: Logger,
+  { log, signal }: { log: Logger; signal?: AbortSignal },
 ): Promise<RemoteDepot> {
   const token =
     tokenFile === undefined ? undefined : await readNamedFile(tokenFile, 'DEPOT_UPSTREAM_TOKEN_FILE', log)
@@ -36,9 +37,9 @@ export async function openSource(
   return new RemoteDepot({
     url,
     token,
-    pause: (ms) => setTimeout(Math.min(ms, longestMs)),
+    pause: (ms) => setTimeout(Math.min(ms, longestMs), undefined, { signal }),
     pausesMs,
-    fetch: guardedFetch({ proxy, authorities, idleMs: IDLE_MS }),
+    fetch: guardedFetch({ proxy, authorities, idleMs: IDLE_MS, signal }),
     agent: 'hab-upstream (hart-depot)',
   })
 }

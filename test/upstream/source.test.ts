@@ -16,7 +16,15 @@ import { AUTHORITY, startLyingDepot } from '../support/lying-depot.ts'
 const silent = openLogTo('silent', { write: () => true })
 
 function settings(more: Partial<UpstreamConfig> & { url: string }): UpstreamConfig {
-  return { origins: ['core'], tokenFile: undefined, proxy: undefined, caFile: undefined, ...more }
+  return {
+    origins: ['core'],
+    channels: ['stable'],
+    refreshMs: 0,
+    tokenFile: undefined,
+    proxy: undefined,
+    caFile: undefined,
+    ...more,
+  }
 }
 
 async function folder(t: { teardown(fn: () => Promise<void>): unknown }): Promise<string> {
@@ -37,14 +45,16 @@ test('the token and the authorities of upstream are read from files', async (t) 
   )
   const tokenFile = join(await folder(t), 'token')
   await writeFile(tokenFile, 'secret-of-upstream\n', { mode: 0o600 })
-  const source = await openSource(settings({ url, tokenFile, caFile: AUTHORITY }), 'client', silent)
+  const source = await openSource(settings({ url, tokenFile, caFile: AUTHORITY }), 'client', { log: silent })
   t.equal(await source.getText('status'), 'yes')
   t.strictSame(authorizations, ['Bearer secret-of-upstream'])
 
   await chmod(tokenFile, 0o644)
-  await t.rejects(openSource(settings({ url, tokenFile }), 'client', silent), { code: 'invalid_request' })
+  await t.rejects(openSource(settings({ url, tokenFile }), 'client', { log: silent }), {
+    code: 'invalid_request',
+  })
   for (const caFile of [tokenFile, join(tokenFile, 'absent')])
-    await t.rejects(openSource(settings({ url, caFile }), 'client', silent), {
+    await t.rejects(openSource(settings({ url, caFile }), 'client', { log: silent }), {
       code: 'invalid_request',
       message: /^DEPOT_UPSTREAM_CA names /,
     })
@@ -66,7 +76,7 @@ test('a certificate must be valid and of a known authority', async (t) => {
     message: /got no answer: its certificate is signed by an authority that this machine does not know$/,
   })
   const expired = await startLyingDepot(t, (_request, answer) => answer.end(), 'expired')
-  const source = await openSource(settings({ url: expired, caFile: AUTHORITY }), 'client', silent)
+  const source = await openSource(settings({ url: expired, caFile: AUTHORITY }), 'client', { log: silent })
   t.equal(await source.isReachable(), false)
   await t.rejects(impatient(expired, { authorities: await readFile(AUTHORITY, 'utf8') }).getText('status'), {
     failure: 'unreachable',

@@ -1,5 +1,6 @@
 import type { NewView } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
+import { parsePeriod } from '../../text/period.ts'
 import { UsageError } from '../exit-codes.ts'
 
 /**
@@ -49,20 +50,12 @@ export function checkMoment(text: string, what: string): string {
   return text
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-}
-
 /** Parses a period such as `90s`, `30m`, `6h`, `2d`, `1w` or `0` into milliseconds. Throws a UsageError. */
 export function periodMs(text: string, what: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text === '0' ? '0s' : text) ?? []
-  if (count === undefined || unit === undefined)
+  const ms = parsePeriod(text)
+  if (ms === undefined)
     throw new UsageError(`${what} is a period such as 90s, 30m, 6h, 2d or 1w, not ${JSON.stringify(text)}`)
-  return Number(count) * (UNIT_MS[unit] ?? 0)
+  return ms
 }
 
 /**

@@ -57,10 +57,19 @@ export async function refreshChannel(
   return { revision, isChanged }
 }
 
-/** Records the outcome of a refresh. Without a fault, the channel is what upstream has. */
+/** Records the outcome of a refresh. */
 export async function recordRefresh(
   { trx, clock }: CommandContext,
-  input: { origin: string; channel: string; fault?: string; removals?: number },
+  input: {
+    origin: string
+    channel: string
+    /** Whether the channel is what upstream has, except for releases that cannot be announced. */
+    isRefreshed?: boolean
+    /** Why it is not, or not completely, as a sentence. */
+    fault?: string
+    /** How many members a held refresh would remove. */
+    removals?: number
+  },
 ): Promise<void> {
   await storeRefreshed(trx, { ...input, at: clock.now })
 }

@@ -1,0 +1,13 @@
+const UNIT_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+}
+
+/** Parses a period such as `90s`, `30m`, `6h`, `2d`, `1w` or `0` to milliseconds. */
+export function parsePeriod(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text === '0' ? '0s' : text) ?? []
+  return count === undefined || unit === undefined ? undefined : Number(count) * (UNIT_MS[unit] ?? 0)
+}

@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DEPOT_ACTOR } from '../access/access.ts'
+import type { Depot } from '../depot/open.ts'
+import { DepotError } from '../errors.ts'
+import { RemoteError } from '../remote/remote-depot.ts'
+import type { RemoteDepot } from '../remote/remote-depot.ts'
+import { refreshChannel } from './refresh-channel.ts'
+import type { UpstreamChannel } from './refresh-channel.ts'
+import { openSource } from './source.ts'
+
+/** What routes ask for. Only the thread that opened the depot refreshes. */
+export interface RefreshOperations {
+  /** Begins to refresh these channels. Those that are already waiting for a refresh are not queued again. */
+  refresh(channels: readonly UpstreamChannel[], options: RefreshOptions): Promise<void>
+  /** Returns the channels that are being refreshed or wait for it. */
+  refreshing(): Promise<readonly UpstreamChannel[]>
+}
+
+export interface RefreshOptions {
+  /** Whether to apply a refresh that would otherwise be held. */
+  readonly acceptsRemovals: boolean
+  /** The account that asked. `undefined` is the schedule. */
+  readonly by: string | undefined
+}
+
+/** The delay before the first refresh, which would make the start slower. */
+const FIRST_AFTER_MS = 10_000
+
+/**
+ * Keeps the channels of upstream origins up to date, one after another. Failures are logged and stored, and
+ * the channels stay as they are.
+ */
+export class Refresher implements RefreshOperations {
+  /** The channels that the settings name. */
+  readonly channels: readonly UpstreamChannel[]
+  readonly #depot: Depot
+  readonly #source: RemoteDepot
+  readonly #abort: AbortController
+  /** Refreshes in progress and waiting, by channel and whether removals are accepted. */
+  readonly #queued = new Map<string, { readonly channel: UpstreamChannel; readonly done: Promise<void> }>()
+  #last: Promise<void> = Promise.resolve()
+  #schedule: Promise<void> = Promise.resolve()
+
+  /** `abort` ends the requests of the source. The caller closes the refresher before the depot. */
+  constructor(depot: Depot, source: RemoteDepot, abort = new AbortController()) {
+    this.#depot = depot
+    this.#source = source
+    this.#abort = abort
+    this.channels = upstreamChannels(depot)
+  }
+
+  /** Returns `undefined` if the settings name no upstream. Throws like {@link openSource}. */
+  static async open(depot: Depot): Promise<Refresher | undefined> {
+    if (depot.config.upstream === undefined) return undefined
+    const abort = new AbortController()
+    const source = await openSource(depot.config.upstream, 'background', {
+      log: depot.log,
+      signal: abort.signal,
+    })
+    return new Refresher(depot, source, abort)
+  }
+
+  /** Refreshes all channels again and again, with the pause that the settings name. */
+  start(): void {
+    const everyMs = this.#depot.config.upstream?.refreshMs ?? 0
+    if (everyMs > 0) this.#schedule = this.#repeat(everyMs).catch(() => undefined) // ended by `close`
+  }
+
+  async refresh(channels: readonly UpstreamChannel[], options: RefreshOptions): Promise<void> {
+    for (const channel of channels) void this.#queue(channel, options)
+  }
+
+  /** Refreshes channels, and resolves when that is done, whatever came of it. */
+  async refreshAll(
+    channels: readonly UpstreamChannel[] = this.channels,
+    options: RefreshOptions = { acceptsRemovals: false, by: undefined },
+  ): Promise<void> {
+    await Promise.all(channels.map((channel) => this.#queue(channel, options)))
+  }
+
+  async refreshing(): Promise<readonly UpstreamChannel[]> {
+    return [...this.#queued.values()].map(({ channel }) => channel)
+  }
+
+  /** Ends the refresh in progress between two of its steps. */
+  async close(): Promise<void> {
+    this.#abort.abort()
+    await Promise.all([this.#schedule, this.#last])
+  }
+
+  async #repeat(everyMs: number): Promise<void> {
+    const { signal } = this.#abort
+    for (let pauseMs = Math.min(FIRST_AFTER_MS, everyMs); ; pauseMs = everyMs) {
+      await sleep(pauseMs, undefined, { signal, ref: false })
+      await this.refreshAll()
+    }
+  }
+
+  #queue(channel: UpstreamChannel, options: RefreshOptions): Promise<void> {
+    const key = `${nameOf(channel)} ${options.acceptsRemovals}`
+    const running = this.#queued.get(key)
+    if (running !== undefined) return running.done
+    const done = this.#last
+      .then(() => this.#refresh(channel, options))
+      .finally(() => this.#queued.delete(key))
+    this.#last = done
+    this.#queued.set(key, { channel, done })
+    return done
+  }
+
+  /** Refreshes one channel, and stores what came of it. Never rejects. */
+  async #refresh(channel: UpstreamChannel, { acceptsRemovals, by }: RefreshOptions): Promise<void> {
+    const { log } = this.#depot
+    const { signal } = this.#abort
+    if (signal.aborted) return
+    const accepted = by !== undefined && acceptsRemovals ? `, removals accepted by ${by}` : ''
+    const reason = `refreshed from ${this.#source.url.replace(/\/v1$/, '')}${accepted}`
+    try {
+      const context = { depot: this.#depot, source: this.#source, signal }
+      const outcome = await refreshChannel(context, channel, { acceptsRemovals, reason })
+      if (outcome.kind === 'held') {
+        const { removals, members } = outcome
+        const fault = `upstream no longer has ${removals} of ${members} releases, so the refresh is held until somebody accepts the removals`
+        log.warn({ ...channel, removals, members }, `a channel was not refreshed: ${fault}`)
+        return await this.#record(channel, { fault, removals })
+      }
+      const { joined, left, omitted, reasons } = outcome
+      if (omitted > 0)
+        log.warn({ ...channel, omitted, reasons }, 'releases were left out of the refresh of a channel')
+      if (joined + left > 0) log.info({ ...channel, joined, left }, 'a channel was refreshed')
+      return await this.#record(channel, {
+        isRefreshed: true,
+        ...(omitted > 0 && { fault: `${omitted} releases were left out: ${reasons.join('; ')}` }),
+      })
+    } catch (error) {
+      if (signal.aborted) return
+      const isExpected = error instanceof DepotError || error instanceof RemoteError
+      const fault = isExpected ? error.message : 'the refresh failed: the log of the depot has the cause'
+      if (isExpected) log.warn(channel, `a channel was not refreshed: ${fault}`)
+      else log.error({ ...channel, err: error }, 'a channel could not be refreshed')
+      await this.#record(channel, { fault }).catch((err: unknown) =>
+        log.error({ ...channel, err }, 'the outcome of a refresh could not be stored'),
+      )
+    }
+  }
+
+  async #record(
+    channel: UpstreamChannel,
+    outcome: { fault?: string; removals?: number; isRefreshed?: boolean },
+  ): Promise<void> {
+    const input = { ...channel, ...outcome }
+    await this.#depot.writer.submit({ kind: 'recordRefresh', input, actor: DEPOT_ACTOR })
+  }
+}
+
+/** Returns the channels that the settings name, in their order. */
+export function upstreamChannels({ config: { upstream } }: Pick<Depot, 'config'>): UpstreamChannel[] {
+  return (upstream?.origins ?? []).flatMap((origin) =>
+    (upstream?.channels ?? []).map((channel) => ({ origin, channel })),
+  )
+}
+
+/** Formats a channel of an origin: `core/stable`. */
+export function nameOf({ origin, channel }: UpstreamChannel): string {
+  return `${origin}/${channel}`
+}
