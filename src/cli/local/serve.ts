@@ -14,6 +14,7 @@ import type { Define } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
 import { urlOf } from './url.ts'
 import { expectAccess, readLocalConfig } from './data-folder.ts'
+import { notifySystemd } from './notify-systemd.ts'
 import { letYoungGenerationGrow } from './young-generation.ts'
 
 /**
@@ -67,7 +68,9 @@ uploads and downloads in flight may continue for up to ten minutes. A second sig
           })
           letYoungGenerationGrow()
           depot.upkeep?.start()
-          print(`hart-depot listens on ${urlOf(config.host, port)}`)
+          const listens = `listens on ${urlOf(config.host, port)}`
+          print(`hart-depot ${listens}`)
+          void notifySystemd(io.env, listens, log)
           if (depot.isNew) print(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
           log.info({ signal: await signals.first }, 'stopping: waiting for requests in flight')
           await stopServer(app)
