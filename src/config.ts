@@ -9,6 +9,7 @@ import { didYouMean } from './text/nearest.ts'
 import { parsePeriod } from './text/period.ts'
 import { STABLE, UNSTABLE, isViewName } from './views/view.ts'
 import { shapeFault } from './text/shape-fault.ts'
+import { formatSize, parseSize } from './text/size.ts'
 import { isOriginName } from './package/ident.ts'
 import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
@@ -95,15 +96,6 @@ const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch
 
 const MIN_UPLOAD_BYTES = 1024
 const MAX_BYTES = 1024 ** 5
-const UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  KiB: 1024,
-  MiB: 1024 ** 2,
-  GiB: 1024 ** 3,
-  TiB: 1024 ** 4,
-  PiB: 1024 ** 5,
-}
-
 /**
  * The variables that Kubernetes sets in each container for a Service called `depot` or `depot-…`
  * (kubernetes.io/docs/concepts/services-networking/service, environment variables): name and value have one
@@ -435,19 +427,6 @@ function isDepotUrl(text: string): boolean {
 function hasNoSecret(text: string): boolean {
   const url = URL.parse(text)
   return url === null || url.username + url.password + url.search + url.hash === ''
-}
-
-/** Parses a size such as `20MiB` to bytes. Returns `undefined` for another text. */
-export function parseSize(text: string): number | undefined {
-  const [, amount = '', unit = ''] = /^(\d+)\s*(\w*)$/.exec(text) ?? []
-  const factor = UNITS[unit]
-  return amount === '' || factor === undefined ? undefined : Number(amount) * factor
-}
-
-function formatSize(bytes: number): string {
-  if (bytes === 0) return '0'
-  const [unit = '', factor = 1] = Object.entries(UNITS).findLast(([, each]) => bytes % each === 0) ?? []
-  return `${bytes / factor}${unit}`
 }
 
 /** Parses the contents of `DEPOT_ADMIN_TOKEN_FILE`. Throws `invalid_request`. */

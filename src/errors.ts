@@ -121,6 +121,10 @@ export const PROBLEMS = {
     meaning: 'The name of the origin is malformed.',
     advice: 'Use lower-case letters, digits, `-` and `_`, beginning with a letter or a digit.',
   },
+  origin_reserved: {
+    meaning: 'The name is reserved for origins that an administrator of the depot creates.',
+    advice: 'Choose another name, or ask an administrator to create the origin and to hand it over.',
+  },
   origin_not_empty: {
     meaning: 'The origin still has packages, members or other contents.',
     advice: 'Delete what `detail` names first.',
@@ -186,6 +190,10 @@ export const PROBLEMS = {
   storage_full: {
     meaning: 'The disk of the depot is full. Nothing was changed.',
     advice: 'Repeat the request when the operator has made room.',
+  },
+  quota_exceeded: {
+    meaning: 'The release would exceed the quota of its origin or of the depot. Nothing was stored.',
+    advice: 'Delete releases, or ask an administrator of the depot for a larger quota.',
   },
   blob_damaged: {
     meaning: 'The bytes of the release are missing or damaged.',

@@ -106,6 +106,7 @@ const ROOMS: readonly string[] = [
   'http/api/version',
   'http/api/origins',
   'http/api/packages',
+  'http/api/storage',
   'http/api/events',
   'http/api/webhooks',
   'http/api/lockfiles',

@@ -128,6 +128,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/api/gates/shapes.ts MAX_REQUIRED_PHASES': 'phases that one requirement of a view names',
   'http/api/gates/shapes.ts MAX_REQUIREMENTS': 'views that the rules of a view require',
   'http/api/views/shapes.ts MAX_UNGOVERNED': 'origins that a view does not govern',
+  'origins/reserved-names.ts MAX_RESERVED_PATTERNS': 'reserved names and patterns of origins',
+  'http/operator/storage-metrics.ts MAX_MEASURED_ORIGINS': 'origins with a quota in the metrics',
   'http/api/origins/keys.ts MAX_KEY_FILE_BYTES': "file of an origin's key",
   'http/api/lockfiles/trusted-keys.ts MAX_KEY_FILE_BYTES': "file of a depot's key",
   'http/api/events/pages.ts MAX_FILTER_NAMES': 'names of views, origins or kinds',

@@ -83,7 +83,8 @@ export function expectOperator(caller: Session): never {
   throw new DepotError('forbidden', `${caller.accountName} is not the operator of the depot`)
 }
 
-function isNarrowed({ scope }: Session): boolean {
+/** Reports whether a token reaches only some origins or views. */
+export function isNarrowed({ scope }: Session): boolean {
   return scope.origins !== undefined || scope.views !== undefined
 }
 

@@ -9,6 +9,8 @@ import type { Freeze } from '../views/freeze.ts'
 import { listCommonFreezes, parseFreezes } from '../revisions/freeze-store.ts'
 import { listWrongCounts } from './wrong-count-store.ts'
 import type { WrongCount } from './wrong-count-store.ts'
+import { listWrongSizes } from './wrong-storage-store.ts'
+import type { WrongSize } from './wrong-storage-store.ts'
 import {
   listDifferingChanges,
   listWrongStates,
@@ -18,6 +20,7 @@ import {
 import type { ChangesDb } from './rebuild-changes-store.ts'
 import { listMarks } from '../releases/mark-store.ts'
 import { describeRelease } from '../package/ident.ts'
+import { counted } from '../text/counted.ts'
 import type { RebuiltMark } from './rebuilt-marks.ts'
 import { RebuiltRetention, describeRetention } from './rebuilt-retention.ts'
 import { RebuiltViews, rebuiltFreeze } from './rebuild.ts'
@@ -125,6 +128,8 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   await compareChanges(changesDb, report)
   for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
     report(wrong.view ?? 'the depot', describeWrongCount(wrong))
+  for (const wrong of await listWrongSizes(db, MAX_FINDINGS + 1))
+    report('the depot', describeWrongSize(wrong))
   return { ...counts, views: rebuilt.views.size, head, findings, findingCount }
 }
 
@@ -280,10 +285,18 @@ async function compareChanges(db: ChangesDb, report: Report): Promise<void> {
 }
 
 function describeWrongCount({ kind, package: name, idents, publicIdents }: WrongCount): string {
-  const counts = `${idents} idents of ${name}, ${publicIdents} of them public`
+  const counts = `${counted(idents, 'ident')} of ${name}, ${publicIdents} of them public`
   return kind === 'stored'
     ? `the stored count is ${counts}, which is wrong`
-    : `there are ${counts}, but the stored count differs`
+    : `there ${idents === 1 ? 'is' : 'are'} ${counts}, but the stored count differs`
+}
+
+function describeWrongSize({ kind, origin, package: name, month, releases, bytes }: WrongSize): string {
+  const place = origin === undefined ? '' : ` of ${name === undefined ? origin : `${origin}/${name}`}`
+  const sizes = `${counted(releases, 'release')}${place} with ${counted(bytes, 'byte')} of ${month}`
+  return kind === 'stored'
+    ? `the stored size is ${sizes}, which is wrong`
+    : `there ${releases === 1 ? 'is' : 'are'} ${sizes}, but the stored size differs`
 }
 
 function describeMark({ mark, reason, since, ...release }: RebuiltMark): string {

@@ -247,6 +247,12 @@ const upsertBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>
       .onConflict((conflict) =>
         conflict.column('checksum').doUpdateSet((eb) => ({
           size_bytes: eb.ref('excluded.size_bytes'), // the announced size may be wrong
+          created_at: eb
+            .case()
+            .when('blobs.removed_at', 'is', null)
+            .then(eb.ref('blobs.created_at'))
+            .else(eb.ref('excluded.created_at'))
+            .end(),
           unreferenced_since: null,
           quarantine_ms: null,
           removed_at: null,

@@ -25,7 +25,9 @@ import { addIntegration, removeIntegration } from './origins/integration.ts'
 import { acceptInvitation, ignoreInvitation, invite, rescindInvitation } from './origins/invite.ts'
 import { storeEncryptionKey } from './origins/store-encryption-key.ts'
 import { addSecret, removeSecret } from './origins/origin-secret.ts'
+import { reserveNames } from './origins/reserve-names.ts'
 import { setMember } from './origins/set-member.ts'
+import { setQuota } from './origins/set-quota.ts'
 import { transferOrigin } from './origins/transfer.ts'
 import { deleteRelease } from './releases/delete-release.ts'
 import { markRelease, unmarkRelease } from './releases/marks.ts'
@@ -78,6 +80,8 @@ export const handlers = {
   deleteOrigin,
   adoptOrigin,
   disownOrigin,
+  setQuota,
+  reserveNames,
   setMember,
   changeRole,
   removeMember,

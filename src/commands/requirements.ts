@@ -45,8 +45,13 @@ export const requirements: Requirements = {
 
   createOrigin: (caller, { name }) => expectTokenReachesOrigin(caller, name, 'manage'),
   changeOrigin: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
-  transferOrigin: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
+  transferOrigin: (caller, { origin, toAnyone = false }) => {
+    expectRole(caller, 'owner', origin, 'manage')
+    if (toAnyone) expectAdministrator(caller)
+  },
   departOrigin: (caller, { origin }) => expectTokenReachesOrigin(caller, origin, 'manage'),
+  setQuota: expectAdministrator,
+  reserveNames: expectAdministrator,
   deleteOrigin: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
   adoptOrigin: expectAdministrator,
   disownOrigin: expectAdministrator,

@@ -18,6 +18,9 @@ export interface Schema {
   packages: PackagesTable
   blobs: BlobsTable
   stored: StoredTable
+  storage: StorageTable
+  storage_totals: StorageTotalsView
+  needed_blobs: NeededBlobsView
   upkeep: UpkeepTable
   releases: ReleasesTable
   ident_counts: IdentCountsTable
@@ -83,6 +86,7 @@ export interface OriginsTable {
   updated_at: number
   deleted_at: Generated<number | null>
   is_upstream: Generated<number>
+  quota_bytes: Generated<number | null>
 }
 
 export interface OriginMembersTable {
@@ -121,6 +125,29 @@ export interface BlobsTable {
   damage: Generated<string | null>
   damaged_at: Generated<number | null>
   quarantine_ms: Generated<number | null>
+}
+
+export interface StorageTable {
+  /** 0 in the totals of origins and of the depot. */
+  package_id: number
+  /** 0 in the totals of the depot. */
+  origin_id: number
+  month: string
+  releases: number
+  bytes: number
+}
+
+export interface StorageTotalsView {
+  /** A package that counts in the total with `package_id` and `origin_id`. */
+  counted_id: number
+  package_id: number
+  origin_id: number
+}
+
+export interface NeededBlobsView {
+  checksum: string
+  size_bytes: number
+  month: string
 }
 
 export interface StoredTable {

@@ -14,6 +14,10 @@ export type StateName =
   | 'orphans_kept_since'
   /** The freezes that hold in every view, as JSON. */
   | 'freezes'
+  /** How many bytes all releases together may have. */
+  | 'quota_bytes'
+  /** The patterns of the names that are reserved for origins of administrators, as JSON. */
+  | 'reserved_origins'
 
 export async function findState(db: Db, name: StateName): Promise<string | undefined> {
   const row = await db.selectFrom('depot_state').select('value').where('name', '=', name).executeTakeFirst()

@@ -20,6 +20,19 @@ export function logOverrides(log: Logger): Subscriber {
   }
 }
 
+/** Logs when a quota begins to be nearly used up. */
+export function logQuotas(log: Logger): Subscriber {
+  return {
+    onCommit(entries) {
+      for (const { sequence, event } of entries) {
+        if (event.kind !== 'quota-neared') continue
+        const { origin, usedBytes, quotaBytes } = event
+        log.warn({ sequence, origin, usedBytes, quotaBytes }, 'a quota is nearly used up')
+      }
+    },
+  }
+}
+
 /**
  * Logs when the clock is far behind the last entry of the ledger, and when it has caught up. Compares the
  * clock with the entry at `head` now, and with the last entry of each commit.

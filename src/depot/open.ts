@@ -32,7 +32,7 @@ import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
 import { areBlobsHeld } from './blob-hold.ts'
-import { logClock, logOverrides } from './log-subscribers.ts'
+import { logClock, logOverrides, logQuotas } from './log-subscribers.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
 import type { SubscriberName } from './subscribers.ts'
 import { makeFilesPrivate } from './private-files.ts'
@@ -215,6 +215,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     const follower = await LedgerFollower.open(db, writer, SUBSCRIBERS)
     follower.subscribe('sessions', authenticator)
     follower.subscribe('overrides in the log', logOverrides(log))
+    follower.subscribe('quotas in the log', logQuotas(log))
     follower.subscribe('clock in the log', logClock({ log, now }, follower.head))
     const setUp = await setUpDepot({ db, writer, log }, configuredToken)
 

@@ -13,6 +13,7 @@ export const SUBSCRIBERS = [
   // Logs and metrics change no answer. The metrics of commits, which are not about entries, come from the
   // writer.
   'overrides in the log',
+  'quotas in the log',
   'clock in the log',
   'metrics',
 ] as const

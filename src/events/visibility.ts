@@ -80,6 +80,10 @@ const changeSubject = ({ record }: { record: string }): EntrySubject => ({ of: '
 const packageSubject = ({ origin, name }: { origin?: string; name?: string }): EntrySubject =>
   name === undefined ? everyone() : origin === undefined ? administrators() : originSubject({ origin })
 
+/** The quota of an origin is visible to its members, and that of the depot to administrators alone. */
+const quotaSubject = ({ origin }: { origin?: string }): EntrySubject =>
+  origin === undefined ? administrators() : originSubject({ origin })
+
 /**
  * The subject of each kind of event. Everyone may see what the API shows to everyone, for example origins,
  * channels, views and their gates.
@@ -98,6 +102,9 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   'origin-deleted': everyone,
   'origin-adopted': everyone,
   'origin-disowned': everyone,
+  'names-reserved': administrators, // the names of secret projects may be among them
+  'quota-set': quotaSubject,
+  'quota-neared': quotaSubject,
   'member-set': originSubject,
   'member-invited': originSubject,
   'invitation-ended': originSubject,

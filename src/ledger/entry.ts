@@ -28,6 +28,12 @@ export type LedgerEvent =
   /** From now on, releases and keys of the origin come from upstream, the URL of a depot. */
   | { kind: 'origin-adopted'; origin: string; upstream: string }
   | { kind: 'origin-disowned'; origin: string }
+  /** The patterns of all names that only administrators may give to origins. */
+  | { kind: 'names-reserved'; patterns: readonly string[] }
+  /** Without `origin`, the quota is that of the depot. `bytes: null` means that there is none. */
+  | { kind: 'quota-set'; origin?: string; bytes: number | null }
+  /** The next entry publishes the release with which 80 % of the quota or more are used. */
+  | { kind: 'quota-neared'; origin?: string; usedBytes: number; quotaBytes: number }
   | { kind: 'member-set'; origin: string; account: string; role: Role | null }
   | { kind: 'member-invited'; origin: string; account: string }
   | { kind: 'invitation-ended'; origin: string; account: string; how: 'accepted' | 'ignored' | 'rescinded' }

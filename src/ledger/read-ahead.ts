@@ -65,6 +65,9 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'origin-deleted': 'always',
   'origin-adopted': 'never', // affects only later releases and keys
   'origin-disowned': 'never',
+  'names-reserved': 'never',
+  'quota-set': 'never', // the transaction reads quotas
+  'quota-neared': 'never',
   'member-set': 'always',
   'member-invited': 'never',
   'invitation-ended': 'always',

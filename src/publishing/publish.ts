@@ -14,6 +14,9 @@ import { verifySignature } from '../hart/signature.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import type { KeyName } from '../hart/origin-key.ts'
 import { findKey } from '../origins/origin-store.ts'
+import { findQuotas } from '../origins/quota-store.ts'
+import { expectWithinQuotas } from '../origins/quota.ts'
+import type { Quota } from '../origins/quota.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -30,6 +33,11 @@ export interface Upload {
   readonly ident: Ident | undefined
   /** Checks the publisher's rights to the ident in the archive, if none is named. */
   readonly authorize?: (ident: Ident) => void
+  /**
+   * The origin of the package, if it is known but no ident is named. Then its quota is checked before the
+   * bytes are read, too.
+   */
+  readonly likelyOrigin?: string | undefined
   /** The named target. */
   readonly target: Target | undefined
   /** The target of the client, if known. An upload that names no target is probably for this one. */
@@ -74,11 +82,14 @@ export interface Published {
   readonly ident: Ident
   readonly target: Target
   readonly isNew: boolean
+  /** For the publisher, as sentences: quotas that are nearly used up. */
+  readonly warnings: readonly string[]
 }
 
 /**
- * Publishes a hart: bytes first, then rows. The checks run in this order: already published, bytes, checksum,
- * signature, archive, ident, target; without a named ident, the rights and whether it is published come last.
+ * Publishes a hart: bytes first, then rows. The checks run in this order: already published, room, bytes,
+ * checksum, signature, archive, ident, target; without a named ident, the rights and whether it is published
+ * come last.
  * A failed upload leaves nothing behind: its spool file and an unneeded blob are removed. An upload of the
  * right bytes repairs a damaged release. A crash leaves at most a blob without a release, never a release
  * without its blob.
@@ -86,7 +97,7 @@ export interface Published {
  * Throws what `authorize` throws, `origin_from_upstream`, `already_exists`, `not_found` for the origin,
  * `target_unsupported`, `checksum_missing`, `too_large`, `stalled`, `length_mismatch`, `hart_malformed`,
  * `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`, `target_mismatch`,
- * `release_differs`, `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
+ * `release_differs`, `package_type_mismatch`, `storage_full`, `quota_exceeded`, `overloaded`, `data_gone`.
  */
 export async function publish(depot: Depot, upload: Upload): Promise<Published> {
   const { ident: named, target, checksum, isForced } = upload
@@ -102,18 +113,22 @@ export async function publish(depot: Depot, upload: Upload): Promise<Published> 
     if (checksum === undefined || checksum === '')
       throw new DepotError('checksum_missing', `the upload of ${what} has no checksum`)
   }
-  await depot.blobs.room.expect({ bytes: upload.announcedBytes ?? 0, what })
+  const bytes = upload.announcedBytes ?? 0
+  await depot.blobs.room.expect({ bytes, what })
+  const quotas = await findQuotasFor(depot, upload, rows?.published)
+  expectWithinQuotas(quotas, { bytes, what })
   depot.scanner.expectRoom(upload.publisher.accountId)
 
   const file = depot.blobs.spool.newFile()
   try {
-    const hart = await receiveChecked(depot, upload, file, { what, newestKey: rows?.newestKey })
+    const hart = await receiveChecked(depot, upload, file, { what, newestKey: rows?.newestKey, quotas })
     const { ident, target: hartTarget } = hart.metadata
     // Look for damage now: afterwards, the new bytes have replaced the old ones.
     if (!isForced && hartTarget !== likelyTarget) {
       const { published } = await findRows(depot, ident, hartTarget)
       if (await blocksUpload(depot, published, hart.received.checksum)) {
-        if (await isAcceptedAgain(depot, upload, hart)) return { ident, target: hartTarget, isNew: false }
+        if (await isAcceptedAgain(depot, upload, hart))
+          return { ident, target: hartTarget, isNew: false, warnings: [] }
         throw alreadyPublished(formatIdent(ident), hartTarget)
       }
     }
@@ -142,7 +157,11 @@ async function receiveChecked(
   depot: Depot,
   upload: Upload,
   file: SpoolFile,
-  { what, newestKey }: { what: string; newestKey: UploadRows['newestKey'] | undefined },
+  {
+    what,
+    newestKey,
+    quotas,
+  }: { what: string; newestKey: UploadRows['newestKey'] | undefined; quotas: readonly Quota[] },
 ): Promise<CheckedHart> {
   const { config, hashes, blobs } = depot
   const { ident: named, target, checksum } = upload
@@ -152,6 +171,7 @@ async function receiveChecked(
     receive({ config, hashes, room: blobs.room }, source, file, {
       what,
       accountId,
+      quotas,
       onWritten: (bytes) => upload.upstream?.onWritten(file.path, bytes),
     }),
   )
@@ -192,7 +212,7 @@ async function storeRelease(
   await traced('keep', {}, () => depot.blobs.claims.keep(file.path, received.checksum))
   let outcome: ClaimOutcome = 'unknown'
   try {
-    const { isNew } = await depot.writer.submit({
+    const { isNew, warnings } = await depot.writer.submit({
       kind: 'publishRelease',
       actor: upload.actor,
       input: {
@@ -215,7 +235,7 @@ async function storeRelease(
       },
     })
     outcome = 'published'
-    return { ident, target, isNew }
+    return { ident, target, isNew, warnings }
   } catch (error) {
     // Another upload of the same file may have come first.
     if (
@@ -223,7 +243,7 @@ async function storeRelease(
       error.code === 'already_exists' &&
       (await isAcceptedAgain(depot, upload, hart))
     )
-      return { ident, target, isNew: false }
+      return { ident, target, isNew: false, warnings: [] }
     throw error
   } finally {
     await depot.blobs.claims.release(received.checksum, outcome)
@@ -247,6 +267,21 @@ async function findRows({ db }: Depot, ident: Ident, target: Target | undefined)
   const rows = await findUploadRows(db, { origin: ident.origin, ident: formatIdent(ident), target })
   if (rows === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
   return rows
+}
+
+/**
+ * Returns the quotas that the bytes of an upload count against, as far as its origin is known. An upload that
+ * repairs or repeats a release counts against none.
+ */
+async function findQuotasFor(
+  { db }: Depot,
+  { ident, likelyOrigin, checksum }: Upload,
+  published: UploadRows['published'],
+): Promise<readonly Quota[]> {
+  if (published !== undefined && !published.isAnnounced) return []
+  const quotas = await findQuotas(db, ident?.origin ?? likelyOrigin)
+  const isKnown = quotas.length > 0 && checksum !== undefined && (await findBlob(db, checksum)) !== undefined
+  return isKnown ? [] : quotas
 }
 
 function alreadyPublished(ident: string, target: Target): DepotError {

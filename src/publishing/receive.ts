@@ -10,6 +10,8 @@ import { HartHeaderReader } from '../hart/digest.ts'
 import type { HartDigests } from '../hart/digest.ts'
 import type { HartHeader } from '../hart/header.ts'
 import type { HashThreads, Hashing } from '../hart/hash-threads.ts'
+import { expectWithinQuotas } from '../origins/quota.ts'
+import type { Quota } from '../origins/quota.ts'
 
 /**
  * The size of one write. Chunks of a socket are small, and each write is a trip to another thread and back.
@@ -38,18 +40,20 @@ export interface ReceiveOptions {
   readonly accountId: number
   /** Called when the first `bytes` bytes are in the file. Not called for small files. */
   readonly onWritten?: ((bytes: number) => void) | undefined
+  /** The quotas that the file must not exceed. */
+  readonly quotas: readonly Quota[]
 }
 
 /**
  * Writes a stream to a file and returns its digests. The stream is read to its end or destroyed, the file is
  * closed, and the stream's buffers are taken over. Throws `hart_malformed` as early as possible, `too_large`,
- * `storage_full`, and the errors of the stream, the disk and the hashes.
+ * `storage_full`, `quota_exceeded`, and the errors of the stream, the disk and the hashes.
  */
 export async function receive(
   { config, hashes, room }: Pick<Depot, 'config' | 'hashes'> & Pick<Blobs, 'room'>,
   stream: Readable,
   file: SpoolFile,
-  { what, accountId, onWritten }: ReceiveOptions,
+  { what, accountId, quotas, onWritten }: ReceiveOptions,
 ): Promise<ReceivedHart> {
   await using reception = new Reception(file, { accountId, threads: hashes, onWritten })
   let receivedBytes = 0
@@ -66,6 +70,7 @@ export async function receive(
     if (receivedBytes - checkedBytes < ROOM_CHECK_BYTES) continue
     checkedBytes = receivedBytes
     await room.expect({ bytes: 0, what })
+    expectWithinQuotas(quotas, { bytes: receivedBytes, what })
   }
   return await reception.finish() // before it is disposed
 }

@@ -172,6 +172,7 @@ test('an empty database agrees with its ledger', async (t) => {
         'lines',
         'members',
         'ident_counts',
+        'storage',
         'change_phases',
         'change_releases',
         'changes',
@@ -399,8 +400,13 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     ],
     'how many idents a list has': [
       `UPDATE ident_counts SET public_idents = 3 WHERE package_id = (SELECT id FROM packages WHERE name = 'lib7')`,
-      /^delivered: the stored count is 1 idents of acme\/lib7, 3 of them public, which is wrong$/,
-      /^the depot: there are 1 idents of acme\/lib7, 1 of them public, but the stored count differs$/,
+      /^delivered: the stored count is 1 ident of acme\/lib7, 3 of them public, which is wrong$/,
+      /^the depot: there is 1 ident of acme\/lib7, 1 of them public, but the stored count differs$/,
+    ],
+    'how much a package takes': [
+      `UPDATE storage SET bytes = 7 WHERE package_id = (SELECT id FROM packages WHERE name = 'lib7')`,
+      /^the depot: the stored size is 1 release of acme\/lib7 with 7 bytes of 2026-01, which is wrong$/,
+      /^the depot: there is 1 release of acme\/lib7 with 1 byte of 2026-01, but the stored size differs$/,
     ],
     'a view that shows another': [
       `UPDATE views SET base_id = 1 WHERE name = 'rehearsal'`,

@@ -37,7 +37,7 @@ test('an upload in one-byte pieces does not pile up in memory', async (t) => {
     { config, hashes, room: new DiskRoom({ config, blobs: { spool: new Spool(folder, 'own') } }) },
     stream,
     { path, create, createWith: () => Promise.reject(new Error('it is written in batches')) },
-    { what: 'a package', accountId: 1 },
+    { what: 'a package', accountId: 1, quotas: [] },
   )
   t.equal(received.sizeBytes, bytes.length)
   t.ok(Math.max(...batches) <= 1_000, `at most ${Math.max(...batches)} at once`)

@@ -1,13 +1,14 @@
 import { test } from 'tap'
 import { listWrongCounts } from '../../src/audit/wrong-count-store.ts'
+import { listWrongSizes } from '../../src/audit/wrong-storage-store.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { bearer } from '../support/origin.ts'
 import { isExhaustive, seeded } from '../support/random.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
 
-// Totals of lists are sums of counts that triggers keep. Whatever changes, they must stay what counting the
-// releases gives.
+// Totals of lists, and sizes of packages, are sums of counts that triggers keep. Whatever changes, they must
+// stay what counting the releases gives.
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const TARGETS = ['x86_64-linux', 'x86_64-windows', 'aarch64-linux'] as const
@@ -25,7 +26,10 @@ test('counts follow every change, and pages together are the whole list', async 
     const releases: ReleaseRow[] = []
     const publish = async () => {
       const ident = `${pick(PACKAGES) ?? ''}/${Math.floor(random() * 40)}.0/20260101000000`
-      const made = await makeReleases(started, `${ident} for ${pick(TARGETS) ?? ''}`).catch(() => [])
+      const bytes = random() < 0.3 ? { bytes: `shared ${Math.floor(random() * 5)}` } : {}
+      const name = `${ident} for ${pick(TARGETS) ?? ''}`
+      started.setClock(started.depot.now() + Math.floor(random() * 3 * 24 * 3_600_000))
+      const made = await makeReleases(started, { name, deps: [], ...bytes }).catch(() => [])
       releases.push(...made)
     }
     const change = async (release: ReleaseRow) => {
@@ -49,10 +53,12 @@ test('counts follow every change, and pages together are the whole list', async 
       const release = pick(releases)
       if (release === undefined || random() < 0.6) await publish()
       else await change(release).catch(() => undefined) // some are refused
-      if (step % 10 === 0)
-        t.strictSame(await listWrongCounts(depot.db, 5), [], `after step ${step} of run ${run}`)
+      if (step % 10 > 0) continue
+      t.strictSame(await listWrongCounts(depot.db, 5), [], `after step ${step} of run ${run}`)
+      t.strictSame(await listWrongSizes(depot.db, 5), [], `after step ${step} of run ${run}`)
     }
     t.strictSame(await listWrongCounts(depot.db, 5), [])
+    t.strictSame(await listWrongSizes(depot.db, 5), [])
     const read = async (path: string, headers: Record<string, string>) =>
       (await app.inject({ url: `/v1/depot/${path}`, headers })).json<{
         total_count: number

@@ -79,6 +79,36 @@ export const ADMINISTRATION: Entries = {
       load: async () => (await import('../remote/invitations.ts')).originRescind,
     },
     {
+      name: 'origin reserve',
+      summary: 'reserve names of origins for administrators',
+      load: async () => (await import('../remote/reserved-names.ts')).originReserve,
+    },
+    {
+      name: 'origin unreserve',
+      summary: 'end the reservation of names of origins',
+      load: async () => (await import('../remote/reserved-names.ts')).originUnreserve,
+    },
+    {
+      name: 'origin reserved',
+      summary: 'list the reserved names of origins',
+      load: async () => (await import('../remote/reserved-names.ts')).originReserved,
+    },
+    {
+      name: 'storage',
+      summary: 'show how much releases take, by origin, package and month',
+      load: async () => (await import('../remote/storage.ts')).storage,
+    },
+    {
+      name: 'quota set',
+      summary: 'limit the bytes of an origin or of the depot',
+      load: async () => (await import('../remote/storage.ts')).quotaSet,
+    },
+    {
+      name: 'quota remove',
+      summary: 'end the limit of an origin or of the depot',
+      load: async () => (await import('../remote/storage.ts')).quotaRemove,
+    },
+    {
       name: 'key list',
       summary: 'list the public keys of an origin',
       load: async () => (await import('../remote/keys.ts')).keyList,

@@ -200,18 +200,20 @@ export const originChange: Define = (command, io) =>
 export const originTransfer: Define = (command, io) =>
   remoteOptions(command)
     .argument('<origin>', 'its name')
-    .argument('<account>', 'the new owner, who must be a member')
+    .argument('<account>', 'the new owner: a member, or any account if you are an administrator of the depot')
+    .option('--remove-owner', 'remove the former owner, who otherwise becomes a maintainer')
     .addHelpText(
       'after',
       examples([
         ['origin transfer acme jane', 'give an origin to another account'],
-        ['origin transfer acme jane --profile staging', 'do so in another depot'],
+        ['origin transfer acme jane --remove-owner', 'replace an owner who is gone, as an administrator'],
       ]),
     )
     .action(async (origin, account, options) => {
       const { depot, out } = connectToChange(io, options)
-      await depot.transferOrigin({ origin, body: { account } })
-      out.show({ origin, owner: account }, { whole: () => `${account} owns ${origin} now` })
+      const formerOwner = options.removeOwner === true ? 'removed' : 'maintainer'
+      const changed = await depot.transferOrigin({ origin, body: { account, former_owner: formerOwner } })
+      out.show(changed, { whole: () => `${account} owns ${origin} now`, brief: () => [account] })
     })
 
 export const originLeave: Define = (command, io) =>

@@ -76,6 +76,8 @@ export async function uploadFiles(
       ),
     )
   }
+  // The last upload that warns of a quota has the newest number.
+  for (const warning of uploads.at(-1)?.warnings ?? []) connected.out.note(`Warning: ${warning}.`)
   return uploads
 }
 
@@ -171,9 +173,11 @@ async function uploadOne(
   const { size: totalBytes } = await stat(file)
   const progress = transferProgress(io, options, { name: basename(file), totalBytes })
   try {
+    const { origin } = await readSigner(file)
     return await depot.uploadFile(
       file,
-      {},
+      // File names begin with the origin. With it, the depot checks the quota before the file is sent.
+      basename(file).startsWith(`${origin}-`) ? { origin } : {},
       { signal: io.signal, onProgress: (bytes) => progress.show(bytes) },
     )
   } finally {
@@ -187,7 +191,7 @@ async function finish(
   uploads: readonly Upload[],
   view: string | undefined,
 ): Promise<void> {
-  const releases = uploads.map(({ promotion: _promotion, ...release }) => release)
+  const releases = uploads.map(({ promotion: _promotion, warnings: _warnings, ...release }) => release)
   const published = releases.map(({ ident, target }) => `${ident} (${target}) is published.`)
   const promote = async () => {
     if (view === undefined) return null

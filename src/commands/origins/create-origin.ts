@@ -9,10 +9,12 @@ import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { findOrigin, getOrigin, insertMember, insertOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
+import { reservingPattern } from '../../origins/reserved-names.ts'
+import { listReserved } from '../../origins/reserved-store.ts'
 
 /**
- * Creates an origin with its owner and the channels of every Habitat origin. Throws `origin_malformed` and
- * `already_exists`.
+ * Creates an origin with its owner and the channels of every Habitat origin. Throws `origin_malformed`,
+ * `already_exists` and, unless the caller is an administrator, `origin_reserved`.
  */
 export async function createOrigin(
   context: CommandContext,
@@ -39,6 +41,7 @@ async function insertNewOrigin(
     )
   if ((await findOrigin(context.trx, name)) !== undefined)
     throw new DepotError('already_exists', `the origin ${name} exists already`)
+  await expectNotReserved(context, name)
   const originId = await insertOrigin(context.trx, { name, ownerId, defaultVisibility, at: context.at })
   await insertMember(context.trx, { originId, accountId: ownerId, role: 'owner', at: context.at })
   for (const channel of PERMANENT_CHANNELS) {
@@ -55,4 +58,13 @@ async function insertNewOrigin(
   const origin = await getOrigin(context.trx, name)
   await context.record({ kind: 'origin-created', origin: name, owner: origin.owner }, { originId })
   return origin
+}
+
+async function expectNotReserved({ trx, caller }: CommandContext, name: string): Promise<void> {
+  if (caller === 'operator' || caller.isAdministrator) return
+  if (reservingPattern(name, await listReserved(trx)) !== undefined)
+    throw new DepotError(
+      'origin_reserved',
+      `the name ${name} is reserved: only an administrator of the depot can create this origin`,
+    )
 }

@@ -8,6 +8,7 @@ import { formatIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
 import { orderKey } from '../../package/version.ts'
 import { expectOwnOrigin } from '../origins/adopt-origin.ts'
+import { useQuota } from '../origins/use-quota.ts'
 import { deleteDependencies, insertDependencies } from '../../releases/dependents-store.ts'
 import { insertRelease, storeContent } from '../../releases/new-release-store.ts'
 import { findPackageRows } from '../../releases/upload-store.ts'
@@ -56,15 +57,16 @@ export interface PublishInput {
  * Publishes verified, durable bytes as a release and adds it to `unstable`. An existing release stays in its
  * views. If upstream has announced it, this stores what its bytes say in place of upstream's word. If its
  * bytes were damaged, the submitter has replaced them, and this clears the damage. Returns `isNew: false` for
- * an existing release with the same bytes, if the upload is forced or repairs them. Throws `not_found` for
- * the origin, `origin_from_upstream`, `already_exists`, `release_differs` and `package_type_mismatch`.
+ * an existing release with the same bytes, if the upload is forced or repairs them, and the warnings of
+ * {@link useQuota}. Throws `not_found` for the origin, `origin_from_upstream`, `already_exists`,
+ * `release_differs`, `package_type_mismatch` and `quota_exceeded`.
  */
 export async function publishRelease(
   context: CommandContext,
   input: PublishInput,
-): Promise<{ isNew: boolean }> {
+): Promise<{ isNew: boolean; warnings: string[] }> {
   const { trx } = context
-  const { ident, metadata, publisherId } = input
+  const { ident, metadata, sizeBytes, publisherId } = input
   const { target, packageType } = metadata
   const origin = await getOrigin(trx, ident.origin)
   if (input.source === undefined) expectOwnOrigin(origin, formatIdent(ident))
@@ -75,8 +77,9 @@ export async function publishRelease(
     target,
   })
   if (found?.published?.isAnnounced === true) {
+    const warnings = await useQuota(context, { origin, sizeBytes, what: formatIdent(ident) })
     await storeBytes(context, input, { originId: origin.id, checksum: found.published.checksum })
-    return { isNew: true }
+    return { isNew: true, warnings }
   }
   if (found?.published !== undefined) {
     await acceptAgain(context, input, {
@@ -86,8 +89,9 @@ export async function publishRelease(
         return found.visibility ?? (await insertDefaultSettings(context, origin, named)).visibility
       },
     })
-    return { isNew: false }
+    return { isNew: false, warnings: [] }
   }
+  const warnings = await useQuota(context, { origin, sizeBytes, what: formatIdent(ident) })
   const { packageId, visibility: defaultVisibility } = await preparePackage(context, origin, found, {
     ident,
     packageType,
@@ -105,7 +109,7 @@ export async function publishRelease(
     yanked: undefined,
     deprecated: undefined,
   })
-  return { isNew: true }
+  return { isNew: true, warnings }
 }
 
 async function joinUnstable(context: CommandContext, release: ViewRelease): Promise<void> {

@@ -23,6 +23,7 @@ import { invitationRoutes } from './origins/invitations.ts'
 import { originKeyRoutes } from './origins/keys.ts'
 import { originMemberRoutes } from './origins/members.ts'
 import { originSecretKeyRoutes } from './origins/secret-keys.ts'
+import { reservedNameRoutes } from './origins/reserved.ts'
 import { originRoutes } from './origins/routes.ts'
 import { packageRoutes } from './packages/routes.ts'
 import { planRoutes } from './plans/routes.ts'
@@ -33,6 +34,7 @@ import { releaseRoutes } from './releases/routes.ts'
 import { whyRoutes } from './releases/why.ts'
 import { packageFileRoutes } from './releases/upload.ts'
 import { stateRoutes } from './states/routes.ts'
+import { storageRoutes } from './storage/routes.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { versionRoutes } from './version/routes.ts'
 import { previewRoutes } from './views/previews.ts'
@@ -103,6 +105,8 @@ export async function apiRoutes(
   markRoutes(app, context)
   packageFileRoutes(app, context)
   originRoutes(app, context)
+  reservedNameRoutes(app, context)
+  storageRoutes(app, context)
   originMemberRoutes(app, context)
   originKeyRoutes(app, context)
   originSecretKeyRoutes(app, context)

@@ -29,6 +29,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   releases: 'Releases that were uploaded, with their metadata and bytes.',
   changes: 'Changes of projects: what a pipeline built from them, and how its phases ended.',
   origins: 'Namespaces of packages, and their members.',
+  storage: 'How much releases take, and quotas.',
   accounts: 'Accounts and the rights of the caller.',
   tokens: 'Tokens of accounts, and what they may do.',
   ledger: 'Everything that happened, numbered and hash-chained.',

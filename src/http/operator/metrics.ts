@@ -12,6 +12,7 @@ import { WEBHOOK_STATES, stateOf } from '../../webhooks/progress.ts'
 import { addGauge } from './gauge.ts'
 import { PROBLEMS, checkReadiness, commitTimeAheadMs } from './readiness.ts'
 import type { MetricsJson } from './request-metrics.ts'
+import { measureStorage } from './storage-metrics.ts'
 
 const COMMIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 const BATCH_COMMANDS = [1, 2, 4, 8, 16, 32, 64]
@@ -52,6 +53,7 @@ export class DepotMetrics {
     this.#countWebhooks(webhooks)
     this.#measureDisks(depot)
     this.#measurePackages(depot)
+    measureStorage(this.#registry, depot)
   }
 
   /** Returns all metrics in the text format of Prometheus. */

@@ -65,6 +65,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   secret_key_malformed: { status: 422, text: 'Invalid origin secret key', netCode: REMOTE_REJECTED },
   key_upload_forbidden: { status: 403, sendsMessage: true, netCode: ACCESS_DENIED },
   origin_malformed: { status: 417, netCode: REMOTE_REJECTED },
+  origin_reserved: { status: 403, netCode: ACCESS_DENIED },
   origin_not_empty: { status: 409, sendsMessage: true, netCode: CONFLICT },
   origin_from_upstream: { status: 403, sendsMessage: true, netCode: ACCESS_DENIED },
   invalid_value: { status: 422, netCode: REMOTE_REJECTED },
@@ -91,6 +92,8 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   lease_lost: { status: 409, netCode: CONFLICT },
   lockfile_malformed: { status: 422, netCode: REMOTE_REJECTED },
   storage_full: { status: 507, netCode: INTERNAL },
+  // Not 507, which clients repeat, and not 409, which hab takes for success.
+  quota_exceeded: { status: 403, netCode: ACCESS_DENIED },
   blob_damaged: { status: 503, netCode: INTERNAL },
   blob_unreadable: { status: 503, netCode: INTERNAL },
   data_in_use: { status: 503, netCode: INTERNAL },
@@ -102,6 +105,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
 /** Statuses that differ below `/api`, where Builder's choice is unusual. */
 const API_STATUS: Partial<Record<ErrorCode, number>> = {
   refused: 409,
+  quota_exceeded: 409,
   not_member: 409,
   in_use: 409,
   origin_malformed: 422,

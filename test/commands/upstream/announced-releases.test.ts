@@ -10,11 +10,13 @@ import { formatIdent } from '../../../src/package/ident.ts'
 import { findRelease, listViewsOf } from '../../../src/releases/release-store.ts'
 import { getView } from '../../../src/revisions/view-store.ts'
 import { publish } from '../../../src/publishing/publish.ts'
+import { findQuotas } from '../../../src/origins/quota-store.ts'
 import { buildHart } from '../../support/build-hart.ts'
 import type { BuiltHart } from '../../support/build-hart.ts'
 import { makeOrigin } from '../../support/origin.ts'
 import { announce, makeReleases, move } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
+import { traces } from '../../support/traces.ts'
 
 // Releases that the depot knows by the word of upstream alone.
 
@@ -58,6 +60,8 @@ const store = (hart: BuiltHart) =>
     publisher: { accountId: 1 },
     actor,
   })
+const setQuota = (bytes: number | null) =>
+  writer.submit({ kind: 'setQuota', input: { origin: 'core', bytes }, actor })
 /** Verifies the rows and the ledger. */
 const verify = async () => {
   const snapshot = openSnapshot(depot.config.databaseFile)
@@ -125,6 +129,15 @@ test('a lockfile names no announced release', async (t) => {
   await move(started, 'promote', 'delivered', [{ ident: 'acme/web/1.0.0/20260101000000', target }])
   t.match(await lock('delivered'), { absent: 1, releases: [{ ident: /^acme\/web/ }] })
   await t.rejects(lock('stable'), { code: 'conflict', message: /core\/glibc/ })
+})
+
+test('an announced release takes nothing until its bytes arrive, which a quota may refuse', async (t) => {
+  await setQuota(redis.bytes.length - 1)
+  t.match(await findQuotas(db, 'core'), [{ origin: 'core', usedBytes: 0 }])
+  const before = await traces(depot)
+  await t.rejects(store(redis), { code: 'quota_exceeded' })
+  t.same(await traces(depot), before)
+  await setQuota(null)
 })
 
 test('the bytes replace the word of upstream, and the release stays where it is', async (t) => {

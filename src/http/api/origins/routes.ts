@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { allowsOrigin, roleIn } from '../../../access/access.ts'
 import type { Caller } from '../../../access/access.ts'
+import { isNarrowed } from '../../../access/rights.ts'
 import { getOrigin, listOrigins } from '../../../origins/origin-store.ts'
 import type { Origin as StoredOrigin } from '../../../origins/origin-store.ts'
 import { formatColumns } from '../../../text/columns.ts'
@@ -65,7 +66,13 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         summary: 'Creates an origin',
         description:
           'The caller owns it. Operators may restrict this to some accounts. With an Idempotency-Key, a repeated request changes nothing and gets the same answer for seven days.',
-        errors: ['already_exists', 'forbidden', 'idempotency_mismatch', 'origin_malformed'],
+        errors: [
+          'already_exists',
+          'forbidden',
+          'idempotency_mismatch',
+          'origin_malformed',
+          'origin_reserved',
+        ],
 
         headers: IdempotencyHeaders,
         body: NewOrigin,
@@ -127,8 +134,8 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Gives an origin to another account',
         description:
-          'The owner only, who becomes a maintainer. The new owner must be a member of the origin.',
-        errors: ['forbidden', 'not_found', 'transfer_to_owner'],
+          'The owner only, who becomes a maintainer or leaves the origin. The new owner must be a member of the origin, unless an administrator of the depot hands it over, for example because its owner is gone.',
+        errors: ['conflict', 'forbidden', 'not_found', 'transfer_to_owner'],
 
         params: OriginPath,
         body: NewOwner,
@@ -138,12 +145,13 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     },
     async (request, reply) => {
       const { origin } = request.params
-      const { account } = request.body
+      const { account, former_owner: formerOwner } = request.body
       request.subject = `origin ${origin} to ${account}`
-      signedInAs(request, 'owner', origin, 'manage')
+      const caller = signedInAs(request, 'owner', origin, 'manage')
+      const toAnyone = caller.isAdministrator && !isNarrowed(caller)
       await depot.writer.submit({
         kind: 'transferOrigin',
-        input: { origin, account },
+        input: { origin, account, toAnyone, formerOwner },
         actor: actorOf(request, 'api'),
       })
       return reply.send(wireOrigin(await getOrigin(depot.db, origin)))

@@ -33,7 +33,17 @@ export const OriginChanges = named(
   { default_visibility: 'private' },
 )
 
-export const NewOwner = named('NewOwner', z.strictObject({ account: z.string() }), { account: 'jane' })
+export const NewOwner = named(
+  'NewOwner',
+  z.strictObject({
+    account: z.string(),
+    former_owner: z
+      .enum(['maintainer', 'removed'])
+      .default('maintainer')
+      .describe('the role of the former owner from now on, or removed'),
+  }),
+  { account: 'jane' },
+)
 
 const KEY_FILE = 'SIG-PUB-1\nacme-20250101000000\n\nI/qkPYCRb51m7QP4EjVTXsKyPpj38P2mK520Kv9IESg='
 const KeyFile = z.string().describe('the key file, as Habitat has it')
@@ -155,3 +165,15 @@ export const Invitations = named('Invitations', z.object({ invitations: z.array(
   invitations: [{ id: 7, origin: 'acme', account: 'jane', ignored: false, created_at: NOW }],
   next: null,
 })
+
+const Patterns = z.array(z.string()).describe('names in which * stands for any text')
+
+export const ReservedNames = named('ReservedNames', z.object({ patterns: Patterns }), {
+  patterns: ['acme-*', 'core'],
+})
+
+export const ReservationChange = named(
+  'ReservationChange',
+  z.strictObject({ add: Patterns.optional(), remove: Patterns.optional() }),
+  { add: ['acme-*'] },
+)

@@ -30,6 +30,10 @@ export const UploadQuery = FormatQuery.extend({
     .regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits')
     .optional()
     .describe('the BLAKE2b-256 of the file, which is then compared'),
+  origin: z
+    .string()
+    .optional()
+    .describe('the origin of the package, if known: its quota is then checked before the file is read'),
   view: z.string().optional().describe('a view into which the release is promoted, too'),
 })
 
@@ -201,8 +205,9 @@ export const Upload = named(
     promotion: PromotionAnswer.nullable().describe(
       'the promotion into the view of the request; null without a view',
     ),
+    warnings: z.array(z.string()).describe('sentences about quotas that are nearly used up'),
   }),
-  { ...APP, views: [], promotion: null },
+  { ...APP, views: [], promotion: null, warnings: ['the origin acme uses 84 % of its quota of 10.0 GiB'] },
 )
 
 export const MarkBody = named('NewMark', z.strictObject({ reason: Reason }), { reason: 'use acme/app2' })

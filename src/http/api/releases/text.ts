@@ -21,9 +21,13 @@ export function releaseText(release: z.infer<typeof shapes.Release>): string {
   return `${formatColumns(['RELEASE', ident], rows)}\n\n${formatColumns(['VIEW', 'SINCE', 'AT'], places)}`
 }
 
-/** Formats the release and, if it was promoted, the effect of the promotion. */
-export function uploadText({ promotion, ...release }: z.infer<typeof shapes.Upload>): string {
-  return sections(releaseText(release), promotion === null ? '' : promotionText(promotion))
+/** Formats the release, the effect of its promotion, if any, and warnings. */
+export function uploadText({ promotion, warnings, ...release }: z.infer<typeof shapes.Upload>): string {
+  return sections(
+    releaseText(release),
+    promotion === null ? '' : promotionText(promotion),
+    warnings.map((warning) => `warning: ${warning}`),
+  )
 }
 
 export function dependentsText({ dependents, next }: z.infer<typeof shapes.Dependents>): string {

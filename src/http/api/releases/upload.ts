@@ -78,6 +78,7 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
             'hart_malformed',
             'not_found',
             'package_type_mismatch',
+            'quota_exceeded',
             'refused',
             'signature_invalid',
             'signer_unknown',
@@ -93,11 +94,12 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
         preSerialization: orText(uploadText),
       },
       async (request, reply) => {
-        const { checksum, view } = request.query
+        const { checksum, origin, view } = request.query
         request.subject = 'an upload'
         const publisher = signedIn(request, 'upload')
         const published = await publish(depot, {
           ident: undefined,
+          likelyOrigin: origin,
           authorize(ident) {
             request.subject = formatIdent(ident)
             expectRole(publisher, 'member', ident.origin, 'upload')
@@ -123,6 +125,7 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
           .send({
             ...(await describeRelease(depot.db, release, UNRESTRICTED_AUDIENCE)),
             promotion: promotion === undefined ? null : wirePromotion(promotion),
+            warnings: [...published.warnings],
           })
       },
     )
@@ -130,8 +133,8 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
 }
 
 /**
- * Route hook that, before the body is read, refuses callers who may not upload to any origin or may not
- * change the view. Throws `unauthenticated`, `forbidden` and `not_found`.
+ * Route hook that, before the body is read, refuses callers who may not upload to any origin or to the named
+ * one, or may not change the view. Throws `unauthenticated`, `forbidden` and `not_found`.
  */
 function uploadersOnly({ db }: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
@@ -141,7 +144,8 @@ function uploadersOnly({ db }: Depot): (request: FastifyRequest) => Promise<void
       ![...caller.roles.keys()].some((origin) => hasRole(caller, origin, 'member'))
     )
       throw new DepotError('forbidden', `${caller.accountName} is not a member of any origin`)
-    const { view } = request.query as z.input<typeof UploadQuery>
+    const { origin, view } = request.query as z.input<typeof UploadQuery>
+    if (typeof origin === 'string') expectRole(caller, 'member', origin, 'upload')
     if (typeof view === 'string') expectMayChange(request, await getView(db, view), [])
   }
 }

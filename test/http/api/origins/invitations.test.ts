@@ -110,7 +110,7 @@ test('the command line invites, accepts, ignores, rescinds and leaves, and carri
   t.match(await admin(['origin', 'rescind', 'acme', 'jane']), { code: 5 })
   t.match(await admin(['origin', 'change', 'acme']), { code: 2, stderr: /--new-packages/ })
   t.match(await admin(['origin', 'change', 'acme', '--new-packages', 'private']), { stdout: /private now/ })
-  t.match(await admin(['origin', 'transfer', 'acme', 'nobody']), { code: 6, stderr: /nobody/ })
+  t.match(await admin(['origin', 'transfer', 'acme', 'nobody']), { code: 5, stderr: /nobody/ })
 
   const file = join(folder, 'acme.sig.key')
   await writeFile(file, SECRET)

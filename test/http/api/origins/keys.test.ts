@@ -52,6 +52,62 @@ test('origins are created, changed, listed and deleted', async (t) => {
   t.strictSame(await names(), ['core -'])
 })
 
+test('an administrator hands an origin over to any account, also when its owner is gone', async (t) => {
+  await create({ name: 'orphan' })
+  const give = (body: object, token?: string) =>
+    callApi(started, 'PUT', '/api/v1/origins/orphan/owner', { body, ...(token && { token }) })
+  const disable = (account: string, disabled: boolean) =>
+    callApi(started, 'PATCH', `/api/v1/accounts/${account}`, { body: { disabled } })
+  await disable('maker', true)
+  t.match(await give({ account: 'other' }, other), { status: 403, differences: '' })
+  t.match(await give({ account: 'nobody' }), { status: 404, differences: '' })
+  t.match(await give({ account: 'maker' }), { status: 422, differences: '' })
+  t.match(await give({ account: 'other', former_owner: 'removed' }), {
+    status: 200,
+    differences: '',
+    body: { owner: 'other' },
+  })
+  t.match((await callApi(started, 'GET', '/api/v1/origins/orphan/members')).body, {
+    members: [{ account: 'other', role: 'owner' }],
+  })
+  t.match(await give({ account: 'maker' }), { status: 409, differences: '', body: { detail: /disabled/ } })
+  await disable('maker', false)
+  t.match(await give({ account: 'maker' }), { status: 200, body: { owner: 'maker' } })
+  t.match(await give({ account: 'other' }, maker), { status: 200 }, 'the former owner is a member')
+})
+
+test('reserved names are for administrators, who see them', async (t) => {
+  const reserve = (body: object, token?: string) =>
+    callApi(started, 'PATCH', '/api/v1/reserved-origins', { body, ...(token && { token }) })
+  t.match(await reserve({ add: ['secret-*'] }, maker), { status: 403, differences: '' })
+  t.match(await reserve({ add: ['Secret'] }), { status: 400, body: { detail: /"Secret" is not a pattern/ } })
+  t.match(await reserve({ add: ['secret-*', 'core'], remove: ['core'] }), {
+    status: 200,
+    differences: '',
+    body: { patterns: ['secret-*'] },
+  })
+  t.match(await create({ name: 'secret-one' }), {
+    status: 403,
+    differences: '',
+    body: { code: 'origin_reserved', detail: /^the name secret-one is reserved: only an administrator/ },
+  })
+  const habitat = await callApi(started, 'POST', '/v1/depot/origins', {
+    body: { name: 'secret-one' },
+    token: maker,
+  })
+  t.equal(habitat.status, 403)
+  t.match(await callApi(started, 'GET', '/api/v1/reserved-origins', { token: maker }), { status: 403 })
+  t.match((await callApi(started, 'GET', '/api/v1/reserved-origins?format=text')).text, 'secret-*')
+  t.match(
+    (await callApi(started, 'GET', '/api/v1/events?kind=names-reserved', { token: maker })).body?.['events'],
+    [],
+  )
+  t.match(await callApi(started, 'POST', '/api/v1/origins', { body: { name: 'secret-one' } }), {
+    status: 201,
+  })
+  t.match(await reserve({ remove: ['secret-*'] }), { body: { patterns: [] } })
+})
+
 test('the owner gives an origin to a member', async (t) => {
   await create({ name: 'gift' })
   const give = (account: string, token: string) =>
