@@ -63,7 +63,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'upstream/refresh-channel.ts MAX_LISTED': 'releases that upstream lists in one channel',
   'access/account-name.ts MAX_ACCOUNT_NAME_LENGTH': 'name of an account',
   'accounts/authenticate.ts MAX_SESSIONS': 'tokens whose rights are kept',
-  'accounts/guess-limit.ts MAX_ADDRESSES': 'addresses whose wrong tokens',
+  'accounts/address-limit.ts MAX_ADDRESSES': 'addresses whose wrong tokens',
   'accounts/token-uses.ts MAX_TOKENS': 'tokens whose last use is remembered',
   'accounts/token.ts MAX_LIFETIME_MS': 'life of a token',
   'accounts/token.ts MAX_LIFETIME_YEARS': 'life of a token',

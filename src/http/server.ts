@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Logger } from 'pino'
-import { GuessLimit } from '../accounts/guess-limit.ts'
+import { AddressLimit } from '../accounts/address-limit.ts'
 import { Answers } from '../answers/answers.ts'
 import { BlobStream } from '../blobs/storage.ts'
 import type { Depot } from '../depot/open.ts'
@@ -245,13 +245,17 @@ function decorateRequests(app: FastifyInstance, { depot, bodies, trustsProxy }: 
  */
 function addRequestHooks(app: FastifyInstance, context: RouteContext, metrics: RequestMetrics): void {
   const { depot, pollers } = context
-  const guesses = new GuessLimit(depot.now, { perMinute: depot.limits.wrongTokensPerMinute })
+  const guesses = new AddressLimit(depot.now, {
+    // Only wrong tokens count: a whole site may share one address.
+    what: 'requests with a wrong token',
+    perMinute: depot.limits.wrongTokensPerMinute,
+  })
   const identify = async (request: FastifyRequest, authorization: string) => {
     try {
       request.caller = await depot.authenticator.identify(authorization)
     } catch (error) {
       if (!(error instanceof DepotError && error.code === 'unauthenticated')) throw error
-      const limited = guesses.countWrongToken(request.ip)
+      const limited = guesses.count(request.ip)
       metrics.recordWrongToken(limited === undefined ? 'refused' : 'limited')
       if (isPoll(request)) pollers.countRefused(request.ip)
       throw limited ?? error

@@ -13,30 +13,38 @@ interface Bucket {
 }
 
 /**
- * Limits how often an address may send a wrong token, with a token bucket for each address. Only wrong tokens
- * count: a whole site may share one address, so anonymous requests and valid tokens are never limited. All
- * IPv6 addresses of a /64 count as one, because one customer usually has a whole /64.
+ * Limits how often an address may do something that costs the depot, with a token bucket for each address.
+ * All IPv6 addresses of a /64 count as one, because one customer usually has a whole /64.
  */
-export class GuessLimit {
+export class AddressLimit {
   readonly #now: () => number
-  /** The credit that one wrong token costs. */
+  readonly #what: string
+  /** The credit that one count costs. */
   readonly #costMs: number
   readonly #maxAddresses: number
-  /** In order of the last failure, oldest first. */
+  /** In order of the last count, oldest first. */
   readonly #buckets = new Map<string, Bucket>()
 
-  /** An address may fail `perMinute` times at once, and then `perMinute` times a minute. */
+  /**
+   * Each address may be counted `perMinute` times at once, and then `perMinute` times a minute. `what` names
+   * what is counted, in the plural.
+   */
   constructor(
     now: () => number,
-    { perMinute, maxAddresses = MAX_ADDRESSES }: { perMinute: number; maxAddresses?: number },
+    {
+      what,
+      perMinute,
+      maxAddresses = MAX_ADDRESSES,
+    }: { what: string; perMinute: number; maxAddresses?: number },
   ) {
     this.#now = now
+    this.#what = what
     this.#costMs = MINUTE_MS / perMinute
     this.#maxAddresses = maxAddresses
   }
 
-  /** Counts a wrong token. Returns the error `too_many_attempts` if the address has sent too many. */
-  countWrongToken(address: string): DepotError | undefined {
+  /** Counts one. Returns the error `too_many_attempts` if there were too many. */
+  count(address: string): DepotError | undefined {
     const key = networkOf(address)
     const bucket = this.#refilled(key)
     this.#buckets.delete(key)
@@ -47,7 +55,7 @@ export class GuessLimit {
       const retryAfterSeconds = Math.ceil((this.#costMs - bucket.creditMs) / 1000)
       return new DepotError(
         'too_many_attempts',
-        `too many requests with a wrong token came from ${key}: try again in ${retryAfterSeconds} seconds`,
+        `too many ${this.#what} came from ${key}: try again in ${retryAfterSeconds} seconds`,
         { retryAfterSeconds },
       )
     }
