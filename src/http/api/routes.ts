@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import { replyProblem } from '../requests/error-reply.ts'
-import { incoming } from '../requests/incoming.ts'
+import { incoming } from '../../publishing/incoming.ts'
 import { expectModest } from '../requests/json-limits.ts'
 import { hasBody } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import { parserMessage } from './error-reply.ts'
-import { incoming } from './incoming.ts'
+import { incoming } from '../../publishing/incoming.ts'
 
 /** The maximum size of a form field besides the package. These fields are ignored. */
 const MAX_FIELD_BYTES = 1024

@@ -2,7 +2,7 @@ import { mock } from 'node:test'
 import { PassThrough, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'tap'
-import { incoming, incomingText } from '../../../src/http/requests/incoming.ts'
+import { incoming, incomingText } from '../../src/publishing/incoming.ts'
 
 const PACE = { uploadIdleMs: 1_000, bodyGraceMs: 5_000, minBodyBytesPerSecond: 100 }
 

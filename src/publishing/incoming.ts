@@ -1,7 +1,7 @@
 import { PassThrough, finished } from 'node:stream'
 import type { Readable } from 'node:stream'
-import type { Limits } from '../../depot/open.ts'
-import { DepotError } from '../../errors.ts'
+import type { Limits } from '../depot/open.ts'
+import { DepotError } from '../errors.ts'
 
 /** The slowest pace at which a client may send a body. */
 export type BodyPace = Pick<Limits, 'uploadIdleMs' | 'bodyGraceMs' | 'minBodyBytesPerSecond'>
