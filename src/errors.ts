@@ -13,8 +13,9 @@ export const PROBLEMS = {
     advice: 'Send a valid token. Do not repeat the request with the same one.',
   },
   too_many_attempts: {
-    meaning: 'Too many wrong tokens came from one address.',
-    advice: 'Correct the token, and repeat the request after `Retry-After` seconds.',
+    meaning:
+      'Too many wrong tokens, or too many requests that upstream has to answer, came from one address.',
+    advice: 'Correct the token, if it is wrong, and repeat the request after `Retry-After` seconds.',
   },
   forbidden: {
     meaning: 'The caller is known, and lacks the right.',
@@ -202,6 +203,10 @@ export const PROBLEMS = {
   blob_unreadable: {
     meaning: 'The bytes of the release cannot be read now.',
     advice: 'Repeat the request later.',
+  },
+  upstream_failed: {
+    meaning: 'Upstream does not answer, or what it answers is refused.',
+    advice: 'Repeat the request later. `detail` says what is wrong.',
   },
   data_in_use: { meaning: 'Another process holds the data folder.', advice: 'Stop the other process.' },
   data_gone: {

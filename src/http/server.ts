@@ -10,6 +10,7 @@ import { DepotError } from '../errors.ts'
 import { Feed } from '../following/feed.ts'
 import { VisiblePages } from '../following/visible-pages.ts'
 import { Webhooks } from '../delivery/webhooks.ts'
+import { Upstream } from '../upstream/upstream.ts'
 import type { DeliveryOptions } from '../delivery/webhooks.ts'
 import { DEFAULT_MAX_BODY_BYTES } from './api/conventions/body-limits.ts'
 import { apiRoutes } from './api/routes.ts'
@@ -78,6 +79,7 @@ export async function buildServer(
   const webhooks = await depot.follower.openSubscriber('webhooks', () =>
     Webhooks.open(depot, deliveryOptions),
   )
+  const upstream = await Upstream.open(depot)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
   const pollCounts = async () => mergeCounts([pollers.counts(), ...((await workers?.pollCounts()) ?? [])])
@@ -86,13 +88,14 @@ export async function buildServer(
     pollCounts,
     ofThreads: async () => [await requests.toJson(), ...((await workers?.metricsJson()) ?? [])],
   })
-  const services = { webhooks, pollCounts, metricsText: () => metrics.text() }
+  const services = { webhooks, upstream, pollCounts, metricsText: () => metrics.text() }
   workers?.provide(services)
-  const context = { depot, ...caches, webhooks, pollers, pollCounts, trustsProxy: trustOf(depot) }
+  const context = { depot, ...caches, webhooks, upstream, pollers, pollCounts, trustsProxy: trustOf(depot) }
   const app = await assemble(context, services, requests)
   app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', async () => {
     await workers?.stop()
+    await upstream?.close()
     await webhooks.close() // last, because requests in flight may still commit entries to deliver
   })
   depot.readInThreads()
@@ -112,8 +115,8 @@ export async function buildWorkerServer(
   const caches = await openCaches(depot)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
-  const { webhooks, pollCounts } = services
-  const context = { depot, ...caches, webhooks, pollers, pollCounts, trustsProxy: trustOf(depot) }
+  const { webhooks, upstream, pollCounts } = services
+  const context = { depot, ...caches, webhooks, upstream, pollers, pollCounts, trustsProxy: trustOf(depot) }
   const app = await assemble(context, services, requests)
   depot.readInThreads()
   return { app, metricsJson: () => requests.toJson(), pollCounts: () => pollers.counts() }

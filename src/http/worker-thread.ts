@@ -4,6 +4,7 @@ import { joinDepot } from '../depot/join.ts'
 import { openLog } from '../log.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
+import type { UpstreamOperations } from '../upstream/upstream.ts'
 import { buildWorkerServer } from './server.ts'
 import { stopServer } from './stop.ts'
 import type { WorkerCalls, ParentCalls, WorkerStart } from './workers.ts'
@@ -30,6 +31,11 @@ const webhooks: WebhookOperations = {
   ping: (webhook) => calls.call('ping', webhook),
   expectReachable: (url) => calls.call('expectReachable', url),
 }
+const upstream: UpstreamOperations = {
+  fetchMissing: (release, asker) => calls.call('fetchMissing', release, asker),
+  showMissing: (release, asker) => calls.call('showMissing', release, asker),
+  fetchKeys: (origin, revision, asker) => calls.call('fetchKeys', origin, revision, asker),
+}
 const depot = await joinDepot(share, {
   log: openLog(share.config.logLevel),
   claims,
@@ -38,6 +44,7 @@ const depot = await joinDepot(share, {
 })
 const services = {
   webhooks,
+  upstream: share.config.upstream && upstream,
   metricsText: () => calls.call('metricsText'),
   pollCounts: () => calls.call('pollCounts'),
 }

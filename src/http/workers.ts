@@ -12,6 +12,7 @@ import { makeSeed } from '../pollers/pollers.ts'
 import type { PollCounts } from '../pollers/pollers.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
+import type { UpstreamOperations } from '../upstream/upstream.ts'
 import type { MetricsText } from './operator/metrics.ts'
 import type { MetricsJson } from './operator/request-metrics.ts'
 
@@ -30,6 +31,7 @@ interface Address {
  */
 export interface SharedServices {
   readonly webhooks: WebhookOperations
+  readonly upstream: UpstreamOperations | undefined
   /** The metrics of the whole depot. */
   readonly metricsText: () => Promise<MetricsText>
   /** The counts of polls of the whole depot. */
@@ -50,6 +52,8 @@ export type ParentCalls = {
   readonly [Name in keyof Claims]: Claims[Name]
 } & {
   readonly [Name in keyof WebhookOperations]: WebhookOperations[Name]
+} & {
+  readonly [Name in keyof UpstreamOperations]: UpstreamOperations[Name]
 } & Pick<SharedServices, 'metricsText' | 'pollCounts'> & {
     readonly examine: (checksum: string) => Promise<Damage | undefined>
     readonly listening: () => Promise<void>
@@ -197,7 +201,8 @@ export class Workers {
 
   #parentCalls(isGone: () => boolean): Omit<ParentCalls, 'listening'> {
     const { claims } = this.#depot.blobs
-    const { webhooks, metricsText, pollCounts } = this.#services ?? notProvided()
+    const { webhooks, upstream, metricsText, pollCounts } = this.#services ?? notProvided()
+    const asked = () => upstream ?? noUpstream()
     return {
       async keep(spoolPath, checksum) {
         await claims.keep(spoolPath, checksum)
@@ -210,6 +215,9 @@ export class Workers {
       flush: () => webhooks.flush(),
       ping: (webhook) => webhooks.ping(webhook),
       expectReachable: (url) => webhooks.expectReachable(url),
+      fetchMissing: (release, asker) => asked().fetchMissing(release, asker),
+      showMissing: (release, asker) => asked().showMissing(release, asker),
+      fetchKeys: (origin, revision, asker) => asked().fetchKeys(origin, revision, asker),
       metricsText,
       pollCounts,
     }
@@ -276,6 +284,10 @@ async function end({ calls, thread, gone, isListening }: RunningWorker): Promise
   if (isListening) calls.call('stop').catch(() => thread.terminate())
   else await thread.terminate()
   await gone
+}
+
+function noUpstream(): never {
+  throw new Error('workers ask upstream only with DEPOT_UPSTREAM')
 }
 
 function notProvided(): never {

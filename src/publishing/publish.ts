@@ -348,7 +348,7 @@ async function verify(
     verifySignature(header, payloadHash, parsePublicKey(key.body))
     return true
   }
-  if (depot.config.signatures === 'verify') return false
+  if (depot.config.signatures === 'verify' && upstream === undefined) return false
   throw new DepotError('signer_unknown', `the depot has no key ${formatKeyName(signer)}: upload it first`)
 }
 

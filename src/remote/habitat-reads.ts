@@ -14,7 +14,7 @@ const KeysShape = z.array(z.object({ revision: z.string() }))
 const NamedShape = z.object({ name: z.string() })
 const ListedShape = z.object({ version: z.string(), release: z.string(), platforms: z.array(z.string()) })
 const MemberShape = z.object({ version: z.string(), release: z.string() })
-const PackageShape = z.object({
+const PackageShape = z.looseObject({
   checksum: z.string(),
   target: z.string(),
   visibility: z.string(),
@@ -44,6 +44,7 @@ const DetailShape = z.object({
 
 export type ReleaseDetail = z.infer<typeof DetailShape>
 export type ListedRelease = z.infer<typeof ListedShape>
+/** A package as the depot describes it, with all fields of the answer. */
 export type FoundRelease = z.infer<typeof PackageShape>
 
 export function findOrigin(

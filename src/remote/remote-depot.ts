@@ -153,11 +153,18 @@ export class RemoteDepot {
     }
   }
 
-  /** Calls `receive` with the body. If the connection breaks, calls it again with the body from its start. */
-  async download<T>(resource: string, receive: (body: Readable) => Promise<T>): Promise<T> {
-    return this.#request(resource, { method: 'GET', headers: {} }, async ({ status, body }) => {
+  /**
+   * Calls `receive` with the body, and with its length if that is announced. If the connection breaks, and
+   * `receive` throws the error of the body, calls it again with the body from its start.
+   */
+  async download<T>(
+    resource: string,
+    receive: (body: Readable, announcedBytes: number | undefined) => Promise<T>,
+  ): Promise<T> {
+    return this.#request(resource, { method: 'GET', headers: {} }, async ({ status, header, body }) => {
       if (status !== 200) throw this.#refusal('GET', resource, status, await readText(body))
-      return receive(body)
+      const length = header('content-length') ?? ''
+      return receive(body, /^\d{1,15}$/.test(length) ? Number(length) : undefined)
     })
   }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { RequestListener } from 'node:http'
+import { createServer, request as httpRequest } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -39,4 +39,27 @@ export async function startLyingDepot(
   })
   const { port } = server.address() as AddressInfo
   return `http${certificate === undefined ? '' : 's'}://127.0.0.1:${port}`
+}
+
+/**
+ * Starts a server in front of a depot, and returns its URL and the paths that were asked for. `lie` answers a
+ * request and returns true, or returns false to let the depot answer.
+ */
+export async function startLiar(
+  t: { teardown(fn: () => Promise<void>): unknown },
+  depotUrl: string,
+  lie: (path: string, answer: ServerResponse) => boolean = () => false,
+): Promise<{ url: string; asked: string[] }> {
+  const asked: string[] = []
+  const url = await startLyingDepot(t, (request, answer) => {
+    const { url: path = '' } = request
+    asked.push(path)
+    if (lie(path, answer)) return
+    const forwarded = httpRequest(depotUrl + path, { headers: request.headers, agent: false }, (truth) => {
+      answer.writeHead(truth.statusCode ?? 502, truth.headers)
+      truth.pipe(answer)
+    })
+    forwarded.end()
+  })
+  return { url, asked }
 }

@@ -6,8 +6,10 @@ import { damageOf, findingOf, inspect } from '../../blobs/damage.ts'
 import type { BlobStream, ByteRange, Damage } from '../../blobs/storage.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
-import { formatIdent, hartFileName } from '../../package/ident.ts'
+import { formatIdent, hartFileName, parseIdent } from '../../package/ident.ts'
+import type { ReleaseName } from '../../package/ident.ts'
 import type { Release } from '../../releases/release.ts'
+import type { Arriving } from '../../upstream/arriving.ts'
 
 const PUBLIC_MAX_AGE_S = 31_536_000
 const PRIVATE_MAX_AGE_S = 300
@@ -26,7 +28,6 @@ export async function replyArchive(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const size = release.sizeBytes
-  const fileName = hartFileName(release.ident, release.target)
   const tag = `"${release.checksum}"`
   const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
   const isUnchanged = matchesTag(request.headers['if-none-match'], tag)
@@ -37,15 +38,8 @@ export async function replyArchive(
   if (range === 'unsatisfiable' && !isUnchanged)
     return reply.code(416).header('content-range', `bytes */${size}`).send()
   reply.headers({
-    etag: tag,
-    'cache-control':
-      release.visibility === 'public' && mayReadOrigin(depot.config.anonymous, release.ident.origin)
-        ? `public, max-age=${PUBLIC_MAX_AGE_S}`
-        : `private, max-age=${PRIVATE_MAX_AGE_S}`,
+    ...headersOf({ ...release, isPublic: release.visibility === 'public' }, depot),
     'last-modified': new Date(release.createdAt).toUTCString(),
-    'x-filename': fileName,
-    'content-disposition': `attachment; filename="${fileName}"`,
-    'content-type': 'application/octet-stream',
   })
   if (isUnchanged) return reply.code(304).send()
 
@@ -53,6 +47,41 @@ export async function replyArchive(
   reply.header('content-length', end - start + 1)
   // HEAD gets an empty stream: for any other body fastify would overwrite the length.
   return reply.send(bytes ?? Readable.from([]))
+}
+
+/** Sends a release that is still arriving. If it is refused, the stream fails and the connection is cut. */
+export function replyArriving(
+  { ident, target }: ReleaseName,
+  { arriving, bytes }: { arriving: Arriving; bytes: Readable },
+  depot: Depot,
+  reply: FastifyReply,
+): FastifyReply {
+  return reply
+    .headers(headersOf({ ...arriving, ident: parseIdent(ident), target }, depot))
+    .header('content-length', arriving.sizeBytes)
+    .send(bytes)
+}
+
+function headersOf(
+  {
+    ident,
+    target,
+    checksum,
+    isPublic,
+  }: Pick<Release, 'ident' | 'target' | 'checksum'> & { isPublic: boolean },
+  { config: { anonymous } }: Depot,
+): Record<string, string> {
+  const fileName = hartFileName(ident, target)
+  return {
+    etag: `"${checksum}"`,
+    'cache-control':
+      isPublic && mayReadOrigin(anonymous, ident.origin)
+        ? `public, max-age=${PUBLIC_MAX_AGE_S}`
+        : `private, max-age=${PRIVATE_MAX_AGE_S}`,
+    'x-filename': fileName,
+    'content-disposition': `attachment; filename="${fileName}"`,
+    'content-type': 'application/octet-stream',
+  }
 }
 
 interface Download {

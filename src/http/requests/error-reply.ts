@@ -96,6 +96,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   quota_exceeded: { status: 403, netCode: ACCESS_DENIED },
   blob_damaged: { status: 503, netCode: INTERNAL },
   blob_unreadable: { status: 503, netCode: INTERNAL },
+  upstream_failed: { status: 502, sendsMessage: true, netCode: REMOTE_REJECTED },
   data_in_use: { status: 503, netCode: INTERNAL },
   data_gone: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
-import { UNRESTRICTED_AUDIENCE, audienceOf, hasRole } from '../../../access/access.ts'
+import { UNRESTRICTED_AUDIENCE, hasRole } from '../../../access/access.ts'
 import { expectRole } from '../../../access/rights.ts'
 import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
 import type { Depot } from '../../../depot/open.ts'
@@ -9,9 +9,9 @@ import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { publish } from '../../../publishing/publish.ts'
 import type { Published } from '../../../publishing/publish.ts'
-import { findDownload, findRelease } from '../../../releases/release-store.ts'
+import { findRelease } from '../../../releases/release-store.ts'
 import { getView } from '../../../revisions/view-store.ts'
-import { replyArchive } from '../../requests/archive-reply.ts'
+import { replyDownload } from '../../requests/ask-upstream.ts'
 import { orText } from '../../requests/as-text.ts'
 import { openPackageBody, streamBodies } from '../../requests/package-body.ts'
 import { shows } from '../../requests/reading.ts'
@@ -28,7 +28,8 @@ import { uploadText } from './text.ts'
 const tags = ['releases']
 
 /** Routes that download and upload packages. */
-export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+export function packageFileRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { depot } = context
   app.withTypeProvider<ZodTypeProvider>().get(
     '/releases/:origin/:name/:version/:release/download',
     {
@@ -38,8 +39,8 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
         tags,
         summary: 'Downloads the package of a release',
         description:
-          'The entity tag is the BLAKE2b-256 of the file, and the name of the file is in X-Filename. One Range of bytes is supported, so that a download can be resumed with If-Range.',
-        errors: ['not_found', 'blob_damaged', 'blob_unreadable'],
+          'The entity tag is the BLAKE2b-256 of the file, and the name of the file is in X-Filename. One Range of bytes is supported, so that a download can be resumed with If-Range. A missing release of an upstream origin is fetched first.',
+        errors: ['not_found', 'blob_damaged', 'blob_unreadable', 'too_many_attempts', 'upstream_failed'],
 
         params: ReleasePath,
         querystring: TargetQuery,
@@ -49,10 +50,8 @@ export function packageFileRoutes(app: FastifyInstance, { depot }: RouteContext)
       },
     },
     async (request, reply) => {
-      const ident = formatIdent(request.params)
-      const release = await findDownload(depot.db, ident, request.query.target, audienceOf(request.caller))
-      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
-      await replyArchive(release, depot, request, reply)
+      const release = { ident: formatIdent(request.params), target: request.query.target }
+      await replyDownload(context, release, request, reply)
       return reply
     },
   )

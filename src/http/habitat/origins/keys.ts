@@ -14,6 +14,7 @@ import type { KeyName } from '../../../hart/origin-key.ts'
 import { generateEncryptionKey } from '../../../origins/encryption-key.ts'
 import { findKey, findLatestKey, getOrigin, listKeyRevisions } from '../../../origins/origin-store.ts'
 import type { StoredKey } from '../../../origins/origin-store.ts'
+import { askerOf, upstreamOf } from '../../requests/ask-upstream.ts'
 import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -26,21 +27,24 @@ import { wireKeyLocation } from './shapes.ts'
 const KEY_FILE = { what: 'the key file', maxBytes: 16 * 1024 }
 
 /** Routes that read keys (habitat-today.md 1.9 and 3.3). Everyone may read public keys. */
-export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
+export function keyReads(app: FastifyInstance, context: RouteContext, place: string): void {
+  const { db } = context.depot
   app.get(`${place}/origins/:origin/keys`, shows('everyone'), async (request: HabitatRequest, reply) => {
     const { origin } = request.params
-    const revisions = await listKeyRevisions(depot.db, origin, 'public')
-    return sendUncached(
-      reply,
-      revisions.map((revision) => wireKeyLocation(origin, revision)),
-    )
+    const list = async () => {
+      const found = await listKeyRevisions(db, origin, 'public')
+      return found.length === 0 ? undefined : found
+    }
+    const revisions = await orFromUpstream(context, request, list)
+    return sendUncached(reply, revisions?.map((revision) => wireKeyLocation(origin, revision)) ?? [])
   })
   app.get(
     `${place}/origins/:origin/keys/latest`,
     shows('everyone'),
     async (request: HabitatRequest, reply) => {
       const { origin } = request.params
-      return replyKey(await findLatestKey(depot.db, origin, 'public'), origin, 'pub', reply)
+      const key = await orFromUpstream(context, request, () => findLatestKey(db, origin, 'public'))
+      return replyKey(key, origin, 'pub', reply)
     },
   )
   app.get(
@@ -48,9 +52,28 @@ export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: s
     shows('everyone'),
     async (request: HabitatRequest, reply) => {
       const { origin, revision } = request.params
-      return replyKey(await findKey(depot.db, origin, 'public', revision), origin, 'pub', reply)
+      const key = await orFromUpstream(context, request, () => findKey(db, origin, 'public', revision))
+      return replyKey(key, origin, 'pub', reply)
     },
   )
+}
+
+/** Finds keys; if there are none, records those of upstream and finds them again. */
+async function orFromUpstream<Found>(
+  context: RouteContext,
+  request: HabitatRequest,
+  find: () => Promise<Found | undefined>,
+): Promise<Found | undefined> {
+  const { origin, revision } = request.params as Partial<HabitatRequest['params']> & { origin: string }
+  const found = await find()
+  const upstream = upstreamOf(context, origin)
+  if (found !== undefined || upstream === undefined) return found
+  try {
+    await upstream.fetchKeys(origin, revision, askerOf(request, origin))
+  } catch (error) {
+    if (!(error instanceof DepotError && error.code === 'not_found')) throw error
+  }
+  return find()
 }
 
 export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {

@@ -1,11 +1,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { audienceOf } from '../../../access/access.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { publish } from '../../../publishing/publish.ts'
 import { removeRelease } from '../../../publishing/remove-release.ts'
-import { findDownload } from '../../../releases/release-store.ts'
-import { replyArchive } from '../../requests/archive-reply.ts'
+import { replyDownload } from '../../requests/ask-upstream.ts'
 import { openPackageBody } from '../../requests/package-body.ts'
 import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -29,18 +27,8 @@ const SETTABLE: readonly string[] = ['public', 'private']
  * the URL of a view.
  */
 export function packageReads(app: FastifyInstance, context: RouteContext, place: string): void {
-  const { depot } = context
-  const download = async (request: HabitatRequest, reply: FastifyReply) => {
-    const release = await findDownload(
-      depot.db,
-      identTextOf(request),
-      parseTarget(request),
-      audienceOf(request.caller),
-    )
-    if (release === undefined)
-      throw new DepotError('not_found', `there is no release ${identTextOf(request)}`)
-    return replyArchive(release, depot, request, reply)
-  }
+  const download = async (request: HabitatRequest, reply: FastifyReply) =>
+    replyDownload(context, { ident: identTextOf(request), target: parseTarget(request) }, request, reply)
 
   app.get(
     `${place}/pkgs/:origin/:name/latest`,

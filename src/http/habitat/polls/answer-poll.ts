@@ -3,6 +3,8 @@ import { mayReadOrigin } from '../../../access/anonymous-reading.ts'
 import type { AnonymousReading } from '../../../access/anonymous-reading.ts'
 import type { Answers, LatestAnswer } from '../../../answers/answers.ts'
 import type { PackageAnswer } from '../../../answers/package-answer.ts'
+import type { Depot } from '../../../depot/open.ts'
+import { isListed } from '../../../upstream/upstream.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
@@ -120,6 +122,15 @@ function answerExact(
   return whenKnown(named, (found) => (found === undefined ? whenKnown(ask(undefined), reply) : reply(found)))
 }
 
+/**
+ * Reports whether upstream may have the release of a poll that found nothing. Polls for `latest` never wait
+ * for upstream, and in a channel upstream's word is known already.
+ */
+export function mayBeUpstream({ config }: Pick<Depot, 'config'>, poll: PollPath): boolean {
+  const isShow = poll.release !== undefined && (poll.channel === undefined || poll.view !== undefined)
+  return isShow && isListed(config, poll.origin)
+}
+
 /** The views that a channel stands for. */
 export interface ChannelViews {
   readonly first: string
@@ -140,7 +151,7 @@ export function viewsOfChannel(
 }
 
 /** Returns the target in the query, or else that of the client, or else the default. */
-function pollTarget({ target, userAgent }: Poll): Target {
+export function pollTarget({ target, userAgent }: Poll): Target {
   return target ?? clientTarget(userAgent) ?? DEFAULT_TARGET
 }
 

@@ -4,7 +4,7 @@ import { audienceOf } from '../../../access/access.ts'
 import type { Caller } from '../../../access/access.ts'
 import { mayReadPoll } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { answerPoll, whenKnown } from './answer-poll.ts'
+import { answerPoll, mayBeUpstream, whenKnown } from './answer-poll.ts'
 import { countPoll } from './count-poll.ts'
 import { writePackage } from './package-reply.ts'
 import type { PackageReply } from './package-reply.ts'
@@ -31,7 +31,7 @@ interface Answered {
  * the cost. Each connection starts here and stays as long as each chunk that arrives is one complete poll.
  * The first chunk that is not a simple poll hands the connection to node:http for good. Answers other than
  * 200, 304 or 404 (a missing or wrong token, an internal error) are handed over, too, because errors are
- * formatted in only one place.
+ * formatted in only one place, and so are polls that upstream may answer.
  */
 export class FastPath {
   readonly #server: Server
@@ -154,7 +154,9 @@ export class FastPath {
       const { anonymous } = depot.config
       if (!mayReadPoll(caller, poll, anonymous)) return undefined
       const answer = answerPoll(answers, poll, { audience: audienceOf(caller), anonymous })
-      return whenKnown(answer, (reply) => ({ reply, caller }))
+      return whenKnown(answer, (reply) =>
+        reply.found === undefined && mayBeUpstream(depot, poll) ? undefined : { reply, caller },
+      )
     })
   }
 

@@ -1,9 +1,12 @@
 import type { FastifyReply } from 'fastify'
 import { audienceOf } from '../../../access/access.ts'
-import { parseTarget } from '../conventions/parameters.ts'
+import { DepotError } from '../../../errors.ts'
+import { askerOf, upstreamOf } from '../../requests/ask-upstream.ts'
+import { identTextOf, parseTarget } from '../conventions/parameters.ts'
+import { NO_CACHE } from '../conventions/replies.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { answerPoll } from './answer-poll.ts'
+import { answerPoll, mayBeUpstream, pollTarget } from './answer-poll.ts'
 import type { Poll } from './answer-poll.ts'
 import { countPoll } from './count-poll.ts'
 import { replyPackage } from './package-reply.ts'
@@ -14,7 +17,7 @@ import type { PackageReply } from './package-reply.ts'
  * cost more than finding them.
  */
 export function pollRoute(
-  context: Pick<RouteContext, 'depot' | 'answers' | 'pollers' | 'trustsProxy'>,
+  context: Pick<RouteContext, 'depot' | 'answers' | 'pollers' | 'trustsProxy' | 'upstream'>,
   kind: { isLatest: boolean; isChannel: boolean },
 ): (request: HabitatRequest, reply: FastifyReply) => undefined | Promise<FastifyReply> {
   return (request, reply) => {
@@ -27,6 +30,8 @@ export function pollRoute(
     })
     if (past !== undefined) return replyFromPast(request, reply, answer)
     const send = (known: PackageReply) => {
+      if (known.found === undefined && mayBeUpstream(context.depot, poll))
+        return replyFromUpstream(context, poll, request, reply)
       countPoll(context, poll, known, {
         source: request.raw.socket,
         forwardedFor: request.headers['x-forwarded-for']?.toString(),
@@ -34,9 +39,25 @@ export function pollRoute(
       return replyPackage(request, reply, known)
     }
     if (answer instanceof Promise) return answer.then(send)
-    send(answer)
-    return undefined
+    const sent = send(answer)
+    return sent instanceof Promise ? sent : undefined
   }
+}
+
+/**
+ * Sends upstream's description of a release that is missing here. `hab` asks for each dependency before it
+ * uploads a package, so that what upstream has counts as present. Throws like {@link UpstreamOperations}.
+ */
+async function replyFromUpstream(
+  context: Pick<RouteContext, 'depot' | 'upstream'>,
+  poll: Poll,
+  request: HabitatRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const release = { ident: identTextOf(request), target: pollTarget(poll) }
+  const text = await upstreamOf(context, poll.origin)?.showMissing(release, askerOf(request, poll.origin))
+  if (text === undefined) throw new DepotError('not_found', `there is no release ${release.ident}`)
+  return reply.header('cache-control', NO_CACHE).type('application/json; charset=utf-8').send(text)
 }
 
 /**

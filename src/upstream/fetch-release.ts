@@ -1,0 +1,100 @@
+import { DEPOT_ACTOR } from '../access/access.ts'
+import { getAccount } from '../accounts/account-store.ts'
+import { ADMINISTRATOR } from '../commands/set-up.ts'
+import type { Depot } from '../depot/open.ts'
+import { DepotError } from '../errors.ts'
+import type { KeyName } from '../hart/origin-key.ts'
+import { formatIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { incoming } from '../publishing/incoming.ts'
+import { publish } from '../publishing/publish.ts'
+import { findRelease } from '../remote/habitat-reads.ts'
+import type { FoundRelease } from '../remote/habitat-reads.ts'
+import { path } from '../remote/remote-depot.ts'
+import type { RemoteDepot } from '../remote/remote-depot.ts'
+import type { Arrival } from './arriving.ts'
+
+export interface ReleaseToFetch {
+  readonly ident: Ident
+  readonly target: Target
+  /** Whether a release that is not public upstream is fetched, too. It is private here. */
+  readonly mayBePrivate: boolean
+}
+
+/**
+ * Fetches a release from upstream and publishes it, with all checks of an upload, and always that of the
+ * signature. `findKey` records the key of the signer, if upstream has it. Reports to `arrival` what can be
+ * passed on; the caller ends it. Succeeds if the release is here already. Throws `not_found`, the errors of
+ * {@link publish}, and the errors of the source.
+ */
+export async function fetchRelease(
+  depot: Depot,
+  source: RemoteDepot,
+  release: ReleaseToFetch,
+  { arrival, findKey }: { arrival: Arrival; findKey: (signer: KeyName) => Promise<void> },
+): Promise<void> {
+  const { ident, target, mayBePrivate } = release
+  const what = formatIdent(ident)
+  const found = await findRelease(source, ident, target)
+  if (found === undefined || found.target !== target || (found.visibility !== 'public' && !mayBePrivate))
+    throw new DepotError('not_found', `upstream has no release ${what} for ${target}`)
+  const isPublic = found.visibility === 'public'
+  const publisher = await getAccount(depot.db, ADMINISTRATOR)
+  await source.download(path`depot/pkgs/${what}/download?target=${target}`, async (body, announcedBytes) => {
+    const sizeBytes = sizeOf(found, announcedBytes, what)
+    try {
+      await publish(depot, {
+        ident,
+        target,
+        clientTarget: undefined,
+        announcedBytes: sizeBytes,
+        checksum: found.checksum,
+        isForced: false,
+        visibility: isPublic ? 'public' : 'private',
+        upstream: {
+          url: source.url.replace(/\/v1$/, ''),
+          findKey,
+          onWritten(file, bytes) {
+            if (sizeBytes !== undefined)
+              arrival.advance({ path: file, sizeBytes, checksum: found.checksum, isPublic }, bytes)
+          },
+        },
+        open: async () => incoming(body, what, depot.limits, limitTo(sizeBytes, what)),
+        publisher: { accountId: publisher.id },
+        actor: DEPOT_ACTOR,
+      })
+    } catch (error) {
+      if (!(error instanceof DepotError && error.code === 'already_exists')) throw error
+    } finally {
+      body.destroy()
+    }
+  })
+}
+
+/**
+ * Returns the size of a package: what upstream says of the release, which Builder may leave out, or else the
+ * length that the download announces. Throws `length_mismatch` if they differ.
+ */
+function sizeOf(
+  { size }: FoundRelease,
+  announcedBytes: number | undefined,
+  what: string,
+): number | undefined {
+  if (size !== undefined && size !== null && announcedBytes !== undefined && size !== announcedBytes)
+    throw new DepotError(
+      'length_mismatch',
+      `the download of ${what} announces ${announcedBytes} bytes, but the release has ${size}`,
+    )
+  return size ?? announcedBytes
+}
+
+/** Returns a function that counts arriving bytes, and throws `length_mismatch` if there are too many. */
+function limitTo(sizeBytes: number | undefined, what: string): (bytes: number) => void {
+  let received = 0
+  return (bytes) => {
+    received += bytes
+    if (sizeBytes !== undefined && received > sizeBytes)
+      throw new DepotError('length_mismatch', `${what} has more than the announced ${sizeBytes} bytes`)
+  }
+}

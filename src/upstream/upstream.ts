@@ -1,0 +1,270 @@
+import { AddressLimit } from '../accounts/address-limit.ts'
+import { DEPOT_ACTOR } from '../access/access.ts'
+import type { Config } from '../config.ts'
+import type { Depot } from '../depot/open.ts'
+import { DepotError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { KeyName } from '../hart/origin-key.ts'
+import { findOrigin, listUpstreamOrigins } from '../origins/origin-store.ts'
+import { parseIdent, releaseKey } from '../package/ident.ts'
+import type { Ident, ReleaseName } from '../package/ident.ts'
+import { findRelease } from '../remote/habitat-reads.ts'
+import { RemoteError } from '../remote/remote-depot.ts'
+import type { RemoteDepot } from '../remote/remote-depot.ts'
+import { ConcurrencyLimit } from '../threads/concurrency-limit.ts'
+import { Arrival } from './arriving.ts'
+import type { Arriving } from './arriving.ts'
+import { fetchRelease } from './fetch-release.ts'
+import { recordKey, recordKeys } from './record-keys.ts'
+import { Remembered } from './remembered.ts'
+import { openSource } from './source.ts'
+
+/** The caller for whom upstream is asked. */
+export interface Asker {
+  /** Whether the caller may see private releases of the origin. */
+  readonly seesPrivate: boolean
+  /** The address of an anonymous caller, whose questions are limited. */
+  readonly address: string | undefined
+}
+
+/**
+ * What routes ask of upstream when something of a listed origin is missing here. All throw `not_found` if
+ * upstream does not have it either or the origin is not an upstream origin, `too_many_attempts`,
+ * `upstream_failed`, `shutting_down`, and the errors of a full or lost disk.
+ */
+export interface UpstreamOperations {
+  /**
+   * Fetches a release. Any number of callers wait for one fetch. Resolves when bytes can be passed on, or
+   * with `undefined` once the release is stored.
+   */
+  fetchMissing(release: ReleaseName, asker: Asker): Promise<Arriving | undefined>
+  /** Returns upstream's description of a release, as JSON of the Habitat API. Fetches no bytes. */
+  showMissing(release: ReleaseName, asker: Asker): Promise<string>
+  /** Records one public key of an origin, or all of them. */
+  fetchKeys(origin: string, revision: string | undefined, asker: Asker): Promise<void>
+}
+
+/** A fetch in progress. */
+interface Fetch {
+  readonly arrival: Arrival
+  /** Resolves when the release is stored. */
+  readonly done: Promise<void>
+}
+
+const MAX_FETCHES = 8
+const MAX_REMEMBERED_FAILURES = 10_000
+const MAX_REMEMBERED_SHOWS = 1_000
+const MISS_KEPT_MS = 5 * 60_000
+const FAILURE_KEPT_MS = 10_000
+const SHOW_KEPT_MS = 60_000
+const MAX_QUESTIONS_PER_MINUTE = 300
+
+/** Failures that are not upstream's. They are not remembered. */
+const OWN_FAILURES: readonly ErrorCode[] = [
+  'not_found',
+  'storage_full',
+  'overloaded',
+  'data_gone',
+  'shutting_down',
+  'target_unsupported',
+]
+
+/** Reports whether upstream may be asked about an origin. It must also be marked as an upstream origin. */
+export function isListed({ upstream }: Config, origin: string): boolean {
+  return upstream?.origins.includes(origin) === true
+}
+
+/**
+ * The depot's upstream. A depot has one object of this kind, in the thread that opened it; other threads call
+ * it.
+ */
+export class Upstream implements UpstreamOperations {
+  readonly #depot: Depot
+  readonly #source: RemoteDepot
+  readonly #abort: AbortController
+  readonly #fetches = new Map<string, Fetch>()
+  readonly #slots = new ConcurrencyLimit(MAX_FETCHES)
+  /** Releases and keys that upstream does not have, and recent failures. */
+  readonly #failures: Remembered<DepotError>
+  readonly #shows: Remembered<string>
+  readonly #limit: AddressLimit
+
+  private constructor(depot: Depot, source: RemoteDepot, abort: AbortController) {
+    this.#depot = depot
+    this.#source = source
+    this.#abort = abort
+    this.#failures = new Remembered(depot.now, MAX_REMEMBERED_FAILURES)
+    this.#shows = new Remembered(depot.now, MAX_REMEMBERED_SHOWS)
+    this.#limit = new AddressLimit(depot.now, {
+      what: 'requests that upstream has to answer',
+      perMinute: MAX_QUESTIONS_PER_MINUTE,
+    })
+  }
+
+  /**
+   * Opens the upstream that the settings name, and creates its origins where they are absent. Returns
+   * `undefined` without such a setting. Asks upstream for nothing. Throws like {@link openSource}. The caller
+   * closes it before the depot.
+   */
+  static async open(depot: Depot): Promise<Upstream | undefined> {
+    const { config, log } = depot
+    await warnOfForgottenOrigins(depot)
+    if (config.upstream === undefined) return undefined
+    const abort = new AbortController()
+    const source = await openSource(config.upstream, 'client', { log, signal: abort.signal })
+    for (const origin of config.upstream.origins) {
+      const found = await findOrigin(depot.db, origin)
+      if (found === undefined)
+        await depot.writer.submit({
+          kind: 'adoptOrigin',
+          input: { origin, upstream: config.upstream.url },
+          actor: DEPOT_ACTOR,
+        })
+      else if (!found.isUpstream)
+        log.warn(
+          { origin },
+          `DEPOT_UPSTREAM_ORIGINS lists ${origin}, which already exists here, so nothing of it is fetched: hart-depot upstream adopt ${origin} shows what would change`,
+        )
+    }
+    return new Upstream(depot, source, abort)
+  }
+
+  async fetchMissing(release: ReleaseName, asker: Asker): Promise<Arriving | undefined> {
+    const { arrival, done } = await this.#fetch(release, asker)
+    return Promise.race([arrival.begun, done.then(() => undefined)])
+  }
+
+  /** Fetches a release for the depot itself. Resolves when it is stored. Throws like {@link fetchMissing}. */
+  async fetchRelease(release: ReleaseName): Promise<void> {
+    const { done } = await this.#fetch(release, { seesPrivate: true, address: undefined })
+    await done
+  }
+
+  async showMissing(release: ReleaseName, asker: Asker): Promise<string> {
+    const key = keyOf(release, asker)
+    const known = this.#shows.get(key)
+    if (known !== undefined) return known
+    await this.#expectAskable(identOf(release).origin, key, asker)
+    return this.#ask(release.ident, key, async () => {
+      const found = await findRelease(this.#source, identOf(release), release.target)
+      if (found?.target !== release.target || (found.visibility !== 'public' && !asker.seesPrivate))
+        throw new DepotError('not_found', `upstream has no release ${release.ident} for ${release.target}`)
+      const text = JSON.stringify(found)
+      this.#shows.set(key, text, SHOW_KEPT_MS)
+      return text
+    })
+  }
+
+  async fetchKeys(origin: string, revision: string | undefined, asker: Asker): Promise<void> {
+    const what = revision === undefined ? `the keys of ${origin}` : `the key ${origin}-${revision}`
+    await this.#expectAskable(origin, what, asker)
+    await this.#ask(what, what, async () => {
+      const isThere =
+        revision === undefined
+          ? (await recordKeys(this.#depot, this.#source, origin)).size > 0
+          : (await recordKey(this.#depot, this.#source, { origin, revision })) !== 'absent'
+      if (!isThere) throw new DepotError('not_found', `upstream does not have ${what}`)
+    })
+  }
+
+  /** Ends all fetches. What has not arrived completely is dropped. */
+  async close(): Promise<void> {
+    this.#abort.abort()
+    await Promise.allSettled([...this.#fetches.values()].map(({ done }) => done))
+  }
+
+  /** Returns the fetch of a release, which it starts if none is in progress. */
+  async #fetch(release: ReleaseName, asker: Asker): Promise<Fetch> {
+    const key = keyOf(release, asker)
+    if (!this.#fetches.has(key)) await this.#expectAskable(identOf(release).origin, key, asker)
+    const running = this.#fetches.get(key) // perhaps started meanwhile
+    if (running !== undefined) return running
+    const ident = identOf(release)
+    const arrival = new Arrival()
+    const done = this.#ask(release.ident, key, () =>
+      this.#slots.run(() =>
+        fetchRelease(
+          this.#depot,
+          this.#source,
+          { ident, target: release.target, mayBePrivate: asker.seesPrivate },
+          { arrival, findKey: (signer) => this.#findKey(signer) },
+        ),
+      ),
+    )
+      .then(
+        () => arrival.end('stored'),
+        (error: unknown) => {
+          arrival.end('failed')
+          throw error
+        },
+      )
+      .finally(() => this.#fetches.delete(key))
+    done.catch(() => undefined) // also handled by those who wait
+    const fetch = { arrival, done }
+    this.#fetches.set(key, fetch)
+    return fetch
+  }
+
+  /** Records the key of a signer, if its origin is one for which upstream may be asked. */
+  async #findKey(signer: KeyName): Promise<void> {
+    if (await this.#isAsked(signer.origin)) await recordKey(this.#depot, this.#source, signer)
+  }
+
+  async #isAsked(origin: string): Promise<boolean> {
+    const { config, db } = this.#depot
+    return isListed(config, origin) && (await findOrigin(db, origin))?.isUpstream === true
+  }
+
+  /** Throws the remembered failure of a question, and otherwise counts the question. */
+  async #expectAskable(origin: string, key: string, { address }: Asker): Promise<void> {
+    const failure = this.#failures.get(key)
+    if (failure !== undefined) throw failure
+    if (!(await this.#isAsked(origin)))
+      throw new DepotError('not_found', `nothing of the origin ${origin} is fetched from upstream`)
+    const limited = address === undefined ? undefined : this.#limit.count(address)
+    if (limited !== undefined) throw limited
+  }
+
+  /** Asks upstream. Turns failures of upstream into `upstream_failed`, logs them and remembers them. */
+  async #ask<T>(what: string, key: string, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (this.#abort.signal.aborted) throw new DepotError('shutting_down', 'the depot is stopping')
+      if (error instanceof DepotError && OWN_FAILURES.includes(error.code)) {
+        if (error.code === 'not_found') this.#failures.set(key, error, MISS_KEPT_MS)
+        throw error
+      }
+      if (!(error instanceof DepotError) && !(error instanceof RemoteError)) throw error
+      const failure = new DepotError('upstream_failed', `upstream cannot give ${what}: ${error.message}`, {
+        cause: error,
+      })
+      this.#depot.log.warn({ reason: error.message }, `upstream cannot give ${what}`)
+      this.#failures.set(key, failure, FAILURE_KEPT_MS)
+      throw failure
+    }
+  }
+}
+
+/** Reads of a malformed ident find nothing, like those of what is here. Throws `not_found`. */
+function identOf({ ident }: ReleaseName): Ident {
+  try {
+    return parseIdent(ident)
+  } catch (cause) {
+    throw new DepotError('not_found', `there is no release ${ident}`, { cause })
+  }
+}
+
+/** Callers who may not see private releases do not share a fetch with others. */
+function keyOf(release: ReleaseName, { seesPrivate }: Asker): string {
+  return `${releaseKey(release)} ${seesPrivate}`
+}
+
+async function warnOfForgottenOrigins({ config, db, log }: Depot): Promise<void> {
+  for (const origin of await listUpstreamOrigins(db))
+    if (!isListed(config, origin))
+      log.warn(
+        { origin },
+        `${origin} is an upstream origin, but DEPOT_UPSTREAM_ORIGINS no longer lists it, so nothing new comes: hart-depot upstream disown ${origin} lets you upload to it`,
+      )
+}
