@@ -36,7 +36,7 @@ test('clients of all threads share one fetch, and get the bytes while they arriv
     ),
   )
   const readers = answers.map((answer) => answer.body?.getReader())
-  const firsts = await Promise.all(readers.map((reader) => reader?.read()))
+  const firsts = await Promise.all(readers.map(async (reader) => reader?.read()))
   t.ok(
     firsts.every((first) => first?.done === false),
     'all have bytes before upstream has sent everything',
