@@ -1,5 +1,7 @@
 import type { Db } from '../database/database.ts'
 import { findState } from '../database/state-store.ts'
+import { CheckpointCheck } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import { auditEntry } from './audit-entry.ts'
 import type { EntryRow } from './audit-entry.ts'
 import { FIRST_HEAD } from '../ledger/chain.ts'
@@ -77,9 +79,10 @@ const ROWS_IN_A_STATEMENT = 500
  * Recomputes the hash chain of the ledger, rebuilds every view, every change record and what retention keeps
  * from it, and compares them with the rows; views are compared at every revision. Memory grows with the
  * present size of the views and the number of marked releases, not with the ledger. `db` must see one state
- * of the database throughout and be used by no one else.
+ * of the database throughout and be used by no one else. The ledger must begin with the entries of the
+ * checkpoint, if there is one, whose signature the caller has verified.
  */
-export async function verifyDepot(db: Db): Promise<Verification> {
+export async function verifyDepot(db: Db, checkpoint?: Checkpoint): Promise<Verification> {
   const findings: Finding[] = []
   let findingCount = 0
   const report: Report = (place, detail) => {
@@ -99,9 +102,11 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   }
 
   let incarnation: string | undefined
+  const check = checkpoint && new CheckpointCheck(checkpoint)
   const head = await auditEntries(db, report, {
     async take(event, row) {
       counts.entries += 1
+      check?.take(row)
       if (event === undefined) return
       rebuilt.take(event, row)
       retention.take(event, row.at)
@@ -115,6 +120,8 @@ export async function verifyDepot(db: Db): Promise<Verification> {
     rebuilt.finish(view)
     await storeEnded()
   }
+  const broken = check?.fault(head)
+  if (broken !== undefined) report('the checkpoint', broken)
   await compareIncarnation(db, incarnation, report)
   await compareViews(db, rebuilt.views, report)
   await compareCommonFreezes(db, rebuilt.freezes, report)

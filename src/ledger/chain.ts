@@ -27,10 +27,27 @@ export interface Link {
 /** The head of an empty ledger. */
 export const FIRST_HEAD: LedgerHead = { sequence: 0, hash: '0'.repeat(64), at: 0 }
 
+/** Computes the digest of an entry from its salt and text. */
+export function digestOfText({ salt, text }: { salt: string; text: string }): string {
+  return sha256(salt + text)
+}
+
 /** Computes the fields of the entry that follows `head`. `text` is the exact text of the entry. */
 export function link(head: LedgerHead, text: string, salt: string = makeSalt()): Link {
-  const digest = sha256(salt + text)
-  return { salt, digest, hash: sha256(`${head.hash}\n${head.sequence + 1}\n${digest}\n`) }
+  const digest = digestOfText({ salt, text })
+  return { salt, digest, hash: hashAfter(head, digest) }
+}
+
+/** Reports whether an entry has the hash and the sequence that follow from `head` and its digest. */
+export function follows(
+  head: LedgerHead,
+  { sequence, digest, hash }: { sequence: number; digest: string; hash: string },
+): boolean {
+  return sequence === head.sequence + 1 && hash === hashAfter(head, digest)
+}
+
+function hashAfter({ sequence, hash }: LedgerHead, digest: string): string {
+  return sha256(`${hash}\n${sequence + 1}\n${digest}\n`)
 }
 
 /** Makes a salt of 122 random bits. Node keeps random bytes for identifiers, so this costs no system call. */

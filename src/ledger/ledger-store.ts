@@ -50,6 +50,20 @@ export async function findHash(db: Db, sequence: number): Promise<string | undef
   return row?.hash
 }
 
+/** Lists what makes entries a chain, oldest first. */
+export async function listLinks(
+  db: Db,
+  { after, limit }: { after: number; limit: number },
+): Promise<{ sequence: number; digest: string; hash: string }[]> {
+  return db
+    .selectFrom('ledger')
+    .select(['sequence', 'digest', 'hash'])
+    .where('sequence', '>', after)
+    .orderBy('sequence')
+    .limit(limit)
+    .execute()
+}
+
 /**
  * Appends an entry to the chain that ends in `head`, and returns the new head. Only the writer calls this.
  */

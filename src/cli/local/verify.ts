@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import type { Checkpoint } from '../../audit/checkpoint.ts'
 import { verifyBlobs } from '../../audit/verify-blobs.ts'
 import type { BlobVerification } from '../../audit/verify-blobs.ts'
 import { BackupFolder } from '../../backup/backup-folder.ts'
@@ -23,6 +26,7 @@ import { Output, outputOptions } from '../output.ts'
 import { expectAccess, readLocalConfig } from './data-folder.ts'
 import type { LocalConfig } from './data-folder.ts'
 import { expectReachable, parseHttpUrl, readTokenFile } from './other-depot.ts'
+import { verifiedCheckpoint } from './ledger.ts'
 import { readDepot } from './read-depot.ts'
 import { submit } from './submit.ts'
 
@@ -34,12 +38,15 @@ export const verify: Define = (command, io) =>
     .option('--repair', 'replace damaged files of packages by those of --from, whose checksums it verifies')
     .option('--from <place>', 'the URL of another depot, or a folder of backups')
     .option('--token-file <file>', 'a token of the other depot, needed for private packages; - is stdin')
+    .option('--checkpoint <file>', 'also check that history was not rewritten since a checkpoint; - is stdin')
+    .option('--verifier-key <key>', 'the key that signed the checkpoint; the default is any of this depot')
     .addHelpText(
       'after',
       `${examples([
         ['verify', 'compare the ledger, the views and the files of packages'],
         ['verify --bytes --json', 'read every byte, and print the result as JSON'],
         ['verify --repair --from /mnt/backups', 'put missing files of packages back'],
+        ['verify --checkpoint depot.checkpoint', 'check that history was not rewritten since'],
       ])}
 
 Can run beside a server, and reads one state of the database. Write down the head that is printed: while the ledger has that hash at that
@@ -48,8 +55,14 @@ sequence number, no earlier entry was changed. Lists files that no release needs
     .action(async ({ bytes = false, ...options }) => {
       if ((options.repair === true) !== (options.from !== undefined))
         throw new UsageError('--repair and --from go together')
+      if (options.verifierKey !== undefined && options.checkpoint === undefined)
+        throw new UsageError('--verifier-key needs --checkpoint')
       const config = readLocalConfig(io)
-      const ledger = await readDepot(config, verifyDepot, openSnapshot)
+      const checkpoint =
+        options.checkpoint === undefined
+          ? undefined
+          : await verifiedCheckpoint(config, await readText(io, options.checkpoint), options.verifierKey)
+      const ledger = await readDepot(config, (db) => verifyDepot(db, checkpoint), openSnapshot)
       const files = await readDepot(config, (db) =>
         options.from === undefined
           ? verifyFiles(db, storageOf(config), bytes)
@@ -61,8 +74,12 @@ sequence number, no earlier entry was changed. Lists files that no release needs
       )
       const out = new Output(io, options)
       out.show(
-        { ...ledgerToJson(ledger), ...blobsToJson(files, bytes) },
-        { whole: () => [ledgerToText(ledger), blobsToText(files, bytes)].join('\n\n') },
+        {
+          ...ledgerToJson(ledger),
+          ...(checkpoint && { checkpoint: { origin: checkpoint.origin, size: checkpoint.size } }),
+          ...blobsToJson(files, bytes),
+        },
+        { whole: () => [ledgerToText(ledger, checkpoint), blobsToText(files, bytes)].join('\n\n') },
       )
       const count = ledger.findingCount + files.damagedCount
       if (count > 0)
@@ -133,14 +150,22 @@ async function openBackups(
   return { repair: repairFromBackups(backups, target, hashes), close: () => backups.close() }
 }
 
-function ledgerToText({ findings, findingCount, head, ...counts }: Verification): string {
+async function readText(io: Io, file: string): Promise<string> {
+  return file === '-' ? text(io.stdin) : readFile(pathOf(io, file), 'utf8')
+}
+
+function ledgerToText(
+  { findings, findingCount, head, ...counts }: Verification,
+  checkpoint: Checkpoint | undefined,
+): string {
   const { entries, promotions, views, members, pointers } = counts
   const summary = formatColumns(
     ['ENTRIES', 'PROMOTIONS', 'VIEWS', 'MEMBERSHIPS', 'POINTERS'],
     [[entries, promotions, views, members, pointers].map(String)],
   )
   const end = `head ${head.sequence}  ${head.hash}${head.sequence === 0 ? '' : `  ${formatTime(head.at)}`}`
-  if (findingCount === 0) return `${summary}\n\n${end}\n\nthe ledger, the views and their history agree`
+  if (findingCount === 0)
+    return `${summary}\n\n${end}\n\nthe ledger, the views and their history agree${checkpoint === undefined ? '' : `\nthe ledger begins with the ${checkpoint.size} entries of the checkpoint`}`
   return `${summary}\n\n${end}\n\n${formatColumns(
     ['WHERE', 'WHAT'],
     findings.map(({ place, detail }) => [place, detail]),

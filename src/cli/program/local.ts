@@ -50,6 +50,11 @@ export const LOCAL: Entries = {
       load: async () => (await import('../local/verify.ts')).verify,
     },
     {
+      name: 'ledger checkpoint',
+      summary: 'print a signed head of the ledger, which proves later that history was not rewritten',
+      load: async () => (await import('../local/ledger.ts')).ledgerCheckpoint,
+    },
+    {
       name: 'migrate',
       summary: 'upgrade the database to this version, or show what an upgrade would do',
       load: async () => (await import('../local/migrate.ts')).migrate,
