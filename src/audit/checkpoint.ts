@@ -76,7 +76,7 @@ export class CheckpointCheck {
     this.#tree.add(digestOfText(entry))
   }
 
-  /** Returns a sentence if the ledger, which ends at `head`, does not begin with the entries that were signed. */
+  /** Returns a sentence if the ledger, which ends at `head`, does not begin with the signed entries. */
   fault(head: LedgerHead): string | undefined {
     const { size, root } = this.#checkpoint
     if (this.#taken < size)

@@ -5,8 +5,7 @@ import { createHash } from 'node:crypto'
 //   leaf = sha256( 0x00 digest )        digest: 32 bytes of an entry, in the order of the ledger
 //   node = sha256( 0x01 left right )    left: the largest complete tree that leaves something for the right
 //
-// The hash chain proves that an entry follows another only to readers of everything between them. The root of a
-// tree, which public formats and witnesses know, follows from the same digests.
+// Public formats and witnesses expect this root. It follows from the digests that the hash chain has.
 
 const LEAF = Buffer.of(0)
 const NODE = Buffer.of(1)
