@@ -45,6 +45,7 @@ const ROOMS: readonly string[] = [
   'package-root.ts',
   'given-path.ts',
   'text',
+  'guarded-lookup.ts',
   'threads',
   'tracing',
   // values and their rules

@@ -7,14 +7,16 @@ import { originsOf } from '../ledger/entry.ts'
 import type { Subscriber } from '../ledger/follower.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { findHead } from '../ledger/ledger-store.ts'
+import { forbiddenAddress } from '../guarded-lookup.ts'
+import type { Lookup } from '../guarded-lookup.ts'
 import { AddressPolicy, hostOf } from '../text/address-ranges.ts'
 import { DeliveryLog } from './delivery-log.ts'
 import { ConcurrencyLimit } from '../threads/concurrency-limit.ts'
 import { attempt, WebhookDelivery } from './webhook-delivery.ts'
 import type { DeliveryContext, CommittedEvent } from './webhook-delivery.ts'
 import type { Progress } from '../webhooks/progress.ts'
-import { forbiddenAddress } from '../webhooks/send.ts'
-import type { Lookup, Receipt } from '../webhooks/send.ts'
+import { WEBHOOK_NETWORKS } from '../webhooks/send.ts'
+import type { Receipt } from '../webhooks/send.ts'
 import { MAX_WEBHOOKS, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 import { findWebhook, listWebhooks } from '../webhooks/webhook-store.ts'
@@ -192,7 +194,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
       )
     const addresses = isIP(host) === 0 ? await listAddresses() : [host]
     if (addresses.length === 0 || addresses.some((address) => addressPolicy.allows(address))) return
-    const detail = forbiddenAddress(host, addresses)
+    const detail = forbiddenAddress(host, addresses, WEBHOOK_NETWORKS)
     throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/url' }] })
   }
 

@@ -1,10 +1,7 @@
-import type { LookupAddress } from 'node:dns'
 import type { IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
-import type { LookupFunction } from 'node:net'
+import { guardedLookup, refusalOfAddress } from '../guarded-lookup.ts'
+import type { AddressGuard } from '../guarded-lookup.ts'
 import { networkFault } from '../network-fault.ts'
-import { hostOf } from '../text/address-ranges.ts'
-import type { AddressPolicy } from '../text/address-ranges.ts'
 
 /** The result of one attempt. */
 export interface Receipt {
@@ -28,16 +25,10 @@ export interface Message {
   readonly body: string
 }
 
-/** Looks up all addresses of a name. */
-export type Lookup = (
-  hostname: string,
-  done: (error: Error | null, addresses: LookupAddress[]) => void,
-) => void
+/** The setting that lets webhooks reach addresses that are not public. */
+export const WEBHOOK_NETWORKS = 'DEPOT_WEBHOOK_NETWORKS'
 
-export interface SendOptions {
-  /** The addresses to which the depot may connect. */
-  readonly addressPolicy: AddressPolicy
-  readonly lookup: Lookup
+export interface SendOptions extends Omit<AddressGuard, 'setting'> {
   now(): number
   /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
   after(ms: number, act: () => void): () => void
@@ -60,18 +51,18 @@ const MAX_HEADER_BYTES = 16 * 1_024
 export function send(message: Message, options: SendOptions, signal: AbortSignal): Promise<Receipt> {
   const { promise, resolve } = Promise.withResolvers<Receipt>()
   const begun = performance.now()
-  const host = hostOf(message.url)
+  const guard = { ...options, setting: WEBHOOK_NETWORKS }
   const elapsed = () => Math.round(performance.now() - begun)
   const fail = (error: string) => resolve({ verdict: 'failed', error, excerpt: '', durationMs: elapsed() })
-  // Node does not look up literal addresses, so they are checked here.
-  if (isIP(host) !== 0 && !options.addressPolicy.allows(host)) fail(forbiddenAddress(host, [host]))
+  const forbidden = refusalOfAddress(message.url, guard)
+  if (forbidden !== undefined) fail(forbidden)
   else {
     const request = message.url.protocol === 'https:' ? requestSecurely : requestPlainly
     const client = request(message.url, {
       method: 'POST',
       headers: { ...message.headers, 'content-length': Buffer.byteLength(message.body) },
       agent: false, // opens a connection for this request alone
-      lookup: guarded(options),
+      lookup: guardedLookup(guard),
       maxHeaderSize: MAX_HEADER_BYTES,
       signal,
     })
@@ -97,35 +88,6 @@ export function send(message: Message, options: SendOptions, signal: AbortSignal
     client.end(message.body)
   }
   return promise
-}
-
-/** Returns a lookup that returns only allowed addresses, and fails if there are none. */
-function guarded({ addressPolicy, lookup }: SendOptions): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, (error, addresses) => {
-      if (error !== null) return callback(error, [])
-      const reachable = addresses.filter(({ address }) => addressPolicy.allows(address))
-      const [first] = reachable
-      if (first === undefined)
-        callback(
-          new Error(
-            forbiddenAddress(
-              hostname,
-              addresses.map(({ address }) => address),
-            ),
-          ),
-          [],
-        )
-      else if (options.all === true) callback(null, reachable)
-      else callback(null, first.address, first.family)
-    })
-  }
-}
-
-/** Returns the error message for addresses to which the depot may not connect. */
-export function forbiddenAddress(host: string, addresses: readonly string[]): string {
-  const where = addresses.join(', ') === host ? host : `${host} (${addresses.join(', ') || 'no address'})`
-  return `${where} is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it`
 }
 
 /** Returns what the status and the headers of an answer mean. */
