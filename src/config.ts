@@ -56,6 +56,8 @@ export interface Config {
   readonly webhookNetworks: readonly string[] | 'any'
   /** The depot from which missing releases are fetched. */
   readonly upstream: UpstreamConfig | undefined
+  /** Networks in which issuers of ID tokens may be, in addition to public ones. */
+  readonly issuerNetworks: readonly string[] | 'any'
   /** Threads that answer requests, all on one port. */
   readonly workers: number
   /** Whether distinct pollers are counted, in estimates. */
@@ -148,6 +150,13 @@ const channels = list.pipe(
     )
     .min(1, 'names no channel'),
 )
+const networks = list
+  .refine(
+    (items) => items.join() === 'any' || items.every(isNetwork),
+    'must be any, or networks, for example 10.0.0.0/8,fd00::/8',
+  )
+  .transform((items) => (items.join() === 'any' ? 'any' : items))
+  .default([])
 const targets = list.pipe(
   z
     .array(
@@ -275,12 +284,6 @@ const Environment = z.object({
       'must be the URL of the depot itself, for example https://depot.example or https://example.com/depot, without /v1 or /api, a token, or anything after ? or #',
     )
     .optional(),
-  DEPOT_WEBHOOK_NETWORKS: list
-    .refine(
-      (items) => items.join() === 'any' || items.every(isNetwork),
-      'must be any, or networks, for example 10.0.0.0/8,fd00::/8',
-    )
-    .optional(),
   DEPOT_UPSTREAM: z
     .url({ protocol: /^https?$/, error: 'must be a URL, such as https://bldr.habitat.sh' })
     .refine(hasNoSecret, 'must have no token in it: use DEPOT_UPSTREAM_TOKEN_FILE')
@@ -293,6 +296,8 @@ const Environment = z.object({
     .url({ protocol: /^http$/, error: 'must be the URL of an HTTP proxy, such as http://proxy.example:3128' })
     .optional(),
   DEPOT_UPSTREAM_CA: z.string().optional(),
+  DEPOT_WEBHOOK_NETWORKS: networks,
+  DEPOT_ISSUER_NETWORKS: networks,
   DEPOT_WORKERS: z
     .string()
     .refine(
@@ -369,8 +374,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     trustProxy:
       env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
-    webhookNetworks:
-      env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
     upstream:
       env.DEPOT_UPSTREAM === undefined
         ? undefined
@@ -383,6 +386,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
             proxy: env.DEPOT_UPSTREAM_PROXY,
             caFile: env.DEPOT_UPSTREAM_CA && resolve(env.DEPOT_UPSTREAM_CA),
           },
+    webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS,
+    issuerNetworks: env.DEPOT_ISSUER_NETWORKS,
     workers:
       env.DEPOT_WORKERS === 'auto'
         ? Math.min(availableParallelism(), MAX_WORKERS)

@@ -218,6 +218,10 @@ export const PROBLEMS = {
     meaning: 'Too many requests of this kind wait.',
     advice: 'Repeat the request after `Retry-After` seconds.',
   },
+  issuer_unavailable: {
+    meaning: 'The service that signs people or jobs in cannot be reached, so their tokens cannot be checked.',
+    advice: 'Repeat the request after `Retry-After` seconds.',
+  },
   internal: {
     meaning: 'The depot failed. Its log has the cause under `request_id`.',
     advice: 'Repeat the request once. Report it if it fails again.',

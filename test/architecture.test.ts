@@ -71,6 +71,7 @@ const ROOMS: readonly string[] = [
   'retention',
   'events',
   'webhooks',
+  'signin',
   'answers',
   'pollers',
   // all changes
@@ -104,6 +105,7 @@ const ROOMS: readonly string[] = [
   'http/api/accounts',
   'http/api/pollers',
   'http/api/tokens',
+  'http/api/signin',
   'http/api/version',
   'http/api/origins',
   'http/api/packages',
@@ -268,7 +270,7 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
     /\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/,
     (file) =>
       inFolder('http', 'client', 'cli')(file) ||
-      ['webhooks/send.ts', 'remote/guarded-fetch.ts'].includes(file),
+      ['webhooks/send.ts', 'remote/guarded-fetch.ts', 'signin/issuer-request.ts'].includes(file),
   ],
   'SQL is only in stores and database/': [
     /\.(selectFrom|insertInto|updateTable|deleteFrom)\(/,

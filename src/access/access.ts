@@ -50,7 +50,10 @@ export interface CallerActor {
   readonly door: 'habitat' | 'api'
 }
 
-/** The command line of the operator, or the depot itself. HTTP requests never have this actor. */
+/**
+ * The command line of the operator, or the depot itself. HTTP requests never have this actor, except to sign
+ * someone in, who has no token yet.
+ */
 export interface OperatorActor {
   readonly accountId?: undefined
   readonly tokenId?: undefined

@@ -32,6 +32,10 @@ export interface TokenDescription {
   readonly lastUsedAt: number | undefined
 }
 
+const BRIEF_TOKENS_KEPT_MS = 30 * 86_400_000
+/** The maximum number of tokens that one command deletes. */
+const MAX_DELETED_TOKENS = 100
+
 export async function findAccount(db: Db, name: string): Promise<Account | undefined> {
   const row = await db.selectFrom('accounts').selectAll().where('name', '=', name).executeTakeFirst()
   return row && fromRow(row)
@@ -238,6 +242,8 @@ export async function insertToken(
     label: string
     scope: Scope
     expiresAt: number | undefined
+    /** Whether the token is for a job or a sign-in; see {@link deleteExpiredBriefTokens}. */
+    isBrief: boolean
     at: number
   },
 ): Promise<number> {
@@ -251,6 +257,7 @@ export async function insertToken(
       created_at: token.at,
       expires_at: token.expiresAt ?? null,
       revoked_at: null,
+      is_brief: token.isBrief ? 1 : 0,
     })
     .returning('id')
     .executeTakeFirstOrThrow()
@@ -278,6 +285,20 @@ export async function updateToken(
     .set({ scope: formatScope(to.scope), expires_at: to.expiresAt ?? null })
     .where('id', '=', id)
     .execute()
+}
+
+/**
+ * Deletes some of the tokens for jobs and sign-ins that expired long ago. The ledger keeps what they did.
+ * `now` is the wall clock.
+ */
+export async function deleteExpiredBriefTokens(db: Db, now: number): Promise<void> {
+  const expired = db
+    .selectFrom('tokens')
+    .select('id')
+    .where('is_brief', '=', 1)
+    .where('expires_at', '<', now - BRIEF_TOKENS_KEPT_MS)
+    .limit(MAX_DELETED_TOKENS)
+  await db.deleteFrom('tokens').where('id', 'in', expired).execute()
 }
 
 /** Stores when a token was used, unless a later use is stored. */

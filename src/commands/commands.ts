@@ -1,6 +1,8 @@
 import { addAccount } from './accounts/add-account.ts'
 import { disableAccount } from './accounts/disable-account.ts'
 import { narrowToken, saveTokenUses } from './accounts/change-token.ts'
+import { removeExchangeRule, setExchangeRule } from './accounts/exchange-rules.ts'
+import { exchangeToken } from './accounts/exchange-token.ts'
 import { issueToken, revokeToken } from './accounts/issue-token.ts'
 import type { Actor } from '../access/access.ts'
 import { changeEmail, replaceProfileToken, revokeOwnToken } from './accounts/profile.ts'
@@ -70,6 +72,9 @@ export const handlers = {
   narrowToken,
   revokeToken,
   saveTokenUses,
+  setExchangeRule,
+  removeExchangeRule,
+  exchangeToken,
   changeEmail,
   replaceProfileToken,
   revokeOwnToken,

@@ -39,6 +39,9 @@ export const requirements: Requirements = {
   // The handlers check whose token it is. Every token may narrow or revoke itself.
   narrowToken: () => undefined,
   revokeToken: () => undefined,
+  setExchangeRule: (caller) => expectMayMakeAnyToken(caller),
+  removeExchangeRule: (caller) => expectMayMakeAnyToken(caller),
+  exchangeToken: expectOperator,
   changeEmail: (caller, { accountId }) => expectOwnAccount(caller, accountId),
   replaceProfileToken: (caller, { accountId }) => expectMayManageTokens(caller, accountId),
   revokeOwnToken: (caller, { accountId }) => expectMayManageTokens(caller, accountId),
@@ -150,6 +153,12 @@ export const requirements: Requirements = {
 function expectAccountMaker(caller: Session, { isAdministrator = false }: Input<'addAccount'>): void {
   expectAdministrator(caller)
   if (isAdministrator) expectMayManageTokens(caller, caller.accountId)
+}
+
+/** A rule hands out tokens of any account, so a narrowed token may not change one. */
+function expectMayMakeAnyToken(caller: Session): void {
+  expectAdministrator(caller)
+  expectMayManageTokens(caller, caller.accountId)
 }
 
 function expectPromoterOfAll(caller: Session, { view, releases }: Input<'promote'>): void {

@@ -12,6 +12,8 @@ import type { ViewMaker } from '../views/view.ts'
 export interface Schema {
   accounts: AccountsTable
   tokens: TokensTable
+  exchange_rules: ExchangeRulesTable
+  spent_tokens: SpentTokensTable
   origins: OriginsTable
   origin_members: OriginMembersTable
   origin_keys: OriginKeysTable
@@ -75,6 +77,26 @@ export interface TokensTable {
   revoked_at: number | null
   is_profile: Generated<number>
   last_used_at: Generated<number | null>
+  is_brief: Generated<number>
+}
+
+export interface ExchangeRulesTable {
+  name: string
+  provider: string
+  issuer: string
+  claims: string
+  account_id: number
+  scope: string
+  lifetime_ms: number
+  created_at: number
+  updated_at: number
+}
+
+export interface SpentTokensTable {
+  hash: string
+  idempotency_key: string | null
+  token_id: number
+  expires_at: number
 }
 
 export interface OriginsTable {

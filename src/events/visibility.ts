@@ -150,6 +150,8 @@ const SUBJECTS: { readonly [K in Kind]: (event: EventOf<K>) => EntrySubject } = 
   'secrets-resealed': administrators,
   'trusted-key-added': administrators,
   'trusted-key-removed': administrators,
+  'exchange-rule-set': administrators,
+  'exchange-rule-removed': administrators,
   'webhook-added': administrators,
   'webhook-changed': administrators,
   'webhook-removed': administrators,

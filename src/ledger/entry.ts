@@ -1,4 +1,4 @@
-import type { Actor, Role, Visibility } from '../access/access.ts'
+import type { Actor, Role, Scope, Visibility } from '../access/access.ts'
 import type { KeyKind } from '../database/schema.ts'
 import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
@@ -17,7 +17,15 @@ export type LedgerEvent =
   | { kind: 'account-added'; account: string; isAdministrator: boolean }
   | { kind: 'account-disabled'; account: string }
   | { kind: 'account-enabled'; account: string }
-  | { kind: 'token-issued'; account: string; token: number; label: string; expiresAt: number | null }
+  /** `exchange` is the ID token of a CI system that the token was issued for. */
+  | {
+      kind: 'token-issued'
+      account: string
+      token: number
+      label: string
+      expiresAt: number | null
+      exchange?: { rule: string; issuer: string; subject: string }
+    }
   | { kind: 'token-narrowed'; account: string; token: number; expiresAt: number | null }
   | { kind: 'token-revoked'; account: string; token: number }
   | { kind: 'profile-changed'; account: string }
@@ -121,6 +129,18 @@ export type LedgerEvent =
   | { kind: 'depot-key-revoked'; key: string }
   | { kind: 'trusted-key-added'; name: string; key: string; publicKey: string }
   | { kind: 'trusted-key-removed'; name: string; key: string }
+  /** Replaces an earlier rule of the same name. */
+  | {
+      kind: 'exchange-rule-set'
+      rule: string
+      provider: string
+      issuer: string
+      claims: Readonly<Record<string, readonly string[]>>
+      account: string
+      scope: Scope
+      lifetimeMs: number
+    }
+  | { kind: 'exchange-rule-removed'; rule: string }
   /** Visible to administrators only. Holds the host alone, because the rest of the URL may be a secret. */
   | { kind: 'webhook-added'; webhook: string; host: string }
   | { kind: 'webhook-changed'; webhook: string; host: string; changed: readonly WebhookPart[] }

@@ -110,6 +110,8 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'secrets-resealed': 'never',
   'trusted-key-added': 'never',
   'trusted-key-removed': 'never',
+  'exchange-rule-set': 'never',
+  'exchange-rule-removed': 'never',
   'webhook-added': 'never',
   'webhook-changed': 'never',
   'webhook-removed': 'never',

@@ -14,6 +14,11 @@ interface NewToken {
   readonly expiresAt?: number
 }
 
+/** How a token was issued for an ID token of a CI system. */
+interface ByExchange {
+  readonly exchange?: { readonly rule: string; readonly issuer: string; readonly subject: string }
+}
+
 /**
  * Stores a token of an account. The submitter makes and shows the token; only its hash is stored. With an
  * idempotency key, `sealed` is the token, encrypted by the submitter, and a repeated request returns it. A
@@ -22,7 +27,7 @@ interface NewToken {
  */
 export async function issueToken(
   context: CommandContext,
-  input: NewToken & { idempotency?: IdempotencyKey; sealed?: string },
+  input: NewToken & ByExchange & { idempotency?: IdempotencyKey; sealed?: string },
 ): Promise<{ tokenId: number; sealed?: string }> {
   const { idempotency, sealed, ...token } = input
   return runOnce<{ tokenId: number; sealed?: string }>(context, idempotency, SAME_RIGHT, async () => ({
@@ -31,11 +36,14 @@ export async function issueToken(
   }))
 }
 
-async function insertNewToken(context: CommandContext, input: NewToken): Promise<{ tokenId: number }> {
+async function insertNewToken(
+  context: CommandContext,
+  input: NewToken & ByExchange,
+): Promise<{ tokenId: number }> {
   const account = await getAccount(context.trx, input.account)
   if (account.disabledAt !== undefined)
     throw new DepotError('conflict', `the account ${account.name} is disabled: enable it first`)
-  const { hash, label, scope = {} } = input
+  const { hash, label, scope = {}, exchange } = input
   const expiresAt = earliest(
     input.expiresAt,
     context.caller === 'operator' ? undefined : context.caller.expiresAt,
@@ -46,6 +54,7 @@ async function insertNewToken(context: CommandContext, input: NewToken): Promise
     label,
     scope,
     expiresAt,
+    isBrief: exchange !== undefined,
     at: context.at,
   })
   await context.record({
@@ -54,6 +63,7 @@ async function insertNewToken(context: CommandContext, input: NewToken): Promise
     token: tokenId,
     label,
     expiresAt: expiresAt ?? null,
+    ...(exchange !== undefined && { exchange }),
   })
   return { tokenId }
 }

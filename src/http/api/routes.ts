@@ -33,6 +33,8 @@ import { markRoutes } from './releases/marks.ts'
 import { releaseRoutes } from './releases/routes.ts'
 import { whyRoutes } from './releases/why.ts'
 import { packageFileRoutes } from './releases/upload.ts'
+import { exchangeRoutes } from './signin/exchange.ts'
+import { exchangeRuleRoutes } from './signin/rules.ts'
 import { stateRoutes } from './states/routes.ts'
 import { storageRoutes } from './storage/routes.ts'
 import { tokenRoutes } from './tokens/routes.ts'
@@ -118,6 +120,8 @@ export async function apiRoutes(
   accountRoutes(app, context)
   pollerRoutes(app, context)
   tokenRoutes(app, context)
+  exchangeRuleRoutes(app, context)
+  exchangeRoutes(app, context)
   depotKeyRoutes(app, context)
   trustedKeyRoutes(app, context)
   lockfileRoutes(app, context)

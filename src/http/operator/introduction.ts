@@ -33,6 +33,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   accounts: 'Accounts and the rights of the caller.',
   tokens: 'Tokens of accounts, and what they may do.',
   ledger: 'Everything that happened, numbered and hash-chained.',
+  'sign-in': 'Rules by which jobs of CI systems get tokens without a stored secret.',
   webhooks: 'Deliveries of ledger entries to other services.',
   lockfiles: 'Signed lists of the releases of a view, and the keys that sign them.',
   operation: 'Health, metrics, and the description of the API.',

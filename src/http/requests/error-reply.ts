@@ -101,6 +101,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   data_gone: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },
   overloaded: { status: 503, netCode: INTERNAL },
+  issuer_unavailable: { status: 503, netCode: INTERNAL },
 }
 
 /** Statuses that differ below `/api`, where Builder's choice is unusual. */

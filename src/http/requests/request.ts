@@ -69,7 +69,12 @@ export interface RouteContext {
 export function actorOf({ caller, headers }: FastifyRequest, door: CallerActor['door']): CallerActor {
   if (caller === undefined) throw new DepotError('unauthenticated', 'this request needs a token')
   const { accountId, tokenId } = caller
-  return { accountId, tokenId, client: (headers['user-agent'] ?? '').slice(0, 200), door }
+  return { accountId, tokenId, client: clientOf(headers), door }
+}
+
+/** Returns the name of the client for the ledger. */
+export function clientOf(headers: FastifyRequest['headers']): string {
+  return (headers['user-agent'] ?? '').slice(0, 200)
 }
 
 /** Reports whether the headers announce a body (RFC 9112 6.3). */

@@ -1,17 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Scope, Session } from '../../../access/access.ts'
+import type { Session } from '../../../access/access.ts'
 import { expectAdministrator, expectMayManageTokensOf } from '../../../access/rights.ts'
 import { getToken, listTokens, tokenNotFound } from '../../../accounts/account-store.ts'
 import type { TokenDescription } from '../../../accounts/account-store.ts'
-import { generateToken, hashToken, parseExpiry } from '../../../accounts/token.ts'
-import type { Depot } from '../../../depot/open.ts'
-import { DepotError, quote, refusalOf } from '../../../errors.ts'
-import type { ErrorPart } from '../../../errors.ts'
-import { findOrigin } from '../../../origins/origin-store.ts'
+import { generateToken, hashToken } from '../../../accounts/token.ts'
 import { TOKEN_PURPOSE } from '../../../origins/secret-purposes.ts'
-import { findView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -21,6 +16,7 @@ import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
+import { parseNarrowing } from './parse-narrowing.ts'
 import { MadeToken, NarrowedToken, NewToken, Token, TokenPath, Tokens, TokensQuery } from './shapes.ts'
 import { tokenText, tokensText } from './text.ts'
 import { wireToken } from './wire.ts'
@@ -85,7 +81,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
       const { account = caller.accountName, label } = request.body
       request.subject = `token of ${account}`
       expectMayManageTokensOf(caller, account)
-      const { scope, expiresAt } = await parseNarrowing(depot, request.body)
+      const { scope, expiresAt } = await parseNarrowing({ db: depot.db, now: depot.now() }, request.body)
       const secret = generateToken()
       const idempotency = idempotencyOf(request)
       const made = await depot.writer.submit({
@@ -160,7 +156,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
       const caller = signedInAnyhow(request)
       const tokenId = Number(request.params.token)
       request.subject = `token ${tokenId}`
-      const { scope, expiresAt } = await parseNarrowing(depot, request.body)
+      const { scope, expiresAt } = await parseNarrowing({ db: depot.db, now: depot.now() }, request.body)
       await depot.writer.submit({
         kind: 'narrowToken',
         input: { tokenId, scope, ...(expiresAt !== undefined && { expiresAt }) },
@@ -194,33 +190,4 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
       return reply.code(204).send()
     },
   )
-}
-
-/**
- * Parses the limits of a token. Throws `invalid_request` with pointers for an expiry in the past and for
- * unknown names.
- */
-async function parseNarrowing(
-  { db, now }: Depot,
-  { actions, origins, views, expires }: z.infer<typeof NarrowedToken>,
-): Promise<{ scope: Scope; expiresAt: number | undefined }> {
-  const wrong: ErrorPart[] = []
-  for (const [index, origin] of (origins ?? []).entries())
-    if ((await findOrigin(db, origin)) === undefined)
-      wrong.push({ detail: `there is no origin ${quote(origin)}`, pointer: `/origins/${index}` })
-  for (const [index, view] of (views ?? []).entries())
-    if ((await findView(db, view)) === undefined)
-      wrong.push({ detail: `there is no view ${quote(view)}`, pointer: `/views/${index}` })
-  let expiresAt: number | undefined
-  try {
-    if (expires !== undefined) expiresAt = parseExpiry(expires, now())
-  } catch (error) {
-    if (!(error instanceof DepotError)) throw error
-    wrong.push({ detail: error.message, pointer: '/expires' })
-  }
-  if (wrong.length > 0) throw refusalOf('invalid_request', wrong)
-  return {
-    scope: { ...(actions && { actions }), ...(origins && { origins }), ...(views && { views }) },
-    expiresAt,
-  }
 }

@@ -6,7 +6,7 @@ import { Next, PageQuery, Time, named } from '../conventions/shapes.ts'
 // Shapes of tokens.
 
 const MAX_LABEL_LENGTH = 200
-const MAX_NAMES = 1_000
+export const MAX_NAMES = 1_000
 
 export const TokenPath = z.object({
   token: z

@@ -1,0 +1,91 @@
+import { lookup } from 'node:dns'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { getToken } from '../../../accounts/account-store.ts'
+import { generateToken, hashToken } from '../../../accounts/token.ts'
+import { DepotError } from '../../../errors.ts'
+import { IssuerKeys } from '../../../signin/issuer-keys.ts'
+import { ISSUER_NETWORKS, ISSUER_TIMEOUT_MS } from '../../../signin/issuer-request.ts'
+import { isKnownIssuer } from '../../../signin/exchange-rule-store.ts'
+import { readIssuer, verifyIdToken } from '../../../signin/verify-id-token.ts'
+import { AddressPolicy } from '../../../text/address-ranges.ts'
+import { clientOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { IdempotencyHeaders } from '../conventions/idempotency.ts'
+import { NO_STORE, answers } from '../conventions/responses.ts'
+import { wireTime } from '../conventions/wire.ts'
+import { ExchangedToken, TokenExchange } from './shapes.ts'
+
+/** Route for jobs that have an ID token of their CI system and no token of this depot. */
+export function exchangeRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const { config, now } = depot
+  const keys = new IssuerKeys(
+    {
+      addressPolicy: new AddressPolicy(config.issuerNetworks),
+      lookup: (hostname, done) => lookup(hostname, { all: true }, done),
+      setting: ISSUER_NETWORKS,
+      timeoutMs: ISSUER_TIMEOUT_MS,
+    },
+    now,
+  )
+
+  app.withTypeProvider<ZodTypeProvider>().post(
+    '/token-exchanges',
+    {
+      schema: {
+        operationId: 'exchangeToken',
+        tags: ['sign-in'],
+        summary: 'Exchanges an ID token of a CI system for a token',
+        description:
+          'Needs no token. The ID token must be for the URL of this depot as its only audience, and match an exchange rule. Each ID token is accepted once; a request that is repeated with its Idempotency-Key gets another token in place of the first.',
+        errors: ['conflict', 'forbidden', 'issuer_unavailable'],
+
+        headers: IdempotencyHeaders,
+        body: TokenExchange,
+        response: answers(ExchangedToken, 201),
+      },
+    },
+    async (request, reply) => {
+      const { id_token: text, rule: ruleName } = request.body
+      const issuer = await readIssuer(text)
+      request.subject = `ID token of ${issuer}`
+      const idToken = await verifyIdToken(
+        text,
+        { issuer: await expectKnown(issuer), audience: audience() },
+        { keys, now },
+      )
+      request.subject = `ID token of ${issuer} for ${idToken.subject}`
+      const token = generateToken()
+      const idempotencyKey = request.headers['idempotency-key']
+      const { tokenId, rule } = await depot.writer.submit({
+        kind: 'exchangeToken',
+        input: {
+          idToken,
+          hash: hashToken(token),
+          ...(ruleName !== undefined && { rule: ruleName }),
+          ...(idempotencyKey !== undefined && { idempotencyKey }),
+        },
+        actor: { client: clientOf(request.headers), door: 'depot' },
+      })
+      const { account, expiresAt } = await getToken(depot.db, tokenId)
+      return reply
+        .code(201)
+        .headers(NO_STORE)
+        .send({ token, id: tokenId, rule, account, expires_at: wireTime(expiresAt ?? now()) })
+    },
+  )
+
+  /** Nobody but administrators decides which issuers the depot asks for keys. */
+  async function expectKnown(issuer: string): Promise<string> {
+    if (await isKnownIssuer(depot.db, issuer)) return issuer
+    throw new DepotError('forbidden', 'no exchange rule accepts ID tokens of this issuer')
+  }
+
+  function audience(): string {
+    if (config.publicUrl !== undefined) return config.publicUrl
+    throw new DepotError(
+      'conflict',
+      'this depot does not know its own URL, which ID tokens must be for: its operator must set DEPOT_PUBLIC_URL',
+    )
+  }
+}

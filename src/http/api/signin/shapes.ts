@@ -1,0 +1,122 @@
+import { z } from 'zod'
+import { ACTIONS } from '../../../access/access.ts'
+import { MAX_CLAIMS, MAX_CLAIM_VALUES, PROVIDERS, parseRuleName } from '../../../signin/exchange-rule.ts'
+import type { Provider } from '../../../signin/exchange-rule.ts'
+import { parseIssuer } from '../../../signin/issuer.ts'
+import { LATER, NOW, YESTERDAY } from '../conventions/examples.ts'
+import { Next, Time, named, textOf } from '../conventions/shapes.ts'
+import { MAX_NAMES } from '../tokens/shapes.ts'
+
+// Shapes of exchange rules, and of the exchange itself.
+
+const MAX_ID_TOKEN_LENGTH = 16_000
+const MAX_CLAIM_LENGTH = 1_000
+const PROVIDER_NAMES = Object.keys(PROVIDERS) as [Provider, ...Provider[]]
+
+export const RulePath = z.object({ rule: z.string() })
+
+const CLAIMS = { repository_id: ['493721345'], ref: ['refs/heads/main'] }
+
+const ClaimValue = z.string().min(1).max(MAX_CLAIM_LENGTH)
+
+export const NewExchangeRule = named(
+  'NewExchangeRule',
+  z.strictObject({
+    provider: z.enum(PROVIDER_NAMES).describe('the CI system'),
+    issuer: textOf(parseIssuer)
+      .optional()
+      .describe('the URL that signs the ID tokens; default: that of the public service'),
+    claims: z
+      .record(z.string().max(100), z.array(ClaimValue).min(1).max(MAX_CLAIM_VALUES))
+      .refine((claims) => Object.keys(claims).length <= MAX_CLAIMS, `has more than ${MAX_CLAIMS} claims`)
+      .describe(
+        'for each claim the values of which the ID token must have one, as a whole. One claim must be repository_id or repository_owner_id for GitHub, project_id or namespace_id for GitLab, pipeline_id or organization_id for Buildkite',
+      ),
+    account: z.string().describe('the account of the tokens'),
+    actions: z.array(z.enum(ACTIONS)).min(1).describe('the only actions that the tokens allow'),
+    origins: z.array(z.string()).max(MAX_NAMES).optional().describe('the only origins that they reach'),
+    views: z.array(z.string()).max(MAX_NAMES).optional().describe('the only views that they may change'),
+    lifetime: z
+      .string()
+      .regex(/^[1-9]\d{0,3}[mh]$/, 'must be a period such as 30m or 2h')
+      .default('1h')
+      .describe('how long the tokens are valid, from 1m to 24h'),
+  }),
+  {
+    provider: 'github',
+    claims: CLAIMS,
+    account: 'ci',
+    actions: ['upload', 'promote'],
+    origins: ['acme'],
+    views: ['acceptance'],
+    lifetime: '30m',
+  },
+)
+
+const RULE = {
+  rule: 'acme-app',
+  provider: 'github' as const,
+  issuer: PROVIDERS.github.issuer,
+  claims: CLAIMS,
+  account: 'ci',
+  actions: ['upload' as const, 'promote' as const],
+  origins: ['acme'],
+  views: ['acceptance'],
+  lifetime_seconds: 1_800,
+  created_at: YESTERDAY,
+  updated_at: NOW,
+}
+
+export const ExchangeRule = named(
+  'ExchangeRule',
+  z.object({
+    rule: z.string().describe('the name of the rule'),
+    provider: z.enum(PROVIDER_NAMES),
+    issuer: z.string(),
+    claims: z.record(z.string(), z.array(z.string())),
+    account: z.string(),
+    actions: z.array(z.enum(ACTIONS)),
+    origins: z.array(z.string()).nullable().describe('null for any origin'),
+    views: z.array(z.string()).nullable().describe('null for any view'),
+    lifetime_seconds: z.int(),
+    created_at: Time,
+    updated_at: Time,
+  }),
+  RULE,
+)
+
+export const ExchangeRules = named('ExchangeRules', z.object({ rules: z.array(ExchangeRule), next: Next }), {
+  rules: [RULE],
+  next: null,
+})
+
+export const TokenExchange = named(
+  'TokenExchange',
+  z.strictObject({
+    id_token: z
+      .string()
+      .min(1)
+      .max(MAX_ID_TOKEN_LENGTH)
+      .describe('the ID token (a JSON Web Token) that the CI system issued to the job for this depot'),
+    rule: textOf(parseRuleName).optional().describe('the rule to use, if several match the job'),
+  }),
+  { id_token: 'eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJyZXBvOmFjbWUvYXBwIn0.c2lnbmF0dXJl' },
+)
+
+export const ExchangedToken = named(
+  'ExchangedToken',
+  z.object({
+    token: z.string().describe('the token, which is shown only now'),
+    id: z.int().describe('the id of the token'),
+    rule: z.string(),
+    account: z.string(),
+    expires_at: Time,
+  }),
+  {
+    token: 'hart_Zx1kq0eV0m2yXr3bN8sW5tQ7uA9cD4fG6hJ1kL3mP5o',
+    id: 7,
+    rule: 'acme-app',
+    account: 'ci',
+    expires_at: LATER,
+  },
+)

@@ -1,0 +1,26 @@
+import type { z } from 'zod'
+import { page } from '../conventions/text.ts'
+import type * as shapes from './shapes.ts'
+
+export function rulesText({ rules, next }: z.infer<typeof shapes.ExchangeRules>): string {
+  return page(
+    ['RULE', 'PROVIDER', 'ACCOUNT', 'ACTIONS', 'ORIGINS', 'VIEWS', 'SECONDS', 'CLAIMS'],
+    rules.map((rule) => [
+      rule.rule,
+      rule.provider,
+      rule.account,
+      rule.actions.join(','),
+      rule.origins?.join(',') ?? 'all',
+      rule.views?.join(',') ?? 'all',
+      String(rule.lifetime_seconds),
+      Object.entries(rule.claims)
+        .map(([claim, values]) => `${claim}=${values.join('|')}`)
+        .join(' '),
+    ]),
+    next,
+  )
+}
+
+export function ruleText(rule: z.infer<typeof shapes.ExchangeRule>): string {
+  return rulesText({ rules: [rule], next: null })
+}

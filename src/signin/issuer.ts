@@ -1,0 +1,30 @@
+import { isIP } from 'node:net'
+import { DepotError, quote } from '../errors.ts'
+import { hostOf } from '../text/address-ranges.ts'
+
+const MAX_ISSUER_LENGTH = 500
+
+/**
+ * Parses the URL of an issuer (OpenID Connect Discovery 1.0, 3). Its keys decide who may come in, so it must
+ * be https. Plain http is accepted for loopback addresses, which only tests and demonstrations have; the
+ * depot connects to them only if `DEPOT_ISSUER_NETWORKS` allows it. Throws `invalid_request`.
+ */
+export function parseIssuer(text: string): string {
+  const url = URL.parse(text)
+  const isPlain = url !== null && url.username + url.password + url.search + url.hash === ''
+  if (!isPlain || !isSecure(url) || text.length > MAX_ISSUER_LENGTH)
+    throw new DepotError(
+      'invalid_request',
+      `${quote(text)} is not the URL of an issuer: https, without user, password, ? and #`,
+    )
+  return text
+}
+
+/** Reports whether nobody on the way can change the answers of a URL. */
+export function isSecure(url: URL): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(hostOf(url)))
+}
+
+function isLoopback(host: string): boolean {
+  return isIP(host) === 4 ? host.startsWith('127.') : host === '::1'
+}

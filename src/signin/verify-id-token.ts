@@ -1,0 +1,112 @@
+import { hash } from 'node:crypto'
+import type { errors } from 'jose'
+import { DepotError } from '../errors.ts'
+import type { Claims } from './exchange-rule.ts'
+import type { IssuerKeys, KnownKeys } from './issuer-keys.ts'
+
+/** How far the clocks of an issuer and of the depot may differ. */
+export const MAX_CLOCK_DIFFERENCE_S = 60
+
+/** Signatures that only the issuer can make. Symmetric ones would make every verifier an issuer. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
+
+/** An ID token with a valid signature, from its issuer and for this depot. */
+export interface VerifiedToken {
+  readonly issuer: string
+  readonly subject: string
+  readonly claims: Claims
+  /** The hash of the signed part, which nobody can change without the issuer's key. */
+  readonly hash: string
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+/**
+ * Returns the issuer that a token names, before anything about it is checked. Throws `unauthenticated` for a
+ * text that is not a JSON Web Token.
+ */
+export async function readIssuer(token: string): Promise<string> {
+  const { decodeJwt } = await import('jose')
+  try {
+    const { iss } = decodeJwt(token)
+    if (typeof iss === 'string') return iss
+  } catch {
+    // The message of the library may quote the token.
+  }
+  throw new DepotError('unauthenticated', 'the text is not an ID token')
+}
+
+/**
+ * Verifies an ID token: its signature, issuer, audience and times. The token must be for this audience alone,
+ * because a service that it is also for could use it here. Throws `unauthenticated`, and `issuer_unavailable`
+ * if the keys of the issuer cannot be read.
+ */
+export async function verifyIdToken(
+  token: string,
+  expected: { issuer: string; audience: string },
+  { keys, now }: { keys: IssuerKeys; now: () => number },
+): Promise<VerifiedToken> {
+  const { errors, jwtVerify } = await import('jose')
+  const begun = now()
+  const verify = async (known: KnownKeys) => {
+    const { payload } = await jwtVerify(token, known.keys, {
+      issuer: expected.issuer,
+      algorithms: ALGORITHMS,
+      clockTolerance: MAX_CLOCK_DIFFERENCE_S,
+      currentDate: new Date(begun),
+      requiredClaims: ['aud', 'exp', 'iat', 'sub'],
+    })
+    return payload
+  }
+  try {
+    const known = await keys.read(expected.issuer)
+    const {
+      exp = 0,
+      sub = '',
+      ...claims
+    } = await verify(known).catch(async (error: unknown) => {
+      // The issuer may have begun to use a new key since its keys were read.
+      if (!(error instanceof errors.JWKSNoMatchingKey) || known.readAt >= begun) throw error
+      return verify(await keys.readNewer(expected.issuer, known.readAt))
+    })
+    expectAudience(claims.aud, expected.audience)
+    return {
+      issuer: expected.issuer,
+      subject: sub,
+      claims: { ...claims, sub },
+      hash: hash('sha256', token.slice(0, token.lastIndexOf('.')), 'hex'),
+      expiresAt: exp * 1_000,
+    }
+  } catch (error) {
+    throw error instanceof errors.JOSEError
+      ? new DepotError('unauthenticated', explain(error, begun), { cause: error })
+      : error
+  }
+}
+
+function expectAudience(audience: string | string[] | undefined, expected: string): void {
+  const named = [audience ?? []].flat()
+  if (named.length === 1 && named[0] === expected) return
+  throw new DepotError(
+    'unauthenticated',
+    `the ID token is for the audience ${named.join(', ')}, and this depot is ${expected}: request a token for that audience alone`,
+  )
+}
+
+/** Explains a refusal without the token's contents. */
+function explain(error: errors.JOSEError, now: number): string {
+  const clock = `the clock of this depot says ${new Date(now).toISOString()}`
+  if (error.code === 'ERR_JWT_EXPIRED') return `the ID token has expired; ${clock}`
+  if (error.code === 'ERR_JWT_CLAIM_VALIDATION_FAILED' && 'claim' in error)
+    return error.claim === 'nbf'
+      ? `the ID token is not valid yet; ${clock}`
+      : `the claim ${String(error.claim)} of the ID token is missing or not valid`
+  return SENTENCES[error.code] ?? 'the text is not a valid ID token'
+}
+
+const SENTENCES: Readonly<Record<string, string>> = {
+  ERR_JWKS_NO_MATCHING_KEY: 'the ID token is signed with a key that its issuer does not publish',
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'the signature of the ID token is wrong',
+  ERR_JOSE_ALG_NOT_ALLOWED: 'the ID token is signed in a way that is not accepted',
+  ERR_JOSE_NOT_SUPPORTED: 'the ID token is signed in a way that is not accepted',
+}
