@@ -8,6 +8,7 @@ import { isMarkEvent } from '../ledger/mark-events.ts'
 import type { Line, ReleaseName } from '../package/ident.ts'
 import { formatIdent, formatPackageName, lineKey, lineOf, releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import { listUpstreamOrigins } from '../origins/origin-store.ts'
 import type { Release } from '../releases/release.ts'
 import { listMarks } from '../releases/mark-store.ts'
 import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
@@ -77,6 +78,8 @@ export class Answers implements Subscriber {
   readonly #publicPointers: PublicPointers
   /** The ungoverned origins of each open view, by its name; see {@link governs}. */
   readonly #ungoverned: Map<string, ReadonlySet<string>>
+  /** The origins whose releases come from the upstream depot. */
+  readonly #upstreamOrigins: Set<string>
   readonly #revisions: Map<string, ViewRevision>
   /** The names of the open previews, which are views that show the effect of a plan. */
   readonly #previews: Set<string>
@@ -96,6 +99,7 @@ export class Answers implements Subscriber {
       pointers: Map<string, Map<Line, Pointer>>
       publicPointers: PublicPointers
       ungoverned: Map<string, ReadonlySet<string>>
+      upstreamOrigins: Set<string>
       revisions: Map<string, ViewRevision>
       previews: Set<string>
       marked: Set<string>
@@ -106,6 +110,7 @@ export class Answers implements Subscriber {
     this.#pointers = state.pointers
     this.#publicPointers = state.publicPointers
     this.#ungoverned = state.ungoverned
+    this.#upstreamOrigins = state.upstreamOrigins
     this.#revisions = state.revisions
     this.#previews = state.previews
     this.#marked = state.marked
@@ -121,6 +126,7 @@ export class Answers implements Subscriber {
       pointers,
       publicPointers: await PublicPointers.open(db, pointers),
       ungoverned,
+      upstreamOrigins: new Set(await listUpstreamOrigins(db)),
       revisions,
       previews: new Set(views.flatMap(({ name, preview }) => (preview === undefined ? [] : [name]))),
       marked: new Set((await listMarks(db)).map(releaseKey)),
@@ -140,10 +146,15 @@ export class Answers implements Subscriber {
   /**
    * Reports whether a view governs an origin. Each view's URL serves the whole Habitat API. There, packages
    * of a governed origin are found only if the view has them; packages of other origins come from the channel
-   * that the request names.
+   * that the request names. No view governs an upstream origin.
    */
   governs(view: string, origin: string): boolean {
-    return this.#ungoverned.get(view)?.has(origin) !== true
+    return this.#ungoverned.get(view)?.has(origin) !== true && !this.isUpstream(origin)
+  }
+
+  /** Reports whether the releases of an origin come from the upstream depot. */
+  isUpstream(origin: string): boolean {
+    return this.#upstreamOrigins.has(origin)
   }
 
   /**
@@ -286,6 +297,8 @@ export class Answers implements Subscriber {
       )
     if (event.kind === 'view-created') this.#ungoverned.set(event.view, new Set(DEFAULT_UNGOVERNED))
     if (event.kind === 'ungoverned-set') this.#ungoverned.set(event.view, new Set(event.origins))
+    if (event.kind === 'origin-adopted') this.#upstreamOrigins.add(event.origin)
+    if (event.kind === 'origin-disowned') this.#upstreamOrigins.delete(event.origin)
     if (event.kind === 'preview-made') this.#previews.add(event.view)
     if (event.kind === 'view-closed') {
       this.#ungoverned.delete(event.view)

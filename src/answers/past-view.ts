@@ -45,7 +45,12 @@ export class PastView {
    * See {@link Answers.governs}. Uses the view's present setting, because only the ledger has former ones.
    */
   governs(_view: string, origin: string): boolean {
-    return !this.view.ungoverned.includes(origin)
+    return !this.view.ungoverned.includes(origin) && !this.isUpstream(origin)
+  }
+
+  /** See {@link Answers.isUpstream}. */
+  isUpstream(origin: string): boolean {
+    return this.#answers.isUpstream(origin)
   }
 
   /** See {@link Answers.latest}. Other views are read as they were when the revision was made. */

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
-import { bearer, makeOrigin, publishAll, upload } from '../support/origin.ts'
+import { bearer, makeOrigin, promoteTo, publishAll, upload } from '../support/origin.ts'
 import { ask } from '../support/ask.ts'
 import { startDepot } from '../support/start-depot.ts'
 
@@ -42,4 +42,36 @@ test('an upstream origin accepts no uploads and no keys', async (t) => {
     isChanged: true,
   })
   t.equal((await upload(started, hart)).status, 201)
+})
+
+test('below the URL of a view, an upstream origin answers from its channel unless the view has the package', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  const { depot, url } = started
+  await makeOrigin(started, 'core')
+  const [older, newer] = await publishAll(
+    started,
+    'core/redis/7.0.0/20260101120000',
+    'core/redis/7.0.1/20260102120000',
+  )
+  if (older === undefined || newer === undefined) throw new Error('there are two')
+  await promoteTo(started, 'stable', newer)
+  const latest = async (place: string) => {
+    const answer = await ask(`${url}/v1/depot/views/${place}/redis/latest?target=${older.target}`)
+    return answer.status === 200
+      ? (JSON.parse(answer.text) as { ident: { version: string } }).ident.version
+      : answer.status
+  }
+  t.equal(await latest('union/pkgs/core'), 404, 'a view governs other origins')
+  await depot.writer.submit({
+    kind: 'adoptOrigin',
+    input: { origin: 'core', upstream: UPSTREAM },
+    actor,
+  })
+  t.equal(await latest('union/pkgs/core'), '7.0.1', 'stable answers if no channel is named')
+  t.equal(await latest('union/channels/core/unstable/pkgs'), '7.0.1')
+  t.equal(await latest('union/channels/core/dev/pkgs'), 404)
+  await promoteTo(started, 'union', older)
+  t.equal(await latest('union/pkgs/core'), '7.0.0')
+  t.equal(await latest('union/channels/core/unstable/pkgs'), '7.0.0')
+  t.equal(await latest('union@1/pkgs/core'), '7.0.0')
 })

@@ -8,7 +8,7 @@ import { isListed } from '../../../upstream/upstream.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
-import { UNSTABLE } from '../../../views/view.ts'
+import { STABLE, UNSTABLE } from '../../../views/view.ts'
 import { clientTarget } from '../conventions/parameters.ts'
 import { NO_CACHE } from '../conventions/replies.ts'
 import type { PackageReply } from './package-reply.ts'
@@ -19,7 +19,7 @@ import type { PackageReply } from './package-reply.ts'
 const PUBLIC_CACHE_CONTROL = 'public, max-age=31536000'
 
 /** The present answers, or those of a past state. */
-export type PollAnswers = Pick<Answers, 'governs' | 'latest' | 'hasLatest' | 'exact'>
+export type PollAnswers = Pick<Answers, 'governs' | 'isUpstream' | 'latest' | 'hasLatest' | 'exact'>
 
 /** The path of a poll. Without a release it asks for `latest`. */
 export interface PollPath {
@@ -55,17 +55,22 @@ export function answerPoll(
     : answerExact(answers, poll, reader)
 }
 
-/** Answers a poll for `latest` (habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2). */
+/**
+ * Answers a poll for `latest` (habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2). Below the URL
+ * of a view, packages of upstream origins that the view lacks come from the requested channel, or from
+ * `stable`.
+ */
 function answerLatest(
   answers: PollAnswers,
   poll: Poll,
   audience: Audience,
 ): PackageReply | Promise<PackageReply> {
   const { view, channel, origin, name } = poll
-  if (view === undefined || channel === undefined || answers.governs(view, origin))
+  if (view === undefined || answers.governs(view, origin))
     return answerLatestIn(answers, poll, view ?? channel, audience)
+  const other = channel ?? (answers.isUpstream(origin) ? STABLE : view)
   const isInView = answers.hasLatest({ view, origin, name, target: pollTarget(poll) }, audience)
-  return whenKnown(isInView, (isThere) => answerLatestIn(answers, poll, isThere ? view : channel, audience))
+  return whenKnown(isInView, (isThere) => answerLatestIn(answers, poll, isThere ? view : other, audience))
 }
 
 /** Answers `latest` from a view. Without a view, answers from `unstable`, in brief form. */
