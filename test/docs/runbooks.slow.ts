@@ -1,0 +1,230 @@
+import { chmod, cp, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tap, { test } from 'tap'
+import { formatPublicKey } from '../../src/hart/origin-key.ts'
+import { buildHart } from '../support/build-hart.ts'
+import { CLONE, looseClone, readDocument, runScript, scriptOf, standIns } from '../support/document.ts'
+import { succeeds } from '../support/follow-document.ts'
+import { ADMIN_TOKEN } from '../support/start-depot.ts'
+
+// Follows each runbook against a depot with its problem. The depot is a process that a stand-in for systemctl
+// starts and stops.
+
+/** What happens before a runbook is followed, and what must be true afterwards. Both are lines for bash. */
+interface Scene {
+  readonly before: string
+  readonly after: string
+}
+
+const IS_WELL = `
+hart-depot healthy
+curl -sS --fail-with-body http://127.0.0.1:9636/readyz | grep -F '"problems":[]'
+hart-depot show happyhumans/possums > /dev/null`
+const BACKUP = 'hart-depot backup /mnt/backups --with-secret-key'
+const hasProblem = (code: string) => `curl -sS http://127.0.0.1:9636/readyz | grep -F '"code":"${code}"'`
+/** Preloads a clock that is two hours ahead. */
+const AHEAD = `NODE_OPTIONS='--import="data:text/javascript,const now=Date.now;Date.now=()=>now()+7200000"'`
+const SECRET = `hart-depot webhook add deploys http://127.0.0.1:9/ > /dev/null`
+
+const SCENES: Readonly<Record<string, Scene>> = {
+  'administrator-token-lost': {
+    before: 'unset HART_DEPOT_TOKEN; hart-depot logout',
+    after: 'hart-depot whoami | grep admin',
+  },
+  'another-machine': {
+    before: '',
+    after: `${IS_WELL}; hart-depot backup /mnt/backups --new-history`,
+  },
+  'bad-promotion': {
+    before: `
+hart-depot upload app-1.0.0.hart --key acme.pub --promote delivered
+hart-depot upload app-1.1.0.hart --promote delivered
+hart-depot freeze delivered --until 1h --reason 'nobody promotes at night'
+hart-depot view delivered | grep 1.1.0`,
+    after: `hart-depot view delivered | grep 1.0.0; hart-depot history delivered | grep 'loses data'`,
+  },
+  'clock-wrong': {
+    before: `
+systemctl stop hart-depot
+echo ${JSON.stringify(AHEAD)} >> /etc/hart-depot/environment
+systemctl start hart-depot
+hart-depot promote delivered --from acceptance --yes
+sed -i /NODE_OPTIONS/d /etc/hart-depot/environment
+systemctl restart hart-depot
+${hasProblem('clock')}`,
+    after: 'hart-depot promote union --from acceptance --yes',
+  },
+  'data-folder-gone': {
+    before: `
+mv /var/lib/hart-depot /var/lib/hart-depot.renamed; mkdir /var/lib/hart-depot
+${hasProblem('data_gone')}
+! HART_DEPOT_URL=http://127.0.0.1:9636 hart-depot account add ci`,
+    after: `${IS_WELL}; HART_DEPOT_URL=http://127.0.0.1:9636 hart-depot account add ci`,
+  },
+  'database-damaged': {
+    before: `
+hart-depot key upload acme.pub
+${BACKUP}
+hart-depot upload app-1.0.0.hart
+systemctl stop hart-depot
+for page in $(seq 10 20 200); do
+  dd if=/dev/zero of=/var/lib/hart-depot/depot.sqlite bs=4096 seek=$page count=8 conv=notrunc status=none
+done
+! hart-depot verify`,
+    after: `${IS_WELL}; hart-depot show acme/app > /dev/null`,
+  },
+  'depot-down': {
+    before: 'systemctl stop hart-depot; ! hart-depot healthy',
+    after: IS_WELL,
+  },
+  'disk-full': {
+    before: `
+echo DEPOT_DISK_RESERVE=1PiB >> /etc/hart-depot/environment
+systemctl restart hart-depot
+${hasProblem('disk')}`,
+    after: IS_WELL,
+  },
+  'package-damaged': {
+    before: `
+${BACKUP}
+file=$(find /var/lib/hart-depot/blobs -type f -size +1k | head -n 1)
+: > "$file"
+! curl -sS --fail-with-body http://127.0.0.1:9636/v1/depot/pkgs/happyhumans/possums/8.1.4/20160427165340/download
+${hasProblem('damaged_blobs')}`,
+    after: `${IS_WELL}
+curl -sS --fail-with-body http://127.0.0.1:9636/v1/depot/pkgs/happyhumans/possums/8.1.4/20160427165340/download > hart`,
+  },
+  'polls-refused': {
+    before: `! curl -sS --fail-with-body http://127.0.0.1:9636/v1/depot/views/aceptance/pkgs/happyhumans/possums/latest`,
+    after: 'hart-depot pollers | grep aceptance',
+  },
+  'requests-fail': { before: '', after: IS_WELL },
+  restore: {
+    before: `${BACKUP}; hart-depot promote delivered --from acceptance --yes`,
+    after: `${IS_WELL}; ! hart-depot view delivered | grep possums`,
+  },
+  'secret-key-lost': {
+    before: `
+${SECRET}
+${BACKUP}
+systemctl stop hart-depot
+rm /var/lib/hart-depot/secret.key
+! systemctl start hart-depot
+journalctl -u hart-depot | tail -n 1 | grep secret.key`,
+    after: `${IS_WELL}; hart-depot webhook list | grep deploys`,
+  },
+  'token-leaked': {
+    before: 'hart-depot account add ci; hart-depot token add ci > leaked',
+    after: `! HART_DEPOT_TOKEN=$(cat leaked) HART_DEPOT_URL=http://127.0.0.1:9636 hart-depot whoami`,
+  },
+  'webhook-paused': {
+    before: `${SECRET}; hart-depot webhook pause deploys`,
+    after: 'hart-depot webhook show deploys | grep -v paused',
+  },
+}
+
+/** What the runbooks name, and what is meant by it in a folder. */
+function replacements(folder: string, url: string): Record<string, string> {
+  return {
+    'http://127.0.0.1:9636': url,
+    '/var/lib/hart-depot': join(folder, 'data'),
+    '/etc/hart-depot/environment': join(folder, 'environment'),
+    '/mnt/backups': join(folder, 'backups'),
+    'hart_…': ADMIN_TOKEN,
+  }
+}
+
+const replaceAll = (text: string, replaced: Record<string, string>) =>
+  Object.entries(replaced).reduce((result, [from, to]) => result.replaceAll(from, to), text)
+
+const programs = await standIns(tap)
+for (const name of ['systemctl', 'journalctl'])
+  await symlink(join(CLONE, 'test/support/systemctl-stand-in.sh'), join(programs, name))
+const { PATH = '', HOME = '' } = process.env
+const port = await freePort()
+const url = `http://127.0.0.1:${port}`
+const settings = `DEPOT_LISTEN=127.0.0.1:${port}\nDEPOT_WEBHOOK_NETWORKS=127.0.0.1\n`
+
+function environmentOf(folder: string): Record<string, string> {
+  return {
+    PATH: `${programs}:${PATH}`,
+    HOME,
+    TMPDIR: tmpdir(),
+    RUNBOOK: folder,
+    XDG_CONFIG_HOME: join(folder, 'config'),
+    DEPOT_DATA: join(folder, 'data'),
+    DEPOT_LISTEN: `127.0.0.1:${port}`,
+    DEPOT_ADMIN_TOKEN: ADMIN_TOKEN,
+    HART_DEPOT_TOKEN: ADMIN_TOKEN,
+  }
+}
+
+/** A folder with the data that the first section of README.md makes. */
+const furnished = await mkdtemp(join(tmpdir(), 'hart-depot-runbook-'))
+tap.teardown(() => rm(furnished, { recursive: true, force: true }))
+const clone = await looseClone(tap)
+await writeFile(join(furnished, 'environment'), settings)
+for (const version of ['1.0.0', '1.1.0']) {
+  const hart = buildHart({ ident: `acme/app/${version}/20260101120000` })
+  await writeFile(join(furnished, `app-${version}.hart`), hart.bytes)
+  await writeFile(join(furnished, 'acme.pub'), formatPublicKey(hart.keys.publicKey))
+}
+const readme = scriptOf(await readDocument('README.md'), {
+  sections: ['Five minutes'],
+  replaced: replacements(furnished, url),
+})
+const made = await runScript(
+  `systemctl start hart-depot\n${readme}\nhart-depot origin create acme\nsystemctl stop hart-depot`,
+  {
+    name: 'README.md',
+    cwd: clone,
+    env: environmentOf(furnished),
+  },
+)
+
+test('README.md furnishes a depot for the runbooks', async (t) => succeeds(t, made))
+
+const pages = (await readdir(join(CLONE, 'docs/runbooks')))
+  .filter((name) => name.endsWith('.md') && name !== 'README.md')
+  .map((name) => name.slice(0, -'.md'.length))
+
+test('each runbook has a scene', async (t) => t.strictSame(Object.keys(SCENES).toSorted(), pages.toSorted()))
+
+for (const [page, { before, after }] of Object.entries(SCENES)) {
+  test(`the runbook ${page} works`, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'hart-depot-runbook-'))
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    await cp(furnished, folder, { recursive: true, preserveTimestamps: true })
+    await chmod(join(folder, 'data'), 0o700)
+    const replaced = replacements(folder, url)
+    const parts = {
+      [`before ${page}`]: `set -Eeuo pipefail; systemctl start hart-depot; ${before}`,
+      [`docs/runbooks/${page}.md`]: scriptOf(await readDocument(`docs/runbooks/${page}.md`), { replaced }),
+      [`after ${page}`]: `set -Eeuo pipefail; ${after}`,
+    }
+    const run = (name: string, script: string) =>
+      runScript(replaceAll(script, replaced), { name, cwd: folder, env: environmentOf(folder) })
+    try {
+      for (const [name, script] of Object.entries(parts)) {
+        const outcome = await run(name, script)
+        succeeds(t, outcome)
+        if (outcome.code !== 0) break
+      }
+    } finally {
+      await run('stop', 'systemctl stop hart-depot')
+    }
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port: free } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return free
+}
