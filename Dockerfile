@@ -5,7 +5,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY launch rolldown.config.js ./
 COPY src ./src
-RUN npm run build
+RUN npm run bundle
 
 FROM node:26-bookworm-slim AS dependencies
 WORKDIR /app
