@@ -117,6 +117,7 @@ const ROOMS: readonly string[] = [
   'http/api/plans',
   'http/api/history',
   'http/api/releases',
+  'http/api/retention',
   'http/api/content',
   'http/api/gates',
   'http/api/changes',

@@ -10,6 +10,7 @@ import { ClaimsInMemory } from '../blobs/claims.ts'
 import { DiskRoom } from '../blobs/disk-space.ts'
 import { openStorage } from '../blobs/open.ts'
 import type { Blobs } from '../blobs/open.ts'
+import { Retention } from '../upkeep/retention.ts'
 import { Scrub } from '../upkeep/scrub.ts'
 import { parseAdminToken } from '../config.ts'
 import type { Config } from '../config.ts'
@@ -358,7 +359,8 @@ function makeUpkeep(
     graceMs: limits.orphanGraceMs,
     spoolGraceMs: limits.spoolGraceMs,
   })
-  return new Upkeep({ files, log, scrub, collector })
+  const retention = new Retention({ db, writer, log, now, quarantineMs: config.quarantineMs })
+  return new Upkeep({ files, log, scrub, collector, retention })
 }
 
 /** Reads the configured administrator's token. Throws `invalid_request`. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Collector } from './collect.ts'
+import type { Retention } from './retention.ts'
 import type { Scrub } from './scrub.ts'
 import type { OpenedFiles } from '../database/opened-files.ts'
 
@@ -12,6 +13,7 @@ const FIRST_RUN_AFTER_MS = 60_000
 export class Upkeep {
   readonly scrub: Scrub
   readonly collector: Collector
+  readonly retention: Retention
   readonly #files: OpenedFiles
   readonly #log: Logger
   readonly #abort = new AbortController()
@@ -24,24 +26,27 @@ export class Upkeep {
     log,
     scrub,
     collector,
+    retention,
   }: {
     files: OpenedFiles
     log: Logger
     scrub: Scrub
     collector: Collector
+    retention: Retention
   }) {
     this.scrub = scrub
     this.collector = collector
+    this.retention = retention
     this.#files = files
     this.#log = log
   }
 
-  /** Watches the files from now on. Scrubbing and collecting begin after `firstAfterMs`. */
+  /** Watches the files from now on. Scrubbing, collecting and retention begin after `firstAfterMs`. */
   start(firstAfterMs = FIRST_RUN_AFTER_MS): void {
     this.#timer = setInterval(() => this.checkFiles(), CHECK_EVERY_MS).unref()
     const { signal } = this.#abort
     this.#running = sleep(firstAfterMs, undefined, { signal, ref: false }).then(
-      () => Promise.all([this.scrub.run(signal), this.collector.run(signal)]),
+      () => Promise.all([this.scrub.run(signal), this.collector.run(signal), this.retention.run(signal)]),
       () => undefined, // the depot was closed before
     )
   }

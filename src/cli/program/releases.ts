@@ -95,5 +95,65 @@ export const RELEASES: Entries = {
       summary: 'let a release be deleted again',
       load: async () => (await import('../remote/marks.ts')).unhold,
     },
+    {
+      name: 'pin',
+      summary: 'keep the releases of a revision of a view',
+      load: async () => (await import('../remote/pins.ts')).pin,
+    },
+    {
+      name: 'unpin',
+      summary: 'end the pin of a revision',
+      load: async () => (await import('../remote/pins.ts')).unpin,
+    },
+    {
+      name: 'pins',
+      summary: 'list the pinned revisions',
+      load: async () => (await import('../remote/pins.ts')).pins,
+    },
+    {
+      name: 'lockfile register',
+      summary: 'keep the releases of a lockfile',
+      load: async () => (await import('../remote/pins.ts')).lockfileRegister,
+    },
+    {
+      name: 'lockfile unregister',
+      summary: 'stop keeping the releases of a lockfile',
+      load: async () => (await import('../remote/pins.ts')).lockfileUnregister,
+    },
+    {
+      name: 'lockfile list',
+      summary: 'list the registered lockfiles',
+      load: async () => (await import('../remote/pins.ts')).lockfileList,
+    },
+    {
+      name: 'retention rules',
+      summary: 'list the retention rules',
+      load: async () => (await import('../remote/retention-rules.ts')).retentionRules,
+    },
+    {
+      name: 'retention set',
+      summary: 'set what stays of the depot, an origin, a package or a view',
+      load: async () => (await import('../remote/retention-rules.ts')).retentionSet,
+    },
+    {
+      name: 'retention unset',
+      summary: 'remove a retention rule',
+      load: async () => (await import('../remote/retention-rules.ts')).retentionUnset,
+    },
+    {
+      name: 'retention quarantine',
+      summary: 'list the removed releases that can return',
+      load: async () => (await import('../remote/retention.ts')).retentionQuarantine,
+    },
+    {
+      name: 'retention return',
+      summary: 'bring a removed release back',
+      load: async () => (await import('../remote/retention.ts')).retentionReturn,
+    },
+    {
+      name: 'retention',
+      summary: 'remove releases that nothing needs, or show which',
+      load: async () => (await import('../remote/retention.ts')).retention,
+    },
   ],
 }

@@ -29,6 +29,9 @@ import { packageRoutes } from './packages/routes.ts'
 import { planRoutes } from './plans/routes.ts'
 import { pollerRoutes } from './pollers/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
+import { pinRoutes } from './retention/pins.ts'
+import { retentionRoutes } from './retention/routes.ts'
+import { ruleRoutes } from './retention/rules.ts'
 import { markRoutes } from './releases/marks.ts'
 import { releaseRoutes } from './releases/routes.ts'
 import { whyRoutes } from './releases/why.ts'
@@ -105,6 +108,9 @@ export async function apiRoutes(
   releaseRoutes(app, context)
   whyRoutes(app, context)
   markRoutes(app, context)
+  retentionRoutes(app, context)
+  ruleRoutes(app, context)
+  pinRoutes(app, context)
   packageFileRoutes(app, context)
   originRoutes(app, context)
   reservedNameRoutes(app, context)

@@ -27,6 +27,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   'history of views': 'Revisions, and differences between states.',
   packages: 'Packages, each with all of its releases.',
   releases: 'Releases that were uploaded, with their metadata and bytes.',
+  retention: 'What keeps releases, and the rules by which the others are removed.',
   changes: 'Changes of projects: what a pipeline built from them, and how its phases ended.',
   origins: 'Namespaces of packages, and their members.',
   storage: 'How much releases take, and quotas.',

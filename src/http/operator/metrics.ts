@@ -7,6 +7,7 @@ import type { LedgerEntry } from '../../ledger/entry.ts'
 import { readVersion } from '../../package-root.ts'
 import { estimateViews } from '../../pollers/pollers.ts'
 import type { PollCounts } from '../../pollers/pollers.ts'
+import { readQuarantine } from '../../retention/quarantine-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { WEBHOOK_STATES, stateOf } from '../../webhooks/progress.ts'
 import { addGauge } from './gauge.ts'
@@ -111,6 +112,11 @@ export class DepotMetrics {
       help: 'Bytes of the releases published',
       registers,
     })
+    const retired = new Counter({
+      name: 'hart_depot_retention_removed_releases_total',
+      help: 'Releases that retention removed',
+      registers,
+    })
     const sequence = new Gauge({
       name: 'hart_depot_ledger_sequence',
       help: 'Sequence number of the last ledger entry',
@@ -118,6 +124,7 @@ export class DepotMetrics {
     })
     const countEntry = ({ event }: LedgerEntry) => {
       if (event.kind === 'promotion') promotions.inc({ act: event.act, cause: event.cause ?? 'asked' })
+      if (event.kind === 'release-deleted' && event.cause === 'retention') retired.inc()
       if (event.kind !== 'release-published') return
       uploads.inc()
       uploadedBytes.inc(event.sizeBytes)
@@ -246,6 +253,14 @@ export class DepotMetrics {
     addGauge(this.#registry, 'hart_depot_scrub_last_pass_timestamp_seconds', {
       help: 'Time in Unix seconds at which the last scrub of all packages ended; 0 if none has ended',
       read: async () => ((await readScrub(depot.db)).endedAt ?? 0) / 1_000,
+    })
+    addGauge(this.#registry, 'hart_depot_retention_quarantined_bytes', {
+      help: 'Bytes of releases that retention removed and that are kept for a while',
+      read: async () => (await readQuarantine(depot.db)).bytes,
+    })
+    addGauge(this.#registry, 'hart_depot_retention_last_run_timestamp_seconds', {
+      help: 'Time in Unix seconds at which the last daily run of retention ended; 0 if none has ended since the start',
+      read: async () => (depot.upkeep?.retention.endedAt ?? 0) / 1_000,
     })
     addGauge(this.#registry, 'hart_depot_damaged_blobs', {
       help: 'Packages with damaged bytes. The depot serves each again once the same bytes are uploaded',

@@ -29,6 +29,11 @@ export function placeIn<Place>(query: Paged, listKey: ListKey, shape: z.ZodType<
   throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/cursor' }] })
 }
 
+/** Returns the cursor of a place in a list, for {@link placeIn}. */
+export function cursorOf(listKey: ListKey, place: unknown): string {
+  return pack(digestOf(listKey), place)
+}
+
 /**
  * Cuts a list to a page. `items` has one item more than the page if there is a next page. Sets the `Link`
  * header to the next page and returns its URL. `pinned` are parameters that the next page needs and this
@@ -52,7 +57,7 @@ export function cutPage<Item>(
     items,
     next: linkNext(request, reply, {
       ...page.pinned,
-      cursor: pack(digestOf(page.listKey), page.placeOf(last)),
+      cursor: cursorOf(page.listKey, page.placeOf(last)),
     }),
   }
 }

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { DEPOT_ACTOR } from '../access/access.ts'
+import { readStored } from '../blobs/blob-store.ts'
+import type { CommandQueue } from '../commands/commands.ts'
+import type { Db } from '../database/database.ts'
+import type { CandidatePlace } from '../retention/candidate-store.ts'
+import { countRules } from '../retention/rule-store.ts'
+import { retirePage } from './retire-page.ts'
+
+interface Dependencies {
+  readonly db: Db
+  readonly writer: CommandQueue
+  readonly log: Logger
+  readonly now: () => number
+  readonly quarantineMs: number
+}
+
+const RUN_EVERY_MS = 24 * 60 * 60_000
+/** The pause after each part of a run, so that other work is not delayed. */
+const PAUSE_MS = 100
+/**
+ * The share of the depot's packages that one run removes at most, so that people have time to notice a
+ * mistake.
+ */
+const LARGEST_SHARE = 0.1
+/** The number of releases that one run may remove in any case. */
+const MIN_REMOVED = 100
+
+/** What a run did. */
+export interface RetentionRun {
+  readonly removed: number
+  readonly freedBytes: number
+  /** Whether the run stopped because it had removed as much as it may. */
+  readonly isCut: boolean
+}
+
+/**
+ * Applies the retention rules once a day, in parts. It applies a rule that was set less than a day ago as if
+ * the rule kept everything. Unlike a run that an administrator starts, a run removes at most a tenth of the
+ * releases.
+ */
+export class Retention {
+  readonly #depot: Dependencies
+  #endedAt: number | undefined
+
+  constructor(depot: Dependencies) {
+    this.#depot = depot
+  }
+
+  /** When the last run ended, in epoch milliseconds; `undefined` if none has ended. */
+  get endedAt(): number | undefined {
+    return this.#endedAt
+  }
+
+  /** Makes a run each day until aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.once(signal).catch((error: unknown) => {
+        if (!signal.aborted)
+          this.#depot.log.error({ err: error }, 'the retention run failed; it starts again in a day')
+      })
+      await sleep(RUN_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  /**
+   * Makes one run. Releases go after those that depend on them, so it repeats until nothing goes any more.
+   */
+  async once(signal?: AbortSignal): Promise<RetentionRun> {
+    const { db, log } = this.#depot
+    const none = { removed: 0, freedBytes: 0, isCut: false }
+    if ((await countRules(db)) === 0) return none
+    const max = Math.max(MIN_REMOVED, Math.floor((await readStored(db)).blobs * LARGEST_SHARE))
+    let run: RetentionRun = none
+    for (let before = -1; run.removed > before && !run.isCut;) {
+      before = run.removed
+      run = await this.#pass(run, max, signal)
+    }
+    const { removed, freedBytes: bytes } = run
+    if (run.isCut)
+      log.warn(
+        { removed, bytes },
+        'retention removed as many releases as it may in one day: the rest goes on the following days, or with hart-depot retention',
+      )
+    else if (removed > 0) log.info({ removed, bytes }, 'retention removed releases')
+    this.#endedAt = this.#depot.now()
+    return run
+  }
+
+  async #pass(run: RetentionRun, max: number, signal: AbortSignal | undefined): Promise<RetentionRun> {
+    let { removed, freedBytes } = run
+    let after: CandidatePlace | undefined
+    do {
+      signal?.throwIfAborted()
+      const begun = performance.now()
+      const { retired, next } = await retirePage(
+        this.#depot,
+        { after },
+        { onlySettled: true, max: max - removed, actor: DEPOT_ACTOR },
+      )
+      removed += retired.length
+      for (const release of retired) freedBytes += release.freedBytes
+      if (removed >= max) return { removed, freedBytes, isCut: true }
+      after = next
+      // At most half of the time is spent on this.
+      const pauseMs = Math.max(PAUSE_MS, performance.now() - begun)
+      if (signal !== undefined) await sleep(pauseMs, undefined, { signal, ref: false })
+    } while (after !== undefined)
+    return { removed, freedBytes, isCut: false }
+  }
+}
