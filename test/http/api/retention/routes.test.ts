@@ -36,6 +36,12 @@ const api = async (
   options: { token?: string | null; body?: unknown } = {},
 ) => callApi(started, method, `/api/v1${path}`, options)
 
+/** Returns what each listed rule is about. */
+function names({ body }: { body: Record<string, unknown> | undefined }): string[] {
+  const rules = (body?.['rules'] ?? []) as { origin: string; package: string; view: string }[]
+  return rules.map((rule) => rule.origin ?? rule.package ?? rule.view)
+}
+
 test('rules are set, listed and removed by those who may', async (t) => {
   const rule = { keep_last: 1 }
   t.match(await api('PUT', '/retention/rules/origins/acme', { token: member, body: rule }), {
@@ -66,10 +72,6 @@ test('rules are set, listed and removed by those who may', async (t) => {
   })
   t.match(await api('PUT', '/retention/rules/views/nothing', { body: rule }), { status: 404 })
   t.match(await api('PUT', '/retention/rules/depot', { body: { promoted_to: ['nothing'] } }), { status: 404 })
-  const names = (answer: { body: Record<string, unknown> | undefined }) =>
-    (answer.body?.['rules'] as { origin: string; package: string; view: string }[]).map(
-      (listed) => listed.origin ?? listed.package ?? listed.view,
-    )
   t.strictSame(names(await api('GET', '/retention/rules')), ['acme', 'acme/lib', 'union'])
   const outsider = await started.account('carol')
   t.strictSame(names(await api('GET', '/retention/rules', { token: outsider })), ['acme', 'union'])
