@@ -22,8 +22,8 @@ const PATIENCE = {
 
 /**
  * Makes a client of the upstream depot, which follows no redirects. Reads the files that the settings name;
- * throws `invalid_request` if
- * one is missing, open to all users or not what it should be. `signal` ends its requests.
+ * throws `invalid_request` if one is missing, open to all users or not what it should be. `signal` ends its
+ * requests.
  */
 export async function openSource(
   { url, tokenFile, proxy, caFile }: UpstreamConfig,

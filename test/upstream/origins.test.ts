@@ -3,7 +3,9 @@ import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import { bearer, makeOrigin, promoteTo, publishAll, upload } from '../support/origin.ts'
 import { ask } from '../support/ask.ts'
+import { runCommand } from '../support/command.ts'
 import { startDepot } from '../support/start-depot.ts'
+import { GLIBC, redis, startUpstream } from '../support/upstream-site.ts'
 
 const UPSTREAM = 'https://bldr.example'
 const actor = { client: 'tests', door: 'cli' } as const
@@ -74,4 +76,38 @@ test('below the URL of a view, an upstream origin answers from its channel unles
   t.equal(await latest('union/pkgs/core'), '7.0.0')
   t.equal(await latest('union/channels/core/unstable/pkgs'), '7.0.0')
   t.equal(await latest('union@1/pkgs/core'), '7.0.0')
+})
+
+test('adopting an origin shows what differs upstream, and disowning it ends that', async (t) => {
+  const { started: upstream } = await startUpstream(t)
+  const site = await startDepot(t, { listen: true, hasThreads: true })
+  await makeOrigin(site, 'core')
+  const other = buildHart({ ident: GLIBC, config: 'changed = true' })
+  for (const hart of [redis, other, buildHart({ ident: 'core/mine/1.0.0/20260101120000' })])
+    t.equal((await upload(site, hart)).status, 201)
+  await site.close()
+  const run = async (...args: string[]) =>
+    runCommand(args, {
+      env: {
+        DEPOT_DATA: site.folder,
+        DEPOT_UPSTREAM: upstream.url,
+        DEPOT_UPSTREAM_ORIGINS: 'core',
+      },
+    })
+  const shown = await run('upstream', 'adopt', 'core', '--dry-run', '--json')
+  t.match(JSON.parse(shown.stdout), {
+    same_releases: 1,
+    differing_releases: [`${GLIBC} x86_64-linux`],
+    releases_only_here: ['core/mine/1.0.0/20260101120000 x86_64-linux'],
+    differing_keys: [],
+    keys_only_here: [],
+    adopted: false,
+  })
+  const adopted = await run('upstream', 'adopt', 'core')
+  t.match(adopted, { code: 0, stdout: /with other bytes; those here stay: 1\n.*core comes from http/s })
+  t.match(await run('upstream', 'adopt', 'absent'), { code: 5 })
+  t.match(await run('upstream', 'disown', 'core'), {
+    code: 0,
+    stderr: /remove core from DEPOT_UPSTREAM_ORIGINS/,
+  })
 })

@@ -70,6 +70,16 @@ export const LOCAL: Entries = {
       load: async () => (await import('../local/pull.ts')).pull,
     },
     {
+      name: 'upstream adopt',
+      summary: 'let an origin that exists here come from upstream, after a comparison',
+      load: async () => (await import('../local/upstream.ts')).upstreamAdopt,
+    },
+    {
+      name: 'upstream disown',
+      summary: 'make an origin that came from upstream one of this depot again',
+      load: async () => (await import('../local/upstream.ts')).upstreamDisown,
+    },
+    {
       name: 'secret-key list',
       summary: 'list the keys that encrypt stored secrets',
       load: async () => (await import('../local/secret-key.ts')).secretKeyList,
