@@ -324,7 +324,13 @@ function copyPackage(databaseFile: string, name: string, copies: number): void {
   db.transaction(() => {
     copy('packages', { id: ids.package_id, name: `'${name}-' || copies.n` }, `name = '${name}'`)
     const ident = `${copied} || '/1/${STAMP}'`
-    copy('releases', { id: ids.release_id, package_id: ids.package_id, ident }, `ident = '${release}'`)
+    const bytes = { checksum: 'checksum || copies.n' }
+    copy('blobs', bytes, `checksum = (SELECT checksum FROM releases WHERE ident = '${release}')`)
+    copy(
+      'releases',
+      { ...bytes, id: ids.release_id, package_id: ids.package_id, ident },
+      `ident = '${release}'`,
+    )
     copy('lines', { package: copied, package_id: ids.package_id }, `package = '${from}'`)
     for (const table of ['members', 'pointers']) copy(table, ids, ofRelease)
   })()
