@@ -10,6 +10,7 @@ import { copyDatabase, openReader } from '../database/engine.ts'
 import type { Db } from '../database/database.ts'
 import { findState } from '../database/state-store.ts'
 import { holdBlobs } from '../depot/blob-hold.ts'
+import { recordBackup } from '../depot/last-backup.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import { findHash, findHead } from '../ledger/ledger-store.ts'
 import { listSealingKeys } from '../origins/sealed-store.ts'
@@ -111,6 +112,7 @@ async function writeBackup(
       damaged_in_all: damaged.size,
     }
     await target.finish(manifest)
+    await recordBackup(config, at)
     return { manifest, copied: copied.copied, copiedBytes: copied.copiedBytes }
   } finally {
     database.close()

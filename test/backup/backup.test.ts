@@ -23,6 +23,11 @@ test('backups of a running depot share the packages that do not change', async (
   t.match(first, { code: 0 })
   t.match(JSON.parse(first.stdout), { packages: 2, copied: 2, damaged: [], has_secret_key: false })
   t.strictSame(await blobsIn(to), [app.checksum, web.checksum].toSorted())
+  const { taken_at: takenAt } = JSON.parse(first.stdout) as { taken_at: string }
+  t.match(
+    (await callApi(started, 'GET', '/metrics')).text,
+    `\nhart_depot_last_backup_timestamp_seconds ${Date.parse(takenAt) / 1_000}\n`,
+  )
 
   const [added] = await publishAll(started, NEW)
   t.match(await removeRelease(started, APP), { status: 204 })

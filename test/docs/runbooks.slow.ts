@@ -39,6 +39,10 @@ const SCENES: Readonly<Record<string, Scene>> = {
     before: '',
     after: `${IS_WELL}; hart-depot backup /mnt/backups --new-history`,
   },
+  'backup-old': {
+    before: `curl -sS http://127.0.0.1:9636/metrics | grep '^hart_depot_last_backup_timestamp_seconds 0$'`,
+    after: `curl -sS http://127.0.0.1:9636/metrics | grep '^hart_depot_last_backup_timestamp_seconds [1-9]'`,
+  },
   'bad-promotion': {
     before: `
 hart-depot upload app-1.0.0.hart --key acme.pub --promote delivered

@@ -2,6 +2,7 @@ import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefault
 import { countDamaged, readScrub, readStored } from '../../blobs/blob-store.ts'
 import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { Webhooks } from '../../delivery/webhooks.ts'
+import { findLastBackup } from '../../depot/last-backup.ts'
 import type { Depot } from '../../depot/open.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import { readVersion } from '../../package-root.ts'
@@ -261,6 +262,10 @@ export class DepotMetrics {
     addGauge(this.#registry, 'hart_depot_retention_last_run_timestamp_seconds', {
       help: 'Time in Unix seconds at which the last daily run of retention ended; 0 if none has ended since the start',
       read: async () => (depot.upkeep?.retention.endedAt ?? 0) / 1_000,
+    })
+    addGauge(this.#registry, 'hart_depot_last_backup_timestamp_seconds', {
+      help: 'Time in Unix seconds of the last backup by hart-depot backup; 0 if there is none',
+      read: async () => ((await findLastBackup(depot.config)) ?? 0) / 1_000,
     })
     addGauge(this.#registry, 'hart_depot_damaged_blobs', {
       help: 'Packages with damaged bytes. The depot serves each again once the same bytes are uploaded',
