@@ -16,6 +16,8 @@ import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
 /** What happens before a runbook is followed, and what must be true afterwards. Both are lines for bash. */
 interface Scene {
+  /** The headings whose commands are followed; by default, all. */
+  readonly sections?: readonly string[]
   readonly before: string
   readonly after: string
 }
@@ -30,6 +32,7 @@ const hasProblem = (code: string) => `curl -sS http://127.0.0.1:9636/readyz | gr
 const AHEAD = `NODE_OPTIONS='--import="data:text/javascript,const now=Date.now;Date.now=()=>now()+7200000"'`
 const SECRET = `hart-depot webhook add deploys http://127.0.0.1:9/ > /dev/null`
 
+/** By runbook. What follows a space tells apart the scenes of one runbook. */
 const SCENES: Readonly<Record<string, Scene>> = {
   'administrator-token-lost': {
     before: 'unset HART_DEPOT_TOKEN; hart-depot logout',
@@ -62,12 +65,22 @@ systemctl restart hart-depot
 ${hasProblem('clock')}`,
     after: 'hart-depot promote union --from acceptance --yes',
   },
-  'data-folder-gone': {
+  'data-folder-gone renamed': {
+    sections: ['The data folder is gone', 'It was renamed, or something was mounted over it'],
     before: `
 mv /var/lib/hart-depot /var/lib/hart-depot.renamed; mkdir /var/lib/hart-depot
 ${hasProblem('data_gone')}
 ! HART_DEPOT_URL=http://127.0.0.1:9636 hart-depot account add ci`,
     after: `${IS_WELL}; HART_DEPOT_URL=http://127.0.0.1:9636 hart-depot account add ci`,
+  },
+  'data-folder-gone removed': {
+    sections: ['The data folder is gone', 'It was removed'],
+    before: `
+${BACKUP}
+hart-depot promote delivered --from acceptance --yes
+rm -r /var/lib/hart-depot
+${hasProblem('data_gone')}`,
+    after: `${IS_WELL}; hart-depot view delivered | grep possums`,
   },
   'database-damaged': {
     before: `
@@ -196,10 +209,14 @@ const pages = (await readdir(join(CLONE, 'docs/runbooks')))
   .filter((name) => name.endsWith('.md') && name !== 'README.md')
   .map((name) => name.slice(0, -'.md'.length))
 
-test('each runbook has a scene', async (t) => t.strictSame(Object.keys(SCENES).toSorted(), pages.toSorted()))
+const pageOf = (scene: string) => scene.replace(/ .*/, '')
 
-for (const [page, { before, after }] of Object.entries(SCENES)) {
-  test(`the runbook ${page} works`, async (t) => {
+test('each runbook has a scene', async (t) =>
+  t.strictSame([...new Set(Object.keys(SCENES).map(pageOf))].toSorted(), pages.toSorted()))
+
+for (const [scene, { before, after, sections }] of Object.entries(SCENES)) {
+  test(`the runbook ${scene} works`, async (t) => {
+    const page = pageOf(scene)
     const folder = await mkdtemp(join(tmpdir(), 'hart-depot-runbook-'))
     t.teardown(() => rm(folder, { recursive: true, force: true }))
     await cp(furnished, folder, { recursive: true, preserveTimestamps: true })
@@ -207,7 +224,10 @@ for (const [page, { before, after }] of Object.entries(SCENES)) {
     const replaced = replacements(folder, url)
     const parts = {
       [`before ${page}`]: `set -Eeuo pipefail; systemctl start hart-depot; ${before}`,
-      [`docs/runbooks/${page}.md`]: scriptOf(await readDocument(`docs/runbooks/${page}.md`), { replaced }),
+      [`docs/runbooks/${page}.md`]: scriptOf(await readDocument(`docs/runbooks/${page}.md`), {
+        sections,
+        replaced,
+      }),
       [`after ${page}`]: `set -Eeuo pipefail; ${after}`,
     }
     const run = (name: string, script: string) =>

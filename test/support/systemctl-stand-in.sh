@@ -33,6 +33,7 @@ case $1 in
   start) start ;;
   stop) stop ;;
   restart) stop && start ;;
+  show) cat "$pid" ;; # --property MainPID --value
   status) if is_running; then echo 'active (running)'; else echo 'inactive (dead)'; fi ;;
   *) echo "systemctl: unknown command $1" >&2 && exit 2 ;;
 esac
