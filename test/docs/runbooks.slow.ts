@@ -138,6 +138,13 @@ journalctl -u hart-depot | tail -n 1 | grep secret.key`,
     before: 'hart-depot account add ci; hart-depot token add ci > leaked',
     after: `! HART_DEPOT_TOKEN=$(cat leaked) HART_DEPOT_URL=http://127.0.0.1:9636 hart-depot whoami`,
   },
+  'upstream-down': {
+    before: `
+printf 'DEPOT_UPSTREAM=http://127.0.0.1:9\\nDEPOT_UPSTREAM_ORIGINS=core\\n' >> /etc/hart-depot/environment
+systemctl restart hart-depot
+curl -sS -w '%{http_code}' http://127.0.0.1:9636/v1/depot/pkgs/core/redis/8.0.0/20260101120000/download | grep 502`,
+    after: 'hart-depot view union | grep possums',
+  },
   'webhook-paused': {
     before: `${SECRET}; hart-depot webhook pause deploys`,
     after: 'hart-depot webhook show deploys | grep -v paused',
