@@ -1,63 +1,19 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { ask } from '../support/ask.ts'
+import { startNginx } from '../support/proxy-programs.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { followLinks, pullAndImport } from '../support/sub-path.ts'
-import { until } from '../support/until.ts'
 
 // A depot behind a real nginx, with the configurations of docs/proxies.md. Needs nginx: `npm run test:nginx`.
 
 const PATH = '/builder/depot'
 const POLL = '/v1/depot/views/acceptance/pkgs/acme/app/latest'
 
-/** Starts nginx with one server, and resolves with its URL when it answers. */
-async function startNginx(t: Test, locations: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-nginx-'))
-  const port = await freePort()
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  )
-  const configuration = `
-daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
-events { worker_connections 64; }
-http {
-  access_log off; ${paths.join(' ')}
-  server { listen 127.0.0.1:${port}; ${locations} }
-}
-`
-  await mkdir(join(folder, 'logs'))
-  await writeFile(join(folder, 'nginx.conf'), configuration)
-  const nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  const ended = once(nginx, 'exit')
-  t.teardown(async () => {
-    nginx.kill('SIGTERM')
-    await ended
-    await rm(folder, { recursive: true, force: true })
-  })
-  const url = `http://127.0.0.1:${port}`
-  await until('nginx answers', async () => {
-    if (nginx.exitCode !== null) throw new Error(`nginx ended with ${nginx.exitCode}`)
-    return (await ask(`${url}/`).catch(() => undefined)) !== undefined
-  })
-  return url
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+/** Starts nginx with one server, and resolves with its URL. */
+async function serverWith(t: Test, locations: string): Promise<string> {
+  const port = await startNginx(t, (free) => `server { listen 127.0.0.1:${free}; ${locations} }`)
+  return `http://127.0.0.1:${port}`
 }
 
 const STREAMS =
@@ -69,7 +25,7 @@ test('nginx takes the path away, and the public URL has it', async (t) => {
     listen: true,
     environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` },
   })
-  const url = await startNginx(t, `location ${PATH}/ { proxy_pass ${started.url}/; ${STREAMS} ${FORWARDS} }`)
+  const url = await serverWith(t, `location ${PATH}/ { proxy_pass ${started.url}/; ${STREAMS} ${FORWARDS} }`)
   await followLinks(t, started, url + PATH)
   await pullAndImport(t, started, url + PATH)
 })
@@ -79,13 +35,13 @@ test('nginx leaves the path, and the public URL has it', async (t) => {
     listen: true,
     environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` },
   })
-  const url = await startNginx(t, `location ${PATH}/ { proxy_pass ${started.url}; ${STREAMS} ${FORWARDS} }`)
+  const url = await serverWith(t, `location ${PATH}/ { proxy_pass ${started.url}; ${STREAMS} ${FORWARDS} }`)
   await followLinks(t, started, url + PATH)
 })
 
 test('nginx takes the path away and forwards it, and is trusted', async (t) => {
   const started = await startDepot(t, { listen: true, environment: { DEPOT_TRUST_PROXY: '127.0.0.1' } })
-  const url = await startNginx(
+  const url = await serverWith(
     t,
     `location ${PATH}/ { proxy_pass ${started.url}/; proxy_set_header X-Forwarded-Prefix ${PATH}; ${STREAMS} ${FORWARDS} }`,
   )
@@ -99,7 +55,7 @@ test('wrong tokens are counted for the address that nginx forwards', async (t) =
     limits: { wrongTokensPerMinute: 1 },
     environment: { DEPOT_TRUST_PROXY: '127.0.0.1' },
   })
-  const url = await startNginx(
+  const url = await serverWith(
     t,
     `location / { proxy_pass ${started.url}; proxy_set_header X-Forwarded-For $http_x_test_address; }`,
   )
