@@ -75,7 +75,10 @@ export class Transport {
     const settings = { keepAlive: true, ...(proxyEnv && { proxyEnv }) }
     if (this.#base.protocol === 'https:') {
       const https = process.getBuiltinModule('node:https')
-      this.#agent = new https.Agent({ ...settings, ...(ca !== undefined && { ca }) })
+      this.#agent = new https.Agent({
+        ...settings,
+        ...(ca !== undefined && { ca: [...usualAuthorities(), ca] }),
+      })
       this.#request = https.request
     } else {
       const http = process.getBuiltinModule('node:http')
@@ -212,6 +215,13 @@ function reasonOf(code: string): UnreachableReason {
   if (code === 'ETIMEDOUT') return 'timeout'
   if (code === 'ECONNRESET' || code === 'EPIPE') return 'cut'
   return 'other'
+}
+
+/** Returns the certificates that Node trusts, because an agent with certificates of its own trusts no others. */
+function usualAuthorities(): readonly string[] {
+  const { getCACertificates, rootCertificates } = process.getBuiltinModule('node:tls')
+  // Node 20 does not have the function.
+  return (getCACertificates as typeof getCACertificates | undefined)?.('default') ?? rootCertificates
 }
 
 /** Reports whether a failed request may be sent again: it was not executed, or may be executed twice. */
