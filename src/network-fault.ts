@@ -11,7 +11,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
   CERT_REVOKED: 'its certificate was revoked',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed, and this machine does not trust it',
+  DEPTH_ZERO_SELF_SIGNED_CERT:
+    'its certificate is self-signed, and this machine does not trust it (see NODE_EXTRA_CA_CERTS)',
   EACCES: 'this user may not use this address or port',
   EADDRINUSE: 'another program listens there',
   EADDRNOTAVAIL: 'this machine does not have this address',
@@ -34,12 +35,14 @@ const SENTENCES: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for other names',
   ETIMEDOUT: 'no answer came in time',
   HPE_HEADER_OVERFLOW: 'the headers of the answer are too large',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an authority that this machine does not trust',
-  UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an authority that this machine does not know',
+  SELF_SIGNED_CERT_IN_CHAIN:
+    'its certificate is signed by an authority that this machine does not trust (see NODE_EXTRA_CA_CERTS)',
+  UNABLE_TO_GET_ISSUER_CERT:
+    'its certificate is signed by an authority that this machine does not know (see NODE_EXTRA_CA_CERTS)',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    'its certificate is signed by an authority that this machine does not know',
+    'its certificate is signed by an authority that this machine does not know (see NODE_EXTRA_CA_CERTS)',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    'its certificate is signed by an authority that this machine does not know',
+    'its certificate is signed by an authority that this machine does not know (see NODE_EXTRA_CA_CERTS)',
   UND_ERR_BODY_TIMEOUT: 'the answer stopped coming',
   UND_ERR_CONNECT_TIMEOUT: 'no connection was made in time',
   UND_ERR_HEADERS_OVERFLOW: 'the headers of the answer are too large',

@@ -94,7 +94,8 @@ export function path(parts: TemplateStringsArray, ...values: readonly string[]):
 
 /**
  * A client of one depot. A resource that starts with `/` is below the depot's own URL; any other is below
- * that of its Habitat API. All methods but {@link isReachable} reject with a {@link RemoteError}.
+ * that of its Habitat API. All methods but {@link isReachable} and {@link findFault} reject with a
+ * {@link RemoteError}.
  */
 export class RemoteDepot {
   /** The URL of the Habitat API. */
@@ -187,13 +188,21 @@ export class RemoteDepot {
 
   /** Reports whether the depot answers now. Does not retry, and never rejects. */
   async isReachable(): Promise<boolean> {
+    return (await this.findFault()) === undefined
+  }
+
+  /**
+   * Says why the depot does not answer now, as part of a sentence; `undefined` if it answers. Does not retry,
+   * and never rejects.
+   */
+  async findFault(): Promise<string | undefined> {
     try {
       const headers = { 'user-agent': this.#agent }
       const { status, body } = await this.#fetch(this.#urlOf('status'), { method: 'GET', headers })
       body.on('error', () => undefined).destroy()
-      return status < 500
-    } catch {
-      return false
+      return status < 500 ? undefined : `it answers ${status}`
+    } catch (error) {
+      return faultOf(error)
     }
   }
 
@@ -243,11 +252,9 @@ export class RemoteDepot {
     } catch (error) {
       if (!isConnectionError(error)) throw error
       return {
-        error: new RemoteError(
-          'unreachable',
-          `${init.method} ${url} got no answer: ${networkFault(error.cause instanceof Error ? error.cause : error)}`,
-          { cause: error },
-        ),
+        error: new RemoteError('unreachable', `${init.method} ${url} got no answer: ${faultOf(error)}`, {
+          cause: error,
+        }),
       }
     }
   }
@@ -342,6 +349,12 @@ function parseJson(text: string): unknown {
 function retryAfterMs({ header }: Answer): number | undefined {
   const seconds = header('retry-after') ?? ''
   return /^\d{1,9}$/.test(seconds) ? Math.min(Number(seconds) * 1_000, MAX_PAUSE_MS) : undefined
+}
+
+/** Explains why there was no answer, as part of a sentence. */
+function faultOf(error: unknown): string {
+  if (isConnectionError(error) && error.cause instanceof Error) return networkFault(error.cause)
+  return error instanceof Error ? networkFault(error) : 'the connection failed'
 }
 
 /** Reports whether `fetch` failed because of the connection: it then throws a TypeError with a cause. */

@@ -18,8 +18,12 @@ import type { Io } from '../io.ts'
  * `unreachable`.
  */
 export async function expectReachable(depot: RemoteDepot): Promise<void> {
-  if (await depot.isReachable()) return
-  throw new RemoteError('unreachable', `no depot answers at ${depot.url}: both depots must be running`)
+  const fault = await depot.findFault()
+  if (fault !== undefined)
+    throw new RemoteError(
+      'unreachable',
+      `no depot answers at ${depot.url}: ${fault}; both depots must be running`,
+    )
 }
 
 /**
