@@ -24,6 +24,7 @@ import { MAX_WEBHOOKS } from '../../webhooks/webhook.ts'
 import { listWebhooks } from '../../webhooks/webhook-store.ts'
 import { explain } from '../failure.ts'
 import type { Io } from '../io.ts'
+import { faultsOfTls } from './authorities.ts'
 import { expectDepot, readLocalConfig } from './data-folder.ts'
 import type { LocalConfig } from './data-folder.ts'
 import { readDepot } from './read-depot.ts'
@@ -62,6 +63,7 @@ export async function examine(io: Io): Promise<Examined[]> {
     config = readLocalConfig(io)
     return { problems: contradictions(config, availableParallelism()), detail: 'they agree with each other' }
   })
+  await check('TLS', async () => ({ problems: await faultsOfTls(io), detail: 'nothing is wrong' }))
   if (config === undefined) return examined
   const known = config
   const hasDepot = await check('data folder', async () => examineFolder(known))

@@ -12,6 +12,7 @@ import { openLog } from '../../log.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
+import { faultsOfTls } from './authorities.ts'
 import { urlOf } from './url.ts'
 import { expectAccess, readLocalConfig } from './data-folder.ts'
 import { notifySystemd } from './notify-systemd.ts'
@@ -43,7 +44,7 @@ uploads and downloads in flight may continue for up to ten minutes. A second sig
       const config = readLocalConfig(io)
       expectAccess(config, 'write')
       const log = openLog(config.logLevel)
-      for (const warning of config.traces.warnings) log.warn(warning)
+      for (const warning of [...config.traces.warnings, ...(await faultsOfTls(io))]) log.warn(warning)
       // This happens before the depot is created, so that a failed start creates no token.
       await tryPort(config).catch(async (error: unknown) => {
         throw (await findOtherServer(config)) ?? cannotListen(config, error)

@@ -1,7 +1,8 @@
-import { chmod, unlink } from 'node:fs/promises'
+import { chmod, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { contradictions } from '../../../src/cli/local/examine.ts'
 import { readConfig } from '../../../src/config.ts'
@@ -27,6 +28,24 @@ async function diagnose(env: Record<string, string>, now = NOW) {
   )
   return { code, problems, wrong, names: checks.map(({ check }) => check) }
 }
+
+test('doctor reports authorities that cannot be used, and checks that are turned off', async (t) => {
+  const folder = await scratchFolder(t)
+  const wrongWith = async (env: Record<string, string>) =>
+    (await diagnose({ DEPOT_DATA: folder, ...env })).wrong['TLS']
+  const missing = join(folder, 'missing.pem')
+  const empty = join(folder, 'empty.pem')
+  await writeFile(empty, 'no certificate')
+  t.equal(await wrongWith({}), undefined)
+  t.match(await wrongWith({ NODE_EXTRA_CA_CERTS: missing }), /missing\.pem, which cannot be read \(ENOENT\)/)
+  t.match(await wrongWith({ NODE_EXTRA_CA_CERTS: empty }), /empty\.pem, which has no certificate in PEM/)
+  const expired = fileURLToPath(new URL('../../fixtures/tls/expired.pem', import.meta.url))
+  t.match(await wrongWith({ NODE_EXTRA_CA_CERTS: expired }), /^the certificate of .* expired on 2/)
+  t.match(
+    await wrongWith({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
+    /certificates of other servers are not checked/,
+  )
+})
 
 test('doctor finds nothing wrong with a new depot, and says what is wrong with others', async (t) => {
   const folder = await scratchFolder(t)
@@ -63,12 +82,12 @@ test('doctor tells a depot that is not there from one that it may not read, and 
   t.match(await diagnose({ DEPOT_DATA: folder }), {
     code: 1,
     wrong: { 'data folder': /^there is no depot in/ },
-    names: ['Node', 'settings', 'data folder'],
+    names: ['Node', 'settings', 'TLS', 'data folder'],
   })
   t.match(await diagnose({ DEPOT_DATA: folder, DEPOT_WORKERS: 'many' }), {
     code: 1,
     wrong: { settings: /^DEPOT_WORKERS must be/ },
-    names: ['Node', 'settings'],
+    names: ['Node', 'settings', 'TLS'],
   })
 })
 

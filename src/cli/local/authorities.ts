@@ -1,0 +1,48 @@
+import { X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Io } from '../io.ts'
+
+// Node trusts the authorities in NODE_EXTRA_CA_CERTS. It passes over a file that it cannot read, and the
+// connections that need it fail later.
+
+const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+
+/** Says what is wrong with the settings of Node for TLS, one sentence each, without a full stop. */
+export async function faultsOfTls({ env, now }: Pick<Io, 'env' | 'now'>): Promise<string[]> {
+  const file = env['NODE_EXTRA_CA_CERTS'] ?? ''
+  return [
+    ...(file === '' ? [] : await faultsOfAuthorities(file, now())),
+    ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
+      ? ['NODE_TLS_REJECT_UNAUTHORIZED is 0, so the certificates of other servers are not checked']
+      : []),
+  ]
+}
+
+async function faultsOfAuthorities(file: string, now: number): Promise<string[]> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    return [
+      `NODE_EXTRA_CA_CERTS names ${file}, which cannot be read (${code}): its authorities are not trusted`,
+    ]
+  }
+  const found = text.match(PEM) ?? []
+  if (found.length === 0)
+    return [
+      `NODE_EXTRA_CA_CERTS names ${file}, which has no certificate in PEM: no authority of it is trusted`,
+    ]
+  return found.flatMap((pem) => faultOfCertificate(pem, file, now))
+}
+
+function faultOfCertificate(pem: string, file: string, now: number): string[] {
+  try {
+    const { subject, validToDate } = new X509Certificate(pem)
+    if (validToDate.getTime() > now) return []
+    const name = subject.replaceAll('\n', ', ')
+    return [`the certificate of ${name} in ${file} expired on ${validToDate.toISOString().slice(0, 10)}`]
+  } catch {
+    return [`NODE_EXTRA_CA_CERTS names ${file}, in which a certificate cannot be decoded: it is not trusted`]
+  }
+}
