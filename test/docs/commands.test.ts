@@ -19,7 +19,7 @@ const DOCUMENTS = [
 ]
 /** `npm run test:pipeline` runs their commands. */
 const NEEDS_SHELLCHECK = ['docs/pipeline.md']
-const LANGUAGES = ['sh', 'js', 'json', 'text', 'nginx', 'yaml', 'sql']
+const LANGUAGES = ['sh', 'js', 'json', 'text', 'nginx', 'caddy', 'yaml', 'sql']
 /** The sections that `npm test` runs. Each command is a process of its own. */
 const BEGINNING = ['Five minutes']
 const MAX_NOT_RUN = 16

@@ -41,7 +41,7 @@ export async function startCaddy(t: Teardown, configure: (port: number) => strin
   const folder = await makeFolder(t)
   const port = await freePort()
   const file = join(folder, 'Caddyfile')
-  const options = `{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n\tstorage file_system ${folder}\n\tlog {\n\t\tlevel ERROR\n\t}\n}\n`
+  const options = `{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n\tgrace_period 1s\n\tstorage file_system ${folder}\n\tlog {\n\t\tlevel ERROR\n\t}\n}\n`
   await writeFile(file, options + configure(port))
   const environment = { HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder }
   await start(t, port, 'caddy', ['run', '--config', file, '--adapter', 'caddyfile'], environment)
@@ -72,7 +72,11 @@ async function start(
 ): Promise<void> {
   const child = spawn(program, args, {
     env: { ...process.env, ...environment },
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
   })
   const ended = once(child, 'exit')
   t.teardown(async () => {
@@ -80,7 +84,7 @@ async function start(
     await ended
   })
   await until(`${program} listens`, async () => {
-    if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`)
+    if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}: ${said}`)
     return accepts(port)
   })
 }
