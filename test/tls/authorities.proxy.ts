@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { DepotClient } from '../../src/client/client.ts'
-import { RemoteDepot } from '../../src/remote/remote-depot.ts'
+import { readConfig } from '../../src/config.ts'
 import { openSource } from '../../src/upstream/source.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import type { Certificate } from '../support/certificates.ts'
@@ -36,9 +36,10 @@ async function proxyWith({ certificate, key }: Certificate): Promise<number> {
   )
 }
 
+const version = async (environment: Readonly<Record<string, string>>, url = depot) =>
+  runToEnd(['version', '--url', url], { HART_DEPOT_TOKEN: ADMIN_TOKEN, ...environment })
+
 test('the command line trusts the authorities in NODE_EXTRA_CA_CERTS, or those of the machine', async (t) => {
-  const version = async (environment: Readonly<Record<string, string>>, url = depot) =>
-    runToEnd(['version', '--url', url], { HART_DEPOT_TOKEN: ADMIN_TOKEN, ...environment })
   t.match(await version({}), { code: 7, stderr: UNKNOWN })
   t.match(await version(TRUSTED), { code: 0, stdout: /hart-depot/ })
   const ofMachine = { NODE_OPTIONS: '--use-system-ca', SSL_CERT_FILE: authority.file }
@@ -78,12 +79,19 @@ test('pull and import-builder trust the authorities in NODE_EXTRA_CA_CERTS', asy
 })
 
 test('upstream is trusted by DEPOT_UPSTREAM_CA, too', async (t) => {
-  const config = { url: depot, origins: ['acme'], tokenFile: undefined, proxy: undefined }
-  const open = (caFile: string | undefined) =>
-    openSource({ ...config, caFile } as Parameters<typeof openSource>[0], 'client', source.depot.log)
-  t.ok((await open(authority.file)) instanceof RemoteDepot)
-  t.equal(await (await open(authority.file)).isReachable(), true)
-  t.equal(await (await open(other.file)).isReachable(), false)
+  for (const [file, isReachable] of [
+    [authority.file, true],
+    [other.file, false],
+  ] as const) {
+    const { upstream } = readConfig({
+      DEPOT_UPSTREAM: depot,
+      DEPOT_UPSTREAM_ORIGINS: 'acme',
+      DEPOT_UPSTREAM_CA: file,
+    })
+    if (upstream === undefined) throw new Error('there is no upstream')
+    const remote = await openSource(upstream, 'client', { log: source.depot.log })
+    t.equal(await remote.isReachable(), isReachable)
+  }
 })
 
 test('webhooks reach a receiver whose authority is in NODE_EXTRA_CA_CERTS, and serve warns of a file that it cannot read', async (t) => {
