@@ -217,7 +217,7 @@ function reasonOf(code: string): UnreachableReason {
   return 'other'
 }
 
-/** Returns the certificates that Node trusts, because an agent with certificates of its own trusts no others. */
+/** Returns the certificates that Node trusts. An agent with certificates of its own trusts no others. */
 function usualAuthorities(): readonly string[] {
   const { getCACertificates, rootCertificates } = process.getBuiltinModule('node:tls')
   // Node 20 does not have the function.
