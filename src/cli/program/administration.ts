@@ -160,6 +160,21 @@ export const ADMINISTRATION: Entries = {
       load: async () => (await import('../remote/accounts.ts')).accountEnable,
     },
     {
+      name: 'exchange-rule list',
+      summary: 'list the rules by which jobs get tokens',
+      load: async () => (await import('../remote/exchange-rules.ts')).exchangeRuleList,
+    },
+    {
+      name: 'exchange-rule set',
+      summary: 'let jobs of a CI system get tokens',
+      load: async () => (await import('../remote/exchange-rules.ts')).exchangeRuleSet,
+    },
+    {
+      name: 'exchange-rule remove',
+      summary: 'give these jobs no more tokens',
+      load: async () => (await import('../remote/exchange-rules.ts')).exchangeRuleRemove,
+    },
+    {
       name: 'token add',
       summary: 'create a token for an account, and print it',
       load: async (isRemote) =>
