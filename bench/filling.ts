@@ -38,10 +38,6 @@ async function prepare(db: Db): Promise<LedgerHead> {
     .values({ name: 'acme', owner_id: 1, default_visibility: 'public', created_at: 1, updated_at: 1 })
     .execute()
   await db
-    .insertInto('blobs')
-    .values({ checksum: 'none', size_bytes: 1, created_at: 1, unreferenced_since: null })
-    .execute()
-  await db
     .insertInto('views')
     .values({
       name: 'delivered',
@@ -91,8 +87,9 @@ function writeReleases(db: BetterSqlite3.Database): void {
   const addRelease = db.prepare(
     `INSERT INTO releases (id, package_id, ident, target, version, order_key, visibility, checksum, size_bytes, signer, is_verified, publisher_id, package_type,
      created_at, updated_at, exposes, deps, tdeps, build_deps, build_tdeps, config, manifest)
-     VALUES (?, ?, ?, ?, ?, ?, 'public', 'none', 1, 'acme', 1, 1, 'standard', 1, 1, '[]', '[]', '[]', '[]', '[]', '', ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, 'public', ?, 1, 'acme', 1, 1, 'standard', 1, 1, '[]', '[]', '[]', '[]', '[]', '', ?)`,
   )
+  const addBlob = db.prepare('INSERT INTO blobs (checksum, size_bytes, created_at) VALUES (?, 1, 1)')
   const addWords = db.prepare('INSERT OR IGNORE INTO package_words (package_id, word) VALUES (?, ?)')
   for (let line = 0; line < LINES; line += 1) {
     addPackage.run(line + 1, nameOf(line).slice('acme/'.length))
@@ -100,6 +97,8 @@ function writeReleases(db: BetterSqlite3.Database): void {
     addLine.run(nameOf(line), TARGET, line + 1)
     for (const version of [1, 2]) {
       const key = orderKey({ version: `${version}.0.0`, release: '20260101000000' })
+      const checksum = releaseId(line, version).toString(16).padStart(64, '0')
+      addBlob.run(checksum)
       addRelease.run(
         releaseId(line, version),
         line + 1,
@@ -107,6 +106,7 @@ function writeReleases(db: BetterSqlite3.Database): void {
         TARGET,
         `${version}.0.0`,
         key,
+        checksum,
         '# a manifest\n'.repeat(100),
       )
     }
