@@ -64,6 +64,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'access/account-name.ts MAX_ACCOUNT_NAME_LENGTH': 'name of an account',
   'accounts/authenticate.ts MAX_SESSIONS': 'tokens whose rights are kept',
   'accounts/address-limit.ts MAX_ADDRESSES': 'addresses whose wrong tokens',
+  'accounts/denials.ts MAX_REMEMBERED_DENIALS': 'refused requests that are counted apart',
+  'accounts/denial-store.ts MAX_STORED_DENIALS': 'stored refusals',
   'accounts/token-uses.ts MAX_TOKENS': 'tokens whose last use is remembered',
   'accounts/token.ts MAX_LIFETIME_MS': 'life of a token',
   'accounts/token.ts MAX_LIFETIME_YEARS': 'life of a token',

@@ -3,6 +3,7 @@ import { disableAccount } from './accounts/disable-account.ts'
 import { narrowToken, saveTokenUses } from './accounts/change-token.ts'
 import { removeExchangeRule, setExchangeRule } from './accounts/exchange-rules.ts'
 import { exchangeToken } from './accounts/exchange-token.ts'
+import { saveDenials } from './accounts/save-denials.ts'
 import { issueToken, revokeToken } from './accounts/issue-token.ts'
 import type { Actor } from '../access/access.ts'
 import { changeEmail, replaceProfileToken, revokeOwnToken } from './accounts/profile.ts'
@@ -75,6 +76,7 @@ export const handlers = {
   setExchangeRule,
   removeExchangeRule,
   exchangeToken,
+  saveDenials,
   changeEmail,
   replaceProfileToken,
   revokeOwnToken,

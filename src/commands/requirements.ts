@@ -22,6 +22,7 @@ type Requirements = { readonly [K in CommandKind]: (caller: Session, input: Inpu
 export const requirements: Requirements = {
   setUp: expectOperator,
   saveTokenUses: expectOperator,
+  saveDenials: expectOperator,
   saveDeliveries: expectOperator,
   recordRestore: expectOperator,
   resealSecrets: expectOperator,

@@ -46,6 +46,7 @@ export interface Schema {
   webhooks: WebhooksTable
   webhook_deliveries: WebhookDeliveriesTable
   depot_state: DepotStateTable
+  denials: DenialsTable
   changes: ChangesTable
   change_releases: ChangeReleasesTable
   change_phases: ChangePhasesTable
@@ -424,6 +425,20 @@ export interface WebhookDeliveriesTable {
   status: number | null
   error: string | null
   excerpt: string
+}
+
+export interface DenialsTable {
+  id: Generated<number>
+  first_at: number
+  last_at: number
+  requests: number
+  account: string | null
+  token_id: number | null
+  network: string | null
+  method: string
+  route: string
+  path: string
+  code: string
 }
 
 export interface DepotStateTable {

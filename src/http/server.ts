@@ -39,6 +39,7 @@ import { validate } from './requests/validate.ts'
 import { logPoll, logRequest, requestIds } from './request-log.ts'
 import { traceRequests } from './request-spans.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
+import { storeDenials } from './store-denials.ts'
 import { storeTokenUses } from './store-token-uses.ts'
 import type { SharedServices, Workers } from './workers.ts'
 import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.ts'
@@ -161,6 +162,7 @@ async function assemble(
   addRequestHooks(app, context, metrics)
   addAnswerHooks(app, context, metrics)
   storeTokenUses(app, depot)
+  storeDenials(app, depot)
   sendContinueOnRead(app.server)
   answerOneAtATime(app.server)
   if (depot.config.hasFastPath) addFastPath(app, context, { nextId, metrics })

@@ -67,6 +67,17 @@ test('cited sections of documents exist', async (t) => {
   t.notOk(sections.get('habitat-today.md')?.has('3.99'))
 })
 
+test('the tests that docs/security.md names exist', async (t) => {
+  const named = [...(texts.get('docs/security.md') ?? '').matchAll(/`(test\/[^`]+)`/g)].map(
+    ([, name = '']) => name,
+  )
+  t.ok(named.length > 20)
+  t.strictSame(
+    named.filter((name) => !existsSync(join(CLONE, name))),
+    [],
+  )
+})
+
 test('cited decisions exist, and the index lists each once', async (t) => {
   const records = readdirSync(join(CLONE, DECISIONS)).filter((name) => name !== 'README.md')
   const numbers = records.map((name) => name.slice(0, 4))

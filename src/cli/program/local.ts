@@ -50,6 +50,11 @@ export const LOCAL: Entries = {
       load: async () => (await import('../local/verify.ts')).verify,
     },
     {
+      name: 'denials',
+      summary: 'list changes and administration that were refused for want of rights',
+      load: async () => (await import('../local/denials.ts')).denials,
+    },
+    {
       name: 'ledger checkpoint',
       summary: 'print a signed head of the ledger, which proves later that history was not rewritten',
       load: async () => (await import('../local/ledger.ts')).ledgerCheckpoint,

@@ -1,0 +1,69 @@
+import type { Db } from '../database/database.ts'
+import type { Denial } from './denials.ts'
+
+/**
+ * The maximum number of stored denials with an account, and of those without. They are counted apart, so that
+ * nobody without a token can drive out what an account has tried.
+ */
+export const MAX_STORED_DENIALS = 5_000
+
+export async function insertDenial(db: Db, denial: Denial): Promise<void> {
+  await db
+    .insertInto('denials')
+    .values({
+      first_at: denial.firstAt,
+      last_at: denial.lastAt,
+      requests: denial.requests,
+      account: denial.account,
+      token_id: denial.tokenId,
+      network: denial.network,
+      method: denial.method,
+      route: denial.route,
+      path: denial.path,
+      code: denial.code,
+    })
+    .execute()
+}
+
+/** Deletes the oldest denials beyond {@link MAX_STORED_DENIALS}. */
+export async function deleteOldDenials(db: Db): Promise<void> {
+  for (const operator of ['is', 'is not'] as const) {
+    const first = await db
+      .selectFrom('denials')
+      .select('id')
+      .where('account', operator, null)
+      .orderBy('id', 'desc')
+      .offset(MAX_STORED_DENIALS)
+      .limit(1)
+      .executeTakeFirst()
+    if (first !== undefined)
+      await db.deleteFrom('denials').where('account', operator, null).where('id', '<=', first.id).execute()
+  }
+}
+
+/** Lists denials whose last request was at `since` (epoch milliseconds) or later, newest first. */
+export async function listDenials(
+  db: Db,
+  { since, account }: { since: number; account: string | undefined },
+): Promise<Denial[]> {
+  const rows = await db
+    .selectFrom('denials')
+    .selectAll()
+    .where('last_at', '>=', since)
+    .$if(account !== undefined, (query) => query.where('account', '=', account ?? ''))
+    .orderBy('last_at', 'desc')
+    .orderBy('id', 'desc')
+    .execute()
+  return rows.map((row) => ({
+    firstAt: row.first_at,
+    lastAt: row.last_at,
+    requests: row.requests,
+    account: row.account,
+    tokenId: row.token_id,
+    network: row.network,
+    method: row.method,
+    route: row.route,
+    path: row.path,
+    code: row.code,
+  }))
+}

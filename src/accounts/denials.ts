@@ -1,0 +1,86 @@
+import { networkOf } from './address-limit.ts'
+
+/** A request that was refused for want of rights. */
+export interface DeniedRequest {
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** Absent without a valid token. */
+  readonly account: string | undefined
+  readonly tokenId: number | undefined
+  readonly address: string
+  readonly method: string
+  /** The route, with the names of its parameters. */
+  readonly route: string
+  readonly path: string
+  readonly code: string
+}
+
+/** Like requests that were refused, counted. */
+export interface Denial {
+  readonly firstAt: number
+  readonly lastAt: number
+  readonly requests: number
+  readonly account: string | null
+  readonly tokenId: number | null
+  readonly network: string | null
+  readonly method: string
+  readonly route: string
+  /** That of the last request. */
+  readonly path: string
+  readonly code: string
+}
+
+/** The maximum number of denials that one thread remembers, with and without an account. */
+const MAX_REMEMBERED_DENIALS = 200
+const MAX_PATH_LENGTH = 200
+
+/**
+ * Counts denials in memory until they are stored, so that a flood of them costs neither writes nor memory.
+ * Requests of one account or network on one route are one denial. Beyond the limit, all that differ in
+ * account and network alone count as one.
+ */
+export class Denials {
+  #known = new Map<string, Denial>()
+  #anonymous = new Map<string, Denial>()
+
+  note(denied: DeniedRequest): void {
+    const { account, at, code, method, route } = denied
+    const denials = account === undefined ? this.#anonymous : this.#known
+    const origin = {
+      account: account ?? null,
+      tokenId: denied.tokenId ?? null,
+      network: networkOf(denied.address) as string | null,
+    }
+    let key = JSON.stringify([origin, code, method, route])
+    if (!denials.has(key) && denials.size >= MAX_REMEMBERED_DENIALS) {
+      Object.assign(origin, { account: null, tokenId: null, network: null })
+      key = JSON.stringify([code, method])
+    }
+    const before = denials.get(key)
+    denials.set(key, {
+      ...origin,
+      firstAt: before?.firstAt ?? at,
+      lastAt: at,
+      requests: (before?.requests ?? 0) + 1,
+      method,
+      route,
+      path: denied.path.slice(0, MAX_PATH_LENGTH),
+      code,
+    })
+  }
+
+  /** Passes on what was counted since the last time. Keeps it if `store` rejects, and rejects with its error. */
+  async flush(store: (denials: readonly Denial[]) => Promise<unknown>): Promise<void> {
+    const [known, anonymous] = [this.#known, this.#anonymous]
+    if (known.size + anonymous.size === 0) return
+    this.#known = new Map()
+    this.#anonymous = new Map()
+    try {
+      await store([...known.values(), ...anonymous.values()])
+    } catch (error) {
+      if (this.#known.size === 0) this.#known = known
+      if (this.#anonymous.size === 0) this.#anonymous = anonymous
+      throw error
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { DEPOT_ACTOR } from '../access/access.ts'
+import { Denials } from '../accounts/denials.ts'
+import type { Depot } from '../depot/open.ts'
+
+const STORE_EVERY_MS = 10_000
+
+/** The codes of errors that say that the caller lacks a right, or has no valid token. */
+const DENIED: readonly (string | undefined)[] = [
+  'unauthenticated',
+  'forbidden',
+  'token_not_owned',
+  'key_upload_forbidden',
+  'too_many_attempts',
+]
+
+/**
+ * Counts refused changes and refused administration, and stores the counts every ten seconds and when the
+ * server closes. Requests do not wait for this. After a failure it tries again later.
+ */
+export function storeDenials(app: FastifyInstance, { writer, log, now }: Depot): void {
+  const denials = new Denials()
+  const store = async () => {
+    try {
+      await denials.flush((counted) =>
+        writer.submit({ kind: 'saveDenials', input: { denials: counted }, actor: DEPOT_ACTOR }),
+      )
+    } catch (error) {
+      log.warn({ err: error }, 'refused requests could not be stored')
+    }
+  }
+  const timer = setInterval(() => void store(), STORE_EVERY_MS).unref()
+  app.addHook('onResponse', (request, _reply, done) => {
+    if (isDenial(request))
+      denials.note({
+        at: now(),
+        account: request.caller?.accountName,
+        tokenId: request.caller?.tokenId,
+        address: request.ip,
+        method: request.method,
+        route: request.routeOptions.url ?? '',
+        path: request.url.split('?', 1)[0] ?? '',
+        code: request.refusalCode ?? '',
+      })
+    done()
+  })
+  app.addHook('onClose', async () => {
+    clearInterval(timer)
+    await store()
+  })
+}
+
+/** Reads are refused with `forbidden` where only administrators may read. Others are no denial. */
+function isDenial({ method, refusalCode }: FastifyRequest): boolean {
+  const isRead = method === 'GET' || method === 'HEAD'
+  return isRead ? refusalCode === 'forbidden' : DENIED.includes(refusalCode)
+}
