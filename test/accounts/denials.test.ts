@@ -80,7 +80,7 @@ test('refused changes and administration are stored, others are not, and the led
   t.match(
     denials
       .map(({ account, code, method, path, requests }) => [account, code, method, path, requests])
-      .toSorted(),
+      .toSorted((one, other) => String(one).localeCompare(String(other))),
     [
       [null, 'unauthenticated', 'PUT', '/api/v1/views/union/gates', 2],
       ['ci', 'forbidden', 'GET', '/api/v1/webhooks', 1],
