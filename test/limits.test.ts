@@ -17,6 +17,8 @@ const OF_NO_CLIENT: readonly string[] = [
   'config.ts MAX_PORT', // of TCP
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
   'upstream/refresh-channel.ts MAX_REASONS',
+  'accounts/denials.ts MAX_PATH_LENGTH', // of a path that a list shows
+  'audit/signed-note.ts MAX_NOTE_CHARACTERS', // of a file that an operator names
   'blobs/read-buffers.ts MAX_SPARE_BUFFERS',
   'upkeep/scrub.ts MAX_YIELD_MS',
   'upkeep/scrub.ts MAX_DAMAGED',

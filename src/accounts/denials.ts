@@ -69,7 +69,7 @@ export class Denials {
     })
   }
 
-  /** Passes on what was counted since the last time. Keeps it if `store` rejects, and rejects with its error. */
+  /** Passes on what was counted since the last time. If `store` rejects, keeps it and rejects, too. */
   async flush(store: (denials: readonly Denial[]) => Promise<unknown>): Promise<void> {
     const [known, anonymous] = [this.#known, this.#anonymous]
     if (known.size + anonymous.size === 0) return
