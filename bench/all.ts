@@ -24,6 +24,7 @@ import { measureStall } from './stall.ts'
 import { measureStart } from './start.ts'
 import { measureTokenPolls } from './token-polls.ts'
 import { measureUpload } from './upload.ts'
+import { measureUpstream } from './upstream.ts'
 import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
 
@@ -52,6 +53,7 @@ const MEASURES = [
   measureHistory,
   measurePages,
   measurePull,
+  measureUpstream,
   measureBackup,
   measureStart,
   measureCli,
@@ -67,6 +69,7 @@ const LEFT_OUT_OF_QUICK = new Map<unknown, string>([
   [measureFirstPromotion, 'from a clone to a first promotion'],
   [measureHistory, 'the past, and verify'],
   [measurePull, 'pulls'],
+  [measureUpstream, 'installs through a depot with an upstream'],
 ])
 
 const measured: Results[] = []

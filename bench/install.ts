@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { HartDigest } from '../src/hart/digest.ts'
+import { generateKeyPair } from '../src/hart/origin-key.ts'
 import type { SecretKey } from '../src/hart/origin-key.ts'
 import { formatIdent } from '../src/package/ident.ts'
 import { byTurns, formatResults, spreadOf } from './results.ts'
@@ -19,23 +20,23 @@ import { startBare } from './servers/record.ts'
 // yardsticks are node:http and nginx, which send the same bodies from files at the same URLs.
 
 const VIEW = 'delivered'
-const DEPENDENCIES = 40
+export const DEPENDENCIES = 40
 const MIN_BYTES = 200_000
 const MAX_BYTES = 2_000_000
 const APP_BYTES = 1_000_000
 const WARMING_ROUNDS = 15
 const ROUNDS = 25
 const MB = 1024 * 1024
-const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
+export const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
 
 /** One of an install's requests. */
-interface Step {
+export interface Step {
   readonly url: string
   /** The checksum of a download. */
   readonly checksum?: string
 }
 
-interface Sample {
+export interface Sample {
   readonly cpuMs: number
   readonly wallMs: number
 }
@@ -86,7 +87,7 @@ export async function measureInstall(): Promise<Results> {
   }
 }
 
-async function install(server: ServerProcess, requests: readonly Buffer[]): Promise<Sample> {
+export async function install(server: ServerProcess, requests: readonly Buffer[]): Promise<Sample> {
   const before = await server.cpuMs()
   const start = performance.now()
   for (const request of requests) await readAll(server.port, request)
@@ -95,7 +96,7 @@ async function install(server: ServerProcess, requests: readonly Buffer[]): Prom
 }
 
 /** Does every step and checks the checksums of downloads. Returns the size of all bodies. */
-async function checkAll(server: ServerProcess, steps: readonly Step[]): Promise<number> {
+export async function checkAll(server: ServerProcess, steps: readonly Step[]): Promise<number> {
   let sizeBytes = 0
   for (const { url, checksum } of steps) {
     const { body } = await ask(server.port, getRequest(url, HAB, 'close'))
@@ -110,15 +111,21 @@ async function checkAll(server: ServerProcess, steps: readonly Step[]): Promise<
 
 /**
  * Publishes an app of one origin, and its dependencies from another: many small packages and few large ones.
- * Returns the requests of an install.
+ * Returns the requests of an install. Tells `onPublished` of each package, whose file is used again.
  */
-async function publishAll(port: number, folder: string): Promise<Step[]> {
-  const appKey = await introduce(port)
-  const coreKey = await introduce(port, 'core')
+export async function publishAll(
+  port: number,
+  folder: string,
+  onPublished: (hart: HartFile & { checksum: string }) => Promise<void> = async () => undefined,
+  keys = { app: generateKeyPair(ORIGIN, Date.now()), core: generateKeyPair('core', Date.now()) },
+): Promise<Step[]> {
+  const appKey = await introduce(port, ORIGIN, keys.app)
+  const coreKey = await introduce(port, 'core', keys.core)
   const downloads: Step[] = []
   const publish = async (hart: HartFile) => {
     const checksum = await checksumOf(hart.path)
     await upload(port, hart.ident, { path: hart.path, checksum })
+    await onPublished({ ...hart, checksum })
     downloads.push({ url: `/v1/depot/pkgs/${formatIdent(hart.ident)}/download?target=${TARGET}`, checksum })
   }
   const path = join(folder, 'made.hart')

@@ -13,9 +13,12 @@ export const ORIGIN = 'acme'
 export const TARGET = 'x86_64-linux'
 const UPLOAD_PIECE_BYTES = 256 * 1024
 
-/** Creates an origin with a key, and returns the secret key. */
-export async function introduce(port: number, origin = ORIGIN): Promise<SecretKey> {
-  const { publicKey, secretKey } = generateKeyPair(origin, Date.now())
+/** Creates an origin with a key, by default a new one, and returns the secret key. */
+export async function introduce(
+  port: number,
+  origin = ORIGIN,
+  { publicKey, secretKey } = generateKeyPair(origin, Date.now()),
+): Promise<SecretKey> {
   await send(port, 'POST', '/v1/depot/origins', Readable.from([JSON.stringify({ name: origin })]))
   await send(
     port,

@@ -7,14 +7,15 @@ import { Workers, listen } from '../../src/http/workers.ts'
 import { keepYoungGenerationSmall, letYoungGenerationGrow } from '../../src/cli/local/young-generation.ts'
 import { serve } from './process.ts'
 
-// The depot with its default settings, except the number of workers, which comes from the environment. Its
+// The depot with its default settings, except the number of workers and upstream, which come from the environment. Its
 // log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the administrator's token.
 
 keepYoungGenerationSmall() // as `serve` does
 const [dataFolder = '', token = ''] = process.argv.slice(2)
-const { DEPOT_WORKERS } = process.env
+const { DEPOT_WORKERS, DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS } = process.env
 const config = readConfig({
   ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS, DEPOT_LOG_LEVEL: 'warn' }),
+  ...(DEPOT_UPSTREAM !== undefined && { DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS }),
   DEPOT_DATA: dataFolder,
   DEPOT_LISTEN: '127.0.0.1:0',
   DEPOT_ADMIN_TOKEN: token,
