@@ -23,9 +23,8 @@ interface Scene {
 }
 
 const IS_WELL = `
-hart-depot healthy
 curl -sS --fail-with-body http://127.0.0.1:9636/readyz | grep -F '"problems":[]'
-hart-depot show happyhumans/possums > /dev/null`
+curl -sS --fail-with-body http://127.0.0.1:9636/api/v1/releases/happyhumans/possums/8.1.4/20160427165340 > /dev/null`
 const BACKUP = 'hart-depot backup /mnt/backups --with-secret-key'
 const hasProblem = (code: string) => `curl -sS http://127.0.0.1:9636/readyz | grep -F '"code":"${code}"'`
 /** Preloads a clock that is two hours ahead. */
@@ -105,6 +104,19 @@ systemctl restart hart-depot
 ${hasProblem('disk')}`,
     after: IS_WELL,
   },
+  // A second depot stands in for the Builder, whose protocol it speaks.
+  'move-from-builder': {
+    before: `
+at_builder() { DEPOT_DATA=$RUNBOOK/builder DEPOT_LISTEN=\${BUILDER#http://} HART_DEPOT_URL=$BUILDER "$@"; }
+at_builder hart-depot serve > builder.log 2>&1 < /dev/null &
+echo $! > builder.pid
+until at_builder hart-depot healthy > /dev/null 2>&1; do sleep 0.1; done
+at_builder hart-depot origin create acme
+at_builder hart-depot upload app-1.0.0.hart --key acme.pub --promote stable
+echo "$HART_DEPOT_TOKEN" > builder-token; chmod 600 builder-token
+hart-depot origin delete acme`,
+    after: `hart-depot where acme/app/1.0.0/20260101120000 | grep stable; kill "$(cat builder.pid)"`,
+  },
   'package-damaged': {
     before: `
 ${BACKUP}
@@ -155,6 +167,7 @@ curl -sS -w '%{http_code}' http://127.0.0.1:9636/v1/depot/pkgs/core/redis/8.0.0/
 function replacements(folder: string, url: string): Record<string, string> {
   return {
     'http://127.0.0.1:9636': url,
+    'http://127.0.0.1:9637': builderUrl,
     '/var/lib/hart-depot': join(folder, 'data'),
     '/etc/hart-depot/environment': join(folder, 'environment'),
     '/mnt/backups': join(folder, 'backups'),
@@ -171,6 +184,7 @@ for (const name of ['systemctl', 'journalctl'])
 const { PATH = '', HOME = '' } = process.env
 const port = await freePort()
 const url = `http://127.0.0.1:${port}`
+const builderUrl = `http://127.0.0.1:${await freePort()}`
 const settings = `DEPOT_LISTEN=127.0.0.1:${port}\nDEPOT_WEBHOOK_NETWORKS=127.0.0.1\n`
 
 function environmentOf(folder: string): Record<string, string> {
@@ -179,6 +193,7 @@ function environmentOf(folder: string): Record<string, string> {
     HOME,
     TMPDIR: tmpdir(),
     RUNBOOK: folder,
+    BUILDER: builderUrl,
     XDG_CONFIG_HOME: join(folder, 'config'),
     DEPOT_DATA: join(folder, 'data'),
     DEPOT_LISTEN: `127.0.0.1:${port}`,

@@ -11,9 +11,12 @@ start() {
   set -a
   . "$RUNBOOK/environment"
   set +a
+  touch "$log"
+  local before
+  before=$(wc -c < "$log")
   hart-depot serve >> "$log" 2>&1 < /dev/null &
   echo $! > "$pid"
-  until hart-depot healthy > /dev/null 2>&1; do
+  until tail -c "+$((before + 1))" "$log" | grep -q '^hart-depot listens on'; do
     is_running || { echo "Job for hart-depot.service failed. See \"journalctl -u hart-depot\"." >&2; exit 1; }
     sleep 0.1
   done
