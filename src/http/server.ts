@@ -10,6 +10,7 @@ import { DepotError } from '../errors.ts'
 import { Feed } from '../following/feed.ts'
 import { VisiblePages } from '../following/visible-pages.ts'
 import { Webhooks } from '../delivery/webhooks.ts'
+import { Refresher } from '../upstream/refresher.ts'
 import { Upstream } from '../upstream/upstream.ts'
 import type { DeliveryOptions } from '../delivery/webhooks.ts'
 import { DEFAULT_MAX_BODY_BYTES } from './api/conventions/body-limits.ts'
@@ -81,6 +82,7 @@ export async function buildServer(
     Webhooks.open(depot, deliveryOptions),
   )
   const upstream = await Upstream.open(depot)
+  const refresher = await Refresher.open(depot)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
   const pollCounts = async () => mergeCounts([pollers.counts(), ...((await workers?.pollCounts()) ?? [])])
@@ -89,13 +91,24 @@ export async function buildServer(
     pollCounts,
     ofThreads: async () => [await requests.toJson(), ...((await workers?.metricsJson()) ?? [])],
   })
-  const services = { webhooks, upstream, pollCounts, metricsText: () => metrics.text() }
+  const services = { webhooks, upstream, refresher, pollCounts, metricsText: () => metrics.text() }
   workers?.provide(services)
-  const context = { depot, ...caches, webhooks, upstream, pollers, pollCounts, trustsProxy: trustOf(depot) }
+  const context = {
+    depot,
+    ...caches,
+    webhooks,
+    upstream,
+    refresher,
+    pollers,
+    pollCounts,
+    trustsProxy: trustOf(depot),
+  }
   const app = await assemble(context, services, requests)
+  app.addHook('onListen', async () => refresher?.start())
   app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', async () => {
     await workers?.stop()
+    await refresher?.close()
     await upstream?.close()
     await webhooks.close() // last, because requests in flight may still commit entries to deliver
   })
@@ -116,8 +129,17 @@ export async function buildWorkerServer(
   const caches = await openCaches(depot)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
-  const { webhooks, upstream, pollCounts } = services
-  const context = { depot, ...caches, webhooks, upstream, pollers, pollCounts, trustsProxy: trustOf(depot) }
+  const { webhooks, upstream, refresher, pollCounts } = services
+  const context = {
+    depot,
+    ...caches,
+    webhooks,
+    upstream,
+    refresher,
+    pollers,
+    pollCounts,
+    trustsProxy: trustOf(depot),
+  }
   const app = await assemble(context, services, requests)
   depot.readInThreads()
   return { app, metricsJson: () => requests.toJson(), pollCounts: () => pollers.counts() }

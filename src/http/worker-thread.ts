@@ -4,6 +4,7 @@ import { joinDepot } from '../depot/join.ts'
 import { openLog } from '../log.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
+import type { RefreshOperations } from '../upstream/refresher.ts'
 import type { UpstreamOperations } from '../upstream/upstream.ts'
 import { buildWorkerServer } from './server.ts'
 import { stopServer } from './stop.ts'
@@ -36,6 +37,10 @@ const upstream: UpstreamOperations = {
   showMissing: (release, asker) => calls.call('showMissing', release, asker),
   fetchKeys: (origin, revision, asker) => calls.call('fetchKeys', origin, revision, asker),
 }
+const refresher: RefreshOperations = {
+  refresh: (channels, options) => calls.call('refresh', channels, options),
+  refreshing: () => calls.call('refreshing'),
+}
 const depot = await joinDepot(share, {
   log: openLog(share.config.logLevel),
   claims,
@@ -45,6 +50,7 @@ const depot = await joinDepot(share, {
 const services = {
   webhooks,
   upstream: share.config.upstream && upstream,
+  refresher: share.config.upstream && refresher,
   metricsText: () => calls.call('metricsText'),
   pollCounts: () => calls.call('pollCounts'),
 }

@@ -12,6 +12,7 @@ import { makeSeed } from '../pollers/pollers.ts'
 import type { PollCounts } from '../pollers/pollers.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
+import type { RefreshOperations } from '../upstream/refresher.ts'
 import type { UpstreamOperations } from '../upstream/upstream.ts'
 import type { MetricsText } from './operator/metrics.ts'
 import type { MetricsJson } from './operator/request-metrics.ts'
@@ -32,6 +33,7 @@ interface Address {
 export interface SharedServices {
   readonly webhooks: WebhookOperations
   readonly upstream: UpstreamOperations | undefined
+  readonly refresher: RefreshOperations | undefined
   /** The metrics of the whole depot. */
   readonly metricsText: () => Promise<MetricsText>
   /** The counts of polls of the whole depot. */
@@ -54,6 +56,8 @@ export type ParentCalls = {
   readonly [Name in keyof WebhookOperations]: WebhookOperations[Name]
 } & {
   readonly [Name in keyof UpstreamOperations]: UpstreamOperations[Name]
+} & {
+  readonly [Name in keyof RefreshOperations]: RefreshOperations[Name]
 } & Pick<SharedServices, 'metricsText' | 'pollCounts'> & {
     readonly examine: (checksum: string) => Promise<Damage | undefined>
     readonly listening: () => Promise<void>
@@ -201,7 +205,7 @@ export class Workers {
 
   #parentCalls(isGone: () => boolean): Omit<ParentCalls, 'listening'> {
     const { claims } = this.#depot.blobs
-    const { webhooks, upstream, metricsText, pollCounts } = this.#services ?? notProvided()
+    const { webhooks, upstream, refresher, metricsText, pollCounts } = this.#services ?? notProvided()
     const asked = () => upstream ?? noUpstream()
     return {
       async keep(spoolPath, checksum) {
@@ -218,6 +222,8 @@ export class Workers {
       fetchMissing: (release, asker) => asked().fetchMissing(release, asker),
       showMissing: (release, asker) => asked().showMissing(release, asker),
       fetchKeys: (origin, revision, asker) => asked().fetchKeys(origin, revision, asker),
+      refresh: (channels, options) => (refresher ?? noUpstream()).refresh(channels, options),
+      refreshing: () => (refresher ?? noUpstream()).refreshing(),
       metricsText,
       pollCounts,
     }

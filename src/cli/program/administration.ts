@@ -1,6 +1,6 @@
 import type { Entries } from './entry.ts'
 
-/** Commands of origins, keys, accounts, tokens and webhooks. */
+/** Commands of origins, keys, accounts, tokens, upstream and webhooks. */
 export const ADMINISTRATION: Entries = {
   'Origins, keys, accounts and tokens': [
     {
@@ -197,6 +197,18 @@ export const ADMINISTRATION: Entries = {
         isRemote
           ? (await import('../remote/tokens.ts')).tokenRevoke
           : (await import('../local/tokens.ts')).tokenRevoke,
+    },
+  ],
+  Upstream: [
+    {
+      name: 'upstream status',
+      summary: 'show how up to date the channels of upstream are',
+      load: async () => (await import('../remote/upstream.ts')).upstreamStatus,
+    },
+    {
+      name: 'upstream refresh',
+      summary: 'refresh channels of upstream origins now',
+      load: async () => (await import('../remote/upstream.ts')).upstreamRefresh,
     },
   ],
   Webhooks: [

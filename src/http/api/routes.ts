@@ -41,6 +41,7 @@ import { exchangeRuleRoutes } from './signin/rules.ts'
 import { stateRoutes } from './states/routes.ts'
 import { storageRoutes } from './storage/routes.ts'
 import { tokenRoutes } from './tokens/routes.ts'
+import { upstreamRoutes } from './upstream/routes.ts'
 import { versionRoutes } from './version/routes.ts'
 import { previewRoutes } from './views/previews.ts'
 import { viewRoutes } from './views/routes.ts'
@@ -125,6 +126,7 @@ export async function apiRoutes(
   webhookRoutes(app, context)
   accountRoutes(app, context)
   pollerRoutes(app, context)
+  upstreamRoutes(app, context)
   tokenRoutes(app, context)
   exchangeRuleRoutes(app, context)
   exchangeRoutes(app, context)

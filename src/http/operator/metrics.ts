@@ -13,6 +13,7 @@ import { listViews } from '../../revisions/view-store.ts'
 import { WEBHOOK_STATES, stateOf } from '../../webhooks/progress.ts'
 import { addGauge } from './gauge.ts'
 import { PROBLEMS, checkReadiness, commitTimeAheadMs } from './readiness.ts'
+import { measureUpstream } from './upstream-metrics.ts'
 import type { MetricsJson } from './request-metrics.ts'
 import { measureStorage } from './storage-metrics.ts'
 
@@ -56,6 +57,7 @@ export class DepotMetrics {
     this.#measureDisks(depot)
     this.#measurePackages(depot)
     measureStorage(this.#registry, depot)
+    measureUpstream(this.#registry, depot)
   }
 
   /** Returns all metrics in the text format of Prometheus. */

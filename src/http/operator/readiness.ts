@@ -2,10 +2,12 @@ import { access, constants } from 'node:fs/promises'
 import { countDamaged } from '../../blobs/blob-store.ts'
 import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { DiskSpace } from '../../blobs/disk-space.ts'
+import { listRefreshed } from '../../channels/refresh-store.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Depot } from '../../depot/open.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
+import { nameOf, upstreamChannels } from '../../upstream/refresher.ts'
 
 export interface Readiness {
   /** Whether the depot can answer reads, and so should receive requests. */
@@ -21,7 +23,7 @@ export interface Readiness {
 }
 
 /** Names of problems, for alerts. */
-export const PROBLEMS = ['database', 'data_gone', 'disk', 'damaged_blobs', 'clock'] as const
+export const PROBLEMS = ['database', 'data_gone', 'disk', 'damaged_blobs', 'clock', 'upstream'] as const
 
 export interface Problem {
   readonly code: (typeof PROBLEMS)[number]
@@ -29,12 +31,16 @@ export interface Problem {
   readonly detail: string
 }
 
+/** A channel of upstream is late when it was not refreshed for this many periods. */
+const LATE_AFTER = 3
+
 /** Checks whether a depot can answer requests. Never rejects: problems are part of the result. */
 export async function checkReadiness(depot: Depot): Promise<Readiness> {
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', describeFailure)
   const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0
   const disk = await diskState(depot).catch(describeFailure)
   const aheadMs = database === 'ok' ? await commitTimeAheadMs(depot).catch(() => 0) : 0
+  const behind = database === 'ok' ? await listBehind(depot).catch(() => []) : []
   const found: Record<Problem['code'], string | undefined> = {
     database: database === 'ok' ? undefined : 'the database does not answer',
     data_gone:
@@ -50,6 +56,7 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
       aheadMs <= MAX_CLOCK_SKEW_MS
         ? undefined
         : `the clock is ${Math.round(aheadMs / 1_000)} seconds behind the last change: it was set back, or is wrong`,
+    upstream: behind.length === 0 ? undefined : behind.join('; '),
   }
   const problems = PROBLEMS.flatMap((code) => {
     const detail = found[code]
@@ -61,6 +68,25 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
 /** Returns the time by which the last commit is ahead of the clock; 0 if it is not. */
 export async function commitTimeAheadMs({ db, now }: Pick<Depot, 'db' | 'now'>): Promise<number> {
   return Math.max((await findHead(db)).at - now(), 0)
+}
+
+/** Describes the channels of upstream that are not up to date, each in a sentence. */
+async function listBehind(depot: Pick<Depot, 'config' | 'db' | 'now'>): Promise<string[]> {
+  const refreshMs = depot.config.upstream?.refreshMs ?? 0
+  const rows = new Map((await listRefreshed(depot.db)).map((row) => [nameOf(row), row]))
+  return upstreamChannels(depot).flatMap((channel) => {
+    const row = rows.get(nameOf(channel))
+    if (row === undefined) return [] // the first refresh follows soon after the start
+    if (row.removals > 0)
+      return [`a refresh of ${nameOf(channel)} is held, because it would remove ${row.removals} releases`]
+    const isLate = row.refreshedAt === undefined || depot.now() - row.refreshedAt > LATE_AFTER * refreshMs
+    if (refreshMs === 0 || !isLate) return []
+    return [
+      row.refreshedAt === undefined
+        ? `${nameOf(channel)} was never refreshed from upstream`
+        : `${nameOf(channel)} is as upstream had it at ${new Date(row.refreshedAt).toISOString()}`,
+    ]
+  })
 }
 
 async function diskState(depot: Depot): Promise<string> {

@@ -29,7 +29,7 @@ export function askerOf({ caller, ip }: FastifyRequest, origin: string): Asker {
 }
 
 /**
- * Sends the bytes of a release. Those of an upstream origin that are missing are fetched, and passed on while
+ * Sends the bytes of a release. Those of an upstream origin that are not here are fetched, and passed on while
  * they arrive; a request for a part waits until they are stored. If such a release is refused at its end, the
  * connection is cut before the last bytes. Throws `not_found`, and like {@link replyArchive} and
  * {@link UpstreamOperations}.
@@ -43,9 +43,10 @@ export async function replyDownload(
   const { depot } = context
   const find = () => findDownload(depot.db, ident, target, audienceOf(request.caller))
   let release = await find()
-  const upstream = release === undefined ? upstreamOf(context, originOf(ident)) : undefined
+  const isMissing = release === undefined || release.isAnnounced
+  const upstream = isMissing ? upstreamOf(context, originOf(ident)) : undefined
   if (upstream !== undefined) {
-    const missing = { ident, target: target ?? DEFAULT_TARGET }
+    const missing = { ident, target: release?.target ?? target ?? DEFAULT_TARGET }
     const arriving = await upstream.fetchMissing(missing, askerOf(request, originOf(ident)))
     if (arriving !== undefined) {
       const isWhole =
@@ -59,5 +60,10 @@ export async function replyDownload(
     release = await find()
   }
   if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+  if (release.isAnnounced)
+    throw new DepotError(
+      'upstream_failed',
+      `${ident} is known by the word of upstream alone, and DEPOT_UPSTREAM_ORIGINS does not list its origin`,
+    )
   return replyArchive(release, depot, request, reply)
 }

@@ -10,6 +10,7 @@ import type { PendingAnswers } from './pending-answers.ts'
 import type { ProxyTrust } from './public-path.ts'
 import type { ReceivedBodies } from './received-bodies.ts'
 import type { WebhookOperations } from '../../delivery/webhooks.ts'
+import type { RefreshOperations } from '../../upstream/refresher.ts'
 import type { UpstreamOperations } from '../../upstream/upstream.ts'
 
 declare module 'fastify' {
@@ -54,6 +55,8 @@ export interface RouteContext {
   readonly webhooks: WebhookOperations
   /** Absent without `DEPOT_UPSTREAM`. */
   readonly upstream: UpstreamOperations | undefined
+  /** Absent without `DEPOT_UPSTREAM`. */
+  readonly refresher: RefreshOperations | undefined
   /** Counts the polls that this thread answers. */
   readonly pollers: Pollers
   /** Whether an address is that of a trusted proxy. */

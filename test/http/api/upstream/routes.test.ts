@@ -1,0 +1,87 @@
+import tap, { test } from 'tap'
+import type { Upstream } from '../../../../src/client/operations.ts'
+import { formatIdent } from '../../../../src/package/ident.ts'
+import { buildHart } from '../../../support/build-hart.ts'
+import { callApi } from '../../../support/call-api.ts'
+import { commandsOn } from '../../../support/command.ts'
+import { makeOrigin, promoteTo, publishAll } from '../../../support/origin.ts'
+import { START, startDepot } from '../../../support/start-depot.ts'
+import { until } from '../../../support/until.ts'
+
+const source = await startDepot(tap, { listen: true })
+await makeOrigin(source, 'core')
+const redis = buildHart({ ident: 'core/redis/7.0.0/20260101120000' })
+await publishAll(source, { ident: formatIdent(redis.ident) })
+await promoteTo(source, 'stable', redis)
+const site = await startDepot(tap, {
+  listen: true,
+  environment: { DEPOT_UPSTREAM: source.url, DEPOT_UPSTREAM_ORIGINS: 'core' },
+})
+const path = `/api/v1/releases/${formatIdent(redis.ident)}`
+
+const state = async () => (await callApi(site, 'GET', '/api/v1/upstream')).body as unknown as Upstream
+
+test('administrators refresh channels, whose releases are then announced', async (t) => {
+  t.match(await state(), {
+    url: source.url,
+    origins: ['core'],
+    channels: [{ origin: 'core', channel: 'stable', refreshed_at: null, fault: null, held_removals: 0 }],
+  })
+  t.match(await callApi(site, 'POST', '/api/v1/upstream/refresh'), { status: 200 })
+  await until('the channel is refreshed', async () =>
+    (await state()).channels.every(({ refreshing }) => !refreshing),
+  )
+  t.match(await state(), { channels: [{ refreshed_at: /^2026/, fault: null }] })
+  t.match((await callApi(site, 'GET', path)).body, {
+    announced: true,
+    signer: '',
+    views: [{ view: 'stable' }],
+  })
+  const text = await callApi(site, 'GET', '/api/v1/upstream?format=text')
+  t.match(text.text, /core\/stable +2026\S+ +ok/)
+})
+
+test('a refresh needs an administrator, and names of channels', async (t) => {
+  const token = await site.account('dev')
+  for (const [method, url] of [
+    ['GET', '/api/v1/upstream'],
+    ['POST', '/api/v1/upstream/refresh'],
+  ] as const)
+    t.match(await callApi(site, method, url, { token }), { status: 403 })
+  const refresh = (body: object) => callApi(site, 'POST', '/api/v1/upstream/refresh', { body })
+  t.match(await refresh({ channels: ['acme/stable'] }), { status: 404 })
+  t.match(await refresh({ accept_removals: true }), { status: 400 })
+})
+
+test('the command line refreshes and shows what came of it', async (t) => {
+  const run = commandsOn(site)
+  t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +2026\S+ +ok/ })
+  t.match(await run(['upstream', 'refresh', 'core/stable', '--quiet']), { code: 0, stdout: 'core/stable\n' })
+  t.match(await run(['upstream', 'refresh', 'acme/stable']), { code: 5 })
+})
+
+test('a download of an announced release fetches it, and its row then says what its bytes say', async (t) => {
+  const url = `${site.url}/v1/depot/pkgs/${formatIdent(redis.ident)}/download?target=${redis.target}`
+  const answer = await fetch(url)
+  t.equal(answer.status, 200)
+  t.ok(Buffer.from(await answer.arrayBuffer()).equals(redis.bytes))
+  t.match((await callApi(site, 'GET', path)).body, {
+    announced: false,
+    signature: 'verified',
+    size_bytes: redis.bytes.length,
+    views: [{ view: 'stable' }, { view: 'unstable' }],
+  })
+})
+
+test('readiness and metrics tell how old a channel is', async (t) => {
+  const readyz = async () => (await fetch(`${site.url}/readyz`)).json()
+  t.match(await readyz(), { ready: true, problems: [] })
+  site.setClock(START + 60 * 60_000)
+  t.match(await readyz(), { ready: true, problems: [{ code: 'upstream', detail: /core\/stable .* 2026/ }] })
+  const metrics = await (await fetch(`${site.url}/metrics`)).text()
+  t.match(
+    metrics,
+    /hart_depot_upstream_refreshed_timestamp_seconds\{origin="core",channel="stable"\} 17672\d+/,
+  )
+  t.match(metrics, /hart_depot_upstream_held_removals\{origin="core",channel="stable"\} 0/)
+})
