@@ -41,15 +41,14 @@ export const upstreamRefresh: Define = (command, io) =>
       })
       const isChosen = ({ origin, channel }: Upstream['channels'][number]) =>
         channels.length === 0 || channels.includes(`${origin}/${channel}`)
-      while (wait && upstream.channels.some((channel) => channel.refreshing && isChosen(channel))) {
+      if (!wait) return show(out, upstream)
+      while (upstream.channels.some((channel) => channel.refreshing && isChosen(channel))) {
         await io.pause(LOOK_EVERY_MS)
         io.signal.throwIfAborted()
         upstream = await depot.getUpstream()
       }
       show(out, upstream)
-      const faulty = wait
-        ? upstream.channels.filter((channel) => channel.fault !== null && isChosen(channel))
-        : []
+      const faulty = upstream.channels.filter((channel) => channel.fault !== null && isChosen(channel))
       if (faulty.length === 0) return
       const isHeld = faulty.every(({ held_removals: removals }) => removals > 0)
       throw new Exit(
