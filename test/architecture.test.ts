@@ -104,6 +104,7 @@ const ROOMS: readonly string[] = [
   'http/api/conventions',
   'http/api/accounts',
   'http/api/pollers',
+  'http/api/upstream',
   'http/api/tokens',
   'http/api/signin',
   'http/api/version',

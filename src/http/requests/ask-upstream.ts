@@ -29,9 +29,9 @@ export function askerOf({ caller, ip }: FastifyRequest, origin: string): Asker {
 }
 
 /**
- * Sends the bytes of a release. Those of an upstream origin that are not here are fetched, and passed on while
- * they arrive; a request for a part waits until they are stored. If such a release is refused at its end, the
- * connection is cut before the last bytes. Throws `not_found`, and like {@link replyArchive} and
+ * Sends the bytes of a release. Those of an upstream origin that are not here are fetched, and passed on
+ * while they arrive; a request for a part waits until they are stored. If such a release is refused at its
+ * end, the connection is cut before the last bytes. Throws `not_found`, and like {@link replyArchive} and
  * {@link UpstreamOperations}.
  */
 export async function replyDownload(
