@@ -22,6 +22,7 @@ import { openScratch } from './scratch.ts'
 import { measureSmallUploads } from './small-uploads.ts'
 import { measureStall } from './stall.ts'
 import { measureStart } from './start.ts'
+import { measureTls } from './tls.ts'
 import { measureTokenPolls } from './token-polls.ts'
 import { measureUpload } from './upload.ts'
 import { measureUpstream } from './upstream.ts'
@@ -39,6 +40,7 @@ const isQuick = process.argv.includes('--quick')
 const MEASURES = [
   measurePoll,
   measureTokenPolls,
+  measureTls,
   measureOthers,
   measureWorkers,
   measureStall,
@@ -63,6 +65,7 @@ const MEASURES = [
 ]
 /** The measurements that a quick run leaves out. */
 const LEFT_OUT_OF_QUICK = new Map<unknown, string>([
+  [measureTls, 'polls over TLS'],
   [measureStall, 'polls while much else is done'],
   [measureFleet, 'polls of a fleet'],
   [measureInstall, 'installs'],
