@@ -2,12 +2,12 @@ import type { Audience } from '../access/access.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { packageOf } from '../package/ident.ts'
-import { holdsAt, visible, visibleTo } from './visible-store.ts'
+import { holdsAt, visibleTo } from './visible-store.ts'
 
 /**
  * Reports whether an ident belongs to one of the given open views: as a member, or as a dependency that a
- * member names in its TDEPS. With `revision`, the members are those of that revision. The audience must see
- * the ident, and also the member that needs it. Reads at most every member of these views.
+ * member names in its TDEPS. Only members that the audience may see count; a dependency may be absent or
+ * hidden. With `revision`, the members are those of that revision. Reads at most every member of these views.
  */
 export async function isInClosure(
   db: Db,
@@ -15,10 +15,6 @@ export async function isInClosure(
   { views, revision }: { views: readonly string[]; revision?: number | undefined },
   audience: Audience,
 ): Promise<boolean> {
-  const isVisible = await visible(db, audience)
-    .select('releases.id')
-    .where('releases.ident', '=', ident)
-    .executeTakeFirst()
   const members = db
     .selectFrom('views')
     .crossJoin(revision === undefined ? usingIndex('members', 'members_current') : 'members')
@@ -40,5 +36,5 @@ export async function isInClosure(
     .where('release_dependencies.ident', '=', ident)
     .limit(1)
     .executeTakeFirst()
-  return isVisible !== undefined && (member ?? dependent) !== undefined
+  return (member ?? dependent) !== undefined
 }

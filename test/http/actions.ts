@@ -228,6 +228,7 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'POST /api/v1/accounts': 'manage depot',
   'GET /api/v1/accounts/{account}': 'manage',
   'PATCH /api/v1/accounts/{account}': 'manage depot',
+  'POST /api/v1/token-exchanges': 'always',
   'GET /api/v1/tokens': 'read',
   'POST /api/v1/tokens': 'manage tokens',
   'GET /api/v1/tokens/{token}': 'read',

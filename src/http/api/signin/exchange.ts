@@ -9,6 +9,7 @@ import { ISSUER_NETWORKS, ISSUER_TIMEOUT_MS } from '../../../signin/issuer-reque
 import { isKnownIssuer } from '../../../signin/exchange-rule-store.ts'
 import { readIssuer, verifyIdToken } from '../../../signin/verify-id-token.ts'
 import { AddressPolicy } from '../../../text/address-ranges.ts'
+import { shows } from '../../requests/reading.ts'
 import { clientOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { IdempotencyHeaders } from '../conventions/idempotency.ts'
@@ -32,6 +33,7 @@ export function exchangeRoutes(app: FastifyInstance, { depot }: RouteContext): v
   app.withTypeProvider<ZodTypeProvider>().post(
     '/token-exchanges',
     {
+      ...shows('everyone'),
       schema: {
         operationId: 'exchangeToken',
         tags: ['sign-in'],
