@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import type { Limits } from '../../src/depot/open.ts'
@@ -171,4 +173,19 @@ test('one address without a token may ask only so often', async (t) => {
     )
   t.strictSame(statuses, new Set([404, 429]))
   t.ok(asked.filter((path) => path.includes('/redis/9/')).length < 310)
+})
+
+test('a depot that stops ends fetches for which no client waits, and keeps nothing of them', async (t) => {
+  const { site } = await startSite(t, (path, answer) => {
+    if (!isDownload(path)) return false
+    answer.writeHead(200, { 'content-length': glibc.bytes.length })
+    answer.write(glibc.bytes.subarray(0, 2_500_000))
+    return true
+  })
+  const client = new AbortController()
+  const answer = await fetch(site.url + downloadPath(glibc), { signal: client.signal })
+  t.equal(answer.status, 200)
+  client.abort()
+  await site.close()
+  t.strictSame(await readdir(join(site.depot.config.blobFolder, 'spool')), [])
 })

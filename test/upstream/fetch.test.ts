@@ -23,7 +23,12 @@ test('what is missing here comes from upstream', async (t) => {
   })
 
   await t.test('a dependency that upstream has counts as present', async (step) => {
-    for (const place of ['pkgs/core', 'views/union/pkgs/core', 'views/union/channels/core/stable/pkgs']) {
+    for (const place of [
+      'pkgs/core',
+      'channels/core/unstable/pkgs',
+      'views/union/pkgs/core',
+      'views/union/channels/core/stable/pkgs',
+    ]) {
       const answer = await ask(`${site.url}/v1/depot/${place}/glibc/2.40/20260101120000?target=x86_64-linux`)
       step.equal(answer.status, 200, place)
       step.match(JSON.parse(answer.text), {

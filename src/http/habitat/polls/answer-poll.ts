@@ -129,11 +129,13 @@ function answerExact(
 
 /**
  * Reports whether upstream may have the release of a poll that found nothing. Polls for `latest` never wait
- * for upstream, and in a channel upstream's word is known already.
+ * for upstream. `unstable` has every release, so `hab` looks there (habitat-today.md 1.6); what other
+ * channels have is known without upstream.
  */
 export function mayBeUpstream({ config }: Pick<Depot, 'config'>, poll: PollPath): boolean {
-  const isShow = poll.release !== undefined && (poll.channel === undefined || poll.view !== undefined)
-  return isShow && isListed(config, poll.origin)
+  const { view, channel, origin, release } = poll
+  if (release === undefined || !isListed(config, origin)) return false
+  return view !== undefined || channel === undefined || channel === UNSTABLE
 }
 
 /** The views that a channel stands for. */

@@ -45,16 +45,20 @@ export function pollRoute(
 }
 
 /**
- * Sends upstream's description of a release that is missing here. `hab` asks for each dependency before it
- * uploads a package, so that what upstream has counts as present. Throws like {@link UpstreamOperations}.
+ * Describes a release that is not in `unstable`: as upstream announced it, or else as upstream describes it
+ * now. `hab` asks for each dependency before it uploads a package, so what upstream has counts as present.
+ * Throws like {@link UpstreamOperations}.
  */
 async function replyFromUpstream(
-  context: Pick<RouteContext, 'depot' | 'upstream'>,
+  context: Pick<RouteContext, 'depot' | 'answers' | 'upstream'>,
   poll: Poll,
   request: HabitatRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const release = { ident: identTextOf(request), target: pollTarget(poll) }
+  const announced = await context.answers.exact({ shape: 'whole', ...release }, audienceOf(request.caller))
+  if (announced !== undefined)
+    return replyPackage(request, reply, { found: announced, cacheControl: NO_CACHE })
   const text = await upstreamOf(context, poll.origin)?.showMissing(release, askerOf(request, poll.origin))
   if (text === undefined) throw new DepotError('not_found', `there is no release ${release.ident}`)
   return reply.header('cache-control', NO_CACHE).type('application/json; charset=utf-8').send(text)
