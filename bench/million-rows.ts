@@ -4,6 +4,7 @@ import { readConfig } from '../src/config.ts'
 import { openDepot } from '../src/depot/open.ts'
 import { link } from '../src/ledger/chain.ts'
 import { orderKey } from '../src/package/version.ts'
+import { suffixesOf } from '../src/search/suffixes.ts'
 import { ACTOR } from './by-hand.ts'
 import { TARGET, TOKEN } from './publisher.ts'
 
@@ -81,7 +82,12 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
   // Every release is public and has one target.
   db.exec(`
     INSERT INTO ident_counts SELECT package_id, 0, count(*), count(*) FROM releases GROUP BY package_id;
-    INSERT INTO ident_counts SELECT package_id, view_id, count(*), count(*) FROM members WHERE to_revision IS NULL GROUP BY package_id, view_id`)
+    INSERT INTO ident_counts SELECT package_id, view_id, count(*), count(*) FROM members WHERE to_revision IS NULL GROUP BY package_id, view_id;
+    INSERT INTO storage
+    SELECT totals.package_id, totals.origin_id, '1970-01', sum(idents), sum(idents)
+    FROM ident_counts JOIN storage_totals AS totals ON totals.counted_id = ident_counts.package_id
+    WHERE view_id = 0
+    GROUP BY totals.package_id, totals.origin_id`)
   db.exec('COMMIT')
   db.close()
 }
@@ -100,6 +106,7 @@ function publishAll(
   const unstable = rows.view('unstable')
   const addPackage = db.prepare('INSERT INTO packages (id, origin_id, name) VALUES (?, ?, ?)')
   const addWords = db.prepare('INSERT OR IGNORE INTO package_words (package_id, word) VALUES (?, ?)')
+  const addSuffix = db.prepare('INSERT INTO package_suffixes (place, suffix, package_id) VALUES (?, ?, ?)')
   const addBlob = db.prepare('INSERT INTO blobs (checksum, size_bytes, created_at) VALUES (?, 1, 1)')
   const addRelease = db.prepare(
     `INSERT INTO releases (id, package_id, ident, target, version, order_key, visibility, checksum, size_bytes, signer, is_verified, publisher_id, package_type,
@@ -109,7 +116,9 @@ function publishAll(
   const manifest = '# what a package says of itself\n'.repeat(10)
   for (let n = 0; n < packages; n += 1) {
     addPackage.run(n + 1, originIds.get(originOf(n, origins)), packageOf(n, origins).split('/')[1])
-    for (const word of packageOf(n, origins).split('/')) addWords.run(n + 1, word)
+    const [origin = '', name = ''] = packageOf(n, origins).split('/')
+    for (const word of [origin, name]) addWords.run(n + 1, word)
+    for (const { place, suffix } of suffixesOf({ origin, name })) addSuffix.run(place, suffix, n + 1)
   }
   for (let made = 0; made < releases; made += 1) {
     const [n, nth] = [made % packages, Math.floor(made / packages)]

@@ -26,6 +26,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'database/sqlite/connection.ts MAX_CACHED_SQL_LENGTH',
   'database/sqlite/connection.ts MAX_CACHED_STATEMENTS',
   'hart/xz.ts MAX_NUMBER_BYTES',
+  'search/suffixes.ts MAX_SUFFIX_LENGTH', // longer words are compared with the whole name
   'hart/xz.ts MAX_TAIL_BLOCKS',
   'http/api/events/stream.ts MAX_TIMER_MS',
   'http/api/events/stream.ts MAX_ENTRIES_PER_STEP',
@@ -169,6 +170,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/requests/error-reply.ts MAX_PART_LENGTH': 'one fault of a request',
   'http/requests/error-reply.ts MAX_PARTS': 'faults of a request',
   'http/requests/public-path.ts MAX_PREFIX_LENGTH': 'path that a trusted proxy forwards',
+  'search/package-query.ts MAX_QUERY_PARTS': 'words and fields of a search',
+  'search/find-packages.ts MAX_EXAMINED_SUFFIXES': 'places in names',
   'http/server.ts MAX_PARAMETER_LENGTH': "one part of a URL's path",
   'http/stop.ts MAX_STOP_MS': 'time for requests to end',
   'clock.ts MAX_CLOCK_SKEW_MS': 'commit times ahead of the clock',

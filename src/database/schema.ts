@@ -40,6 +40,7 @@ export interface Schema {
   integrations: IntegrationsTable
   package_settings: PackageSettingsTable
   package_words: PackageWordsTable
+  package_suffixes: PackageSuffixesTable
   release_dependencies: ReleaseDependenciesTable
   depot_keys: DepotKeysTable
   trusted_keys: TrustedKeysTable
@@ -363,6 +364,12 @@ export interface PackageSettingsTable {
   owner_id: number
   created_at: number
   updated_at: number
+}
+
+export interface PackageSuffixesTable {
+  place: number
+  suffix: string
+  package_id: number
 }
 
 export interface PackageWordsTable {

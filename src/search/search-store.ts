@@ -1,11 +1,15 @@
+import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
+import { usingIndex } from '../database/engine-sql.ts'
+import type { Schema } from '../database/schema.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageParts } from '../package/ident.ts'
 import { NAME_ORDER, ORIGIN_ORDER, countedIn, pageOfIdents } from '../releases/ident-count-store.ts'
 import type { Packages, Page, ListScope, Slice } from '../releases/ident-count-store.ts'
-import { describePackages } from '../releases/list-store.ts'
-import type { ListedPackage } from '../releases/list-store.ts'
+import type { Target } from '../package/target.ts'
+import { visibleTo } from '../releases/visible-store.ts'
+import type { FieldValue, PackageQuery } from './package-query.ts'
 import type { Search } from './package-search.ts'
 import { matchesSearch } from './words-store.ts'
 
@@ -46,32 +50,79 @@ export async function searchPackages(
 }
 
 /**
- * Finds the same packages as {@link searchPackages}, with their targets and views: those after `after`, which
- * is the last package of the page before.
+ * Returns the ids of those packages that have a visible release which matches the fields of a search. With
+ * `viewId`, only releases in this view count.
  */
-export async function searchPackagesAfter(
+export async function listMatching(
   db: Db,
-  search: Search,
-  {
-    viewId,
-    after,
-    limit,
-  }: ListScope & { after: readonly [name: string, origin: string] | undefined; limit: number },
+  packages: readonly { readonly id: number }[],
+  { query: { fields }, viewId }: { query: PackageQuery } & ListScope,
   audience: Audience,
-): Promise<ListedPackage[]> {
-  const rows = await countedIn(matchingPackages(db, search), { viewId }, audience)
-    .select(['packages.id', 'origins.name as origin', 'packages.name'])
-    .$if(after !== undefined, (query) =>
-      query.where((eb) =>
-        eb(eb.refTuple('packages.name', 'origins.name'), '>', eb.tuple(after?.[0] ?? '', after?.[1] ?? '')),
-      ),
+): Promise<ReadonlySet<number>> {
+  if (packages.length === 0) return new Set()
+  const asksForReleases = [fields.version, fields.target, fields['signed-by']].some((field) => field)
+  const visible = db
+    .selectFrom('packages')
+    .crossJoin('origins')
+    .whereRef('origins.id', '=', 'packages.origin_id')
+    .where(
+      'packages.id',
+      'in',
+      packages.map(({ id }) => id),
     )
-    .orderBy('packages.name')
-    .orderBy('origins.name')
-    .limit(limit)
+  const rows = await countedIn(visible, { viewId }, audience)
+    .select('packages.id')
+    .$if(asksForReleases, (select) => select.where((eb) => hasRelease(eb, { fields, viewId }, audience)))
     .execute()
-  return describePackages(db, rows, audience)
+  return new Set(rows.map(({ id }) => id))
 }
+
+/** Returns an SQL condition on `packages`: one visible release has all of these fields. */
+function hasRelease(
+  eb: ExpressionBuilder<Schema, 'packages'>,
+  { fields: { version, target, 'signed-by': signer }, viewId }: Pick<PackageQuery, 'fields'> & ListScope,
+  audience: Audience,
+): Expression<SqlBool> {
+  return eb.exists(
+    eb
+      .selectFrom(usingIndex('releases', 'releases_searched'))
+      .select('releases.id')
+      .whereRef('releases.package_id', '=', 'packages.id')
+      .where('releases.deleted_at', 'is', null)
+      .where((inner) => visibleTo(inner, audience))
+      .$if(version !== undefined, (query) => query.where((inner) => isValue(inner, 'version', version)))
+      .$if(signer !== undefined, (query) =>
+        query.where((inner) => isValue(inner, 'signer', signer)).where('releases.is_verified', '=', 1),
+      )
+      .$if(target !== undefined, (query) => query.where('releases.target', '=', target?.text as Target))
+      .$if(viewId !== undefined, (query) =>
+        query.where((inner) =>
+          inner.exists(
+            inner
+              .selectFrom(usingIndex('members', 'members_by_release'))
+              .select('members.release_id')
+              .whereRef('members.release_id', '=', 'releases.id')
+              .where('members.view_id', '=', viewId ?? 0)
+              .where('members.to_revision', 'is', null),
+          ),
+        ),
+      ),
+  )
+}
+
+function isValue(
+  eb: ExpressionBuilder<Schema, 'releases'>,
+  column: 'version' | 'signer',
+  { text, isBeginning }: FieldValue = { text: '', isBeginning: true },
+): Expression<SqlBool> {
+  const value = eb.ref(`releases.${column}`)
+  return isBeginning
+    ? eb.and([eb(value, '>=', text), eb(value, '<', `${text}${LAST_CHARACTER}`)])
+    : eb(value, '=', text)
+}
+
+/** Follows every character. */
+const LAST_CHARACTER = '\u{10FFFF}'
 
 function matchingPackages(db: Db, search: Search): Packages {
   return db

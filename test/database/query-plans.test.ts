@@ -114,6 +114,10 @@ const QUERIES = [
   'with=acceptance',
   'to=acceptance',
   'from=acceptance',
+  'before=2026-02',
+  'q=app',
+  'q=app version:1.* signed-by:acme-20260101000000 target:x86_64-linux in:prod',
+  'q=name:app version:1.0.0 signed-by:acme-*',
 ]
 
 interface Operation {

@@ -52,7 +52,7 @@ export const RELEASES: Entries = {
     },
     {
       name: 'search',
-      summary: 'search packages by their names',
+      summary: 'search packages by parts of their names, versions and more',
       load: async () => (await import('../remote/releases.ts')).search,
     },
     {

@@ -66,13 +66,16 @@ function noticeRows({ yank, deprecation, hold }: Release): string[][] {
 
 export const search: Define = (command, io) =>
   remoteOptions(command)
-    .argument('<words...>', 'words of the origin and the name; the last may be the beginning of a word')
+    .argument(
+      '<words...>',
+      'parts of origin/name, and origin:, name:, version:, target:, signed-by: or in: with a value; version:7.* is a beginning',
+    )
     .option('--view <view>', 'only packages that this view contains')
     .addHelpText(
       'after',
       examples([
-        ['search redis', 'find packages by their names'],
-        ['search acme web --view delivered --quiet', 'print the names of packages that a view contains'],
+        ['search redis version:7.*', 'find packages by a part of their names, and by versions'],
+        ['search signed-by:acme-* in:delivered --quiet', 'print the names of packages that a view contains'],
       ]),
     )
     .action(async (words, options) => {
@@ -81,7 +84,7 @@ export const search: Define = (command, io) =>
       const found = await Array.fromAsync(
         depot.each('searchPackages', { q: words.join(' '), ...(view !== undefined && { view }) }),
       )
-      if (found.length === 0) out.note('No package has these words.')
+      if (found.length === 0) out.note('No package matches.')
       out.show(found, {
         whole: () =>
           found.length === 0

@@ -7,6 +7,7 @@ import { formatIdent, formatPackageName } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
 import { insertPackage } from '../../releases/package-store.ts'
 import type { PackageRows } from '../../releases/upload-store.ts'
+import { insertSuffixes } from '../../search/suffix-store.ts'
 import { insertWords } from '../../search/words-store.ts'
 import { insertDefaultSettings } from './settings.ts'
 
@@ -27,7 +28,10 @@ export async function preparePackage(
       `${formatIdent(ident)} is a ${packageType} package, but the earlier releases of ${formatPackageName(ident)} are ${found.type}`,
     )
   const packageId = found?.id ?? (await insertPackage(trx, origin.id, ident.name))
-  if (found?.type === undefined) await insertWords(trx, packageId, ident)
+  if (found?.type === undefined) {
+    await insertWords(trx, packageId, ident)
+    await insertSuffixes(trx, packageId, ident)
+  }
   const { visibility } =
     found?.visibility === undefined
       ? await insertDefaultSettings(context, origin, { packageId, name: ident.name, ownerId })

@@ -159,7 +159,12 @@ test('show, where and search find what was published', async (t) => {
   t.match(await run(['where', APP, '--quiet']), { code: 0, stdout: 'unstable\n' })
   t.match(await run(['where', APP, '--past', '--quiet']), { code: 0, stdout: 'unstable\nunion\n' })
   t.match(await run(['search', 'acme', 'libr', '--quiet']), { code: 0, stdout: 'acme/library\n' })
+  t.match(await run(['search', 'ibra', 'version:*', '--quiet']), { code: 0, stdout: 'acme/library\n' })
   t.match(await run(['search', 'acme', '--view', 'union']), { code: 0, stdout: '', stderr: /No package/ })
+  t.match(await run(['search', 'vers:1']), {
+    code: 1,
+    stderr: /no field "vers:"; did you mean version\?|fields are/,
+  })
   t.match(await run(['search', 'nothing', '--json']), { code: 0, stdout: '[]\n' })
 })
 

@@ -26,9 +26,9 @@ export const SearchQuery = PageQuery.extend({
   q: z
     .string()
     .describe(
-      'words of the origin and the name. All must occur, and the last may be the beginning of a word',
+      'words that occur in origin/name, and fields, such as redis version:7.* in:stable. All must match',
     ),
-  view: z.string().optional().describe('only packages with a release in this view'),
+  view: z.string().optional().describe('only packages with a release in this view, like in:'),
 })
 
 const ListedPackage = named(

@@ -98,7 +98,26 @@ test('packages are found by words, everywhere or in a view', async (t) => {
     packages: [{ package: 'umbrella/app-server' }],
     next: null,
   })
-  t.match(await get('/search?q=%20-'), {
+  t.strictSame(await found('q=erve'), ['umbrella/app-server'])
+  t.strictSame(await found('q=name:app'), ['acme/app'])
+  t.strictSame(await found('q=version:1.*%20target:x86_64-windows'), ['acme/app'])
+  t.strictSame(await found('q=signed-by:acme-*%20in:acceptance'), ['acme/app', 'acme/web'])
+  t.strictSame(await found('q=version:1.10.0%20in:acceptance'), [], 'the same release must match both')
+  t.match(await get('/search?q=app%20in:stable&view=acceptance'), { status: 400, differences: '' })
+  t.match(await get('/search?q=app%20in:nowhere'), { status: 404, differences: '' })
+  const cursor = new URL(String(first.body?.['next']), 'http://depot').searchParams.get('cursor') ?? ''
+  const place = Buffer.from(cursor, 'base64url').toString()
+  t.notMatch(place, /app/, 'a cursor names no package')
+  t.match(
+    await get(
+      `/search?q=app&limit=1&cursor=${Buffer.from(place.replace(/.{4}"]$/, 'AAAA"]')).toString('base64url')}`,
+    ),
+    {
+      status: 400,
+      body: { errors: [{ pointer: '/cursor' }] },
+    },
+  )
+  t.match(await get('/search?q=%20'), {
     status: 400,
     differences: '',
     body: { errors: [{ pointer: '/q' }] },
