@@ -1,30 +1,39 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { run as runCommand, scratchFolder } from '../support/run-cli.ts'
 
-// The unit of systemd, checked by systemd's own programs, which need no running systemd: `npm run test:deploy`.
+// The units of systemd, checked by systemd's own programs, which need no running systemd: `npm run test:deploy`.
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
 const SYSTEMD = join(ROOT, 'deploy/systemd')
+const LAUNCH = join(ROOT, 'launch')
 /** Tenths of the exposure level of systemd-analyze, from 0 to 100. The highest that systemd calls OK is 49. */
 const MAX_EXPOSURE = 20
 
-test('systemd accepts the unit, and calls its exposure low', async (t) => {
+test('systemd accepts the units, and calls their exposure low', async (t) => {
   const folder = await scratchFolder(t)
-  const unit = join(folder, 'hart-depot.service')
-  const written = await readFile(join(SYSTEMD, 'hart-depot.service'), 'utf8')
-  await writeFile(unit, written.replace('ExecStart=/usr/bin/hart-depot', `ExecStart=${join(ROOT, 'launch')}`))
-  const { stdout, stderr } = await run('systemd-analyze', ['verify', '--man=no', unit])
+  const names = (await readdir(SYSTEMD)).filter((name) => /\.(service|timer)$/.test(name))
+  for (const name of names) {
+    const written = await readFile(join(SYSTEMD, name), 'utf8')
+    await writeFile(
+      join(folder, name),
+      written.replace(/^ExecStart=\/usr\/bin\/hart-depot/m, `ExecStart=${LAUNCH}`),
+    )
+  }
+  const units = names.map((name) => join(folder, name))
+  const { stdout, stderr } = await run('systemd-analyze', ['verify', '--man=no', ...units])
   t.equal(`${stdout}${stderr}`, '')
-  await t.resolves(
-    run('systemd-analyze', ['security', '--offline=true', '--no-pager', `--threshold=${MAX_EXPOSURE}`, unit]),
-  )
+  for (const unit of units.filter((name) => name.endsWith('.service'))) {
+    const options = ['--offline=true', '--no-pager', `--threshold=${MAX_EXPOSURE}`]
+    await t.resolves(run('systemd-analyze', ['security', ...options, unit]), unit)
+  }
+  const [unit = ''] = units.filter((name) => name.endsWith('hart-depot.service'))
   await writeFile(unit, (await readFile(unit, 'utf8')).replace('NoNewPrivileges=yes', 'NoNewPrivilege=yes'))
   const misspelt: unknown = await run('systemd-analyze', ['verify', '--man=no', unit]).catch(
     (error: unknown) => error,
