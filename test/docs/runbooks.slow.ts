@@ -131,6 +131,12 @@ curl -sS --fail-with-body http://127.0.0.1:9636/v1/depot/pkgs/happyhumans/possum
     before: `! curl -sS --fail-with-body http://127.0.0.1:9636/v1/depot/views/aceptance/pkgs/happyhumans/possums/latest`,
     after: 'hart-depot pollers | grep aceptance',
   },
+  'quota-nearly-used': {
+    before: `
+hart-depot quota set 1KiB --origin happyhumans
+curl -sS http://127.0.0.1:9636/metrics | grep '^hart_depot_quotas_nearly_used 1$'`,
+    after: `curl -sS http://127.0.0.1:9636/metrics | grep '^hart_depot_quotas_nearly_used 0$'`,
+  },
   'requests-fail': { before: '', after: IS_WELL },
   restore: {
     before: `${BACKUP}; hart-depot promote delivered --from acceptance --yes`,
