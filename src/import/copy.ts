@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DepotError } from '../errors.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import type { KeyName, PublicKey } from '../hart/origin-key.ts'
 import { formatIdent } from '../package/ident.ts'
+import { copyAffairs, hasAccount } from './affairs.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
 import * as destinations from '../remote/destination.ts'
@@ -22,6 +24,12 @@ export interface CopyOptions {
   readonly account: string
   /** The new owner of copied origins that would otherwise belong to `account`. */
   readonly owner: string | undefined
+  /** Creates the accounts of members that the destination lacks. */
+  readonly createsAccounts?: boolean
+  /** Demotes the members of channels that only the destination has. */
+  readonly isExact?: boolean
+  /** Leaves packages whose signer's key the source has lost to the destination, which may accept them. */
+  readonly acceptsUnknownSigners?: boolean
 }
 
 /** The numbers of copied items. */
@@ -34,6 +42,12 @@ export interface Copied {
   channels: number
   /** Releases that were promoted to a channel. */
   members: number
+  /** Releases that were demoted from a channel. */
+  demoted: number
+  accounts: number
+  /** Members of origins. */
+  people: number
+  secretKeys: number
 }
 
 const PARALLEL = 4
@@ -45,7 +59,18 @@ const MAX_RELEASES_PER_PROMOTION = 500
  */
 export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions): Promise<Copied> {
   const { reporter } = transfer
-  const copied: Copied = { origins: 0, keys: 0, releases: 0, bytes: 0, channels: 0, members: 0 }
+  const copied: Copied = {
+    origins: 0,
+    keys: 0,
+    releases: 0,
+    bytes: 0,
+    channels: 0,
+    members: 0,
+    demoted: 0,
+    accounts: 0,
+    people: 0,
+    secretKeys: 0,
+  }
   reporter.begin('copying origins and keys', plan.origins.length)
   const origins: PlannedOrigin[] = []
   for (const origin of plan.origins) {
@@ -68,7 +93,7 @@ export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions)
     for (const file of release.files) {
       const name = nameOf({ ident: formatIdent(release.ident), target: file.target })
       const bytes = await attempt(transfer, name, () =>
-        copyFile(transfer, release, file, { folder: options.folder, signers }),
+        copyFile(transfer, release, file, { ...options, signers }),
       )
       if (bytes === undefined) failed.add(name)
       else {
@@ -83,7 +108,7 @@ export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions)
   reporter.begin('copying channels', channels.length)
   for (const { origin, channel } of channels) {
     await attempt(transfer, `the channel ${channel.name} of ${origin.name}`, () =>
-      copyChannel(transfer, origin, channel, { failed, copied }),
+      copyChannel(transfer, origin, channel, { failed, copied, isExact: options.isExact }),
     )
     reporter.advance()
   }
@@ -91,13 +116,14 @@ export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions)
 }
 
 /**
- * Creates an origin if it is new, adds its keys, and transfers it to its new owner. An origin that another
- * account owns keeps its owner.
+ * Creates an origin if it is new, adds its keys and members, and transfers it to its new owner: the one that
+ * was given, or that of the source if the destination has such an account. An origin that another account
+ * owns keeps its owner.
  */
 async function copyOrigin(
   transfer: Transfer,
   origin: PlannedOrigin,
-  { account, owner }: CopyOptions,
+  { account, owner: given, createsAccounts = false }: CopyOptions,
   copied: Copied,
 ): Promise<void> {
   const { destination } = transfer
@@ -111,6 +137,21 @@ async function copyOrigin(
       copied.keys += 1
     })
   }
+  if (origin.affairs !== undefined) {
+    const { accounts, members, secretKeys } = await copyAffairs(transfer, origin.name, {
+      affairs: origin.affairs,
+      createsAccounts,
+    })
+    copied.accounts += accounts
+    copied.people += members
+    copied.secretKeys += secretKeys
+  }
+  const { ownerAtSource } = origin
+  const owner =
+    given ??
+    (origin.isNew && ownerAtSource !== undefined && (await hasAccount(destination, ownerAtSource))
+      ? ownerAtSource
+      : undefined)
   if (owner !== undefined && owner !== account && (origin.isNew || origin.owner === account)) {
     await attempt(transfer, `the origin ${origin.name}`, () =>
       destinations.transferOrigin(destination, origin.name, owner),
@@ -123,12 +164,19 @@ async function copyFile(
   { source, destination }: Transfer,
   { ident, visibility }: PlannedRelease,
   { target, checksum }: PlannedFile,
-  { folder, signers }: { folder: string; signers: Signers },
+  {
+    folder,
+    signers,
+    acceptsUnknownSigners = false,
+  }: Pick<CopyOptions, 'folder' | 'acceptsUnknownSigners'> & { signers: Signers },
 ): Promise<number> {
   const file = join(folder, randomUUID())
   try {
-    const { sizeBytes } = await fetchHart(source, { ident, target, checksum }, file, (signer) =>
-      signers.find(signer),
+    const expected = { ident, target, checksum, acceptsUnknownSigner: acceptsUnknownSigners }
+    const { sizeBytes } = await fetchHart(source, expected, file, (signer) => signers.find(signer)).catch(
+      (error: unknown) => {
+        throw error instanceof DepotError && error.code === 'signer_unknown' ? lostKey(error) : error
+      },
     )
     await uploadHart(destination, { ident, target, checksum, visibility }, file)
     return sizeBytes
@@ -142,7 +190,11 @@ async function copyChannel(
   transfer: Transfer,
   origin: PlannedOrigin,
   channel: PlannedChannel,
-  { failed, copied }: { failed: ReadonlySet<string>; copied: Copied },
+  {
+    failed,
+    copied,
+    isExact = false,
+  }: { failed: ReadonlySet<string>; copied: Copied; isExact: boolean | undefined },
 ): Promise<void> {
   const { source, destination } = transfer
   if (channel.isNew) {
@@ -155,8 +207,9 @@ async function copyChannel(
       transfer,
       `${releases.length} releases of ${origin.name} into ${channel.name}`,
       async () => {
-        await destinations.promote(destination, channel.name, { set: { releases }, reason })
-        return releases.length
+        const set = { releases }
+        const { changed } = await destinations.promote(destination, channel.name, { set, reason })
+        return changed ? releases.length : 0
       },
     )
     copied.members += joined ?? 0
@@ -170,6 +223,26 @@ async function copyChannel(
     }
   }
   if (batch.length > 0) await promoteBatch(batch)
+  if (!isExact) return
+  for (let begin = 0; begin < channel.surplus.length; begin += MAX_RELEASES_PER_PROMOTION) {
+    const releases = channel.surplus.slice(begin, begin + MAX_RELEASES_PER_PROMOTION)
+    await attempt(
+      transfer,
+      `${releases.length} releases of ${origin.name} out of ${channel.name}`,
+      async () => {
+        await destinations.demote(destination, channel.name, { releases, reason })
+        copied.demoted += releases.length
+      },
+    )
+  }
+}
+
+/** Says what accepts a package whose signature nobody can verify any more. */
+function lostKey({ message }: DepotError): DepotError {
+  return new DepotError(
+    'signer_unknown',
+    `${message}. With --accept-unknown-signers it is copied, if the destination runs with DEPOT_SIGNATURES=verify, which accepts and marks such packages`,
+  )
 }
 
 /** Fetches signing keys from the source, each once. */

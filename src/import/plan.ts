@@ -7,6 +7,8 @@ import type { Ident } from '../package/ident.ts'
 import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
+import { readAffairs } from './affairs.ts'
+import type { OriginAffairs } from './affairs.ts'
 import { STABLE, UNSTABLE, parseViewName } from '../views/view.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
@@ -25,6 +27,8 @@ export interface ImportOptions {
   readonly targets: readonly Target[] | undefined
   /** The new owner of copied origins that would otherwise belong to the token's account. */
   readonly owner: string | undefined
+  /** Also looks for members of channels that only the destination has. */
+  readonly findsSurplus?: boolean
 }
 
 export interface Plan {
@@ -41,6 +45,10 @@ export interface PlannedOrigin {
   readonly visibility: 'public' | 'private'
   /** The account that owns the origin at the destination, if it exists there. */
   readonly owner: string | undefined
+  /** The account that owns the origin at the source, if the source says it. */
+  readonly ownerAtSource: string | undefined
+  /** Absent if the source is read without a token. */
+  readonly affairs: OriginAffairs | undefined
   /** The keys to copy. */
   readonly keys: readonly PublicKey[]
   readonly keysPresent: number
@@ -75,6 +83,8 @@ export interface PlannedChannel {
    * `latest`, even if the destination already has it.
    */
   readonly promotions: readonly (readonly Member[])[]
+  /** The members that the source's channel does not have, if they were looked for. */
+  readonly surplus: readonly Member[]
 }
 
 const PARALLEL = 4
@@ -100,7 +110,10 @@ interface Comparison {
   readonly releases: PlannedRelease[]
   filesPresent: number
   /** By the name of the channel. */
-  readonly channels: Map<string, { membersPresent: number; joining: number; promotions: Member[][] }>
+  readonly channels: Map<
+    string,
+    { membersPresent: number; joining: number; promotions: Member[][]; surplus: Member[] }
+  >
 }
 
 /** Compares one origin. Reports an origin that the source does not have, and returns `undefined`. */
@@ -117,13 +130,14 @@ async function planOrigin(
     return undefined
   }
   const atDestination = await reads.findOrigin(destination, name)
+  const affairs = source.hasToken ? await readAffairs(transfer, name) : undefined
   const keys = await planKeys(transfer, name)
   const channels = await channelsOf(transfer, name, options)
   const result: Comparison = {
     releases: [],
     filesPresent: 0,
     channels: new Map(
-      channels.map((channel) => [channel, { membersPresent: 0, joining: 0, promotions: [] }]),
+      channels.map((channel) => [channel, { membersPresent: 0, joining: 0, promotions: [], surplus: [] }]),
     ),
   }
   await each(reads.listPackageNames(source, name), PARALLEL, async (packageName) => {
@@ -138,6 +152,8 @@ async function planOrigin(
     isNew: atDestination === undefined,
     visibility: atSource.default_package_visibility === 'public' ? 'public' : 'private',
     owner: atDestination?.owner_account ?? undefined,
+    ownerAtSource: atSource.owner_account ?? undefined,
+    affairs,
     ...keys,
     releases: result.releases,
     filesPresent: result.filesPresent,
@@ -236,8 +252,8 @@ async function planPackage(
   }
   for (const [channel, inChannel] of members) {
     const wanted = inChannel.filter(({ target }) => options.targets?.includes(target) ?? true)
-    if (channel !== UNSTABLE && wanted.length > 0)
-      await planPromotion(transfer, { origin, channel, name }, wanted, result)
+    if (channel !== UNSTABLE && (wanted.length > 0 || options.findsSurplus === true))
+      await planPromotion(transfer, { origin, channel, name }, { wanted, options, result })
   }
 }
 
@@ -314,12 +330,21 @@ async function planRelease(
 async function planPromotion(
   { destination }: Transfer,
   place: { origin: string; channel: string; name: string },
-  members: readonly Member[],
-  result: Comparison,
+  {
+    wanted: members,
+    options,
+    result,
+  }: { wanted: readonly Member[]; options: PlanOptions; result: Comparison },
 ): Promise<void> {
-  const atDestination = new Set((await listViewMembers(destination, place)).map(nameOf))
+  const here = await listViewMembers(destination, place)
+  const atDestination = new Set(here.map(nameOf))
   const channel = result.channels.get(place.channel)
   if (channel === undefined) return
+  if (options.findsSurplus === true) {
+    const atSource = new Set(members.map(nameOf))
+    const compared = here.filter(({ target }) => options.targets?.includes(target) ?? true)
+    channel.surplus.push(...compared.filter((member) => !atSource.has(nameOf(member))))
+  }
   const promotion: Member[] = []
   for (const ofTarget of Map.groupBy(members, ({ target }) => target).values()) {
     const ascending = ofTarget.toSorted((a, b) => compareReleases(parseIdent(a.ident), parseIdent(b.ident)))

@@ -209,6 +209,19 @@ export async function promote(
   )
 }
 
+/** Demotes all or nothing, in one revision. */
+export async function demote(
+  destination: RemoteDepot,
+  view: string,
+  { releases, reason }: { releases: readonly Member[]; reason: string },
+): Promise<void> {
+  await destination.send('POST', path`/api/v1/views/${view}/demotions`, {
+    body: JSON.stringify({ releases, reason }),
+    headers: { 'idempotency-key': randomUUID() },
+    expects: [200],
+  })
+}
+
 /**
  * Returns the reasons why the gates of a view would refuse a promotion now; none if they allow it. Creates a
  * draft plan, which the destination deletes after an hour. Throws `refused` for other refusals.

@@ -19,6 +19,8 @@ export interface ExpectedHart {
   readonly checksum: string
   /** A longer download is aborted. */
   readonly sizeBytes?: number
+  /** Accepts a package whose signer's key is not found, without verifying its signature. */
+  readonly acceptsUnknownSigner?: boolean
 }
 
 /** Returns the public key with this name, or `undefined` if the source has none. */
@@ -110,6 +112,7 @@ async function expectHart(
     )
   }
   const key = await findKey(header.signer)
+  if (key === undefined && expected.acceptsUnknownSigner === true) return
   if (key === undefined)
     throw new DepotError(
       'signer_unknown',

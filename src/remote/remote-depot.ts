@@ -125,6 +125,11 @@ export class RemoteDepot {
     this.#pausesMs = pausesMs
   }
 
+  /** Whether requests carry a token. */
+  get hasToken(): boolean {
+    return this.#token !== undefined
+  }
+
   /** Resolves with the parsed JSON, or `undefined` for 404. */
   async get<Shape extends z.ZodType>(resource: string, shape: Shape): Promise<z.infer<Shape> | undefined> {
     const text = await this.getText(resource)

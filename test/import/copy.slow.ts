@@ -23,12 +23,15 @@ test('channels are promoted in revisions of at most 500 releases, without refuse
     membersPresent: 0,
     joining: 502,
     promotions: [refused === undefined ? [] : [refused, ...releases]],
+    surplus: [],
   }
   const origin = {
     name: 'acme',
     isNew: false,
     visibility: 'public',
     owner: 'admin',
+    ownerAtSource: undefined,
+    affairs: undefined,
     keys: [],
     keysPresent: 0,
     releases: [],

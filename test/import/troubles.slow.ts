@@ -61,9 +61,16 @@ test('a package with a right checksum and a wrong signature is refused', async (
   const { failures } = await importInto(destination, proxy.url)
   t.strictSame(failures, [
     `${APP} for x86_64-linux: the package is refused: its signature was not made by acme-20260101000000`,
-    `${LIB} for x86_64-linux: the package is refused: the source has no key acme-20250101000000`,
+    `${LIB} for x86_64-linux: the package is refused: the source has no key acme-20250101000000. With --accept-unknown-signers it is copied, if the destination runs with DEPOT_SIGNATURES=verify, which accepts and marks such packages`,
   ])
   t.strictSame(await membersOf(destination, 'unstable'), [])
+
+  const lost = await importInto(destination, proxy.url, { acceptsUnknownSigners: true })
+  t.match(lost.failures[1], /the depot has no key acme-20250101000000/, 'the destination decides')
+  const tolerant = await startDepot(t, { listen: true, environment: { DEPOT_SIGNATURES: 'verify' } })
+  const accepted = await importInto(tolerant, proxy.url, { acceptsUnknownSigners: true })
+  t.match(accepted, { failures: [/its signature was not made by/], copied: { releases: 1 } })
+  t.strictSame(await membersOf(tolerant, 'unstable'), [`${LIB} for x86_64-linux`])
 })
 
 test('a wrong token of either depot ends the import', async (t) => {
@@ -111,6 +118,18 @@ test('a retry after a lost answer makes no second revision', async (t) => {
     revision: number
   }
   t.equal(view.revision, 1)
+})
+
+test('a repeated import that copies nothing promotes nothing, while a lower release stays broken', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  const poisoned = await startProxy(t, source.url, (what) =>
+    what.includes(`${APP}/download`) ? 'cut' : 'pass',
+  )
+  await importInto(destination, poisoned.url)
+  const again = await importInto(destination, poisoned.url)
+  t.equal(again.failures.length, 2)
+  t.match(again.copied, { releases: 0, members: 0 })
 })
 
 test('an import skips a package that always breaks its connection, and ends when the source is gone', async (t) => {

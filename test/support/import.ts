@@ -28,6 +28,8 @@ interface Options extends Partial<ImportOptions> {
   readonly token?: string
   readonly toToken?: string
   readonly owner?: string
+  readonly createsAccounts?: boolean
+  readonly acceptsUnknownSigners?: boolean
   readonly isDryRun?: boolean
 }
 
@@ -44,6 +46,8 @@ export async function importInto(
     token,
     toToken = ADMIN_TOKEN,
     owner,
+    createsAccounts = false,
+    acceptsUnknownSigners = false,
     isDryRun = false,
   } = options
   const pauses: number[] = []
@@ -65,7 +69,9 @@ export async function importInto(
   const plan = await planImport(transfer, { origins, channels, targets, owner })
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-import-test-'))
   try {
-    const copied = isDryRun ? undefined : await copy(transfer, plan, { folder, account, owner })
+    const copied = isDryRun
+      ? undefined
+      : await copy(transfer, plan, { folder, account, owner, createsAccounts, acceptsUnknownSigners })
     const left = await readdir(folder)
     if (left.length > 0) throw new Error(`the import left ${left.join(', ')}`)
     return { plan, copied, failures: failures.toSorted(), notes, pauses }

@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { formatBytes, formatColumns } from '../../text/columns.ts'
+import { compareDepots } from '../../import/compare.ts'
+import type { ImportComparison } from '../../import/compare.ts'
+import { formatBytes, formatColumns, printable } from '../../text/columns.ts'
 import { readConfig, readTokens } from '../../config.ts'
 import { ACCOUNT_NAME } from '../../access/account-name.ts'
 import { copy } from '../../import/copy.ts'
@@ -26,6 +28,9 @@ import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import { Output, outputOptions } from '../output.ts'
 
+/** The maximum number of differences that are listed. */
+const MAX_DIFFERENCES = 100
+
 export const importBuilder: Define = (command, io) =>
   outputOptions(command)
     .argument('<url>', 'the Builder, for example https://bldr.habitat.sh')
@@ -46,6 +51,13 @@ export const importBuilder: Define = (command, io) =>
       '--to-token-file <file>',
       'a token of the destination, preferably of an administrator. The default is HART_DEPOT_TOKEN',
     )
+    .option('--create-accounts', 'create the accounts of members that the destination lacks, without tokens')
+    .option('--exact', 'also demote what the channels of the source do not have any more')
+    .option(
+      '--accept-unknown-signers',
+      "also copy packages whose signer's key the source has lost, to a depot with DEPOT_SIGNATURES=verify",
+    )
+    .option('--compare', 'compare both depots afterwards; if they differ, the exit code is 8')
     .option('--dry-run', 'show what would be copied, and write nothing')
     .addHelpText(
       'after',
@@ -57,12 +69,13 @@ export const importBuilder: Define = (command, io) =>
         ],
       ])}
 
-Verifies each package before uploading it, and skips what the destination already has. After an abort, run it again. Stores up to four
-packages in TMPDIR while it copies them.`,
+Verifies each package before uploading it, and skips what the destination already has. With a token of the source, also copies members with
+their roles, the owner, and the newest secret key, as far as the token may. After an abort, run it again; until the cut-over, it can run on a
+schedule. Stores up to four packages in TMPDIR while it copies them.`,
     )
     .action(async (given, options) => {
       const url = parseHttpUrl(given)
-      const wanted = importOptions(options)
+      const wanted = { ...importOptions(options), findsSurplus: options.exact === true }
       const { dryRun = false, tokenFile, toTokenFile } = options
       expectOneStdin(tokenFile, toTokenFile)
       const { host, port } = readConfig(io.env)
@@ -85,22 +98,39 @@ packages in TMPDIR while it copies them.`,
       for (const depot of [source, destination]) await expectReachable(depot)
       const account = await whoAmI(destination)
       let copied: Copied | undefined
+      let comparison: ImportComparison | undefined
       try {
         const plan = await planImport(transfer, wanted)
         progress.end()
         out.print(planText(plan))
         if (!dryRun)
           copied = await withTempFolder('hart-depot-import-', (folder) =>
-            copy(transfer, plan, { folder, account, owner: wanted.owner }),
+            copy(transfer, plan, {
+              folder,
+              account,
+              owner: wanted.owner,
+              createsAccounts: options.createAccounts === true,
+              isExact: options.exact === true,
+              acceptsUnknownSigners: options.acceptUnknownSigners === true,
+            }),
           )
+        if (options.compare === true) comparison = await compareDepots(transfer, wanted)
+        progress.end()
         out.show(
           {
             plan: plan.origins.map(originJson),
             copied: copied ?? null,
+            ...(comparison && { comparison }),
             failed: progress.failures,
             notes: progress.notes,
           },
-          { whole: () => (copied === undefined ? '' : `\n${copiedText(copied)}`) },
+          {
+            whole: () =>
+              [
+                ...(copied === undefined ? [] : [`\n${copiedText(copied)}`]),
+                ...(comparison === undefined ? [] : [comparisonText(comparison)]),
+              ].join('\n'),
+          },
         )
       } finally {
         progress.end()
@@ -110,6 +140,8 @@ packages in TMPDIR while it copies them.`,
           EXIT.failed,
           `${progress.failures.length} items ${copied === undefined ? 'cannot' : 'could not'} be copied (see above); all others ${copied === undefined ? 'can' : 'were'}`,
         )
+      if (comparison !== undefined && comparison.differences.length > 0)
+        throw new Exit(EXIT.differs, 'the two depots differ, as listed above')
     })
 
 function importOptions(values: {
@@ -180,6 +212,28 @@ function planText(plan: Plan): string {
   return `To copy:\n\n${tables.join('\n\n')}`
 }
 
-function copiedText({ origins, keys, releases, bytes, channels, members }: Copied): string {
-  return `Copied ${origins} origins, ${keys} keys, ${releases} releases (${formatBytes(bytes)}), ${channels} channels; promoted ${members} members`
+function copiedText(copied: Copied): string {
+  const { origins, keys, releases, bytes, channels, members, demoted, accounts, people, secretKeys } = copied
+  if (Object.values(copied).every((count) => count === 0))
+    return 'Nothing was changed: the destination has all of it.'
+  const others = [
+    ...(demoted > 0 ? [`demoted ${demoted}`] : []),
+    ...(accounts > 0 ? [`created ${accounts} accounts`] : []),
+    ...(people > 0 ? [`gave ${people} accounts their roles`] : []),
+    ...(secretKeys > 0 ? [`stored ${secretKeys} secret keys`] : []),
+  ]
+  return [
+    `Copied ${origins} origins, ${keys} keys, ${releases} releases (${formatBytes(bytes)}), ${channels} channels; promoted ${members} members`,
+    ...others,
+  ].join('; ')
+}
+
+function comparisonText({ keys, releases, members, differences }: ImportComparison): string {
+  if (differences.length === 0)
+    return `Both depots have the same ${keys} keys, ${releases} releases and ${members} members of channels.`
+  const shown = differences.slice(0, MAX_DIFFERENCES)
+  const more = differences.length - shown.length
+  return ['The depots differ:', ...shown, ...(more > 0 ? [`and in ${more} more places`] : [])]
+    .map(printable)
+    .join('\n')
 }

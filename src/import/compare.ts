@@ -1,0 +1,57 @@
+import type { Transfer } from '../remote/attempt.ts'
+import { nameOf } from '../remote/destination.ts'
+import { formatIdent } from '../package/ident.ts'
+import { planImport } from './plan.ts'
+import type { ImportOptions } from './plan.ts'
+
+/** What is compared of both depots, and the differences. */
+export interface ImportComparison {
+  /** The numbers of keys, releases and memberships that both depots have. */
+  readonly keys: number
+  readonly releases: number
+  readonly members: number
+  /** One sentence for each difference. */
+  readonly differences: readonly string[]
+}
+
+/**
+ * Compares both depots: keys, checksums of releases, and members of channels. Reads what an import would read,
+ * and writes nothing.
+ */
+export async function compareDepots(
+  { source, destination, reporter }: Transfer,
+  options: ImportOptions,
+): Promise<ImportComparison> {
+  const differences: string[] = []
+  const plan = await planImport(
+    {
+      source,
+      destination,
+      reporter: {
+        begin: (what, total) => reporter.begin(what, total),
+        advance: () => reporter.advance(),
+        fail: (what, why) => differences.push(`${what}: ${why}`),
+        note: () => undefined, // the import has said it
+      },
+    },
+    { ...options, findsSurplus: true },
+  )
+  const compared = { keys: 0, releases: 0, members: 0 }
+  for (const { name, isNew, keys, keysPresent, releases, filesPresent, channels } of plan.origins) {
+    compared.keys += keysPresent
+    compared.releases += filesPresent
+    if (isNew) differences.push(`the origin ${name} is missing here`)
+    for (const { revision } of keys) differences.push(`the key ${name}-${revision} is missing here`)
+    for (const { ident, files } of releases)
+      for (const { target } of files)
+        differences.push(`${nameOf({ ident: formatIdent(ident), target })} is missing here`)
+    for (const channel of channels) {
+      compared.members += channel.membersPresent
+      if (channel.joining > 0)
+        differences.push(`the channel ${channel.name} of ${name} lacks ${channel.joining} releases here`)
+      for (const member of channel.surplus)
+        differences.push(`the channel ${channel.name} of ${name} has ${nameOf(member)} only here`)
+    }
+  }
+  return { ...compared, differences }
+}

@@ -1,0 +1,87 @@
+import { test } from 'tap'
+import { formatSecretKey } from '../../src/hart/origin-key.ts'
+import { ask } from '../support/ask.ts'
+import { makeKeys } from '../support/build-hart.ts'
+import { callApi } from '../support/call-api.ts'
+import { importInto, membersOf } from '../support/import.ts'
+import { APP, NEWER, startSource } from '../support/import-source.ts'
+import { bearer } from '../support/origin.ts'
+import { runHere } from '../support/run-cli.ts'
+import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
+import type { TestDepot } from '../support/start-depot.ts'
+
+const HART_DEPOT_TOKEN = ADMIN_TOKEN
+
+async function rolesIn(depot: TestDepot): Promise<Record<string, string>> {
+  const { body } = await callApi(depot, 'GET', '/api/v1/origins/acme/members')
+  const members = body?.['members'] as { account: string; role: string }[]
+  return Object.fromEntries(members.map(({ account, role }) => [account, role]))
+}
+
+test('members, roles, the owner and the secret key are copied as far as the token may', async (t) => {
+  const { source } = await startSource(t)
+  const [, maintainer] = [await source.account('alice'), await source.account('ci')]
+  await source.account('guest')
+  for (const [account, role] of [
+    ['alice', 'administrator'],
+    ['ci', 'maintainer'],
+    ['guest', 'readonly_member'],
+  ])
+    await callApi(source, 'PUT', `/api/v1/origins/acme/members/${account}`, { body: { role } })
+  await callApi(source, 'POST', '/v1/depot/origins/acme/transfer/alice')
+  const secret = formatSecretKey(makeKeys('acme', '20270101000000').secretKey)
+  const put = await callApi(source, 'PUT', '/api/v1/origins/acme/secret-keys/20270101000000', {
+    body: secret,
+  })
+  t.match(put.status, /^20[01]$/)
+
+  const destination = await startDepot(t, { listen: true })
+  await destination.account('alice')
+  const anonymous = await importInto(destination, source.url)
+  t.match(anonymous, { failures: [], notes: [], copied: { people: 0, secretKeys: 0 } })
+  t.strictSame(
+    await rolesIn(destination),
+    { alice: 'owner', admin: 'maintainer' },
+    'the owner is as at the source',
+  )
+
+  const known = await importInto(destination, source.url, { token: maintainer })
+  t.match(known, { failures: [], copied: { people: 0, secretKeys: 1, accounts: 0 } })
+  t.match(
+    known.notes.join('\n'),
+    /ci is maintainer of acme at the source, but has no account here: --create-accounts/,
+  )
+  t.equal((await callApi(destination, 'GET', '/v1/depot/origins/acme/secret_keys/latest')).text, secret)
+  const made = await importInto(destination, source.url, { token: maintainer, createsAccounts: true })
+  t.match(made, { failures: [], notes: [], copied: { people: 2, secretKeys: 0, accounts: 2 } })
+  t.strictSame(await rolesIn(destination), {
+    admin: 'maintainer',
+    alice: 'owner',
+    ci: 'maintainer',
+    guest: 'readonly_member',
+  })
+})
+
+test('a run that changes nothing says so, --compare finds what differs, and --exact demotes it', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  const args = ['import-builder', source.url, '--to', destination.url, '--origin', 'acme']
+  const importing = (...more: string[]) => runHere([...args, ...more], { HART_DEPOT_TOKEN })
+  t.match(await importing('--compare'), {
+    code: 0,
+    stdout: /\nBoth depots have the same 1 keys, 4 releases and 5 members of channels\.\n$/,
+  })
+  t.match(await importing(), { code: 0, stdout: /\nNothing was changed: the destination has all of it\.\n$/ })
+
+  const demote = `${source.url}/v1/depot/channels/acme/acceptance/pkgs/${NEWER.slice('acme/'.length)}/demote?target=x86_64-linux`
+  t.equal((await ask(demote, { method: 'PUT', headers: bearer() })).status, 200)
+  t.match(await importing('--compare', '--dry-run'), {
+    code: 8,
+    stdout: new RegExp(
+      `The depots differ:\\nthe channel acceptance of acme has ${NEWER} for x86_64-linux only here\\n`,
+    ),
+  })
+  t.match(await importing('--exact', '--compare'), { code: 0, stdout: /; demoted 1\n/ })
+  t.strictSame(await membersOf(destination, 'acceptance'), [`${APP} for x86_64-linux`])
+  t.match(await importing('--exact'), { stdout: /Nothing was changed/ })
+})
