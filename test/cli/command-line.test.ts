@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { expectAccess, expectDepot, readLocalConfig } from '../../src/cli/local/data-folder.ts'
 import { readConfig } from '../../src/config.ts'
+import { callApi } from '../support/call-api.ts'
+import { runCommand } from '../support/command.ts'
 import { runHere, scratchFolder } from '../support/run-cli.ts'
+import { startDepot } from '../support/start-depot.ts'
 
 test('account add and token add work without a running server', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
@@ -87,6 +90,31 @@ test('a refusal is one line on stderr and exit code 1', async (t) => {
   for (const [index, [, , stderr]] of refusals.entries())
     t.match(ends[index], { code: index === 0 ? 5 : 1, stdout: '', stderr })
   t.notOk(existsSync(DEPOT_DATA), 'no command created a depot')
+})
+
+test('a token that an account has at a Builder goes on, and only its digest is stored', async (t) => {
+  const DEPOT_DATA = await scratchFolder(t)
+  await runHere(['account', 'add', 'alice'], { DEPOT_DATA })
+  const token = `_${'Qk9YLTEK'.repeat(20)}==`
+  const file = join(DEPOT_DATA, 'builder-token')
+  await writeFile(file, `${token}\n`)
+  const add = (...more: string[]) =>
+    runHere(['token', 'add', 'alice', '--existing', file, ...more], { DEPOT_DATA })
+  t.match(await add('--label', 'Builder'), { code: 0, stdout: 'stored it as token 2 of alice\n', stderr: '' })
+  t.match(await add(), { code: 3, stderr: /the depot already has this token, with the ID 2/ })
+  const piped = await runCommand(['token', 'add', 'alice', '--existing', '-', '--quiet'], {
+    env: { DEPOT_DATA },
+    stdin: 'x'.repeat(40),
+  })
+  t.match(piped, { code: 0, stdout: '3\n' })
+  const elsewhere = ['token', 'add', 'alice', '--existing', file, '--url', 'http://127.0.0.1:9']
+  t.match(await runHere(elsewhere, { DEPOT_DATA }), { code: 2, stderr: /works on the machine of the depot/ })
+  await writeFile(file, 'guessable')
+  t.match(await add(), { code: 2, stderr: /must have at least 32 characters/ })
+
+  const started = await startDepot(t, { folder: DEPOT_DATA })
+  t.match(await callApi(started, 'GET', '/api/v1/whoami', { token }), { body: { account: 'alice' } })
+  t.notMatch(await readFile(join(DEPOT_DATA, 'depot.sqlite'), 'latin1'), token)
 })
 
 test('wrong arguments give exit code 2 and one line with the usage', async (t) => {

@@ -8,6 +8,7 @@ import { didYouMean } from '../../text/nearest.ts'
 import { isViewName } from '../../views/view.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
+import type { Io } from '../io.ts'
 import { Output } from '../output.ts'
 import {
   showNewToken,
@@ -18,10 +19,13 @@ import {
 } from '../remote/tokens.ts'
 import { readLocalConfig } from './data-folder.ts'
 import { expectNamesExist } from './expect-names-exist.ts'
+import { readTokenFile } from './other-depot.ts'
 import { readDepot } from './read-depot.ts'
 import { submit } from './submit.ts'
 
 const MAX_LABEL_LENGTH = 200
+/** That of DEPOT_ADMIN_TOKEN. */
+const MIN_TOKEN_LENGTH = 32
 
 export const tokenAdd: Define = (command, io) =>
   tokenAddOptions(command).action(async (account, options) => {
@@ -32,7 +36,8 @@ export const tokenAdd: Define = (command, io) =>
     const scope = scopeOf(options)
     const config = readLocalConfig(io)
     await expectNamesExist(config, { accounts: [account], ...scope })
-    const secret = generateToken()
+    const existing = await readExistingToken(io, options.existing)
+    const secret = existing ?? generateToken()
     const expiresAt = expires === undefined ? undefined : parseExpiry(expires, io.now())
     const { tokenId } = await submit(config, io, 'issueToken', {
       account,
@@ -42,7 +47,14 @@ export const tokenAdd: Define = (command, io) =>
       ...(expiresAt !== undefined && { expiresAt }),
     })
     const made = await readDepot(config, async (db) => getToken(db, tokenId))
-    showNewToken(new Output(io, options), { ...wireToken(made, { now: io.now() }), secret })
+    const wired = wireToken(made, { now: io.now() })
+    const out = new Output(io, options)
+    if (existing === undefined) showNewToken(out, { ...wired, secret })
+    else
+      out.show(wired, {
+        whole: () => `stored it as token ${tokenId} of ${account}`,
+        brief: () => [String(tokenId)],
+      })
   })
 
 export const tokenList: Define = (command, io) =>
@@ -64,6 +76,14 @@ export const tokenRevoke: Define = (command, io) =>
       { whole: () => `revoked token ${id} of ${account}` },
     )
   })
+
+/** Reads a token that was made elsewhere. Throws a UsageError for one that can be guessed. */
+async function readExistingToken(io: Io, file: string | undefined): Promise<string | undefined> {
+  const token = await readTokenFile(io, file)
+  if (token !== undefined && token.length < MIN_TOKEN_LENGTH)
+    throw new UsageError(`the token must have at least ${MIN_TOKEN_LENGTH} characters`)
+  return token
+}
 
 function scopeOf(values: {
   action?: string[] | undefined

@@ -1,8 +1,12 @@
+import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { DepotClient } from '../../client/client.ts'
 import type { DesiredGates, DesiredState, DesiredView, Gates, View } from '../../client/operations.ts'
-import { examples } from '../command.ts'
+import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
+import { UsageError } from '../exit-codes.ts'
+import { pathOf } from '../io.ts'
+import { exportBulkUpload } from './bulk-upload.ts'
 import { connect, remoteOptions } from './connect.ts'
 
 const UNSTABLE = 'unstable'
@@ -13,15 +17,37 @@ export const exportViews: Define = (command, io) =>
   remoteOptions(command)
     .argument('[views...]', 'only these views; the default is all but previews')
     .option('--contents', 'also write what is latest in each view')
+    .option('--bulkupload <folder>', 'instead, write packages to a folder for hab pkg bulkupload')
+    .option('--origin <origin>', `with --bulkupload: the origin to write; ${SEVERAL}`, collect)
     .addHelpText(
       'after',
       examples([
         ['export > views.yml', 'write the rules and gates of all views'],
         ['export delivered --contents > delivered.yml', 'write a view with what is latest in it'],
+        [
+          'export --bulkupload acme-packages --origin acme',
+          'write what a Builder needs to take over an origin',
+        ],
       ]),
     )
     .action(async (names, options) => {
       const { depot, out } = connect(io, options)
+      if (options.bulkupload !== undefined) {
+        if (names.length > 0 || options.contents === true)
+          throw new UsageError('--bulkupload writes all views: name none, and leave out --contents')
+        const folder = pathOf(io, options.bulkupload)
+        const done = await exportBulkUpload(
+          { depot, io, out, quiet: options.quiet },
+          { folder, origins: options.origin ?? [] },
+        )
+        const { keys, packages, present, promotions } = done
+        out.show(done, {
+          whole: () =>
+            `${folder} has ${keys} keys, ${packages} packages (${present} were there), and ${promotions} promotions.\nSend them: hab pkg bulkupload --auto-create-origins ${folder}, and then ${join(folder, 'promotions.sh')}`,
+        })
+        return
+      }
+      if (options.origin !== undefined) throw new UsageError('--origin needs --bulkupload')
       const wanted =
         names.length > 0
           ? await Promise.all(names.map(async (view) => depot.getView({ view })))

@@ -21,6 +21,10 @@ export const tokenAddOptions = (command: Command) =>
       `allow changes only to this view; with --action read alone, read only this view; ${SEVERAL}`,
       collect,
     )
+    .option(
+      '--existing <file>',
+      'store a token that the account already has elsewhere, for example at a Builder, instead of making one; - is stdin',
+    )
     .addHelpText(
       'after',
       `${examples([
@@ -33,11 +37,14 @@ export const tokenAddOptions = (command: Command) =>
           'create a token for Supervisors, which reads one view and what its packages need',
         ],
         ['token add --action read --expires 8h > token.txt', 'create a token of your own that can only read'],
+        ['token add alice --existing - < token.txt', 'let a token of a Builder go on'],
       ])}\n${LOCAL_TOO} There, the name of the account is needed.`,
     )
 
 export const tokenAdd: Define = (command, io) =>
   tokenAddOptions(command).action(async (account, options) => {
+    if (options.existing !== undefined)
+      throw new UsageError('--existing works on the machine of the depot, without --url and --profile')
     const { depot, out } = connectToChange(io, options)
     const { label, expires, action: actions, origin: origins, view: views } = options
     const made = await depot.addToken({

@@ -3,7 +3,7 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { Scope } from '../../access/access.ts'
-import { getAccount, insertToken, markTokenRevoked } from '../../accounts/account-store.ts'
+import { findTokenByHash, getAccount, insertToken, markTokenRevoked } from '../../accounts/account-store.ts'
 import { expectMayLessen } from './change-token.ts'
 
 interface NewToken {
@@ -44,6 +44,9 @@ async function insertNewToken(
   if (account.disabledAt !== undefined)
     throw new DepotError('conflict', `the account ${account.name} is disabled: enable it first`)
   const { hash, label, scope = {}, exchange } = input
+  const before = await findTokenByHash(context.trx, hash)
+  if (before !== undefined)
+    throw new DepotError('already_exists', `the depot already has this token, with the ID ${before.id}`)
   const expiresAt = earliest(
     input.expiresAt,
     context.caller === 'operator' ? undefined : context.caller.expiresAt,
