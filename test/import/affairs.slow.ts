@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { formatSecretKey } from '../../src/hart/origin-key.ts'
 import { ask } from '../support/ask.ts'
@@ -6,7 +8,7 @@ import { callApi } from '../support/call-api.ts'
 import { importInto, membersOf } from '../support/import.ts'
 import { APP, NEWER, startSource } from '../support/import-source.ts'
 import { bearer } from '../support/origin.ts'
-import { runHere } from '../support/run-cli.ts'
+import { runHere, scratchFolder } from '../support/run-cli.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
@@ -71,6 +73,20 @@ test('a run that changes nothing says so, --compare finds what differs, and --ex
     code: 0,
     stdout: /\nBoth depots have the same 1 keys, 4 releases and 5 members of channels\.\n$/,
   })
+  const file = join(await scratchFolder(t), 'history')
+  t.match(await importing('--history', file), {
+    code: 0,
+    stdout: /\nSaved 5 promotions and demotions of the source\.\n/,
+  })
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  t.match(
+    lines.map((line) => JSON.parse(line) as unknown),
+    Array.from({ length: 5 }, () => ({
+      at: /^2026-01-01T00:00:0.*Z$/,
+      operation: 'Promote',
+      origin: 'acme',
+    })),
+  )
   t.match(await importing(), { code: 0, stdout: /\nNothing was changed: the destination has all of it\.\n$/ })
 
   const demote = `${source.url}/v1/depot/channels/acme/acceptance/pkgs/${NEWER.slice('acme/'.length)}/demote?target=x86_64-linux`

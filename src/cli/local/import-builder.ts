@@ -7,6 +7,7 @@ import { ACCOUNT_NAME } from '../../access/account-name.ts'
 import { copy } from '../../import/copy.ts'
 import type { Copied } from '../../import/copy.ts'
 import { whoAmI } from '../../remote/destination.ts'
+import { saveHistory } from '../../import/history.ts'
 import { planImport } from '../../import/plan.ts'
 import type { ImportOptions, Plan, PlannedOrigin } from '../../import/plan.ts'
 import { RemoteDepot } from '../../remote/remote-depot.ts'
@@ -26,6 +27,7 @@ import { urlOf } from './url.ts'
 import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
+import { pathOf } from '../io.ts'
 import { Output, outputOptions } from '../output.ts'
 
 /** The maximum number of differences that are listed. */
@@ -57,6 +59,7 @@ export const importBuilder: Define = (command, io) =>
       '--accept-unknown-signers',
       "also copy packages whose signer's key the source has lost, to a depot with DEPOT_SIGNATURES=verify",
     )
+    .option('--history <file>', 'save when the source promoted and demoted releases, as lines of JSON')
     .option('--compare', 'compare both depots afterwards; if they differ, the exit code is 8')
     .option('--dry-run', 'show what would be copied, and write nothing')
     .addHelpText(
@@ -99,6 +102,7 @@ schedule. Stores up to four packages in TMPDIR while it copies them.`,
       const account = await whoAmI(destination)
       let copied: Copied | undefined
       let comparison: ImportComparison | undefined
+      let events: number | undefined
       try {
         const plan = await planImport(transfer, wanted)
         progress.end()
@@ -114,12 +118,18 @@ schedule. Stores up to four packages in TMPDIR while it copies them.`,
               acceptsUnknownSigners: options.acceptUnknownSigners === true,
             }),
           )
+        if (options.history !== undefined) {
+          progress.begin('saving promotions of the source')
+          const file = pathOf(io, options.history)
+          events = await saveHistory(source, file, { origins: wanted.origins, now: io.now() })
+        }
         if (options.compare === true) comparison = await compareDepots(transfer, wanted)
         progress.end()
         out.show(
           {
             plan: plan.origins.map(originJson),
             copied: copied ?? null,
+            ...(events !== undefined && { history: events }),
             ...(comparison && { comparison }),
             failed: progress.failures,
             notes: progress.notes,
@@ -128,6 +138,7 @@ schedule. Stores up to four packages in TMPDIR while it copies them.`,
             whole: () =>
               [
                 ...(copied === undefined ? [] : [`\n${copiedText(copied)}`]),
+                ...(events === undefined ? [] : [`Saved ${events} promotions and demotions of the source.`]),
                 ...(comparison === undefined ? [] : [comparisonText(comparison)]),
               ].join('\n'),
           },

@@ -1,0 +1,69 @@
+import { rename } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { z } from 'zod'
+import { path } from '../remote/remote-depot.ts'
+import type { RemoteDepot } from '../remote/remote-depot.ts'
+
+// When a source promoted and demoted releases (habitat-today.md 3.4). A ledger cannot take these times over,
+// so they are kept in a file, one JSON object per line:
+//
+//   {"at":"2025-03-01T08:00:00Z","operation":"Promote","origin":"acme","channel":"stable","ident":"acme/…"}
+
+const EventShape = z.object({
+  operation: z.string(),
+  created_at: z.string(),
+  origin: z.string(),
+  channel: z.string(),
+  package_ident: z.object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() }),
+})
+/** Habitat is younger. */
+const FIRST_DAY = '2014-01-01'
+const DAY_MS = 86_400_000
+
+/**
+ * Saves the promotions and demotions of origins in a file, the newest first. Replaces the file when all are
+ * read. Returns how many they are. `now` is in epoch milliseconds.
+ */
+export async function saveHistory(
+  source: RemoteDepot,
+  file: string,
+  { origins, now }: { origins: readonly string[]; now: number },
+): Promise<number> {
+  let count = 0
+  const lines = async function* (): AsyncGenerator<string> {
+    for await (const line of listLines(source, origins, now)) {
+      count += 1
+      yield line
+    }
+  }
+  await pipeline(Readable.from(lines()), createWriteStream(`${file}.part`))
+  await rename(`${file}.part`, file)
+  return count
+}
+
+async function* listLines(
+  source: RemoteDepot,
+  origins: readonly string[],
+  now: number,
+): AsyncGenerator<string> {
+  const lastDay = new Date(now + DAY_MS).toISOString().slice(0, 10)
+  for (const origin of origins) {
+    const list = path`depot/events?from_date=${FIRST_DAY}&to_date=${lastDay}&query=${origin}`
+    for await (const event of source.list(list, EventShape)) {
+      if (event.origin !== origin) continue // the query is a search
+      const { created_at: at, operation, channel, package_ident: ident } = event
+      const parts = [ident.origin, ident.name, ident.version, ident.release]
+      // Builder's times are in UTC and have no zone.
+      const time = new Date(/Z$|[+-]\d\d:?\d\d$/.test(at) ? at : `${at}Z`)
+      yield `${JSON.stringify({
+        at: Number.isNaN(time.getTime()) ? at : time.toISOString(),
+        operation,
+        origin,
+        channel,
+        ident: parts.join('/'),
+      })}\n`
+    }
+  }
+}
