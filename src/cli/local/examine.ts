@@ -16,7 +16,8 @@ import type { Db } from '../../database/database.ts'
 import { connectControl } from '../../depot/control.ts'
 import { findSecretKeys } from '../../depot/secret-key.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
-import { listSealingKeys } from '../../origins/sealed-store.ts'
+import { secretKeyId } from '../../origins/secret-box.ts'
+import { listSealedOtherwise, listSealingKeys } from '../../origins/sealed-store.ts'
 import { readVersion } from '../../package-root.ts'
 import { formatBytes } from '../../text/columns.ts'
 import { didYouMean } from '../../text/nearest.ts'
@@ -183,10 +184,19 @@ async function examineSecrets(db: Db, config: Config): Promise<Found> {
   const { secretKeys, secretKeyFile, dataFolder } = config
   const isGiven = secretKeys !== undefined || secretKeyFile !== undefined
   const isNeeded = (await listSealingKeys(db)).length > 0
+  let keys: readonly Buffer[] = []
   // Without this, a missing file would be created.
   if (isGiven || isNeeded || existsSync(join(dataFolder, 'secret.key')))
-    await findSecretKeys(config, db, pino({ level: 'silent' }))
-  return { problems: [], detail: isNeeded ? 'they can be decrypted' : 'there are none' }
+    keys = await findSecretKeys(config, db, pino({ level: 'silent' }))
+  const [newest] = keys
+  const isUnfinished =
+    newest !== undefined && (await listSealedOtherwise(db, secretKeyId(newest), 1)).length > 0
+  return {
+    problems: isUnfinished
+      ? ['some are encrypted with an earlier key: hart-depot secret-key rotate encrypts them again']
+      : [],
+    detail: isNeeded ? 'they can be decrypted' : 'there are none',
+  }
 }
 
 async function examinePackages(db: Db, config: Config): Promise<Found> {

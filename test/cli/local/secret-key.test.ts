@@ -116,6 +116,10 @@ test('an interrupted rotation is finished without another key, and nothing is fo
     [`${'ab'.repeat(32)}\n`, ...(await keysIn(started.folder))].join(''),
   )
 
+  t.match(await runHere(['doctor'], at), {
+    code: 1,
+    stdout: /secrets: some are encrypted with an earlier key/,
+  })
   t.match(await runHere(['secret-key', 'forget', oldId], at), { code: 3, stderr: /rotate first/ })
   const rotated = await runHere(['secret-key', 'rotate'], at)
   t.match(rotated, {
