@@ -15,8 +15,8 @@ export interface ImportComparison {
 }
 
 /**
- * Compares both depots: keys, checksums of releases, and members of channels. Reads what an import would read,
- * and writes nothing.
+ * Compares both depots: keys, checksums of releases, and members of channels. Reads what an import would
+ * read, and writes nothing.
  */
 export async function compareDepots(
   { source, destination, reporter }: Transfer,

@@ -2,8 +2,7 @@ import { rename } from 'node:fs/promises'
 import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { z } from 'zod'
-import { path } from '../remote/remote-depot.ts'
+import { listEvents } from '../remote/habitat-reads.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
 // When a source promoted and demoted releases (habitat-today.md 3.4). A ledger cannot take these times over,
@@ -11,15 +10,8 @@ import type { RemoteDepot } from '../remote/remote-depot.ts'
 //
 //   {"at":"2025-03-01T08:00:00Z","operation":"Promote","origin":"acme","channel":"stable","ident":"acme/…"}
 
-const EventShape = z.object({
-  operation: z.string(),
-  created_at: z.string(),
-  origin: z.string(),
-  channel: z.string(),
-  package_ident: z.object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() }),
-})
-/** Habitat is younger. */
-const FIRST_DAY = '2014-01-01'
+// The first release of Habitat is of 2016.
+const FIRST_DAY = '2016-01-01'
 const DAY_MS = 86_400_000
 
 /**
@@ -50,9 +42,8 @@ async function* listLines(
 ): AsyncGenerator<string> {
   const lastDay = new Date(now + DAY_MS).toISOString().slice(0, 10)
   for (const origin of origins) {
-    const list = path`depot/events?from_date=${FIRST_DAY}&to_date=${lastDay}&query=${origin}`
-    for await (const event of source.list(list, EventShape)) {
-      if (event.origin !== origin) continue // the query is a search
+    for await (const event of listEvents(source, { from: FIRST_DAY, to: lastDay, words: origin })) {
+      if (event.origin !== origin) continue
       const { created_at: at, operation, channel, package_ident: ident } = event
       const parts = [ident.origin, ident.name, ident.version, ident.release]
       // Builder's times are in UTC and have no zone.

@@ -21,6 +21,14 @@ const PackageShape = z.looseObject({
   size: z.int().nonnegative().nullish(),
 })
 
+const EventShape = z.object({
+  operation: z.string(),
+  created_at: z.string(),
+  origin: z.string(),
+  channel: z.string(),
+  package_ident: z.object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() }),
+})
+
 const IdentShape = z.object({
   origin: z.string(),
   name: z.string(),
@@ -112,6 +120,17 @@ export async function findDetail(
 ): Promise<ReleaseDetail | undefined> {
   const found = await depot.get(pathInChannel(channel, ident, target), DetailShape)
   return found?.target === target ? found : undefined
+}
+
+/**
+ * Lists promotions and demotions of single releases between two days (YYYY-MM-DD, inclusive), newest first.
+ * `words` is a search, so other origins may be among them.
+ */
+export function listEvents(
+  depot: RemoteDepot,
+  { from, to, words }: { from: string; to: string; words: string },
+): AsyncGenerator<z.infer<typeof EventShape>> {
+  return depot.list(path`depot/events?from_date=${from}&to_date=${to}&query=${words}`, EventShape)
 }
 
 /** Reports whether a release for one target is in a channel. */
