@@ -15,6 +15,7 @@ const LIMIT =
 /** Sizes of internal steps, which do not change any answer. */
 const OF_NO_CLIENT: readonly string[] = [
   'config.ts MAX_PORT', // of TCP
+  'tracing/open.ts MAX_CLOSE_MS', // how long a depot that stops sends traces
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
   'upstream/refresh-channel.ts MAX_REASONS',
   'accounts/denials.ts MAX_PATH_LENGTH', // of a path that a list shows

@@ -392,7 +392,7 @@ test('with another secret key, webhooks report a fault and can be removed', asyn
     own.logged.find(({ webhook }) => webhook === 'sealed'),
     {
       msg: 'a webhook fails',
-      error: 'the secret was encrypted with the key other, which is not the one this depot was started with',
+      error: 'the secret was encrypted with the key other, which this depot does not have',
     },
   )
   t.match(await callApi(own, 'POST', '/api/v1/webhooks/sealed/pings'), {
