@@ -79,6 +79,8 @@ export interface UpstreamConfig {
   readonly channels: readonly string[]
   /** How long after a refresh of these channels the next one begins; 0 for refreshes on demand only. */
   readonly refreshMs: number
+  /** What is fetched before somebody asks for it. */
+  readonly mirror: MirrorConfig | undefined
   /** A file that holds a token for upstream. */
   readonly tokenFile: string | undefined
   /** The URL of an HTTP proxy, which may have credentials. */
@@ -87,7 +89,29 @@ export interface UpstreamConfig {
   readonly caFile: string | undefined
 }
 
+/** What a mirror keeps here, always together with its dependencies, and how it fetches. */
+export interface MirrorConfig {
+  /** Channels of upstream origins, of which the newest releases are kept. */
+  readonly channels: readonly { readonly origin: string; readonly channel: string }[]
+  /** How many releases of each package are kept of these channels. */
+  readonly newest: number
+  /** Views that need everything that their latest packages depend on. */
+  readonly views: readonly string[]
+  readonly targets: readonly Target[]
+  /** How long after a run the next one begins; 0 for runs on demand only. */
+  readonly everyMs: number
+  /** The rate at which packages are fetched, in bytes per second; 0 is not limited. */
+  readonly bytesPerS: number
+  /** How many packages are fetched at the same time. */
+  readonly parallel: number
+}
+
 const DEFAULT_DATA = './data'
+const DEFAULT_MIRROR_MS = 24 * 60 * 60_000
+const MAX_NEWEST = 100
+const MAX_PARALLEL = 4
+/** A slower download would look like a stalled one. */
+const MIN_RATE = 64 * 1024
 const MIN_REFRESH_MS = 60_000
 const DEFAULT_REFRESH_MS = 15 * 60_000
 const MAX_PORT = 65_535
@@ -229,6 +253,17 @@ function period(minMs: number) {
   })
 }
 
+/** Parses a whole number in a range. */
+function count(min: number, max: number) {
+  return z
+    .string()
+    .refine(
+      (text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
+      `must be a number from ${min} to ${max}`,
+    )
+    .transform(Number)
+}
+
 const AdminToken = z
   .string()
   .regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters and no spaces')
@@ -296,6 +331,15 @@ const Environment = z.object({
     .url({ protocol: /^http$/, error: 'must be the URL of an HTTP proxy, such as http://proxy.example:3128' })
     .optional(),
   DEPOT_UPSTREAM_CA: z.string().optional(),
+  DEPOT_MIRROR: list.optional(),
+  DEPOT_MIRROR_VIEWS: list.optional(),
+  DEPOT_MIRROR_TARGETS: targets.optional(),
+  DEPOT_MIRROR_NEWEST: count(1, MAX_NEWEST).optional(),
+  DEPOT_MIRROR_EVERY: period(MIN_REFRESH_MS).optional(),
+  DEPOT_MIRROR_RATE: size(0, MAX_BYTES)
+    .refine((bytes) => bytes === 0 || bytes >= MIN_RATE, `must be 0, or at least ${formatSize(MIN_RATE)}`)
+    .optional(),
+  DEPOT_MIRROR_PARALLEL: count(1, MAX_PARALLEL).optional(),
   DEPOT_WEBHOOK_NETWORKS: networks,
   DEPOT_ISSUER_NETWORKS: networks,
   DEPOT_WORKERS: z
@@ -319,6 +363,13 @@ const UPSTREAM_DETAILS = [
   'DEPOT_UPSTREAM_TOKEN_FILE',
   'DEPOT_UPSTREAM_PROXY',
   'DEPOT_UPSTREAM_CA',
+  'DEPOT_MIRROR',
+  'DEPOT_MIRROR_VIEWS',
+  'DEPOT_MIRROR_TARGETS',
+  'DEPOT_MIRROR_NEWEST',
+  'DEPOT_MIRROR_EVERY',
+  'DEPOT_MIRROR_RATE',
+  'DEPOT_MIRROR_PARALLEL',
 ] as const
 
 /** All variables that the depot reads. */
@@ -382,6 +433,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
             origins: [...new Set(env.DEPOT_UPSTREAM_ORIGINS)],
             channels: [...new Set(env.DEPOT_UPSTREAM_CHANNELS ?? [STABLE])],
             refreshMs: env.DEPOT_UPSTREAM_REFRESH ?? DEFAULT_REFRESH_MS,
+            mirror: readMirror(env),
             tokenFile: env.DEPOT_UPSTREAM_TOKEN_FILE && resolve(env.DEPOT_UPSTREAM_TOKEN_FILE),
             proxy: env.DEPOT_UPSTREAM_PROXY,
             caFile: env.DEPOT_UPSTREAM_CA && resolve(env.DEPOT_UPSTREAM_CA),
@@ -396,6 +448,33 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     hasFastPath: env.DEPOT_FAST_PATH === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,
     traces: readTraceSettings(environment),
+  }
+}
+
+/** Returns what to mirror, if anything. Throws `invalid_request` for a channel that is not refreshed. */
+function readMirror(env: z.infer<typeof Environment>): MirrorConfig | undefined {
+  const { DEPOT_MIRROR: names = [], DEPOT_MIRROR_VIEWS: views = [] } = env
+  if (names.length + views.length === 0) return undefined
+  const mirrored = names.map((name) => {
+    const [origin = '', channel = '', ...rest] = name.split('/')
+    const isRefreshed =
+      rest.length === 0 &&
+      env.DEPOT_UPSTREAM_ORIGINS?.includes(origin) === true &&
+      (env.DEPOT_UPSTREAM_CHANNELS ?? [STABLE]).includes(channel)
+    if (isRefreshed) return { origin, channel }
+    throw new DepotError(
+      'invalid_request',
+      `DEPOT_MIRROR names ${JSON.stringify(name)}, which is not a channel, such as core/stable, of DEPOT_UPSTREAM_ORIGINS and DEPOT_UPSTREAM_CHANNELS`,
+    )
+  })
+  return {
+    channels: mirrored,
+    views,
+    targets: env.DEPOT_MIRROR_TARGETS ?? env.DEPOT_TARGETS,
+    newest: env.DEPOT_MIRROR_NEWEST ?? 1,
+    everyMs: env.DEPOT_MIRROR_EVERY ?? DEFAULT_MIRROR_MS,
+    bytesPerS: env.DEPOT_MIRROR_RATE ?? 0,
+    parallel: env.DEPOT_MIRROR_PARALLEL ?? 2,
   }
 }
 

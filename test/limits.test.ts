@@ -63,6 +63,12 @@ const OF_NO_CLIENT: readonly string[] = [
 
 /** The start of the row of each limit. */
 const ROWS: Readonly<Record<string, string>> = {
+  'config.ts MAX_NEWEST': 'releases of each package of a channel that a mirror keeps',
+  'config.ts MAX_PARALLEL': 'packages that a mirror fetches at the same time',
+  'config.ts MIN_RATE': "rate of a mirror's downloads",
+  'upstream/mirror.ts MAX_FAILURES_IN_A_ROW': 'failures in a row in one run of the mirror',
+  'upstream/mirror.ts MAX_SIZES_ASKED': 'sizes that a dry run of the mirror asks for',
+  'http/api/upstream/shapes.ts MAX_PLANNED': 'releases that a dry run of the mirror lists',
   'config.ts MIN_REFRESH_MS': "time from the end of a refresh of upstream's channels",
   'upstream/refresh-channel.ts MAX_LISTED': 'releases that upstream lists in one channel',
   'access/account-name.ts MAX_ACCOUNT_NAME_LENGTH': 'name of an account',

@@ -38,7 +38,7 @@ import { publishRelease } from './releases/publish-release.ts'
 import { setVisibility } from './releases/set-visibility.ts'
 import { changeSettings, makeSettings, removeSettings } from './releases/settings.ts'
 import { announceReleases } from './upstream/announce-releases.ts'
-import { recordRefresh, refreshChannel } from './upstream/refresh-channel.ts'
+import { recordMirror, recordRefresh, refreshChannel } from './upstream/refresh-channel.ts'
 import { pinRevision, unpinRevision } from './retention/pin.ts'
 import { registerLockfile, unregisterLockfile } from './retention/register-lockfile.ts'
 import { retireReleases } from './retention/retire-releases.ts'
@@ -120,6 +120,7 @@ export const handlers = {
   announceReleases,
   refreshChannel,
   recordRefresh,
+  recordMirror,
   createView,
   closeView,
   setView,

@@ -33,6 +33,7 @@ export const requirements: Requirements = {
   announceReleases: expectOperator,
   refreshChannel: expectOperator,
   recordRefresh: expectOperator,
+  recordMirror: expectOperator,
 
   addAccount: expectAccountMaker,
   disableAccount: expectAdministrator,

@@ -14,6 +14,8 @@ export type StateName =
   | 'orphans_kept_since'
   /** The freezes that hold in every view, as JSON. */
   | 'freezes'
+  /** What came of the last run of the mirror, as JSON. */
+  | 'mirrored'
   /** How many bytes all releases together may have. */
   | 'quota_bytes'
   /** The patterns of the names that are reserved for origins of administrators, as JSON. */

@@ -10,6 +10,7 @@ import { DepotError } from '../errors.ts'
 import { Feed } from '../following/feed.ts'
 import { VisiblePages } from '../following/visible-pages.ts'
 import { Webhooks } from '../delivery/webhooks.ts'
+import { Mirror } from '../upstream/mirror.ts'
 import { Refresher } from '../upstream/refresher.ts'
 import { Upstream } from '../upstream/upstream.ts'
 import type { DeliveryOptions } from '../delivery/webhooks.ts'
@@ -83,6 +84,7 @@ export async function buildServer(
   )
   const upstream = await Upstream.open(depot)
   const refresher = await Refresher.open(depot)
+  const mirror = await Mirror.open(depot, upstream, refresher)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
   const pollCounts = async () => mergeCounts([pollers.counts(), ...((await workers?.pollCounts()) ?? [])])
@@ -91,7 +93,7 @@ export async function buildServer(
     pollCounts,
     ofThreads: async () => [await requests.toJson(), ...((await workers?.metricsJson()) ?? [])],
   })
-  const services = { webhooks, upstream, refresher, pollCounts, metricsText: () => metrics.text() }
+  const services = { webhooks, upstream, refresher, mirror, pollCounts, metricsText: () => metrics.text() }
   workers?.provide(services)
   const context = {
     depot,
@@ -99,16 +101,21 @@ export async function buildServer(
     webhooks,
     upstream,
     refresher,
+    mirror,
     pollers,
     pollCounts,
     trustsProxy: trustOf(depot),
   }
   const app = await assemble(context, services, requests)
-  app.addHook('onListen', async () => refresher?.start())
+  app.addHook('onListen', async () => {
+    refresher?.start()
+    mirror?.start()
+  })
   app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', async () => {
     await workers?.stop()
     await refresher?.close()
+    await mirror?.close()
     await upstream?.close()
     await webhooks.close() // last, because requests in flight may still commit entries to deliver
   })
@@ -129,13 +136,14 @@ export async function buildWorkerServer(
   const caches = await openCaches(depot)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
-  const { webhooks, upstream, refresher, pollCounts } = services
+  const { webhooks, upstream, refresher, mirror, pollCounts } = services
   const context = {
     depot,
     ...caches,
     webhooks,
     upstream,
     refresher,
+    mirror,
     pollers,
     pollCounts,
     trustsProxy: trustOf(depot),

@@ -4,6 +4,7 @@ import { joinDepot } from '../depot/join.ts'
 import { openLog } from '../log.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
+import type { MirrorOperations } from '../upstream/mirror.ts'
 import type { RefreshOperations } from '../upstream/refresher.ts'
 import type { UpstreamOperations } from '../upstream/upstream.ts'
 import { buildWorkerServer } from './server.ts'
@@ -41,6 +42,11 @@ const refresher: RefreshOperations = {
   refresh: (channels, options) => calls.call('refresh', channels, options),
   refreshing: () => calls.call('refreshing'),
 }
+const mirror: MirrorOperations = {
+  startMirror: () => calls.call('startMirror'),
+  mirrorStatus: () => calls.call('mirrorStatus'),
+  planMirror: () => calls.call('planMirror'),
+}
 const depot = await joinDepot(share, {
   log: openLog(share.config.logLevel),
   claims,
@@ -51,6 +57,7 @@ const services = {
   webhooks,
   upstream: share.config.upstream && upstream,
   refresher: share.config.upstream && refresher,
+  mirror: share.config.upstream?.mirror && mirror,
   metricsText: () => calls.call('metricsText'),
   pollCounts: () => calls.call('pollCounts'),
 }

@@ -12,6 +12,7 @@ import { makeSeed } from '../pollers/pollers.ts'
 import type { PollCounts } from '../pollers/pollers.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
+import type { MirrorOperations } from '../upstream/mirror.ts'
 import type { RefreshOperations } from '../upstream/refresher.ts'
 import type { UpstreamOperations } from '../upstream/upstream.ts'
 import type { MetricsText } from './operator/metrics.ts'
@@ -34,6 +35,7 @@ export interface SharedServices {
   readonly webhooks: WebhookOperations
   readonly upstream: UpstreamOperations | undefined
   readonly refresher: RefreshOperations | undefined
+  readonly mirror: MirrorOperations | undefined
   /** The metrics of the whole depot. */
   readonly metricsText: () => Promise<MetricsText>
   /** The counts of polls of the whole depot. */
@@ -58,6 +60,8 @@ export type ParentCalls = {
   readonly [Name in keyof UpstreamOperations]: UpstreamOperations[Name]
 } & {
   readonly [Name in keyof RefreshOperations]: RefreshOperations[Name]
+} & {
+  readonly [Name in keyof MirrorOperations]: MirrorOperations[Name]
 } & Pick<SharedServices, 'metricsText' | 'pollCounts'> & {
     readonly examine: (checksum: string) => Promise<Damage | undefined>
     readonly listening: () => Promise<void>
@@ -205,7 +209,7 @@ export class Workers {
 
   #parentCalls(isGone: () => boolean): Omit<ParentCalls, 'listening'> {
     const { claims } = this.#depot.blobs
-    const { webhooks, upstream, refresher, metricsText, pollCounts } = this.#services ?? notProvided()
+    const { webhooks, upstream, refresher, mirror, metricsText, pollCounts } = this.#services ?? notProvided()
     const asked = () => upstream ?? noUpstream()
     return {
       async keep(spoolPath, checksum) {
@@ -224,6 +228,9 @@ export class Workers {
       fetchKeys: (origin, revision, asker) => asked().fetchKeys(origin, revision, asker),
       refresh: (channels, options) => (refresher ?? noUpstream()).refresh(channels, options),
       refreshing: () => (refresher ?? noUpstream()).refreshing(),
+      startMirror: () => (mirror ?? noUpstream()).startMirror(),
+      mirrorStatus: () => (mirror ?? noUpstream()).mirrorStatus(),
+      planMirror: () => (mirror ?? noUpstream()).planMirror(),
       metricsText,
       pollCounts,
     }

@@ -50,9 +50,12 @@ export type RemoteFailure = 'refused' | 'unreachable' | 'unauthenticated' | 'ful
 export class RemoteError extends Error {
   readonly code = 'ERR_REMOTE_DEPOT'
   readonly failure: RemoteFailure
+  /** The HTTP status, if an answer is the reason. */
+  readonly status: number | undefined
 
-  constructor(failure: RemoteFailure, message: string, options?: ErrorOptions) {
+  constructor(failure: RemoteFailure, message: string, options?: ErrorOptions & { status?: number }) {
     super(message, options)
+    this.status = options?.status
     this.name = 'RemoteError'
     this.failure = failure
   }
@@ -286,6 +289,7 @@ export class RemoteDepot {
     return new RemoteError(
       failure,
       `${method} ${this.#urlOf(resource)} answered ${status}${why === '' ? '' : `: ${why}`}`,
+      { status },
     )
   }
 

@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { getAccount } from '../accounts/account-store.ts'
+import type { Pace } from '../backup/pace.ts'
 import { ADMINISTRATOR } from '../commands/set-up.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
@@ -25,14 +27,22 @@ export interface ReleaseToFetch {
 /**
  * Fetches a release from upstream and publishes it, with all checks of an upload, and always that of the
  * signature. `findKey` records the key of the signer, if upstream has it. Reports to `arrival` what can be
- * passed on; the caller ends it. Succeeds if the release is here already. Throws `not_found`, the errors of
- * {@link publish}, and the errors of the source.
+ * passed on; the caller ends it. `pace` limits the rate. Succeeds if the release is here already. Throws
+ * `not_found`, the errors of {@link publish}, and the errors of the source.
  */
 export async function fetchRelease(
   depot: Depot,
   source: RemoteDepot,
   release: ReleaseToFetch,
-  { arrival, findKey }: { arrival: Arrival; findKey: (signer: KeyName) => Promise<void> },
+  {
+    arrival,
+    findKey,
+    pace,
+  }: {
+    arrival: Arrival
+    findKey: (signer: KeyName) => Promise<void>
+    pace?: Pace | undefined
+  },
 ): Promise<void> {
   const { ident, target, mayBePrivate } = release
   const what = formatIdent(ident)
@@ -60,7 +70,13 @@ export async function fetchRelease(
               arrival.advance({ path: file, sizeBytes, checksum: found.checksum, isPublic }, bytes)
           },
         },
-        open: async () => incoming(body, what, depot.limits, limitTo(sizeBytes, what)),
+        open: async () =>
+          incoming(
+            pace === undefined ? body : Readable.from(paced(body, pace), { objectMode: false }),
+            what,
+            depot.limits,
+            limitTo(sizeBytes, what),
+          ),
         publisher: { accountId: publisher.id },
         actor: DEPOT_ACTOR,
       })
@@ -70,6 +86,14 @@ export async function fetchRelease(
       body.destroy()
     }
   })
+}
+
+/** Passes chunks on at the rate of `pace`. */
+async function* paced(body: AsyncIterable<Buffer>, pace: Pace): AsyncGenerator<Buffer> {
+  for await (const chunk of body) {
+    await pace.take(chunk.length)
+    yield chunk
+  }
 }
 
 /**

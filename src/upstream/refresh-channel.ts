@@ -17,6 +17,7 @@ import { findReleases } from '../revisions/dependency-store.ts'
 import { listMembersOfOrigin } from '../revisions/member-store.ts'
 import { findView } from '../revisions/view-store.ts'
 import { MAX_MOVED_RELEASES } from '../views/view.ts'
+import { describeFault } from './describe-fault.ts'
 
 /** A channel of an upstream origin. */
 export interface UpstreamChannel {
@@ -263,7 +264,7 @@ class Omissions {
       const isOwn =
         error instanceof DepotError || (error instanceof RemoteError && error.failure === 'refused')
       if (!isOwn) throw error
-      this.add(ident, error.message)
+      this.add(ident, describeFault(error))
     }
   }
 

@@ -4,6 +4,7 @@ import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { RemoteError } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
+import { describeFault } from './describe-fault.ts'
 import { refreshChannel } from './refresh-channel.ts'
 import type { UpstreamChannel } from './refresh-channel.ts'
 import { openSource } from './source.ts'
@@ -135,7 +136,9 @@ export class Refresher implements RefreshOperations {
     } catch (error) {
       if (signal.aborted) return
       const isExpected = error instanceof DepotError || error instanceof RemoteError
-      const fault = isExpected ? error.message : 'the refresh failed: the log of the depot has the cause'
+      const fault = isExpected
+        ? describeFault(error)
+        : 'the refresh failed: the log of the depot has the cause'
       if (isExpected) log.warn(channel, `a channel was not refreshed: ${fault}`)
       else log.error({ ...channel, err: error }, 'a channel could not be refreshed')
       await this.#record(channel, { fault }).catch((err: unknown) =>

@@ -1,5 +1,6 @@
 import { AddressLimit } from '../accounts/address-limit.ts'
 import { DEPOT_ACTOR } from '../access/access.ts'
+import type { Pace } from '../backup/pace.ts'
 import type { Config } from '../config.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
@@ -14,6 +15,7 @@ import type { RemoteDepot } from '../remote/remote-depot.ts'
 import { ConcurrencyLimit } from '../threads/concurrency-limit.ts'
 import { Arrival } from './arriving.ts'
 import type { Arriving } from './arriving.ts'
+import { describeFault } from './describe-fault.ts'
 import { fetchRelease } from './fetch-release.ts'
 import { recordKey, recordKeys } from './record-keys.ts'
 import { Remembered } from './remembered.ts'
@@ -134,9 +136,12 @@ export class Upstream implements UpstreamOperations {
     return Promise.race([arrival.begun, done.then(() => undefined)])
   }
 
-  /** Fetches a release for the depot itself. Resolves when it is stored. Throws like {@link fetchMissing}. */
-  async fetchRelease(release: ReleaseName): Promise<void> {
-    const { done } = await this.#fetch(release, { seesPrivate: true, address: undefined })
+  /**
+   * Fetches a release for the depot itself, at the rate of `pace`. Resolves when it is stored. Throws like
+   * {@link fetchMissing}.
+   */
+  async fetchRelease(release: ReleaseName, pace?: Pace): Promise<void> {
+    const { done } = await this.#fetch(release, { seesPrivate: true, address: undefined }, pace)
     await done
   }
 
@@ -174,7 +179,7 @@ export class Upstream implements UpstreamOperations {
   }
 
   /** Returns the fetch of a release, which it starts if none is in progress. */
-  async #fetch(release: ReleaseName, asker: Asker): Promise<Fetch> {
+  async #fetch(release: ReleaseName, asker: Asker, pace?: Pace): Promise<Fetch> {
     const key = keyOf(release, asker)
     if (!this.#fetches.has(key)) await this.#expectAskable(identOf(release).origin, key, asker)
     const running = this.#fetches.get(key) // perhaps started meanwhile
@@ -187,7 +192,7 @@ export class Upstream implements UpstreamOperations {
           this.#depot,
           this.#source,
           { ident, target: release.target, mayBePrivate: asker.seesPrivate },
-          { arrival, findKey: (signer) => this.#findKey(signer) },
+          { arrival, findKey: (signer) => this.#findKey(signer), pace },
         ),
       ),
     )
@@ -236,10 +241,11 @@ export class Upstream implements UpstreamOperations {
         throw error
       }
       if (!(error instanceof DepotError) && !(error instanceof RemoteError)) throw error
-      const failure = new DepotError('upstream_failed', `upstream cannot give ${what}: ${error.message}`, {
+      const reason = describeFault(error)
+      const failure = new DepotError('upstream_failed', `upstream cannot give ${what}: ${reason}`, {
         cause: error,
       })
-      this.#depot.log.warn({ reason: error.message }, `upstream cannot give ${what}`)
+      this.#depot.log.warn({ reason }, `upstream cannot give ${what}`)
       this.#failures.set(key, failure, FAILURE_KEPT_MS)
       throw failure
     }

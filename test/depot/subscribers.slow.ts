@@ -275,7 +275,14 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
     t.teardown(() => webhooks.close())
     const { app } = await buildWorkerServer(
       joined,
-      { webhooks, upstream: undefined, refresher: undefined, metricsText: noFigures, pollCounts: noCounts },
+      {
+        webhooks,
+        upstream: undefined,
+        refresher: undefined,
+        mirror: undefined,
+        metricsText: noFigures,
+        pollCounts: noCounts,
+      },
       1,
     )
     t.teardown(() => app.close())

@@ -221,6 +221,8 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'POST /api/v1/webhooks/{webhook}/pings': 'manage depot',
   'GET /api/v1/pollers': 'manage depot',
   'GET /api/v1/upstream': 'manage depot',
+  'GET /api/v1/upstream/mirror': 'manage depot',
+  'POST /api/v1/upstream/mirror': 'manage depot',
   'POST /api/v1/upstream/refresh': 'manage depot',
   'GET /api/v1': 'anyone',
   'GET /api/v1/whoami': 'session',

@@ -43,6 +43,12 @@ async function follow(
   return { ...started, refresher }
 }
 
+/** Refreshes from another URL, without a second attempt. */
+async function refreshFrom({ depot }: Pick<TestDepot, 'depot'>, url: string): Promise<void> {
+  const impatient = new RemoteDepot({ url, token: undefined, pause: async () => undefined, pausesMs: [] })
+  await new Refresher(depot, impatient).refreshAll()
+}
+
 async function membersOf({ depot: { db } }: Pick<TestDepot, 'depot'>): Promise<string[]> {
   const view = await getView(db, 'stable')
   const members = await listMembersAt(db, view, view.revision, { limit: 100 }, UNRESTRICTED_AUDIENCE)
@@ -107,15 +113,29 @@ test('a frozen view refuses a refresh, which says so, and an upstream that is do
   const before = await membersOf(site)
   const [{ refreshedAt } = { refreshedAt: 0 }] = await listRefreshed(db)
   const away = await startLyingDepot(t, (_request, response) => void response.destroy())
-  const impatient = new RemoteDepot({
-    url: away,
-    token: undefined,
-    pause: async () => undefined,
-    pausesMs: [],
-  })
-  await new Refresher(site.depot, impatient).refreshAll()
+  await refreshFrom(site, away)
   t.strictSame(await membersOf(site), before)
   t.match(await listRefreshed(db), [{ refreshedAt, fault: /got no answer/ }])
+})
+
+test('refusals of upstream are told with what to do about them', async (t) => {
+  const remedies = {
+    401: /valid token: set DEPOT_UPSTREAM_TOKEN_FILE/,
+    403: /licence/,
+    429: /fewer requests/,
+  }
+  const site = await follow(t)
+  for (const [status, remedy] of Object.entries(remedies)) {
+    const url = await startLyingDepot(t, (_request, response) => response.writeHead(Number(status)).end('no'))
+    await refreshFrom(site, url)
+    t.match(await listRefreshed(site.depot.db), [{ fault: remedy }], status)
+  }
+})
+
+test('two refreshes at once are one', async (t) => {
+  const site = await follow(t)
+  await Promise.all([site.refresher.refreshAll(), site.refresher.refreshAll()])
+  t.equal((await revisionsOf(site)).length, 1)
 })
 
 test('a refresh is answered from the channel of upstream alone, whatever upstream says', async (t) => {

@@ -20,6 +20,7 @@ function settings(more: Partial<UpstreamConfig> & { url: string }): UpstreamConf
     origins: ['core'],
     channels: ['stable'],
     refreshMs: 0,
+    mirror: undefined,
     tokenFile: undefined,
     proxy: undefined,
     caFile: undefined,

@@ -210,6 +210,11 @@ export const ADMINISTRATION: Entries = {
       summary: 'refresh channels of upstream origins now',
       load: async () => (await import('../remote/upstream.ts')).upstreamRefresh,
     },
+    {
+      name: 'mirror',
+      summary: 'fetch what the mirror should keep, or show what it would fetch',
+      load: async () => (await import('../remote/mirror.ts')).mirror,
+    },
   ],
   Webhooks: [
     {

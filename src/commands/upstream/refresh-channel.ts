@@ -1,5 +1,6 @@
 import { UNRESTRICTED_AUDIENCE } from '../../access/access.ts'
 import { storeRefreshed } from '../../channels/refresh-store.ts'
+import { setState } from '../../database/state-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import type { ReleaseName } from '../../package/ident.ts'
@@ -55,6 +56,11 @@ export async function refreshChannel(
     { act: 'promote', cause: 'refresh', reason, by: 'operator' },
   )
   return { revision, isChanged }
+}
+
+/** Records what came of a run of the mirror, as JSON. */
+export async function recordMirror({ trx }: CommandContext, { status }: { status: string }): Promise<void> {
+  await setState(trx, 'mirrored', status)
 }
 
 /** Records the outcome of a refresh. */

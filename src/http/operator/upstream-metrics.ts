@@ -3,10 +3,12 @@ import type { Registry } from 'prom-client'
 import { listRefreshed } from '../../channels/refresh-store.ts'
 import type { Refreshed } from '../../channels/refresh-store.ts'
 import type { Depot } from '../../depot/open.ts'
+import { readLastRun } from '../../upstream/mirror.ts'
+import { addGauge } from './gauge.ts'
 
 /**
- * Measures how up to date the channels of upstream are. The labels are bounded, because the settings name the
- * channels.
+ * Measures how up to date the channels and the mirror of upstream are. The labels are bounded, because the
+ * settings name the channels.
  */
 export function measureUpstream(registry: Registry, { config, db }: Pick<Depot, 'config' | 'db'>): void {
   if (config.upstream === undefined) return
@@ -35,4 +37,16 @@ export function measureUpstream(registry: Registry, { config, db }: Pick<Depot, 
     'Releases that the last refresh of a channel would have removed, if it was held because of them',
     ({ removals }) => removals,
   )
+  if (config.upstream.mirror === undefined) return
+  addGauge(registry, 'hart_depot_mirror_last_run_timestamp_seconds', {
+    help: 'Time in Unix seconds at which the last run of the mirror ended; 0 if none has ended',
+    read: async () => ((await readLastRun(db))?.endedAt ?? 0) / 1_000,
+  })
+  addGauge(registry, 'hart_depot_mirror_lacking_releases', {
+    help: 'Releases that the last run of the mirror should have fetched, and did not',
+    read: async () => {
+      const { planned = 0, fetched = 0 } = (await readLastRun(db)) ?? {}
+      return planned - fetched
+    },
+  })
 }

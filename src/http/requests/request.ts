@@ -10,6 +10,7 @@ import type { PendingAnswers } from './pending-answers.ts'
 import type { ProxyTrust } from './public-path.ts'
 import type { ReceivedBodies } from './received-bodies.ts'
 import type { WebhookOperations } from '../../delivery/webhooks.ts'
+import type { MirrorOperations } from '../../upstream/mirror.ts'
 import type { RefreshOperations } from '../../upstream/refresher.ts'
 import type { UpstreamOperations } from '../../upstream/upstream.ts'
 
@@ -57,6 +58,8 @@ export interface RouteContext {
   readonly upstream: UpstreamOperations | undefined
   /** Absent without `DEPOT_UPSTREAM`. */
   readonly refresher: RefreshOperations | undefined
+  /** Absent without `DEPOT_MIRROR` and `DEPOT_MIRROR_VIEWS`. */
+  readonly mirror: MirrorOperations | undefined
   /** Counts the polls that this thread answers. */
   readonly pollers: Pollers
   /** Whether an address is that of a trusted proxy. */

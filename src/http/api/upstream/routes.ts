@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { listRefreshed } from '../../../channels/refresh-store.ts'
 import { DepotError, quote } from '../../../errors.ts'
+import type { MirrorOperations, MirrorPlan } from '../../../upstream/mirror.ts'
 import { nameOf, upstreamChannels } from '../../../upstream/refresher.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -10,13 +11,13 @@ import { administratorOnly } from '../../requests/rights.ts'
 import { NO_STORE, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
-import { RefreshBody, Upstream } from './shapes.ts'
-import { upstreamText } from './text.ts'
+import { MAX_PLANNED, Mirror, MirrorBody, RefreshBody, Upstream } from './shapes.ts'
+import { mirrorText, upstreamText } from './text.ts'
 
 const tags = ['upstream']
 
 /** Routes for administrators of a depot with an upstream. */
-export function upstreamRoutes(app: FastifyInstance, { depot, refresher }: RouteContext): void {
+export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   const describe = async (): Promise<z.infer<typeof Upstream>> => {
@@ -39,6 +40,54 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher }: Route
       }),
     }
   }
+
+  api.get(
+    '/upstream/mirror',
+    {
+      schema: {
+        operationId: 'getMirror',
+        tags,
+        summary: 'Shows what the mirror has fetched',
+        description:
+          'Administrators only. The mirror fetches releases of upstream before somebody asks for them.',
+        errors: ['forbidden', 'not_found'],
+        querystring: FormatQuery,
+        response: textToo(Mirror),
+      },
+      onRequest: administratorOnly,
+      preSerialization: orText(mirrorText),
+    },
+    async (_request, reply) => {
+      if (mirror === undefined) throw noMirror()
+      return reply.headers(NO_STORE).send(await describeMirror(mirror, undefined))
+    },
+  )
+
+  api.post(
+    '/upstream/mirror',
+    {
+      schema: {
+        operationId: 'runMirror',
+        tags,
+        summary: 'Begins a run of the mirror, or shows what it would fetch',
+        description:
+          'Administrators only. Answers at once, unless it is a dry run, which asks upstream for sizes. A run in progress goes on.',
+        errors: ['forbidden', 'not_found'],
+        querystring: FormatQuery,
+        body: MirrorBody.nullish(),
+        response: textToo(Mirror),
+      },
+      onRequest: administratorOnly,
+      preSerialization: orText(mirrorText),
+    },
+    async (request, reply) => {
+      if (mirror === undefined) throw noMirror()
+      const isDry = request.body?.dry_run === true
+      if (!isDry) await mirror.startMirror()
+      const plan = isDry ? await mirror.planMirror() : undefined
+      return reply.headers(NO_STORE).send(await describeMirror(mirror, plan))
+    },
+  )
 
   api.get(
     '/upstream',
@@ -90,5 +139,41 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher }: Route
       await refresher.refresh(chosen ?? all, { acceptsRemovals, by: request.caller?.accountName })
       return reply.headers(NO_STORE).send(await describe())
     },
+  )
+}
+
+async function describeMirror(
+  operations: MirrorOperations,
+  plan: MirrorPlan | undefined,
+): Promise<z.infer<typeof Mirror>> {
+  const { begunAt, endedAt, fault, ...counts } = await operations.mirrorStatus()
+  return {
+    status: {
+      running: begunAt !== undefined && endedAt === undefined,
+      begun_at: begunAt === undefined ? null : wireTime(begunAt),
+      ended_at: endedAt === undefined ? null : wireTime(endedAt),
+      ...counts,
+      fault: fault ?? null,
+    },
+    plan: plan === undefined ? null : wirePlan(plan),
+  }
+}
+
+function wirePlan({ releases }: MirrorPlan): z.infer<typeof Mirror>['plan'] {
+  const sizes = releases.flatMap(({ sizeBytes }) => sizeBytes ?? [])
+  return {
+    releases: releases
+      .slice(0, MAX_PLANNED)
+      .map(({ ident, target, sizeBytes }) => ({ ident, target, size_bytes: sizeBytes ?? null })),
+    count: releases.length,
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+    unknown_sizes: releases.length - sizes.length,
+  }
+}
+
+function noMirror(): DepotError {
+  return new DepotError(
+    'not_found',
+    'DEPOT_MIRROR and DEPOT_MIRROR_VIEWS are not set, so nothing is mirrored',
   )
 }

@@ -1,6 +1,9 @@
 import { z } from 'zod'
-import { NOW, YESTERDAY } from '../conventions/examples.ts'
-import { Time, named } from '../conventions/shapes.ts'
+import { DEPENDENCY, NOW, TARGET, YESTERDAY } from '../conventions/examples.ts'
+import { Ident, Target, Time, named } from '../conventions/shapes.ts'
+
+/** A plan of a mirror lists so many releases. */
+export const MAX_PLANNED = 1_000
 
 export const RefreshBody = named(
   'Refresh',
@@ -15,6 +18,61 @@ export const RefreshBody = named(
       .describe('whether to apply a refresh that is held because it removes many releases; needs channels'),
   }),
   { channels: ['core/stable'] },
+)
+
+export const MirrorBody = named(
+  'MirrorRequest',
+  z.strictObject({
+    dry_run: z.boolean().optional().describe('whether to show only what would be fetched'),
+  }),
+  { dry_run: true },
+)
+
+const MirrorStatus = z.object({
+  running: z.boolean(),
+  begun_at: Time.nullable(),
+  ended_at: Time.nullable(),
+  planned: z.int().describe('how many releases were not here when the run began'),
+  fetched: z.int(),
+  bytes: z.int().describe('the bytes of the fetched releases'),
+  failed: z.int(),
+  fault: z.string().nullable().describe('why the run ended early, or why the first release failed'),
+})
+
+export const Mirror = named(
+  'Mirror',
+  z.object({
+    status: MirrorStatus.describe('the run in progress, or the last one'),
+    plan: z
+      .object({
+        releases: z
+          .array(z.object({ ident: Ident, target: Target, size_bytes: z.int().nullable() }))
+          .describe(`the first ${MAX_PLANNED} releases; the size is null if upstream does not say it`),
+        count: z.int().describe('how many releases would be fetched'),
+        bytes: z.int().describe('the sum of the known sizes'),
+        unknown_sizes: z.int().describe('how many sizes are not known'),
+      })
+      .nullable()
+      .describe('what a run would fetch now; only for a dry run'),
+  }),
+  {
+    status: {
+      running: false,
+      begun_at: YESTERDAY,
+      ended_at: YESTERDAY,
+      planned: 12,
+      fetched: 12,
+      bytes: 48_000_000,
+      failed: 0,
+      fault: null,
+    },
+    plan: {
+      releases: [{ ident: DEPENDENCY, target: TARGET, size_bytes: 1_048_576 }],
+      count: 1,
+      bytes: 1_048_576,
+      unknown_sizes: 0,
+    },
+  },
 )
 
 export const UpstreamChannel = named(

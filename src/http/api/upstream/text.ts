@@ -3,6 +3,32 @@ import { formatColumns } from '../../../text/columns.ts'
 import { sections, timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
+export function mirrorText({ status, plan }: z.infer<typeof shapes.Mirror>): string {
+  const { running, begun_at: begunAt, ended_at: endedAt, planned, fetched, bytes, failed, fault } = status
+  const state =
+    begunAt === null
+      ? 'The mirror has not run yet.'
+      : running
+        ? `The mirror has fetched ${fetched} of ${planned} releases since ${timeText(begunAt)}.`
+        : `The mirror fetched ${fetched} of ${planned} releases, ${bytes} bytes, until ${timeText(endedAt)}.`
+  return sections(
+    [state, ...(failed === 0 ? [] : [`${failed} failed.`]), ...(fault === null ? [] : [fault])],
+    plan === null
+      ? []
+      : [
+          formatColumns(
+            ['TO FETCH', 'TARGET', 'BYTES'],
+            plan.releases.map(({ ident, target, size_bytes: size }) => [
+              ident,
+              target,
+              size === null ? 'unknown' : String(size),
+            ]),
+          ),
+          `${plan.count} releases, ${plan.bytes} bytes${plan.unknown_sizes === 0 ? '' : ` and ${plan.unknown_sizes} of unknown size`}`,
+        ],
+  )
+}
+
 export function upstreamText({ url, channels }: z.infer<typeof shapes.Upstream>): string {
   if (url === null) return 'This depot has no upstream.'
   return sections(

@@ -89,7 +89,7 @@ export function renderPackageBriefly(release: Release, views: readonly string[])
     ...wirePackage(release, views),
     manifest: '',
     config: '',
-    size: release.sizeBytes,
+    ...(!release.isAnnounced && { size: release.sizeBytes }),
   }
   return Buffer.from(JSON.stringify(brief))
 }

@@ -1,0 +1,45 @@
+import { usingIndex } from '../database/engine-sql.ts'
+import type { Db } from '../database/database.ts'
+import type { Target } from '../package/target.ts'
+import type { ViewRule } from '../views/rule.ts'
+import type { ViewRelease } from '../views/view.ts'
+import { membersOf, placeInLine, viewReleaseOf, viewReleases } from './member-store.ts'
+
+// The releases of views that a mirror keeps here, with what they depend on.
+
+/** Lists the first members of each line of an origin in a view, by the rule of the view. */
+export async function listFirstMembers(
+  db: Db,
+  view: { id: number; rule: ViewRule },
+  { originId, targets, count }: { originId: number; targets: readonly Target[]; count: number },
+): Promise<ViewRelease[]> {
+  const rows = await db
+    .with('ranked', (query) =>
+      membersOf(query as Db, view.id)
+        .select(placeInLine(view.rule))
+        .where('packages.origin_id', '=', originId)
+        .where('releases.target', 'in', targets)
+        .where('members.is_skipped', '=', 0),
+    )
+    .selectFrom('ranked')
+    .selectAll()
+    .where('ranked.place', '<=', count)
+    .orderBy('ranked.ident')
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** Lists what `latest` of a view answers. */
+export async function listLatestOf(
+  db: Db,
+  { viewId, targets }: { viewId: number; targets: readonly Target[] },
+): Promise<ViewRelease[]> {
+  const rows = await viewReleases(db)
+    .innerJoin(usingIndex('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .where('releases.target', 'in', targets)
+    .orderBy('releases.ident')
+    .execute()
+  return rows.map(viewReleaseOf)
+}

@@ -1,0 +1,15 @@
+import { RemoteError } from '../remote/remote-depot.ts'
+
+/** What an operator can do when upstream answers with this status. */
+const REMEDIES: Readonly<Record<number, string>> = {
+  401: 'upstream wants a valid token: set DEPOT_UPSTREAM_TOKEN_FILE, or renew its token',
+  403: 'upstream forbids it: accept its licence there, or use the token of an account that may read this',
+  429: 'upstream asks for fewer requests: the depot tries again later',
+}
+
+/** Describes a failure of upstream in words, with what an operator can do about it. */
+export function describeFault(error: Error): string {
+  const remedy =
+    error instanceof RemoteError && error.status !== undefined ? REMEDIES[error.status] : undefined
+  return remedy === undefined ? error.message : `${error.message} (${remedy})`
+}

@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DEPOT_ACTOR } from '../access/access.ts'
+import { Pace } from '../backup/pace.ts'
+import type { MirrorConfig } from '../config.ts'
+import type { Db } from '../database/database.ts'
+import { findState } from '../database/state-store.ts'
+import type { Depot } from '../depot/open.ts'
+import { DepotError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { ReleaseName } from '../package/ident.ts'
+import { findReleaseBlob } from '../releases/release-store.ts'
+import { each } from '../remote/each.ts'
+import { planMirror } from './plan-mirror.ts'
+import type { Refresher } from './refresher.ts'
+import type { Upstream } from './upstream.ts'
+
+/** What routes ask of the mirror. Only the thread that opened the depot mirrors. */
+export interface MirrorOperations {
+  /** Begins a run, unless one is in progress. */
+  startMirror(): Promise<void>
+  mirrorStatus(): Promise<MirrorStatus>
+  /** Lists what a run would fetch now. Fetches no packages, and does not refresh channels. */
+  planMirror(): Promise<MirrorPlan>
+}
+
+/** The run in progress, or the last one. Times are epoch milliseconds. */
+export interface MirrorStatus {
+  readonly begunAt: number | undefined
+  /** `undefined` while a run is in progress, and before the first one. */
+  readonly endedAt: number | undefined
+  /** The number of releases that were not here when the run began. */
+  readonly planned: number
+  readonly fetched: number
+  readonly bytes: number
+  readonly failed: number
+  /** Why the run has ended early, or why the first release could not be fetched, as a sentence. */
+  readonly fault: string | undefined
+}
+
+export interface MirrorPlan {
+  readonly releases: readonly (ReleaseName & { readonly sizeBytes: number | undefined })[]
+}
+
+const NEVER: MirrorStatus = {
+  begunAt: undefined,
+  endedAt: undefined,
+  planned: 0,
+  fetched: 0,
+  bytes: 0,
+  failed: 0,
+  fault: undefined,
+}
+
+/** Reads what came of the last run that ended. */
+export async function readLastRun(db: Db): Promise<MirrorStatus | undefined> {
+  const stored = await findState(db, 'mirrored')
+  return stored === undefined ? undefined : { ...NEVER, ...(JSON.parse(stored) as Partial<MirrorStatus>) }
+}
+
+/** The delay before the first run, so that a start is not slower. */
+const FIRST_AFTER_MS = 60_000
+/** After so many failures in a row, a run ends: upstream is probably away, or refuses everything. */
+const MAX_FAILURES_IN_A_ROW = 10
+/** The plan of a run asks upstream for so many sizes. */
+const MAX_SIZES_ASKED = 1_000
+const PARALLEL_QUESTIONS = 8
+
+/** Failures that would also affect all other releases. */
+const ENDING: readonly ErrorCode[] = ['storage_full', 'data_gone', 'shutting_down', 'overloaded']
+
+/**
+ * Fetches releases of upstream before somebody asks for them. The next run fetches what an interrupted one
+ * did not.
+ */
+export class Mirror implements MirrorOperations {
+  readonly #depot: Depot
+  readonly #upstream: Upstream
+  readonly #refresher: Refresher
+  readonly #settings: MirrorConfig
+  readonly #abort = new AbortController()
+  #status: MirrorStatus = NEVER
+  #running: Promise<void> | undefined
+  #schedule: Promise<void> = Promise.resolve()
+
+  private constructor(
+    depot: Depot,
+    settings: MirrorConfig,
+    { upstream, refresher }: { upstream: Upstream; refresher: Refresher },
+  ) {
+    this.#depot = depot
+    this.#settings = settings
+    this.#upstream = upstream
+    this.#refresher = refresher
+  }
+
+  /** Returns `undefined` if the settings name nothing to mirror. The caller closes it before `upstream`. */
+  static async open(
+    depot: Depot,
+    upstream: Upstream | undefined,
+    refresher: Refresher | undefined,
+  ): Promise<Mirror | undefined> {
+    const settings = depot.config.upstream?.mirror
+    if (settings === undefined || upstream === undefined || refresher === undefined) return undefined
+    const mirror = new Mirror(depot, settings, { upstream, refresher })
+    mirror.#status = (await readLastRun(depot.db)) ?? NEVER
+    return mirror
+  }
+
+  /** Runs again and again, with the pause that the settings name. */
+  start(): void {
+    const { everyMs } = this.#settings
+    if (everyMs > 0) this.#schedule = this.#repeat(everyMs).catch(() => undefined) // ended by `close`
+  }
+
+  async startMirror(): Promise<void> {
+    void this.run()
+  }
+
+  async mirrorStatus(): Promise<MirrorStatus> {
+    return this.#status
+  }
+
+  async planMirror(): Promise<MirrorPlan> {
+    const planned = await planMirror(this.#depot, this.#settings)
+    const sizes = new Map<ReleaseName, number>()
+    await each(planned.slice(0, MAX_SIZES_ASKED), PARALLEL_QUESTIONS, async (release) => {
+      const size = await this.#askSize(release)
+      if (size !== undefined) sizes.set(release, size)
+    })
+    return { releases: planned.map((release) => ({ ...release, sizeBytes: sizes.get(release) })) }
+  }
+
+  /** Refreshes the mirrored channels, and fetches what is missing. Joins a run in progress. Never rejects. */
+  run(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  /** Ends the run in progress after the releases that are arriving. */
+  async close(): Promise<void> {
+    this.#abort.abort()
+    await Promise.all([this.#schedule, this.#running])
+  }
+
+  async #repeat(everyMs: number): Promise<void> {
+    const { signal } = this.#abort
+    for (let pauseMs = Math.min(FIRST_AFTER_MS, everyMs); ; pauseMs = everyMs) {
+      await sleep(pauseMs, undefined, { signal, ref: false })
+      await this.run()
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { log, now, writer } = this.#depot
+    const { signal } = this.#abort
+    this.#status = { ...NEVER, begunAt: now() }
+    try {
+      await this.#refresher.refreshAll(this.#settings.channels)
+      await this.#fetchAll(await planMirror(this.#depot, this.#settings))
+    } catch (error) {
+      const isExpected = error instanceof DepotError
+      const fault = isExpected ? error.message : 'the mirror failed: the log of the depot has the cause'
+      if (!isExpected && !signal.aborted) log.error({ err: error }, 'the mirror failed')
+      this.#status = { ...this.#status, fault }
+    }
+    if (signal.aborted) return
+    this.#status = { ...this.#status, endedAt: now() }
+    const { planned, fetched, bytes, failed, fault } = this.#status
+    if (fault === undefined) log.info({ planned, fetched, bytes }, 'the mirror has what it should keep')
+    else log.warn({ planned, fetched, bytes, failed }, `the mirror lacks releases: ${fault}`)
+    await writer
+      .submit({ kind: 'recordMirror', input: { status: JSON.stringify(this.#status) }, actor: DEPOT_ACTOR })
+      .catch((err: unknown) => log.error({ err }, 'the outcome of the mirror could not be stored'))
+  }
+
+  /** Throws the error that ends the run. */
+  async #fetchAll(planned: readonly ReleaseName[]): Promise<void> {
+    const { parallel, bytesPerS } = this.#settings
+    const pace = bytesPerS === 0 ? undefined : new Pace(bytesPerS)
+    this.#status = { ...this.#status, planned: planned.length }
+    let failuresInARow = 0
+    await each(planned, parallel, async (release) => {
+      this.#abort.signal.throwIfAborted()
+      try {
+        await this.#upstream.fetchRelease(release, pace)
+        const blob = await findReleaseBlob(this.#depot.db, release.ident, release.target)
+        const { fetched, bytes } = this.#status
+        this.#status = { ...this.#status, fetched: fetched + 1, bytes: bytes + (blob?.sizeBytes ?? 0) }
+        failuresInARow = 0
+      } catch (error) {
+        if (!(error instanceof DepotError) || ENDING.includes(error.code)) throw error
+        failuresInARow += 1
+        const { failed, fault = error.message } = this.#status
+        this.#status = { ...this.#status, failed: failed + 1, fault }
+        if (failuresInARow >= MAX_FAILURES_IN_A_ROW) throw error
+      }
+    })
+  }
+
+  /** Returns the size of a release in bytes; `undefined` if upstream does not say it. */
+  async #askSize(release: ReleaseName): Promise<number | undefined> {
+    try {
+      const shown = await this.#upstream.showMissing(release, { seesPrivate: true, address: undefined })
+      const { size } = JSON.parse(shown) as { size?: number | null }
+      return size ?? undefined
+    } catch (error) {
+      if (error instanceof DepotError) return undefined
+      throw error
+    }
+  }
+}
