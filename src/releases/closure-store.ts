@@ -15,26 +15,39 @@ export async function isInClosure(
   { views, revision }: { views: readonly string[]; revision?: number | undefined },
   audience: Audience,
 ): Promise<boolean> {
-  const members = db
-    .selectFrom('views')
-    .crossJoin(revision === undefined ? usingIndex('members', 'members_current') : 'members')
-    .crossJoin('releases')
+  const member = await db
+    .selectFrom('releases')
+    .crossJoin(revision === undefined ? usingIndex('members', 'members_by_release') : 'members')
+    .crossJoin('views')
     .select('releases.id')
-    .whereRef('members.view_id', '=', 'views.id')
-    .whereRef('releases.id', '=', 'members.release_id')
+    .whereRef('members.release_id', '=', 'releases.id')
+    .whereRef('views.id', '=', 'members.view_id')
+    .where('releases.ident', '=', ident)
     .where('views.name', 'in', views)
     .where('views.closed_at', 'is', null)
     .where((eb) => holdsAt(eb, revision))
     .where((eb) => visibleTo(eb, audience))
-  const member = await members.where('releases.ident', '=', ident).limit(1).executeTakeFirst()
-  const dependent = await members
+    .limit(1)
+    .executeTakeFirst()
+  if (member !== undefined) return true
+  const dependent = await db
+    .selectFrom('views')
+    .crossJoin(revision === undefined ? usingIndex('members', 'members_current') : 'members')
+    .crossJoin('releases')
     .crossJoin('release_dependencies')
-    .whereRef('release_dependencies.release_id', '=', 'releases.id')
+    .select('releases.id')
+    .whereRef('members.view_id', '=', 'views.id')
+    .whereRef('releases.id', '=', 'members.release_id')
     .whereRef('release_dependencies.package_id', '=', 'releases.package_id')
+    .whereRef('release_dependencies.release_id', '=', 'releases.id')
     .whereRef('release_dependencies.target', '=', 'releases.target')
     .where('release_dependencies.dependency', '=', packageOf(ident))
     .where('release_dependencies.ident', '=', ident)
+    .where('views.name', 'in', views)
+    .where('views.closed_at', 'is', null)
+    .where((eb) => holdsAt(eb, revision))
+    .where((eb) => visibleTo(eb, audience))
     .limit(1)
     .executeTakeFirst()
-  return (member ?? dependent) !== undefined
+  return dependent !== undefined
 }
