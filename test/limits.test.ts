@@ -40,6 +40,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'http/requests/limit-connections.ts MAX_REFUSED_CONNECTIONS',
   'http/requests/one-at-a-time.ts MAX_TAIL_BYTES',
   'http/server.ts MAX_CLOSE_MS',
+  'tracing/open.ts MAX_CLOSE_MS',
   'following/visible-pages.ts MAX_SHARED_DISTANCE',
   'following/visible-pages.ts MAX_SHARED_PAGES',
   'lockfiles/lockfile.ts MAX_LINES', // follows from MAX_LOCKED_RELEASES

@@ -34,6 +34,7 @@ const SAMPLERS: Readonly<Record<string, (share: number) => Sampler>> = {
   parentbased_traceidratio: (share) => ({ share, followsParent: true }),
 }
 const DEFAULT_SAMPLER = 'parentbased_always_on'
+const EVERY_TRACE: Sampler = { share: 1, followsParent: true }
 const PROTOCOLS = ['http/protobuf', 'http/json'] as const
 
 /**
@@ -90,7 +91,7 @@ function readSampler(environment: Environment, warnings: string[]): Sampler {
   const isShare = share >= 0 && share <= 1
   if (!isShare)
     warnings.push(`OTEL_TRACES_SAMPLER_ARG is ${given}, and not a number from 0 to 1: every trace is kept`)
-  return (make ?? SAMPLERS[DEFAULT_SAMPLER])?.(isShare ? share : 1) ?? { share: 1, followsParent: true }
+  return make?.(isShare ? share : 1) ?? EVERY_TRACE
 }
 
 /** Returns a whole number above 0 under its name, or nothing for any other text. */

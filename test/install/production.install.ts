@@ -1,6 +1,8 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -32,7 +34,10 @@ test('a depot installed by npm ci --omit=dev accepts, promotes, serves and verif
   console.error(`npm ci --omit=dev: ${packages} MB of packages, and ${packagedNode} MB of packaged Node`)
   t.ok(packages <= MAX_MB, `${packages} MB of packages; the limit is ${MAX_MB}`)
 
-  await tryDepot(t, folder, [join(folder, 'launch'), 'src/main.ts'])
+  const collector = await startCollector(t)
+  const { environment } = collector
+  await tryDepot(t, folder, [join(folder, 'launch'), 'src/main.ts'], { environment })
+  t.strictSame(collector.paths, [], 'it has no libraries for traces, and works without them')
 })
 
 test('a packed depot runs its build in a folder that has only the package', async (t) => {
@@ -47,11 +52,30 @@ test('a packed depot runs its build in a folder that has only the package', asyn
     'it has no sources',
   )
   await run('npm', ['install', '--prefer-offline', join(folder, filename)], { cwd: folder })
-  await tryDepot(t, folder, [join(folder, 'node_modules/.bin/hart-depot')], async (url) => {
+  const collector = await startCollector(t)
+  const use = async (url: string) => {
     await tryReference(t, url)
     await tryClient(folder, url)
-  })
+  }
+  const { environment } = collector
+  await tryDepot(t, folder, [join(folder, 'node_modules/.bin/hart-depot')], { use, environment })
+  t.strictSame([...new Set(collector.paths)], ['/v1/traces'], 'it sends traces')
 })
+
+/** Starts a server that takes traces, and returns the settings that lead a depot there. */
+async function startCollector(
+  t: Test,
+): Promise<{ paths: readonly string[]; environment: Record<string, string> }> {
+  const paths: string[] = []
+  const server = createServer((request, answer) => {
+    paths.push(request.url ?? '')
+    request.resume().once('end', () => answer.writeHead(200).end())
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return { paths, environment: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` } }
+}
 
 /** Reads the page of the reference and its files. */
 async function tryReference(t: Test, url: string): Promise<void> {
@@ -107,9 +131,12 @@ async function tryDepot(
   t: Test,
   folder: string,
   program: [string, ...string[]],
-  use: (url: string) => Promise<void> = async () => undefined,
+  {
+    use = async () => undefined,
+    environment,
+  }: { use?: (url: string) => Promise<void>; environment: Record<string, string> },
 ): Promise<void> {
-  const depot = await serve(t, folder, program)
+  const depot = await serve(t, folder, { program, environment })
   const hart = await readFile(
     join(FIXTURES, 'harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'),
   )
@@ -139,9 +166,17 @@ async function measure(folder: string): Promise<{ packages: number; packagedNode
   }
 }
 
-async function serve(t: Test, folder: string, [program, ...given]: [string, ...string[]]) {
+async function serve(
+  t: Test,
+  folder: string,
+  {
+    program: [program, ...given],
+    environment,
+  }: { program: [string, ...string[]]; environment: Record<string, string> },
+) {
   const env = {
     ...process.env,
+    ...environment,
     NODE_ENV: 'production',
     DEPOT_DATA: join(folder, 'data'),
     DEPOT_LISTEN: '127.0.0.1:0',
