@@ -2,9 +2,12 @@ import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import type { Scope } from '../../src/access/access.ts'
 import { generateToken, hashToken } from '../../src/accounts/token.ts'
+import { DepotClient } from '../../src/client/client.ts'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
+import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
-import { makeKeys } from '../support/build-hart.ts'
+import { buildHart, makeKeys } from '../support/build-hart.ts'
+import { HabToday } from '../support/hab-today.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
@@ -325,6 +328,41 @@ test('in an open depot, a token that is limited to a view sees elsewhere what ev
   const { status, text } = await held
   t.match({ status, text }, { status: 200, text: LIB })
   t.notMatch(text, OTHER, 'also after a wait')
+})
+
+test('hab installs from a closed view with the token of a Supervisor, and not without', async (t) => {
+  const { started } = closed
+  const hart = buildHart({ ident: `acme/app/2.0.0/${STAMP}`, keys: KEYS, tdeps: [`acme/lib/2.0.0/${STAMP}`] })
+  const dependency = buildHart({ ident: `acme/lib/2.0.0/${STAMP}`, keys: KEYS })
+  const uploader = new HabToday(started.url, { token: ADMIN_TOKEN })
+  for (const each of [dependency, hart]) await uploader.putPackage(each)
+  await move(started, 'promote', 'prod', [row(`acme/app/2.0.0/${STAMP}`)])
+
+  const url = `${started.url}/v1/depot/views/prod`
+  const hab = new HabToday(url, { token: closed.supervisor, product: 'hab-sup' })
+  const found = await hab.showPackage('base', 'acme/app')
+  t.strictSame(found, { ident: `acme/app/2.0.0/${STAMP}`, tdeps: [`acme/lib/2.0.0/${STAMP}`] })
+  for (const { ident, bytes } of [hart, dependency])
+    t.ok((await hab.fetchPackage(formatIdent(ident))).bytes.equals(bytes), formatIdent(ident))
+  t.ok((await hab.fetchOriginKey('acme', STAMP)).bytes.toString().includes(STAMP), 'sends no token')
+  await t.rejects(hab.fetchPackage(OTHER), { message: /^\[404\]/ })
+
+  const without = new HabToday(url)
+  await t.rejects(without.showPackage('base', 'acme/app'), { status: 401, message: /Personal Access Token/ })
+  await t.rejects(without.fetchPackage(formatIdent(hart.ident)), { message: /^\[401\]/ })
+})
+
+test('a machine without a Supervisor follows a closed view with such a token', async (t) => {
+  const { started, supervisor } = closed
+  const depot = new DepotClient({ url: started.url, token: supervisor, retries: 0 })
+  const line = { view: 'prod', origin: 'acme', name: 'app' }
+  const { ident } = await depot.getLatest(line)
+  const [, , version = '', release = ''] = ident.split('/')
+  t.match(await depot.getView({ view: 'prod' }), { name: 'prod' })
+  t.match(await depot.listHolders({ ...line, limit: 1 }), { holders: [{ ident }] })
+  t.match(await depot.getRelease({ origin: 'acme', name: 'app', version, release }), { ident })
+  t.match(await depot.getLedgerHead(), { sequence: Number })
+  await t.rejects(depot.getView({ view: 'union' }), { code: 'forbidden' })
 })
 
 test('no shared cache may keep what needs a token', async (t) => {
