@@ -114,8 +114,12 @@ until at_builder hart-depot healthy > /dev/null 2>&1; do sleep 0.1; done
 at_builder hart-depot origin create acme
 at_builder hart-depot upload app-1.0.0.hart --key acme.pub --promote stable
 echo "$HART_DEPOT_TOKEN" > builder-token; chmod 600 builder-token
+echo a-token-that-ci-has-at-the-builder-0123456789 > ci-token
 hart-depot origin delete acme`,
-    after: `hart-depot where acme/app/1.0.0/20260101120000 | grep stable; kill "$(cat builder.pid)"`,
+    after: `
+kill "$(cat builder.pid)"
+hart-depot where acme/app/1.0.0/20260101120000 | grep stable
+HART_DEPOT_TOKEN=$(cat ci-token) HART_DEPOT_URL=http://127.0.0.1:9636 hart-depot whoami | grep ci`,
   },
   'package-damaged': {
     before: `
