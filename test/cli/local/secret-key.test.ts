@@ -4,6 +4,8 @@ import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { openControl } from '../../../src/depot/control.ts'
+import { formatSecretKeys } from '../../../src/depot/secret-key.ts'
+import { CIPHERTEXT_ID_LENGTH, SecretBox } from '../../../src/origins/secret-box.ts'
 import { listSealedOtherwise, listSealingKeys } from '../../../src/origins/sealed-store.ts'
 import { callApi } from '../../support/call-api.ts'
 import { runHere, scratchFolder } from '../../support/run-cli.ts'
@@ -131,6 +133,35 @@ test('an interrupted rotation is finished without another key, and nothing is fo
   t.match(await runHere(['secret-key', 'list', '--json'], at), {
     stdout: /"secrets": 7[^]*"secrets": 1/,
   })
+})
+
+test('a rotation that was killed between two pieces goes on, and never overwrites a secret that has changed', async (t) => {
+  const { started, read } = await depotWithSecrets(t)
+  const { db, writer } = started.depot
+  const before = await read()
+  const keys = [Buffer.alloc(32, 1), Buffer.from((await keysIn(started.folder))[0] ?? '', 'hex')]
+  await writeFile(join(started.folder, 'secret.key'), formatSecretKeys(keys))
+  const box = new SecretBox(keys)
+  const secrets = (await listSealedOtherwise(db, box.keyId, 4)).map(({ place, id, sealed, purpose }) => ({
+    place,
+    id,
+    sealed: box.seal(box.open(sealed, purpose), purpose),
+    replaces: sealed.slice(0, CIPHERTEXT_ID_LENGTH),
+  }))
+  const reseal = async () =>
+    writer.submit({
+      kind: 'resealSecrets',
+      input: { key: box.keyId, secrets },
+      actor: { client: 'tests', door: 'cli' },
+    })
+  t.match(await reseal(), { replaced: 4 })
+  t.match(await reseal(), { replaced: 0 }, 'another ciphertext is there now')
+  t.strictSame(await read(), before, 'both keys are in use')
+  t.match(await runHere(['secret-key', 'rotate'], { DEPOT_DATA: started.folder }), {
+    code: 0,
+    stdout: new RegExp(`^Finished an earlier rotation.\\nEncrypted ${SECRETS - 4} secrets`),
+  })
+  t.strictSame(await read(), before)
 })
 
 test('a depot whose keys are a setting needs the new key before a rotation', async (t) => {
