@@ -192,7 +192,7 @@ async function assemble(
   addRequestHooks(app, context, metrics)
   addAnswerHooks(app, context, metrics)
   storeTokenUses(app, depot)
-  storeDenials(app, depot)
+  storeDenials(app, depot, metrics)
   sendContinueOnRead(app.server)
   answerOneAtATime(app.server)
   if (depot.config.hasFastPath) addFastPath(app, context, { nextId, metrics })

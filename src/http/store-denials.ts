@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { Denials } from '../accounts/denials.ts'
 import type { Depot } from '../depot/open.ts'
+import type { RequestMetrics } from './operator/request-metrics.ts'
 
 const STORE_EVERY_MS = 10_000
 
@@ -18,7 +19,11 @@ const DENIED: readonly (string | undefined)[] = [
  * Counts refused changes and refused administration, and stores the counts every ten seconds and when the
  * server closes. Requests do not wait for this. After a failure it tries again later.
  */
-export function storeDenials(app: FastifyInstance, { writer, log, now }: Depot): void {
+export function storeDenials(
+  app: FastifyInstance,
+  { writer, log, now }: Depot,
+  metrics: RequestMetrics,
+): void {
   const denials = new Denials()
   const store = async () => {
     try {
@@ -31,7 +36,9 @@ export function storeDenials(app: FastifyInstance, { writer, log, now }: Depot):
   }
   const timer = setInterval(() => void store(), STORE_EVERY_MS).unref()
   app.addHook('onResponse', (request, _reply, done) => {
-    if (isDenial(request))
+    if (isDenial(request)) {
+      const code = request.refusalCode ?? ''
+      metrics.recordDenial(code)
       denials.note({
         at: now(),
         account: request.caller?.accountName,
@@ -40,8 +47,9 @@ export function storeDenials(app: FastifyInstance, { writer, log, now }: Depot):
         method: request.method,
         route: request.routeOptions.url ?? '',
         path: request.url.split('?', 1)[0] ?? '',
-        code: request.refusalCode ?? '',
+        code,
       })
+    }
     done()
   })
   app.addHook('onClose', async () => {

@@ -73,6 +73,10 @@ test('refused changes and administration are stored, others are not, and the led
   await callApi(started, 'GET', '/api/v1/webhooks', { token: null })
   await callApi(started, 'GET', '/api/v1/views/none', { token })
   await callApi(started, 'PUT', '/api/v1/views/none/gates', { body: {} })
+  t.match(
+    (await started.app.inject('/metrics')).body,
+    /^hart_depot_denied_requests_total\{code="forbidden"\} 3\nhart_depot_denied_requests_total\{code="unauthenticated"\} 2$/m,
+  )
   await started.close()
 
   const listed = await runHere(['denials', '--json'], { DEPOT_DATA: folder })

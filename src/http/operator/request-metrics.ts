@@ -28,6 +28,7 @@ export class RequestMetrics {
   readonly #sentBytes: Counter<'door'>
   readonly #wrongTokens: Counter<'answer'>
   readonly #refusedPolls: Counter<'reason'>
+  readonly #denied: Counter<'code'>
   readonly #exhausted: Counter<'what'>
 
   constructor({
@@ -66,6 +67,12 @@ export class RequestMetrics {
       registers,
     })
     for (const reason of POLL_REFUSALS) this.#refusedPolls.inc({ reason }, 0)
+    this.#denied = new Counter({
+      name: 'hart_depot_denied_requests_total',
+      help: 'Changes and administration that were refused for want of rights, by the code of the error; see hart-depot denials',
+      labelNames: ['code'],
+      registers,
+    })
     this.#exhausted = new Counter({
       name: 'hart_depot_file_descriptors_exhausted_total',
       help: 'Connections refused to save file descriptors, and requests that failed for lack of one; see also process_open_fds and process_max_fds',
@@ -113,6 +120,11 @@ export class RequestMetrics {
 
   recordWrongToken(answer: 'refused' | 'limited'): void {
     this.#wrongTokens.inc({ answer })
+  }
+
+  /** Records a change that was refused for want of rights. */
+  recordDenial(code: string): void {
+    this.#denied.inc({ code })
   }
 
   toJson(): Promise<MetricsJson> {
