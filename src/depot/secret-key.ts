@@ -70,13 +70,19 @@ export function formatSecretKeys(keys: readonly Buffer[]): string {
 /** Writes the file of the keys, atomically and durably. A file that it replaces keeps its owner and mode. */
 export async function writeSecretKeys(path: string, keys: readonly Buffer[]): Promise<void> {
   const before = await stat(path).catch(() => undefined)
-  await rm(`${path}.new`, { force: true })
-  await writeFile(`${path}.new`, formatSecretKeys(keys), { mode: 0o600, flag: 'wx', flush: true })
-  if (before !== undefined) {
-    await chown(`${path}.new`, before.uid, before.gid)
-    await chmod(`${path}.new`, before.mode & 0o777)
+  const made = `${path}.new`
+  await rm(made, { force: true })
+  try {
+    await writeFile(made, formatSecretKeys(keys), { mode: 0o600, flag: 'wx', flush: true })
+    if (before !== undefined) {
+      await chown(made, before.uid, before.gid)
+      await chmod(made, before.mode & 0o777)
+    }
+    await rename(made, path)
+  } catch (error) {
+    await rm(made, { force: true }).catch(() => undefined) // it has the keys
+    throw error
   }
-  await rename(`${path}.new`, path)
   await sync(dirname(path))
 }
 
