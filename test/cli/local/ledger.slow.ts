@@ -92,9 +92,16 @@ test('a ledger without a public URL is named by its first entry, and a broken on
   t.match(await runHere(['ledger', 'checkpoint', '--json'], at), {
     stdout: /"origin": "hart-depot\/[0-9a-f]{16}\/ledger"/,
   })
-  new BetterSqlite3(started.depot.config.databaseFile)
-    .exec("UPDATE ledger SET hash = 'x' WHERE sequence = 2")
+  const { databaseFile } = started.depot.config
+  new BetterSqlite3(databaseFile)
+    .exec("INSERT INTO depot_state (name, value) VALUES ('incarnation', '0123456789abcdef')")
     .close()
+  t.match(
+    await runHere(['ledger', 'checkpoint'], at),
+    { stdout: /^hart-depot\/[0-9a-f]{16}\/ledger\/0123456789abcdef\n/ },
+    'a restored ledger has another name',
+  )
+  new BetterSqlite3(databaseFile).exec("UPDATE ledger SET hash = 'x' WHERE sequence = 2").close()
   t.match(await runHere(['ledger', 'checkpoint'], at), {
     code: 3,
     stderr: /entry 2 of the ledger does not follow/,
