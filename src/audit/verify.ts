@@ -21,10 +21,12 @@ import {
 } from './rebuild-changes-store.ts'
 import type { ChangesDb } from './rebuild-changes-store.ts'
 import { listMarks } from '../releases/mark-store.ts'
+import { listAnnounced } from '../releases/new-release-store.ts'
 import { describeRelease } from '../package/ident.ts'
 import { counted } from '../text/counted.ts'
 import type { RebuiltMark } from './rebuilt-marks.ts'
 import { RebuiltRetention, describeRetention } from './rebuilt-retention.ts'
+import { RebuiltAnnouncements, describeAnnounced } from './rebuilt-announcements.ts'
 import { RebuiltViews, rebuiltFreeze } from './rebuild.ts'
 import type { RebuiltFreeze, RebuiltMember, RebuiltPointer, RebuiltView, Report } from './rebuild.ts'
 import {
@@ -92,6 +94,7 @@ export async function verifyDepot(db: Db, checkpoint?: Checkpoint): Promise<Veri
   const rebuildDb = await openRebuild(db)
   const rebuilt = new RebuiltViews(report)
   const retention = new RebuiltRetention()
+  const announcements = new RebuiltAnnouncements()
   const changesDb = await openChangesRebuild(db)
   const counts = { entries: 0, promotions: 0, members: 0, pointers: 0 }
   const storeEnded = async () => {
@@ -110,6 +113,7 @@ export async function verifyDepot(db: Db, checkpoint?: Checkpoint): Promise<Veri
       if (event === undefined) return
       rebuilt.take(event, row)
       retention.take(event, row.at)
+      announcements.take(event)
       await rebuildChange(changesDb, event, row)
       if (event.kind === 'promotion') counts.promotions += 1
       if (event.kind === 'depot-restored') incarnation = event.incarnation
@@ -132,6 +136,7 @@ export async function verifyDepot(db: Db, checkpoint?: Checkpoint): Promise<Veri
     (await listMarks(db)).map(describeMark),
   )
   compareTexts(report, retention.values(), await describeRetention(db))
+  compareTexts(report, announcements.values(), (await listAnnounced(db)).map(describeAnnounced))
   await compareChanges(changesDb, report)
   for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
     report(wrong.view ?? 'the depot', describeWrongCount(wrong))

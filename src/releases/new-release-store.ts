@@ -4,6 +4,7 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { ReleasesTable } from '../database/schema.ts'
 import { formatIdent } from '../package/ident.ts'
+import type { ReleaseName } from '../package/ident.ts'
 import type { Mark } from '../package/mark.ts'
 import { orderKey } from '../package/version.ts'
 import type { Release } from './release.ts'
@@ -123,3 +124,13 @@ const newRelease = prepared<Omit<Insertable<ReleasesTable>, 'id' | 'deleted_at' 
     })
     .returning('id'),
 )
+
+/** Lists the releases whose bytes have not arrived yet. Reads every release. */
+export async function listAnnounced(db: Db): Promise<ReleaseName[]> {
+  return db
+    .selectFrom('releases')
+    .select(['ident', 'target'])
+    .where('is_announced', '=', 1)
+    .where('deleted_at', 'is', null)
+    .execute()
+}

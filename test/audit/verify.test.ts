@@ -9,7 +9,7 @@ import { findHead } from '../../src/ledger/ledger-store.ts'
 import { MAX_FINDINGS, verifyDepot } from '../../src/audit/verify.ts'
 import type { Verification } from '../../src/audit/verify.ts'
 import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
-import { makeReleases, move } from '../support/release-rows.ts'
+import { announce, makeReleases, move } from '../support/release-rows.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 
 // A depot after a random run that is the same each time, and copies of its database that were tampered with.
@@ -17,6 +17,7 @@ import { START, startDepot } from '../support/start-depot.ts'
 const folder = await mkdtemp(join(tmpdir(), 'hart-depot-verify-'))
 tap.teardown(() => rm(folder, { recursive: true, force: true }))
 const started = await startDepot(tap)
+const actor = { client: 'tests', door: 'cli' } as const
 const { releases } = await makeManyReleases(started)
 for (const [seed, rule] of (['promoted', 'highest'] as const).entries())
   await moveAtRandom(started, rule, { rule, releases, moves: 25, seed: seed + 1 })
@@ -26,7 +27,12 @@ const libraries = await Promise.all(
 )
 await move(started, 'promote', 'delivered', libraries.flat())
 await makeReleases(started, 'acme/lib1/1.0.1/20260101000000')
-const actor = { client: 'tests', door: 'cli' } as const
+await started.depot.writer.submit({
+  kind: 'adoptOrigin',
+  input: { origin: 'core', upstream: 'https://bldr.example' },
+  actor,
+})
+await announce(started, 'core', { ident: 'core/glibc/2.40/20260101000000', checksum: 'ab'.repeat(32) })
 for (const life of [1, 2]) {
   await started.depot.writer.submit({
     kind: 'declareChannel',
@@ -313,6 +319,14 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     'the rules that it had': [
       "UPDATE views SET past_rules = '[]' WHERE name = 'both'",
       /^both: its row has past_rules \[\], but the ledger has \[\{"rule":"highest","until":\d+\}/,
+    ],
+    'a release whose bytes never came': [
+      "UPDATE releases SET is_announced = 1 WHERE ident = 'acme/lib9/1.0.0/20260101000000'",
+      /^the depot: only the rows have acme\/lib9\/1.0.0\/20260101000000 \(x86_64-linux\) as announced$/,
+    ],
+    'a release that upstream announced': [
+      "UPDATE releases SET is_announced = 0 WHERE ident LIKE 'core/%'",
+      /^the depot: only the ledger has core\/glibc\/2.40\/20260101000000 \(x86_64-linux\) as announced$/,
     ],
     'the origins that it does not govern': [
       `UPDATE views SET ungoverned = '["core","chef"]' WHERE name = 'union'`,
