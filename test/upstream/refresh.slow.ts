@@ -6,7 +6,7 @@ import { listRevisions } from '../../src/revisions/history-store.ts'
 import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import { getView } from '../../src/revisions/view-store.ts'
 import { Refresher } from '../../src/upstream/refresher.ts'
-import { startLyingDepot } from '../support/lying-depot.ts'
+import { startLiar, startLyingDepot } from '../support/lying-depot.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
@@ -130,6 +130,25 @@ test('refusals of upstream are told with what to do about them', async (t) => {
     await refreshFrom(site, url)
     t.match(await listRefreshed(site.depot.db), [{ fault: remedy }], status)
   }
+})
+
+test('a refresh that upstream ends in the middle changes nothing, and the next one goes on', async (t) => {
+  let answers = 5
+  const isDetail = (path: string) => /\/pkgs\/\w+\/[^/]+\/\d{14}\?target=/.test(path)
+  const { url, asked } = await startLiar(t, source.url, (path, answer) => {
+    if (!isDetail(path) || answers-- > 0) return false
+    answer.destroy()
+    return true
+  })
+  const site = await follow(t, url)
+  await refreshFrom(site, url)
+  t.strictSame(await membersOf(site), [])
+  t.match(await listRefreshed(site.depot.db), [{ fault: /got no answer/, refreshedAt: undefined }])
+  answers = Number.POSITIVE_INFINITY
+  const before = asked.length
+  await refreshFrom(site, url)
+  t.strictSame(await membersOf(site), await membersOf(source))
+  t.ok(asked.slice(before).some(isDetail))
 })
 
 test('two refreshes at once are one', async (t) => {
