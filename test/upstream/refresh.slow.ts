@@ -132,9 +132,10 @@ test('refusals of upstream are told with what to do about them', async (t) => {
   }
 })
 
+const isDetail = (path: string) => /\/pkgs\/\w+\/[^/]+\/\d{14}\?target=/.test(path)
+
 test('a refresh that upstream ends in the middle changes nothing, and the next one goes on', async (t) => {
   let answers = 5
-  const isDetail = (path: string) => /\/pkgs\/\w+\/[^/]+\/\d{14}\?target=/.test(path)
   const { url, asked } = await startLiar(t, source.url, (path, answer) => {
     if (!isDetail(path) || answers-- > 0) return false
     answer.destroy()
