@@ -115,8 +115,8 @@ export async function buildServer(
   app.addHook('onClose', async () => {
     await workers?.stop()
     await refresher?.close()
-    await mirror?.close()
-    await upstream?.close()
+    // The mirror waits for its fetches, which `upstream` ends.
+    await Promise.all([mirror?.close(), upstream?.close()])
     await webhooks.close() // last, because requests in flight may still commit entries to deliver
   })
   depot.readInThreads()

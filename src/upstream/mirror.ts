@@ -93,7 +93,7 @@ export class Mirror implements MirrorOperations {
     this.#refresher = refresher
   }
 
-  /** Returns `undefined` if the settings name nothing to mirror. The caller closes it before `upstream`. */
+  /** Returns `undefined` if the settings name nothing to mirror. The caller closes it with `upstream`. */
   static async open(
     depot: Depot,
     upstream: Upstream | undefined,
@@ -138,7 +138,7 @@ export class Mirror implements MirrorOperations {
     return this.#running
   }
 
-  /** Ends the run in progress after the releases that are arriving. */
+  /** Ends the run in progress. Waits for releases that are arriving, which closing `upstream` ends. */
   async close(): Promise<void> {
     this.#abort.abort()
     await Promise.all([this.#schedule, this.#running])
