@@ -107,6 +107,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'commands/retention/retire-releases.ts MAX_RETIRED_AT_ONCE': 'releases that one step of retention removes',
   'retention/judge.ts MAX_EXAMINED_DEPENDENTS': 'releases that depend on a release and are examined',
   'retention/pin-store.ts MAX_PINS': 'pinned revisions',
+  'retention/reasons.ts MAX_CHAINS': 'reasons that explain why a release is kept',
   'retention/registered-store.ts MAX_REGISTERED_LOCKFILES': 'registered lockfiles',
   'retention/registered-store.ts MAX_REGISTERED_RELEASES': 'releases of one registered lockfile',
   'retention/rule-store.ts MAX_RULES': 'retention rules',

@@ -26,6 +26,16 @@ export function describeNeed(need: Need): string {
   return `belongs to the change ${need.change} of ${need.project}, which is the newest or was at work in the last ${formatPeriod(CHANGE_KEEPS_MS)}`
 }
 
+/** Names what needs a release, as the beginning of a chain: `delivered@14`, `lockfile fair`. */
+export function nameNeed(need: Need): string {
+  if (need.kind === 'view') return `${need.view}@${need.revision}`
+  if (need.kind === 'history') return `${need.view}@${need.revision - 1}`
+  if (need.kind === 'pin') return `pinned ${need.view}@${need.revision}`
+  if (need.kind === 'lockfile') return `lockfile ${need.lockfile}`
+  if (need.kind === 'proposal') return `proposal ${need.plan}`
+  return need.kind === 'change' ? `change ${need.record}` : 'hold'
+}
+
 /** Says why a release stays, as the end of a sentence that begins with it. */
 export function describeReason(reason: Reason): string {
   if (reason.kind === 'no-rule') return 'has no retention rule'

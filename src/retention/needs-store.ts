@@ -28,6 +28,14 @@ export type Need =
   | { readonly kind: 'proposal'; readonly plan: string; readonly view: string }
   | { readonly kind: 'change'; readonly record: string; readonly project: string; readonly change: string }
 
+/**
+ * Reports whether a need also keeps a release from being deleted by its maintainers. Of views, only those
+ * keep it that `keepsMembers` names.
+ */
+export function refusesDeletion({ kind }: Need): boolean {
+  return kind === 'hold' || kind === 'pin' || kind === 'lockfile' || kind === 'proposal'
+}
+
 type Needs = Map<number, Need[]>
 
 /**

@@ -188,7 +188,13 @@ function whyText({ ident, kept_by: keptBy, views, proposals, dependents, ...more
     ...dependents.map((dependent) => `needed by ${dependent.ident}`),
     ...(more.more_dependents ? ['and by more'] : []),
   ]
-  return [keeping, places, asked, needed]
+  const kept = [
+    ...(more.reasons.length === 0 ? [] : ['Kept by:']),
+    ...more.reasons.map(({ chain }) => `  ${chain.join(' → ')}`),
+    ...(more.more_reasons ? ['  and more'] : []),
+    ...(more.hidden_reasons ? ['  and by what you may not see'] : []),
+  ]
+  return [keeping, places, asked, needed, kept]
     .filter((part) => part.length > 0)
     .map((part) => part.join('\n'))
     .join('\n\n')

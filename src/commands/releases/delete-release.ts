@@ -5,8 +5,7 @@ import type { Target } from '../../package/target.ts'
 import { findCandidates } from '../../retention/candidate-store.ts'
 import { describeNeed } from '../../retention/describe.ts'
 import { readKeepers } from '../../retention/keepers-store.ts'
-import { listNeeds } from '../../retention/needs-store.ts'
-import type { Need } from '../../retention/needs-store.ts'
+import { listNeeds, refusesDeletion } from '../../retention/needs-store.ts'
 import { findViewRelease } from '../../revisions/member-store.ts'
 import { removeFromPreview } from '../views/preview.ts'
 import { changeMembers } from '../views/promote.ts'
@@ -17,9 +16,6 @@ import { hasDependents, deleteDependencies } from '../../releases/dependents-sto
 import { isBlobReferenced, unreferenceBlob } from '../../blobs/blob-store.ts'
 import { readMarks } from '../../releases/mark-store.ts'
 import { markReleaseDeleted } from '../../releases/release-store.ts'
-
-/** What keeps a release from being deleted, besides views. */
-const KEEPING: readonly Need['kind'][] = ['pin', 'lockfile', 'proposal']
 
 /**
  * Removes a release from all views, with a revision in each, and deletes it. Its row is kept for the history
@@ -78,6 +74,6 @@ export async function deleteRelease(
 async function expectNotKept({ trx, clock }: CommandContext, name: ReleaseName): Promise<void> {
   const keepers = await readKeepers(trx, clock.now)
   const needs = await listNeeds(trx, keepers, await findCandidates(trx, [name]))
-  const need = [...needs.values()].flat().find(({ kind }) => KEEPING.includes(kind))
+  const need = [...needs.values()].flat().find(refusesDeletion)
   if (need !== undefined) throw new DepotError('in_use', `${name.ident} ${describeNeed(need)}`)
 }

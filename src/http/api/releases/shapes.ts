@@ -146,7 +146,7 @@ export const Why = named(
     kept_by: z
       .array(z.object({ view: ViewName.nullable(), detail: z.string() }))
       .describe(
-        'why the release cannot be deleted now; empty if it can. Past revisions, previews and lockfiles do not keep a release',
+        'why the release cannot be deleted now; empty if it can. Revisions that are not pinned, lockfiles that are not registered, previews and change records do not refuse a deletion',
       ),
     views: z.array(
       z.object({
@@ -175,6 +175,22 @@ export const Why = named(
       .array(Dependent)
       .describe('the first 20 releases in the depot that need it, in any view or none'),
     more_dependents: z.boolean(),
+    reasons: z
+      .array(
+        z.object({
+          kind: z.enum(['hold', 'view', 'history', 'pin', 'lockfile', 'proposal', 'change', 'dependency']),
+          view: ViewName.nullable(),
+          chain: z
+            .array(z.string())
+            .describe(
+              'what keeps it, such as union@12, and the idents from the release that this needs to the release in question',
+            ),
+          detail: z.string(),
+        }),
+      )
+      .describe('why retention keeps the release, apart from its rules; at most 50'),
+    more_reasons: z.boolean(),
+    hidden_reasons: z.boolean().describe('whether there are reasons that the caller may not see'),
   }),
   {
     ident: IDENT,
@@ -196,6 +212,16 @@ export const Why = named(
     proposals: [{ plan: PLAN, view: 'union', act: 'promote', account: 'jane', created_at: YESTERDAY }],
     dependents: [APP_DEPENDENT],
     more_dependents: false,
+    reasons: [
+      {
+        kind: 'view',
+        view: 'acceptance',
+        chain: ['acceptance@12', IDENT],
+        detail: `${IDENT} is latest in acceptance`,
+      },
+    ],
+    more_reasons: false,
+    hidden_reasons: false,
   },
 )
 

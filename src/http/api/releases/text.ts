@@ -65,7 +65,15 @@ export function whyText(why: z.infer<typeof shapes.Why>): string {
           ...dependents.map((dependent) => `  ${dependent.ident}`),
           ...(why.more_dependents ? ['  and more'] : []),
         ]
-  return sections(keeping, places, asked, needed)
+  const kept =
+    why.reasons.length === 0
+      ? []
+      : [
+          'kept by:',
+          ...why.reasons.map(({ chain }) => `  ${chain.join(' → ')}`),
+          ...(why.more_reasons ? ['  and more'] : []),
+        ]
+  return sections(keeping, places, asked, needed, kept)
 }
 
 export function membershipsText({ views, next }: z.infer<typeof shapes.Memberships>): string {

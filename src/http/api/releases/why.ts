@@ -6,6 +6,11 @@ import { DepotError } from '../../../errors.ts'
 import { formatIdent, formatPackageName } from '../../../package/ident.ts'
 import { hasDependents, listDependentReleases } from '../../../releases/dependents-store.ts'
 import { findRelease } from '../../../releases/release-store.ts'
+import { describeNeed, nameNeed } from '../../../retention/describe.ts'
+import { refusesDeletion } from '../../../retention/needs-store.ts'
+import type { Need } from '../../../retention/needs-store.ts'
+import { findReasons } from '../../../retention/reasons.ts'
+import type { ReasonChain } from '../../../retention/reasons.ts'
 import { findWhy } from '../../../revisions/why.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -33,7 +38,7 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
         tags,
         summary: 'Shows what needs a release, and what keeps it from being deleted',
         description:
-          'Shows the views that contain the release, except unstable, with a chain of dependencies from each member that needs it; the open proposals about it; and the releases in the depot that need it. Names only what the caller may see.',
+          'Shows the views that contain the release, except unstable, with a chain of dependencies from each member that needs it; the open proposals about it; the releases in the depot that need it; and every reason for which retention keeps it, as a chain from what keeps it to the release. Names only what the caller may see.',
         errors: ['not_found'],
 
         params: ReleasePath,
@@ -48,7 +53,12 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
       const release = await findRelease(depot.db, ident, request.query.target, audience)
       if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
       const { target } = release
-      const { views, proposals } = await findWhy(depot.db, release, { audience, now: depot.now() })
+      const now = depot.now()
+      const { views, proposals } = await findWhy(depot.db, release, { audience, now })
+      const { chains, hasMore, hasHidden } = await findReasons(depot.db, { ident, target }, { audience, now })
+      const refusals = chains.flatMap(({ need, idents }) =>
+        need !== undefined && idents.length === 1 && refusesDeletion(need) ? [need] : [],
+      )
       const page = { after: undefined, limit: SHOWN_DEPENDENTS + 1 }
       const dependents = await listDependentReleases(depot.db, { ident, target }, page, audience)
       const name = formatPackageName(release.ident)
@@ -57,12 +67,11 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
         ident,
         target,
         kept_by: [
-          ...(release.held === undefined
-            ? []
-            : [{ view: null, detail: `it is held: ${release.held.reason}` }]),
+          ...refusals.filter(({ kind }) => kind === 'hold').map(wireRefusal),
           ...views
             .filter(({ keeps }) => keeps)
             .map(({ view }) => ({ view: view.name, detail: `it is in ${view.name}: demote it first` })),
+          ...refusals.filter(({ kind }) => kind !== 'hold').map(wireRefusal),
           ...(isNeeded
             ? [{ view: null, detail: `other packages depend on ${name}: delete those first` }]
             : []),
@@ -87,6 +96,9 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
           .slice(0, SHOWN_DEPENDENTS)
           .map((dependent) => ({ ident: dependent.ident, target: dependent.target })),
         more_dependents: dependents.length > SHOWN_DEPENDENTS,
+        reasons: chains.map(wireReason),
+        more_reasons: hasMore,
+        hidden_reasons: hasHidden,
       })
     },
   )
@@ -131,4 +143,18 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
       })
     },
   )
+}
+
+function wireRefusal(need: Need): { view: null; detail: string } {
+  return { view: null, detail: `it ${describeNeed(need)}` }
+}
+
+function wireReason({ need, idents }: ReasonChain): z.infer<typeof Why>['reasons'][number] {
+  const [first = ''] = idents
+  return {
+    kind: need?.kind ?? 'dependency',
+    view: need !== undefined && 'view' in need ? need.view : null,
+    chain: need === undefined ? [...idents] : [nameNeed(need), ...idents],
+    detail: `${first} ${need === undefined ? 'is in the depot' : describeNeed(need)}`,
+  }
 }

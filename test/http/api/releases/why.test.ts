@@ -37,6 +37,7 @@ test('a release is explained by its views, by chains of what needs it there, and
     body: {
       kept_by: [
         { view: 'union', detail: 'it is in union: demote it first' },
+        { view: null, detail: 'it is in an open proposal for rehearsal: apply or reject it first' },
         { view: null, detail: /other packages depend on core\/openssl/ },
       ],
       views: [
@@ -44,6 +45,17 @@ test('a release is explained by its views, by chains of what needs it there, and
       ],
       proposals: [{ plan: proposal.body?.['plan'], view: 'rehearsal', act: 'promote' }],
       more_dependents: false,
+      reasons: [
+        { kind: 'view', view: 'unstable', chain: ['unstable@1', SSL] },
+        { kind: 'view', view: 'union', chain: ['union@1', SSL] },
+        { kind: 'proposal', view: 'rehearsal', chain: [`proposal ${String(proposal.body?.['plan'])}`, SSL] },
+        { kind: 'view', view: 'unstable', chain: ['unstable@2', CURL, SSL] },
+        { kind: 'view', view: 'unstable', chain: ['unstable@3', APP, CURL, SSL] },
+        { kind: 'view', view: 'union', chain: ['union@1', APP, CURL, SSL] },
+        { kind: 'view', view: 'open', chain: ['open@1', APP, CURL, SSL] },
+        { chain: ['unstable@4', secret.ident, SSL] },
+      ],
+      hidden_reasons: false,
     },
   })
   t.match(await why(APP), {

@@ -124,6 +124,16 @@ test('pins and registered lockfiles keep releases, also from deletion', async (t
   t.match(await api('GET', `/retention/verdicts?origin=acme&only=going`), {
     body: { verdicts: [{ ident: app(3) }] },
   })
+  t.match(await api('GET', `/releases/${app(1)}/why`), {
+    differences: '',
+    body: {
+      kept_by: [
+        { detail: 'it is in the pinned revision union@1 (the fair): unpin it first' },
+        { view: null },
+      ],
+      reasons: [{ kind: 'pin', view: 'union', chain: ['pinned union@1', app(1)] }],
+    },
+  })
   t.match(await run(['unpin', 'union@3']), { code: 0 })
   const lockfile = (await api('GET', '/views/union/lockfile')).text
   t.match(await run(['lockfile', 'register', 'fair', '/dev/stdin']), { code: 1 })
@@ -140,6 +150,10 @@ test('pins and registered lockfiles keep releases, also from deletion', async (t
   t.match(await run(['lockfile', 'list']), { stdout: /fair +union@3 +1 +admin/ })
   await move(started, 'demote', 'union', [two])
   started.setClock(START + 800 * DAY_MS)
+  t.match(await api('GET', `/releases/${app(2)}/why`), {
+    body: { reasons: [{ kind: 'lockfile', chain: ['lockfile fair', app(2)] }] },
+  })
+  t.match(await run(['why', app(2)]), { stdout: /Kept by:\n {2}lockfile fair → acme\/app\/2/ })
   t.match(await run(['lockfile', 'unregister', 'fair']), { code: 0 })
   t.match(await run(['lockfile', 'unregister', 'fair']), { code: 5 })
 })
