@@ -24,6 +24,7 @@ import { measureStall } from './stall.ts'
 import { measureStart } from './start.ts'
 import { measureTls } from './tls.ts'
 import { measureTokenPolls } from './token-polls.ts'
+import { measureUpkeep } from './upkeep.ts'
 import { measureUpload } from './upload.ts'
 import { measureUpstream } from './upstream.ts'
 import { measureWaits } from './waits.ts'
@@ -44,6 +45,7 @@ const MEASURES = [
   measureOthers,
   measureWorkers,
   measureStall,
+  measureUpkeep,
   measureFleet,
   measureFeed,
   measureInstall,
@@ -67,6 +69,7 @@ const MEASURES = [
 const LEFT_OUT_OF_QUICK = new Map<unknown, string>([
   [measureTls, 'polls over TLS'],
   [measureStall, 'polls while much else is done'],
+  [measureUpkeep, 'polls during background work'],
   [measureFleet, 'polls of a fleet'],
   [measureInstall, 'installs'],
   [measureFirstPromotion, 'from a clone to a first promotion'],

@@ -79,8 +79,8 @@ export async function measureBackup({ isQuick }: { isQuick: boolean }): Promise<
   }
 }
 
-/** Makes a depot with blobs of random bytes, and their rows. */
-async function fill(folder: string, packages: number): Promise<void> {
+/** Makes a depot with blobs of random bytes, and their rows, or adds them to a depot. */
+export async function fill(folder: string, packages: number): Promise<void> {
   const config = readConfig({ DEPOT_DATA: folder })
   const depot = await openDepot(config, { log: pino({ level: 'silent' }), inProcess: true })
   const { storage } = depot.blobs

@@ -76,7 +76,8 @@ async function prepare(db: Db): Promise<LedgerHead> {
 }
 
 const ACTOR = { client: 'bench', door: 'cli' }
-const nameOf = (line: number) => `acme/lib${String(line).padStart(5, '0')}`
+/** The package of a line, as origin/name. */
+export const nameOf = (line: number) => `acme/lib${String(line).padStart(5, '0')}`
 const identOf = (line: number, version: number) => `${nameOf(line)}/${version}.0.0/20260101000000`
 /** Writes two releases for each package. */
 const releaseId = (line: number, version: number) => line * 2 + version

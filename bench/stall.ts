@@ -1,4 +1,4 @@
-import { fork, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,7 +6,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { makeIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
-import type { Pace } from './clients/paced.ts'
 import { byTurns, formatResults, spreadOf } from './results.ts'
 import type { Measurement, Results } from './results.ts'
 import { fillWithHistory, REVISIONS } from './filling.ts'
@@ -14,6 +13,8 @@ import { makeIncompressible, makeService } from './harts.ts'
 import type { HartFile } from './harts.ts'
 import { askAny, getRequest } from './load.ts'
 import { checksumOf, introduce, promote, TARGET, TOKEN, upload } from './publisher.ts'
+import { percentile99, startPolls } from './polling.ts'
+import type { Taken } from './polling.ts'
 import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import { startBare } from './servers/record.ts'
@@ -26,8 +27,6 @@ const SHOP = 'shop'
 const VIEWS = ['acceptance', 'union', 'rehearsal', 'delivered']
 const PACKAGES = 10
 const RELEASES = ['20260101120000', '20260202120000'] as const
-const POLLS_PER_SECOND = 400
-const CONNECTIONS = 8
 const PROMOTIONS_PER_SECOND = 100
 const MAX_PROMOTIONS_AT_ONCE = 32
 const UPLOAD_MB = 2_048
@@ -49,9 +48,6 @@ const LONG_READS = [
   { name: 'a list of 10,000', path: '/v1/depot/pkgs/acme?range=-1' },
 ]
 
-/** The milliseconds of each poll. */
-type Taken = readonly number[]
-
 export async function measureStall(): Promise<Results> {
   await using scratch = await openScratch()
   const data = join(scratch.path, 'data')
@@ -68,10 +64,10 @@ export async function measureStall(): Promise<Results> {
     metadata: 'first',
   })
   const checksum = await checksumOf(large.path)
-  await using polls = startPolls(port)
+  await using polls = startPolls(port, pollUrls(), SUPERVISOR)
   // A second yardstick: a server that does nothing else, polled on the same busy machine.
   await using bare = await startBare(port, pollUrls(), join(scratch.path, 'bare'))
-  await using barePolls = startPolls(bare.port)
+  await using barePolls = startPolls(bare.port, pollUrls(), SUPERVISOR)
 
   let uploads = 0
   let promotions = 0
@@ -139,10 +135,7 @@ export async function measureStall(): Promise<Results> {
   }
 }
 
-/**
- * Makes a backup into an empty folder, at the rate and the priority of docs/backups.md. One release of the
- * filled history has no bytes, so it exits with 1.
- */
+/** Makes a backup into an empty folder, at the rate and the priority of docs/backups.md. */
 async function backUp(data: string, folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true })
   const backup = [process.execPath, MAIN, 'backup', folder, '--quiet', '--rate', '50MiB']
@@ -161,33 +154,6 @@ function pollUrls(): string[] {
         `/v1/depot/views/${view}/depot/channels/${SHOP}/stable/pkgs/${nameOf(i)}/latest?target=${TARGET}`,
     ),
   )
-}
-
-/** A process that polls during some work, and reports the time of each poll. */
-function startPolls(port: number): { during(act: () => Promise<unknown>): Promise<Taken> } & AsyncDisposable {
-  const child = fork(new URL('clients/paced.ts', import.meta.url), {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  })
-  const gone = once(child, 'exit')
-  const requests = pollUrls().map((url) => getRequest(url, SUPERVISOR, 'keep-alive').toString())
-  const pace: Pace = { port, requests, perSecond: POLLS_PER_SECOND, connections: CONNECTIONS }
-  return {
-    async during(act) {
-      child.send(pace)
-      await act()
-      const answered = once(child, 'message')
-      child.send('stop')
-      const fail = gone.then(() => {
-        throw new Error('the process that polls has ended')
-      })
-      const [taken] = (await Promise.race([answered, fail])) as [Taken]
-      return taken
-    },
-    async [Symbol.asyncDispose]() {
-      child.disconnect()
-      await gone
-    },
-  }
 }
 
 /**
@@ -248,10 +214,6 @@ function nameOf(i: number): string {
 
 function identOf(i: number, release: string): Ident {
   return makeIdent({ origin: SHOP, name: nameOf(i), version: '1.2.0', release })
-}
-
-function percentile99(taken: Taken): number {
-  return taken.toSorted((a, b) => a - b)[Math.floor(taken.length * 0.99)] ?? Number.NaN
 }
 
 if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureStall()))

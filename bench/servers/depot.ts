@@ -9,6 +9,7 @@ import { serve } from './process.ts'
 
 // The depot with its default settings, except the number of workers and upstream, which come from the environment. Its
 // log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the administrator's token.
+// SIGUSR2 starts the background work, such as the scrub.
 
 keepYoungGenerationSmall() // as `serve` does
 const [dataFolder = '', token = ''] = process.argv.slice(2)
@@ -27,6 +28,7 @@ const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : un
 const app = await buildServer(depot, { ...(workers && { workers }) })
 const port = await listen(app, config, workers)
 letYoungGenerationGrow()
+process.on('SIGUSR2', () => depot.upkeep?.start(0))
 serve(port, async () => {
   await app.close()
   await depot.close()

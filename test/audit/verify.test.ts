@@ -79,6 +79,43 @@ await started.depot.writer.submit({
   input: { ident: 'acme/lib9/1.0.0/20260101000000', target: 'x86_64-linux', mark: 'deprecated' },
   actor,
 })
+for (const scope of [
+  { of: 'depot' },
+  { of: 'origin', origin: 'acme' },
+  { of: 'package', package: 'acme/lib1' },
+  { of: 'view', view: 'union' },
+] as const)
+  await started.depot.writer.submit({
+    kind: 'setRetention',
+    input: { scope, rule: { keepLast: 3 } },
+    actor,
+  })
+await started.depot.writer.submit({
+  kind: 'setRetention',
+  input: { scope: { of: 'depot' }, rule: undefined },
+  actor,
+})
+for (const revision of [1, 2])
+  await started.depot.writer.submit({
+    kind: 'pinRevision',
+    input: { view: 'promoted', revision, reason: 'the fair' },
+    actor,
+  })
+await started.depot.writer.submit({ kind: 'unpinRevision', input: { view: 'promoted', revision: 2 }, actor })
+const locked = await started.depot.db
+  .selectFrom('releases')
+  .select(['ident', 'target', 'checksum'])
+  .where('ident', 'like', 'acme/lib1%')
+  .where('deleted_at', 'is', null)
+  .orderBy('ident', 'desc')
+  .execute()
+for (const name of ['fair', 'gone'])
+  await started.depot.writer.submit({
+    kind: 'registerLockfile',
+    input: { name, digest: '00', view: 'union', revision: 1, releases: locked },
+    actor,
+  })
+await started.depot.writer.submit({ kind: 'unregisterLockfile', input: { name: 'gone' }, actor })
 const { publicId } = await started.depot.writer.submit({
   kind: 'recordChange',
   input: { project: 'acme/lib1', change: 'c1', commit: 'c1', branch: 'main', targets: ['x86_64-linux'] },
@@ -177,6 +214,10 @@ test('an empty database agrees with its ledger', async (t) => {
         'pointers',
         'lines',
         'members',
+        'pins',
+        'registered_releases',
+        'registered_lockfiles',
+        'retention_rules',
         'ident_counts',
         'storage',
         'change_phases',
@@ -383,6 +424,20 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     'a hold': [
       `UPDATE releases SET held = NULL WHERE ident LIKE 'acme/lib9/%'`,
       /^the depot: only the ledger has acme\/lib9\/\S+ .*as held since/,
+    ],
+    'a retention rule': [
+      `UPDATE retention_rules SET rule = '{"keepLast":1}' WHERE scope = 'package acme/lib1'`,
+      /^the depot: only the ledger has the retention rule of package acme\/lib1 since \S+: \{"keepLast":3\}$/,
+      /^the depot: only the rows have the retention rule of package acme\/lib1 since \S+: \{"keepLast":1\}$/,
+    ],
+    'a pin': [
+      `DELETE FROM pins`,
+      /^the depot: only the ledger has the pinned revision promoted@1 since \S+: the fair$/,
+    ],
+    'a release of a registered lockfile': [
+      `DELETE FROM registered_releases WHERE release_id = (SELECT max(release_id) FROM registered_releases)`,
+      /^the depot: only the ledger has the registered lockfile fair since/,
+      /^the depot: only the rows have the registered lockfile fair since/,
     ],
     "a view's revision": [
       `UPDATE views SET revision = 7 WHERE name = 'promoted'`,

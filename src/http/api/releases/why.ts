@@ -55,8 +55,8 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
       const { target } = release
       const now = depot.now()
       const { views, proposals } = await findWhy(depot.db, release, { audience, now })
-      const { chains, hasMore, hasHidden } = await findReasons(depot.db, { ident, target }, { audience, now })
-      const refusals = chains.flatMap(({ need, idents }) =>
+      const reasons = await findReasons(depot.db, { ident, target }, { audience, now })
+      const refusals = reasons.chains.flatMap(({ need, idents }) =>
         need !== undefined && idents.length === 1 && refusesDeletion(need) ? [need] : [],
       )
       const page = { after: undefined, limit: SHOWN_DEPENDENTS + 1 }
@@ -96,9 +96,9 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
           .slice(0, SHOWN_DEPENDENTS)
           .map((dependent) => ({ ident: dependent.ident, target: dependent.target })),
         more_dependents: dependents.length > SHOWN_DEPENDENTS,
-        reasons: chains.map(wireReason),
-        more_reasons: hasMore,
-        hidden_reasons: hasHidden,
+        reasons: reasons.chains.map(wireReason),
+        more_reasons: reasons.hasMore,
+        hidden_reasons: reasons.hasHidden,
       })
     },
   )
