@@ -18,6 +18,8 @@ export interface Candidate extends ViewRelease {
   readonly createdAt: number
   /** The reason of its hold. */
   readonly held: string | undefined
+  /** Whether its origin comes from upstream, whose channels decide what is in the views of these names. */
+  readonly isUpstream: boolean
 }
 
 /** The place of a release in the list of all: package, target and order of version, all descending. */
@@ -159,13 +161,16 @@ export async function listUnshared(db: Db, checksums: Iterable<string>): Promise
 }
 
 function candidates(db: Db) {
-  return viewReleases(db).select([
-    'releases.visibility',
-    'releases.checksum',
-    'releases.size_bytes',
-    'releases.created_at',
-    'releases.held',
-  ])
+  return viewReleases(db)
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .select([
+      'releases.visibility',
+      'releases.checksum',
+      'releases.size_bytes',
+      'releases.created_at',
+      'releases.held',
+      'origins.is_upstream',
+    ])
 }
 
 type CandidateRow = Awaited<ReturnType<ReturnType<typeof candidates>['executeTakeFirstOrThrow']>>
@@ -178,5 +183,6 @@ function candidateOf(row: CandidateRow): Candidate {
     sizeBytes: row.size_bytes,
     createdAt: row.created_at,
     held: noticeOf(row.held)?.reason,
+    isUpstream: row.is_upstream === 1,
   }
 }

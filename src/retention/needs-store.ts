@@ -117,7 +117,8 @@ async function addMemberships(
     if (isAnswer) need('latest')
     else if (view.freezes.some((freeze) => matchesFilter(freeze, release.ident))) need('frozen')
     else if (view.name === UNSTABLE) continue
-    else if (keepLast === Infinity || row.from_revision > newerThanRevision) need('member')
+    else if (keepLast === Infinity || release.isUpstream || row.from_revision > newerThanRevision)
+      need('member')
     else if ((await remember(first, line, () => listFirst(db, keeping, release))).has(release.releaseId))
       need('member')
   }

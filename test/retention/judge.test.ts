@@ -77,6 +77,21 @@ test('views keep what they contain, and unstable what its latest answers to anyo
   t.same(await retire(started, [three.ident, two.ident, one.ident]), [])
 })
 
+test('a rule of a view lets no member of an upstream origin go', async (t) => {
+  const { started, releases, later } = await old(t)
+  const [one, two] = releases as [ReleaseRow, ReleaseRow]
+  await move(started, 'promote', 'union', [one, two])
+  await setRule(started, { of: 'view', view: 'union' }, { keepLast: 1 })
+  later()
+  t.same(await verdictsOn(started, [app(1)]), ['goes'])
+  await started.depot.writer.submit({
+    kind: 'adoptOrigin',
+    input: { origin: 'acme', upstream: 'https://up.example' },
+    actor: OPERATOR,
+  })
+  t.same(await verdictsOn(started, [app(1)]), ['view'])
+})
+
 test('a view keeps what left it for a time', async (t) => {
   const { started, releases } = await old(t)
   const [one, two] = releases as [ReleaseRow, ReleaseRow]
