@@ -15,14 +15,18 @@ import type { Measurement, Results } from './results.ts'
 import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import type { NodeProcess } from './servers/process.ts'
+import { startBare } from './servers/record.ts'
 
-// Measures the time of a poll while all background work runs at once, against an idle depot. The depot has
-// 20,000 releases, of which retention removes half, and 500 MB of packages to back up and to read again.
+// Measures the time of a poll while all background work runs at once, against an idle depot, and against a
+// server that does nothing else and is polled at the same time. The depot has 20,000 releases, of which
+// retention removes half, and 500 MB of packages to back up and to read again.
 
 const ROUNDS = 5
 const IDLE_MS = 4_000
 const WARMING_MS = 5_000
 const MAX_BUSY_MS = 12_000
+/** As in the daily run (upkeep/retention.ts), which also spends at most half of its time. */
+const PAUSE_MS = 100
 const BLOBS = 1_000
 const GOAL = 2
 const POLLED = 40
@@ -51,8 +55,12 @@ export async function measureUpkeep(): Promise<Results> {
   await fillWithHistory(join(template, 'depot.sqlite'))
   await fill(template, BLOBS)
   letHalfGo(join(template, 'depot.sqlite'))
-  const idle: Taken[] = []
-  const busy: Taken[] = []
+  const taken: Record<'idle' | 'busy' | 'idleBare' | 'busyBare', Taken[]> = {
+    idle: [],
+    busy: [],
+    idleBare: [],
+    busyBare: [],
+  }
   let removed = 0
   for (let round = 0; round < ROUNDS; round += 1) {
     const data = join(scratch.path, 'data')
@@ -60,24 +68,48 @@ export async function measureUpkeep(): Promise<Results> {
     await cp(template, data, { recursive: true })
     await using depot = await startServer('depot.ts', [data, TOKEN])
     await using polls = startPolls(depot.port, paths(), SUPERVISOR)
-    await polls.during(async () => pause(WARMING_MS)) // so that the code is compiled
-    idle.push(await polls.during(async () => pause(IDLE_MS)))
+    await using bare = await startBare(depot.port, paths(), join(scratch.path, 'bare'))
+    await using barePolls = startPolls(bare.port, paths(), SUPERVISOR)
+    const during = async (act: () => Promise<unknown>): Promise<[Taken, Taken]> => {
+      let ofDepot: Taken = []
+      const ofBare = await barePolls.during(async () => {
+        ofDepot = await polls.during(act)
+      })
+      return [ofDepot, ofBare]
+    }
+    await during(async () => pause(WARMING_MS)) // so that the code is compiled
+    const [idle, idleBare] = await during(async () => pause(IDLE_MS))
     const work = { depot, data, scratch: scratch.path, signal: AbortSignal.timeout(MAX_BUSY_MS) }
-    busy.push(await polls.during(async () => Promise.all(Object.values(WORK).map((begin) => begin(work)))))
+    const [busy, busyBare] = await during(async () =>
+      Promise.all(Object.values(WORK).map((begin) => begin(work))),
+    )
+    taken.idle.push(idle)
+    taken.busy.push(busy)
+    taken.idleBare.push(idleBare)
+    taken.busyBare.push(busyBare)
     removed = countRemoved(join(data, 'depot.sqlite'))
   }
   const names = Object.keys(WORK).join(', ')
-  const measurement = (what: string, of: (taken: Taken) => number, goal?: number): Measurement => ({
-    name: `${what} while ${names} run at once`,
+  const measurement = (
+    what: string,
+    of: (sample: Taken) => number,
+    [side, yardstick, name]: [Taken[], Taken[], string],
+    goal?: number,
+  ): Measurement => ({
+    name: what,
     unit: 'ms',
-    depot: spreadOf(busy.map(of)),
-    yardstick: { name: 'the same, idle', ...spreadOf(idle.map(of)) },
+    depot: spreadOf(side.map(of)),
+    yardstick: { name, ...spreadOf(yardstick.map(of)) },
     ...(goal !== undefined && { goal }),
   })
+  const { idle, busy, idleBare, busyBare } = taken
+  const atOnce = `while ${names} run at once`
   return {
     measurements: [
-      measurement('p99 of polls', percentile99, GOAL),
-      measurement('longest poll', (taken) => Math.max(...taken)),
+      measurement(`p99 of polls ${atOnce}`, percentile99, [busy, idle, 'the same, idle'], GOAL),
+      measurement(`p99 of polls ${atOnce}`, percentile99, [busy, busyBare, 'bare node:http, meanwhile']),
+      measurement('p99 of polls, idle', percentile99, [idle, idleBare, 'bare node:http, meanwhile']),
+      measurement(`longest poll ${atOnce}`, (sample) => Math.max(...sample), [busy, idle, 'the same, idle']),
     ],
     limits: [],
     missing: [],
@@ -117,9 +149,10 @@ async function backUp({ data, scratch, signal }: Bench): Promise<void> {
   }
 }
 
-/** Removes what goes, part by part, as `hart-depot retention` does. */
+/** Removes what goes, part by part, at the pace of the daily run, which would stop after a few parts. */
 async function removeAll({ depot, signal }: Bench): Promise<void> {
   for (let cursor: string | null = null; !signal.aborted;) {
+    const begun = performance.now()
     const answer = await fetch(`http://127.0.0.1:${depot.port}/api/v1/retention/runs`, {
       method: 'POST',
       headers: { authorization: `Bearer ${TOKEN}` },
@@ -127,6 +160,7 @@ async function removeAll({ depot, signal }: Bench): Promise<void> {
     })
     if (!answer.ok) throw new Error(`a retention run was answered ${answer.status}: ${await answer.text()}`)
     ;({ cursor } = (await answer.json()) as { cursor: string | null })
+    await pause(Math.max(PAUSE_MS, performance.now() - begun))
   }
 }
 

@@ -1,3 +1,6 @@
+import { verifyDepot } from '../../src/audit/verify.ts'
+import { openSnapshot } from '../../src/database/engine.ts'
+import { Retention } from '../../src/upkeep/retention.ts'
 import { findCandidates } from '../../src/retention/candidate-store.ts'
 import { judge } from '../../src/retention/judge.ts'
 import { readKeepers } from '../../src/retention/keepers-store.ts'
@@ -49,4 +52,17 @@ export async function retire(
     actor: OPERATOR,
   })
   return retired.map(({ ident }) => ident)
+}
+
+/** Compares the depot with its ledger. Returns a sentence for each contradiction. */
+export async function faultsOf({ depot }: TestDepot): Promise<string[]> {
+  const snapshot = openSnapshot(depot.config.databaseFile)
+  const { findings } = await verifyDepot(snapshot.reader).finally(() => snapshot.close())
+  return findings.map(({ place, detail }) => `${place}: ${detail}`)
+}
+
+/** Returns another scheduler of the daily runs of a depot. */
+export function schedulerOf({ depot }: TestDepot): Retention {
+  const { db, writer, log, now, config } = depot
+  return new Retention({ db, writer, log, now, quarantineMs: config.quarantineMs })
 }

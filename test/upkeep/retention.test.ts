@@ -1,17 +1,14 @@
 import { existsSync } from 'node:fs'
 import { test } from 'tap'
 import { DEPOT_ACTOR } from '../../src/access/access.ts'
-import { verifyDepot } from '../../src/audit/verify.ts'
-import { openSnapshot } from '../../src/database/engine.ts'
 import { listEntries } from '../../src/ledger/ledger-store.ts'
-import { Retention } from '../../src/upkeep/retention.ts'
 import { retirePage } from '../../src/upkeep/retire-page.ts'
 import { callApi } from '../support/call-api.ts'
 import { ask } from '../support/ask.ts'
 import { makeOrigin, publishAll, upload } from '../support/origin.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
-import { DAY_MS, retire, setRule, verdictsOn } from '../support/retention.ts'
+import { DAY_MS, faultsOf, retire, schedulerOf, setRule, verdictsOn } from '../support/retention.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
@@ -27,12 +24,6 @@ async function removedIn({ depot }: TestDepot): Promise<string[]> {
   )
 }
 
-async function faultsOf({ depot }: TestDepot): Promise<string[]> {
-  const snapshot = openSnapshot(depot.config.databaseFile)
-  const { findings } = await verifyDepot(snapshot.reader).finally(() => snapshot.close())
-  return findings.map(({ place, detail }) => `${place}: ${detail}`)
-}
-
 /** Starts a depot with old releases, of which a rule keeps the last one. */
 async function old(t: Parameters<typeof startDepot>[0], count: number) {
   const started = await startDepot(t)
@@ -40,11 +31,6 @@ async function old(t: Parameters<typeof startDepot>[0], count: number) {
   await setRule(started, ORIGIN, { keepLast: 1 })
   started.setClock(LATER)
   return { started, releases }
-}
-
-function schedulerOf({ depot }: TestDepot): Retention {
-  const { db, writer, log, now, config } = depot
-  return new Retention({ db, writer, log, now, quarantineMs: config.quarantineMs })
 }
 
 test('two schedulers and an administrator at once remove each release once', async (t) => {
@@ -67,35 +53,6 @@ test('two schedulers and an administrator at once remove each release once', asy
   t.match(await callApi(started, 'GET', `/api/v1/views/unstable/latest/acme/app`), {
     body: { ident: app(60) },
   })
-})
-
-test('a rule acts by itself only after a day, and a run removes at most a tenth of many releases', async (t) => {
-  const { started } = await old(t, 150)
-  await setRule(started, ORIGIN, { keepLast: 2 })
-  t.match(await schedulerOf(started).once(), { removed: 0 })
-  started.setClock(LATER + 2 * DAY_MS)
-  t.match(await schedulerOf(started).once(), { removed: 100, isCut: true })
-  t.match(started.logged.at(-1), { removed: 100 })
-  t.match(await schedulerOf(started).once(), { removed: 48, isCut: false })
-  t.match(await schedulerOf(started).once(), { removed: 0 })
-})
-
-test('a crash in the middle of a run loses nothing, and the next run goes on', async (t) => {
-  const { started } = await old(t, 60)
-  const { depot } = started
-  let commands = 0
-  const failing = {
-    submit: async (command: never): Promise<never> => {
-      commands += 1
-      if (commands === 2) throw new Error('killed')
-      return depot.writer.submit(command) as Promise<never>
-    },
-  }
-  const { db, log, now } = depot
-  await t.rejects(new Retention({ db, writer: failing as never, log, now, quarantineMs: 0 }).once(), /killed/)
-  t.equal((await removedIn(started)).length, 25)
-  t.strictSame(await faultsOf(started), [])
-  t.match(await schedulerOf(started).once(), { removed: 34 })
 })
 
 test('a promotion at the moment at which a release would go keeps it, or is refused as a whole', async (t) => {

@@ -1,0 +1,83 @@
+import { test } from 'tap'
+import { Retention } from '../../src/upkeep/retention.ts'
+import { findLatest } from '../../src/releases/release-store.ts'
+import { listViews } from '../../src/revisions/view-store.ts'
+import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
+import { makeReleases } from '../support/release-rows.ts'
+import { DAY_MS, faultsOf, schedulerOf, setRule } from '../support/retention.ts'
+import { START, startDepot } from '../support/start-depot.ts'
+import type { TestDepot } from '../support/start-depot.ts'
+
+// Runs of retention over many releases.
+
+const LATER = START + 400 * DAY_MS
+const ORIGIN = { of: 'origin', origin: 'acme' } as const
+
+/** Returns what `latest` answers in every view, for every package and target, to each kind of caller. */
+async function answersOf({ depot: { db } }: TestDepot): Promise<string[]> {
+  const answers: string[] = []
+  for (const view of await listViews(db))
+    for (const name of ['app', 'db', 'web'])
+      for (const target of ['x86_64-linux', 'x86_64-windows'] as const)
+        for (const origins of [[], ['acme']]) {
+          const question = { view, origin: 'acme', name, version: undefined, target }
+          const found = await findLatest(db, question, { seesAll: false, origins })
+          answers.push(`${view.name} ${name} ${target} ${origins.join()}: ${found?.id ?? 'nothing'}`)
+        }
+  return answers
+}
+
+test('no rule changes what latest answers to anyone, in any view, and no view becomes empty', async (t) => {
+  const started = await startDepot(t)
+  const { releases } = await makeManyReleases(started)
+  for (const [seed, rule] of (['promoted', 'highest'] as const).entries())
+    await moveAtRandom(started, rule, { rule, setsRules: true, releases, moves: 40, seed: seed + 7 })
+  await setRule(started, ORIGIN, { newerThanMs: 1_000 })
+  for (const { name } of await listViews(started.depot.db))
+    await setRule(started, { of: 'view', view: name }, { keepLast: 1, historyMs: 1_000 })
+  started.setClock(LATER)
+  const before = await answersOf(started)
+  const { removed } = await schedulerOf(started).once()
+  t.ok(removed > 5, `${removed} releases were removed`)
+  t.strictSame(await answersOf(started), before)
+  t.strictSame(await faultsOf(started), [])
+})
+
+test('a rule acts by itself only after a day, and a run removes at most a tenth of many releases', async (t) => {
+  const started = await startDepot(t)
+  await makeReleases(
+    started,
+    ...Array.from({ length: 150 }, (_, index) => `acme/app/${index + 1}/20260101000000`),
+  )
+  started.setClock(LATER)
+  await setRule(started, ORIGIN, { keepLast: 2 })
+  t.match(await schedulerOf(started).once(), { removed: 0 })
+  started.setClock(LATER + 2 * DAY_MS)
+  t.match(await schedulerOf(started).once(), { removed: 100, isCut: true })
+  t.match(started.logged.at(-1), { removed: 100 })
+  t.match(await schedulerOf(started).once(), { removed: 48, isCut: false })
+  t.match(await schedulerOf(started).once(), { removed: 0 })
+})
+
+test('a crash in the middle of a run loses nothing, and the next run goes on', async (t) => {
+  const started = await startDepot(t)
+  await makeReleases(
+    started,
+    ...Array.from({ length: 60 }, (_, index) => `acme/app/${index + 1}/20260101000000`),
+  )
+  await setRule(started, ORIGIN, { keepLast: 1 })
+  started.setClock(LATER)
+  const { depot } = started
+  let commands = 0
+  const failing = {
+    submit: async (command: never): Promise<never> => {
+      commands += 1
+      if (commands === 2) throw new Error('killed')
+      return depot.writer.submit(command) as Promise<never>
+    },
+  }
+  const { db, log, now } = depot
+  await t.rejects(new Retention({ db, writer: failing as never, log, now, quarantineMs: 0 }).once(), /killed/)
+  t.strictSame(await faultsOf(started), [])
+  t.match(await schedulerOf(started).once(), { removed: 34 })
+})
