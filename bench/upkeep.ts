@@ -90,18 +90,6 @@ export async function measureUpkeep(): Promise<Results> {
     removed = countRemoved(join(data, 'depot.sqlite'))
   }
   const names = Object.keys(WORK).join(', ')
-  const measurement = (
-    what: string,
-    of: (sample: Taken) => number,
-    [side, yardstick, name]: [Taken[], Taken[], string],
-    goal?: number,
-  ): Measurement => ({
-    name: what,
-    unit: 'ms',
-    depot: spreadOf(side.map(of)),
-    yardstick: { name, ...spreadOf(yardstick.map(of)) },
-    ...(goal !== undefined && { goal }),
-  })
   const { idle, busy, idleBare, busyBare } = taken
   const atOnce = `while ${names} run at once`
   return {
@@ -114,6 +102,21 @@ export async function measureUpkeep(): Promise<Results> {
     limits: [],
     missing: [],
     notes: [`The retention run of the last round removed ${removed} releases.`],
+  }
+}
+
+function measurement(
+  name: string,
+  of: (sample: Taken) => number,
+  [side, yardstick, yardstickName]: [Taken[], Taken[], string],
+  goal?: number,
+): Measurement {
+  return {
+    name,
+    unit: 'ms',
+    depot: spreadOf(side.map(of)),
+    yardstick: { name: yardstickName, ...spreadOf(yardstick.map(of)) },
+    ...(goal !== undefined && { goal }),
   }
 }
 
