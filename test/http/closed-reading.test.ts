@@ -235,6 +235,23 @@ test("a Supervisor's token reads its view, and what the packages of the view nee
   })
 })
 
+test("a Supervisor's token cannot tell a private package in its view from an absent one", async (t) => {
+  for (const route of Object.keys(ACTIONS_OF_ROUTES)) {
+    if (!route.startsWith('GET ') || !route.includes('{name}')) continue
+    const url = urlOf(route.slice(4))
+    if (!url.includes('/app')) continue
+    const [there, absent] = await Promise.all(
+      ['secret', 'absent'].map((name) => get(closed, url.replace('/app', `/${name}`), closed.supervisor)),
+    )
+    const text = there?.text.replaceAll('secret', 'absent').replace(/"request_id":"[^"]*"/, '')
+    t.strictSame(
+      { status: there?.status, text },
+      { status: absent?.status, text: absent?.text.replace(/"request_id":"[^"]*"/, '') },
+      url,
+    )
+  }
+})
+
 test('a past revision of the view has its own packages', async (t) => {
   const at = (revision: number, ident: string) =>
     get(closed, `/v1/depot/views/prod@${revision}/pkgs/${ident}`, closed.supervisor)
