@@ -13,7 +13,7 @@ import { formatSize, parseSize } from './text/size.ts'
 import { isOriginName } from './package/ident.ts'
 import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
-import { isNetwork, isProxyList } from './text/address-ranges.ts'
+import { isNetwork, isSecure, isProxyList } from './text/address-ranges.ts'
 import { readTraceSettings } from './tracing/trace-settings.ts'
 import type { ReadTraceSettings } from './tracing/trace-settings.ts'
 
@@ -56,6 +56,8 @@ export interface Config {
   readonly webhookNetworks: readonly string[] | 'any'
   /** The depot from which missing releases are fetched. */
   readonly upstream: UpstreamConfig | undefined
+  /** The service in which people sign in. */
+  readonly singleSignOn: SingleSignOnConfig | undefined
   /** Networks in which issuers of ID tokens may be, in addition to public ones. */
   readonly issuerNetworks: readonly string[] | 'any'
   /** Threads that answer requests, all on one port. */
@@ -104,6 +106,18 @@ export interface MirrorConfig {
   readonly bytesPerS: number
   /** How many packages are fetched at the same time. */
   readonly parallel: number
+}
+
+export interface SingleSignOnConfig {
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecretFile: string | undefined
+  /** Separated by spaces. */
+  readonly scopes: string
+  /** The claim that lists the groups of a person. */
+  readonly groupsClaim: string
+  /** Whether a person without an account gets one. */
+  readonly makesAccounts: boolean
 }
 
 const DEFAULT_DATA = './data'
@@ -342,6 +356,18 @@ const Environment = z.object({
   DEPOT_MIRROR_PARALLEL: count(1, MAX_PARALLEL).optional(),
   DEPOT_WEBHOOK_NETWORKS: networks,
   DEPOT_ISSUER_NETWORKS: networks,
+  DEPOT_OIDC_ISSUER: z
+    .url({ protocol: /^https?$/, error: 'must be a URL, such as https://login.example' })
+    .refine(isSecureUrl, 'must be https')
+    .optional(),
+  DEPOT_OIDC_CLIENT_ID: z.string().optional(),
+  DEPOT_OIDC_CLIENT_SECRET_FILE: z.string().optional(),
+  DEPOT_OIDC_SCOPES: z
+    .string()
+    .regex(/\bopenid\b/, 'must contain openid')
+    .default('openid profile'),
+  DEPOT_OIDC_GROUPS_CLAIM: z.string().default('groups'),
+  DEPOT_OIDC_NEW_ACCOUNTS: choice(['on', 'off']).default('off'),
   DEPOT_WORKERS: z
     .string()
     .refine(
@@ -395,6 +421,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   for (const name of UPSTREAM_DETAILS)
     if (env.DEPOT_UPSTREAM === undefined && env[name] !== undefined)
       throw new DepotError('invalid_request', `${name} is set, but DEPOT_UPSTREAM is not`)
+  if ((env.DEPOT_OIDC_ISSUER === undefined) !== (env.DEPOT_OIDC_CLIENT_ID === undefined))
+    throw new DepotError('invalid_request', 'set DEPOT_OIDC_ISSUER and DEPOT_OIDC_CLIENT_ID both, or neither')
   const dataFolder = env.DEPOT_DATA === undefined ? absolute(DEFAULT_DATA) : resolve(env.DEPOT_DATA)
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(env.DEPOT_LISTEN) ?? []
   return {
@@ -440,6 +468,17 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
           },
     webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS,
     issuerNetworks: env.DEPOT_ISSUER_NETWORKS,
+    singleSignOn:
+      env.DEPOT_OIDC_ISSUER === undefined || env.DEPOT_OIDC_CLIENT_ID === undefined
+        ? undefined
+        : {
+            issuer: env.DEPOT_OIDC_ISSUER,
+            clientId: env.DEPOT_OIDC_CLIENT_ID,
+            clientSecretFile: env.DEPOT_OIDC_CLIENT_SECRET_FILE && resolve(env.DEPOT_OIDC_CLIENT_SECRET_FILE),
+            scopes: env.DEPOT_OIDC_SCOPES,
+            groupsClaim: env.DEPOT_OIDC_GROUPS_CLAIM,
+            makesAccounts: env.DEPOT_OIDC_NEW_ACCOUNTS === 'on',
+          },
     workers:
       env.DEPOT_WORKERS === 'auto'
         ? Math.min(availableParallelism(), MAX_WORKERS)
@@ -497,6 +536,11 @@ function readSettings(environment: Readonly<Record<string, string | undefined>>)
     ? ''
     : `; settings are ${VARIABLES.join(', ')}`
   throw new DepotError('invalid_request', `${sentences.join(' ')}${known}`)
+}
+
+function isSecureUrl(text: string): boolean {
+  const url = URL.parse(text)
+  return url === null || isSecure(url) // z.url reports what is no URL
 }
 
 /** Reports whether a URL has nothing after the depot's own path: no API, token, query or fragment. */

@@ -166,6 +166,29 @@ test('DEPOT_WEBHOOK_NETWORKS is any or a list of networks', async (t) => {
   }
 })
 
+test('single sign-on has an issuer over https, and the name of the depot there', async (t) => {
+  t.equal(readConfig({}).singleSignOn, undefined)
+  const named = { DEPOT_OIDC_ISSUER: 'https://login.example', DEPOT_OIDC_CLIENT_ID: 'depot' }
+  t.match(readConfig(named).singleSignOn, {
+    issuer: 'https://login.example',
+    clientId: 'depot',
+    clientSecretFile: undefined,
+    scopes: 'openid profile',
+    groupsClaim: 'groups',
+    makesAccounts: false,
+  })
+  t.equal(readConfig({ ...named, DEPOT_OIDC_NEW_ACCOUNTS: 'on' }).singleSignOn?.makesAccounts, true)
+  for (const environment of [
+    { DEPOT_OIDC_ISSUER: 'https://login.example' },
+    { DEPOT_OIDC_CLIENT_ID: 'depot' },
+    { ...named, DEPOT_OIDC_ISSUER: 'http://login.example' },
+    { ...named, DEPOT_OIDC_ISSUER: 'login.example' },
+    { ...named, DEPOT_OIDC_SCOPES: 'profile' },
+    { ...named, DEPOT_OIDC_NEW_ACCOUNTS: 'yes' },
+  ])
+    t.throws(() => readConfig(environment), { code: 'invalid_request', message: /DEPOT_OIDC_/ })
+})
+
 test('upstream has a URL without secrets, and origins', async (t) => {
   t.equal(readConfig({}).upstream, undefined)
   t.match(readConfig({ DEPOT_UPSTREAM: 'https://bldr.habitat.sh' }).upstream, { origins: [] })

@@ -31,7 +31,9 @@ export interface Session {
   readonly tokenId: number
   readonly scope: Scope
   readonly expiresAt: number | undefined
-  /** Roles by origin name. */
+  /** The groups of the person for whom the single sign-on issued the token. */
+  readonly groups: readonly string[]
+  /** Roles by origin name, also those of the groups. */
   readonly roles: ReadonlyMap<string, Role>
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
 import { inBatches } from '../database/batches.ts'
@@ -5,6 +6,7 @@ import { prepared } from '../database/prepared.ts'
 import type { AccountsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Role, Scope, Session } from '../access/access.ts'
+import { addRolesOfGroups } from './group-role-store.ts'
 
 /** An account. Times are epoch milliseconds. */
 export interface Account {
@@ -100,6 +102,8 @@ export async function findSession(
   const [row] = await ('hash' in token ? tokenByHash(db, token) : tokenById(db, token))
   if (row === undefined) return undefined
   const memberships = await membershipsOf(db, { accountId: row.id })
+  const roles = new Map<string, Role>(memberships.map(({ name, role }) => [name, role]))
+  const groups = row.groups === null ? [] : (JSON.parse(row.groups) as string[])
   return {
     accountId: row.id,
     accountName: row.name,
@@ -107,7 +111,8 @@ export async function findSession(
     tokenId: row.token_id,
     scope: parseScope(row.scope),
     expiresAt: row.expires_at ?? undefined,
-    roles: new Map<string, Role>(memberships.map(({ name, role }) => [name, role])),
+    groups,
+    roles: groups.length === 0 ? roles : await addRolesOfGroups(db, roles, groups),
   }
 }
 
@@ -131,6 +136,7 @@ function validTokens(db: Db) {
       'tokens.id as token_id',
       'tokens.scope',
       'tokens.expires_at',
+      'tokens.groups',
       'accounts.id',
       'accounts.name',
       'accounts.is_administrator',
@@ -244,6 +250,7 @@ export async function insertToken(
     expiresAt: number | undefined
     /** Whether the token is for a job or a sign-in; see {@link deleteExpiredBriefTokens}. */
     isBrief: boolean
+    groups: readonly string[]
     at: number
   },
 ): Promise<number> {
@@ -258,6 +265,7 @@ export async function insertToken(
       expires_at: token.expiresAt ?? null,
       revoked_at: null,
       is_brief: token.isBrief ? 1 : 0,
+      groups: token.groups.length === 0 ? null : JSON.stringify(token.groups),
     })
     .returning('id')
     .executeTakeFirstOrThrow()
@@ -295,7 +303,7 @@ export async function deleteExpiredBriefTokens(db: Db, now: number): Promise<voi
   const expired = db
     .selectFrom('tokens')
     .select('id')
-    .where('is_brief', '=', 1)
+    .where('is_brief', '=', sql.lit(1)) // a parameter would not use the index of these tokens
     .where('expires_at', '<', now - BRIEF_TOKENS_KEPT_MS)
     .limit(MAX_DELETED_TOKENS)
   await db.deleteFrom('tokens').where('id', 'in', expired).execute()

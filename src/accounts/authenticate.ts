@@ -119,7 +119,7 @@ export function changedSessions(event: LedgerEvent): SessionChange | undefined {
     return { accounts: [event.account] }
   if (kind === 'origin-created') return { accounts: [event.owner] }
   if (kind === 'origin-transferred') return { accounts: [event.from, event.to] }
-  return kind === 'origin-deleted' ? 'all' : undefined
+  return kind === 'origin-deleted' || kind === 'group-role-set' ? 'all' : undefined
 }
 
 const BEARER = 'Bearer '

@@ -4,6 +4,9 @@ import { narrowToken, saveTokenUses } from './accounts/change-token.ts'
 import { removeExchangeRule, setExchangeRule } from './accounts/exchange-rules.ts'
 import { exchangeToken } from './accounts/exchange-token.ts'
 import { saveDenials } from './accounts/save-denials.ts'
+import { bindIdentity, unbindIdentity } from './accounts/identities.ts'
+import { signIn } from './accounts/sign-in.ts'
+import { setGroupRole } from './origins/set-group-role.ts'
 import { issueToken, revokeToken } from './accounts/issue-token.ts'
 import type { Actor } from '../access/access.ts'
 import { changeEmail, replaceProfileToken, revokeOwnToken } from './accounts/profile.ts'
@@ -77,6 +80,10 @@ export const handlers = {
   removeExchangeRule,
   exchangeToken,
   saveDenials,
+  signIn,
+  bindIdentity,
+  unbindIdentity,
+  setGroupRole,
   changeEmail,
   replaceProfileToken,
   revokeOwnToken,

@@ -44,6 +44,10 @@ export const requirements: Requirements = {
   setExchangeRule: (caller) => expectMayMakeAnyToken(caller),
   removeExchangeRule: (caller) => expectMayMakeAnyToken(caller),
   exchangeToken: expectOperator,
+  signIn: expectOperator,
+  bindIdentity: (caller) => expectMayMakeAnyToken(caller),
+  unbindIdentity: (caller) => expectMayMakeAnyToken(caller),
+  setGroupRole: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   changeEmail: (caller, { accountId }) => expectOwnAccount(caller, accountId),
   replaceProfileToken: (caller, { accountId }) => expectMayManageTokens(caller, accountId),
   revokeOwnToken: (caller, { accountId }) => expectMayManageTokens(caller, accountId),
@@ -157,7 +161,7 @@ function expectAccountMaker(caller: Session, { isAdministrator = false }: Input<
   if (isAdministrator) expectMayManageTokens(caller, caller.accountId)
 }
 
-/** A rule hands out tokens of any account, so a narrowed token may not change one. */
+/** Rules and identities hand out tokens of any account, so a narrowed token may not change them. */
 function expectMayMakeAnyToken(caller: Session): void {
   expectAdministrator(caller)
   expectMayManageTokens(caller, caller.accountId)

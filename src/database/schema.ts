@@ -14,6 +14,8 @@ export interface Schema {
   tokens: TokensTable
   exchange_rules: ExchangeRulesTable
   spent_tokens: SpentTokensTable
+  identities: IdentitiesTable
+  group_roles: GroupRolesTable
   origins: OriginsTable
   origin_members: OriginMembersTable
   origin_keys: OriginKeysTable
@@ -80,6 +82,20 @@ export interface TokensTable {
   is_profile: Generated<number>
   last_used_at: Generated<number | null>
   is_brief: Generated<number>
+  groups: Generated<string | null>
+}
+
+export interface IdentitiesTable {
+  issuer: string
+  subject: string
+  account_id: number
+  created_at: number
+}
+
+export interface GroupRolesTable {
+  group_name: string
+  origin_id: number
+  role: Role
 }
 
 export interface ExchangeRulesTable {

@@ -195,10 +195,16 @@ export class Feed implements Subscriber {
         for (const watch of this.#watches.get(topic) ?? [])
           if (watch.wants?.(entry) !== false) this.#due.add(watch)
       }
-      for (const account of accountsLosingRights(entry.event))
+      for (const account of this.#accountsLosingRights(entry.event))
         for (const watch of this.#watchesOfAccounts.get(account) ?? []) this.#due.add(watch)
     }
     this.#wakeSome()
+  }
+
+  /** Returns the accounts that may have fewer rights after an event. */
+  #accountsLosingRights(event: LedgerEvent): Iterable<string> {
+    // The members of a group are not known here.
+    return event.kind === 'group-role-set' ? [...this.#watchesOfAccounts.keys()] : accountsLosingRights(event)
   }
 
   /** Returns the topics of an event. A freeze of every view concerns each view that is watched. */
@@ -247,7 +253,6 @@ function join<Key>(watches: Map<Key, Set<Watch>>, key: Key, watch: Watch): () =>
   }
 }
 
-/** Returns the accounts that may have fewer rights after an event. */
 function accountsLosingRights(event: LedgerEvent): readonly string[] {
   if (event.kind === 'origin-transferred') return [event.from]
   const losesRights =

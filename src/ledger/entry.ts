@@ -17,7 +17,7 @@ export type LedgerEvent =
   | { kind: 'account-added'; account: string; isAdministrator: boolean }
   | { kind: 'account-disabled'; account: string }
   | { kind: 'account-enabled'; account: string }
-  /** `exchange` is the ID token of a CI system that the token was issued for. */
+  /** `exchange` is the ID token of a CI system, and `signIn` the person, for which the token was issued. */
   | {
       kind: 'token-issued'
       account: string
@@ -25,6 +25,7 @@ export type LedgerEvent =
       label: string
       expiresAt: number | null
       exchange?: { rule: string; issuer: string; subject: string }
+      signIn?: { issuer: string; subject: string }
     }
   | { kind: 'token-narrowed'; account: string; token: number; expiresAt: number | null }
   | { kind: 'token-revoked'; account: string; token: number }
@@ -129,13 +130,16 @@ export type LedgerEvent =
   | { kind: 'depot-key-revoked'; key: string }
   | { kind: 'trusted-key-added'; name: string; key: string; publicKey: string }
   | { kind: 'trusted-key-removed'; name: string; key: string }
+  | { kind: 'identity-bound'; account: string; issuer: string; subject: string }
+  | { kind: 'identity-unbound'; account: string; issuer: string; subject: string }
+  | { kind: 'group-role-set'; origin: string; group: string; role: Role | null }
   /** Replaces an earlier rule of the same name. */
   | {
       kind: 'exchange-rule-set'
       rule: string
       provider: string
       issuer: string
-      claims: Readonly<Record<string, readonly string[]>>
+      claims: readonly { claim: string; values: readonly string[] }[]
       account: string
       scope: Scope
       lifetimeMs: number

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { guardedLookup, refusalOfAddress } from '../guarded-lookup.ts'
 import type { AddressGuard } from '../guarded-lookup.ts'
-import { isSecure } from './issuer.ts'
+import { isSecure } from '../text/address-ranges.ts'
 
 // Requests to issuers. What they answer decides who may come in, and their documents name further URLs.
 

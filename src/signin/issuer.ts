@@ -1,6 +1,5 @@
-import { isIP } from 'node:net'
 import { DepotError, quote } from '../errors.ts'
-import { hostOf } from '../text/address-ranges.ts'
+import { isSecure } from '../text/address-ranges.ts'
 
 const MAX_ISSUER_LENGTH = 500
 
@@ -18,13 +17,4 @@ export function parseIssuer(text: string): string {
       `${quote(text)} is not the URL of an issuer: https, without user, password, ? and #`,
     )
   return text
-}
-
-/** Reports whether nobody on the way can change the answers of a URL. */
-export function isSecure(url: URL): boolean {
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(hostOf(url)))
-}
-
-function isLoopback(host: string): boolean {
-  return isIP(host) === 4 ? host.startsWith('127.') : host === '::1'
 }

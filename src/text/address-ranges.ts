@@ -114,3 +114,15 @@ function widthOf(family: 'ipv4' | 'ipv6'): number {
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '')
 }
+
+/**
+ * Reports whether nobody on the way can change the answers of a URL: it is https, or its host is a loopback
+ * address.
+ */
+export function isSecure(url: URL): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(hostOf(url)))
+}
+
+function isLoopback(host: string): boolean {
+  return isIP(host) === 4 ? host.startsWith('127.') : host === '::1'
+}

@@ -40,6 +40,8 @@ export interface Refusal {
 /** The caller of a change, with what gates need to know. */
 export interface Requester {
   readonly account: string
+  /** The groups of the caller's token. Gates name them as `group:NAME`. */
+  readonly groups: readonly string[]
   readonly isAdministrator: boolean
   /** Origins in which the caller's role allows promotions. */
   readonly maintains: readonly string[] | 'all'

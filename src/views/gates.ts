@@ -1,6 +1,7 @@
 import { hasRole } from '../access/access.ts'
 import type { Authority, Session } from '../access/access.ts'
 import { expectTokenReachesView } from '../access/rights.ts'
+import { GROUP_PREFIX } from '../access/account-name.ts'
 import { DepotError } from '../errors.ts'
 import { describeRelease, formatIdent, formatPackageName } from '../package/ident.ts'
 import { checkClosure } from './closure.ts'
@@ -45,13 +46,14 @@ export function requesterOf(caller: Session): Requester
 export function requesterOf(caller: Authority): Requester | undefined
 export function requesterOf(caller: Authority): Requester | undefined {
   if (caller === 'operator') return undefined
-  const { accountName: account, scope } = caller
+  const { accountName: account, groups, scope } = caller
   const isAdministrator = caller.isAdministrator && scope.origins === undefined
   const maintains = [...new Set([...caller.roles.keys(), ...(scope.origins ?? [])])].filter((origin) =>
     hasRole(caller, origin, 'maintainer'),
   )
   return {
     account,
+    groups,
     isAdministrator,
     maintains: isAdministrator ? 'all' : maintains,
     reaches: scope.origins ?? 'all',
@@ -77,9 +79,7 @@ export function isOverridable({ rule, isFinal }: Refusal): boolean {
 /** Reports whether a requester may override the gates of a view; the operator always may. */
 export function mayOverride(requester: Requester | undefined, gates: Gates): boolean {
   return (
-    requester === undefined ||
-    requester.isAdministrator ||
-    gates.overriders?.includes(requester.account) === true
+    requester === undefined || requester.isAdministrator || namesCaller(gates.overriders ?? [], requester)
   )
 }
 
@@ -98,9 +98,17 @@ export function recordedOverride(
     : { override: { reason: override.reason, refusals } }
 }
 
+/** Reports whether a list of a view names an account, or one of the groups of its token. */
+export function namesCaller(
+  names: readonly string[],
+  { account, groups }: Pick<Requester, 'account' | 'groups'>,
+): boolean {
+  return names.includes(account) || groups.some((group) => names.includes(GROUP_PREFIX + group))
+}
+
 /** Reports whether the view names no promoters, or the account is one of them or an administrator. */
 export function promotersAllow(requester: Requester, { promoters }: Gates): boolean {
-  return promoters === undefined || requester.isAdministrator || promoters.includes(requester.account)
+  return promoters === undefined || requester.isAdministrator || namesCaller(promoters, requester)
 }
 
 /** Throws `forbidden` if the caller may not change any release in the view. */
@@ -127,7 +135,7 @@ export function mayReject(
 ): boolean {
   if (requester.isAdministrator) return true
   const named = approval?.approvers ?? promoters
-  if (named !== undefined && !named.includes(requester.account)) return false
+  if (named !== undefined && !namesCaller(named, requester)) return false
   const allowedOrigins = named === undefined ? requester.maintains : requester.reaches
   return allowedOrigins === 'all' || [...origins].every((origin) => allowedOrigins.includes(origin))
 }
@@ -153,7 +161,7 @@ export function rightsRefusals(
   { requester, isApproval }: { requester: Requester; isApproval: boolean },
 ): (Refusal & { readonly origin?: string })[] {
   // A named approver needs no role in the origins: the proposer had it.
-  const isApprover = isApproval && view.gates.approval?.approvers?.includes(requester.account) === true
+  const isApprover = isApproval && namesCaller(view.gates.approval?.approvers ?? [], requester)
   if (!isApprover && !promotersAllow(requester, view.gates))
     return [{ rule: 'rights', detail: `${requester.account} may not change ${view.name}` }]
   // Accounts that the view names as promoters need no role in the origins of what they promote.
@@ -276,6 +284,6 @@ function checkApproval(_effect: Effect, { view, requester, proposer }: GateState
     return [
       { rule: 'approval', detail: `${requester.account} proposed this change: someone else must approve it` },
     ]
-  if (approval.approvers === undefined || approval.approvers.includes(requester.account)) return []
+  if (approval.approvers === undefined || namesCaller(approval.approvers, requester)) return []
   return [{ rule: 'approval', detail: `${requester.account} is not an approver of ${view.name}` }]
 }

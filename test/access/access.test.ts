@@ -19,6 +19,7 @@ function session(roles: Record<string, Role>, scope: Scope = {}, isAdministrator
     tokenId: 1,
     scope,
     expiresAt: undefined,
+    groups: [],
     roles: new Map(Object.entries(roles)),
   }
 }

@@ -51,6 +51,14 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
     idToken: { issuer: 'https://gitlab.com', subject: 'job', claims: {}, hash: 'of the token', expiresAt: 0 },
     hash: 'another hash',
   },
+  signIn: {
+    person: { issuer: 'https://login.example', subject: '1', name: 'new', groups: [] },
+    hash: 'hash of a person',
+    makesAccounts: true,
+  },
+  bindIdentity: { account: 'ci', issuer: 'https://login.example', subject: '1' },
+  unbindIdentity: { account: 'ci', issuer: 'https://login.example', subject: '1' },
+  setGroupRole: { origin: 'acme', group: 'payments', role: 'member' },
   saveTokenUses: { uses: [] },
   saveDenials: { denials: [] },
   saveDeliveries: { webhooks: [] },
@@ -172,6 +180,10 @@ const NEEDS: Readonly<Record<CommandKind, string>> = {
   setExchangeRule: 'manage whole depot',
   removeExchangeRule: 'manage whole depot',
   exchangeToken: 'nobody',
+  signIn: 'nobody',
+  bindIdentity: 'manage whole depot',
+  unbindIdentity: 'manage whole depot',
+  setGroupRole: 'manage administrator',
   saveTokenUses: 'nobody',
   saveDenials: 'nobody',
   saveDeliveries: 'nobody',
@@ -274,6 +286,7 @@ function sessionOf(role: string, scope: Scope = {}): Session {
     tokenId: 1,
     scope,
     expiresAt: undefined,
+    groups: [],
     roles: new Map(Object.entries(roles)),
   }
 }

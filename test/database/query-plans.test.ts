@@ -1,7 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import type { SqliteDatabase } from 'kysely'
-import { listTokens } from '../../src/accounts/account-store.ts'
+import { findSession, listTokens } from '../../src/accounts/account-store.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
 import { Answers } from '../../src/answers/answers.ts'
 import { withStatementCache } from '../../src/database/sqlite/connection.ts'
@@ -22,6 +22,7 @@ import { Writer } from '../../src/writer/writer.ts'
 import { furnish, gatherTeam } from '../support/furnish.ts'
 import { bearer } from '../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
+import { isKnownIssuer } from '../../src/signin/exchange-rule-store.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/packages/shapes.ts'
 
@@ -185,8 +186,47 @@ async function changeEverything(): Promise<void> {
   await call('POST', `/api/v1/changes/${id}/lease`, 200, { ...phase, holder: 'job' })
 }
 
+async function signInEverywhere(): Promise<void> {
+  const { writer } = depot
+  const [issuer, subject] = ['https://gitlab.com', 'job']
+  const rule = {
+    name: 'job',
+    provider: 'gitlab',
+    issuer,
+    claims: { project_id: ['1'] },
+    account: 'mate',
+    scope: { actions: ['read'] },
+    lifetimeMs: 60_000,
+  } as const
+  await writer.submit({ kind: 'setExchangeRule', input: rule, actor: ACTOR })
+  await isKnownIssuer(db, issuer)
+  const idToken = { issuer, subject, claims: { project_id: '1' }, hash: 'of the job', expiresAt: 0 }
+  await writer.submit({ kind: 'exchangeToken', input: { idToken, hash: 'of its token' }, actor: ACTOR })
+  await writer.submit({
+    kind: 'setGroupRole',
+    input: { origin: 'acme', group: 'ops', role: 'member' },
+    actor: ACTOR,
+  })
+  await writer.submit({ kind: 'bindIdentity', input: { account: 'mate', issuer, subject }, actor: ACTOR })
+  const person = { issuer, subject, name: undefined, groups: ['ops'] }
+  await writer.submit({
+    kind: 'signIn',
+    input: { person, hash: 'of a person', makesAccounts: false },
+    actor: ACTOR,
+  })
+  await findSession(db, { hash: 'of a person' })
+  await writer.submit({ kind: 'unbindIdentity', input: { account: 'mate', issuer, subject }, actor: ACTOR })
+  await writer.submit({
+    kind: 'setGroupRole',
+    input: { origin: 'acme', group: 'ops', role: null },
+    actor: ACTOR,
+  })
+  await writer.submit({ kind: 'removeExchangeRule', input: { name: 'job' }, actor: ACTOR })
+}
+
 await makeOneOfEverything()
 await readEverywhere()
+await signInEverywhere()
 await changeEverything()
 await readEverywhere()
 await move(toured, 'demote', 'stable', [{ ident: HIDDEN, target: 'x86_64-linux' }])
@@ -223,7 +263,7 @@ const plans = new Map(
 
 /** There are few of these, and only operators make them; rows of a statement are its own. */
 const SMALL =
-  /^SCAN (CONSTANT ROW|json_each VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|needed|dependents|ranked|counted|depot|targets|\(subquery-\d+\)|plans USING INDEX plans_waiting|origins USING INDEX origins_with_quotas|(views|webhooks|depot_keys|trusted_keys|pins|registered_lockfiles|retention_rules)( .*)?)$/
+  /^SCAN (CONSTANT ROW|json_each VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|needed|dependents|ranked|counted|depot|targets|\(subquery-\d+\)|plans USING INDEX plans_waiting|origins USING INDEX origins_with_quotas|(views|webhooks|exchange_rules|depot_keys|trusted_keys|pins|registered_lockfiles|retention_rules)( .*)?)$/
 /** Looked at only where a row that others refer to goes, and none does. */
 const ofForeignKeys = (sql: string) => /^insert into "(packages|releases|views)"/.test(sql)
 /** All that is, was, or happened in a view. */

@@ -22,6 +22,8 @@ export interface CommandOptions {
   readonly now?: number
   /** Called with each text that the command writes to stdout. */
   readonly onOutput?: (text: string) => void
+  /** Called with each text that the command writes to stderr. */
+  readonly onNote?: (text: string) => void
 }
 
 /** Runs a command in this process, with an environment and streams of its own. */
@@ -34,6 +36,7 @@ export async function runCommand(
     signal,
     now = Date.parse('2026-01-02T00:00:00Z'),
     onOutput,
+    onNote,
     typed,
   }: CommandOptions = {},
 ): Promise<CommandResult> {
@@ -43,6 +46,7 @@ export async function runCommand(
     write: (text: string) => {
       written[name] += text
       if (name === 'stdout') onOutput?.(text)
+      else onNote?.(text)
     },
   })
   const keyboard = Object.assign(new PassThrough(), { isTTY: true as const, setRawMode: () => undefined })

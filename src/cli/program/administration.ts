@@ -39,6 +39,21 @@ export const ADMINISTRATION: Entries = {
       load: async () => (await import('../remote/origins.ts')).originRemoveMember,
     },
     {
+      name: 'origin groups',
+      summary: 'list the groups with a role in an origin',
+      load: async () => (await import('../remote/origin-groups.ts')).originGroups,
+    },
+    {
+      name: 'origin add-group',
+      summary: 'give a group of the single sign-on a role',
+      load: async () => (await import('../remote/origin-groups.ts')).originAddGroup,
+    },
+    {
+      name: 'origin remove-group',
+      summary: 'take the role of a group in an origin',
+      load: async () => (await import('../remote/origin-groups.ts')).originRemoveGroup,
+    },
+    {
       name: 'origin change',
       summary: 'set who sees new packages of an origin',
       load: async () => (await import('../remote/origins.ts')).originChange,
@@ -158,6 +173,21 @@ export const ADMINISTRATION: Entries = {
       name: 'account enable',
       summary: 'accept the tokens of a disabled account again',
       load: async () => (await import('../remote/accounts.ts')).accountEnable,
+    },
+    {
+      name: 'account bind',
+      summary: 'let a person of the single sign-on use an account',
+      load: async () => (await import('../remote/identities.ts')).accountBind,
+    },
+    {
+      name: 'account unbind',
+      summary: 'end that',
+      load: async () => (await import('../remote/identities.ts')).accountUnbind,
+    },
+    {
+      name: 'account identities',
+      summary: 'list the people who may sign in as an account',
+      load: async () => (await import('../remote/identities.ts')).accountIdentities,
     },
     {
       name: 'exchange-rule list',

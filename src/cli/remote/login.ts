@@ -10,11 +10,14 @@ import { checkToken, isSameDepot, profilesFile, readProfiles, writeProfiles } fr
 import type { Profile } from './profiles.ts'
 
 const DEFAULT_PROFILE = 'default'
+/** How much longer to wait after `slow_down` (RFC 8628, 3.5). */
+const SLOWER_MS = 5_000
 
 export const login: Define = (command, io) =>
   command
     .argument('<url>', 'the depot, for example https://depot.example')
     .option('--with-token', 'read the token from stdin')
+    .option('--sso', 'sign in with the single sign-on of the depot, in any browser')
     .option('--ci', 'in a job of GitHub Actions, GitLab or Buildkite: get a token for this job')
     .option('--rule <name>', 'with --ci: the exchange rule to use, if several match')
     .option('--audience <url>', 'with --ci: the URL by which the depot knows itself, if it is another one')
@@ -31,6 +34,7 @@ export const login: Define = (command, io) =>
           'store a token, and use this depot from now on',
         ],
         ['login https://depot.example --ci', 'get a short-lived token in a job of a CI system, and store it'],
+        ['login https://depot.example --sso', 'sign in as a person, for twelve hours'],
         [
           'login http://127.0.0.1:9636 --profile local',
           'store a depot without a token, or use the one that this profile has of it',
@@ -42,6 +46,7 @@ export const login: Define = (command, io) =>
       const url = parseBaseUrl(given)
       expectOneKind(options)
       if (options.ci === true) return loginOfJob(io, url, options)
+      if (options.sso === true) return loginOfPerson(io, url, options)
       if (withToken === true && isInteractive(io)) io.stderr.write('Paste the token, and end with Ctrl-D: ')
       const { profiles } = readProfiles(io)
       const kept = withToken === true ? undefined : tokenToKeep(profile, profiles[profile], url)
@@ -61,7 +66,8 @@ export const login: Define = (command, io) =>
       io.stderr.write(`${who} on ${url}; stored as profile ${profile} in ${profilesFile(io)}.\n`)
     })
 
-interface JobOptions {
+interface Options {
+  readonly sso?: true | undefined
   readonly withToken?: true | undefined
   readonly ci?: true | undefined
   readonly rule?: string | undefined
@@ -70,8 +76,9 @@ interface JobOptions {
   readonly profile: string
 }
 
-function expectOneKind({ withToken, ci, rule, audience, printToken }: JobOptions): void {
-  if (ci === true && withToken === true) throw new UsageError('--ci and --with-token exclude each other')
+function expectOneKind({ withToken, sso, ci, rule, audience, printToken }: Options): void {
+  if ([withToken, sso, ci].filter((kind) => kind === true).length > 1)
+    throw new UsageError('--ci, --sso and --with-token exclude each other')
   if (ci !== true && (rule !== undefined || audience !== undefined || printToken === true))
     throw new UsageError('--rule, --audience and --print-token belong to --ci')
 }
@@ -80,7 +87,7 @@ function expectOneKind({ withToken, ci, rule, audience, printToken }: JobOptions
  * Exchanges the ID token of a job for a token of the depot. The audience is the URL that the user gave: if
  * the depot chose it, a hostile depot could get an ID token for another one.
  */
-async function loginOfJob(io: Io, url: string, options: JobOptions): Promise<void> {
+async function loginOfJob(io: Io, url: string, options: Options): Promise<void> {
   const { rule, profile, audience = url, printToken } = options
   const { requestIdToken } = await import('./ci-token.ts')
   const idToken = await requestIdToken(io, audience)
@@ -97,9 +104,41 @@ async function loginOfJob(io: Io, url: string, options: JobOptions): Promise<voi
     io.stderr.write(`${who}.\n`)
     return
   }
-  const { profiles } = readProfiles(io)
-  writeProfiles(io, { current: profile, profiles: { ...profiles, [profile]: { url, token } } })
+  store(io, profile, { url, token })
   io.stderr.write(`${who}; stored as profile ${profile} in ${profilesFile(io)}.\n`)
+}
+
+/** Lets a person sign in in a browser, perhaps on another machine, and stores the token (RFC 8628). */
+async function loginOfPerson(io: Io, url: string, { profile }: Options): Promise<void> {
+  const depot = makeClient(io, { url, token: undefined, source: 'the command line' })
+  const begun = await depot.startDeviceSignIn()
+  const place = begun.complete_url ?? begun.verification_url
+  io.stderr.write(`Open ${place}\nand check that it shows the code ${begun.user_code}.\n`)
+  let intervalMs = begun.interval_seconds * 1_000
+  for (;;) {
+    await io.pause(intervalMs, io.signal)
+    const {
+      state,
+      token,
+      account,
+      expires_at: until,
+    } = await depot.finishDeviceSignIn({
+      body: { device_code: begun.device_code },
+    })
+    if (state === 'slow_down') intervalMs += SLOWER_MS
+    if (token === null) continue
+    depot.close()
+    store(io, profile, { url, token })
+    io.stderr.write(
+      `As ${account} on ${url} until ${until}; stored as profile ${profile} in ${profilesFile(io)}.\n`,
+    )
+    return
+  }
+}
+
+function store(io: Io, name: string, profile: Profile): void {
+  const { profiles } = readProfiles(io)
+  writeProfiles(io, { current: name, profiles: { ...profiles, [name]: profile } })
 }
 
 /**

@@ -28,7 +28,7 @@ export async function setExchangeRule(
     rule: name,
     provider,
     issuer,
-    claims,
+    claims: Object.entries(claims).map(([claim, values]) => ({ claim, values })),
     account,
     scope,
     lifetimeMs,

@@ -14,9 +14,10 @@ interface NewToken {
   readonly expiresAt?: number
 }
 
-/** How a token was issued for an ID token of a CI system. */
-interface ByExchange {
+/** For whom the depot issues a token that nobody with a token asked for: a job, or a person. */
+interface ForWhom {
   readonly exchange?: { readonly rule: string; readonly issuer: string; readonly subject: string }
+  readonly signIn?: { readonly issuer: string; readonly subject: string; readonly groups: readonly string[] }
 }
 
 /**
@@ -27,7 +28,7 @@ interface ByExchange {
  */
 export async function issueToken(
   context: CommandContext,
-  input: NewToken & ByExchange & { idempotency?: IdempotencyKey; sealed?: string },
+  input: NewToken & ForWhom & { idempotency?: IdempotencyKey; sealed?: string },
 ): Promise<{ tokenId: number; sealed?: string }> {
   const { idempotency, sealed, ...token } = input
   return runOnce<{ tokenId: number; sealed?: string }>(context, idempotency, SAME_RIGHT, async () => ({
@@ -38,12 +39,12 @@ export async function issueToken(
 
 async function insertNewToken(
   context: CommandContext,
-  input: NewToken & ByExchange,
+  input: NewToken & ForWhom,
 ): Promise<{ tokenId: number }> {
   const account = await getAccount(context.trx, input.account)
   if (account.disabledAt !== undefined)
     throw new DepotError('conflict', `the account ${account.name} is disabled: enable it first`)
-  const { hash, label, scope = {}, exchange } = input
+  const { hash, label, scope = {}, exchange, signIn } = input
   const before = await findTokenByHash(context.trx, hash)
   if (before !== undefined)
     throw new DepotError('already_exists', `the depot already has this token, with the ID ${before.id}`)
@@ -57,7 +58,8 @@ async function insertNewToken(
     label,
     scope,
     expiresAt,
-    isBrief: exchange !== undefined,
+    isBrief: exchange !== undefined || signIn !== undefined,
+    groups: signIn?.groups ?? groupsToPassOn(context, account.id),
     at: context.at,
   })
   await context.record({
@@ -67,8 +69,14 @@ async function insertNewToken(
     label,
     expiresAt: expiresAt ?? null,
     ...(exchange !== undefined && { exchange }),
+    ...(signIn !== undefined && { signIn: { issuer: signIn.issuer, subject: signIn.subject } }),
   })
   return { tokenId }
+}
+
+/** A token that a person's token creates for the same account has the same groups, and ends no later. */
+function groupsToPassOn({ caller }: CommandContext, accountId: number): readonly string[] {
+  return caller !== 'operator' && caller.accountId === accountId ? caller.groups : []
 }
 
 function earliest(one: number | undefined, other: number | undefined): number | undefined {

@@ -1,4 +1,5 @@
 import { UNRESTRICTED_AUDIENCE } from '../../access/access.ts'
+import { deleteGroupRoles } from '../../accounts/group-role-store.ts'
 import { DepotError } from '../../errors.ts'
 import { removeChannel } from '../views/channel.ts'
 import { listChannelNames } from '../../channels/channel-store.ts'
@@ -45,5 +46,6 @@ export async function deleteOrigin(context: CommandContext, input: { origin: str
   for (const name of channels) await removeChannel(context, { origin: origin.name, name })
   await markOriginDeleted(trx, origin.id, at)
   await deleteRulesOfOrigin(trx, origin.name)
+  await deleteGroupRoles(trx, origin.id)
   await context.record({ kind: 'origin-deleted', origin: origin.name }, { originId: origin.id })
 }

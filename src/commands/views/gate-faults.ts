@@ -1,7 +1,9 @@
+import { GROUP_PREFIX } from '../../access/account-name.ts'
 import { listKnownAccounts } from '../../accounts/account-store.ts'
 import type { Db } from '../../database/database.ts'
 import { quote } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
+import { isGroupName } from '../../signin/person.ts'
 import { didYouMean } from '../../text/nearest.ts'
 import type { Gates, View } from '../../views/view.ts'
 
@@ -30,6 +32,11 @@ export function openViews(views: Iterable<Pick<View, 'name' | 'gates'>>): OpenVi
   }
 }
 
+/** Reports whether a name is that of a group, which only the single sign-on knows. */
+function isGroup(name: string): boolean {
+  return name.startsWith(GROUP_PREFIX) && isGroupName(name.slice(GROUP_PREFIX.length))
+}
+
 /**
  * Returns the reasons why a view cannot have these gates: absent accounts and views, and cycles of
  * requirements.
@@ -52,7 +59,7 @@ export async function listGateFaults(
   )
   for (const [field, accounts] of lists)
     for (const [index, name] of accounts.entries())
-      if (!known.has(name))
+      if (!known.has(name) && !isGroup(name))
         faults.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
   const requiring = open.listRequiring(view)
   for (const [index, { view: other }] of (gates.requires ?? []).entries()) {

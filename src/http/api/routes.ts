@@ -19,6 +19,7 @@ import { depotKeyRoutes } from './lockfiles/depot-keys.ts'
 import { lockfileRoutes } from './lockfiles/routes.ts'
 import { trustedKeyRoutes } from './lockfiles/trusted-keys.ts'
 import { mapRoutes } from './map.ts'
+import { originGroupRoutes } from './origins/groups.ts'
 import { invitationRoutes } from './origins/invitations.ts'
 import { originKeyRoutes } from './origins/keys.ts'
 import { originMemberRoutes } from './origins/members.ts'
@@ -37,6 +38,7 @@ import { releaseRoutes } from './releases/routes.ts'
 import { whyRoutes } from './releases/why.ts'
 import { packageFileRoutes } from './releases/upload.ts'
 import { exchangeRoutes } from './signin/exchange.ts'
+import { peopleRoutes } from './signin/people.ts'
 import { exchangeRuleRoutes } from './signin/rules.ts'
 import { stateRoutes } from './states/routes.ts'
 import { storageRoutes } from './storage/routes.ts'
@@ -117,6 +119,7 @@ export async function apiRoutes(
   reservedNameRoutes(app, context)
   storageRoutes(app, context)
   originMemberRoutes(app, context)
+  originGroupRoutes(app, context)
   originKeyRoutes(app, context)
   originSecretKeyRoutes(app, context)
   invitationRoutes(app, context)
@@ -130,6 +133,7 @@ export async function apiRoutes(
   tokenRoutes(app, context)
   exchangeRuleRoutes(app, context)
   exchangeRoutes(app, context)
+  await peopleRoutes(app, context)
   depotKeyRoutes(app, context)
   trustedKeyRoutes(app, context)
   lockfileRoutes(app, context)

@@ -34,7 +34,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   accounts: 'Accounts and the rights of the caller.',
   tokens: 'Tokens of accounts, and what they may do.',
   ledger: 'Everything that happened, numbered and hash-chained.',
-  'sign-in': 'Rules by which jobs of CI systems get tokens without a stored secret.',
+  'sign-in': 'Tokens for jobs of CI systems, by rules, and for people, by single sign-on.',
   upstream: 'The depot from which missing releases come, and its channels here.',
   webhooks: 'Deliveries of ledger entries to other services.',
   lockfiles: 'Signed lists of the releases of a view, and the keys that sign them.',

@@ -11,7 +11,7 @@ import {
 } from '../../access/rights.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
-import { expectMayChangeView } from '../../views/gates.ts'
+import { expectMayChangeView, namesCaller, requesterOf } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
@@ -150,7 +150,8 @@ export function gateSettersOnly(depot: Depot): (request: FastifyRequest) => Prom
     const caller = signedInAnyhow(request)
     const { overriders = [] } = (await viewToChange(request, depot)).gates
     const actsAsAdministrator = caller.isAdministrator && allowsAction(caller, 'manage')
-    if (overriders.includes(caller.accountName) && !actsAsAdministrator) expectTokenAllows(caller, 'promote')
+    if (namesCaller(overriders, requesterOf(caller)) && !actsAsAdministrator)
+      expectTokenAllows(caller, 'promote')
     else await administratorOnly(request)
   }
 }

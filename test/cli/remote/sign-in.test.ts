@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
 import { commandsOn, runCommand } from '../../support/command.ts'
+import { CLIENT_ID, startIdentityProvider } from '../../support/identity-provider.ts'
 import { makeReleases } from '../../support/release-rows.ts'
 import { START, startDepot } from '../../support/start-depot.ts'
 import { AUDIENCE, startTokenIssuer } from '../../support/token-issuer.ts'
@@ -138,4 +139,52 @@ test('a job that no rule allows stores nothing, and learns what it is', async (t
   t.match(await loginOfJob({}), { code: 2 })
   t.match(await runCommand(['login', url, '--rule', 'app'], { env }), { code: 2 })
   t.match(await runCommand(['login', url, '--ci', '--with-token'], { env }), { code: 2 })
+})
+
+test('a person signs in in a browser, and the command stores the token', async (t) => {
+  const provider = await startIdentityProvider(t)
+  provider.people.set('1', { preferred_username: 'jane', groups: ['payments'] })
+  const signOn = await startDepot(t, {
+    listen: true,
+    environment: {
+      DEPOT_ISSUER_NETWORKS: '127.0.0.0/8',
+      DEPOT_OIDC_ISSUER: provider.issuer,
+      DEPOT_OIDC_CLIENT_ID: CLIENT_ID,
+      DEPOT_OIDC_SCOPES: 'openid profile groups',
+    },
+  })
+  const as = commandsOn(signOn)
+  const person = { XDG_CONFIG_HOME: join(folder, 'person') }
+  const login = async () => {
+    const signedIn: Promise<unknown>[] = []
+    const result = await runCommand(['login', signOn.url, '--sso'], {
+      env: person,
+      onNote(text) {
+        const [, place] = /Open (\S+)/.exec(text) ?? []
+        if (place !== undefined) signedIn.push(provider.signIn(place, '1'))
+      },
+    })
+    await Promise.all(signedIn)
+    return result
+  }
+  t.match(await login(), { code: 6, stderr: /hart-depot account bind/ })
+  await as(['account', 'add', 'jane'])
+  t.match(await as(['account', 'bind', 'jane', '--subject', '1']), {
+    code: 0,
+    stdout: 'jane is bound to 1\n',
+  })
+  t.match((await as(['account', 'identities', 'jane'])).stdout, new RegExp(`${provider.issuer} +1 `))
+  t.match(await login(), { code: 0, stdout: '', stderr: /As jane on / })
+  t.match(await runCommand(['whoami', '--quiet'], { env: person }), { code: 0, stdout: 'jane\n' })
+  await as(['origin', 'create', 'acme'])
+  t.match(await as(['origin', 'add-group', 'acme', 'payments', '--role', 'maintainer']), { code: 0 })
+  t.match((await as(['origin', 'groups', 'acme'])).stdout, /payments +maintainer/)
+  const { stdout } = await runCommand(['whoami', '--json'], { env: person })
+  t.match(JSON.parse(stdout), { groups: ['payments'], roles: { acme: 'maintainer' } })
+  t.match(await as(['origin', 'remove-group', 'acme', 'payments']), { code: 0 })
+  t.match(await as(['account', 'unbind', 'jane', '--subject', '1']), { code: 0 })
+  t.match(await runCommand(['login', url, '--sso'], { env: person }), {
+    code: 5,
+    stderr: /no single sign-on/,
+  })
 })

@@ -46,6 +46,10 @@ await callApi(started, 'PUT', '/api/v1/origins/acme/secret-keys/20260101000000',
   headers: { 'content-type': 'text/plain' },
 })
 
+await callApi(started, 'PUT', '/api/v1/exchange-rules/job', {
+  body: { provider: 'gitlab', claims: { project_id: ['1'] }, account: 'admin', actions: ['read'] },
+})
+
 const VALUES: Readonly<Record<string, string>> = {
   view: 'union',
   account: 'admin',
@@ -56,6 +60,7 @@ const VALUES: Readonly<Record<string, string>> = {
   revision: '1',
   plan: String(plan),
   webhook: 'deploys',
+  rule: 'job',
   key: 'current',
   token: '1',
   id: String(id),

@@ -71,6 +71,7 @@ export const WhoAmI = named(
       origins: z.array(z.string()).nullable(),
       views: z.array(z.string()).nullable(),
     }),
+    groups: z.array(z.string()).describe('the groups that the single sign-on named when it issued the token'),
     roles: z
       .record(z.string(), z.enum(ROLES))
       .describe('roles by origin, limited to the origins of the token'),
@@ -85,6 +86,7 @@ export const WhoAmI = named(
       origins: ['acme'],
       views: ['acceptance'],
     },
+    groups: ['payments'],
     roles: { acme: 'maintainer' },
   },
 )

@@ -26,6 +26,7 @@ export function wireSession(session: Session): z.infer<typeof shapes.WhoAmI> {
       origins: origins === undefined ? null : [...origins],
       views: views === undefined ? null : [...views],
     },
+    groups: [...session.groups],
     roles: Object.fromEntries([...session.roles].filter(([origin]) => origins?.includes(origin) ?? true)),
   }
 }

@@ -78,7 +78,9 @@ const gates = z.strictObject({
     ),
   promoters: Accounts.nullable()
     .default(null)
-    .describe('only these accounts may change the view, regardless of their roles in origins'),
+    .describe(
+      'only these accounts, and people of groups (group:NAME), may change the view, regardless of their roles in origins',
+    ),
   approval: z
     .strictObject({
       approvers: Accounts.nullable()

@@ -56,6 +56,30 @@ export const MemberBody = named('NewMember', z.strictObject({ role: z.enum(ROLES
   role: 'maintainer',
 })
 
+export const GroupPath = z.object({ origin: z.string(), group: z.string() })
+
+const GROUP = { group: 'payments', role: 'maintainer' as const }
+
+export const OriginGroups = named(
+  'OriginGroups',
+  z.object({
+    origin: z.string(),
+    groups: z.array(z.object({ group: z.string(), role: z.enum(ROLES).exclude(['owner']) })),
+  }),
+  { origin: 'acme', groups: [GROUP] },
+)
+
+export const GroupAnswer = named(
+  'OriginGroup',
+  z.object({
+    origin: z.string(),
+    group: z.string(),
+    role: z.enum(ROLES).exclude(['owner']),
+    changed: z.boolean().describe('false if the group had the role before'),
+  }),
+  { origin: 'acme', ...GROUP, changed: true },
+)
+
 export const Origin = named(
   'Origin',
   z.object({

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ACTIONS } from '../../../access/access.ts'
 import { MAX_CLAIMS, MAX_CLAIM_VALUES, PROVIDERS, parseRuleName } from '../../../signin/exchange-rule.ts'
 import type { Provider } from '../../../signin/exchange-rule.ts'
+import { MAX_SUBJECT_LENGTH } from '../../../signin/person.ts'
 import { parseIssuer } from '../../../signin/issuer.ts'
 import { LATER, NOW, YESTERDAY } from '../conventions/examples.ts'
 import { Next, Time, named, textOf } from '../conventions/shapes.ts'
@@ -11,6 +12,7 @@ import { MAX_NAMES } from '../tokens/shapes.ts'
 
 const MAX_ID_TOKEN_LENGTH = 16_000
 const MAX_CLAIM_LENGTH = 1_000
+const MAX_DEVICE_CODE_LENGTH = 4_000
 const PROVIDER_NAMES = Object.keys(PROVIDERS) as [Provider, ...Provider[]]
 
 export const RulePath = z.object({ rule: z.string() })
@@ -118,5 +120,75 @@ export const ExchangedToken = named(
     rule: 'acme-app',
     account: 'ci',
     expires_at: LATER,
+  },
+)
+
+export const DeviceAuthorization = named(
+  'DeviceAuthorization',
+  z.object({
+    device_code: z.string().describe('the secret with which the program asks for the token'),
+    user_code: z.string().describe('what the person enters'),
+    verification_url: z.string().describe('where the person enters it'),
+    complete_url: z.string().nullable().describe('the same with the code in it; null if there is none'),
+    expires_seconds: z.number(),
+    interval_seconds: z.number().describe('how long to wait between two questions for the token'),
+  }),
+  {
+    device_code: 'GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS',
+    user_code: 'WDJB-MJHT',
+    verification_url: 'https://login.example/device',
+    complete_url: 'https://login.example/device?user_code=WDJB-MJHT',
+    expires_seconds: 600,
+    interval_seconds: 5,
+  },
+)
+
+export const DeviceCode = named(
+  'DeviceCode',
+  z.strictObject({ device_code: z.string().min(1).max(MAX_DEVICE_CODE_LENGTH) }),
+  { device_code: 'GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS' },
+)
+
+export const DeviceToken = named(
+  'DeviceToken',
+  z.object({
+    state: z.enum(['pending', 'slow_down', 'done']),
+    token: z.string().nullable().describe('the token, which is shown only now; null until the state is done'),
+    account: z.string().nullable(),
+    expires_at: Time.nullable(),
+    groups: z.array(z.string()).nullable().describe('the groups of the person'),
+  }),
+  {
+    state: 'done',
+    token: 'hart_Zx1kq0eV0m2yXr3bN8sW5tQ7uA9cD4fG6hJ1kL3mP5o',
+    account: 'jane',
+    expires_at: LATER,
+    groups: ['payments'],
+  },
+)
+
+export const IdentityPath = z.object({ account: z.string() })
+
+const identity = {
+  issuer: textOf(parseIssuer).optional().describe('default: the single sign-on of this depot'),
+  subject: z
+    .string()
+    .min(1)
+    .max(MAX_SUBJECT_LENGTH)
+    .describe('the name that the single sign-on gives the person for good (sub), not an e-mail address'),
+}
+
+export const NewIdentity = named('NewIdentity', z.strictObject(identity), { subject: '248289761001' })
+export const IdentityQuery = z.strictObject(identity)
+
+export const Identities = named(
+  'Identities',
+  z.object({
+    account: z.string(),
+    identities: z.array(z.object({ issuer: z.string(), subject: z.string(), created_at: Time })),
+  }),
+  {
+    account: 'jane',
+    identities: [{ issuer: 'https://login.example', subject: '248289761001', created_at: NOW }],
   },
 )

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { page } from '../conventions/text.ts'
+import { page, timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
 export function rulesText({ rules, next }: z.infer<typeof shapes.ExchangeRules>): string {
@@ -23,4 +23,14 @@ export function rulesText({ rules, next }: z.infer<typeof shapes.ExchangeRules>)
 
 export function ruleText(rule: z.infer<typeof shapes.ExchangeRule>): string {
   return rulesText({ rules: [rule], next: null })
+}
+
+export function identitiesText({ account, identities }: z.infer<typeof shapes.Identities>): string {
+  const rows = identities.map(({ issuer, subject, created_at: at }) => [
+    account,
+    issuer,
+    subject,
+    timeText(at),
+  ])
+  return page(['ACCOUNT', 'ISSUER', 'SUBJECT', 'SINCE'], rows, null)
 }

@@ -47,6 +47,10 @@ test('administrators set, list and remove rules', async (t) => {
   t.match(made, { status: 200, differences: '', body: { rule: 'app', ...shown, lifetime_seconds: 1_800 } })
   t.match(await setRule('app', RULE), { status: 200, body: made.body as object }, 'safe to repeat')
   t.strictSame((await callApi(started, 'GET', '/api/v1/exchange-rules/app')).body, made.body)
+  const { text: events } = await callApi(started, 'GET', '/api/v1/events?kind=exchange-rule-set')
+  t.match((JSON.parse(events) as { events: object[] }).events, [
+    { event: { rule: 'app', claims: [{ claim: 'repository_id', values: ['77'] }, { claim: 'ref' }] } },
+  ])
   const list = await callApi(started, 'GET', '/api/v1/exchange-rules')
   t.match(list, { differences: '', body: { rules: [made.body], next: null } })
   t.match((await callApi(started, 'GET', '/api/v1/exchange-rules?format=text')).text, /app +github +ci/)

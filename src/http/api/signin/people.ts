@@ -1,0 +1,243 @@
+import { lookup } from 'node:dns'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { getAccount, getToken } from '../../../accounts/account-store.ts'
+import { listIdentities } from '../../../accounts/identity-store.ts'
+import { generateToken, hashToken } from '../../../accounts/token.ts'
+import type { Depot } from '../../../depot/open.ts'
+import { readNamedFile } from '../../../depot/secret-file.ts'
+import { DepotError } from '../../../errors.ts'
+import { IdentityProvider } from '../../../signin/identity-provider.ts'
+import { ISSUER_NETWORKS, ISSUER_TIMEOUT_MS } from '../../../signin/issuer-request.ts'
+import type { Person } from '../../../signin/person.ts'
+import { AddressPolicy } from '../../../text/address-ranges.ts'
+import { orText } from '../../requests/as-text.ts'
+import { shows } from '../../requests/reading.ts'
+import { actorOf, clientOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { administratorOnly } from '../../requests/rights.ts'
+import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
+import { FormatQuery } from '../conventions/shapes.ts'
+import { wireTime } from '../conventions/wire.ts'
+import {
+  DeviceAuthorization,
+  DeviceCode,
+  DeviceToken,
+  Identities,
+  IdentityPath,
+  IdentityQuery,
+  NewIdentity,
+} from './shapes.ts'
+import { identitiesText } from './text.ts'
+
+const tags = ['sign-in']
+/** The maximum number of requests of one thread that wait for the single sign-on. */
+const MAX_WAITING = 32
+const RETRY_AFTER_S = 5
+
+/** Routes for the single sign-on of people, and for the accounts that are bound to them. */
+export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext): Promise<void> {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  const { config, writer, db } = depot
+  const signOn = await openProvider(depot)
+  let waiting = 0
+
+  /** Everyone may begin a sign-in, so the number of requests that the depot makes for them is limited. */
+  async function ask<Result>(act: (provider: IdentityProvider) => Promise<Result>): Promise<Result> {
+    if (signOn === undefined) throw new DepotError('not_found', 'this depot has no single sign-on')
+    if (waiting >= MAX_WAITING)
+      throw new DepotError('overloaded', 'too many people sign in at this moment', {
+        retryAfterSeconds: RETRY_AFTER_S,
+      })
+    waiting += 1
+    try {
+      return await act(signOn)
+    } finally {
+      waiting -= 1
+    }
+  }
+
+  async function issue(person: Person, client: string): Promise<z.infer<typeof DeviceToken>> {
+    const token = generateToken()
+    const { tokenId, account } = await writer.submit({
+      kind: 'signIn',
+      input: { person, hash: hashToken(token), makesAccounts: config.singleSignOn?.makesAccounts === true },
+      actor: { client, door: 'depot' },
+    })
+    const { expiresAt } = await getToken(db, tokenId)
+    return { state: 'done', token, account, expires_at: wireTime(expiresAt), groups: [...person.groups] }
+  }
+
+  api.post(
+    '/device-authorizations',
+    {
+      ...shows('everyone'),
+      schema: {
+        operationId: 'startDeviceSignIn',
+        tags,
+        summary: 'Begins a sign-in of a person',
+        description:
+          'Needs no token. The person opens the URL in any browser, enters the code and signs in there, while the program asks with the device code (RFC 8628).',
+        errors: ['issuer_unavailable', 'not_found'],
+
+        response: answers(DeviceAuthorization, 201),
+      },
+    },
+    async (_request, reply) => {
+      const started = await ask((provider) => provider.startDevice())
+      return reply
+        .code(201)
+        .headers(NO_STORE)
+        .send({
+          device_code: started.deviceCode,
+          user_code: started.userCode,
+          verification_url: started.verificationUrl,
+          complete_url: started.completeUrl ?? null,
+          expires_seconds: started.expiresInS,
+          interval_seconds: started.intervalS,
+        })
+    },
+  )
+
+  api.post(
+    '/device-tokens',
+    {
+      ...shows('everyone'),
+      schema: {
+        operationId: 'finishDeviceSignIn',
+        tags,
+        summary: 'Asks for the token of a person who signs in',
+        description:
+          'Needs no token. Repeat it at the given interval while the state is pending, and wait five seconds longer from then on if it is slow_down. The token is valid for twelve hours.',
+        errors: ['conflict', 'forbidden', 'issuer_unavailable', 'not_found'],
+
+        body: DeviceCode,
+        response: answers(DeviceToken),
+      },
+    },
+    async (request, reply) => {
+      const result = await ask((provider) => provider.finishDevice(request.body.device_code))
+      reply.headers(NO_STORE)
+      if (typeof result === 'string')
+        return reply.send({ state: result, token: null, account: null, expires_at: null, groups: null })
+      request.subject = `${result.subject} of ${result.issuer}`
+      return reply.send(await issue(result, clientOf(request.headers)))
+    },
+  )
+
+  api.get(
+    '/accounts/:account/identities',
+    {
+      schema: {
+        operationId: 'listIdentities',
+        tags,
+        summary: 'Lists the people who are bound to an account',
+        description: 'Administrators only.',
+        errors: ['forbidden', 'not_found'],
+
+        params: IdentityPath,
+        querystring: FormatQuery,
+        response: textToo(Identities),
+      },
+      onRequest: administratorOnly,
+      preSerialization: orText(identitiesText),
+    },
+    async (request, reply) => {
+      const { id, name } = await getAccount(db, request.params.account)
+      const found = await listIdentities(db, id)
+      return reply.headers(NO_STORE).send({
+        account: name,
+        identities: found.map(({ issuer, subject, createdAt }) => ({
+          issuer,
+          subject,
+          created_at: wireTime(createdAt),
+        })),
+      })
+    },
+  )
+
+  api.put(
+    '/accounts/:account/identities',
+    {
+      schema: {
+        operationId: 'bindIdentity',
+        tags,
+        summary: 'Binds an account to a person',
+        description:
+          'Administrators only, with a token that is not narrowed. The person can then sign in as the account. Safe to repeat.',
+        errors: ['conflict', 'forbidden', 'not_found'],
+
+        params: IdentityPath,
+        body: NewIdentity,
+        response: answers(z.undefined().describe('done'), 204),
+      },
+      onRequest: administratorOnly,
+    },
+    async (request, reply) => {
+      const { account } = request.params
+      const identity = withIssuer(request.body)
+      request.subject = `${account} bound to ${identity.subject} of ${identity.issuer}`
+      await writer.submit({
+        kind: 'bindIdentity',
+        input: { account, ...identity },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.code(204).send()
+    },
+  )
+
+  api.delete(
+    '/accounts/:account/identities',
+    {
+      schema: {
+        operationId: 'unbindIdentity',
+        tags,
+        summary: 'Ends the binding of an account to a person',
+        description: 'Administrators only. Tokens that the person has stay valid until they expire.',
+        errors: ['forbidden', 'not_found'],
+
+        params: IdentityPath,
+        querystring: IdentityQuery,
+        response: answers(z.undefined().describe('done'), 204),
+      },
+      onRequest: administratorOnly,
+    },
+    async (request, reply) => {
+      const { account } = request.params
+      const identity = withIssuer(request.query)
+      request.subject = `${account} no longer bound to ${identity.subject} of ${identity.issuer}`
+      await writer.submit({
+        kind: 'unbindIdentity',
+        input: { account, ...identity },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.code(204).send()
+    },
+  )
+
+  function withIssuer({ issuer = config.singleSignOn?.issuer, subject }: z.infer<typeof NewIdentity>) {
+    if (issuer !== undefined) return { issuer, subject }
+    throw new DepotError('invalid_request', 'this depot has no single sign-on, so name the issuer', {
+      parts: [{ detail: 'is missing', pointer: '/issuer' }],
+    })
+  }
+}
+
+/** Returns the single sign-on of the settings. Throws `invalid_request` if its secret cannot be read. */
+async function openProvider({ config, log, now }: Depot): Promise<IdentityProvider | undefined> {
+  if (config.singleSignOn === undefined) return undefined
+  const { clientSecretFile: file, makesAccounts: _makesAccounts, ...settings } = config.singleSignOn
+  const clientSecret =
+    file === undefined ? undefined : await readNamedFile(file, 'DEPOT_OIDC_CLIENT_SECRET_FILE', log)
+  return new IdentityProvider(
+    { ...settings, clientSecret },
+    {
+      addressPolicy: new AddressPolicy(config.issuerNetworks),
+      lookup: (hostname, done) => lookup(hostname, { all: true }, done),
+      setting: ISSUER_NETWORKS,
+      timeoutMs: ISSUER_TIMEOUT_MS,
+    },
+    now,
+  )
+}
