@@ -14,6 +14,7 @@ import type { TestDepot } from './start-depot.ts'
 const BEFORE = ['Five minutes', 'Promotions and undo']
 /** What a page tells its reader to start the depot with. */
 const SETTINGS: Readonly<Record<string, Record<string, string>>> = {
+  'docs/sign-in.md': { DEPOT_OIDC_ISSUER: 'https://login.example', DEPOT_OIDC_CLIENT_ID: 'hart-depot' },
   'docs/webhooks.md': { DEPOT_WEBHOOK_NETWORKS: '127.0.0.1' },
 }
 const FIRST = 'http://127.0.0.1:9636'
