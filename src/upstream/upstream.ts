@@ -20,6 +20,7 @@ import { fetchRelease } from './fetch-release.ts'
 import { recordKey, recordKeys } from './record-keys.ts'
 import { Remembered } from './remembered.ts'
 import { openSource } from './source.ts'
+import { traced } from '../tracing/traced.ts'
 
 /** The caller for whom upstream is asked. */
 export interface Asker {
@@ -188,11 +189,13 @@ export class Upstream implements UpstreamOperations {
     const arrival = new Arrival()
     const done = this.#ask(release.ident, key, () =>
       this.#slots.run(() =>
-        fetchRelease(
-          this.#depot,
-          this.#source,
-          { ident, target: release.target, mayBePrivate: asker.seesPrivate },
-          { arrival, findKey: (signer) => this.#findKey(signer), pace },
+        traced('fetch', { 'hart_depot.origin': ident.origin }, () =>
+          fetchRelease(
+            this.#depot,
+            this.#source,
+            { ident, target: release.target, mayBePrivate: asker.seesPrivate },
+            { arrival, findKey: (signer) => this.#findKey(signer), pace },
+          ),
         ),
       ),
     )
