@@ -1,3 +1,4 @@
+import { counted } from '../text/counted.ts'
 import type { PackageFilter } from '../views/change-request.ts'
 import { withFreeze, withoutFreeze } from '../views/freeze.ts'
 import { RebuiltMarks } from './rebuilt-marks.ts'
@@ -153,7 +154,7 @@ export class RebuiltViews {
   finish({ name, rule, closedAt, fold }: RebuiltView): void {
     const { members, pointers } = fold
     if (closedAt !== undefined && members.size > 0)
-      this.#report(name, `it is closed, but has ${members.size} members`)
+      this.#report(name, `it is closed, but has ${counted(members.size, 'member')}`)
     const latest = latestOf(rule, members.values())
     for (const member of members.values())
       if (rule === 'highest' && !member.isSkipped && this.marks.isYanked(member))

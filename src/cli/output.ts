@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import type { Command } from '@commander-js/extra-typings'
-import { formatColumns } from '../text/columns.ts'
+import { formatColumns, wholeSeconds } from '../text/columns.ts'
 import { usesColour, widthOf } from './io.ts'
 import type { Io } from './io.ts'
 
@@ -48,9 +48,13 @@ export class Output {
     if (json !== true && quiet !== true) this.#io.stdout.write(`${text}\n`)
   }
 
-  /** Formats a table that fits the terminal. Nothing is cut where the output is not a terminal. */
+  /**
+   * Formats a table that fits the terminal, with times in whole seconds. Nothing is cut where the output is
+   * not a terminal.
+   */
   table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-    return formatColumns(heading, rows, widthOf(this.#io.stdout))
+    const cells = rows.map((row) => row.map(wholeSeconds))
+    return formatColumns(heading, cells, widthOf(this.#io.stdout))
   }
 
   /** Styles a text if stdout is a terminal that shows colours. */

@@ -52,6 +52,11 @@ export function formatTime(at: number | undefined): string {
   return at === undefined ? '' : `${new Date(at).toISOString().slice(0, 19)}Z`
 }
 
+/** Removes the milliseconds from the times of the API in a text for people. */
+export function wholeSeconds(text: string): string {
+  return text.replaceAll(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z/g, '$1Z')
+}
+
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 /** Formats a number of bytes with one decimal, for example `1.5 MiB`. */

@@ -4,6 +4,7 @@ import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { RemoteError } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
+import { counted } from '../text/counted.ts'
 import { describeFault } from './describe-fault.ts'
 import { refreshChannel } from './refresh-channel.ts'
 import type { UpstreamChannel } from './refresh-channel.ts'
@@ -131,7 +132,7 @@ export class Refresher implements RefreshOperations {
       if (joined + left > 0) log.info({ ...channel, joined, left }, 'a channel was refreshed')
       return await this.#record(channel, {
         isRefreshed: true,
-        ...(omitted > 0 && { fault: `${omitted} releases were left out: ${reasons.join('; ')}` }),
+        ...(omitted > 0 && { fault: `left out ${counted(omitted, 'release')}: ${reasons.join('; ')}` }),
       })
     } catch (error) {
       if (signal.aborted) return

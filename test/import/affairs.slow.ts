@@ -71,7 +71,7 @@ test('a run that changes nothing says so, --compare finds what differs, and --ex
   const importing = (...more: string[]) => runHere([...args, ...more], { HART_DEPOT_TOKEN })
   t.match(await importing('--compare'), {
     code: 0,
-    stdout: /\nBoth depots have the same 1 keys, 4 releases and 5 members of channels\.\n$/,
+    stdout: /\nBoth depots have the same 1 key, 4 releases and 5 members of channels\.\n$/,
   })
   const file = join(await scratchFolder(t), 'history')
   t.match(await importing('--history', file), {

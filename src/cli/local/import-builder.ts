@@ -11,6 +11,7 @@ import { saveHistory } from '../../import/history.ts'
 import { planImport } from '../../import/plan.ts'
 import type { ImportOptions, Plan, PlannedOrigin } from '../../import/plan.ts'
 import { RemoteDepot } from '../../remote/remote-depot.ts'
+import { counted } from '../../text/counted.ts'
 import { didYouMean } from '../../text/nearest.ts'
 import { isOriginName } from '../../package/ident.ts'
 import { TARGETS, isTarget } from '../../package/target.ts'
@@ -229,22 +230,22 @@ function copiedText(copied: Copied): string {
     return 'Nothing was changed: the destination has all of it.'
   const others = [
     ...(demoted > 0 ? [`demoted ${demoted}`] : []),
-    ...(accounts > 0 ? [`created ${accounts} accounts`] : []),
-    ...(people > 0 ? [`gave ${people} accounts their roles`] : []),
-    ...(secretKeys > 0 ? [`stored ${secretKeys} secret keys`] : []),
+    ...(accounts > 0 ? [`created ${counted(accounts, 'account')}`] : []),
+    ...(people > 0 ? [`gave roles to ${counted(people, 'account')}`] : []),
+    ...(secretKeys > 0 ? [`stored ${counted(secretKeys, 'secret key')}`] : []),
   ]
   return [
-    `Copied ${origins} origins, ${keys} keys, ${releases} releases (${formatBytes(bytes)}), ${channels} channels; promoted ${members} members`,
+    `Copied ${counted(origins, 'origin')}, ${counted(keys, 'key')}, ${counted(releases, 'release')} (${formatBytes(bytes)}), ${counted(channels, 'channel')}; promoted ${counted(members, 'member')}`,
     ...others,
   ].join('; ')
 }
 
 function comparisonText({ keys, releases, members, differences }: ImportComparison): string {
   if (differences.length === 0)
-    return `Both depots have the same ${keys} keys, ${releases} releases and ${members} members of channels.`
+    return `Both depots have the same ${counted(keys, 'key')}, ${counted(releases, 'release')} and ${counted(members, 'member')} of channels.`
   const shown = differences.slice(0, MAX_DIFFERENCES)
   const more = differences.length - shown.length
-  return ['The depots differ:', ...shown, ...(more > 0 ? [`and in ${more} more places`] : [])]
+  return ['The depots differ:', ...shown, ...(more > 0 ? [`and in ${counted(more, 'more place')}`] : [])]
     .map(printable)
     .join('\n')
 }

@@ -7,6 +7,7 @@ import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import type { DepotKey } from '../../lockfiles/depot-key.ts'
 import { claimedKeyId, readLockfile } from '../../lockfiles/signed-lockfile.ts'
 import type { SignedLockfile } from '../../lockfiles/signed-lockfile.ts'
+import { counted } from '../../text/counted.ts'
 import { didYouMean } from '../../text/nearest.ts'
 import { isOriginName } from '../../package/ident.ts'
 import { TARGETS, isTarget } from '../../package/target.ts'
@@ -185,13 +186,13 @@ async function saveTo(
     },
     {
       whole: () =>
-        `Saved ${saved.releases} of ${lockfile.releases.length} releases (${formatBytes(saved.bytes)}) of ${titleOf(lockfile, source.place)}; the folder already had the others`,
+        `Saved ${saved.releases} of ${counted(lockfile.releases.length, 'release')} (${formatBytes(saved.bytes)}) of ${titleOf(lockfile, source.place)}; the folder already had the others`,
     },
   )
   if (saved.failures > 0)
     throw new Exit(
       EXIT.failed,
-      `${saved.failures} releases could not be saved (see above): ${folder} is incomplete and has no new lockfile`,
+      `${counted(saved.failures, 'release')} could not be saved (see above): ${folder} is incomplete and has no new lockfile`,
     )
 }
 
@@ -303,17 +304,19 @@ function planText(
     `into ${into}, which is at revision ${numberOf(revision)}`,
     ...(created.length > 0 ? [`origins to create: ${created.join(', ')}`] : []),
     ...(lockfile.skipped > 0
-      ? [`skipping ${lockfile.skipped} releases that were deleted at the source`]
+      ? [`skipping ${counted(lockfile.skipped, 'release')} deleted at the source`]
       : []),
     ...(lockfile.absent > 0
-      ? [`${lockfile.absent} dependencies are absent from the source or invisible to the token`]
+      ? [
+          `absent from the source or invisible to the token: ${counted(lockfile.absent, 'dependency', 'dependencies')}`,
+        ]
       : []),
   ]
   return `${titleOf(lockfile, place)}\n${notes.join('\n')}\n\n${formatColumns(['RELEASES', 'ALL', 'TO FETCH', 'BYTES'], rows)}`
 }
 
 function pulledText({ origins, keys, releases, bytes, promotion }: Pulled, into: string): string {
-  const done = `Pulled ${origins} origins, ${keys} keys, ${releases} releases (${formatBytes(bytes)})`
+  const done = `Pulled ${counted(origins, 'origin')}, ${counted(keys, 'key')}, ${counted(releases, 'release')} (${formatBytes(bytes)})`
   if (promotion === undefined) return `${done}; promoted nothing`
   return promotion.changed
     ? `${done}; ${into} is at revision ${promotion.revision}`

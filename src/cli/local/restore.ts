@@ -3,6 +3,7 @@ import { restoreBackup } from '../../backup/restore.ts'
 import type { Restored } from '../../backup/restore.ts'
 import type { DamagedBlob, Manifest } from '../../backup/manifest.ts'
 import { isDiskFull } from '../../database/engine.ts'
+import { counted } from '../../text/counted.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
@@ -81,7 +82,7 @@ function toText(out: Output, backup: Manifest, restored: Restored, folder: strin
   const { incarnation, packages, missing, ledger, migrations, orphans } = restored
   const taken = backup.taken_at.replace(/\.\d+/, '')
   const lines = [
-    `${folder} has the depot of ${taken}: ${packages === 1 ? 'one package' : `${packages} packages`}, ${ledger.views} views, and the ledger through entry ${backup.ledger.sequence}.`,
+    `${folder} has the depot of ${taken}: ${counted(packages, 'package')}, ${counted(ledger.views, 'view')}, and the ledger through entry ${backup.ledger.sequence}.`,
     '',
     'What differs from the depot that was backed up:',
     `- A new history starts: ${incarnation}. Whatever changed after ${taken} is not in it, and clients that saw later changes get other_history.`,

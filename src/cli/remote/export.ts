@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { DepotClient } from '../../client/client.ts'
 import type { DesiredGates, DesiredState, DesiredView, Gates, View } from '../../client/operations.ts'
+import { counted } from '../../text/counted.ts'
 import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
@@ -43,7 +44,7 @@ export const exportViews: Define = (command, io) =>
         const { keys, packages, present, promotions } = done
         out.show(done, {
           whole: () =>
-            `${folder} has ${keys} keys, ${packages} packages (${present} were there), and ${promotions} promotions.\nSend them: hab pkg bulkupload --auto-create-origins ${folder}, and then ${join(folder, 'promotions.sh')}`,
+            `${folder} has ${counted(keys, 'key')}, ${counted(packages, 'package')} (${present} were there), and ${counted(promotions, 'promotion')}.\nSend them: hab pkg bulkupload --auto-create-origins ${folder}, and then ${join(folder, 'promotions.sh')}`,
         })
         return
       }

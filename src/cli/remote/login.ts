@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { parseDepotUrl } from '../../client/depot-url.ts'
+import { wholeSeconds } from '../../text/columns.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
@@ -98,7 +99,7 @@ async function loginOfJob(io: Io, url: string, options: Options): Promise<void> 
   depot.close()
   // GitHub hides the token in the rest of the log after this line.
   if (io.env['GITHUB_ACTIONS'] === 'true') io.stderr.write(`::add-mask::${token}\n`)
-  const who = `As ${made.account} on ${url} until ${made.expires_at}, by the rule ${made.rule}`
+  const who = `As ${made.account} on ${url} until ${wholeSeconds(made.expires_at)}, by the rule ${made.rule}`
   if (printToken === true) {
     io.stdout.write(`${token}\n`)
     io.stderr.write(`${who}.\n`)

@@ -1,6 +1,7 @@
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import type { SetOriginMemberInput } from '../../client/operations.ts'
+import { wholeSeconds } from '../../text/columns.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 
 export const originList: Define = (command, io) =>
@@ -75,7 +76,7 @@ export const originShow: Define = (command, io) =>
         {
           whole: () =>
             [
-              `${name} belongs to ${origin.owner} since ${origin.created_at}; new packages are ${origin.default_visibility}.`,
+              `${name} belongs to ${origin.owner} since ${wholeSeconds(origin.created_at)}; new packages are ${origin.default_visibility}.`,
               out.table(
                 ['PACKAGE', 'TARGETS'],
                 packages.map(({ package: one, targets }) => [one, targets.join(' ')]),

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { counted } from '../../text/counted.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
@@ -28,7 +29,7 @@ export const pin: Define = (command, io) =>
       const revision = at === undefined ? (await depot.getView({ view })).revision : revisionOf(given, at)
       const pinned = await depot.pinRevision({ view, revision, body: { reason } })
       const { deleted } = pinned
-      if (deleted > 0) out.note(`${deleted} releases of this revision were deleted before.`)
+      if (deleted > 0) out.note(`Deleted before: ${counted(deleted, 'release')} of this revision.`)
       out.show(pinned, {
         whole: () =>
           `${view}@${revision} is ${pinned.changed ? 'now' : 'still'} pinned: ${printable(reason)}`,
@@ -96,7 +97,7 @@ export const lockfileRegister: Define = (command, io) =>
       const text = await readFile(pathOf(io, file), 'utf8')
       const registered = await depot.registerLockfile({ name, body: text })
       out.show(registered, {
-        whole: () => `${registered.releases} releases are kept by the lockfile ${name}.`,
+        whole: () => `The lockfile ${name} keeps ${counted(registered.releases, 'release')}.`,
       })
     })
 

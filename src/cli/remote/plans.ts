@@ -1,17 +1,19 @@
 import type { DepotClient } from '../../client/client.ts'
 import { RequestRefused } from '../../client/errors.ts'
 import type { CreatePlanInput, Plan } from '../../client/operations.ts'
+import { counted } from '../../text/counted.ts'
 import { examples } from '../command.ts'
 import type { Define, Example } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
 import { ACTS } from './acts.ts'
 import type { Act } from './acts.ts'
+import { elseAdvise } from './advise.ts'
 import { actOptions, changesAnything, decisionOf, readGiven } from './change-view.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import type { RemoteOptions } from './connect.ts'
-import { printable } from '../../text/columns.ts'
+import { printable, wholeSeconds } from '../../text/columns.ts'
 import { didYouMean } from '../../text/nearest.ts'
 import type { Output } from '../output.ts'
 import { planText, promotionText } from './change-text.ts'
@@ -162,6 +164,8 @@ interface DecisionOptions extends RemoteOptions {
   readonly yes?: true | undefined
 }
 
+const PLANS = 'hart-depot proposals lists the open proposals, and hart-depot plan makes a plan'
+
 /** Applies a plan or approves a proposal. On a terminal, shows it and asks. */
 async function decide(
   io: Io,
@@ -171,13 +175,13 @@ async function decide(
 ): Promise<void> {
   const { depot, out } = connectToChange(io, options)
   if (shouldAsk(io, options)) {
-    const shown = await depot.getPlan({ plan: id })
+    const shown = await elseAdvise(depot.getPlan({ plan: id }), PLANS)
     io.stderr.write(`${planText(out, shown)}\n`)
     await confirm(io, `Change ${shown.view}?`)
   }
   const input = { plan: id, body: decisionOf(options) }
   const decision = verb === 'apply' ? depot.applyPlan(input) : depot.approveProposal(input)
-  const promotion = await decision.catch((error: unknown) => {
+  const promotion = await elseAdvise(decision, PLANS).catch((error: unknown) => {
     const next = newPlanOf(error)
     if (next !== undefined) io.stderr.write(`${wholePlan(out, next)}\n`)
     throw error
@@ -201,7 +205,7 @@ export const reject: Define = (command, io) =>
     )
     .action(async (id, options) => {
       const { depot, out } = connectToChange(io, options)
-      const ended = await depot.rejectProposal({ plan: id, body: reasonOf(options) })
+      const ended = await elseAdvise(depot.rejectProposal({ plan: id, body: reasonOf(options) }), PLANS)
       out.show(ended, { whole: () => `Rejected the proposal to ${ended.act} in ${ended.view}.` })
     })
 
@@ -240,9 +244,8 @@ function newPlanOf(error: unknown): Plan | undefined {
 
 /** Formats a proposal as a line, because a table would cut its ID on a narrow terminal. */
 function proposalLine({ plan: id, state, act, view, releases, account, reason, expires_at }: Plan): string {
-  const count = releases.length === 1 ? '1 release' : `${releases.length} releases`
   return printable(
-    `${id}  ${state}: ${act} in ${view}, ${count}, by ${account ?? 'nobody'}, until ${expires_at}${reason === null ? '' : `: ${reason}`}`,
+    `${id}  ${state}: ${act} in ${view}, ${counted(releases.length, 'release')}, by ${account ?? 'nobody'}, until ${wholeSeconds(expires_at)}${reason === null ? '' : `: ${reason}`}`,
   )
 }
 
@@ -252,11 +255,11 @@ function wholePlan(out: Output, made: Plan): string {
     return `${planText(out, made)}\n${made.kind} ${made.plan} for ${made.view} is ${made.state}.`
   if (!changesAnything(made)) return `${made.view} would not change; it is at revision ${made.revision}.`
   if (made.kind === 'proposal')
-    return `${planText(out, made)}\nProposal ${made.plan} can be approved until ${made.expires_at}: hart-depot approve ${made.plan}`
+    return `${planText(out, made)}\nProposal ${made.plan} can be approved until ${wholeSeconds(made.expires_at)}: hart-depot approve ${made.plan}`
   const name = `Plan ${made.plan} for ${made.view} at revision ${made.revision}`
   if (made.blocked.length > 0)
     return `${planText(out, made)}\n${name} is blocked. ${remediesFor(made, `hart-depot apply ${made.plan} --override REASON`)}`
-  const next = `${name} can be applied until ${made.expires_at}: hart-depot apply ${made.plan}`
+  const next = `${name} can be applied until ${wholeSeconds(made.expires_at)}: hart-depot apply ${made.plan}`
   return `${planText(out, made)}\n${next}`
 }
 

@@ -2,7 +2,7 @@ import type { DepotClient } from '../../client/client.ts'
 import { RequestRefused } from '../../client/errors.ts'
 import type { GetReleaseInput, Latest, Release, Why } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
-import { printable } from '../../text/columns.ts'
+import { printable, wholeSeconds } from '../../text/columns.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
@@ -176,7 +176,7 @@ function whyText({ ident, kept_by: keptBy, views, proposals, dependents, ...more
       ? [`${ident} can be deleted.`]
       : [`${ident} cannot be deleted:`, ...keptBy.map(({ detail }) => `  ${detail}`)]
   const places = views.flatMap((place) => [
-    `${place.view}${place.preview ? ' (a preview)' : ''}: ${place.latest ? 'latest' : 'a member'} since revision ${place.since_revision}, ${place.since}`,
+    `${place.view}${place.preview ? ' (a preview)' : ''}: ${place.latest ? 'latest' : 'a member'} since revision ${place.since_revision}, ${wholeSeconds(place.since)}`,
     ...place.needed_by.map((chain) => `  ${chain.join(' → ')}`),
     ...(place.needed_by_hidden ? ['  releases that you may not see need it, too'] : []),
   ])

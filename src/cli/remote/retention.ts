@@ -1,5 +1,6 @@
 import type { RetentionRun, RetentionVerdicts } from '../../client/operations.ts'
 import { formatBytes } from '../../text/columns.ts'
+import { counted } from '../../text/counted.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
@@ -42,7 +43,7 @@ The depot itself does this once a day. The bytes stay for DEPOT_QUARANTINE_DAYS:
             ...(removed.length === 0
               ? []
               : [out.table(['REMOVED', 'TARGET', 'SIZE'], removed.map(removedRow))]),
-            `${removed.length} releases were removed, and ${formatBytes(freed(removed))} come free after the quarantine.`,
+            `Removed ${counted(removed.length, 'release')}; ${formatBytes(freed(removed))} come free after the quarantine.`,
           ].join('\n\n'),
         brief: () => removed.map(({ ident }) => ident),
       })
@@ -109,7 +110,7 @@ async function showVerdicts(
     whole: () =>
       [
         out.table(['', 'RELEASE', 'TARGET', 'SIZE', 'BECAUSE IT'], verdicts.map(verdictRow)),
-        `${going.length} of these ${verdicts.length} releases go, and ${formatBytes(freed(going))} come free.`,
+        `${going.length} of ${counted(verdicts.length, 'release')} would go, and ${formatBytes(freed(going))} come free.`,
       ].join('\n\n'),
     brief: () => going.map(({ ident }) => ident),
   })

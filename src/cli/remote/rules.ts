@@ -2,7 +2,7 @@ import { stringify } from 'yaml'
 import type { Gates, NewGates } from '../../client/operations.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
-import { printable } from '../../text/columns.ts'
+import { printable, wholeSeconds } from '../../text/columns.ts'
 import { UsageError } from '../exit-codes.ts'
 import { packageFilterOf, timeOf } from './arguments.ts'
 import type { PackageFilter } from './arguments.ts'
@@ -47,7 +47,7 @@ export const freeze: Define = (command, io) =>
           : await depot.freezeView({ view: named, body })
       out.show(answer, {
         whole: () =>
-          `${namesOf(named, only)} ${named === undefined ? 'are' : 'is'} frozen ${end.until === undefined ? 'until somebody thaws it' : `until ${end.until}`}: ${reason}`,
+          `${namesOf(named, only)} ${named === undefined ? 'are' : 'is'} frozen ${end.until === undefined ? 'until somebody thaws it' : `until ${wholeSeconds(end.until)}`}: ${reason}`,
       })
     })
 

@@ -4,6 +4,7 @@ import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { UsageError } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
+import { elseAdvise } from './advise.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 import { LOCAL_TOO } from './local-too.ts'
 
@@ -125,7 +126,10 @@ export const tokenRevokeOptions = (command: Command) =>
 export const tokenRevoke: Define = (command, io) =>
   tokenRevokeOptions(command).action(async (id, options) => {
     const { depot, out } = connectToChange(io, options)
-    await depot.revokeToken({ token: String(id) })
+    await elseAdvise(
+      depot.revokeToken({ token: String(id) }),
+      'hart-depot token list shows the tokens and their IDs',
+    )
     out.show({ id, state: 'revoked' }, { whole: () => `revoked token ${id}` })
   })
 

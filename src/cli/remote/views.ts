@@ -1,6 +1,8 @@
+import { counted } from '../../text/counted.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
-import { printable } from '../../text/columns.ts'
+import { printable, wholeSeconds } from '../../text/columns.ts'
+import { elseAdvise, momentAdvice } from './advise.ts'
 import { checkRule, packageFilterOf, splitMoment } from './arguments.ts'
 import { confirm, shouldAsk } from './confirm.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
@@ -44,7 +46,7 @@ export const view: Define = (command, io) =>
       const { depot, out } = connect(io, options)
       const { view: viewName, at } = splitMoment(given)
       const input = { view: viewName, ...(at !== undefined && { at }), ...packageFilterOf({ origin, name }) }
-      const detail = await depot.getView({ view: input.view })
+      const detail = await elseAdvise(depot.getView({ view: input.view }), momentAdvice(viewName))
       const first = await depot.listContent(input)
       // All pages show the revision of the first one.
       const pointers =
@@ -56,7 +58,7 @@ export const view: Define = (command, io) =>
         {
           whole: () =>
             [
-              `${input.view} at revision ${first.revision}${first.at === null ? '' : ` of ${first.at}`}, rule ${detail.rule}`,
+              `${input.view} at revision ${first.revision}${first.at === null ? '' : ` of ${wholeSeconds(first.at)}`}, rule ${detail.rule}`,
               ...(detail.frozen === null
                 ? []
                 : [out.style('yellow', `frozen now: ${printable(detail.frozen.reason)}`)]),
@@ -111,7 +113,8 @@ export const viewClose: Define = (command, io) =>
     .action(async (name, options) => {
       const { depot, out } = connectToChange(io, options)
       const detail = await depot.getView({ view: name })
-      if (shouldAsk(io, options)) await confirm(io, `Close ${name}, which has ${detail.packages} packages?`)
+      if (shouldAsk(io, options))
+        await confirm(io, `Close ${name}, which has ${counted(detail.packages, 'package')}?`)
       await depot.deleteView({ view: name })
       out.show({ closed: name }, { whole: () => `Closed the view ${name}.` })
     })

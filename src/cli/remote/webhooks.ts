@@ -1,5 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { Deliveries, NewWebhook, Webhook } from '../../client/operations.ts'
+import { counted } from '../../text/counted.ts'
+import { wholeSeconds } from '../../text/columns.ts'
 import { SEVERAL, collect, examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit, UsageError } from '../exit-codes.ts'
@@ -139,7 +141,8 @@ export const webhookResume: Define = (command, io) =>
       const { depot, out } = connectToChange(io, options)
       const changed = await depot.changeWebhook({ webhook: name, body: { paused: false } })
       out.show(changed, {
-        whole: () => `resumed ${name}; ${changed.behind} entries of the ledger are to be looked at`,
+        whole: () =>
+          `resumed ${name}, which is ${counted(changed.behind, 'entry', 'entries')} behind the ledger`,
       })
     })
 
@@ -293,7 +296,7 @@ function showWebhook(out: Output, webhook: Webhook): void {
         ...(attempts === 0
           ? []
           : [
-              `${attempts} attempts at the next entry failed${next === null ? '' : `; the next one is at ${next}`}.`,
+              `${counted(attempts, 'attempt')} at the next entry failed${next === null ? '' : `; the next one is at ${next}`}.`,
             ]),
       ].join('\n'),
     brief: () => [name],
@@ -307,8 +310,8 @@ const WHY_PAUSED = {
 }
 
 function stateOf({ state, paused, failing_since: failing }: Webhook): string {
-  if (paused !== null) return `paused since ${paused.since} ${WHY_PAUSED[paused.why]}`
-  return failing === null ? state : `${state} since ${failing}`
+  if (paused !== null) return `paused since ${wholeSeconds(paused.since)} ${WHY_PAUSED[paused.why]}`
+  return failing === null ? state : `${state} since ${wholeSeconds(failing)}`
 }
 
 function filterText({ views = [], origins = [], kinds = [] }: Webhook['filter']): string {

@@ -7,6 +7,7 @@ import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Depot } from '../../depot/open.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
+import { counted } from '../../text/counted.ts'
 import { nameOf, upstreamChannels } from '../../upstream/refresher.ts'
 
 export interface Readiness {
@@ -78,7 +79,9 @@ async function listBehind(depot: Pick<Depot, 'config' | 'db' | 'now'>): Promise<
     const row = rows.get(nameOf(channel))
     if (row === undefined) return [] // the first refresh follows soon after the start
     if (row.removals > 0)
-      return [`a refresh of ${nameOf(channel)} is held, because it would remove ${row.removals} releases`]
+      return [
+        `a refresh of ${nameOf(channel)} is held, because it would remove ${counted(row.removals, 'release')}`,
+      ]
     const isLate = row.refreshedAt === undefined || depot.now() - row.refreshedAt > LATE_AFTER * refreshMs
     if (refreshMs === 0 || !isLate) return []
     return [

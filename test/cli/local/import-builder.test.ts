@@ -64,7 +64,7 @@ test('an item that cannot be copied is reported and gives exit code 1', async (t
     ['import-builder', source.url, '--to', destination.url, '--origin', 'nobody', '--origin', 'tools'],
     { HART_DEPOT_TOKEN },
   )
-  t.match(ended, { code: 1, stdout: /^Copied 1 origins, /m })
+  t.match(ended, { code: 1, stdout: /^Copied 1 origin, /m })
   t.match(ended.stderr, /^failed: the origin nobody: .* has no such origin$/m)
   t.match(ended.stderr, /\nhart-depot: 1 items could not be copied .*\n$/)
 })

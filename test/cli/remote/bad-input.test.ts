@@ -237,3 +237,13 @@ test('tables fit a terminal of 60 columns', async (t) => {
     t.strictSame(wide, [], args.join(' '))
   }
 })
+
+test('an unknown plan, token or moment is answered with what to do next', async (t) => {
+  t.match(await run(['approve', '5', '--yes']), { code: 5, stderr: /hart-depot proposals lists/ })
+  t.match(await run(['token', 'revoke', '99']), { code: 5, stderr: /hart-depot token list/ })
+  t.match(await run(['view', 'union@yesterday']), {
+    code: 5,
+    stderr: /If yesterday is a moment of union, .*union@41, or union@2026-01-02T08:00:00Z/,
+  })
+  t.match(await run(['view', 'nowhere']), { code: 5, stderr: /nowhere/ })
+})

@@ -29,7 +29,7 @@ test('export --bulkupload writes keys, packages and promotions for a Builder, an
   const args = ['export', '--bulkupload', folder, '--origin', 'acme']
   t.match(await run(args), {
     code: 0,
-    stdout: new RegExp(`^${folder} has 1 keys, 2 packages \\(0 were there\\), and 3 promotions\\.\\n`),
+    stdout: new RegExp(`^${folder} has 1 key, 2 packages \\(0 were there\\), and 3 promotions\\.\\n`),
     stderr: '',
   })
   t.equal(

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { formatBytes, formatColumns } from '../../../text/columns.ts'
+import { counted } from '../../../text/counted.ts'
 import { page, sections, timeText } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
@@ -79,7 +80,7 @@ export function pinsText({ pins }: z.infer<typeof shapes.Pins>): string {
 export function pinText({ changed: _changed, deleted, ...pin }: z.infer<typeof shapes.Pinned>): string {
   return sections(
     pinsText({ pins: [pin] }),
-    deleted === 0 ? '' : `${deleted} releases of this revision are gone already.`,
+    deleted === 0 ? '' : `Gone already: ${counted(deleted, 'release')} of this revision.`,
   )
 }
 
