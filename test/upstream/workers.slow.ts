@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { test } from 'tap'
+import type { Mirror } from '../../src/client/operations.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { buildHart } from '../support/build-hart.ts'
 import { startLiar } from '../support/lying-depot.ts'
-import { makeOrigin, upload } from '../support/origin.ts'
+import { bearer, makeOrigin, promoteTo, upload } from '../support/origin.ts'
 import { startDepot } from '../support/start-depot.ts'
+import { until } from '../support/until.ts'
 
 const IDENT = 'core/glibc/2.40/20260101120000'
 const content = randomBytes(16 * 1024 * 1024)
@@ -58,4 +60,39 @@ test('clients of all threads share one fetch, and get the bytes while they arriv
   const show = `${site.url}/v1/depot/pkgs/core/glibc/9.9/20260101120000?target=${hart.target}`
   const statuses = await Promise.all(Array.from({ length: 6 }, async () => (await fetch(show)).status))
   t.strictSame(new Set(statuses), new Set([404]))
+})
+
+test('every thread refreshes channels and runs the mirror, which the main thread does once', async (t) => {
+  const upstream = await startDepot(t, { listen: true })
+  await makeOrigin(upstream, 'core')
+  const redis = buildHart({ ident: 'core/redis/7.0.0/20260101120000' })
+  await upload(upstream, redis)
+  await promoteTo(upstream, 'stable', redis)
+  const site = await startDepot(t, {
+    listen: true,
+    hasThreads: true,
+    environment: {
+      DEPOT_UPSTREAM: upstream.url,
+      DEPOT_UPSTREAM_ORIGINS: 'core',
+      DEPOT_MIRROR: 'core/stable',
+      DEPOT_WORKERS: '3',
+      DEPOT_LOG_LEVEL: 'silent',
+    },
+  })
+  const everywhere = async (method: string, path: string) => {
+    const headers = { ...bearer(), connection: 'close' }
+    const ask = async () =>
+      (await fetch(`${site.url}/api/v1${path}`, { method, headers })).json() as Promise<Mirror>
+    return Promise.all(Array.from({ length: 12 }, ask))
+  }
+  t.match(
+    await everywhere('POST', '/upstream/refresh'),
+    Array.from({ length: 12 }, () => ({ channels: [{ channel: 'stable' }] })),
+  )
+  await everywhere('POST', '/upstream/mirror')
+  await until('the mirror has run', async () =>
+    (await everywhere('GET', '/upstream/mirror')).every((answer) => answer.status.ended_at !== null),
+  )
+  t.match(await everywhere('GET', '/upstream/mirror'), [{ status: { planned: 1, fetched: 1, fault: null } }])
+  t.match(await everywhere('GET', '/views/stable'), [{ revision: 1 }])
 })
