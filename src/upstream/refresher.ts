@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEPOT_ACTOR } from '../access/access.ts'
+import { listRefreshed } from '../channels/refresh-store.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { RemoteError } from '../remote/remote-depot.ts'
@@ -123,7 +124,10 @@ export class Refresher implements RefreshOperations {
       if (outcome.kind === 'held') {
         const { removals, members } = outcome
         const fault = `upstream no longer has ${removals} of ${members} releases, so the refresh is held until somebody accepts the removals`
-        log.warn({ ...channel, removals, members }, `a channel was not refreshed: ${fault}`)
+        log.warn(
+          { ...channel, ...(await this.#age(channel)), removals, members },
+          `a channel was not refreshed: ${fault}`,
+        )
         return await this.#record(channel, { fault, removals })
       }
       const { joined, left, omitted, reasons } = outcome
@@ -140,12 +144,20 @@ export class Refresher implements RefreshOperations {
       const fault = isExpected
         ? describeFault(error)
         : 'the refresh failed: the log of the depot has the cause'
-      if (isExpected) log.warn(channel, `a channel was not refreshed: ${fault}`)
+      if (isExpected)
+        log.warn({ ...channel, ...(await this.#age(channel)) }, `a channel was not refreshed: ${fault}`)
       else log.error({ ...channel, err: error }, 'a channel could not be refreshed')
       await this.#record(channel, { fault }).catch((err: unknown) =>
         log.error({ ...channel, err }, 'the outcome of a refresh could not be stored'),
       )
     }
+  }
+
+  /** Returns, for the log, when a channel last was what upstream had. Never rejects. */
+  async #age(channel: UpstreamChannel): Promise<{ asOf: string | null }> {
+    const known = await listRefreshed(this.#depot.db).catch(() => [])
+    const at = known.find((row) => nameOf(row) === nameOf(channel))?.refreshedAt
+    return { asOf: at === undefined ? null : new Date(at).toISOString() }
   }
 
   async #record(

@@ -116,6 +116,7 @@ test('a frozen view refuses a refresh, which says so, and an upstream that is do
   await refreshFrom(site, away)
   t.strictSame(await membersOf(site), before)
   t.match(await listRefreshed(db), [{ refreshedAt, fault: /got no answer/ }])
+  t.ok(site.logged.some(({ asOf }) => asOf === new Date(refreshedAt ?? 0).toISOString()))
 })
 
 test('refusals of upstream are told with what to do about them', async (t) => {
