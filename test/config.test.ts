@@ -348,3 +348,32 @@ test('docs/settings.md has a row for each setting', async (t) => {
   const named = rows.flatMap((row) => [...row.matchAll(/\bDEPOT_\w+/g)].map(([name]) => name))
   t.strictSame(named.toSorted(), VARIABLES.toSorted())
 })
+
+test('a mirror keeps channels that are refreshed, within limits', async (t) => {
+  const upstream = { DEPOT_UPSTREAM: 'https://bldr.example', DEPOT_UPSTREAM_ORIGINS: 'core' }
+  t.equal(readConfig(upstream).upstream?.mirror, undefined)
+  const settings = {
+    DEPOT_MIRROR: 'core/stable',
+    DEPOT_MIRROR_VIEWS: 'union, delivered',
+    DEPOT_MIRROR_NEWEST: '3',
+    DEPOT_MIRROR_EVERY: '6h',
+    DEPOT_MIRROR_RATE: '2MiB',
+  }
+  t.match(readConfig({ ...upstream, ...settings }).upstream?.mirror, {
+    channels: [{ origin: 'core', channel: 'stable' }],
+    views: ['union', 'delivered'],
+    newest: 3,
+    everyMs: 6 * 60 * 60_000,
+    bytesPerS: 2 * 1024 * 1024,
+    parallel: 2,
+  })
+  for (const [wrong, message] of [
+    [{ DEPOT_MIRROR: 'acme/stable' }, /DEPOT_MIRROR names "acme\/stable"/],
+    [{ DEPOT_MIRROR: 'core/base' }, /DEPOT_MIRROR names "core\/base"/],
+    [{ DEPOT_MIRROR_RATE: '1KiB' }, /DEPOT_MIRROR_RATE must be 0, or at least 64KiB/],
+    [{ DEPOT_MIRROR_NEWEST: '0' }, /DEPOT_MIRROR_NEWEST must be a number from 1 to 100/],
+    [{ DEPOT_UPSTREAM_REFRESH: '5s' }, /DEPOT_UPSTREAM_REFRESH must be 0 or a period/],
+    [{ DEPOT_UPSTREAM_CHANNELS: 'unstable' }, /DEPOT_UPSTREAM_CHANNELS .*unstable/],
+  ] as const)
+    t.throws(() => readConfig({ ...upstream, ...wrong }), { code: 'invalid_request', message })
+})
