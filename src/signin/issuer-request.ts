@@ -1,7 +1,8 @@
+import { lookup } from 'node:dns'
 import type { IncomingMessage } from 'node:http'
 import { guardedLookup, refusalOfAddress } from '../guarded-lookup.ts'
 import type { AddressGuard } from '../guarded-lookup.ts'
-import { isSecure } from '../text/address-ranges.ts'
+import { AddressPolicy, isSecure } from '../text/address-ranges.ts'
 
 // Requests to issuers. What they answer decides who may come in, and their documents name further URLs.
 
@@ -20,11 +21,21 @@ export interface IssuerRequestOptions extends AddressGuard {
 /** The setting that lets the depot reach issuers that are not public. */
 export const ISSUER_NETWORKS = 'DEPOT_ISSUER_NETWORKS'
 export const MAX_ISSUER_REPLY_BYTES = 512 * 1_024
-export const ISSUER_TIMEOUT_MS = 10_000
+const ISSUER_TIMEOUT_MS = 10_000
 const MAX_HEADER_BYTES = 16 * 1_024
 
 const { request: requestPlainly } = process.getBuiltinModule('node:http')
 const { request: requestSecurely } = process.getBuiltinModule('node:https')
+
+/** Returns the options for issuers at public addresses and in these networks. */
+export function issuersIn(networks: readonly string[] | 'any'): IssuerRequestOptions {
+  return {
+    addressPolicy: new AddressPolicy(networks),
+    lookup: (hostname, done) => lookup(hostname, { all: true }, done),
+    setting: ISSUER_NETWORKS,
+    timeoutMs: ISSUER_TIMEOUT_MS,
+  }
+}
 
 /**
  * Makes a request. Rejects for a URL that is not https, an address that is not allowed, no complete answer in

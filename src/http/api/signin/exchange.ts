@@ -1,14 +1,12 @@
-import { lookup } from 'node:dns'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { getToken } from '../../../accounts/account-store.ts'
 import { generateToken, hashToken } from '../../../accounts/token.ts'
 import { DepotError } from '../../../errors.ts'
 import { IssuerKeys } from '../../../signin/issuer-keys.ts'
-import { ISSUER_NETWORKS, ISSUER_TIMEOUT_MS } from '../../../signin/issuer-request.ts'
+import { issuersIn } from '../../../signin/issuer-request.ts'
 import { isKnownIssuer } from '../../../signin/exchange-rule-store.ts'
 import { readIssuer, verifyIdToken } from '../../../signin/verify-id-token.ts'
-import { AddressPolicy } from '../../../text/address-ranges.ts'
 import { shows } from '../../requests/reading.ts'
 import { clientOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -20,15 +18,7 @@ import { ExchangedToken, TokenExchange } from './shapes.ts'
 /** Route for jobs that have an ID token of their CI system and no token of this depot. */
 export function exchangeRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const { config, now } = depot
-  const keys = new IssuerKeys(
-    {
-      addressPolicy: new AddressPolicy(config.issuerNetworks),
-      lookup: (hostname, done) => lookup(hostname, { all: true }, done),
-      setting: ISSUER_NETWORKS,
-      timeoutMs: ISSUER_TIMEOUT_MS,
-    },
-    now,
-  )
+  const keys = new IssuerKeys(issuersIn(config.issuerNetworks), now)
 
   app.withTypeProvider<ZodTypeProvider>().post(
     '/token-exchanges',

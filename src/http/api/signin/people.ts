@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -9,9 +8,8 @@ import type { Depot } from '../../../depot/open.ts'
 import { readNamedFile } from '../../../depot/secret-file.ts'
 import { DepotError } from '../../../errors.ts'
 import { IdentityProvider } from '../../../signin/identity-provider.ts'
-import { ISSUER_NETWORKS, ISSUER_TIMEOUT_MS } from '../../../signin/issuer-request.ts'
+import { issuersIn } from '../../../signin/issuer-request.ts'
 import type { Person } from '../../../signin/person.ts'
-import { AddressPolicy } from '../../../text/address-ranges.ts'
 import { orText } from '../../requests/as-text.ts'
 import { shows } from '../../requests/reading.ts'
 import { actorOf, clientOf } from '../../requests/request.ts'
@@ -230,14 +228,5 @@ async function openProvider({ config, log, now }: Depot): Promise<IdentityProvid
   const { clientSecretFile: file, makesAccounts: _makesAccounts, ...settings } = config.singleSignOn
   const clientSecret =
     file === undefined ? undefined : await readNamedFile(file, 'DEPOT_OIDC_CLIENT_SECRET_FILE', log)
-  return new IdentityProvider(
-    { ...settings, clientSecret },
-    {
-      addressPolicy: new AddressPolicy(config.issuerNetworks),
-      lookup: (hostname, done) => lookup(hostname, { all: true }, done),
-      setting: ISSUER_NETWORKS,
-      timeoutMs: ISSUER_TIMEOUT_MS,
-    },
-    now,
-  )
+  return new IdentityProvider({ ...settings, clientSecret }, issuersIn(config.issuerNetworks), now)
 }
