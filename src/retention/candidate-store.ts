@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+import type { SqlBool } from 'kysely'
 import type { Visibility } from '../access/access.ts'
 import { usingIndex } from '../database/engine-sql.ts'
 import { inBatches } from '../database/batches.ts'
@@ -5,6 +7,7 @@ import type { Db } from '../database/database.ts'
 import { formatIdent, packageOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { noticeOf } from '../package/mark.ts'
+import { DEFAULT_TARGET } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { viewReleaseOf, viewReleases } from '../revisions/member-store.ts'
 import type { ViewRelease } from '../views/view.ts'
@@ -25,46 +28,72 @@ export interface Candidate extends ViewRelease {
 /** The place of a release in the list of all: package, target and order of version, all descending. */
 export type CandidatePlace = readonly [packageId: number, target: Target, orderKey: string]
 
+/** The place before the first release, and that before the first release of a package. */
+const BEGINNING: CandidatePlace = [Number.MAX_SAFE_INTEGER, DEFAULT_TARGET, '']
+const BEGINNING_OF_PACKAGE = ['~', ''] as const // after every target
+
+/** A part of the list of all releases. */
+export interface CandidatePage {
+  readonly after: CandidatePlace | undefined
+  readonly limit: number
+  /** Only releases of this origin. */
+  readonly origin?: string | undefined
+  /** Only releases of the package of this name in the origin. */
+  readonly name?: string | undefined
+}
+
 /**
  * Lists releases that are not deleted, a page at a time. Packages come in the reverse order of their first
  * release, so that most packages come before the packages that they need.
  */
-export async function listCandidates(
-  db: Db,
-  page: {
-    after: CandidatePlace | undefined
-    limit: number
-    origin?: string | undefined
-    name?: string | undefined
-  },
-): Promise<Candidate[]> {
-  const { after, origin, name } = page
+export async function listCandidates(db: Db, page: CandidatePage): Promise<Candidate[]> {
+  const { after = BEGINNING, limit, origin, name } = page
+  if (origin !== undefined) return listOfOrigin(db, { ...page, origin, name })
   const rows = await candidates(db)
-    .$if(origin !== undefined || name !== undefined, (query) =>
-      query.where('releases.package_id', 'in', (eb) =>
-        eb
-          .selectFrom('packages')
-          .innerJoin('origins', 'origins.id', 'packages.origin_id')
-          .select('packages.id')
-          .$if(origin !== undefined, (inner) => inner.where('origins.name', '=', origin ?? ''))
-          .$if(name !== undefined, (inner) => inner.where('packages.name', '=', name ?? '')),
-      ),
-    )
-    .$if(after !== undefined, (query) =>
-      query.where((eb) =>
-        eb(
-          eb.refTuple('releases.package_id', 'releases.target', 'releases.order_key'),
-          '<',
-          eb.tuple(...(after ?? ([0, 'x86_64-linux', ''] as const))),
-        ),
+    .where((eb) =>
+      eb(
+        eb.refTuple('releases.package_id', 'releases.target', 'releases.order_key'),
+        '<',
+        eb.tuple(...after),
       ),
     )
     .orderBy('releases.package_id', 'desc')
     .orderBy('releases.target', 'desc')
     .orderBy('releases.order_key', 'desc')
-    .limit(page.limit)
+    .limit(limit)
     .execute()
   return rows.map(candidateOf)
+}
+
+/** Lists the releases of an origin, package by package, so that each page reads only its own rows. */
+async function listOfOrigin(
+  db: Db,
+  { after = BEGINNING, limit, origin, name }: CandidatePage & { readonly origin: string },
+): Promise<Candidate[]> {
+  const found: Candidate[] = []
+  const packages = await db
+    .selectFrom('origins')
+    .innerJoin('packages', 'packages.origin_id', 'origins.id')
+    .select('packages.id')
+    .where('origins.name', '=', origin)
+    .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
+    .where('packages.id', '<=', after[0])
+    .orderBy('packages.id', 'desc')
+    .execute()
+  for (const { id } of packages) {
+    const [, target, orderKey] = after
+    const beginning = id === after[0] ? ([target, orderKey] as const) : BEGINNING_OF_PACKAGE
+    const rows = await candidates(db)
+      .where('releases.package_id', '=', id)
+      .where(sql<SqlBool>`(releases.target, releases.order_key) < (${beginning[0]}, ${beginning[1]})`)
+      .orderBy('releases.target', 'desc')
+      .orderBy('releases.order_key', 'desc')
+      .limit(limit - found.length)
+      .execute()
+    found.push(...rows.map(candidateOf))
+    if (found.length >= limit) return found
+  }
+  return found
 }
 
 /** Finds releases by name. Deleted ones are left out. */

@@ -19,7 +19,7 @@ export const retention: Define = (command, io) =>
     .option('--dry-run', 'say of each release why it stays or goes, and change nothing')
     .option('--only <going-or-staying>', 'with --dry-run: only releases that go, or only those that stay')
     .option('--origin <origin>', 'only releases of this origin')
-    .option('--name <name>', 'only releases of packages of this name')
+    .option('--name <name>', 'only releases of this package of the origin')
     .option('-y, --yes', 'do not ask')
     .addHelpText(
       'after',

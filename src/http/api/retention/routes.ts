@@ -48,7 +48,7 @@ export function retentionRoutes(app: FastifyInstance, { depot }: RouteContext): 
     },
     async (request, reply) => {
       const { origin, name, only, limit } = request.query
-      parsePackageFilter({ origin, name })
+      expectFilter({ origin, name })
       const listKey = { list: 'retention', origin, name }
       const after = placeIn(request.query, listKey, CandidatePlace)
       const { verdicts } = await judgePage(depot, { after, limit: limit + 1, origin, name })
@@ -92,7 +92,7 @@ export function retentionRoutes(app: FastifyInstance, { depot }: RouteContext): 
     },
     async (request, reply) => {
       const { origin, name, cursor } = request.body
-      parsePackageFilter({ origin, name })
+      expectFilter({ origin, name })
       request.subject = `retention${origin === undefined ? '' : ` of ${origin}`}`
       const listKey = { list: 'retention', origin, name }
       const after = placeIn({ cursor, limit: 0 }, listKey, CandidatePlace)
@@ -179,6 +179,13 @@ async function judgesOnly(request: FastifyRequest): Promise<void> {
   if (typeof origin !== 'string' || signedIn(request, 'manage').isAdministrator)
     await administratorOnly(request)
   else signedInAs(request, 'administrator', origin, 'manage')
+}
+
+/** Throws `ident_malformed`, and `invalid_request` for a name without an origin. */
+function expectFilter({ origin, name }: { origin?: string | undefined; name?: string | undefined }): void {
+  parsePackageFilter({ origin, name })
+  if (name !== undefined && origin === undefined)
+    throw new DepotError('invalid_request', 'name needs origin: it is the name of a package in it')
 }
 
 async function maintainersOnly(request: FastifyRequest): Promise<void> {

@@ -90,7 +90,7 @@ export const PackagePath = z.object({ origin: z.string(), name: z.string() })
 
 export const VerdictsQuery = PageQuery.extend({
   origin: z.string().optional().describe('only releases of this origin'),
-  name: z.string().optional().describe('only releases of packages of this name'),
+  name: z.string().optional().describe('only releases of this package of the origin'),
   only: z.enum(['going', 'staying']).optional().describe('only releases that go, or only those that stay'),
 })
 
@@ -158,7 +158,7 @@ export const RunBody = named(
   'NewRetentionRun',
   z.strictObject({
     origin: z.string().optional().describe('only releases of this origin'),
-    name: z.string().optional().describe('only releases of packages of this name'),
+    name: z.string().optional().describe('only releases of this package of the origin'),
     cursor: z.string().optional().describe('opaque; taken from the previous part'),
   }),
   { origin: 'acme' },

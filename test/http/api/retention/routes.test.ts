@@ -108,6 +108,10 @@ test('the dry run says why each release stays or goes, and names nothing hidden'
   t.notMatch(redacted.text, /secret/)
   t.match(await api('GET', '/retention/verdicts?origin=other', { token: member }), { status: 403 })
   t.match(await api('GET', '/retention/verdicts', { token: member }), { status: 403 })
+  t.match(await api('GET', '/retention/verdicts?name=app'), { status: 400, differences: '' })
+  t.match(await api('GET', '/retention/verdicts?origin=acme&name=app&only=going'), {
+    body: { verdicts: [{ ident: app(3) }, { ident: app(1) }], next: null },
+  })
   const dry = await run(['retention', '--dry-run', '--only', 'going'])
   t.match(dry, { code: 0, stdout: /2 of 2 releases would go, and 2 B come free/ })
 })
