@@ -20,6 +20,7 @@ import {
   rebuildChange,
 } from './rebuild-changes-store.ts'
 import type { ChangesDb } from './rebuild-changes-store.ts'
+import { listUpstreamOrigins } from '../origins/origin-store.ts'
 import { listMarks } from '../releases/mark-store.ts'
 import { listAnnounced } from '../releases/new-release-store.ts'
 import { describeRelease } from '../package/ident.ts'
@@ -95,6 +96,7 @@ export async function verifyDepot(db: Db, checkpoint?: Checkpoint): Promise<Veri
   const rebuilt = new RebuiltViews(report)
   const retention = new RebuiltRetention()
   const announcements = new RebuiltAnnouncements()
+  const upstreamOrigins = new Set<string>()
   const changesDb = await openChangesRebuild(db)
   const counts = { entries: 0, promotions: 0, members: 0, pointers: 0 }
   const storeEnded = async () => {
@@ -114,6 +116,8 @@ export async function verifyDepot(db: Db, checkpoint?: Checkpoint): Promise<Veri
       rebuilt.take(event, row)
       retention.take(event, row.at)
       announcements.take(event)
+      if (event.kind === 'origin-adopted') upstreamOrigins.add(event.origin)
+      if (event.kind === 'origin-disowned') upstreamOrigins.delete(event.origin)
       await rebuildChange(changesDb, event, row)
       if (event.kind === 'promotion') counts.promotions += 1
       if (event.kind === 'depot-restored') incarnation = event.incarnation
@@ -137,6 +141,11 @@ export async function verifyDepot(db: Db, checkpoint?: Checkpoint): Promise<Veri
   )
   compareTexts(report, retention.values(), await describeRetention(db))
   compareTexts(report, announcements.values(), (await listAnnounced(db)).map(describeAnnounced))
+  compareTexts(
+    report,
+    Array.from(upstreamOrigins, describeUpstreamOrigin),
+    (await listUpstreamOrigins(db)).map(describeUpstreamOrigin),
+  )
   await compareChanges(changesDb, report)
   for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
     report(wrong.view ?? 'the depot', describeWrongCount(wrong))
@@ -309,6 +318,10 @@ function describeWrongSize({ kind, origin, package: name, month, releases, bytes
   return kind === 'stored'
     ? `the stored size is ${sizes}, which is wrong`
     : `there ${releases === 1 ? 'is' : 'are'} ${sizes}, but the stored size differs`
+}
+
+function describeUpstreamOrigin(origin: string): string {
+  return `${origin} as an upstream origin`
 }
 
 function describeMark({ mark, reason, since, ...release }: RebuiltMark): string {

@@ -9,6 +9,8 @@ import { findKey as findRecordedKey } from '../origins/origin-store.ts'
 import { findKey, listKeyRevisions } from '../remote/habitat-reads.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
+type KeyKeeper = Pick<Depot, 'db' | 'writer' | 'log'>
+
 const REVISION = /^\d{14}$/
 
 /** What {@link recordKey} did. `differs`: the depot has recorded another key of this name, and keeps it. */
@@ -19,7 +21,7 @@ export type KeyOutcome = 'added' | 'known' | 'absent' | 'differs'
  * it signed would no longer verify, and whoever can change keys upstream could sign in its name. Throws
  * `key_malformed`, and the errors of the source.
  */
-export async function recordKey(depot: Depot, source: RemoteDepot, name: KeyName): Promise<KeyOutcome> {
+export async function recordKey(depot: KeyKeeper, source: RemoteDepot, name: KeyName): Promise<KeyOutcome> {
   const text = await findKey(source, name)
   if (text === undefined) return 'absent'
   const key = parsePublicKey(text)
@@ -56,7 +58,7 @@ export async function recordKey(depot: Depot, source: RemoteDepot, name: KeyName
  * {@link recordKey}.
  */
 export async function recordKeys(
-  depot: Depot,
+  depot: KeyKeeper,
   source: RemoteDepot,
   origin: string,
 ): Promise<Map<string, KeyOutcome>> {
@@ -64,4 +66,17 @@ export async function recordKeys(
   for (const revision of await listKeyRevisions(source, origin))
     if (REVISION.test(revision)) outcomes.set(revision, await recordKey(depot, source, { origin, revision }))
   return outcomes
+}
+
+/**
+ * Records all public keys of an upstream origin. Throws `upstream_failed` if upstream has another key of the
+ * same name as a recorded one, and like {@link recordKey}.
+ */
+export async function expectSameKeys(depot: KeyKeeper, source: RemoteDepot, origin: string): Promise<void> {
+  for (const [revision, outcome] of await recordKeys(depot, source, origin))
+    if (outcome === 'differs')
+      throw new DepotError(
+        'upstream_failed',
+        `upstream has another key ${formatKeyName({ origin, revision })} than the one that is recorded here, so somebody may be forging its packages`,
+      )
 }

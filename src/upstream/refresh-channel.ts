@@ -18,6 +18,7 @@ import { listMembersOfOrigin } from '../revisions/member-store.ts'
 import { findView } from '../revisions/view-store.ts'
 import { MAX_MOVED_RELEASES } from '../views/view.ts'
 import { describeFault } from './describe-fault.ts'
+import { expectSameKeys } from './record-keys.ts'
 
 /** A channel of an upstream origin. */
 export interface UpstreamChannel {
@@ -39,7 +40,7 @@ export type RefreshOutcome =
   | { readonly kind: 'held'; readonly removals: number; readonly members: number }
 
 export interface RefreshContext {
-  readonly depot: Pick<Depot, 'config' | 'db' | 'writer'>
+  readonly depot: Pick<Depot, 'config' | 'db' | 'writer' | 'log'>
   readonly source: RemoteDepot
   /** Ends the refresh between two of its steps. */
   readonly signal: AbortSignal
@@ -55,13 +56,15 @@ const MAX_REASONS = 3
 /**
  * Makes a channel here what it is upstream. New releases are announced, so that the channel has them before
  * their bytes are fetched. The change is one revision, or several if one may not move so many releases.
- * Throws the errors of the source, and those of the command `refreshChannel`.
+ * Records the keys of the origin first. Throws `upstream_failed` if a recorded key differs, the errors of the
+ * source, and those of the command `refreshChannel`.
  */
 export async function refreshChannel(
   context: RefreshContext,
   place: UpstreamChannel,
   { acceptsRemovals, reason }: { acceptsRemovals: boolean; reason: string },
 ): Promise<RefreshOutcome> {
+  await expectSameKeys(context.depot, context.source, place.origin)
   const members = await listMembersHere(context.depot.db, place)
   const omitted = new Omissions()
   const listed = await listIdentsThere(context, place, omitted)

@@ -373,6 +373,10 @@ test('every manipulation of rows of views is reported by view', async (t) => {
       `UPDATE views SET ungoverned = '["core","chef"]' WHERE name = 'union'`,
       /^union: its row has ungoverned \["core","chef"\], but the ledger has \["core"\]$/,
     ],
+    'an origin that would accept no uploads': [
+      "UPDATE origins SET is_upstream = 1 WHERE name = 'acme'",
+      /^the depot: only the rows have acme as an upstream origin$/,
+    ],
     'when a pointer moved': [
       `UPDATE pointers SET to_revision = to_revision - 1 ${past('pointers')}`,
       /^promoted: only the ledger has latest of/,

@@ -8,6 +8,8 @@ import { formatPublicKey, parsePublicKey } from '../../src/hart/origin-key.ts'
 import { findKey } from '../../src/origins/origin-store.ts'
 import { findRelease } from '../../src/releases/release-store.ts'
 import { RemoteDepot } from '../../src/remote/remote-depot.ts'
+import { listRefreshed } from '../../src/channels/refresh-store.ts'
+import { Refresher } from '../../src/upstream/refresher.ts'
 import { recordKeys } from '../../src/upstream/record-keys.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import { startLiar } from '../support/lying-depot.ts'
@@ -160,6 +162,10 @@ test('a recorded key is never replaced by another of the same name', async (t) =
   t.strictSame([...(await recordKeys(depot, source, 'core')).values()], ['known'])
   isForged = true
   t.strictSame([...(await recordKeys(depot, source, 'core')).values()], ['differs'])
+  const refresher = await Refresher.open(depot)
+  await refresher?.refreshAll([{ origin: 'core', channel: 'stable' }])
+  await refresher?.close()
+  t.match(await listRefreshed(depot.db), [{ fault: /^upstream has another key core-\d+ than the one/ }])
   const kept = await findKey(depot.db, 'core', 'public', publicKey.revision)
   t.ok(parsePublicKey(kept?.body ?? '').raw.equals(publicKey.raw))
 })
