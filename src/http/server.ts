@@ -90,6 +90,7 @@ export async function buildServer(
   const pollCounts = async () => mergeCounts([pollers.counts(), ...((await workers?.pollCounts()) ?? [])])
   const metrics = new DepotMetrics(depot, {
     webhooks,
+    upstream,
     pollCounts,
     ofThreads: async () => [await requests.toJson(), ...((await workers?.metricsJson()) ?? [])],
   })

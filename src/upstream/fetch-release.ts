@@ -27,8 +27,9 @@ export interface ReleaseToFetch {
 /**
  * Fetches a release from upstream and publishes it, with all checks of an upload, and always that of the
  * signature. `findKey` records the key of the signer, if upstream has it. Reports to `arrival` what can be
- * passed on; the caller ends it. `pace` limits the rate. Succeeds if the release is here already. Throws
- * `not_found`, the errors of {@link publish}, and the errors of the source.
+ * passed on; the caller ends it. `pace` limits the rate. Returns the number of bytes that arrived: none if
+ * the release is here already. Throws `not_found`, the errors of {@link publish}, and the errors of the
+ * source.
  */
 export async function fetchRelease(
   depot: Depot,
@@ -43,7 +44,7 @@ export async function fetchRelease(
     findKey: (signer: KeyName) => Promise<void>
     pace?: Pace | undefined
   },
-): Promise<void> {
+): Promise<number> {
   const { ident, target, mayBePrivate } = release
   const what = formatIdent(ident)
   const found = await findRelease(source, ident, target)
@@ -51,8 +52,9 @@ export async function fetchRelease(
     throw new DepotError('not_found', `upstream has no release ${what} for ${target}`)
   const isPublic = found.visibility === 'public'
   const publisher = await getAccount(depot.db, ADMINISTRATOR)
-  await source.download(path`depot/pkgs/${what}/download?target=${target}`, async (body, announcedBytes) => {
+  return source.download(path`depot/pkgs/${what}/download?target=${target}`, async (body, announcedBytes) => {
     const sizeBytes = sizeOf(found, announcedBytes, what)
+    const arrived = counted(sizeBytes, what)
     try {
       await publish(depot, {
         ident,
@@ -75,7 +77,7 @@ export async function fetchRelease(
             pace === undefined ? body : Readable.from(paced(body, pace), { objectMode: false }),
             what,
             depot.limits,
-            limitTo(sizeBytes, what),
+            arrived.take,
           ),
         publisher: { accountId: publisher.id },
         actor: DEPOT_ACTOR,
@@ -85,6 +87,7 @@ export async function fetchRelease(
     } finally {
       body.destroy()
     }
+    return arrived.bytes
   })
 }
 
@@ -113,12 +116,18 @@ function sizeOf(
   return size ?? announcedBytes
 }
 
-/** Returns a function that counts arriving bytes, and throws `length_mismatch` if there are too many. */
-function limitTo(sizeBytes: number | undefined, what: string): (bytes: number) => void {
-  let received = 0
-  return (bytes) => {
-    received += bytes
-    if (sizeBytes !== undefined && received > sizeBytes)
-      throw new DepotError('length_mismatch', `${what} has more than the announced ${sizeBytes} bytes`)
+/** Counts arriving bytes. `take` throws `length_mismatch` if there are more than `sizeBytes`. */
+function counted(
+  sizeBytes: number | undefined,
+  what: string,
+): { bytes: number; take: (bytes: number) => void } {
+  const count = {
+    bytes: 0,
+    take(bytes: number) {
+      count.bytes += bytes
+      if (sizeBytes !== undefined && count.bytes > sizeBytes)
+        throw new DepotError('length_mismatch', `${what} has more than the announced ${sizeBytes} bytes`)
+    },
   }
+  return count
 }

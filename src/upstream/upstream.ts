@@ -47,6 +47,13 @@ export interface UpstreamOperations {
   fetchKeys(origin: string, revision: string | undefined, asker: Asker): Promise<void>
 }
 
+/** What was fetched since the depot was opened. */
+export interface FetchCounts {
+  readonly stored: number
+  readonly storedBytes: number
+  readonly failed: number
+}
+
 /** A fetch in progress. */
 interface Fetch {
   readonly arrival: Arrival
@@ -91,6 +98,7 @@ export class Upstream implements UpstreamOperations {
   readonly #failures: Remembered<DepotError>
   readonly #shows: Remembered<string>
   readonly #limit: AddressLimit
+  #counts: FetchCounts = { stored: 0, storedBytes: 0, failed: 0 }
 
   private constructor(depot: Depot, source: RemoteDepot, abort: AbortController) {
     this.#depot = depot
@@ -130,6 +138,10 @@ export class Upstream implements UpstreamOperations {
         )
     }
     return new Upstream(depot, source, abort)
+  }
+
+  get counts(): FetchCounts {
+    return this.#counts
   }
 
   async fetchMissing(release: ReleaseName, asker: Asker): Promise<Arriving | undefined> {
@@ -185,32 +197,33 @@ export class Upstream implements UpstreamOperations {
     if (!this.#fetches.has(key)) await this.#expectAskable(identOf(release).origin, key, asker)
     const running = this.#fetches.get(key) // perhaps started meanwhile
     if (running !== undefined) return running
-    const ident = identOf(release)
     const arrival = new Arrival()
-    const done = this.#ask(release.ident, key, () =>
-      this.#slots.run(() =>
-        traced('fetch', { 'hart_depot.origin': ident.origin }, () =>
-          fetchRelease(
-            this.#depot,
-            this.#source,
-            { ident, target: release.target, mayBePrivate: asker.seesPrivate },
-            { arrival, findKey: (signer) => this.#findKey(signer), pace },
-          ),
-        ),
-      ),
-    )
-      .then(
-        () => arrival.end('stored'),
-        (error: unknown) => {
-          arrival.end('failed')
-          throw error
-        },
-      )
-      .finally(() => this.#fetches.delete(key))
+    const done = this.#receive(release, asker, arrival, pace).finally(() => this.#fetches.delete(key))
     done.catch(() => undefined) // also handled by those who wait
     const fetch = { arrival, done }
     this.#fetches.set(key, fetch)
     return fetch
+  }
+
+  async #receive(release: ReleaseName, asker: Asker, arrival: Arrival, pace?: Pace): Promise<void> {
+    const missing = { ident: identOf(release), target: release.target, mayBePrivate: asker.seesPrivate }
+    const findKey = async (signer: KeyName) => this.#findKey(signer)
+    try {
+      const sizeBytes = await this.#ask(release.ident, keyOf(release, asker), () =>
+        this.#slots.run(() =>
+          traced('fetch', { 'hart_depot.origin': missing.ident.origin }, () =>
+            fetchRelease(this.#depot, this.#source, missing, { arrival, findKey, pace }),
+          ),
+        ),
+      )
+      const { stored, storedBytes, failed } = this.#counts
+      this.#counts = { stored: stored + 1, storedBytes: storedBytes + sizeBytes, failed }
+      arrival.end('stored')
+    } catch (error) {
+      this.#counts = { ...this.#counts, failed: this.#counts.failed + 1 }
+      arrival.end('failed')
+      throw error
+    }
   }
 
   /** Records the key of a signer, if its origin is one for which upstream may be asked. */

@@ -56,6 +56,9 @@ test('what is missing here comes from upstream', async (t) => {
     step.equal(asked.filter(isDownload).length, 1)
     const release = await findRelease(site.depot.db, REDIS, redis.target, UNRESTRICTED_AUDIENCE)
     step.match(release, { source: upstreamUrl, isVerified: true, visibility: 'public' })
+    const metrics = (await ask(`${site.url}/metrics`)).text
+    step.match(metrics, /hart_depot_upstream_fetches_total\{outcome="stored"\} 1\n/)
+    step.match(metrics, new RegExp(`hart_depot_upstream_fetched_bytes_total ${redis.bytes.length}\n`))
   })
 
   await t.test('a miss is remembered, but not for ever', async (step) => {

@@ -13,6 +13,7 @@ import { listViews } from '../../revisions/view-store.ts'
 import { WEBHOOK_STATES, stateOf } from '../../webhooks/progress.ts'
 import { addGauge } from './gauge.ts'
 import { PROBLEMS, checkReadiness, commitTimeAheadMs } from './readiness.ts'
+import type { Upstream } from '../../upstream/upstream.ts'
 import { measureUpstream } from './upstream-metrics.ts'
 import type { MetricsJson } from './request-metrics.ts'
 import { measureStorage } from './storage-metrics.ts'
@@ -39,10 +40,12 @@ export class DepotMetrics {
     depot: Depot,
     {
       webhooks,
+      upstream,
       pollCounts,
       ofThreads,
     }: {
       webhooks: Webhooks
+      upstream: Upstream | undefined
       pollCounts: () => Promise<PollCounts>
       ofThreads: () => Promise<readonly MetricsJson[]>
     },
@@ -57,7 +60,7 @@ export class DepotMetrics {
     this.#measureDisks(depot)
     this.#measurePackages(depot)
     measureStorage(this.#registry, depot)
-    measureUpstream(this.#registry, depot)
+    measureUpstream(this.#registry, depot, upstream)
   }
 
   /** Returns all metrics in the text format of Prometheus. */

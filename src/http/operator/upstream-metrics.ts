@@ -1,17 +1,23 @@
-import { Gauge } from 'prom-client'
+import { Counter, Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
 import { listRefreshed } from '../../channels/refresh-store.ts'
 import type { Refreshed } from '../../channels/refresh-store.ts'
 import type { Depot } from '../../depot/open.ts'
 import { readLastRun } from '../../upstream/mirror.ts'
+import type { Upstream } from '../../upstream/upstream.ts'
 import { addGauge } from './gauge.ts'
 
 /**
- * Measures how up to date the channels and the mirror of upstream are. The labels are bounded, because the
- * settings name the channels.
+ * Measures what was fetched from upstream, and how up to date its channels and the mirror are. The labels are
+ * bounded, because the settings name the channels.
  */
-export function measureUpstream(registry: Registry, { config, db }: Pick<Depot, 'config' | 'db'>): void {
+export function measureUpstream(
+  registry: Registry,
+  { config, db }: Pick<Depot, 'config' | 'db'>,
+  upstream: Pick<Upstream, 'counts'> | undefined,
+): void {
   if (config.upstream === undefined) return
+  if (upstream !== undefined) countFetches(registry, upstream)
   const add = (name: string, help: string, read: (row: Refreshed) => number) => {
     const gauge = new Gauge({
       name,
@@ -47,6 +53,30 @@ export function measureUpstream(registry: Registry, { config, db }: Pick<Depot, 
     read: async () => {
       const { planned = 0, fetched = 0 } = (await readLastRun(db)) ?? {}
       return planned - fetched
+    },
+  })
+}
+
+function countFetches(registry: Registry, upstream: Pick<Upstream, 'counts'>): void {
+  const fetches = new Counter({
+    name: 'hart_depot_upstream_fetches_total',
+    help: 'Releases that were fetched from upstream and stored, or that upstream could not give',
+    labelNames: ['outcome'],
+    registers: [registry],
+    collect() {
+      const { stored, failed } = upstream.counts
+      fetches.reset()
+      fetches.inc({ outcome: 'stored' }, stored)
+      fetches.inc({ outcome: 'failed' }, failed)
+    },
+  })
+  const bytes = new Counter({
+    name: 'hart_depot_upstream_fetched_bytes_total',
+    help: 'Bytes of the releases that were fetched from upstream and stored',
+    registers: [registry],
+    collect() {
+      bytes.reset()
+      bytes.inc(upstream.counts.storedBytes)
     },
   })
 }
