@@ -35,6 +35,7 @@ export const show: Define = (command, io) =>
       const rows = [
         ['target', more.target],
         ['published', `${more.published_at} by ${more.publisher}`],
+        ...(more.source === null ? [] : [['source', more.source]]),
         [
           'signed by',
           more.announced
