@@ -151,12 +151,14 @@ async function proposeAndApprove(
   releases: readonly { ident: string; target: typeof target }[],
 ): Promise<Result> {
   const token = `plan-${(plans += 1)}`
+  let isOpen = false
   try {
     await writer.submit({
       kind: 'propose',
       input: { token, request: { view, act: 'promote', source: { releases } } },
       actor: actorOf('alice'),
     })
+    isOpen = true
     const applied = await writer.submit({
       kind: 'approve',
       input: { plan: token, nextToken: `${token}-next` },
@@ -165,6 +167,8 @@ async function proposeAndApprove(
     if (!('outcome' in applied)) throw new Error('a proposal was stale at once')
     return 'changed'
   } catch (error) {
+    // An open proposal would keep its releases from deletion, which the model does not know.
+    if (isOpen) await writer.submit({ kind: 'reject', input: { plan: token }, actor: actorOf('alice') })
     if (error instanceof DepotError) return error.code as Result
     throw error
   }
