@@ -144,6 +144,7 @@ const MORE: Readonly<
   'POST /api/v1/plans/{plan}/approve': { names: { plan: '{proposal}' } },
   'POST /api/v1/plans/{plan}/reject': { names: { plan: '{proposal}' } },
   'PUT /api/v1/views/{view}': { body: { ungoverned: ['core', 'chef'] } },
+  'PUT /api/v1/views/{view}/pins/{revision}': { body: { reason: 'audit' } },
   'PUT /api/v1/views/{view}/gates': { body: {} },
   'PUT /api/v1/freeze': { body: { reason: 'audit', until: '2026-01-01T00:00:00.000Z' } },
   'PUT /api/v1/views/{view}/freeze': { body: { reason: 'audit', until: '2026-01-01T00:00:00.000Z' } },
