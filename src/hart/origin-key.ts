@@ -44,6 +44,11 @@ export function parseKeyName(text: string): KeyName | undefined {
   return { origin, revision }
 }
 
+/** Reports whether a text can be the revision of a key: 14 digits. */
+export function isKeyRevision(text: string): boolean {
+  return /^\d{14}$/.test(text)
+}
+
 export function formatKeyName(key: KeyName): string {
   return `${key.origin}-${key.revision}`
 }

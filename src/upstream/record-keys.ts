@@ -3,15 +3,13 @@ import { getAccount } from '../accounts/account-store.ts'
 import { ADMINISTRATOR } from '../commands/set-up.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
-import { formatKeyName, formatPublicKey, parsePublicKey } from '../hart/origin-key.ts'
+import { formatKeyName, formatPublicKey, isKeyRevision, parsePublicKey } from '../hart/origin-key.ts'
 import type { KeyName } from '../hart/origin-key.ts'
 import { findKey as findRecordedKey } from '../origins/origin-store.ts'
 import { findKey, listKeyRevisions } from '../remote/habitat-reads.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
 type KeyKeeper = Pick<Depot, 'db' | 'writer' | 'log'>
-
-const REVISION = /^\d{14}$/
 
 /** What {@link recordKey} did. `differs`: the depot has recorded another key of this name, and keeps it. */
 export type KeyOutcome = 'added' | 'known' | 'absent' | 'differs'
@@ -64,7 +62,7 @@ export async function recordKeys(
 ): Promise<Map<string, KeyOutcome>> {
   const outcomes = new Map<string, KeyOutcome>()
   for (const revision of await listKeyRevisions(source, origin))
-    if (REVISION.test(revision)) outcomes.set(revision, await recordKey(depot, source, { origin, revision }))
+    if (isKeyRevision(revision)) outcomes.set(revision, await recordKey(depot, source, { origin, revision }))
   return outcomes
 }
 

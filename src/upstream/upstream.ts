@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
+import { isKeyRevision } from '../hart/origin-key.ts'
 import type { KeyName } from '../hart/origin-key.ts'
 import { findOrigin, listUpstreamOrigins } from '../origins/origin-store.ts'
 import { parseIdent, releaseKey } from '../package/ident.ts'
@@ -175,6 +176,8 @@ export class Upstream implements UpstreamOperations {
 
   async fetchKeys(origin: string, revision: string | undefined, asker: Asker): Promise<void> {
     const what = revision === undefined ? `the keys of ${origin}` : `the key ${origin}-${revision}`
+    if (revision !== undefined && !isKeyRevision(revision))
+      throw new DepotError('not_found', `there is no key ${origin}-${revision}`)
     await this.#expectAskable(origin, what, asker)
     await this.#ask(what, what, async () => {
       const isThere =

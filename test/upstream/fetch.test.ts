@@ -44,6 +44,10 @@ test('what is missing here comes from upstream', async (t) => {
     step.match(JSON.parse((await ask(`${site.url}/v1/depot/origins/core/keys`)).text), [{ origin: 'core' }])
     step.match((await ask(`${site.url}/v1/depot/origins/core/keys/latest`)).text, /^SIG-PUB-1\ncore-/)
     step.equal((await ask(`${site.url}/v1/depot/origins/core/keys/20300101000000`)).status, 404)
+    const before = asked.length
+    for (const revision of ['..%2F..%2F..%2F..%2Fadmin', '..%2Fkeys', '2030010100000', 'latest%2F'])
+      step.equal((await ask(`${site.url}/v1/depot/origins/core/keys/${revision}`)).status, 404, revision)
+    step.equal(asked.length, before, 'upstream is asked for names of keys alone')
   })
 
   await t.test('a release is fetched once and stored with its source', async (step) => {

@@ -9,7 +9,7 @@ import { test } from 'tap'
 import type { UpstreamConfig } from '../../src/config.ts'
 import { openLogTo } from '../../src/log.ts'
 import { guardedFetch } from '../../src/remote/guarded-fetch.ts'
-import { RemoteDepot } from '../../src/remote/remote-depot.ts'
+import { RemoteDepot, path } from '../../src/remote/remote-depot.ts'
 import { openSource } from '../../src/upstream/source.ts'
 import { AUTHORITY, startLyingDepot } from '../support/lying-depot.ts'
 
@@ -29,9 +29,9 @@ function settings(more: Partial<UpstreamConfig> & { url: string }): UpstreamConf
 }
 
 async function folder(t: { teardown(fn: () => Promise<void>): unknown }): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'hart-depot-source-'))
-  t.teardown(() => rm(path, { recursive: true, force: true }))
-  return path
+  const made = await mkdtemp(join(tmpdir(), 'hart-depot-source-'))
+  t.teardown(() => rm(made, { recursive: true, force: true }))
+  return made
 }
 
 test('the token and the authorities of upstream are read from files', async (t) => {
@@ -99,6 +99,16 @@ test('a redirect is refused, and its target is not asked', async (t) => {
     message: `GET ${url}/v1/status answered 302: redirects are not followed (to ${inner}/latest/meta-data)`,
   })
   t.equal(isAsked, false)
+})
+
+test('a value cannot lead out of its place in a path', (t) => {
+  t.equal(
+    path`depot/pkgs/${'core/a b/1..2/...'}?target=${'x&y'}`,
+    'depot/pkgs/core/a%20b/1..2/...?target=x%26y',
+  )
+  for (const value of ['..', '.', 'core/../..', './core'])
+    t.throws(() => path`depot/origins/${value}/keys`, { code: 'ERR_REMOTE_DEPOT' }, value)
+  t.end()
 })
 
 test('an answer that stops or does not end is given up', async (t) => {
