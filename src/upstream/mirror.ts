@@ -10,7 +10,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { findReleaseBlob } from '../releases/release-store.ts'
 import { each } from '../remote/each.ts'
-import { planMirror } from './plan-mirror.ts'
+import { listAbsentViews, planMirror } from './plan-mirror.ts'
 import type { Refresher } from './refresher.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -33,11 +33,18 @@ export interface MirrorStatus {
   readonly fetched: number
   readonly bytes: number
   readonly failed: number
-  /** Why the run has ended early, or why the first release could not be fetched, as a sentence. */
+  /**
+   * Why the run has ended early, which channel was not refreshed, or why the first release could not be
+   * fetched, as a sentence.
+   */
   readonly fault: string | undefined
+  /** When the last run without a fault ended. */
+  readonly succeededAt: number | undefined
 }
 
 export interface MirrorPlan {
+  /** The views that the settings name and that the depot does not have. */
+  readonly absentViews: readonly string[]
   readonly releases: readonly (ReleaseName & { readonly sizeBytes: number | undefined })[]
 }
 
@@ -49,6 +56,7 @@ const NEVER: MirrorStatus = {
   bytes: 0,
   failed: 0,
   fault: undefined,
+  succeededAt: undefined,
 }
 
 /** Reads what came of the last run that ended. */
@@ -103,6 +111,8 @@ export class Mirror implements MirrorOperations {
     if (settings === undefined || upstream === undefined || refresher === undefined) return undefined
     const mirror = new Mirror(depot, settings, { upstream, refresher })
     mirror.#status = (await readLastRun(depot.db)) ?? NEVER
+    for (const view of await listAbsentViews(depot.db, settings))
+      depot.log.warn({ view }, `DEPOT_MIRROR_VIEWS names ${view}, and there is no such view`)
     return mirror
   }
 
@@ -127,7 +137,10 @@ export class Mirror implements MirrorOperations {
       const size = await this.#askSize(release)
       if (size !== undefined) sizes.set(release, size)
     })
-    return { releases: planned.map((release) => ({ ...release, sizeBytes: sizes.get(release) })) }
+    return {
+      releases: planned.map((release) => ({ ...release, sizeBytes: sizes.get(release) })),
+      absentViews: await listAbsentViews(this.#depot.db, this.#settings),
+    }
   }
 
   /** Refreshes the mirrored channels, and fetches what is missing. Joins a run in progress. Never rejects. */
@@ -155,9 +168,10 @@ export class Mirror implements MirrorOperations {
   async #run(): Promise<void> {
     const { log, now, writer } = this.#depot
     const { signal } = this.#abort
-    this.#status = { ...NEVER, begunAt: now() }
+    this.#status = { ...NEVER, begunAt: now(), succeededAt: this.#status.succeededAt }
     try {
-      await this.#refresher.refreshAll(this.#settings.channels)
+      const [fault] = await this.#refresher.refreshAll(this.#settings.channels)
+      this.#status = { ...this.#status, fault }
       await this.#fetchAll(await planMirror(this.#depot, this.#settings))
     } catch (error) {
       const isExpected = error instanceof DepotError
@@ -166,10 +180,15 @@ export class Mirror implements MirrorOperations {
       this.#status = { ...this.#status, fault }
     }
     if (signal.aborted) return
-    this.#status = { ...this.#status, endedAt: now() }
+    const endedAt = now()
+    this.#status = {
+      ...this.#status,
+      endedAt,
+      ...(this.#status.fault === undefined && { succeededAt: endedAt }),
+    }
     const { planned, fetched, bytes, failed, fault } = this.#status
     if (fault === undefined) log.info({ planned, fetched, bytes }, 'the mirror has what it should keep')
-    else log.warn({ planned, fetched, bytes, failed }, `the mirror lacks releases: ${fault}`)
+    else log.warn({ planned, fetched, bytes, failed }, `the mirror may lack releases: ${fault}`)
     await writer
       .submit({ kind: 'recordMirror', input: { status: JSON.stringify(this.#status) }, actor: DEPOT_ACTOR })
       .catch((err: unknown) => log.error({ err }, 'the outcome of the mirror could not be stored'))

@@ -54,6 +54,13 @@ async function listKept(db: Db, { channels, views, targets, newest }: MirrorConf
   return kept
 }
 
+/** Lists the views that the settings name and that do not exist. */
+export async function listAbsentViews(db: Db, { views }: Pick<MirrorConfig, 'views'>): Promise<string[]> {
+  const absent: string[] = []
+  for (const name of views) if ((await findOpenView(db, name)) === undefined) absent.push(name)
+  return absent
+}
+
 async function findOpenView(db: Db, name: string): Promise<View | undefined> {
   const view = await findView(db, name)
   return view?.closedAt === undefined ? view : undefined

@@ -40,8 +40,11 @@ export class Refresher implements RefreshOperations {
   readonly #source: RemoteDepot
   readonly #abort: AbortController
   /** Refreshes in progress and waiting, by channel and whether removals are accepted. */
-  readonly #queued = new Map<string, { readonly channel: UpstreamChannel; readonly done: Promise<void> }>()
-  #last: Promise<void> = Promise.resolve()
+  readonly #queued = new Map<
+    string,
+    { readonly channel: UpstreamChannel; readonly done: Promise<string | undefined> }
+  >()
+  #last: Promise<unknown> = Promise.resolve()
   #schedule: Promise<void> = Promise.resolve()
 
   /** `abort` ends the requests of the source. The caller closes the refresher before the depot. */
@@ -73,12 +76,13 @@ export class Refresher implements RefreshOperations {
     for (const channel of channels) void this.#queue(channel, options)
   }
 
-  /** Refreshes channels, and resolves when that is done, whatever came of it. */
+  /** Refreshes channels. Resolves with a sentence for each one that was not refreshed. Never rejects. */
   async refreshAll(
     channels: readonly UpstreamChannel[] = this.channels,
     options: RefreshOptions = { acceptsRemovals: false, by: undefined },
-  ): Promise<void> {
-    await Promise.all(channels.map((channel) => this.#queue(channel, options)))
+  ): Promise<string[]> {
+    const faults = await Promise.all(channels.map((channel) => this.#queue(channel, options)))
+    return faults.filter((fault) => fault !== undefined)
   }
 
   async refreshing(): Promise<readonly UpstreamChannel[]> {
@@ -99,7 +103,7 @@ export class Refresher implements RefreshOperations {
     }
   }
 
-  #queue(channel: UpstreamChannel, options: RefreshOptions): Promise<void> {
+  #queue(channel: UpstreamChannel, options: RefreshOptions): Promise<string | undefined> {
     const key = `${nameOf(channel)} ${options.acceptsRemovals}`
     const running = this.#queued.get(key)
     if (running !== undefined) return running.done
@@ -111,11 +115,17 @@ export class Refresher implements RefreshOperations {
     return done
   }
 
-  /** Refreshes one channel, and stores what came of it. Never rejects. */
-  async #refresh(channel: UpstreamChannel, { acceptsRemovals, by }: RefreshOptions): Promise<void> {
+  /**
+   * Refreshes one channel, and stores what came of it. Resolves with a sentence if the channel was not
+   * refreshed. Never rejects.
+   */
+  async #refresh(
+    channel: UpstreamChannel,
+    { acceptsRemovals, by }: RefreshOptions,
+  ): Promise<string | undefined> {
     const { log } = this.#depot
     const { signal } = this.#abort
-    if (signal.aborted) return
+    if (signal.aborted) return undefined
     const accepted = by !== undefined && acceptsRemovals ? `, removals accepted by ${by}` : ''
     const reason = `refreshed from ${this.#source.url.replace(/\/v1$/, '')}${accepted}`
     try {
@@ -128,18 +138,20 @@ export class Refresher implements RefreshOperations {
           { ...channel, ...(await this.#age(channel)), removals, members },
           `a channel was not refreshed: ${fault}`,
         )
-        return await this.#record(channel, { fault, removals })
+        await this.#record(channel, { fault, removals })
+        return notRefreshed(channel, fault)
       }
       const { joined, left, omitted, reasons } = outcome
       if (omitted > 0)
         log.warn({ ...channel, omitted, reasons }, 'releases were left out of the refresh of a channel')
       if (joined + left > 0) log.info({ ...channel, joined, left }, 'a channel was refreshed')
-      return await this.#record(channel, {
+      await this.#record(channel, {
         isRefreshed: true,
         ...(omitted > 0 && { fault: `left out ${counted(omitted, 'release')}: ${reasons.join('; ')}` }),
       })
+      return undefined
     } catch (error) {
-      if (signal.aborted) return
+      if (signal.aborted) return undefined
       const isExpected = error instanceof DepotError || error instanceof RemoteError
       const fault = isExpected
         ? describeFault(error)
@@ -150,6 +162,7 @@ export class Refresher implements RefreshOperations {
       await this.#record(channel, { fault }).catch((err: unknown) =>
         log.error({ ...channel, err }, 'the outcome of a refresh could not be stored'),
       )
+      return notRefreshed(channel, fault)
     }
   }
 
@@ -167,6 +180,10 @@ export class Refresher implements RefreshOperations {
     const input = { ...channel, ...outcome }
     await this.#depot.writer.submit({ kind: 'recordRefresh', input, actor: DEPOT_ACTOR })
   }
+}
+
+function notRefreshed(channel: UpstreamChannel, fault: string): string {
+  return `${nameOf(channel)} was not refreshed: ${fault}`
 }
 
 /** Returns the channels that the settings name, in their order. */

@@ -1,4 +1,5 @@
 import tap, { test } from 'tap'
+import type { Mirror } from '../../src/client/operations.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { buildHart } from '../support/build-hart.ts'
 import { callApi } from '../support/call-api.ts'
@@ -39,7 +40,7 @@ const site = await startDepot(tap, {
     DEPOT_UPSTREAM: url,
     DEPOT_UPSTREAM_ORIGINS: 'core',
     DEPOT_MIRROR: 'core/stable',
-    DEPOT_MIRROR_VIEWS: 'delivered',
+    DEPOT_MIRROR_VIEWS: 'delivered,nope',
     DEPOT_MIRROR_EVERY: '0',
     DEPOT_MIRROR_RATE: '64MiB',
   },
@@ -66,6 +67,8 @@ test('a dry run shows the newest releases and all dependencies, with sizes, and 
   await move(site, 'promote', 'delivered', app === undefined ? [] : [app])
   const dry = await run(['mirror', '--dry-run', '--json'])
   t.match(JSON.parse(dry.stdout), planned(REDIS8, GLIBC, REDIS7, ZLIB))
+  t.match(JSON.parse(dry.stdout), { plan: { absent_views: ['nope'] } })
+  t.ok(site.logged.some(({ view, msg }) => view === 'nope' && String(msg).includes('DEPOT_MIRROR_VIEWS')))
   t.strictSame(downloads(), [])
 })
 
@@ -89,6 +92,28 @@ test('a run fetches what it can, and the next one the rest', async (t) => {
   const metrics = await (await fetch(`${site.url}/metrics`)).text()
   t.match(metrics, /^hart_depot_mirror_lacking_releases 0$/m)
   t.match(metrics, /^hart_depot_mirror_last_run_timestamp_seconds 17672\d+/m)
+})
+
+test('a run that could not refresh its channels fails, and says so until one succeeds', async (t) => {
+  const { status } = (await callApi(site, 'GET', '/api/v1/upstream/mirror')).body as unknown as Mirror
+  refused = '/depot/'
+  site.setClock(Date.parse('2026-01-01T01:20:00Z'))
+  t.match(await run(['mirror']), { code: 1, stdout: /core\/stable was not refreshed: .*403/ })
+  t.match((await callApi(site, 'GET', '/api/v1/upstream/mirror')).body, {
+    status: { failed: 0, fault: /core\/stable/, succeeded_at: status.succeeded_at },
+  })
+  t.match(await run(['mirror', '--status']), { stdout: /last complete.* 2026-01-01T01/ })
+  const readyz = async () => (await fetch(`${site.url}/readyz`)).json()
+  const isFaulty = { ready: true, problems: [{ code: 'mirror', detail: /last run/ }] }
+  t.match(await readyz(), isFaulty)
+  t.match(
+    await (await fetch(`${site.url}/metrics`)).text(),
+    /^hart_depot_mirror_succeeded_timestamp_seconds 1767229\d+/m,
+  )
+  refused = undefined
+  site.setClock(Date.parse('2026-01-01T01:40:00Z'))
+  t.match(await run(['mirror']), { code: 0 })
+  t.match(await readyz(), { problems: [] })
 })
 
 test('what a mirror keeps satisfies closure', async (t) => {

@@ -34,7 +34,7 @@ export const mirror: Define = (command, io) =>
         state = await depot.getMirror()
       }
       show(out, state)
-      if (state.status.fault !== null) throw new Exit(EXIT.failed, 'not all releases could be fetched')
+      if (state.status.fault !== null) throw new Exit(EXIT.failed, 'the mirror may lack releases')
     })
 
 function show(out: Output, state: Mirror): void {
@@ -52,6 +52,9 @@ function show(out: Output, state: Mirror): void {
                 size === null ? 'unknown' : String(size),
               ]),
             ),
+            ...plan.absent_views.map(
+              (view) => `DEPOT_MIRROR_VIEWS names ${printable(view)}, and there is no such view.`,
+            ),
             `${plan.count} releases, ${plan.bytes} bytes${plan.unknown_sizes === 0 ? '' : ` and ${plan.unknown_sizes} of unknown size`}`,
           ].join('\n'),
     brief: () => (plan?.releases ?? []).map(({ ident, target }) => `${ident} ${target}`),
@@ -66,12 +69,20 @@ function statusText({
   bytes,
   failed,
   fault,
+  succeeded_at: succeededAt,
 }: Mirror['status']): string {
   if (begunAt === null) return 'The mirror has not run yet.'
   const done = `${running ? 'The mirror has fetched' : 'The mirror fetched'} ${fetched} of ${planned} releases, ${bytes} bytes.`
   return [
     done,
     ...(failed === 0 ? [] : [`${failed} failed.`]),
-    ...(fault === null ? [] : [printable(fault)]),
+    ...(fault === null
+      ? []
+      : [
+          printable(fault),
+          succeededAt === null
+            ? 'No run has been complete yet.'
+            : `The last complete run ended ${succeededAt}.`,
+        ]),
   ].join('\n')
 }

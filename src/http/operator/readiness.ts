@@ -8,6 +8,7 @@ import type { Depot } from '../../depot/open.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { counted } from '../../text/counted.ts'
+import { readLastRun } from '../../upstream/mirror.ts'
 import { nameOf, upstreamChannels } from '../../upstream/refresher.ts'
 
 export interface Readiness {
@@ -24,7 +25,15 @@ export interface Readiness {
 }
 
 /** Names of problems, for alerts. */
-export const PROBLEMS = ['database', 'data_gone', 'disk', 'damaged_blobs', 'clock', 'upstream'] as const
+export const PROBLEMS = [
+  'database',
+  'data_gone',
+  'disk',
+  'damaged_blobs',
+  'clock',
+  'upstream',
+  'mirror',
+] as const
 
 export interface Problem {
   readonly code: (typeof PROBLEMS)[number]
@@ -32,7 +41,7 @@ export interface Problem {
   readonly detail: string
 }
 
-/** A channel of upstream is late when it was not refreshed for this many periods. */
+/** A channel of upstream, or the mirror, is late when it was not brought up to date for this many periods. */
 const LATE_AFTER = 3
 
 /** Checks whether a depot can answer requests. Never rejects: problems are part of the result. */
@@ -58,6 +67,7 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
         ? undefined
         : `the clock is ${Math.round(aheadMs / 1_000)} seconds behind the last change: it was set back, or is wrong`,
     upstream: behind.length === 0 ? undefined : behind.join('; '),
+    mirror: database === 'ok' ? await findMirrorFault(depot).catch(() => undefined) : undefined,
   }
   const problems = PROBLEMS.flatMap((code) => {
     const detail = found[code]
@@ -90,6 +100,21 @@ async function listBehind(depot: Pick<Depot, 'config' | 'db' | 'now'>): Promise<
         : `${nameOf(channel)} is as upstream had it at ${new Date(row.refreshedAt).toISOString()}`,
     ]
   })
+}
+
+/** Says in a sentence that the mirror failed or is late. `undefined` before its first run. */
+async function findMirrorFault({
+  config,
+  db,
+  now,
+}: Pick<Depot, 'config' | 'db' | 'now'>): Promise<string | undefined> {
+  const everyMs = config.upstream?.mirror?.everyMs
+  const last = everyMs === undefined ? undefined : await readLastRun(db)
+  if (everyMs === undefined || last?.endedAt === undefined) return undefined
+  if (last.fault !== undefined)
+    return 'the last run of the mirror was not complete: hart-depot mirror --status says why'
+  const isLate = everyMs > 0 && now() - last.endedAt > LATE_AFTER * everyMs
+  return isLate ? `the last run of the mirror ended at ${new Date(last.endedAt).toISOString()}` : undefined
 }
 
 async function diskState(depot: Depot): Promise<string> {

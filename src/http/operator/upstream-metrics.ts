@@ -48,6 +48,10 @@ export function measureUpstream(
     help: 'Time in Unix seconds at which the last run of the mirror ended; 0 if none has ended',
     read: async () => ((await readLastRun(db))?.endedAt ?? 0) / 1_000,
   })
+  addGauge(registry, 'hart_depot_mirror_succeeded_timestamp_seconds', {
+    help: 'Time in Unix seconds at which the last run of the mirror without a fault ended; 0 if there was none',
+    read: async () => ((await readLastRun(db))?.succeededAt ?? 0) / 1_000,
+  })
   addGauge(registry, 'hart_depot_mirror_lacking_releases', {
     help: 'Releases that the last run of the mirror should have fetched, and did not',
     read: async () => {

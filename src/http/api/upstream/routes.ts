@@ -146,7 +146,7 @@ async function describeMirror(
   operations: MirrorOperations,
   plan: MirrorPlan | undefined,
 ): Promise<z.infer<typeof Mirror>> {
-  const { begunAt, endedAt, fault, ...counts } = await operations.mirrorStatus()
+  const { begunAt, endedAt, succeededAt, fault, ...counts } = await operations.mirrorStatus()
   return {
     status: {
       running: begunAt !== undefined && endedAt === undefined,
@@ -154,12 +154,13 @@ async function describeMirror(
       ended_at: endedAt === undefined ? null : wireTime(endedAt),
       ...counts,
       fault: fault ?? null,
+      succeeded_at: succeededAt === undefined ? null : wireTime(succeededAt),
     },
     plan: plan === undefined ? null : wirePlan(plan),
   }
 }
 
-function wirePlan({ releases }: MirrorPlan): z.infer<typeof Mirror>['plan'] {
+function wirePlan({ releases, absentViews }: MirrorPlan): z.infer<typeof Mirror>['plan'] {
   const sizes = releases.flatMap(({ sizeBytes }) => sizeBytes ?? [])
   return {
     releases: releases
@@ -168,6 +169,7 @@ function wirePlan({ releases }: MirrorPlan): z.infer<typeof Mirror>['plan'] {
     count: releases.length,
     bytes: sizes.reduce((sum, size) => sum + size, 0),
     unknown_sizes: releases.length - sizes.length,
+    absent_views: [...absentViews],
   }
 }
 

@@ -36,7 +36,11 @@ const MirrorStatus = z.object({
   fetched: z.int(),
   bytes: z.int().describe('the bytes of the fetched releases'),
   failed: z.int(),
-  fault: z.string().nullable().describe('why the run ended early, or why the first release failed'),
+  fault: z
+    .string()
+    .nullable()
+    .describe('why the run ended early, which channel was not refreshed, or why the first release failed'),
+  succeeded_at: Time.nullable().describe('when the last run without a fault ended'),
 })
 
 export const Mirror = named(
@@ -51,6 +55,9 @@ export const Mirror = named(
         count: z.int().describe('how many releases would be fetched'),
         bytes: z.int().describe('the sum of the known sizes'),
         unknown_sizes: z.int().describe('how many sizes are not known'),
+        absent_views: z
+          .array(z.string())
+          .describe('the views in DEPOT_MIRROR_VIEWS that the depot does not have'),
       })
       .nullable()
       .describe('what a run would fetch now; only for a dry run'),
@@ -65,12 +72,14 @@ export const Mirror = named(
       bytes: 48_000_000,
       failed: 0,
       fault: null,
+      succeeded_at: YESTERDAY,
     },
     plan: {
       releases: [{ ident: DEPENDENCY, target: TARGET, size_bytes: 1_048_576 }],
       count: 1,
       bytes: 1_048_576,
       unknown_sizes: 0,
+      absent_views: [],
     },
   },
 )

@@ -5,6 +5,7 @@ import type * as shapes from './shapes.ts'
 
 export function mirrorText({ status, plan }: z.infer<typeof shapes.Mirror>): string {
   const { running, begun_at: begunAt, ended_at: endedAt, planned, fetched, bytes, failed, fault } = status
+  const { succeeded_at: succeededAt } = status
   const state =
     begunAt === null
       ? 'The mirror has not run yet.'
@@ -12,7 +13,18 @@ export function mirrorText({ status, plan }: z.infer<typeof shapes.Mirror>): str
         ? `The mirror has fetched ${fetched} of ${planned} releases since ${timeText(begunAt)}.`
         : `The mirror fetched ${fetched} of ${planned} releases, ${bytes} bytes, until ${timeText(endedAt)}.`
   return sections(
-    [state, ...(failed === 0 ? [] : [`${failed} failed.`]), ...(fault === null ? [] : [fault])],
+    [
+      state,
+      ...(failed === 0 ? [] : [`${failed} failed.`]),
+      ...(fault === null
+        ? []
+        : [
+            fault,
+            succeededAt === null
+              ? 'No run has been complete yet.'
+              : `The last complete run ended ${timeText(succeededAt)}.`,
+          ]),
+    ],
     plan === null
       ? []
       : [
@@ -24,6 +36,7 @@ export function mirrorText({ status, plan }: z.infer<typeof shapes.Mirror>): str
               size === null ? 'unknown' : String(size),
             ]),
           ),
+          ...plan.absent_views.map((view) => `DEPOT_MIRROR_VIEWS names ${view}, and there is no such view.`),
           `${plan.count} releases, ${plan.bytes} bytes${plan.unknown_sizes === 0 ? '' : ` and ${plan.unknown_sizes} of unknown size`}`,
         ],
   )
