@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
+import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FileBody, partsOf } from './call.ts'
 import type { Call, CallOptions, DataAnswer } from './call.ts'
@@ -160,7 +161,7 @@ export class DepotClient extends Operations {
     const signal = options.signal && { signal: options.signal }
     const [{ downloadPackage }, release] = await Promise.all([
       import('./download.ts'), // loads WebAssembly, which other calls do not need
-      this.getRelease(input, signal),
+      this.getStoredRelease(input, signal),
     ])
     const { ident, target, checksum, size_bytes: sizeBytes } = release
     await downloadPackage(
@@ -181,6 +182,34 @@ export class DepotClient extends Operations {
       options,
     )
     return release
+  }
+
+  /**
+   * Shows a release whose package the depot has. If the package is missing, a depot with an upstream fetches
+   * it first. Throws RequestRefused if upstream does not have it or cannot give it.
+   */
+  async getStoredRelease(input: DownloadReleaseInput, options: CallOptions = {}): Promise<Release> {
+    try {
+      const release = await this.getRelease(input, options)
+      if (!release.announced) return release
+    } catch (error) {
+      if (!(error instanceof RequestRefused) || error.status !== 404) throw error
+    }
+    await this.#haveFetched(input, options)
+    return this.getRelease(input, options)
+  }
+
+  /** Reads a download to its end, after which the depot has the package. */
+  async #haveFetched(input: DownloadReleaseInput, options: CallOptions): Promise<void> {
+    const { body } = await this.downloadRelease(input, options)
+    try {
+      await finished(body.resume())
+    } catch (error) {
+      if (options.signal?.aborted === true) throw error
+      // The depot cuts the connection if it refuses the package, and then says why.
+      const again = await this.downloadRelease(input, options)
+      await finished(again.body.resume())
+    }
   }
 
   /**

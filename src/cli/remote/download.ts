@@ -37,7 +37,7 @@ export const download: Define = (command, io) =>
       const { depot, out } = connect(io, options)
       const key = options.key === undefined ? undefined : await readFile(pathOf(io, options.key), 'utf8')
       const asked = await findRelease({ depot, out }, given, options.target)
-      const release = await depot.getRelease(asked)
+      const release = await depot.getStoredRelease(asked, { signal: io.signal })
       const { ident } = release
       const name = hartFileName(parseIdent(ident), release.target)
       const place = pathOf(io, path ?? '.')

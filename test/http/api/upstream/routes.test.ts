@@ -1,9 +1,13 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import tap, { test } from 'tap'
 import type { Upstream } from '../../../../src/client/operations.ts'
 import { formatIdent } from '../../../../src/package/ident.ts'
 import { buildHart } from '../../../support/build-hart.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { commandsOn } from '../../../support/command.ts'
+import { startLiar } from '../../../support/lying-depot.ts'
 import { makeOrigin, promoteTo, publishAll } from '../../../support/origin.ts'
 import { START, startDepot } from '../../../support/start-depot.ts'
 import { until } from '../../../support/until.ts'
@@ -12,10 +16,18 @@ const source = await startDepot(tap, { listen: true })
 await makeOrigin(source, 'core')
 const redis = buildHart({ ident: 'core/redis/7.0.0/20260101120000' })
 await publishAll(source, { ident: formatIdent(redis.ident) })
-await promoteTo(source, 'stable', redis)
+const GLIBC = 'core/glibc/2.40/20260101120000'
+const ZLIB = 'core/zlib/1.3/20260101120000'
+const [, zlib] = await publishAll(source, GLIBC, ZLIB)
+for (const hart of [redis, zlib]) if (hart !== undefined) await promoteTo(source, 'stable', hart)
+let isAway = false
+const { url: upstreamUrl } = await startLiar(tap, source.url, (_path, answer) => {
+  if (isAway) answer.writeHead(403).end('closed for the night')
+  return isAway
+})
 const site = await startDepot(tap, {
   listen: true,
-  environment: { DEPOT_UPSTREAM: source.url, DEPOT_UPSTREAM_ORIGINS: 'core' },
+  environment: { DEPOT_UPSTREAM: upstreamUrl, DEPOT_UPSTREAM_ORIGINS: 'core' },
 })
 const path = `/api/v1/releases/${formatIdent(redis.ident)}`
 
@@ -23,7 +35,7 @@ const state = async () => (await callApi(site, 'GET', '/api/v1/upstream')).body 
 
 test('administrators refresh channels, whose releases are then announced', async (t) => {
   t.match(await state(), {
-    url: source.url,
+    url: upstreamUrl,
     origins: ['core'],
     channels: [{ origin: 'core', channel: 'stable', refreshed_at: null, fault: null, held_removals: 0 }],
   })
@@ -58,6 +70,20 @@ test('the command line refreshes and shows what came of it', async (t) => {
   t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +2026\S+ +ok/ })
   t.match(await run(['upstream', 'refresh', 'core/stable', '--quiet']), { code: 0, stdout: 'core/stable\n' })
   t.match(await run(['upstream', 'refresh', 'acme/stable']), { code: 5 })
+})
+
+test('the command line downloads announced and missing releases', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-upstream-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const download = (ident: string) => commandsOn(site)(['download', ident, folder])
+  isAway = true
+  t.match(await download(GLIBC), { code: 7, stderr: /closed for the night/ })
+  isAway = false
+  site.setClock(START + 60_000) // a failure is remembered for a while
+  t.match(await download(GLIBC), { code: 0 })
+  t.match(await download(ZLIB), { code: 0 })
+  t.match(await readdir(folder), [/core-glibc-2.40-.*hart$/, /core-zlib-1.3-.*hart$/])
+  t.match(await download('core/glibc/9.99/20260101120000'), { code: 5 })
 })
 
 test('a download of an announced release fetches it, and its row then says what its bytes say', async (t) => {
