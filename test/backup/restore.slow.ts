@@ -23,8 +23,8 @@ test('a restore says what the backup lacks, and restores the rest', async (t) =>
   const { to, data, app, run } = await makeBackup(t)
   await rm(join(to, 'blobs', app.checksum.slice(0, 2), app.checksum))
   const restored = await run('restore', to)
-  t.match(restored, { code: 1, stderr: /restored except for one package/ })
-  t.match(restored.stdout, /^\S+ has the depot of \S+: one package, 7 views, /)
+  t.match(restored, { code: 1, stderr: /restored except for (one|1) package/ })
+  t.match(restored.stdout, /^\S+ has the depot of \S+: 1 package, 7 views, /)
   t.match(restored.stdout, new RegExp(`${app.checksum} +missing +${APP}\n`))
   const again = await startDepot(t, { folder: data, listen: true })
   t.match(
