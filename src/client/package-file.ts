@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { MAX_HEADER_BYTES, parseHeader } from '../hart/header.ts'
 import type { KeyName } from '../hart/origin-key.ts'
@@ -13,6 +14,8 @@ export interface PackageFile {
   readonly needs: readonly Ident[]
 }
 
+const READ_CHUNK_BYTES = 512 * 1024
+
 /** Reads the name of the key that signed a package file. Throws `hart_malformed`. */
 export async function readSigner(file: string): Promise<KeyName> {
   return (await readHeader(file)).signer
@@ -26,6 +29,15 @@ export async function readPackageFile(file: string): Promise<PackageFile> {
   ])
   const { ident, target, deps, tdeps } = await readArchive(file, payloadOffset)
   return { ident, target, needs: [...deps, ...tdeps] }
+}
+
+/** Returns the BLAKE2b-256 of a package file in hex. */
+export async function readChecksum(file: string): Promise<string> {
+  const { Blake2b } = await import('../hart/blake2b.ts') // loads WebAssembly
+  const hash = new Blake2b()
+  for await (const chunk of createReadStream(file, { highWaterMark: READ_CHUNK_BYTES }))
+    hash.update(chunk as Buffer)
+  return hash.digest()
 }
 
 async function readHeader(file: string) {

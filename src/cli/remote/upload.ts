@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import type { DepotClient } from '../../client/client.ts'
 import { RequestRefused } from '../../client/errors.ts'
 import type { Upload } from '../../client/operations.ts'
-import { readPackageFile, readSigner } from '../../client/package-file.ts'
+import { readChecksum, readPackageFile, readSigner } from '../../client/package-file.ts'
 import { formatIdent, hartFileName } from '../../package/ident.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
@@ -176,8 +176,12 @@ async function uploadOne(
     const { origin } = await readSigner(file)
     return await depot.uploadFile(
       file,
-      // File names begin with the origin. With it, the depot checks the quota before the file is sent.
-      basename(file).startsWith(`${origin}-`) ? { origin } : {},
+      {
+        // The depot recognizes repeated uploads by their checksums. They need no room in the quota.
+        checksum: await readChecksum(file),
+        // File names begin with the origin. With it, the depot checks the quota before the file is sent.
+        ...(basename(file).startsWith(`${origin}-`) && { origin }),
+      },
       { signal: io.signal, onProgress: (bytes) => progress.show(bytes) },
     )
   } finally {

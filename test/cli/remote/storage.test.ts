@@ -41,6 +41,7 @@ test('quotas are set, shown, warned of and removed', async (t) => {
     code: EXIT.refused,
     stderr: new RegExp(`${basename(third)} was not uploaded: there is no room for .*: the origin acme uses`),
   })
+  t.match(await run(['upload', first]), { code: 0, stderr: '' }, 'a repeated upload needs no room')
   const { stdout } = await run(['storage'])
   t.match(stdout, /^the depot has 2 releases with [\d.]+ KiB, without a quota\./)
   t.match(stdout, /^acme +2 +[\d.]+ KiB +[\d.]+ KiB \(9\d %\)$/m)
