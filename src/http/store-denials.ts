@@ -12,6 +12,7 @@ const DENIED: readonly (string | undefined)[] = [
   'forbidden',
   'token_not_owned',
   'key_upload_forbidden',
+  'origin_reserved',
   'too_many_attempts',
 ]
 

@@ -64,6 +64,7 @@ test('refused changes and administration are stored up to a limit, others are no
   const folder = await scratchFolder(t)
   const started = await startDepot(t, { folder })
   await callApi(started, 'POST', '/v1/depot/origins', { body: { name: 'acme' } })
+  await callApi(started, 'PATCH', '/api/v1/reserved-origins', { body: { add: ['secret'] } })
   const token = await started.account('ci')
   const before = (await findHead(started.depot.db)).sequence
   const freeze = { body: { reason: 'x' } }
@@ -73,6 +74,7 @@ test('refused changes and administration are stored up to a limit, others are no
   await callApi(started, 'GET', '/api/v1/webhooks', { token: null })
   await callApi(started, 'GET', '/api/v1/views/none', { token })
   await callApi(started, 'PUT', '/api/v1/views/none/gates', { body: {} })
+  await callApi(started, 'POST', '/v1/depot/origins', { token, body: { name: 'secret' } })
   t.match(
     (await started.app.inject('/metrics')).body,
     /^hart_depot_denied_requests_total\{code="forbidden"\} 3\nhart_depot_denied_requests_total\{code="unauthenticated"\} 2$/m,
@@ -89,6 +91,7 @@ test('refused changes and administration are stored up to a limit, others are no
       [null, 'unauthenticated', 'PUT', '/api/v1/views/union/gates', 2],
       ['ci', 'forbidden', 'GET', '/api/v1/webhooks', 1],
       ['ci', 'forbidden', 'PUT', '/api/v1/views/union/gates', 2],
+      ['ci', 'origin_reserved', 'POST', '/v1/depot/origins', 1],
     ],
   )
   t.match(await runHere(['denials', '--account', 'ci', '--since', '1h'], { DEPOT_DATA: folder }), {
@@ -97,7 +100,7 @@ test('refused changes and administration are stored up to a limit, others are no
   })
   t.match(await runHere(['denials', '--account', 'ci'], { DEPOT_DATA: folder }), {
     stdout:
-      /^LAST +REQUESTS +ACCOUNT .*\n2026-01-01T00:00:00Z +1 +ci +\d+ +127\.0\.0\.1 +forbidden +GET \/api\/v1\/webhooks\n/,
+      /^LAST +REQUESTS +ACCOUNT .*\n2026-01-01T00:00:00Z +1 +ci +\d+ +127\.0\.0\.1 +origin_reserved +POST \/v1\/depot\/origins\n/,
   })
 
   const database = new BetterSqlite3(join(folder, 'depot.sqlite'))
@@ -112,6 +115,6 @@ test('refused changes and administration are stored up to a limit, others are no
   const actor = { client: 'tests', door: 'cli' } as const
   await again.depot.writer.submit({ kind: 'saveDenials', input: { denials: [] }, actor })
   const stored = await listDenials(again.depot.db, { since: 0, account: undefined })
-  t.equal(stored.length, MAX_STORED_DENIALS + 2, 'the oldest are deleted')
-  t.equal(stored.filter(({ account }) => account === 'ci').length, 2, 'but none of an account')
+  t.equal(stored.length, MAX_STORED_DENIALS + 3, 'the oldest are deleted')
+  t.equal(stored.filter(({ account }) => account === 'ci').length, 3, 'but none of an account')
 })
