@@ -18,7 +18,7 @@ export function describeNeed(need: Need): string {
     return need.as === 'frozen' ? `is in ${need.view}, which is frozen` : `is in ${need.view}`
   }
   if (need.kind === 'history')
-    return `was in ${need.view} until revision ${need.revision}, and a rollback may need it`
+    return `was ${need.as === 'latest' ? 'latest ' : ''}in ${need.view} until revision ${need.revision}, and a rollback may need it`
   if (need.kind === 'pin')
     return `is in the pinned revision ${need.view}@${need.revision} (${need.reason}): unpin it first`
   if (need.kind === 'lockfile') return `is in the registered lockfile ${need.lockfile}: unregister it first`

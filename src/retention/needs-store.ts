@@ -21,8 +21,13 @@ export type Need =
       readonly revision: number
       readonly as: 'latest' | 'member' | 'frozen'
     }
-  /** A view that contained the release until before `revision`. */
-  | { readonly kind: 'history'; readonly view: string; readonly revision: number }
+  /** A view that contained the release, or whose `latest` it was, until before `revision`. */
+  | {
+      readonly kind: 'history'
+      readonly view: string
+      readonly revision: number
+      readonly as: 'latest' | 'member'
+    }
   | { readonly kind: 'pin'; readonly view: string; readonly revision: number; readonly reason: string }
   | { readonly kind: 'lockfile'; readonly lockfile: string }
   | { readonly kind: 'proposal'; readonly plan: string; readonly view: string }
@@ -216,16 +221,19 @@ async function addHistory(db: Db, { views }: Keepers, ids: readonly number[], ad
     .whereRef('pointers.release_id', '=', 'releases.id')
     .where('views.id', 'in', limited)
     .where('pointers.to_revision', 'is not', null)
-  const rows = [...(await left.execute()), ...(limited.length === 0 ? [] : await moved.execute())]
-  const last = new Map<string, { id: number; view: string; revision: number }>()
-  for (const { id, view_id, to_revision } of rows) {
+  const rows = [
+    ...(await left.execute()).map((row) => ({ ...row, as: 'member' as const })),
+    ...(limited.length === 0 ? [] : await moved.execute()).map((row) => ({ ...row, as: 'latest' as const })),
+  ]
+  const last = new Map<string, { id: number; need: Extract<Need, { kind: 'history' }> }>()
+  for (const { id, view_id, to_revision: revision, as } of rows) {
     const keeping = views.get(view_id)
-    if (keeping === undefined || to_revision === null || to_revision <= keeping.historyRevision) continue
+    if (keeping === undefined || revision === null || revision <= keeping.historyRevision) continue
     const key = `${id} ${view_id}`
-    const revision = Math.max(to_revision, last.get(key)?.revision ?? 0)
-    last.set(key, { id, view: keeping.view.name, revision })
+    if (revision <= (last.get(key)?.need.revision ?? 0)) continue
+    last.set(key, { id, need: { kind: 'history', view: keeping.view.name, revision, as } })
   }
-  for (const { id, view, revision } of last.values()) add(id, { kind: 'history', view, revision })
+  for (const { id, need } of last.values()) add(id, need)
 }
 
 async function addPins(db: Db, ids: readonly number[], add: Add): Promise<void> {

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { callApi } from '../support/call-api.ts'
 import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { DAY_MS, OPERATOR, retire, setRule, verdictsOn } from '../support/retention.ts'
@@ -116,6 +117,15 @@ test('a view that lets members go keeps what was latest for a time', async (t) =
   await move(started, 'promote', 'union', [two])
   await setRule(started, { of: 'view', view: 'union' }, { keepLast: 1 })
   t.same(await verdictsOn(started, [app(1)]), ['history'], 'a rollback needs it')
+  t.match((await callApi(started, 'GET', '/api/v1/retention/verdicts?origin=acme')).body, {
+    verdicts: [
+      {},
+      {},
+      {},
+      {},
+      { detail: `${app(1)} was latest in union until revision 2, and a rollback may need it` },
+    ],
+  })
   started.setClock(LATER + 31 * DAY_MS)
   t.same(await verdictsOn(started, [app(1)]), ['goes'])
 })
