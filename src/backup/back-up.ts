@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Config } from '../config.ts'
-import { allBlobs, listIdentsOf, readStored } from '../blobs/blob-store.ts'
+import { allBlobs, countBlobs, listIdentsOf } from '../blobs/blob-store.ts'
 import { storageOf } from '../blobs/open.ts'
 import { inspect } from '../blobs/damage.ts'
 import type { BlobStorage } from '../blobs/storage.ts'
@@ -16,6 +16,7 @@ import { findHash, findHead } from '../ledger/ledger-store.ts'
 import { listSealingKeys } from '../origins/sealed-store.ts'
 import { readVersion } from '../package-root.ts'
 import { each } from '../remote/each.ts'
+import { readQuarantine } from '../retention/quarantine-store.ts'
 import { DepotError } from '../errors.ts'
 import type { BackupFolder } from './backup-folder.ts'
 import { checksumOf, writeChecksums } from './checksums.ts'
@@ -45,6 +46,8 @@ export interface BackUpResult {
   readonly copied: number
   /** Their sizes together. */
   readonly copiedBytes: number
+  /** The number of packages in the quarantine of retention, which are not in the backup. */
+  readonly quarantined: number
 }
 
 /** The number of blobs that are copied at the same time, so that their syncs overlap. */
@@ -55,7 +58,8 @@ const NAMED_DAMAGED = 100
 /**
  * Backs up a depot, whose server may be running. First copies the database as it is now, then the blobs that
  * this copy needs and the folder lacks, and writes the manifest last. Meanwhile, the depot removes no blobs.
- * A damaged blob is left out and listed, unless an earlier backup has it. After any error, the blobs that
+ * A damaged blob is left out and listed, unless an earlier backup has it; blobs in the quarantine of
+ * retention are left out and counted. After any error, the blobs that
  * were copied stay for the next backup. Throws `conflict` if the folder has backups of another depot.
  */
 export async function backUp(
@@ -113,7 +117,8 @@ async function writeBackup(
     }
     await target.finish(manifest)
     await recordBackup(config, at)
-    return { manifest, copied: copied.copied, copiedBytes: copied.copiedBytes }
+    const { blobs: quarantined } = await readQuarantine(db)
+    return { manifest, copied: copied.copied, copiedBytes: copied.copiedBytes, quarantined }
   } finally {
     database.close()
   }
@@ -168,7 +173,7 @@ async function copyBlobs(
 }> {
   const sums = { count: 0, bytes: 0, copied: 0, copiedBytes: 0 }
   const damaged = new Map<string, DamagedBlob>()
-  const { blobs: total } = await readStored(db)
+  const total = await countBlobs(db)
   let done = 0
   onProgress?.(done, total)
   await each(allBlobs(db), PARALLEL, async (blob) => {

@@ -7,9 +7,12 @@ import type { Actor } from '../access/access.ts'
 import { verifyDepot } from '../audit/verify.ts'
 import type { Verification } from '../audit/verify.ts'
 import { listOrphans } from '../audit/verify-blobs.ts'
-import { allBlobs, listIdentsOf, readStored } from '../blobs/blob-store.ts'
+import { allBlobs, countBlobs, listIdentsOf, listUnneeded } from '../blobs/blob-store.ts'
+import type { UnneededBlob } from '../blobs/blob-store.ts'
 import { inspect } from '../blobs/damage.ts'
 import { storageOf } from '../blobs/open.ts'
+import { BlobAbsent } from '../blobs/storage.ts'
+import type { BlobStorage } from '../blobs/storage.ts'
 import { sync } from '../blobs/sync.ts'
 import type { Config } from '../config.ts'
 import { openSnapshot, pendingMigrations, walOf } from '../database/engine.ts'
@@ -40,6 +43,8 @@ export interface Restored {
   readonly packages: number
   /** Packages whose bytes the backup lacks. */
   readonly missing: readonly DamagedBlob[]
+  /** The number of packages that were in the quarantine of retention and cannot return. */
+  readonly quarantined: number
   /** The result of comparing the ledger and the views, before the new incarnation begins. */
   readonly ledger: Verification
   /** The names of the migrations that this version added. */
@@ -50,6 +55,7 @@ export interface Restored {
 
 /** The number of blobs that are copied at the same time, so that their syncs overlap. */
 const PARALLEL = 32
+const ROWS_IN_A_PAGE = 100
 const SECRET_KEY = 'secret.key'
 /**
  * An empty folder may have these files. The operator puts the key of secrets there if the backup lacks it.
@@ -153,7 +159,7 @@ async function fill(
 ): Promise<Omit<Restored, 'migrations'>> {
   const { db, blobs, hashes, writer } = depot
   const missing: DamagedBlob[] = []
-  const { blobs: total } = await readStored(db)
+  const total = await countBlobs(db)
   let done = 0
   onProgress?.(done, total)
   await each(allBlobs(db), PARALLEL, async ({ damage: recorded, ...blob }) => {
@@ -173,6 +179,7 @@ async function fill(
     done += 1
     onProgress?.(done, total)
   })
+  const quarantined = await recordUnneededGone(depot, actor)
   const ledger = await verify(depot)
   const incarnation = randomBytes(8).toString('hex')
   await writer.submit({ kind: 'recordRestore', input: { incarnation }, actor })
@@ -181,7 +188,38 @@ async function fill(
   let orphans = 0
   for await (const { checksum } of listOrphans(db, blobs.storage)) orphans += checksum === undefined ? 0 : 1
   if (orphans === 0) await writer.submit({ kind: 'resumeCollection', input: {}, actor })
-  return { incarnation, packages: done - missing.length, missing, ledger, orphans }
+  return { incarnation, packages: done - missing.length, missing, quarantined, ledger, orphans }
+}
+
+/**
+ * Records of blobs that no release needs that their bytes are gone, because backups do not have them. Returns
+ * the number of those that were in quarantine.
+ */
+async function recordUnneededGone({ db, blobs, writer }: Depot, actor: Actor): Promise<number> {
+  let quarantined = 0
+  for (
+    let page = await listUnneeded(db, { after: undefined, limit: ROWS_IN_A_PAGE });
+    page.length > 0;
+    page = await listUnneeded(db, { after: page.at(-1), limit: ROWS_IN_A_PAGE })
+  ) {
+    const gone: UnneededBlob[] = []
+    for (const blob of page) if (!(await isStored(blobs.storage, blob.checksum))) gone.push(blob)
+    const checksums = gone.map(({ checksum }) => checksum)
+    if (gone.length > 0) await writer.submit({ kind: 'markCollected', input: { checksums }, actor })
+    quarantined += gone.filter(({ quarantineMs }) => quarantineMs > 0).length
+  }
+  return quarantined
+}
+
+/** Reports whether a file is there: one of an earlier restore that was interrupted may be. */
+async function isStored(storage: BlobStorage, checksum: string): Promise<boolean> {
+  try {
+    await storage.head(checksum)
+    return true
+  } catch (error) {
+    if (error instanceof BlobAbsent) return false
+    throw error
+  }
 }
 
 async function verify({ config }: Depot): Promise<Verification> {

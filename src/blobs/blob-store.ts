@@ -15,6 +15,16 @@ export async function readStored(db: Db): Promise<{ blobs: number; bytes: number
   return db.selectFrom('stored').select(['blobs', 'bytes']).where('id', '=', 1).executeTakeFirstOrThrow()
 }
 
+/** Counts the blobs that releases need. Reads all rows. */
+export async function countBlobs(db: Db): Promise<number> {
+  const { count } = await db
+    .selectFrom('blobs')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('unreferenced_since', 'is', null)
+    .executeTakeFirstOrThrow()
+  return count
+}
+
 /** Counts the blobs that are known to be damaged. */
 export async function countDamaged(db: Db): Promise<number> {
   const { count } = await damaged(db)

@@ -5,7 +5,8 @@ import { ask } from '../support/ask.ts'
 import { APP, NEW, WEB, backupScene, blobsIn, removeRelease } from '../support/backups.ts'
 import { callApi } from '../support/call-api.ts'
 import { promoteTo, publishAll } from '../support/origin.ts'
-import { startDepot } from '../support/start-depot.ts'
+import { DAY_MS, retire, setRule } from '../support/retention.ts'
+import { START, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 import { holdBlobs } from '../../src/depot/blob-hold.ts'
 
@@ -105,4 +106,19 @@ test('a restored depot answers as before, verifies, and refuses positions of the
   t.match(await runRestored('backup', to), { code: 0 }, 'it is needed once')
   t.match(await run('backup', to), { code: 3, stderr: /another history/ })
   t.match(await runRestored('restore', to), { code: 3, stderr: /is the database of a depot/ })
+})
+
+test('backups leave out packages in quarantine and say so, and restored depots do not list them', async (t) => {
+  const { started, to, data, run, runRestored } = await backupScene(t)
+  await publishAll(started, 'acme/app/2.0.0/20260101000000')
+  await setRule(started, { of: 'origin', origin: 'acme' }, { keepLast: 1 })
+  started.setClock(START + 3 * DAY_MS)
+  t.strictSame(await retire(started, [APP]), [APP])
+  const made = await run('backup', to)
+  t.match(made, { code: 0, stdout: /: 2 packages, .*\nThe backup lacks one package in quarantine/ })
+  t.match(made.stderr, /packages 0 of 2$/m)
+  const restored = await runRestored('restore', to)
+  t.match(restored, { code: 0, stdout: /^- Packages that were in quarantine and cannot return, .*: 1\.$/m })
+  const again = await startDepot(t, { folder: data })
+  t.match(await callApi(again, 'GET', '/api/v1/retention/quarantine'), { body: { releases: [] } })
 })

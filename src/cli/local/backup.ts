@@ -125,6 +125,7 @@ function showBackup(
     manifest,
     copied,
     copiedBytes,
+    quarantined,
     kept = { removed: [], blobs: 0 },
   }: BackUpResult & { kept: Awaited<ReturnType<BackupFolder['keep']>> | undefined },
 ): void {
@@ -134,10 +135,13 @@ function showBackup(
     ...(removed.length === 0
       ? []
       : [`removed: ${removed.join(', ')}, and ${packages(blobs)} that only they had`]),
+    ...(quarantined === 0
+      ? []
+      : [`The backup lacks ${packages(quarantined)} in quarantine: retention has removed the releases.`]),
     ...keyRemark(manifest),
   ]
   out.show(
-    { ...manifest, folder, copied, copied_bytes: copiedBytes, removed },
+    { ...manifest, folder, copied, copied_bytes: copiedBytes, quarantined, removed },
     { whole: () => lines.join('\n'), brief: () => [manifest.id] },
   )
 }

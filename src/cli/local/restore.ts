@@ -72,6 +72,7 @@ function toJson(backup: Manifest, restored: Restored, folder: string): object {
     packages: others.packages,
     missing: missing.slice(0, MAX_NAMED),
     missing_in_all: missing.length,
+    quarantined: others.quarantined,
     ledger_agrees: ledger.findingCount === 0,
     migrations: others.migrations,
     orphans: others.orphans,
@@ -79,7 +80,7 @@ function toJson(backup: Manifest, restored: Restored, folder: string): object {
 }
 
 function toText(out: Output, backup: Manifest, restored: Restored, folder: string): string {
-  const { incarnation, packages, missing, ledger, migrations, orphans } = restored
+  const { incarnation, packages, missing, quarantined, ledger, migrations, orphans } = restored
   const taken = backup.taken_at.replace(/\.\d+/, '')
   const lines = [
     `${folder} has the depot of ${taken}: ${counted(packages, 'package')}, ${counted(ledger.views, 'view')}, and the ledger through entry ${backup.ledger.sequence}.`,
@@ -88,7 +89,12 @@ function toText(out: Output, backup: Manifest, restored: Restored, folder: strin
     `- A new history starts: ${incarnation}. Whatever changed after ${taken} is not in it, and clients that saw later changes get other_history.`,
     '- The next backup into a folder that has earlier ones needs --new-history, once.',
     `- Tokens and roles that were revoked after ${taken} are valid again: see hart-depot token list.`,
+    '- Settings are not in backups: set the same DEPOT_… again, for example DEPOT_UPSTREAM.',
   ]
+  if (quarantined > 0)
+    lines.push(
+      `- Packages that were in quarantine and cannot return, because backups do not have their bytes: ${quarantined}.`,
+    )
   if (migrations.length > 0)
     lines.push(
       `- The database was upgraded from the version ${backup.hart_depot}, by ${migrations.join(', ')}.`,
