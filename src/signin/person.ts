@@ -16,7 +16,8 @@ export const MAX_GROUPS = 500
 export const MAX_GROUP_LENGTH = 200
 
 /**
- * Reads a person from the claims of an ID token and of the issuer's user information. Throws `conflict` for
+ * Reads a person from the claims of an ID token and of the issuer's user information. The claim of the groups
+ * is a list, or a text that names a single group. Throws `conflict` for
  * more groups than the depot keeps: leaving out some would take rights without a word.
  */
 export function readPerson(
@@ -26,7 +27,7 @@ export function readPerson(
 ): Person {
   const { sub: subject, preferred_username: name } = claims
   const claimed = claims[groupsClaim]
-  const groups = (Array.isArray(claimed) ? (claimed as unknown[]) : []).filter(
+  const groups = (Array.isArray(claimed) ? (claimed as unknown[]) : [claimed]).filter(
     (group): group is string => typeof group === 'string' && isGroupName(group),
   )
   if (groups.length > MAX_GROUPS)

@@ -2,7 +2,7 @@ import tap, { test } from 'tap'
 import { IdentityProvider } from '../../src/signin/identity-provider.ts'
 import type { ProviderSettings } from '../../src/signin/identity-provider.ts'
 import { ISSUER_NETWORKS } from '../../src/signin/issuer-request.ts'
-import { MAX_GROUPS } from '../../src/signin/person.ts'
+import { MAX_GROUPS, readPerson } from '../../src/signin/person.ts'
 import { AddressPolicy } from '../../src/text/address-ranges.ts'
 import { CLIENT_ID, REDIRECT_URL, startIdentityProvider } from '../support/identity-provider.ts'
 
@@ -74,6 +74,12 @@ test('a name or groups that the provider does not tell are not known', async (t)
     name: undefined,
     groups: [],
   })
+})
+
+test('a single group can be told as a text', (t) => {
+  const person = readPerson(real.issuer, { sub: '4', groups: 'payments' }, 'groups')
+  t.strictSame(person.groups, ['payments'])
+  t.end()
 })
 
 test('more groups than the depot keeps are refused', async (t) => {
