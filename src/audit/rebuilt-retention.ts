@@ -7,8 +7,7 @@ import {
   listRegisteredReleases,
 } from '../retention/registered-store.ts'
 import { listRules } from '../retention/rule-store.ts'
-import { formatScope, isOfOrigin, parseScope } from '../views/retention-rule.ts'
-import type { RuleScope } from '../views/retention-rule.ts'
+import { formatScope, isOfOrigin, parseScope, scopeNamed } from '../views/retention-rule.ts'
 
 /**
  * Retention rules, pinned revisions and registered lockfiles, as rebuilt from ledger entries: sentences by
@@ -22,7 +21,7 @@ export class RebuiltRetention {
   /** Applies the next event. */
   take(event: LedgerEvent, at: number): void {
     if (event.kind === 'retention-set') {
-      const scope = formatScope(scopeOf(event))
+      const scope = formatScope(scopeNamed(event))
       if (event.rule === null) this.#rules.delete(scope)
       else this.#rules.set(scope, describeRule(scope, event.rule, at))
     }
@@ -63,12 +62,6 @@ export async function describeRetention(db: Db): Promise<string[]> {
     sentences.push(describeLockfile({ name, digest, releases }, since))
   }
   return sentences
-}
-
-function scopeOf(event: Extract<LedgerEvent, { kind: 'retention-set' }>): RuleScope {
-  if (event.package !== undefined) return { of: 'package', package: event.package }
-  if (event.origin !== undefined) return { of: 'origin', origin: event.origin }
-  return event.view === undefined ? { of: 'depot' } : { of: 'view', view: event.view }
 }
 
 function describeRule(scope: string, rule: unknown, at: number): string {

@@ -1,4 +1,3 @@
-import { durationStart } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { Db } from '../database/database.ts'
 import { readClockSetBackAt } from '../database/state-store.ts'
@@ -7,11 +6,11 @@ import { listWaitingProposals } from '../revisions/plan-store.ts'
 import { releasesIn } from '../revisions/stored-plan.ts'
 import { listViews } from '../revisions/view-store.ts'
 import { isInForce } from '../views/freeze.ts'
-import { DEFAULT_HISTORY_MS, SETTLED_AFTER_MS, formatScope } from '../views/retention-rule.ts'
+import { DEFAULT_HISTORY_MS, formatScope } from '../views/retention-rule.ts'
 import type { RetentionRule } from '../views/retention-rule.ts'
 import { UNSTABLE } from '../views/view.ts'
 import type { View } from '../views/view.ts'
-import { listRules } from './rule-store.ts'
+import { listRules, listUnsettledScopes } from './rule-store.ts'
 
 /** What may keep releases, as it is now: everything that {@link listNeeds} must know of the whole depot. */
 export interface Keepers {
@@ -42,8 +41,9 @@ export interface NeedingProposal {
 }
 
 /**
- * Reads what may keep releases. With `onlySettled`, everything stays that a rule is about which is younger
- * than {@link SETTLED_AFTER_MS}. Proposals are parsed as a whole, so read this once for many releases.
+ * Reads what may keep releases. If a rule was set, changed or removed less than {@link SETTLED_AFTER_MS} ago,
+ * everything stays with `onlySettled` that the rule is or was about. Proposals are parsed as a whole, so read
+ * this once for many releases.
  */
 export async function readKeepers(
   db: Db,
@@ -52,23 +52,22 @@ export async function readKeepers(
 ): Promise<Keepers> {
   const clock = { now, setBackAt: await readClockSetBackAt(db) }
   const rules = new Map<string, RetentionRule>()
-  for (const { scope, rule, since } of await listRules(db)) {
-    const isSettled = durationStart(since, clock) <= now - SETTLED_AFTER_MS
-    if (isSettled || !onlySettled) rules.set(formatScope(scope), rule)
-    else if (scope.of !== 'view') rules.set(formatScope(scope), { keepAll: true })
-  }
+  for (const { scope, rule } of await listRules(db)) rules.set(formatScope(scope), rule)
+  const unsettled = onlySettled ? await listUnsettledScopes(db, clock) : new Set<string>()
+  for (const scope of unsettled) rules.set(scope, { keepAll: true })
   const revisionsAt = rememberRevisions(db)
   const views = new Map<number, KeepingView>()
   for (const view of await listViews(db)) {
     const rule = rules.get(formatScope({ of: 'view', view: view.name }))
-    const { keepLast = 1, newerThanMs, historyMs = hasHistory(view) ? DEFAULT_HISTORY_MS : 0 } = rule ?? {}
+    const { keepLast = 1, newerThanMs, keepAll } = rule ?? {}
+    const historyMs = rule?.historyMs ?? (hasHistory(view) ? DEFAULT_HISTORY_MS : 0)
     const isLimited = rule?.keepLast !== undefined || newerThanMs !== undefined
     const revisionBefore = async (ms: number) => (await revisionsAt(now - ms)).get(view.id) ?? 0
     views.set(view.id, {
       view: { ...view, freezes: view.freezes.filter((freeze) => isInForce(freeze, now)) },
       keepLast: isLimited ? keepLast : Infinity,
       newerThanRevision: newerThanMs === undefined ? Infinity : await revisionBefore(newerThanMs),
-      historyRevision: historyMs === 0 ? Infinity : await revisionBefore(historyMs),
+      historyRevision: keepAll === true ? 0 : historyMs === 0 ? Infinity : await revisionBefore(historyMs),
     })
   }
   const proposals = new Map<string, NeedingProposal[]>()

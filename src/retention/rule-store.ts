@@ -1,6 +1,16 @@
+import { sql } from 'kysely'
+import { durationStart } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
-import { formatScope, isOfOrigin, parseScope, scopesOf } from '../views/retention-rule.ts'
+import {
+  SETTLED_AFTER_MS,
+  formatScope,
+  isOfOrigin,
+  parseScope,
+  scopeNamed,
+  scopesOf,
+} from '../views/retention-rule.ts'
 import type { RetentionRule, RuleScope } from '../views/retention-rule.ts'
 import type { PackageParts } from '../package/ident.ts'
 import type { ViewRelease } from '../views/view.ts'
@@ -36,6 +46,25 @@ export async function listRules(db: Db): Promise<StoredRule[]> {
     by: row.by ?? undefined,
     since: row.at,
   }))
+}
+
+/**
+ * Lists what the rules are about that were set, changed or removed less than {@link SETTLED_AFTER_MS} ago, as
+ * text. Reads the ledger, because a rule that was removed has no row.
+ */
+export async function listUnsettledScopes(db: Db, clock: Clock): Promise<ReadonlySet<string>> {
+  const settledAt = clock.now - SETTLED_AFTER_MS
+  const rows = await db
+    .selectFrom('ledger')
+    .select(['at', 'text'])
+    .where(sql<boolean>`kind = 'retention-set'`)
+    .where('at', '>', settledAt)
+    .execute()
+  return new Set(
+    rows
+      .filter(({ at }) => durationStart(at, clock) > settledAt)
+      .map(({ text }) => formatScope(scopeNamed(JSON.parse(text) as Parameters<typeof scopeNamed>[0]))),
+  )
 }
 
 /** Finds the rule of a scope. */

@@ -97,7 +97,7 @@ export class Retention {
       const { retired, next } = await retirePage(
         this.#depot,
         { after },
-        { onlySettled: true, max: max - removed, actor: DEPOT_ACTOR },
+        { isDaily: true, max: max - removed, actor: DEPOT_ACTOR },
       )
       removed += retired.length
       for (const release of retired) freedBytes += release.freedBytes

@@ -49,16 +49,16 @@ export async function judgePage(
 export async function retirePage(
   depot: Dependencies & { readonly writer: CommandQueue; readonly quarantineMs: number },
   part: JudgedPart,
-  { onlySettled, max = Infinity, actor }: { onlySettled: boolean; max?: number; actor: Actor },
+  { isDaily, max = Infinity, actor }: { isDaily: boolean; max?: number; actor: Actor },
 ): Promise<{ retired: Retired[]; next: CandidatePlace | undefined }> {
-  const { verdicts, next } = await judgePage(depot, part, { onlySettled })
+  const { verdicts, next } = await judgePage(depot, part, { onlySettled: isDaily })
   const going = verdicts
     .filter(({ reasons }) => reasons.length === 0)
     .map(({ release: { ident, target } }) => ({ ident: formatIdent(ident), target }))
     .slice(0, max)
   const retired: Retired[] = []
   for (const releases of inBatches(going, MAX_RETIRED_AT_ONCE)) {
-    const input = { releases, quarantineMs: depot.quarantineMs, onlySettled }
+    const input = { releases, quarantineMs: depot.quarantineMs, isDaily }
     retired.push(...(await depot.writer.submit({ kind: 'retireReleases', input, actor })).retired)
   }
   return { retired, next }

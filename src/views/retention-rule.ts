@@ -37,7 +37,10 @@ export const DEFAULT_HISTORY_MS = 30 * DAY_MS
 /** No release goes earlier than this after it was published, so that pipelines can promote it. */
 export const MIN_AGE_MS = DAY_MS
 
-/** How old a rule must be before the depot applies it by itself, so that somebody can look at a dry run. */
+/**
+ * How long the daily run keeps everything that a rule is about after the rule was set, changed or removed, so
+ * that somebody can look at a dry run.
+ */
 export const SETTLED_AFTER_MS = DAY_MS
 
 /**
@@ -65,6 +68,13 @@ export function parseScope(text: string): RuleScope {
   if (of === 'package') return { of, package: name }
   if (of === 'view') return { of, view: name }
   return { of: 'depot' }
+}
+
+/** Returns what a rule is about. An entry of the ledger names nothing for the rule of the depot. */
+export function scopeNamed(named: { package?: string; origin?: string; view?: string }): RuleScope {
+  if (named.package !== undefined) return { of: 'package', package: named.package }
+  if (named.origin !== undefined) return { of: 'origin', origin: named.origin }
+  return named.view === undefined ? { of: 'depot' } : { of: 'view', view: named.view }
 }
 
 /** Reports whether a rule is about an origin or one of its packages. */

@@ -117,7 +117,7 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   deleteRelease: release,
   markRelease: { ...release, mark: 'yanked', reason: 'it is broken' },
   unmarkRelease: { ...release, mark: 'yanked' },
-  retireReleases: { releases: [], quarantineMs: 0, onlySettled: false },
+  retireReleases: { releases: [], quarantineMs: 0, isDaily: false },
   returnRelease: release,
   pinRevision: { view: 'acceptance', revision: 0, reason: 'the fair' },
   unpinRevision: { view: 'acceptance', revision: 0 },

@@ -238,6 +238,11 @@ await depot.writer.submit({
   actor: ACTOR,
 })
 await depot.writer.submit({ kind: 'removeWebhook', input: { webhook: 'ci' }, actor: ACTOR })
+await depot.writer.submit({
+  kind: 'retireReleases',
+  input: { releases: [], quarantineMs: 0, isDaily: true },
+  actor: ACTOR,
+})
 await listUnneeded(db, { after: undefined, limit: 1 })
 await listBlobs(db, { after: '', limit: 1 })
 await listStored(db, ['none'])

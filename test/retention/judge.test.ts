@@ -35,6 +35,33 @@ test('without a rule everything stays, and the narrowest rule counts', async (t)
   t.same(await verdictsOn(started, [app(1)]), ['goes'], 'the rule of the depot counts again')
 })
 
+test('the daily run removes nothing for a day that a rule is about which was set, changed or removed', async (t) => {
+  const { started, releases } = await old(t)
+  const [one, two] = releases as [ReleaseRow, ReleaseRow]
+  const all = [app(1), app(2), app(3)]
+  const daily = async () => retire(started, all, { isDaily: true })
+  const union = { of: 'view', view: 'union' } as const
+  const exempt = { of: 'package', package: 'acme/app' } as const
+  await move(started, 'promote', 'union', [one, two])
+  await move(started, 'demote', 'union', [one])
+  await setRule(started, union, { historyMs: 900 * DAY_MS })
+  await setRule(started, exempt, { keepAll: true })
+  started.setClock(LATER)
+  t.same(await daily(), [])
+  await setRule(started, exempt, undefined)
+  t.same(await verdictsOn(started, all), ['history', 'view', 'goes'])
+  t.same(await daily(), [], 'an exemption ended')
+  started.setClock(LATER + 1.1 * DAY_MS)
+  t.same(await daily(), [app(3)])
+  await setRule(started, union, { historyMs: DAY_MS })
+  t.same(await daily(), [], 'a view keeps less')
+  await setRule(started, union, undefined)
+  t.same(await verdictsOn(started, all), ['goes', 'view', 'is gone'])
+  t.same(await daily(), [], 'a view has no rule any more')
+  started.setClock(LATER + 2.2 * DAY_MS)
+  t.same(await daily(), [app(1)])
+})
+
 test('a yanked release does not count among the last', async (t) => {
   const { started, later } = await old(t)
   for (const version of [5, 4])

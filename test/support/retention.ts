@@ -36,18 +36,18 @@ export async function verdictsOn({ depot }: TestDepot, idents: readonly string[]
   return idents.map((ident) => byIdent.get(ident) ?? 'is gone')
 }
 
-/** Removes what may go of these releases, as the operator. Returns the idents that were removed. */
+/** Removes what may go of these releases, as the operator or like the daily run. Returns the idents that were removed. */
 export async function retire(
   { depot }: TestDepot,
   idents: readonly string[],
-  { onlySettled = false }: { onlySettled?: boolean } = {},
+  { isDaily = false }: { isDaily?: boolean } = {},
 ): Promise<string[]> {
   const { retired } = await depot.writer.submit({
     kind: 'retireReleases',
     input: {
       releases: idents.map((ident) => ({ ident, target: DEFAULT_TARGET })),
       quarantineMs: 7 * DAY_MS,
-      onlySettled,
+      isDaily,
     },
     actor: OPERATOR,
   })

@@ -39,11 +39,7 @@ test('two schedulers and an administrator at once remove each release once', asy
   const [one, two] = await Promise.all([
     schedulerOf(started).once(),
     schedulerOf(started).once(),
-    retirePage(
-      { ...depot, quarantineMs: 0 },
-      { after: undefined },
-      { onlySettled: false, actor: DEPOT_ACTOR },
-    ),
+    retirePage({ ...depot, quarantineMs: 0 }, { after: undefined }, { isDaily: false, actor: DEPOT_ACTOR }),
   ])
   const removed = await removedIn(started)
   t.equal(new Set(removed).size, 59)

@@ -31,11 +31,11 @@ export async function retireReleases(
   {
     releases,
     quarantineMs,
-    onlySettled,
-  }: { releases: readonly ReleaseName[]; quarantineMs: number; onlySettled: boolean },
+    isDaily,
+  }: { releases: readonly ReleaseName[]; quarantineMs: number; isDaily: boolean },
 ): Promise<{ retired: Retired[] }> {
   const { trx, at, clock } = context
-  const keepers = await readKeepers(trx, clock.now, { onlySettled })
+  const keepers = await readKeepers(trx, clock.now, { onlySettled: isDaily })
   const going: { release: Candidate; freedBytes: number }[] = []
   for (const verdict of await judge(trx, keepers, await findCandidates(trx, releases))) {
     if (verdict.reasons.length > 0) continue

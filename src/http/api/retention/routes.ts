@@ -100,7 +100,7 @@ export function retentionRoutes(app: FastifyInstance, { depot }: RouteContext): 
       const { retired, next } = await retirePage(
         { ...depot, quarantineMs },
         { after, origin, name },
-        { onlySettled: false, actor: actorOf(request, 'api') },
+        { isDaily: false, actor: actorOf(request, 'api') },
       )
       return reply.send({
         removed: retired.map(({ ident, target, freedBytes }) => ({ ident, target, freed_bytes: freedBytes })),
