@@ -16,6 +16,8 @@ export type StateName =
   | 'freezes'
   /** What came of the last run of the mirror, as JSON. */
   | 'mirrored'
+  /** What the daily runs of retention have removed today, as JSON. */
+  | 'retention_day'
   /** How many bytes all releases together may have. */
   | 'quota_bytes'
   /** The patterns of the names that are reserved for origins of administrators, as JSON. */

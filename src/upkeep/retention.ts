@@ -4,7 +4,9 @@ import { DEPOT_ACTOR } from '../access/access.ts'
 import { readStored } from '../blobs/blob-store.ts'
 import type { CommandQueue } from '../commands/commands.ts'
 import type { Db } from '../database/database.ts'
+import { readClockSetBackAt } from '../database/state-store.ts'
 import type { CandidatePlace } from '../retention/candidate-store.ts'
+import { countRemovedToday } from '../retention/daily-store.ts'
 import { countRules } from '../retention/rule-store.ts'
 import { retirePage } from './retire-page.ts'
 
@@ -20,25 +22,25 @@ const RUN_EVERY_MS = 24 * 60 * 60_000
 /** The pause after each part of a run, so that other work is not delayed. */
 const PAUSE_MS = 100
 /**
- * The share of the depot's packages that one run removes at most, so that people have time to notice a
- * mistake.
+ * The share of the depot's packages that the runs of one day remove at most, so that people have time to
+ * notice a mistake.
  */
 const LARGEST_SHARE = 0.1
-/** The number of releases that one run may remove in any case. */
+/** The number of releases that the runs of one day may remove in any case. */
 const MIN_REMOVED = 100
 
 /** What a run did. */
 export interface RetentionRun {
   readonly removed: number
   readonly freedBytes: number
-  /** Whether the run stopped because it had removed as much as it may. */
+  /** Whether the run stopped because as much was removed as may be in a day. */
   readonly isCut: boolean
 }
 
 /**
- * Applies the retention rules once a day, in parts. It applies a rule that was set less than a day ago as if
- * the rule kept everything. Unlike a run that an administrator starts, a run removes at most a tenth of the
- * releases.
+ * Applies the retention rules at the start and then once a day, in parts. It keeps everything that a rule is
+ * about which was set, changed or removed less than a day ago. It removes at most a tenth of the releases in
+ * a day. Neither holds for a run that an administrator starts.
  */
 export class Retention {
   readonly #depot: Dependencies
@@ -68,10 +70,12 @@ export class Retention {
    * Makes one run. Releases go after those that depend on them, so it repeats until nothing goes any more.
    */
   async once(signal?: AbortSignal): Promise<RetentionRun> {
-    const { db, log } = this.#depot
+    const { db, log, now } = this.#depot
     const none = { removed: 0, freedBytes: 0, isCut: false }
     if ((await countRules(db)) === 0) return none
-    const max = Math.max(MIN_REMOVED, Math.floor((await readStored(db)).blobs * LARGEST_SHARE))
+    const ofOneDay = Math.max(MIN_REMOVED, Math.floor((await readStored(db)).blobs * LARGEST_SHARE))
+    const clock = { now: now(), setBackAt: await readClockSetBackAt(db) }
+    const max = Math.max(0, ofOneDay - (await countRemovedToday(db, clock)))
     let run: RetentionRun = none
     for (let before = -1; run.removed > before && !run.isCut;) {
       before = run.removed
@@ -84,7 +88,7 @@ export class Retention {
         'retention removed as many releases as it may in one day: the rest goes on the following days, or with hart-depot retention',
       )
     else if (removed > 0) log.info({ removed, bytes }, 'retention removed releases')
-    this.#endedAt = this.#depot.now()
+    this.#endedAt = now()
     return run
   }
 

@@ -43,7 +43,7 @@ test('no rule changes what latest answers to anyone, in any view, and no view be
   t.strictSame(await faultsOf(started), [])
 })
 
-test('a rule acts by itself only after a day, and a run removes at most a tenth of many releases', async (t) => {
+test('a rule acts by itself only after a day, and a day removes at most a tenth of many releases', async (t) => {
   const started = await startDepot(t)
   await makeReleases(
     started,
@@ -55,6 +55,8 @@ test('a rule acts by itself only after a day, and a run removes at most a tenth 
   started.setClock(LATER + 2 * DAY_MS)
   t.match(await schedulerOf(started).once(), { removed: 100, isCut: true })
   t.match(started.logged.at(-1), { removed: 100 })
+  t.match(await schedulerOf(started).once(), { removed: 0, isCut: true }, 'a restart begins no new day')
+  started.setClock(LATER + 3.1 * DAY_MS)
   t.match(await schedulerOf(started).once(), { removed: 48, isCut: false })
   t.match(await schedulerOf(started).once(), { removed: 0 })
 })

@@ -6,6 +6,7 @@ import { deleteDependencies } from '../../releases/dependents-store.ts'
 import { markReleaseDeleted } from '../../releases/release-store.ts'
 import { findCandidates, listNeeding } from '../../retention/candidate-store.ts'
 import type { Candidate } from '../../retention/candidate-store.ts'
+import { addRemovedToday } from '../../retention/daily-store.ts'
 import { judge } from '../../retention/judge.ts'
 import { readKeepers } from '../../retention/keepers-store.ts'
 import { listViewsWith } from '../../revisions/view-store.ts'
@@ -24,7 +25,8 @@ export interface Retired extends ReleaseName {
  * Removes those of the releases that may go now, and keeps their bytes for `quarantineMs`. Decides anew in
  * the transaction, so whatever was promoted, pinned, held or uploaded meanwhile keeps what it needs. A
  * release on which another one still depends stays for now. Makes one revision in each view that contains one
- * of them.
+ * of them. `isDaily` is set by the daily run, which leaves what unsettled rules are about, and counts what it
+ * removes.
  */
 export async function retireReleases(
   context: CommandContext,
@@ -63,6 +65,7 @@ export async function retireReleases(
     )
     retired.push({ ...name, freedBytes })
   }
+  if (isDaily && retired.length > 0) await addRemovedToday(trx, clock, retired.length)
   return { retired }
 }
 
