@@ -77,6 +77,7 @@ const MAX_TEXT_BYTES = 16 * 1024 * 1024
 const MAX_TEXT_MS = 120_000
 const MAX_REPORTED_FAULTS = 3
 const MAX_REASON_LENGTH = 300
+const MAX_QUOTED_LENGTH = 60
 
 /**
  * Builder's proxy throttles clients whose User-Agent does not start with `hab`, and depots send error texts
@@ -276,7 +277,13 @@ export class RemoteDepot {
     text: string,
     shape: Shape,
   ): z.infer<Shape> {
-    const parsed = shape.safeParse(parseJson(text), { error: shapeFault })
+    const json = parseJson(text)
+    if (json === undefined)
+      throw new RemoteError(
+        'refused',
+        `${method} ${this.#urlOf(resource)} returned ${text === '' ? 'an empty answer' : `something that is not JSON: ${JSON.stringify(text.slice(0, MAX_QUOTED_LENGTH))}`}`,
+      )
+    const parsed = shape.safeParse(json, { error: shapeFault })
     if (!parsed.success)
       throw new RemoteError(
         'refused',

@@ -3,7 +3,7 @@ import { RemoteError } from '../remote/remote-depot.ts'
 /** What an operator can do when upstream answers with this status. */
 const REMEDIES: Readonly<Record<number, string>> = {
   401: 'upstream wants a valid token: set DEPOT_UPSTREAM_TOKEN_FILE, or renew its token',
-  403: 'upstream forbids it: accept its licence there, or use the token of an account that may read this',
+  403: 'upstream forbids it: its token must be that of an account that may read this, which a token for Supervisors may not, or its licence must be accepted there',
   429: 'upstream asks for fewer requests: the depot tries again later',
 }
 

@@ -49,7 +49,7 @@ export async function fetchRelease(
   const what = formatIdent(ident)
   const found = await findRelease(source, ident, target)
   if (found === undefined || found.target !== target || (found.visibility !== 'public' && !mayBePrivate))
-    throw new DepotError('not_found', `upstream has no release ${what} for ${target}`)
+    throw new DepotError('not_found', noRelease(source, what, target))
   const isPublic = found.visibility === 'public'
   const publisher = await getAccount(depot.db, ADMINISTRATOR)
   return source.download(path`depot/pkgs/${what}/download?target=${target}`, async (body, announcedBytes) => {
@@ -89,6 +89,12 @@ export async function fetchRelease(
     }
     return arrived.bytes
   })
+}
+
+/** Says that upstream has no release, or hides it: a depot answers 404 for what a token may not see. */
+export function noRelease({ hasToken }: RemoteDepot, ident: string, target: Target): string {
+  const hidden = hasToken ? ', or none that the token in DEPOT_UPSTREAM_TOKEN_FILE may see' : ''
+  return `upstream has no release ${ident} for ${target}${hidden}`
 }
 
 /** Passes chunks on at the rate of `pace`. */

@@ -17,7 +17,7 @@ import { ConcurrencyLimit } from '../threads/concurrency-limit.ts'
 import { Arrival } from './arriving.ts'
 import type { Arriving } from './arriving.ts'
 import { describeFault } from './describe-fault.ts'
-import { fetchRelease } from './fetch-release.ts'
+import { fetchRelease, noRelease } from './fetch-release.ts'
 import { recordKey, recordKeys } from './record-keys.ts'
 import { Remembered } from './remembered.ts'
 import { openSource } from './source.ts'
@@ -167,7 +167,7 @@ export class Upstream implements UpstreamOperations {
     return this.#ask(release.ident, key, async () => {
       const found = await findRelease(this.#source, identOf(release), release.target)
       if (found?.target !== release.target || (found.visibility !== 'public' && !asker.seesPrivate))
-        throw new DepotError('not_found', `upstream has no release ${release.ident} for ${release.target}`)
+        throw new DepotError('not_found', noRelease(this.#source, release.ident, release.target))
       const text = JSON.stringify(found)
       this.#shows.set(key, text, SHOW_KEPT_MS)
       return text
