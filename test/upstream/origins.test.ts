@@ -83,6 +83,7 @@ test('adopting an origin shows what differs upstream, and disowning it ends that
   const site = await startDepot(t, { listen: true, hasThreads: true })
   await makeOrigin(site, 'core')
   const other = buildHart({ ident: GLIBC, config: 'changed = true' })
+  await makeOrigin(site, 'acme')
   for (const hart of [redis, other, buildHart({ ident: 'core/mine/1.0.0/20260101120000' })])
     t.equal((await upload(site, hart)).status, 201)
   await site.close()
@@ -106,6 +107,10 @@ test('adopting an origin shows what differs upstream, and disowning it ends that
   const adopted = await run('upstream', 'adopt', 'core')
   t.match(adopted, { code: 0, stdout: /with other bytes; those here stay: 1\n.*core comes from http/s })
   t.match(await run('upstream', 'adopt', 'absent'), { code: 5 })
+  t.match(await run('upstream', 'adopt', 'acme'), {
+    code: 1,
+    stderr: /DEPOT_UPSTREAM_ORIGINS does not list acme/,
+  })
   t.match(await run('upstream', 'disown', 'core'), {
     code: 0,
     stderr: /remove core from DEPOT_UPSTREAM_ORIGINS/,

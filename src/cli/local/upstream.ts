@@ -35,6 +35,11 @@ What is here stays, also where upstream has other bytes. Afterwards, nobody can 
       if (upstream === undefined)
         throw new DepotError('invalid_request', 'DEPOT_UPSTREAM is not set: it names the upstream depot')
       const origin = await readDepot(config, (db) => getOrigin(db, name))
+      if (!upstream.origins.includes(name))
+        throw new DepotError(
+          'invalid_request',
+          `DEPOT_UPSTREAM_ORIGINS does not list ${name}: add it here and in the settings of the server first`,
+        )
       const out = new Output(io, options)
       const source = await openSource(upstream, 'background', { log: pino({ level: 'silent' }) })
       const comparison = await readDepot(config, (db) => compareOrigin(db, source, name))
@@ -49,8 +54,6 @@ What is here stays, also where upstream has other bytes. Afterwards, nobody can 
         await confirm(io, `Shall ${name} come from ${upstream.url}?`)
       await submit(config, io, 'adoptOrigin', { origin: name, upstream: upstream.url })
       show(true)
-      if (!upstream.origins.includes(name))
-        out.note(`DEPOT_UPSTREAM_ORIGINS does not list ${name}, so nothing of it is fetched yet`)
     })
 
 export const upstreamDisown: Define = (command, io) =>
