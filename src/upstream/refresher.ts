@@ -3,6 +3,7 @@ import { DEPOT_ACTOR } from '../access/access.ts'
 import { listRefreshed } from '../channels/refresh-store.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
+import { listUpstreamOrigins } from '../origins/origin-store.ts'
 import { RemoteError } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 import { counted } from '../text/counted.ts'
@@ -126,6 +127,8 @@ export class Refresher implements RefreshOperations {
     const { log } = this.#depot
     const { signal } = this.#abort
     if (signal.aborted) return undefined
+    if (!(await listUpstreamOrigins(this.#depot.db)).includes(channel.origin))
+      return notRefreshed(channel, notAdopted(channel.origin))
     const accepted = by !== undefined && acceptsRemovals ? `, removals accepted by ${by}` : ''
     const reason = `refreshed from ${this.#source.url.replace(/\/v1$/, '')}${accepted}`
     try {
@@ -191,6 +194,17 @@ export function upstreamChannels({ config: { upstream } }: Pick<Depot, 'config'>
   return (upstream?.origins ?? []).flatMap((origin) =>
     (upstream?.channels ?? []).map((channel) => ({ origin, channel })),
   )
+}
+
+/** Returns the channels that the settings name and whose origins come from upstream. */
+export async function adoptedChannels(depot: Pick<Depot, 'config' | 'db'>): Promise<UpstreamChannel[]> {
+  const adopted = new Set(await listUpstreamOrigins(depot.db))
+  return upstreamChannels(depot).filter(({ origin }) => adopted.has(origin))
+}
+
+/** Says that an origin is in the settings, but does not come from upstream, and what to do. */
+export function notAdopted(origin: string): string {
+  return `${origin} is not an upstream origin of this depot: adopt it (hart-depot upstream adopt ${origin}), or remove it from DEPOT_UPSTREAM_ORIGINS`
 }
 
 /** Formats a channel of an origin: `core/stable`. */

@@ -67,10 +67,10 @@ function show(out: Output, upstream: Upstream): void {
             `Upstream is ${printable(url)}.`,
             out.table(
               ['CHANNEL', 'REFRESHED', 'STATE'],
-              channels.map(({ origin, channel, refreshed_at: at, refreshing, fault }) => [
+              channels.map(({ origin, channel, adopted, refreshed_at: at, refreshing, fault }) => [
                 `${origin}/${channel}`,
                 at ?? 'never',
-                refreshing ? 'refreshing' : fault === null ? 'ok' : 'see below',
+                !adopted ? 'not adopted' : refreshing ? 'refreshing' : fault === null ? 'ok' : 'see below',
               ]),
             ),
             ...channels.flatMap(({ origin, channel, fault }) =>

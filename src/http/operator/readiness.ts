@@ -9,7 +9,7 @@ import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { counted } from '../../text/counted.ts'
 import { readLastRun } from '../../upstream/mirror.ts'
-import { nameOf, upstreamChannels } from '../../upstream/refresher.ts'
+import { adoptedChannels, nameOf } from '../../upstream/refresher.ts'
 
 export interface Readiness {
   /** Whether the depot can answer reads, and so should receive requests. */
@@ -85,7 +85,7 @@ export async function commitTimeAheadMs({ db, now }: Pick<Depot, 'db' | 'now'>):
 async function listBehind(depot: Pick<Depot, 'config' | 'db' | 'now'>): Promise<string[]> {
   const refreshMs = depot.config.upstream?.refreshMs ?? 0
   const rows = new Map((await listRefreshed(depot.db)).map((row) => [nameOf(row), row]))
-  return upstreamChannels(depot).flatMap((channel) => {
+  return (await adoptedChannels(depot)).flatMap((channel) => {
     const row = rows.get(nameOf(channel))
     if (row === undefined) return [] // the first refresh follows soon after the start
     if (row.removals > 0)

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { listRefreshed } from '../../../channels/refresh-store.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import type { MirrorOperations, MirrorPlan } from '../../../upstream/mirror.ts'
-import { nameOf, upstreamChannels } from '../../../upstream/refresher.ts'
+import { adoptedChannels, nameOf, notAdopted, upstreamChannels } from '../../../upstream/refresher.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
@@ -23,14 +23,17 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror 
   const describe = async (): Promise<z.infer<typeof Upstream>> => {
     const { upstream } = depot.config
     const known = new Map((await listRefreshed(depot.db)).map((row) => [nameOf(row), row]))
+    const adopted = new Set((await adoptedChannels(depot)).map(nameOf))
     const refreshing = new Set((await refresher?.refreshing())?.map(nameOf))
     return {
       url: upstream?.url ?? null,
       origins: [...(upstream?.origins ?? [])],
       channels: upstreamChannels(depot).map((channel) => {
-        const row = known.get(nameOf(channel))
+        const isAdopted = adopted.has(nameOf(channel))
+        const row = isAdopted ? known.get(nameOf(channel)) : undefined
         return {
           ...channel,
+          adopted: isAdopted,
           refreshing: refreshing.has(nameOf(channel)),
           refreshed_at: row?.refreshedAt === undefined ? null : wireTime(row.refreshedAt),
           attempted_at: row === undefined ? null : wireTime(row.attemptedAt),
@@ -116,7 +119,7 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror 
         summary: 'Begins to refresh channels of upstream origins',
         description:
           'Administrators only. Answers at once; GET /upstream shows when the refresh has ended and what came of it. A refresh that is in progress is not begun again.',
-        errors: ['forbidden', 'not_found'],
+        errors: ['conflict', 'forbidden', 'not_found'],
         querystring: FormatQuery,
         body: RefreshBody.nullish(),
         response: textToo(Upstream),
@@ -136,7 +139,11 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror 
           throw new DepotError('not_found', `the settings name no channel ${quote(name)} of upstream`)
         return channel
       })
-      await refresher.refresh(chosen ?? all, { acceptsRemovals, by: request.caller?.accountName })
+      const adopted = await adoptedChannels(depot)
+      for (const { origin } of chosen ?? [])
+        if (!adopted.some((channel) => channel.origin === origin))
+          throw new DepotError('conflict', notAdopted(origin))
+      await refresher.refresh(chosen ?? adopted, { acceptsRemovals, by: request.caller?.accountName })
       return reply.headers(NO_STORE).send(await describe())
     },
   )

@@ -89,6 +89,9 @@ export const UpstreamChannel = named(
   z.object({
     origin: z.string(),
     channel: z.string(),
+    adopted: z
+      .boolean()
+      .describe('whether the origin comes from upstream; otherwise its channels are not refreshed'),
     refreshing: z.boolean().describe('whether a refresh is in progress or waits for its turn'),
     refreshed_at: Time.nullable().describe('when the channel last was what upstream had'),
     attempted_at: Time.nullable().describe('when the last refresh ended'),
@@ -113,6 +116,7 @@ export const Upstream = named(
       {
         origin: 'core',
         channel: 'stable',
+        adopted: true,
         refreshing: false,
         refreshed_at: YESTERDAY,
         attempted_at: NOW,

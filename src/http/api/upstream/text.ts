@@ -47,10 +47,10 @@ export function upstreamText({ url, channels }: z.infer<typeof shapes.Upstream>)
   return sections(
     formatColumns(
       ['CHANNEL', 'REFRESHED', 'STATE'],
-      channels.map(({ origin, channel, refreshed_at: at, refreshing, fault }) => [
+      channels.map(({ origin, channel, adopted, refreshed_at: at, refreshing, fault }) => [
         `${origin}/${channel}`,
         at === null ? 'never' : timeText(at),
-        refreshing ? 'refreshing' : fault === null ? 'ok' : 'see below',
+        !adopted ? 'not adopted' : refreshing ? 'refreshing' : fault === null ? 'ok' : 'see below',
       ]),
     ),
     channels.flatMap(({ origin, channel, fault }) =>

@@ -99,6 +99,21 @@ test('a download of an announced release fetches it, and its row then says what 
   })
 })
 
+test('channels of a disowned origin are not refreshed', async (t) => {
+  const actor = { client: 'tests', door: 'cli' } as const
+  const submit = (kind: 'disownOrigin' | 'adoptOrigin') =>
+    site.depot.writer.submit({ kind, input: { origin: 'core', upstream: upstreamUrl }, actor })
+  const run = commandsOn(site)
+  await submit('disownOrigin')
+  t.match(await state(), { channels: [{ adopted: false, fault: null }] })
+  t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +never +not adopted/ })
+  t.match(await run(['upstream', 'refresh']), { code: 0 })
+  t.match(await run(['upstream', 'refresh', 'core/stable']), { code: 3, stderr: /upstream adopt core/ })
+  t.notMatch(await (await fetch(`${site.url}/metrics`)).text(), /refreshed_timestamp_seconds\{/)
+  await submit('adoptOrigin')
+  t.match(await state(), { channels: [{ adopted: true, refreshed_at: /^2026/ }] })
+})
+
 test('readiness and metrics tell how old a channel is', async (t) => {
   const readyz = async () => (await fetch(`${site.url}/readyz`)).json()
   t.match(await readyz(), { ready: true, problems: [] })
