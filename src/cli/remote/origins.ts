@@ -76,7 +76,7 @@ export const originShow: Define = (command, io) =>
         {
           whole: () =>
             [
-              `${name} belongs to ${origin.owner} since ${wholeSeconds(origin.created_at)}; new packages are ${origin.default_visibility}.`,
+              `${name} belongs to ${origin.owner} since ${wholeSeconds(origin.created_at)}; new packages are ${origin.default_visibility}.${origin.is_upstream ? ' Its releases and keys come from upstream.' : ''}`,
               out.table(
                 ['PACKAGE', 'TARGETS'],
                 packages.map(({ package: one, targets }) => [one, targets.join(' ')]),

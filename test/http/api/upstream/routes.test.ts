@@ -104,6 +104,7 @@ test('channels of a disowned origin are not refreshed', async (t) => {
   const submit = (kind: 'disownOrigin' | 'adoptOrigin') =>
     site.depot.writer.submit({ kind, input: { origin: 'core', upstream: upstreamUrl }, actor })
   const run = commandsOn(site)
+  t.match(await run(['origin', 'show', 'core']), { code: 0, stdout: /come from upstream/ })
   await submit('disownOrigin')
   t.match(await state(), { channels: [{ adopted: false, fault: null }] })
   t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +never +not adopted/ })
