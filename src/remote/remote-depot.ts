@@ -20,6 +20,8 @@ export interface RemoteOptions {
   readonly pausesMs?: readonly number[]
   /** The User-Agent. It must start with `hab-`; see {@link AGENT}. */
   readonly agent?: string
+  /** Further headers of all requests, with names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /**
@@ -107,6 +109,7 @@ function encodeSegment(segment: string): string {
 export class RemoteDepot {
   /** The URL of the Habitat API. */
   readonly url: string
+  readonly #options: RemoteOptions
   readonly #base: string
   readonly #token: string | undefined
   readonly #pause: RemoteOptions['pause']
@@ -114,14 +117,16 @@ export class RemoteDepot {
   readonly #fetch: Fetch
   readonly #pausesMs: readonly number[]
 
-  constructor({
-    url,
-    token,
-    pause,
-    fetch: makeRequest = fetchPlainly,
-    pausesMs = PAUSES_MS,
-    agent = AGENT,
-  }: RemoteOptions) {
+  constructor(options: RemoteOptions) {
+    const {
+      url,
+      token,
+      pause,
+      fetch: makeRequest = fetchPlainly,
+      pausesMs = PAUSES_MS,
+      agent = AGENT,
+    } = options
+    this.#options = options
     const { origin, pathname } = new URL(url)
     this.#base = `${origin}${pathname}`.replace(/\/+$/, '').replace(/\/v1$/, '')
     this.url = `${this.#base}/v1`
@@ -130,6 +135,11 @@ export class RemoteDepot {
     this.#agent = agent
     this.#fetch = makeRequest
     this.#pausesMs = pausesMs
+  }
+
+  /** Returns a client of the same depot that sends further headers. */
+  withHeaders(headers: NonNullable<RemoteOptions['headers']>): RemoteDepot {
+    return new RemoteDepot({ ...this.#options, headers: { ...this.#options.headers, ...headers } })
   }
 
   /** Whether requests carry a token. */
@@ -253,7 +263,12 @@ export class RemoteDepot {
     try {
       const answer = await this.#fetch(url, {
         ...init,
-        headers: { ...init.headers, ...credentials, 'user-agent': this.#agent },
+        headers: {
+          ...this.#options.headers,
+          ...init.headers,
+          ...credentials,
+          'user-agent': this.#agent,
+        },
       })
       if (TEMPORARY.includes(answer.status))
         return {

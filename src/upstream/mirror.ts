@@ -221,7 +221,11 @@ export class Mirror implements MirrorOperations {
   /** Returns the size of a release in bytes; `undefined` if upstream does not say it. */
   async #askSize(release: ReleaseName): Promise<number | undefined> {
     try {
-      const shown = await this.#upstream.showMissing(release, { seesPrivate: true, address: undefined })
+      const shown = await this.#upstream.showMissing(release, {
+        seesPrivate: true,
+        address: undefined,
+        via: undefined,
+      })
       const { size } = JSON.parse(shown) as { size?: number | null }
       return size ?? undefined
     } catch (error) {

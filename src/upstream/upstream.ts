@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { AddressLimit } from '../accounts/address-limit.ts'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import type { Pace } from '../backup/pace.ts'
@@ -29,6 +30,8 @@ export interface Asker {
   readonly seesPrivate: boolean
   /** The address of an anonymous caller, whose questions are limited. */
   readonly address: string | undefined
+  /** The Via header of the request: the depots that it came through (RFC 9110 7.6.3). */
+  readonly via: string | undefined
 }
 
 /**
@@ -68,6 +71,7 @@ const MAX_REMEMBERED_SHOWS = 1_000
 const MISS_KEPT_MS = 5 * 60_000
 const FAILURE_KEPT_MS = 10_000
 const SHOW_KEPT_MS = 60_000
+const PSEUDONYM = /\bhart-depot-[0-9a-f-]{36}\b/g
 const MAX_QUESTIONS_PER_MINUTE = 300
 
 /** Failures that are not upstream's. They are not remembered. */
@@ -93,6 +97,8 @@ export class Upstream implements UpstreamOperations {
   readonly #depot: Depot
   readonly #source: RemoteDepot
   readonly #abort: AbortController
+  /** The name of this depot in Via headers, by which it notices its own requests. */
+  readonly #pseudonym = `hart-depot-${randomUUID()}`
   readonly #fetches = new Map<string, Fetch>()
   readonly #slots = new ConcurrencyLimit(MAX_FETCHES)
   /** Releases and keys that upstream does not have, and recent failures. */
@@ -155,7 +161,11 @@ export class Upstream implements UpstreamOperations {
    * {@link fetchMissing}.
    */
   async fetchRelease(release: ReleaseName, pace?: Pace): Promise<void> {
-    const { done } = await this.#fetch(release, { seesPrivate: true, address: undefined }, pace)
+    const { done } = await this.#fetch(
+      release,
+      { seesPrivate: true, address: undefined, via: undefined },
+      pace,
+    )
     await done
   }
 
@@ -165,7 +175,7 @@ export class Upstream implements UpstreamOperations {
     if (known !== undefined) return known
     await this.#expectAskable(identOf(release).origin, key, asker)
     return this.#ask(release.ident, key, async () => {
-      const found = await findRelease(this.#source, identOf(release), release.target)
+      const found = await findRelease(this.#sourceFor(asker), identOf(release), release.target)
       if (found?.target !== release.target || (found.visibility !== 'public' && !asker.seesPrivate))
         throw new DepotError('not_found', noRelease(this.#source, release.ident, release.target))
       const text = JSON.stringify(found)
@@ -179,11 +189,12 @@ export class Upstream implements UpstreamOperations {
     if (revision !== undefined && !isKeyRevision(revision))
       throw new DepotError('not_found', `there is no key ${origin}-${revision}`)
     await this.#expectAskable(origin, what, asker)
+    const source = this.#sourceFor(asker)
     await this.#ask(what, what, async () => {
       const isThere =
         revision === undefined
-          ? (await recordKeys(this.#depot, this.#source, origin)).size > 0
-          : (await recordKey(this.#depot, this.#source, { origin, revision })) !== 'absent'
+          ? (await recordKeys(this.#depot, source, origin)).size > 0
+          : (await recordKey(this.#depot, source, { origin, revision })) !== 'absent'
       if (!isThere) throw new DepotError('not_found', `upstream does not have ${what}`)
     })
   }
@@ -210,12 +221,13 @@ export class Upstream implements UpstreamOperations {
 
   async #receive(release: ReleaseName, asker: Asker, arrival: Arrival, pace?: Pace): Promise<void> {
     const missing = { ident: identOf(release), target: release.target, mayBePrivate: asker.seesPrivate }
-    const findKey = async (signer: KeyName) => this.#findKey(signer)
+    const source = this.#sourceFor(asker)
+    const findKey = async (signer: KeyName) => this.#findKey(source, signer)
     try {
       const sizeBytes = await this.#ask(release.ident, keyOf(release, asker), () =>
         this.#slots.run(() =>
           traced('fetch', { 'hart_depot.origin': missing.ident.origin }, () =>
-            fetchRelease(this.#depot, this.#source, missing, { arrival, findKey, pace }),
+            fetchRelease(this.#depot, source, missing, { arrival, findKey, pace }),
           ),
         ),
       )
@@ -230,8 +242,16 @@ export class Upstream implements UpstreamOperations {
   }
 
   /** Records the key of a signer, if its origin is one for which upstream may be asked. */
-  async #findKey(signer: KeyName): Promise<void> {
-    if (await this.#isAsked(signer.origin)) await recordKey(this.#depot, this.#source, signer)
+  async #findKey(source: RemoteDepot, signer: KeyName): Promise<void> {
+    if (await this.#isAsked(signer.origin)) await recordKey(this.#depot, source, signer)
+  }
+
+  /** Returns a client whose requests name the depots that the question came through, and this one. */
+  #sourceFor({ via }: Asker): RemoteDepot {
+    const passed = via?.match(PSEUDONYM) ?? []
+    return this.#source.withHeaders({
+      via: [...passed, this.#pseudonym].map((name) => `1.1 ${name}`).join(', '),
+    })
   }
 
   async #isAsked(origin: string): Promise<boolean> {
@@ -240,11 +260,16 @@ export class Upstream implements UpstreamOperations {
   }
 
   /** Throws the remembered failure of a question, and otherwise counts the question. */
-  async #expectAskable(origin: string, key: string, { address }: Asker): Promise<void> {
+  async #expectAskable(origin: string, key: string, { address, via }: Asker): Promise<void> {
     const failure = this.#failures.get(key)
     if (failure !== undefined) throw failure
     if (!(await this.#isAsked(origin)))
       throw new DepotError('not_found', `nothing of the origin ${origin} is fetched from upstream`)
+    if (via?.includes(this.#pseudonym) === true)
+      throw new DepotError(
+        'upstream_failed',
+        'DEPOT_UPSTREAM leads back to this depot: it names this depot, or another one whose upstream is this depot',
+      )
     const limited = address === undefined ? undefined : this.#limit.count(address)
     if (limited !== undefined) throw limited
   }

@@ -43,11 +43,12 @@ export async function startLyingDepot(
 
 /**
  * Starts a server in front of a depot, and returns its URL and the paths that were asked for. `lie` answers a
- * request and returns true, or returns false to let the depot answer.
+ * request and returns true, or returns false to let the depot answer. `depotUrl` may be a function, for a depot
+ * that starts later.
  */
 export async function startLiar(
   t: { teardown(fn: () => Promise<void>): unknown },
-  depotUrl: string,
+  depotUrl: string | (() => string),
   lie: (path: string, answer: ServerResponse) => boolean = () => false,
 ): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = []
@@ -55,10 +56,14 @@ export async function startLiar(
     const { url: path = '' } = request
     asked.push(path)
     if (lie(path, answer)) return
-    const forwarded = httpRequest(depotUrl + path, { headers: request.headers, agent: false }, (truth) => {
-      answer.writeHead(truth.statusCode ?? 502, truth.headers)
-      truth.pipe(answer)
-    })
+    const forwarded = httpRequest(
+      (typeof depotUrl === 'string' ? depotUrl : depotUrl()) + path,
+      { headers: request.headers, agent: false },
+      (truth) => {
+        answer.writeHead(truth.statusCode ?? 502, truth.headers)
+        truth.pipe(answer)
+      },
+    )
     forwarded.end()
   })
   return { url, asked }

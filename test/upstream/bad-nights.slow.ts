@@ -102,7 +102,7 @@ const BAD_NIGHTS: readonly { name: string; lie: Lie; says: RegExp; limits?: Part
       answer.writeHead(200, { 'content-type': 'text/html' }).end('<!DOCTYPE html>')
       return true
     },
-    says: /returned an unexpected answer/,
+    says: /returned something that is not JSON: .*<!DOCTYPE html>/,
   },
 ]
 
@@ -194,4 +194,19 @@ test('a depot that stops ends fetches for which no client waits, and keeps nothi
   client.abort()
   await site.close()
   t.strictSame(await readdir(join(site.depot.config.blobFolder, 'spool')), [])
+})
+
+test('an upstream that leads back to the depot is refused', async (t) => {
+  const urls: string[] = []
+  const urlOf = (index: number) => () => urls[index] ?? ''
+  const liars = [await startLiar(t, urlOf(0)), await startLiar(t, urlOf(1))]
+  const [toFirst, toSecond] = liars.map(({ url }) => url)
+  for (const upstream of [toSecond, toFirst]) {
+    const environment = { DEPOT_UPSTREAM: upstream ?? '', DEPOT_UPSTREAM_ORIGINS: 'core' }
+    urls.push((await startDepot(t, { listen: true, environment })).url)
+  }
+  const answer = await fetch(`${urls[0]}${downloadPath(glibc)}`)
+  t.equal(answer.status, 502)
+  t.match(await answer.text(), /leads back to this depot/)
+  t.ok(liars.every(({ asked }) => asked.length <= 9))
 })

@@ -20,11 +20,12 @@ export function upstreamOf(
 }
 
 /** Returns the caller of a request for something of `origin` as upstream's limits see it. */
-export function askerOf({ caller, ip }: FastifyRequest, origin: string): Asker {
+export function askerOf({ caller, ip, headers }: FastifyRequest, origin: string): Asker {
   const { seesAll, origins } = audienceOf(caller)
   return {
     seesPrivate: seesAll || origins.includes(origin),
     address: caller === undefined ? ip : undefined,
+    via: headers.via,
   }
 }
 
