@@ -1,7 +1,11 @@
 import { test } from 'tap'
+import { DEPOT_ACTOR } from '../../src/access/access.ts'
+import { listEntries } from '../../src/ledger/ledger-store.ts'
 import { Retention } from '../../src/upkeep/retention.ts'
+import { retirePage } from '../../src/upkeep/retire-page.ts'
 import { findLatest } from '../../src/releases/release-store.ts'
 import { listViews } from '../../src/revisions/view-store.ts'
+import { callApi } from '../support/call-api.ts'
 import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { makeReleases } from '../support/release-rows.ts'
 import { DAY_MS, faultsOf, schedulerOf, setRule } from '../support/retention.ts'
@@ -11,7 +15,15 @@ import type { TestDepot } from '../support/start-depot.ts'
 // Runs of retention over many releases.
 
 const LATER = START + 400 * DAY_MS
+const app = (version: number) => `acme/app/${version}/20260101000000`
 const ORIGIN = { of: 'origin', origin: 'acme' } as const
+
+async function removedIn({ depot }: TestDepot): Promise<string[]> {
+  const page = { after: 0, through: Number.MAX_SAFE_INTEGER, limit: 10_000, kinds: ['release-deleted'] }
+  return (await listEntries(depot.db, page)).entries.flatMap(({ event }) =>
+    event.kind === 'release-deleted' ? [event.ident] : [],
+  )
+}
 
 /** Returns what `latest` answers in every view, for every package and target, to each kind of caller. */
 async function answersOf({ depot: { db } }: TestDepot): Promise<string[]> {
@@ -45,10 +57,7 @@ test('no rule changes what latest answers to anyone, in any view, and no view be
 
 test('a rule acts by itself only after a day, and a day removes at most a tenth of many releases', async (t) => {
   const started = await startDepot(t)
-  await makeReleases(
-    started,
-    ...Array.from({ length: 150 }, (_, index) => `acme/app/${index + 1}/20260101000000`),
-  )
+  await makeReleases(started, ...Array.from({ length: 150 }, (_, index) => app(index + 1)))
   started.setClock(LATER)
   await setRule(started, ORIGIN, { keepLast: 2 })
   t.match(await schedulerOf(started).once(), { removed: 0 })
@@ -61,12 +70,30 @@ test('a rule acts by itself only after a day, and a day removes at most a tenth 
   t.match(await schedulerOf(started).once(), { removed: 0 })
 })
 
+test('two schedulers and an administrator at once remove each release once', async (t) => {
+  const started = await startDepot(t)
+  const { depot } = started
+  await makeReleases(started, ...Array.from({ length: 60 }, (_, index) => app(index + 1)))
+  await setRule(started, ORIGIN, { keepLast: 1 })
+  started.setClock(LATER)
+  const [one, two] = await Promise.all([
+    schedulerOf(started).once(),
+    schedulerOf(started).once(),
+    retirePage({ ...depot, quarantineMs: 0 }, { after: undefined }, { isDaily: false, actor: DEPOT_ACTOR }),
+  ])
+  const removed = await removedIn(started)
+  t.equal(new Set(removed).size, 59)
+  t.equal(removed.length, 59)
+  t.ok(one.removed + two.removed <= 59)
+  t.strictSame(await faultsOf(started), [])
+  t.match(await callApi(started, 'GET', `/api/v1/views/unstable/latest/acme/app`), {
+    body: { ident: app(60) },
+  })
+})
+
 test('a crash in the middle of a run loses nothing, and the next run goes on', async (t) => {
   const started = await startDepot(t)
-  await makeReleases(
-    started,
-    ...Array.from({ length: 60 }, (_, index) => `acme/app/${index + 1}/20260101000000`),
-  )
+  await makeReleases(started, ...Array.from({ length: 60 }, (_, index) => app(index + 1)))
   await setRule(started, ORIGIN, { keepLast: 1 })
   started.setClock(LATER)
   const { depot } = started

@@ -1,89 +1,29 @@
 import { existsSync } from 'node:fs'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { DEPOT_ACTOR } from '../../src/access/access.ts'
-import { listEntries } from '../../src/ledger/ledger-store.ts'
-import { retirePage } from '../../src/upkeep/retire-page.ts'
 import { callApi } from '../support/call-api.ts'
 import { ask } from '../support/ask.ts'
 import { makeOrigin, publishAll, upload } from '../support/origin.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
-import { DAY_MS, faultsOf, retire, schedulerOf, setRule, verdictsOn } from '../support/retention.ts'
+import { DAY_MS, faultsOf, retire, setRule, verdictsOn } from '../support/retention.ts'
 import { START, startDepot } from '../support/start-depot.ts'
-import type { TestDepot } from '../support/start-depot.ts'
 
 const STAMP = '20260101000000'
 const LATER = START + 400 * DAY_MS
-const ORIGIN = { of: 'origin', origin: 'acme' } as const
 const app = (version: number) => `acme/app/${version}/${STAMP}`
+const started = await startDepot(tap, { listen: true, limits: { orphanGraceMs: 0 } })
+const { depot } = started
+await makeOrigin(started)
+const harts = await publishAll(started, app(1), app(2), app(3))
 
-async function removedIn({ depot }: TestDepot): Promise<string[]> {
-  const page = { after: 0, through: Number.MAX_SAFE_INTEGER, limit: 10_000, kinds: ['release-deleted'] }
-  return (await listEntries(depot.db, page)).entries.flatMap(({ event }) =>
-    event.kind === 'release-deleted' ? [event.ident] : [],
-  )
-}
-
-/** Starts a depot with old releases, of which a rule keeps the last one. */
-async function old(t: Parameters<typeof startDepot>[0], count: number) {
-  const started = await startDepot(t)
-  const releases = await makeReleases(started, ...Array.from({ length: count }, (_, index) => app(index + 1)))
-  await setRule(started, ORIGIN, { keepLast: 1 })
-  started.setClock(LATER)
-  return { started, releases }
-}
-
-test('two schedulers and an administrator at once remove each release once', async (t) => {
-  const { started } = await old(t, 60)
-  const { depot } = started
-  const [one, two] = await Promise.all([
-    schedulerOf(started).once(),
-    schedulerOf(started).once(),
-    retirePage({ ...depot, quarantineMs: 0 }, { after: undefined }, { isDaily: false, actor: DEPOT_ACTOR }),
-  ])
-  const removed = await removedIn(started)
-  t.equal(new Set(removed).size, 59)
-  t.equal(removed.length, 59)
-  t.ok(one.removed + two.removed <= 59)
-  t.strictSame(await faultsOf(started), [])
-  t.match(await callApi(started, 'GET', `/api/v1/views/unstable/latest/acme/app`), {
-    body: { ident: app(60) },
-  })
-})
-
-test('a promotion at the moment at which a release would go keeps it, or is refused as a whole', async (t) => {
-  for (const order of ['promotion first', 'retention first']) {
-    const { started, releases } = await old(t, 3)
-    const [one, two] = releases as [ReleaseRow, ReleaseRow]
-    const promotion = () => move(started, 'promote', 'union', [one, two]).then(() => 'promoted', String)
-    const removal = () => retire(started, [app(1), app(2)])
-    const [promoted, removed] =
-      order === 'promotion first'
-        ? await Promise.all([promotion(), removal()])
-        : (await Promise.all([removal(), promotion()])).toReversed()
-    if (order === 'promotion first') {
-      t.equal(promoted, 'promoted')
-      t.strictSame(removed, [])
-    } else {
-      t.match(promoted, /there is no release acme\/app/)
-      t.strictSame(removed, [app(1), app(2)])
-    }
-    t.strictSame(await faultsOf(started), [])
-  }
-})
-
-test('an upload that depends on a release keeps it, also after the decision that it goes', async (t) => {
-  const { started } = await old(t, 3)
-  t.strictSame(await verdictsOn(started, [app(1), app(2)]), ['goes', 'goes'])
-  await makeReleases(started, { name: `other/tool/1/${STAMP}`, deps: [app(1)] })
-  t.strictSame(await retire(started, [app(1), app(2)]), [app(2)])
-})
+/** Returns releases of a package that are as old as the depot. A rule keeps the last one. */
+const old = (name: string) => [1, 2, 3].map((version) => `rows/${name}/${version}/${STAMP}`)
+await makeReleases(started, ...['first', 'second', 'needed'].flatMap(old))
+const ROWS = { of: 'origin', origin: 'rows' } as const
+const ACME = { of: 'origin', origin: 'acme' } as const
 
 test('removed bytes stay in quarantine, return on request, and are collected after it', async (t) => {
-  const started = await startDepot(t, { listen: true, limits: { orphanGraceMs: 0 } })
-  const { depot } = started
-  await makeOrigin(started)
-  const harts = await publishAll(started, app(1), app(2), app(3))
   const walk = async () => depot.upkeep?.collector.walk()
   const download = async (version: number) =>
     ask(`${started.url}/v1/depot/pkgs/${app(version)}/download?target=x86_64-linux`)
@@ -93,7 +33,7 @@ test('removed bytes stay in quarantine, return on request, and are collected aft
     input: { ident: app(1), target: 'x86_64-linux', mark: 'yanked', reason: 'it loses data' },
     actor: DEPOT_ACTOR,
   })
-  await setRule(started, ORIGIN, { keepLast: 1 })
+  await setRule(started, ACME, { keepLast: 1 })
   started.setClock(LATER)
   t.match(await depot.upkeep?.retention.once(), { removed: 2, freedBytes: Number })
   t.match(await download(1), { status: 404 })
@@ -121,4 +61,27 @@ test('removed bytes stay in quarantine, return on request, and are collected aft
   t.match(await back(2), { status: 404, body: { detail: /is not in quarantine/ } })
   if (two !== undefined) t.match(await upload(started, two), { status: 201 })
   t.match(await download(2), { status: 200 })
+})
+
+test('a promotion at the moment at which a release would go keeps it, or is refused as a whole', async (t) => {
+  await setRule(started, ROWS, { keepLast: 1 })
+  const releasesOf = (name: string): ReleaseRow[] =>
+    old(name)
+      .slice(0, 2)
+      .map((ident) => ({ ident, target: 'x86_64-linux' }))
+  const promote = async (name: string) =>
+    move(started, 'promote', 'union', releasesOf(name)).then(() => 'promoted', String)
+  const remove = async (name: string) => retire(started, old(name))
+  t.strictSame(await Promise.all([promote('first'), remove('first')]), ['promoted', []])
+  const [removed, promoted] = await Promise.all([remove('second'), promote('second')])
+  t.strictSame(removed, old('second').slice(0, 2))
+  t.match(promoted, /there is no release rows\/second/)
+  t.strictSame(await faultsOf(started), [])
+})
+
+test('an upload that depends on a release keeps it, also after the decision that it goes', async (t) => {
+  const [one = '', two = ''] = old('needed')
+  t.strictSame(await verdictsOn(started, [one, two]), ['goes', 'goes'])
+  await makeReleases(started, { name: `other/tool/1/${STAMP}`, deps: [one] })
+  t.strictSame(await retire(started, [one, two]), [two])
 })
