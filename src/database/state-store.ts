@@ -5,7 +5,7 @@ import type { Db } from './database.ts'
 export type StateName =
   /** When the clock fell behind commit times, in epoch milliseconds. */
   | 'clock_set_back_at'
-  /** The name of the history since the last `depot-restored`. */
+  /** The random id of the depot's present history. A restore starts a new one. */
   | 'incarnation'
   /**
    * Since when unneeded blobs are kept, in epoch milliseconds: the depot was restored from an older copy, and

@@ -19,7 +19,7 @@ import { publish } from './publish.ts'
 /** A blob file that no release needs. */
 export interface Orphan {
   readonly checksum: string
-  /** `undefined` if the blob cannot be read. */
+  /** `undefined` if the blob cannot be found or looked at. */
   readonly sizeBytes: number | undefined
   /** Its ident, target and signer, or the reason why it is not a package. */
   readonly content: OrphanContent | { readonly flaw: string }
@@ -70,7 +70,7 @@ export async function readOrphan(depot: Depot, checksum: string): Promise<Orphan
 
 /**
  * Publishes a blob as a private release, with all checks of an upload. Its publisher is the first
- * administrator. Throws like {@link publish}, and then keeps the blob.
+ * administrator. Throws the errors of {@link publish}; the blob stays then.
  */
 export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor): Promise<OrphanContent> {
   const { storage } = depot.blobs
@@ -93,7 +93,7 @@ export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor):
   return content
 }
 
-/** Deletes an orphan, and records that its bytes were removed. */
+/** Deletes a blob that the caller knows to be an orphan, and records that its bytes were removed. */
 export async function discardOrphan({ blobs, writer }: Depot, checksum: string, actor: Actor): Promise<void> {
   await blobs.storage.delete(checksum)
   await writer.submit({ kind: 'markCollected', input: { checksums: [checksum] }, actor })

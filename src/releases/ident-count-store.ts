@@ -42,8 +42,8 @@ export const ORIGIN_ORDER = sql<string>`origins.name || '/'`
 export type Packages = SelectQueryBuilder<Schema, 'packages' | 'origins', object>
 
 /**
- * Returns a page of the visible idents of packages, by text. The caller must sort the query `packages` in the
- * order of the page.
+ * Returns a page of the visible idents of packages, sorted as text. The caller must sort the query `packages`
+ * in the order of the page.
  */
 export async function pageOfIdents(
   db: Db,
@@ -91,8 +91,8 @@ export function countedIn(
 
 /**
  * Returns an SQL expression for the number of idents of a package that an audience may see. Deleted releases
- * do not count. Members of the origin may see all others, because an origin that has releases cannot be
- * deleted and created again.
+ * do not count. Members of the origin see all others. Comparing names of origins is enough, because an origin
+ * that has releases cannot be deleted, so nobody else can take its name.
  */
 export function visibleIdents(
   eb: ExpressionBuilder<Schema, 'origins' | 'ident_counts'>,

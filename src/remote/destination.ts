@@ -240,8 +240,9 @@ export async function listRefusals(
 }
 
 /**
- * Returns the revision of a view. `expected` also identifies the depot's history, unless the depot is too old
- * for that. Throws `refused` if there is no such view.
+ * Returns the revision of a view, also in the form for `expect_revision`: with the id of the depot's history,
+ * or as a bare number if the depot is too old for that. Throws `refused` if there is no such view, or if it
+ * is closed.
  */
 export async function getViewRevision(
   destination: RemoteDepot,
@@ -250,20 +251,24 @@ export async function getViewRevision(
   const found = await destination.get(path`/api/v1/views/${view}`, View)
   if (found === undefined || found.closed_at !== null) {
     const hint =
-      (await suggestView(destination, view)) || ': an administrator can create it with POST /api/v1/views'
+      found === undefined
+        ? (await suggestView(destination, view)) || ': an administrator can create it with POST /api/v1/views'
+        : ' any more: it is closed'
     throw new RemoteError('refused', `${destination.url} has no view ${view}${hint}`)
   }
   return { revision: found.revision, expected: found.revision_id ?? found.revision }
 }
 
 /**
- * Returns a hint such as `; did you mean union?` for an unknown view, or an empty text if no name is similar
- * or the view exists.
+ * Returns a hint such as `; did you mean union?` for a view that does not exist, or an empty text if no name
+ * is similar.
  */
 async function suggestView(depot: RemoteDepot, view: string): Promise<string> {
   const { views } = (await depot.get('/api/v1/views?limit=1000', Views)) ?? { views: [] }
-  const names = views.map(({ name }) => name)
-  return names.includes(view) ? '' : didYouMean(view, names)
+  return didYouMean(
+    view,
+    views.map(({ name }) => name),
+  )
 }
 
 /** Lists the files of the keys whose lockfiles the depot accepts: its own keys and those that it trusts. */

@@ -98,7 +98,7 @@ function pullOptions(command: Command) {
     .option('--to-token-file <file>', 'a token of the destination. The default is HART_DEPOT_TOKEN')
     .option(
       '--dry-run',
-      'show what would be pulled, and write nothing. Checks the rules of the view if the destination has all packages',
+      'show what would be pulled, and write nothing. Checks the gates of the view if the destination has all packages',
     )
 }
 
@@ -152,7 +152,7 @@ async function pullInto(source: PullSource, { io, out, values, progress }: Sessi
   if (failures > 0)
     throw new Exit(
       EXIT.failed,
-      `${failures} items failed (see above): nothing ${pulled === undefined ? 'would be' : 'was'} promoted`,
+      `${counted(failures, 'item')} failed (see above): nothing ${pulled === undefined ? 'would be' : 'was'} promoted`,
     )
 }
 
@@ -186,7 +186,7 @@ async function saveTo(
     },
     {
       whole: () =>
-        `Saved ${saved.releases} of ${counted(lockfile.releases.length, 'release')} (${formatBytes(saved.bytes)}) of ${titleOf(lockfile, source.place)}; the folder already had the others`,
+        `Saved ${saved.releases} of ${counted(lockfile.releases.length, 'release')} (${formatBytes(saved.bytes)}) of ${titleOf(lockfile, source.place)}${saved.failures === 0 && saved.releases < lockfile.releases.length ? '; the folder already had the others' : ''}`,
     },
   )
   if (saved.failures > 0)
@@ -220,7 +220,7 @@ function verifyLockfile(text: string, keys: readonly DepotKey[]): SignedLockfile
     if (!(error instanceof DepotError) || error.code !== 'signer_unknown') throw error
     throw new DepotError(
       'signer_unknown',
-      `${error.message}: compare the key with its operators, then pass its file with --key or make the destination trust it`,
+      `${error.message}: ask the operators of the source whether the key is theirs, then pass its file with --key or make the destination trust it`,
       { cause: error },
     )
   }

@@ -36,8 +36,9 @@ export interface Convergence {
 }
 
 /**
- * Returns what `--wait` asks, or `undefined` without `--wait`. Throws a UsageError if nothing to ask or no
- * timeout is given. There is no default, because the depot itself does not know what Supervisors run.
+ * Returns what `--wait` asks, or `undefined` without `--wait`. Throws a UsageError if neither the options nor
+ * `.hart-depot.yml` name what to ask and a timeout. The depot cannot be asked: it does not know what
+ * Supervisors run.
  */
 export async function convergenceOf(
   io: Io,
@@ -52,7 +53,7 @@ export async function convergenceOf(
   if ((command === undefined) === (hosts === undefined))
     throw new UsageError(
       command === undefined
-        ? '--wait must ask something that knows what runs: Supervisors with --hosts FILE, or a command, given here or after provision.wait in .hart-depot.yml'
+        ? '--wait must ask something that knows what runs: Supervisors with --hosts FILE, or a command, as --wait COMMAND or as provision.wait in .hart-depot.yml'
         : '--wait asks a command or the Supervisors of --hosts: give only one of them',
     )
   if (timeout === undefined) throw new UsageError('--wait needs --timeout, for example --timeout 15m')

@@ -96,7 +96,7 @@ test('an item that cannot be pulled is reported, prevents the promotion and give
   t.match(ended, { code: 1, stdout: /Pulled 2 origins, 2 keys, 2 releases \(.*\); promoted nothing\n$/ })
   t.match(
     ended.stderr,
-    /^failed: acme\/app\/.* answer(s|ed) 404\n[^]*hart-depot: 1 items failed .*: nothing was promoted\n$/m,
+    /^failed: acme\/app\/.* answer(s|ed) 404\n[^]*hart-depot: 1 item failed .*: nothing was promoted\n$/m,
   )
   t.match(
     await runHere(['pull', source.url, '--view', 'delivered', '--to', 'http://127.0.0.1:9'], {

@@ -83,7 +83,7 @@ export function invitationRoutes(app: FastifyInstance, { depot }: RouteContext):
         tags,
         summary: 'Invites an account to an origin',
         description:
-          'For maintainers of the origin. The account joins when it accepts. Administrators of the origin can add members without asking them, by setOriginMember.',
+          'For maintainers of the origin. The account joins when it or a maintainer accepts. Administrators of the origin can add members at once, by setOriginMember.',
         errors: ['already_exists', 'forbidden', 'not_found'],
 
         params: OriginPath,
@@ -117,7 +117,7 @@ export function invitationRoutes(app: FastifyInstance, { depot }: RouteContext):
         tags,
         summary: 'Accepts an invitation',
         description:
-          'For the invited account, or a maintainer of the origin in its place. The account joins as a readonly_member.',
+          'For the invited account, and for maintainers of the origin. The account joins as a readonly_member.',
         errors: ['forbidden', 'not_found'],
 
         params: InvitationPath,

@@ -102,7 +102,9 @@ export class FastPath {
       hasEnded = true
       if (!this.#busy.has(socket)) socket.end()
     }
-    const onTimeout = () => void socket.destroy()
+    const onTimeout = () => {
+      if (!this.#busy.has(socket)) socket.destroy()
+    }
     const onError = () => void socket.destroy()
     const onClose = () => {
       this.#sockets.delete(socket)
@@ -139,7 +141,8 @@ export class FastPath {
 
   /**
    * Reads missed commits, and answers a poll. Returns `undefined`, or a promise of it, for polls that are
-   * left to node:http: below the URL of a view that is not open, and of a caller who may not read there.
+   * left to node:http: those below the URL of a view that is not open, those of a caller who may not read
+   * there, and those that upstream may answer.
    */
   #reply(request: PollRequest): Answered | undefined | Promise<Answered | undefined> {
     const behind = this.#context.depot.follower.catchUp()
