@@ -239,7 +239,7 @@ const anonymous = list.transform((items, context): AnonymousReading => {
     (first !== 'read' && first !== 'none') ||
     pairs.some(
       ([origin = '', word, ...rest]) =>
-        !isOriginName(origin) || (word !== 'read' && word !== 'none') || rest.length > 0,
+        !isOriginName(origin) || word !== (first === 'read' ? 'none' : 'read') || rest.length > 0,
     )
   const named = pairs.map(([origin = '']) => origin)
   const repeated = named.find((origin, index) => named.indexOf(origin) !== index)
@@ -250,8 +250,7 @@ const anonymous = list.transform((items, context): AnonymousReading => {
     })
     return z.NEVER
   }
-  const exceptions = pairs.flatMap(([origin = '', word]) => (word === first ? [] : [origin]))
-  return { isAllowed: first === 'read', exceptions }
+  return { isAllowed: first === 'read', exceptions: named }
 })
 
 /** Parses a period such as `15m` to milliseconds. */
