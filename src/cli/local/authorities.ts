@@ -33,16 +33,26 @@ async function faultsOfAuthorities(file: string, now: number): Promise<string[]>
     return [
       `NODE_EXTRA_CA_CERTS names ${file}, which has no certificate in PEM: no authority of it is trusted`,
     ]
-  return found.flatMap((pem) => faultOfCertificate(pem, file, now))
+  const certificates = found.flatMap((pem) => decode(pem) ?? [])
+  const expired = certificates.filter(({ validToDate }) => validToDate.getTime() <= now)
+  return [
+    ...(certificates.length === found.length
+      ? []
+      : [`NODE_EXTRA_CA_CERTS names ${file}, in which a certificate cannot be decoded: it is not trusted`]),
+    // Bundles of authorities keep expired ones.
+    ...(expired.length < certificates.length ? [] : expired.map((one) => faultOfExpired(one, file))),
+  ]
 }
 
-function faultOfCertificate(pem: string, file: string, now: number): string[] {
+function decode(pem: string): X509Certificate | undefined {
   try {
-    const { subject, validToDate } = new X509Certificate(pem)
-    if (validToDate.getTime() > now) return []
-    const name = subject.replaceAll('\n', ', ')
-    return [`the certificate of ${name} in ${file} expired on ${validToDate.toISOString().slice(0, 10)}`]
+    return new X509Certificate(pem)
   } catch {
-    return [`NODE_EXTRA_CA_CERTS names ${file}, in which a certificate cannot be decoded: it is not trusted`]
+    return undefined
   }
+}
+
+function faultOfExpired({ subject, validToDate }: X509Certificate, file: string): string {
+  const name = subject.replaceAll('\n', ', ')
+  return `the certificate of ${name} in ${file} expired on ${validToDate.toISOString().slice(0, 10)}`
 }

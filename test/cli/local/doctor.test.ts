@@ -1,7 +1,8 @@
-import { chmod, unlink, writeFile } from 'node:fs/promises'
+import { chmod, readFile, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { contradictions } from '../../../src/cli/local/examine.ts'
@@ -41,6 +42,9 @@ test('doctor reports authorities that cannot be used, and checks that are turned
   t.match(await wrongWith({ NODE_EXTRA_CA_CERTS: empty }), /empty\.pem, which has no certificate in PEM/)
   const expired = fileURLToPath(new URL('../../fixtures/tls/expired.pem', import.meta.url))
   t.match(await wrongWith({ NODE_EXTRA_CA_CERTS: expired }), /^the certificate of .* expired on 2/)
+  const bundle = join(folder, 'bundle.pem')
+  await writeFile(bundle, [await readFile(expired, 'utf8'), ...rootCertificates.slice(0, 1)].join('\n'))
+  t.equal(await wrongWith({ NODE_EXTRA_CA_CERTS: bundle }), undefined, 'bundles keep expired authorities')
   t.match(
     await wrongWith({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
     /certificates of other servers are not checked/,
