@@ -30,7 +30,7 @@ export const retentionRules: Define = (command, io) =>
 
 export const retentionSet: Define = (command, io) =>
   scopeOptions(remoteOptions(command))
-    .option('--keep-all', 'everything stays')
+    .option('--keep-all', 'everything stays; not with --view, whose members stay without a rule')
     .option('--keep-last <number>', 'the highest versions of each package and target stay', (text) =>
       wholeNumber(text, '--keep-last'),
     )
@@ -38,7 +38,12 @@ export const retentionSet: Define = (command, io) =>
       '--newer-than <period>',
       'what was published, or joined the view, within this time stays, such as 90d',
     )
-    .option('--promoted-to <view>', `what was ever in this view stays${SEVERAL}`, collect, [])
+    .option(
+      '--promoted-to <view>',
+      `what was ever in this view stays; not with --view; ${SEVERAL}`,
+      collect,
+      [],
+    )
     .option('--history <period>', 'of a view: how long what left it stays; the default is 30d')
     .addHelpText(
       'after',
@@ -51,10 +56,11 @@ export const retentionSet: Define = (command, io) =>
         ['retention set --view stable --keep-last 3 --history 14d', 'let members of a view go'],
       ])}
 
-The depot applies a rule by itself after a day. hart-depot retention --dry-run shows before what goes.`,
+A package may have a rule before its first release. The depot applies a rule by itself after a day. hart-depot retention --dry-run shows before what goes.`,
     )
     .action(async ({ depot: ofDepot, origin, package: name, view, ...given }) => {
       const { keepAll, keepLast, newerThan, promotedTo, history, ...options } = given
+      expectRuleFits({ view, keepAll, keepLast, newerThan, promotedTo, history })
       const { depot, out } = connectToChange(io, options)
       const body: RetentionRule = {
         ...(keepAll === true && { keep_all: true }),
@@ -84,6 +90,28 @@ export const retentionUnset: Define = (command, io) =>
       await scopeOf(depot, { depot: ofDepot, origin, package: name, view }).remove()
       out.show({}, { whole: () => 'The retention rule is removed.' })
     })
+
+interface RuleOptions {
+  readonly view: string | undefined
+  readonly keepAll: true | undefined
+  readonly keepLast: number | undefined
+  readonly newerThan: string | undefined
+  readonly promotedTo: readonly string[]
+  readonly history: string | undefined
+}
+
+/** Throws a UsageError if the options do not make a rule. The depot says this in terms of its fields. */
+function expectRuleFits({ view, keepAll, keepLast, newerThan, promotedTo, history }: RuleOptions): void {
+  const keepsSome = keepLast !== undefined || newerThan !== undefined || promotedTo.length > 0
+  if (view !== undefined && (keepAll === true || promotedTo.length > 0))
+    throw new UsageError(
+      'the rule of a view has --keep-last, --newer-than and --history: without the first two, all members stay',
+    )
+  if (view === undefined && history !== undefined) throw new UsageError('--history is for --view')
+  if (keepAll === true && keepsSome) throw new UsageError('--keep-all keeps everything: leave out the others')
+  if (keepAll === undefined && !keepsSome && history === undefined)
+    throw new UsageError('say what stays: --keep-all, --keep-last, --newer-than, --promoted-to or --history')
+}
 
 interface Scope {
   readonly depot?: true | undefined

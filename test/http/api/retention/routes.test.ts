@@ -178,6 +178,15 @@ test('the command removes what goes, and brings it back', async (t) => {
     stdout: /Kept of view union: the last 3, 14d of history/,
   })
   t.match(await run(['retention', 'set', '--keep-last', '3']), { code: 2 })
+  for (const [options, refusal] of [
+    [['--view', 'union', '--keep-all'], /of a view has --keep-last, --newer-than and --history/],
+    [['--view', 'union', '--promoted-to', 'stable'], /of a view has --keep-last, --newer-than and --history/],
+    [['--depot', '--history', '14d'], /--history is for --view/],
+    [['--depot', '--keep-all', '--keep-last', '3'], /--keep-all keeps everything/],
+    [['--depot'], /say what stays: --keep-all, --keep-last/],
+  ] as const)
+    t.match(await run(['retention', 'set', ...options]), { code: 2, stderr: refusal })
+  t.match((await run(['retention', 'set', '--help'])).stdout, /ever\s+in\s+this\s+view\s+stays;\s/)
   t.match(await run(['retention', 'rules', '--quiet']), { stdout: 'origin acme\nview union\n' })
   t.match(await run(['retention', 'unset', '--view', 'union']), { code: 0 })
   t.match(await run(['retention', 'unset', '--depot']), { code: 5 })
