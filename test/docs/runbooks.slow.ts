@@ -157,7 +157,7 @@ journalctl -u hart-depot | tail -n 1 | grep secret.key`,
     after: `${IS_WELL}; hart-depot webhook list | grep deploys`,
   },
   'token-leaked': {
-    before: 'hart-depot account add ci; hart-depot token add ci > leaked',
+    before: 'hart-depot account add ci; hart-depot token add ci > leaked; hart-depot token add ci > newer',
     after: `! HART_DEPOT_TOKEN=$(cat leaked) HART_DEPOT_URL=http://127.0.0.1:9636 hart-depot whoami`,
   },
   'upstream-down': {
