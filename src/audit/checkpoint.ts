@@ -6,27 +6,31 @@ import type { LedgerHead } from '../ledger/chain.ts'
 import { findHash, listLinks } from '../ledger/ledger-store.ts'
 import { MerkleTree } from '../ledger/merkle-tree.ts'
 
-// Checkpoints of the ledger (c2sp.org/tlog-checkpoint): the text of a signed note, see signed-note.ts.
+// Checkpoints of the ledger (c2sp.org/tlog-checkpoint). A checkpoint is the text of a signed note
+// (signed-note.ts), and has three lines:
 //
-//   origin     names the ledger, and the key of its signature
+//   origin     the name of the ledger, which is also the name of the key that signs the note
 //   size       the number of entries
 //   root       base64 of the root of the Merkle tree over the digests of the entries
 
 export interface Checkpoint {
+  /** The name of the ledger. Not the origin of a package. */
   readonly origin: string
+  /** The number of entries. */
   readonly size: number
-  /** 32 bytes. */
+  /** The root of the Merkle tree, 32 bytes. */
   readonly root: Buffer
 }
 
 const ENTRIES_IN_A_PAGE = 1_000
 const ROOT_BYTES = 32
 
+/** Formats a checkpoint as three lines, each with a newline at its end. */
 export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
   return `${origin}\n${size}\n${root.toString('base64')}\n`
 }
 
-/** Parses the text of a checkpoint. Ignores extension lines. Throws `invalid_request`. */
+/** Parses the text of a checkpoint. Ignores lines after the third. Throws `invalid_request`. */
 export function parseCheckpoint(text: string): Checkpoint {
   const [origin = '', size = '', encoded = ''] = text.split('\n')
   const root = Buffer.from(encoded, 'base64')
@@ -37,8 +41,9 @@ export function parseCheckpoint(text: string): Checkpoint {
 }
 
 /**
- * Makes the checkpoint of the whole ledger, in one pass over its digests. `db` must see one state of the
- * database. Throws `conflict` if the hash chain is broken, because a depot must not sign such a history.
+ * Makes the checkpoint of the whole ledger, in one pass over its digests. `db` must be a snapshot, because
+ * the pass takes several queries. Throws `conflict` if the hash chain is broken, because a depot must not
+ * sign such a history.
  */
 export async function takeCheckpoint(db: Db, publicUrl: string | undefined): Promise<Checkpoint> {
   const tree = new MerkleTree()
@@ -59,7 +64,9 @@ export async function takeCheckpoint(db: Db, publicUrl: string | undefined): Pro
   return { origin: await originOf(db, publicUrl), size: head.sequence, root: tree.root() }
 }
 
-/** Compares the entries of a ledger, which it takes in order, with a checkpoint. */
+/**
+ * Compares the entries of a ledger with a checkpoint. Pass all entries to `take` in order, then call `fault`.
+ */
 export class CheckpointCheck {
   readonly #checkpoint: Checkpoint
   readonly #tree = new MerkleTree()
@@ -69,14 +76,19 @@ export class CheckpointCheck {
     this.#checkpoint = checkpoint
   }
 
-  /** Takes the next entry. Its stored digest is not used, because it may hide that the text was changed. */
+  /**
+   * Adds the next entry. Recomputes its digest, because the stored one may not be that of the stored text.
+   */
   take(entry: { salt: string; text: string }): void {
     if (this.#taken === this.#checkpoint.size) return
     this.#taken += 1
     this.#tree.add(digestOfText(entry))
   }
 
-  /** Returns a sentence if the ledger, which ends at `head`, does not begin with the signed entries. */
+  /**
+   * Returns `undefined` if the ledger begins with the signed entries, and otherwise a sentence without a full
+   * stop. `head` is the last entry of the ledger.
+   */
   fault(head: LedgerHead): string | undefined {
     const { size, root } = this.#checkpoint
     if (this.#taken < size)
@@ -88,8 +100,9 @@ export class CheckpointCheck {
 }
 
 /**
- * Returns the name of the depot's ledger: the public URL without its scheme, or the hash of the first entry.
- * After a restore from an older copy, history begins anew from there, and the name gets the incarnation.
+ * Returns the name of the depot's ledger. It contains the public URL without its scheme or, without such a
+ * URL, a part of the hash of the first entry. A restore from an older copy makes another history, which needs
+ * another name, so the name then also contains the incarnation.
  */
 async function originOf(db: Db, publicUrl: string | undefined): Promise<string> {
   const name =

@@ -2,11 +2,11 @@ import type { LedgerEvent } from '../ledger/entry.ts'
 import { describeRelease, releaseKey } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 
-/** The releases whose bytes have not arrived yet, as rebuilt from ledger entries. */
+/** Rebuilds from ledger entries which releases are announced and have no bytes yet. */
 export class RebuiltAnnouncements {
   readonly #releases = new Map<string, ReleaseName>()
 
-  /** Applies the next event. */
+  /** Applies the next event of the ledger. */
   take(event: LedgerEvent): void {
     if (event.kind === 'release-announced')
       this.#releases.set(releaseKey(event), { ident: event.ident, target: event.target })
@@ -14,12 +14,13 @@ export class RebuiltAnnouncements {
       this.#releases.delete(releaseKey(event))
   }
 
-  /** Returns a sentence for each release. */
+  /** Returns the description of each release, as `describeAnnounced` makes it. */
   values(): string[] {
     return Array.from(this.#releases.values(), describeAnnounced)
   }
 }
 
+/** Describes an announced release, so that rebuilt releases can be compared with those in the database. */
 export function describeAnnounced(release: ReleaseName): string {
   return `${describeRelease(release)} as announced`
 }

@@ -10,15 +10,15 @@ import { listRules } from '../retention/rule-store.ts'
 import { formatScope, isOfOrigin, parseScope, scopeNamed } from '../views/retention-rule.ts'
 
 /**
- * Retention rules, pinned revisions and registered lockfiles, as rebuilt from ledger entries: sentences by
- * name.
+ * Rebuilds retention rules, pinned revisions and registered lockfiles from ledger entries. Stores a
+ * description of each, to compare with {@link describeRetention}.
  */
 export class RebuiltRetention {
   readonly #rules = new Map<string, string>()
   readonly #pins = new Map<string, string>()
   readonly #lockfiles = new Map<string, string>()
 
-  /** Applies the next event. */
+  /** Applies the next event of the ledger. `at` is its time in epoch milliseconds. */
   take(event: LedgerEvent, at: number): void {
     if (event.kind === 'retention-set') {
       const scope = formatScope(scopeNamed(event))
@@ -42,7 +42,7 @@ export class RebuiltRetention {
     if (event.kind === 'lockfile-unregistered') this.#lockfiles.delete(event.name)
   }
 
-  /** Returns a sentence about each rule, pin and lockfile. */
+  /** Returns the description of each rule, pin and lockfile. */
   *values(): Iterable<string> {
     yield* this.#rules.values()
     yield* this.#pins.values()
@@ -50,7 +50,7 @@ export class RebuiltRetention {
   }
 }
 
-/** Returns the same sentences about the rows. */
+/** Describes the rules, pins and lockfiles in the database, in the words of {@link RebuiltRetention}. */
 export async function describeRetention(db: Db): Promise<string[]> {
   const sentences: string[] = []
   for (const { scope, rule, since } of await listRules(db))

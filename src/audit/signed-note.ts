@@ -5,21 +5,23 @@ import type { DepotKey, DepotSecretKey } from '../lockfiles/depot-key.ts'
 
 // Signed notes (c2sp.org/signed-note), with Ed25519 signatures:
 //
-//   text, with a newline at its end
-//   (empty)
+//   text                                                  one line or more
+//   (empty line)
 //   — {key name} {base64 of key id(4) signature(64)}      one line or more
 //
-//   key id       = the first bytes of sha256( key name '\n' 0x01 key )
+//   key id       = the first 4 bytes of sha256( key name '\n' 0x01 key )
 //   verifier key = {key name}+{key id in hex}+{base64 of 0x01 key}
+//
+// 0x01 means Ed25519. The signature covers the text with its last newline.
 
-/** A public key of the depot under the name that its notes give it. */
+/** A public key of a depot, and the name of the key in notes. */
 export interface NoteKey {
   readonly name: string
   readonly key: DepotKey
 }
 
 export interface SignedNote {
-  /** With the newline at its end. */
+  /** Ends with a newline. */
   readonly text: string
   readonly signatures: readonly NoteSignature[]
 }
@@ -35,12 +37,13 @@ const KEY_ID_BYTES = 4
 const MAX_NOTE_CHARACTERS = 64 * 1024
 const SIGNATURE = /^— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})$/
 
+/** Returns a note with one signature. `text` must end with a newline. */
 export function signNote(text: string, { name, key }: NoteKey, secretKey: DepotSecretKey): string {
   const signature = signWithDepotKey(secretKey, Buffer.from(text))
   return `${text}\n— ${name} ${Buffer.concat([keyIdOf({ name, key }), signature]).toString('base64')}\n`
 }
 
-/** Parses a signed note. Throws `invalid_request`. */
+/** Parses a signed note, and verifies nothing. Throws `invalid_request`. */
 export function parseNote(note: string): SignedNote {
   if (note.length > MAX_NOTE_CHARACTERS)
     throw malformed(`it is longer than ${MAX_NOTE_CHARACTERS} characters`)
@@ -61,8 +64,9 @@ export function parseNote(note: string): SignedNote {
 }
 
 /**
- * Returns the key that signed a note. Signatures of other keys, for example those of witnesses, are ignored.
- * Throws `signature_invalid` if no key signed it, or if the signature of one is wrong.
+ * Returns the first of the given keys that signed a note. Ignores signatures of other keys, for example of
+ * witnesses. Throws `signature_invalid` if none of the keys signed the note, or if the signature of one of
+ * them is wrong.
  */
 export function verifyNote({ text, signatures }: SignedNote, keys: readonly NoteKey[]): NoteKey {
   let signer: NoteKey | undefined
@@ -81,12 +85,13 @@ export function verifyNote({ text, signatures }: SignedNote, keys: readonly Note
   return signer
 }
 
+/** Formats a public key as text for a witness or an auditor. Inverse of {@link parseVerifierKey}. */
 export function formatVerifierKey({ name, key }: NoteKey): string {
   const id = keyIdOf({ name, key }).toString('hex')
   return `${name}+${id}+${Buffer.concat([ED25519, key.raw]).toString('base64')}`
 }
 
-/** Parses a verifier key. Throws `key_malformed`. */
+/** Parses a verifier key. Throws `key_malformed`, also if its id does not follow from its name and key. */
 export function parseVerifierKey(text: string): NoteKey {
   const [name = '', id = '', ...encoded] = text.trim().split('+')
   const bytes = Buffer.from(encoded.join('+'), 'base64') // base64 may have a plus, too

@@ -2,24 +2,27 @@ import type { AliasableExpression } from 'kysely'
 import type { Db } from '../database/database.ts'
 import type { StorageTable } from '../database/schema.ts'
 
-// Compares the stored sizes of packages, of origins and of the depot with sizes that are summed up from the
-// releases themselves.
+// Compares the stored sizes of packages, origins and the depot with sizes that it computes from the releases.
 
-/** One side of a mismatch: the stored size, or the size of the releases. */
+/** One side of a mismatch: the size that is stored, or the size that was computed from the releases. */
 export interface WrongSize {
   readonly kind: 'stored' | 'counted'
   /** `undefined` for the whole depot. */
   readonly origin: string | undefined
-  /** `undefined` for a whole origin, or the depot. */
+  /** `undefined` for a whole origin or the depot. */
   readonly package: string | undefined
+  /** For example `2026-01`, in UTC. */
   readonly month: string
   readonly releases: number
   readonly bytes: number
 }
 
-/** Lists at most `limit` wrong sizes of each kind. A missing row equals a row of zeros. */
+/**
+ * Lists at most `limit` sizes of each kind that the other side lacks. A mismatch has an entry of each kind,
+ * except where one side is zero. A stored row of zeros counts as no row.
+ */
 export async function listWrongSizes(db: Db, limit: number): Promise<WrongSize[]> {
-  // EXCEPT compares columns by position.
+  // EXCEPT compares columns by position, so both queries select the same columns in the same order.
   const stored = db
     .selectFrom('storage')
     .select(['package_id', 'origin_id', 'month', 'releases', 'bytes'])
@@ -31,7 +34,9 @@ export async function listWrongSizes(db: Db, limit: number): Promise<WrongSize[]
   ]
 }
 
-/** Sums up the releases with bytes. Shared bytes count once in each total. */
+/**
+ * Computes all totals from the releases that have bytes. Bytes that releases share count once in each total.
+ */
 function recount(db: Db) {
   const ofBlobs = db
     .selectFrom('releases')
@@ -51,7 +56,7 @@ function recount(db: Db) {
     .groupBy(['package_id', 'origin_id', 'month'])
 }
 
-/** Reads the rows with the names of their packages and origins. */
+/** Replaces the ids in the rows by the names of their packages and origins. */
 async function readNamed(
   db: Db,
   kind: WrongSize['kind'],

@@ -3,8 +3,9 @@ import { replaceSealed } from '../origins/sealed-store.ts'
 import type { Resealed } from '../origins/sealed-store.ts'
 
 /**
- * Replaces ciphertexts of stored secrets by those that the submitter made with the key of the given id. A
- * secret that has changed meanwhile stays as it is. Returns how many were replaced.
+ * Replaces ciphertexts of stored secrets by new ones, which the submitter has made with another key. `key` is
+ * the id of that key. A secret that has changed since the submitter read it stays as it is. Returns the
+ * number of replaced secrets.
  */
 export async function resealSecrets(
   context: CommandContext,

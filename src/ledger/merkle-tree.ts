@@ -2,20 +2,23 @@ import { createHash } from 'node:crypto'
 
 // The Merkle tree of RFC 6962, 2.1:
 //
-//   leaf = sha256( 0x00 digest )        digest: 32 bytes of an entry, in the order of the ledger
-//   node = sha256( 0x01 left right )    left: the largest complete tree that leaves something for the right
+//   leaf = sha256( 0x00 digest )        digest: that of a ledger entry, 32 bytes; leaves are in ledger order
+//   node = sha256( 0x01 left right )    left: the largest complete tree with fewer leaves than the node
 //
-// Public formats and witnesses expect this root. It follows from the digests that the hash chain has.
+// Public formats and witnesses expect this root. The ledger stores no tree: the digests in its hash chain
+// suffice to compute the root.
 
 const LEAF = Buffer.of(0)
 const NODE = Buffer.of(1)
 
-/** Computes the root of a tree whose leaves are added one after another, in memory of its depth. */
+/**
+ * Computes the root of a tree to which leaves are added one by one. Memory grows with the depth of the tree.
+ */
 export class MerkleTree {
-  /** The roots of complete trees that cover all leaves, the largest first. */
+  /** The roots of the complete trees that together cover all leaves, the largest tree first. */
   readonly #complete: { leaves: number; root: Buffer }[] = []
 
-  /** Adds a leaf. `digest` is that of a ledger entry, as hex. */
+  /** Adds a leaf. `digest` is the digest of a ledger entry, as 64 hex characters. */
   add(digest: string): void {
     let added = { leaves: 1, root: sha256(LEAF, Buffer.from(digest, 'hex')) }
     for (let last = this.#complete.at(-1); last?.leaves === added.leaves; last = this.#complete.at(-1)) {
@@ -25,7 +28,7 @@ export class MerkleTree {
     this.#complete.push(added)
   }
 
-  /** Returns the root over the leaves so far, as 32 bytes. That of no leaves is the hash of nothing. */
+  /** Returns the root of all leaves so far, 32 bytes. Without leaves, that is the SHA-256 of zero bytes. */
   root(): Buffer {
     const roots = this.#complete.map(({ root }) => root)
     const last = roots.pop()

@@ -9,9 +9,9 @@ import type { Quota } from './quota.ts'
 export const TOTAL_ID = 0
 
 /**
- * Returns the quotas that a release of an origin counts against: that of the origin and that of the depot, as
- * far as they are set. Without an origin, returns that of the depot. Takes the same time however much is
- * stored.
+ * Returns the quotas that limit a release of an origin: the origin's quota and the depot's quota, each if it
+ * is set. Without an origin, returns at most the depot's quota. The time does not grow with the number of
+ * releases.
  */
 export async function findQuotas(db: Db, origin: string | undefined): Promise<Quota[]> {
   const [row] = await quotasOf(db, { origin: origin ?? null })
@@ -23,7 +23,7 @@ export async function findQuotas(db: Db, origin: string | undefined): Promise<Qu
   return quotas
 }
 
-/** The quota of the depot in bytes, as an expression. NULL is no limit. */
+/** An SQL expression for the quota of the depot in bytes. NULL means that there is no limit. */
 export const depotQuota = sql<
   number | null
 >`(SELECT CAST(value AS BIGINT) FROM depot_state WHERE name = 'quota_bytes')`
@@ -42,14 +42,14 @@ const quotasOf = prepared<{ origin: string | null }>()((db, { origin }) =>
     ]),
 )
 
-/** Returns an expression for the used bytes of a total. It reads nothing where no quota is set. */
+/** Returns an expression for the used bytes of a total, or NULL without a read if `quota` is NULL. */
 function usedIfLimited(originId: Expression<number>, quota: Expression<number | null>) {
   return sql<
     number | null
   >`CASE WHEN ${quota} IS NOT NULL THEN (SELECT sum(bytes) FROM storage WHERE package_id = ${sql.lit(TOTAL_ID)} AND origin_id = ${originId}) END`
 }
 
-/** Lists all quotas: that of the depot first, then those of origins, and of these the most used first. */
+/** Lists all quotas that are set: first the depot's, then those of origins, by used share, largest first. */
 export async function listQuotas(db: Db): Promise<Quota[]> {
   const rows = await db
     .selectFrom('origins')
@@ -72,7 +72,7 @@ export async function listQuotas(db: Db): Promise<Quota[]> {
   return [...(await findQuotas(db, undefined)), ...ofOrigins]
 }
 
-/** Sets the quota of an origin. `undefined` removes it. */
+/** Sets the quota of an origin in bytes. `undefined` removes the quota. */
 export async function updateQuota(db: Db, originId: number, quotaBytes: number | undefined): Promise<void> {
   await db
     .updateTable('origins')
@@ -81,7 +81,7 @@ export async function updateQuota(db: Db, originId: number, quotaBytes: number |
     .execute()
 }
 
-/** Sets the quota of the depot. `undefined` removes it. */
+/** Sets the quota of the depot in bytes. `undefined` removes the quota. */
 export async function setDepotQuota(db: Db, quotaBytes: number | undefined): Promise<void> {
   await setState(db, 'quota_bytes', quotaBytes === undefined ? undefined : String(quotaBytes))
 }

@@ -10,10 +10,10 @@ export interface Quota {
   readonly quotaBytes: number
 }
 
-/** The share of a quota from which on the depot warns. */
+/** The depot warns when this share of a quota, or more, is used. */
 const WARNING_SHARE = 0.8
 
-/** Throws `quota_exceeded` if `bytes` more would exceed one of the quotas. `what` names the release. */
+/** Throws `quota_exceeded` if `bytes` more bytes would exceed one of the quotas. `what` names the release. */
 export function expectWithinQuotas(
   quotas: readonly Quota[],
   { bytes, what }: { bytes: number; what: string },
@@ -28,12 +28,12 @@ export function expectWithinQuotas(
   }
 }
 
-/** Reports whether the depot warns of the quota. */
+/** Reports whether so much of a quota is used that the depot warns. */
 export function isNear({ usedBytes, quotaBytes }: Omit<Quota, 'origin'>): boolean {
   return usedBytes >= quotaBytes * WARNING_SHARE
 }
 
-/** Returns the sentence that warns of a quota, or `undefined` while little of it is used. */
+/** Returns a warning without a full stop, or `undefined` if the quota is not near its limit. */
 export function quotaWarning(quota: Quota): string | undefined {
   if (!isNear(quota)) return undefined
   const { usedBytes, quotaBytes } = quota

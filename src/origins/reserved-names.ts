@@ -3,11 +3,14 @@ import { DepotError, quote } from '../errors.ts'
 // Names that only administrators of the depot may give to new origins. A pattern is a name in which `*`
 // stands for any text, for example `core`, `acme-*` or `*-internal`.
 
-/** The maximum number of patterns, which are all compared with the name of each new origin. */
+/** The maximum number of patterns. The depot compares the name of each new origin with all of them. */
 export const MAX_RESERVED_PATTERNS = 1_000
 const PATTERN = /^[a-z0-9_*-]{1,255}$/
 
-/** Returns the patterns, each once and in order. Throws `invalid_request`. */
+/**
+ * Checks patterns, and returns them sorted and without duplicates. Throws `invalid_request` for a malformed
+ * pattern, or for more than {@link MAX_RESERVED_PATTERNS}.
+ */
 export function parsePatterns(texts: readonly string[]): string[] {
   const wrong = texts.find((text) => !PATTERN.test(text))
   if (wrong !== undefined)
@@ -21,12 +24,12 @@ export function parsePatterns(texts: readonly string[]): string[] {
   return patterns
 }
 
-/** Finds the first pattern that a name matches. */
+/** Returns the first pattern that reserves a name; `undefined` if no pattern does. */
 export function reservingPattern(name: string, patterns: readonly string[]): string | undefined {
   return patterns.find((pattern) => matches(name, pattern))
 }
 
-/** Compares from left to right, so the time is that of one search for each part, whatever the pattern. */
+/** Searches for each part of a pattern once, from left to right, so that no pattern takes long. */
 function matches(name: string, pattern: string): boolean {
   const [beginning = '', ...parts] = pattern.split('*')
   const end = parts.pop()

@@ -3,9 +3,9 @@ import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import { TOTAL_ID, depotQuota } from './quota-store.ts'
 
-// What releases take, from totals that triggers keep (migrations/sqlite/0030-storage.sql). Only releases
-// count that are not deleted and whose bytes are stored. Bytes that several of them share count once in each
-// total, so the totals of origins may together be more than that of the depot.
+// The bytes that releases use, from totals that triggers update (migrations/sqlite/0030-storage.sql). Deleted
+// releases and releases without stored bytes do not count. Bytes that several releases share count once in
+// each total, so the sum of the totals of all origins may exceed the total of the depot.
 
 /** The size of a set of releases. */
 export interface Size {
@@ -13,7 +13,7 @@ export interface Size {
   readonly bytes: number
 }
 
-/** What a total has of the bytes that the depot received in a month. */
+/** The part of a total that the depot received in one month. */
 export interface MonthSize extends Size {
   /** For example `2026-01`, in UTC. */
   readonly month: string
@@ -22,17 +22,17 @@ export interface MonthSize extends Size {
 /** The size of an origin or of the depot, and its quota in bytes, if any. */
 export interface Storage extends Size {
   readonly quotaBytes: number | undefined
-  /** Newest first. */
+  /** Newest first. Months without releases are left out. */
   readonly months: readonly MonthSize[]
 }
 
-/** Returns the size of the depot. */
+/** Returns the size of the depot, and its quota. */
 export async function readDepotStorage(db: Db): Promise<Storage> {
   const { quota } = await db.selectNoFrom(depotQuota.as('quota')).executeTakeFirstOrThrow()
   return { ...(await readMonths(db, TOTAL_ID)), quotaBytes: quota ?? undefined }
 }
 
-/** Returns the size of an origin. */
+/** Returns the size of an existing origin, and its quota. */
 export async function readOriginStorage(db: Db, originId: number): Promise<Storage> {
   const row = await db
     .selectFrom('origins')
@@ -69,14 +69,17 @@ export interface OriginSize extends NamedSize {
 }
 
 interface SizePage {
-  /** The last name of the page before. */
+  /** The last name on the previous page. */
   readonly after: string | undefined
   readonly limit: number
-  /** Only what the depot received before this month, for example `2026-01`. */
+  /** Counts only bytes that the depot received before this month, for example `2026-01`. */
   readonly before: string | undefined
 }
 
-/** Lists the sizes of the origins with members among the audience, by name. */
+/**
+ * Lists the sizes of origins, by name. Lists every origin if the audience sees all, and otherwise the origins
+ * in which the audience has a role.
+ */
 export async function listOriginSizes(
   db: Db,
   { after, limit, before }: SizePage,
@@ -101,7 +104,7 @@ export async function listOriginSizes(
   return rows.map(({ quota_bytes, ...size }) => ({ ...size, quotaBytes: quota_bytes ?? undefined }))
 }
 
-/** Lists the sizes of the packages of an origin that have releases, by name. */
+/** Lists the sizes of those packages of an origin that have counted releases, by name. */
 export async function listPackageSizes(
   db: Db,
   originId: number,
@@ -125,7 +128,7 @@ export async function listPackageSizes(
     .execute()
 }
 
-/** Follows every month. */
+/** Is greater than every month. */
 const AFTER_ALL_MONTHS = '9999-99'
 
 const sums = [

@@ -10,23 +10,26 @@ import { listSuffixes } from './suffix-store.ts'
 import type { SuffixPlace, SuffixRow } from './suffix-store.ts'
 
 /**
- * The maximum number of suffixes that one page of a search looks at. Then the page ends, even if it is not
- * full, so that no search takes long.
+ * The maximum number of suffixes that the depot reads for one page, so that no search takes long. A page that
+ * reaches this limit ends before it is full.
  */
 export const MAX_EXAMINED_SUFFIXES = 2_000
 const SUFFIXES_IN_A_BATCH = 250
 
 interface FoundPage {
   readonly items: readonly (PackageParts & { readonly id: number })[]
-  /** The place after which the next page begins, if there may be one. It may tell of hidden packages. */
+  /**
+   * The place after which the next page begins; `undefined` if there are no more packages. It may contain the
+   * name of a package that the audience may not see, so the caller must not show it.
+   */
   readonly next: SuffixPlace | undefined
 }
 
 /**
- * Finds packages with a visible release that matches a search; with `viewId`, in this view. Packages whose
- * names are the longest word of the search come first, then those whose origins or names begin with it, then
- * others whose words do, and then all others. A page may have fewer items than `limit` although there are
- * more.
+ * Finds packages that match a search and have a matching visible release. With `viewId`, only releases in
+ * that view count. The order follows the longest word of the search: first names that equal it, then origins
+ * and names that begin with it, then other words that begin with it, then all other matches. A page may have
+ * fewer than `limit` items even if `next` names another page.
  */
 export async function findPackages(
   db: Db,
@@ -54,7 +57,7 @@ export async function findPackages(
   return { items, next: undefined }
 }
 
-/** Reports whether a row is the first of its package in a range. A search passes the others by. */
+/** Reports whether a row is the first row of its package in a range. A search skips the other rows. */
 function isFirst(row: SuffixRow, range: SuffixRange): boolean {
   const first = firstSuffix(row, range)
   return first?.place === row.at[0] && first.suffix === row.at[1]

@@ -3,19 +3,19 @@ import type { PackageParts } from '../package/ident.ts'
 import { TARGETS } from '../package/target.ts'
 import { didYouMean } from '../text/nearest.ts'
 
-// The search of `/api/v1`: words that occur anywhere in `origin/name`, and fields such as `version:1.2*`. All
-// of them must match.
+// The search of `/api/v1`. A search consists of words, which may occur anywhere in `origin/name`, and of
+// fields such as `version:1.2*`. A package must match all words and fields.
 
 const FIELDS = ['origin', 'name', 'version', 'target', 'signed-by', 'in'] as const
 type Field = (typeof FIELDS)[number]
 
-/** The fields whose values may be only a beginning. */
+/** The fields whose values may end with a star. */
 const WITH_STAR: readonly Field[] = ['origin', 'name', 'version', 'signed-by']
 
 /** The maximum number of words and fields of a search. */
 export const MAX_QUERY_PARTS = 20
 
-/** The value of a field: the whole text or, with a star, its beginning. */
+/** The value of a field: with `isBeginning`, the beginning of the text to find; otherwise the whole text. */
 export interface FieldValue {
   readonly text: string
   readonly isBeginning: boolean
@@ -27,7 +27,7 @@ export interface PackageQuery {
   readonly fields: Readonly<Partial<Record<Field, FieldValue>>>
 }
 
-/** Parses a search. Throws `invalid_request`. */
+/** Parses a search. Throws `invalid_request` with a part that points to `/q`. */
 export function parsePackageQuery(text: string): PackageQuery {
   const parts = text.split(/\s+/).filter((part) => part !== '')
   if (parts.length === 0) throw wrong('q must have a word or a field')
@@ -74,7 +74,7 @@ function wrong(detail: string): DepotError {
   return new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/q' }] })
 }
 
-/** Reports whether a package has all words of a search, and its origin and name. */
+/** Reports whether a package matches the words of a search and the fields `origin` and `name`. */
 export function matchesQuery(parts: PackageParts, { words, fields }: PackageQuery): boolean {
   const [origin, name] = [parts.origin.toLowerCase(), parts.name.toLowerCase()]
   const text = `${origin}/${name}`

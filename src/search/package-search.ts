@@ -1,12 +1,12 @@
 import type { PackageParts } from '../package/ident.ts'
 
-// Search for packages by the words of their origins and names, as in Builder: all words must occur, the last
-// one as a prefix (habitat-today.md 6, Search).
+// The search of Builder, which compares words of origins and names: a package must have all words of the
+// search, and a word that begins with the last one (habitat-today.md 6, Search).
 
-/** No package has more words: an origin and a name have at most 255 characters each. */
+/** The maximum number of words of a package. An origin and a name have at most 255 characters each. */
 const MAX_WORDS = 256
 
-/** The words of a search: `whole` are whole words, each once; `beginning` is the beginning of a word. */
+/** The words of a search, in lower case: distinct whole words, and the beginning of one more word. */
 export interface Search {
   readonly whole: readonly string[]
   readonly beginning: string
@@ -18,8 +18,8 @@ export function wordsOf({ origin, name }: PackageParts): string[] {
 }
 
 /**
- * Parses the text of a search; its last word is a beginning. Returns `undefined` if it has no words, or more
- * than any package has.
+ * Parses the text of a search. The last word becomes `beginning`. Returns `undefined` if nothing can match:
+ * the text has no words, or more words than a package can have.
  */
 export function parseSearch(text: string): Search | undefined {
   const words = split(text)

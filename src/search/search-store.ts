@@ -13,10 +13,10 @@ import type { FieldValue, PackageQuery } from './package-query.ts'
 import type { Search } from './package-search.ts'
 import { matchesSearch } from './words-store.ts'
 
-/** Selects a page of search results, from the whole depot or one view. */
+/** Selects a page of search results. With `viewId`, only releases in that view count. */
 export type SearchSlice = Slice & ListScope
 
-/** Finds the visible idents of matching packages, by text. */
+/** Returns a page of the visible idents of matching packages, sorted by text. */
 export async function searchIdents(
   db: Db,
   search: Search,
@@ -28,7 +28,7 @@ export async function searchIdents(
   return { items: items.map(parseIdent), total }
 }
 
-/** Finds the matching packages with a visible release, by name and then by origin. */
+/** Returns a page of matching packages that have a visible release, sorted by name and then by origin. */
 export async function searchPackages(
   db: Db,
   search: Search,
@@ -50,8 +50,8 @@ export async function searchPackages(
 }
 
 /**
- * Returns the ids of those packages that have a visible release which matches the fields of a search. With
- * `viewId`, only releases in this view count.
+ * Returns the ids of the given packages that have a visible release with the `version`, `target` and
+ * `signed-by` of a search. One release must have all three. With `viewId`, only releases in that view count.
  */
 export async function listMatching(
   db: Db,
@@ -77,7 +77,7 @@ export async function listMatching(
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Returns an SQL condition on `packages`: one visible release has all of these fields. */
+/** Returns an SQL condition on `packages`: one visible release, in the view if given, has all fields. */
 function hasRelease(
   eb: ExpressionBuilder<Schema, 'packages'>,
   { fields: { version, target, 'signed-by': signer }, viewId }: Pick<PackageQuery, 'fields'> & ListScope,
@@ -121,7 +121,7 @@ function isValue(
     : eb(value, '=', text)
 }
 
-/** Follows every character. */
+/** Sorts after every other character. */
 const LAST_CHARACTER = '\u{10FFFF}'
 
 function matchingPackages(db: Db, search: Search): Packages {

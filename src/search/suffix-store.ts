@@ -4,7 +4,7 @@ import type { PackageName, PackageParts } from '../package/ident.ts'
 import { suffixesOf } from './suffixes.ts'
 import type { Place, SuffixRange } from './suffixes.ts'
 
-/** Makes a package findable by every part of its origin and name. */
+/** Stores the suffixes by which a search finds any part of a package's origin and name. Safe to repeat. */
 export async function insertSuffixes(db: Db, packageId: number, name: PackageName): Promise<void> {
   await insertRows(
     db,
@@ -18,16 +18,20 @@ const insertRows = inserter('package_suffixes', ['place', 'suffix'], {
   onConflict: 'keep',
 })
 
-/** A place in the order of the table. */
+/** The primary key of a row, which is also its position in lists. */
 export type SuffixPlace = readonly [place: Place, suffix: string, packageId: number]
 
-/** A suffix of a package. */
+/** A row of the table, with the package to which it belongs. */
 export interface SuffixRow extends PackageParts {
+  /** The id of the package. */
   readonly id: number
   readonly at: SuffixPlace
 }
 
-/** Lists the suffixes in a range with one place, in order: those after `after`. */
+/**
+ * Lists at most `limit` rows of one place in a range, sorted by suffix and package id. Begins after `after`
+ * if that row has this place, and otherwise at the beginning of the range.
+ */
 export async function listSuffixes(
   db: Db,
   { beginning, isWhole }: SuffixRange,
@@ -50,5 +54,5 @@ export async function listSuffixes(
   return rows.map(({ suffix: found, ...row }) => ({ ...row, at: [place, found, row.id] }))
 }
 
-/** Follows every character. */
+/** Sorts after every other character. */
 const LAST_CHARACTER = '\u{10FFFF}'

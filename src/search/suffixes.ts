@@ -1,23 +1,25 @@
 import type { PackageParts } from '../package/ident.ts'
 import type { PackageQuery } from './package-query.ts'
 
-// The rows of `package_suffixes`; see migrations/sqlite/0033-search.sql.
+// The suffixes of `origin/name`, which the table `package_suffixes` stores
+// (migrations/sqlite/0033-search.sql).
 
 const MAX_SUFFIX_LENGTH = 32
 
 /**
- * Where a part begins in `origin/name`: at the beginning of the text or of the name (0), of another word (1),
- * or within a word (2). Matches at lower places come first.
+ * Where a suffix begins in `origin/name`: 0 at the beginning of the origin or the name, 1 at the beginning of
+ * another word, 2 within a word. A search lists matches with lower numbers first.
  */
 export type Place = 0 | 1 | 2
 const PLACES: readonly Place[] = [0, 1, 2]
 
 export interface Suffix {
   readonly place: Place
+  /** In lower case, cut to 32 characters. */
   readonly suffix: string
 }
 
-/** Returns the suffixes of a package's text, each once. */
+/** Returns the distinct suffixes of a package's `origin/name`. */
 export function suffixesOf({ origin, name }: PackageParts): Suffix[] {
   const text = textOf({ origin, name })
   const suffixes = Array.from(text, (_, at) => suffixAt(text, at, origin.length + 1))
@@ -33,19 +35,20 @@ function suffixAt(text: string, at: number, nameAt: number): Suffix {
   return { place, suffix: text.slice(at, at + MAX_SUFFIX_LENGTH) }
 }
 
-/** The suffixes among which a search finds all of its packages, each at least once. */
+/** A range of suffixes. It contains at least one suffix of each package that matches the search. */
 export interface SuffixRange {
-  /** All places for a word, which is not empty; otherwise only 0. */
+  /** All places if the range is that of a word; otherwise only 0. */
   readonly places: readonly Place[]
-  /** The suffixes begin with this text. */
+  /** Every suffix in the range begins with this text. It is not empty if `places` has all places. */
   readonly beginning: string
-  /** Whether they are this text. */
+  /** Whether every suffix in the range equals `beginning`. */
   readonly isWhole: boolean
 }
 
 /**
- * Returns the range of a search: that of its name, or else of its longest word, so that the best matches come
- * first: suffixes that are the word precede longer ones.
+ * Returns the range of a search. It comes from the field `name` if that is a whole name, otherwise from the
+ * longest word, and otherwise from the other fields. The suffix that equals the longest word precedes all
+ * other suffixes of its place, so that the best matches come first.
  */
 export function rangeOf({ words, fields: { origin, name } }: PackageQuery): SuffixRange {
   const [longest] = words.toSorted((a, b) => b.length - a.length)
@@ -63,7 +66,7 @@ export function rangeOf({ words, fields: { origin, name } }: PackageQuery): Suff
   return range((name ?? origin)?.text ?? '')
 }
 
-/** Returns the first suffix of a package in a range. */
+/** Returns the first suffix of a package in a range, by place and text; `undefined` if it has none. */
 export function firstSuffix(parts: PackageParts, range: SuffixRange): Suffix | undefined {
   const text = textOf(parts)
   const nameAt = parts.origin.length + 1
@@ -77,7 +80,7 @@ export function firstSuffix(parts: PackageParts, range: SuffixRange): Suffix | u
   return first
 }
 
-/** Returns where suffixes of a range may begin in a text. Making all suffixes takes far longer. */
+/** Returns where suffixes of a range may begin in a text. To make all suffixes would take far longer. */
 function positionsOf(text: string, { beginning, places }: SuffixRange, nameAt: number): number[] {
   if (places.length === 1) return [0, nameAt]
   const positions: number[] = []

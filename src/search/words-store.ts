@@ -7,7 +7,7 @@ import type { PackageName } from '../package/ident.ts'
 import { wordsOf } from './package-search.ts'
 import type { Search } from './package-search.ts'
 
-/** Makes a package findable by the words of its origin and name. */
+/** Stores the words of a package's origin and name for Builder's search. Safe to repeat. */
 export async function insertWords(db: Db, packageId: number, name: PackageName): Promise<void> {
   const words = new Set(wordsOf(name))
   await insertRows(
@@ -19,7 +19,10 @@ export async function insertWords(db: Db, packageId: number, name: PackageName):
 
 const insertRows = inserter('package_words', ['word'], { shared: ['package_id'], onConflict: 'keep' })
 
-/** Returns an SQL condition: the package with this id has all words of the search. */
+/**
+ * Returns an SQL condition: the package with this id has all whole words of the search, and a word that
+ * starts with `beginning`.
+ */
 export function matchesSearch(
   packageId: Expression<number>,
   { whole, beginning }: Search,
@@ -38,5 +41,5 @@ export function matchesSearch(
   ])
 }
 
-/** Follows every character, so `word` with it ends the range of words that begin with `word`. */
+/** Sorts after every other character, so all words that start with `beginning` precede the two together. */
 const LAST_CHARACTER = '\u{10FFFF}'

@@ -5,7 +5,7 @@ import type { ExchangeRulesTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { ExchangeRule, Provider } from './exchange-rule.ts'
 
-/** A rule in lists. Times are epoch milliseconds. */
+/** A rule and the times of its first and last change, in epoch milliseconds. */
 export type StoredRule = ExchangeRule & { readonly createdAt: number; readonly updatedAt: number }
 
 export async function findRule(db: Db, name: string): Promise<StoredRule | undefined> {
@@ -20,7 +20,10 @@ export async function getRule(db: Db, name: string): Promise<StoredRule> {
   return rule
 }
 
-/** Lists rules by name: all, those of one issuer, or a page of those after a name. */
+/**
+ * Lists rules by name. `issuer` selects the rules of one issuer, `after` those whose names follow this one,
+ * and `limit` the first ones of these. The default is every rule.
+ */
 export async function listRules(
   db: Db,
   { issuer, after = '', limit }: { issuer?: string; after?: string | undefined; limit?: number } = {},
@@ -53,7 +56,10 @@ export async function isKnownIssuer(db: Db, issuer: string): Promise<boolean> {
   return row !== undefined
 }
 
-/** Inserts a rule, or replaces the one of the same name. */
+/**
+ * Inserts a rule, or replaces the rule of the same name, which keeps its `created_at`. `at` is in epoch
+ * milliseconds.
+ */
 export async function writeRule(
   db: Db,
   { rule, accountId, at }: { rule: ExchangeRule; accountId: number; at: number },

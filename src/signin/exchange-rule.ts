@@ -2,9 +2,12 @@ import type { Scope } from '../access/access.ts'
 import { DepotError, quote } from '../errors.ts'
 import { parseIssuer } from './issuer.ts'
 
-// Rules that decide which jobs of a CI system get tokens of this depot.
+// Exchange rules decide which jobs of a CI system get tokens of this depot.
 
-/** The CI systems, with their usual issuers and the claims that pin a project or its owner for good. */
+/**
+ * The CI systems. `issuer` is that of the public service. The `immutable` claims identify a project or its
+ * owner, and no other project or owner can ever have the same values.
+ */
 export const PROVIDERS = {
   github: {
     issuer: 'https://token.actions.githubusercontent.com',
@@ -20,13 +23,13 @@ export interface ExchangeRule {
   readonly name: string
   readonly provider: Provider
   readonly issuer: string
-  /** For each claim the values of which the token must have one, as a whole. */
+  /** The allowed values of each claim. An ID token must have every claim, with one of its values. */
   readonly claims: Readonly<Record<string, readonly string[]>>
-  /** The account whose token the job gets. */
+  /** The name of the account whose token the job gets. */
   readonly account: string
-  /** The limits of that token. A rule always names actions. */
+  /** The limits of that token. `actions` is never absent or empty. */
   readonly scope: Scope
-  /** How long the token is valid. */
+  /** How long that token is valid. */
   readonly lifetimeMs: number
 }
 
@@ -41,7 +44,7 @@ export const MAX_CLAIMS = 20
 export const MAX_CLAIM_VALUES = 100
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
-/** Claims that are the same for all jobs, or that the depot checks itself. */
+/** Claims that a rule cannot name: they do not describe the job, and the depot checks most of them itself. */
 const NOT_OF_A_JOB: readonly string[] = ['iss', 'aud', 'exp', 'nbf', 'iat', 'jti']
 
 /** Parses the name of a rule. Throws `invalid_request`. */
@@ -54,9 +57,9 @@ export function parseRuleName(text: string): string {
 }
 
 /**
- * Checks a rule. Throws `invalid_request` if its issuer is not a valid URL, or if it pins no immutable claim
- * of its provider. Names of projects can be given to someone else, so a rule that matches only them is
- * refused.
+ * Checks a rule, except its name and account. Throws `invalid_request` for an issuer that is not a valid URL,
+ * a claim that no rule can name, absent actions, and a lifetime outside the limits. Also refuses a rule
+ * without an immutable claim of its provider, because somebody else can later get the name of a project.
  */
 export function expectValidRule({ provider, issuer, claims, scope, lifetimeMs }: ExchangeRule): void {
   parseIssuer(issuer)
@@ -76,8 +79,8 @@ export function expectValidRule({ provider, issuer, claims, scope, lifetimeMs }:
 }
 
 /**
- * Reports whether the claims match a rule: each claim that the rule names is a text, a number or a flag, and
- * its whole value is one of the rule's. Lists match nothing.
+ * Reports whether claims match a rule. Each claim that the rule names must be a string, a number or a
+ * boolean, and must equal one of the rule's values as text. A list or an object never matches.
  */
 export function matchesRule(rule: ExchangeRule, claims: Claims): boolean {
   return Object.entries(rule.claims).every(([name, allowed]) => {

@@ -8,7 +8,7 @@ import { readPerson } from './person.ts'
 import type { Person } from './person.ts'
 import { MAX_CLOCK_DIFFERENCE_S } from './verify-id-token.ts'
 
-/** How the depot is known to the service in which people sign in. */
+/** How the depot reaches the single sign-on, and how it identifies itself there. */
 export interface ProviderSettings {
   readonly issuer: string
   readonly clientId: string
@@ -25,13 +25,13 @@ export interface DeviceAuthorization {
   readonly deviceCode: string
   readonly userCode: string
   readonly verificationUrl: string
-  /** The same with the code in it. */
+  /** `verificationUrl` with the user code in it. Absent if the provider gives none. */
   readonly completeUrl: string | undefined
   readonly expiresInS: number
   readonly intervalS: number
 }
 
-/** What a sign-in in a browser needs later; the browser must not see `verifier`. */
+/** A sign-in in a browser that has begun. The caller keeps everything but `url`, and hides `verifier`. */
 export interface CodeRequest {
   /** Where to send the browser. */
   readonly url: URL
@@ -44,12 +44,12 @@ type Tokens = TokenEndpointResponse & TokenEndpointResponseHelpers
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 const USUAL_INTERVAL_S = 5
-/** How long the description of the provider is used before it is read again. */
+/** The depot reads the provider's metadata again when they are this old. */
 const FRESH_DESCRIPTION_MS = 60 * 60_000
 
 /**
- * The service in which people sign in, by OpenID Connect. Every method throws `issuer_unavailable` if it
- * cannot be reached or answers wrongly, and `unauthenticated` if it refuses.
+ * The single sign-on of the depot, an OpenID Connect provider. Every method throws `issuer_unavailable` if
+ * the provider cannot be reached or its answer is invalid, and `unauthenticated` if it refuses the request.
  */
 export class IdentityProvider {
   readonly #settings: ProviderSettings
@@ -80,7 +80,10 @@ export class IdentityProvider {
     })
   }
 
-  /** Asks once whether the person has signed in. Returns `pending` or `slow_down` if not yet. */
+  /**
+   * Asks once whether the person has signed in. Returns `pending` if not, and `slow_down` if the caller must
+   * also wait longer between two calls (RFC 8628, 3.5). Throws `conflict` for a person in too many groups.
+   */
   async finishDevice(deviceCode: string): Promise<Person | 'pending' | 'slow_down'> {
     return this.#call(async (client, configuration) => {
       try {
@@ -100,7 +103,7 @@ export class IdentityProvider {
   }
 
   /**
-   * Begins a sign-in in a browser, with PKCE (RFC 7636). The provider sends the browser back to
+   * Begins a sign-in in a browser, with PKCE (RFC 7636). At the end, the provider sends the browser to
    * `redirectUrl`.
    */
   async startCode(redirectUrl: string): Promise<CodeRequest> {
@@ -119,7 +122,10 @@ export class IdentityProvider {
     })
   }
 
-  /** Ends a sign-in in a browser. `url` is the one with which the browser came back. */
+  /**
+   * Ends a sign-in in a browser. `url` is the redirect URL with the parameters that the provider added.
+   * Throws `conflict` for a person in too many groups.
+   */
   async finishCode(url: URL, { state, nonce, verifier }: Omit<CodeRequest, 'url'>): Promise<Person> {
     return this.#call(async (client, configuration) =>
       this.#read(
@@ -135,7 +141,7 @@ export class IdentityProvider {
     )
   }
 
-  /** Reads the person from the ID token, and from the user information, where many providers put groups. */
+  /** Reads the person from the ID token and the user information. Many providers put groups only there. */
   async #read(client: typeof OpenIdClient, configuration: Configuration, tokens: Tokens): Promise<Person> {
     const claims = tokens.claims()
     if (claims === undefined) throw new DepotError('unauthenticated', 'the single sign-on gave no ID token')
@@ -197,7 +203,7 @@ export class IdentityProvider {
     return configuration
   }
 
-  /** Translates an error of the library. Its own messages may quote tokens. */
+  /** Translates an error of the library, whose own messages may contain tokens. */
   #translate(client: typeof OpenIdClient, error: Error): Error {
     if (error instanceof DepotError) return error
     if (error instanceof client.ResponseBodyError || error instanceof client.AuthorizationResponseError)

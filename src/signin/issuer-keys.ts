@@ -4,17 +4,17 @@ import { networkFault } from '../network-fault.ts'
 import { requestIssuer } from './issuer-request.ts'
 import type { IssuerRequestOptions } from './issuer-request.ts'
 
-/** Keys of this age are read again when they are next needed. */
+/** When keys of this age are needed, the depot reads them again. */
 export const FRESH_MS = 10 * 60_000
 /**
- * Keys of this age are not used, even if the issuer is away. A key that the issuer has withdrawn can
- * therefore be used for an hour at most.
+ * The depot never uses keys of this age, even if it cannot reach the issuer. A key that the issuer withdraws
+ * is therefore accepted for at most an hour longer.
  */
 export const USABLE_MS = 60 * 60_000
-/** The depot asks an issuer for keys at most this often, whatever callers send. */
+/** The minimum time between two attempts to read the keys of an issuer, whatever callers send. */
 export const MIN_INTERVAL_MS = 10_000
 
-/** The public keys of an issuer, and when they were read. */
+/** The public keys of an issuer. `readAt` is when the read began, in epoch milliseconds. */
 export interface KnownKeys {
   readonly keys: LocalJWKSet
   readonly readAt: number
@@ -22,7 +22,7 @@ export interface KnownKeys {
 
 interface Issuer {
   known?: KnownKeys
-  /** When the last attempt to read the keys began. */
+  /** When the last attempt to read the keys began, in epoch milliseconds. */
   triedAt: number
   /** Why the last attempt failed; absent if it did not. */
   fault?: string
@@ -31,8 +31,8 @@ interface Issuer {
 }
 
 /**
- * Reads and remembers the keys of issuers, in one thread. Callers pass only issuers that an administrator has
- * named, so nobody else decides where the depot connects to.
+ * Reads the keys of issuers, and caches them in this thread. Callers must pass only issuers that an exchange
+ * rule names, so that only administrators decide where the depot connects.
  */
 export class IssuerKeys {
   readonly #options: IssuerRequestOptions
@@ -45,8 +45,8 @@ export class IssuerKeys {
   }
 
   /**
-   * Returns the keys of an issuer. An issuer that is away is served from memory for an hour. Throws
-   * `issuer_unavailable` if there are no usable keys.
+   * Returns the keys of an issuer. If the issuer does not answer, returns the cached keys for up to an hour
+   * after they were read. Throws `issuer_unavailable` if there are no usable keys.
    */
   async read(issuer: string): Promise<KnownKeys> {
     const now = this.#now()
@@ -56,8 +56,9 @@ export class IssuerKeys {
   }
 
   /**
-   * Returns keys that were read after `than`, for a token that was signed with a new key. Throws
-   * `issuer_unavailable` if the issuer was asked a moment ago, or is away.
+   * Returns keys that were read after `than` (epoch milliseconds), for a token that none of the cached keys
+   * signed. Throws `issuer_unavailable` if the last attempt is less than {@link MIN_INTERVAL_MS} ago, or if
+   * the issuer does not answer.
    */
   async readNewer(issuer: string, than: number): Promise<KnownKeys> {
     const known = await this.#readNow(issuer, this.#now())
@@ -87,7 +88,7 @@ export class IssuerKeys {
     }
   }
 
-  /** Fetches the keys as OpenID Connect Discovery 1.0, 4 says. */
+  /** Fetches the keys from the URL that the issuer's metadata name (OpenID Connect Discovery 1.0, 4). */
   async #fetch(issuer: string): Promise<JSONWebKeySet> {
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
     const { issuer: named, jwks_uri: keysUrl } = await this.#fetchObject(new URL(url))

@@ -4,7 +4,8 @@ import { guardedLookup, refusalOfAddress } from '../guarded-lookup.ts'
 import type { AddressGuard } from '../guarded-lookup.ts'
 import { AddressPolicy, isSecure } from '../text/address-ranges.ts'
 
-// Requests to issuers. What they answer decides who may come in, and their documents name further URLs.
+// Requests to issuers. Their answers decide who gets tokens, so only https is trusted. The answers also name
+// further URLs, so every request checks the address to which it connects.
 
 /** An answer of an issuer. */
 export interface IssuerReply {
@@ -18,7 +19,7 @@ export interface IssuerRequestOptions extends AddressGuard {
   readonly timeoutMs: number
 }
 
-/** The setting that lets the depot reach issuers that are not public. */
+/** The setting that allows requests to issuers at private addresses. */
 export const ISSUER_NETWORKS = 'DEPOT_ISSUER_NETWORKS'
 export const MAX_ISSUER_REPLY_BYTES = 512 * 1_024
 const ISSUER_TIMEOUT_MS = 10_000
@@ -27,7 +28,7 @@ const MAX_HEADER_BYTES = 16 * 1_024
 const { request: requestPlainly } = process.getBuiltinModule('node:http')
 const { request: requestSecurely } = process.getBuiltinModule('node:https')
 
-/** Returns the options for issuers at public addresses and in these networks. */
+/** Returns the options that allow issuers at public addresses and in these networks (CIDR). */
 export function issuersIn(networks: readonly string[] | 'any'): IssuerRequestOptions {
   return {
     addressPolicy: new AddressPolicy(networks),
@@ -38,8 +39,10 @@ export function issuersIn(networks: readonly string[] | 'any'): IssuerRequestOpt
 }
 
 /**
- * Makes a request. Rejects for a URL that is not https, an address that is not allowed, no complete answer in
- * time, and an answer of more than {@link MAX_ISSUER_REPLY_BYTES}. Redirects are returned and not followed.
+ * Makes a request on a connection of its own, which is closed at the end. Rejects with an Error if the URL is
+ * not https (loopback addresses may use http), if the address is not allowed, if the connection fails, if the
+ * whole answer does not arrive within `timeoutMs`, or if its body is larger than
+ * {@link MAX_ISSUER_REPLY_BYTES}. Returns redirects without following them.
  */
 export async function requestIssuer(
   url: URL,

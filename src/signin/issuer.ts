@@ -4,9 +4,10 @@ import { isSecure } from '../text/address-ranges.ts'
 const MAX_ISSUER_LENGTH = 500
 
 /**
- * Parses the URL of an issuer (OpenID Connect Discovery 1.0, 3). Its keys decide who may come in, so it must
- * be https. Plain http is accepted for loopback addresses, which only tests and demonstrations have; the
- * depot connects to them only if `DEPOT_ISSUER_NETWORKS` allows it. Throws `invalid_request`.
+ * Checks the URL of an issuer (OpenID Connect Discovery 1.0, 3), and returns it unchanged. It must be https,
+ * because the issuer's keys decide who gets tokens. Loopback addresses may use http, for tests and
+ * demonstrations; the depot connects to them only if `DEPOT_ISSUER_NETWORKS` allows it. Throws
+ * `invalid_request`.
  */
 export function parseIssuer(text: string): string {
   const url = URL.parse(text)

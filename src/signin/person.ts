@@ -1,24 +1,25 @@
 import { DepotError } from '../errors.ts'
 
-/** A person whom the single sign-on has verified. */
+/** A person who has signed in at the single sign-on. */
 export interface Person {
   readonly issuer: string
-  /** The issuer's name for the person, which never changes. */
+  /** The identifier (`sub`) that the issuer gives this person for good. */
   readonly subject: string
-  /** The name that the person has there now. Somebody else may have it later. */
+  /** The present user name of the person at the issuer, if known. Somebody else may get it later. */
   readonly name: string | undefined
+  /** Distinct names; see {@link isGroupName}. */
   readonly groups: readonly string[]
 }
 
-/** OpenID Connect Core 1.0, 2. */
+/** The limit for `sub` in OpenID Connect Core 1.0, 2. */
 export const MAX_SUBJECT_LENGTH = 255
 export const MAX_GROUPS = 500
 export const MAX_GROUP_LENGTH = 200
 
 /**
- * Reads a person from the claims of an ID token and of the issuer's user information. The claim of the groups
- * is a list, or a text that names a single group. Throws `conflict` for
- * more groups than the depot keeps: leaving out some would take rights without a word.
+ * Reads a person from the claims of an ID token and of the issuer's user information. The groups claim is a
+ * list of names or a single name. Ignores groups whose names are not valid. Throws `conflict` for more than
+ * {@link MAX_GROUPS} groups: if the depot left some out, the person would lose rights without notice.
  */
 export function readPerson(
   issuer: string,
@@ -38,6 +39,7 @@ export function readPerson(
   return { issuer, subject, name: typeof name === 'string' ? name : undefined, groups: [...new Set(groups)] }
 }
 
+/** Reports whether a group name is valid: 1 to {@link MAX_GROUP_LENGTH} characters, no spaces around them. */
 export function isGroupName(text: string): boolean {
   return text !== '' && text.length <= MAX_GROUP_LENGTH && text.trim() === text
 }

@@ -1,11 +1,13 @@
 import type { Db } from '../database/database.ts'
 
-/** How long a spent token is remembered after it has expired, in case the clock is set back. */
+/** How long the depot keeps a spent token after it has expired, in case the clock is set back. */
 const KEPT_MS = 24 * 60 * 60_000
 
-/** An ID token that was exchanged, and the token of the depot that it was exchanged for. */
+/** An ID token that was exchanged, and the depot's token for which it was exchanged. */
 export interface SpentToken {
+  /** The hash of the ID token; see `VerifiedToken`. */
   readonly hash: string
+  /** The idempotency key of the first exchange. */
   readonly idempotencyKey: string | undefined
   readonly tokenId: number
   /** When the ID token expires, in epoch milliseconds. */
@@ -24,7 +26,7 @@ export async function findSpentToken(db: Db, hash: string): Promise<SpentToken |
   )
 }
 
-/** Notes that an ID token was exchanged, and for which token now. */
+/** Stores a spent token. If it is stored already, only `tokenId` is replaced. */
 export async function writeSpentToken(db: Db, spent: SpentToken): Promise<void> {
   await db
     .insertInto('spent_tokens')
@@ -38,7 +40,10 @@ export async function writeSpentToken(db: Db, spent: SpentToken): Promise<void> 
     .execute()
 }
 
-/** Forgets tokens that nobody could exchange anyway. `now` is the wall clock. */
+/**
+ * Deletes spent tokens that expired more than a day ago, because the depot refuses them as expired. `now` is
+ * the wall clock in epoch milliseconds.
+ */
 export async function deleteExpiredSpentTokens(db: Db, now: number): Promise<void> {
   await db
     .deleteFrom('spent_tokens')

@@ -4,26 +4,26 @@ import { DepotError } from '../errors.ts'
 import type { Claims } from './exchange-rule.ts'
 import type { IssuerKeys, KnownKeys } from './issuer-keys.ts'
 
-/** How far the clocks of an issuer and of the depot may differ. */
+/** The maximum difference between the clocks of an issuer and of the depot. */
 export const MAX_CLOCK_DIFFERENCE_S = 60
 
-/** Signatures that only the issuer can make. Symmetric ones would make every verifier an issuer. */
+/** The accepted algorithms. Symmetric ones are refused, because every verifier could sign with their keys. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 
-/** An ID token with a valid signature, from its issuer and for this depot. */
+/** An ID token that passed {@link verifyIdToken}. */
 export interface VerifiedToken {
   readonly issuer: string
   readonly subject: string
   readonly claims: Claims
-  /** The hash of the signed part, which nobody can change without the issuer's key. */
+  /** The SHA-256 of the signed part, in hex. It identifies the token: only the issuer can change it. */
   readonly hash: string
   /** Epoch milliseconds. */
   readonly expiresAt: number
 }
 
 /**
- * Returns the issuer that a token names, before anything about it is checked. Throws `unauthenticated` for a
- * text that is not a JSON Web Token.
+ * Returns the issuer that a token names, and verifies nothing. Throws `unauthenticated` for a text that is
+ * not a JSON Web Token or names no issuer.
  */
 export async function readIssuer(token: string): Promise<string> {
   const { decodeJwt } = await import('jose')
@@ -37,9 +37,10 @@ export async function readIssuer(token: string): Promise<string> {
 }
 
 /**
- * Verifies an ID token: its signature, issuer, audience and times. The token must be for this audience alone,
- * because a service that it is also for could use it here. Throws `unauthenticated`, and `issuer_unavailable`
- * if the keys of the issuer cannot be read.
+ * Verifies the signature, issuer, audience and times of an ID token. The token must name no other audience,
+ * because another service that receives the token could then use it at this depot. `now` returns epoch
+ * milliseconds. Throws `unauthenticated` for an invalid token, and `issuer_unavailable` if the keys of the
+ * issuer cannot be read.
  */
 export async function verifyIdToken(
   token: string,
@@ -93,7 +94,7 @@ function expectAudience(audience: string | string[] | undefined, expected: strin
   )
 }
 
-/** Explains a refusal without the token's contents. */
+/** Explains a refusal without quoting values of the token. */
 function explain(error: errors.JOSEError, now: number): string {
   const clock = `the clock of this depot says ${new Date(now).toISOString()}`
   if (error.code === 'ERR_JWT_EXPIRED') return `the ID token has expired; ${clock}`

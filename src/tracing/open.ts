@@ -24,24 +24,25 @@ import type { Attributes, Operation } from './traced.ts'
 
 /** The span of a request. It ends with `end`. */
 export interface RequestSpan {
-  /** Runs `act`, whose operations become children of this span. */
+  /** Runs `act`. Operations that it starts, also later, become children of this span. */
   run(act: () => void): void
-  /** Ends the span. `failure` is a status of 500 or more, which marks the span as an error. */
+  /** Adds attributes and ends the span. `failure` is an HTTP status that marks the span as an error. */
   end(attributes: Attributes, failure: number | undefined): void
 }
 
-/** The traces of one thread. */
+/** Makes and sends the traces of one thread. */
 export interface Tracing {
-  /** Starts the span of a request. Its trace is that of `headers.traceparent`, if there is one. */
+  /** Starts the span of a request, in the trace that `headers.traceparent` names or else in a new one. */
   startRequest(name: string, headers: object, attributes: Attributes): RequestSpan
-  /** Sends finished spans, for two seconds at most, and stops. */
+  /** Stops, and sends the finished spans. Spans that are not sent within two seconds are lost. */
   close(): Promise<void>
 }
 
 const MAX_CLOSE_MS = 2_000
 
 /**
- * Starts traces in this thread. Their settings are those of the environment. The caller closes the result.
+ * Starts tracing in this thread: subscribes to the operations of `traced`. The exporter and the resource read
+ * further settings from the variables `OTEL_*` of the process. The caller closes the result.
  */
 export async function openTracing(
   settings: TraceSettings,
@@ -116,7 +117,10 @@ function samplerOf({ share, followsParent }: Sampler): TraceIdRatioBasedSampler 
   return followsParent ? new ParentBasedSampler({ root }) : root
 }
 
-/** Logs when spans can no longer be sent, and when they can again. Spans that cannot be sent are dropped. */
+/**
+ * Passes spans on, and logs the first of several failures and the first success after them. Spans that cannot
+ * be sent are lost.
+ */
 class LoggingExporter implements SpanExporter {
   readonly #exporter: SpanExporter
   readonly #log: Logger

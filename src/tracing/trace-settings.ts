@@ -1,8 +1,8 @@
-/** How traces are made and sent. The exporter reads endpoint, headers, certificates and times itself. */
+/** How traces are made and sent. The exporter itself reads endpoint, headers, certificates and timeouts. */
 export interface TraceSettings {
   readonly protocol: 'http/protobuf' | 'http/json'
   readonly sampler: Sampler
-  /** Limits of the queue of finished spans. An absent one has the default of the library. */
+  /** Limits of the queue of finished spans. The library has a default for each absent limit. */
   readonly queue: {
     readonly scheduledDelayMillis?: number
     readonly maxQueueSize?: number
@@ -11,13 +11,16 @@ export interface TraceSettings {
   }
 }
 
-/** Keeps a share of all traces, from 0 to 1. With `followsParent`, the caller's decision comes first. */
+/**
+ * Keeps a share of all traces, from 0 to 1. With `followsParent`, the share applies only to new traces; for a
+ * trace that a client began, the client has decided.
+ */
 export interface Sampler {
   readonly share: number
   readonly followsParent: boolean
 }
 
-/** The settings of traces, or `undefined` if they are off. Warnings are sentences for the log. */
+/** `settings` is `undefined` if traces are off. `warnings` are sentences for the log, without full stops. */
 export interface ReadTraceSettings {
   readonly settings: TraceSettings | undefined
   readonly warnings: readonly string[]
@@ -39,8 +42,9 @@ const PROTOCOLS = ['http/protobuf', 'http/json'] as const
 
 /**
  * Reads the environment variables of OpenTelemetry's specification ("Environment Variable Specification").
- * Traces are on if an endpoint is set, or `OTEL_TRACES_EXPORTER=otlp`. These variables often hold for all
- * programs of a machine, so a value that the depot does not support is a warning and no error.
+ * Traces are on if `OTEL_TRACES_EXPORTER` contains `otlp`, or if it is empty and an endpoint is set.
+ * `OTEL_SDK_DISABLED=true` turns them off. Often all programs of a machine share these variables, so a value
+ * that the depot does not support causes a warning instead of an error.
  */
 export function readTraceSettings(environment: Environment): ReadTraceSettings {
   const warnings: string[] = []
@@ -94,7 +98,7 @@ function readSampler(environment: Environment, warnings: string[]): Sampler {
   return make?.(isShare ? share : 1) ?? EVERY_TRACE
 }
 
-/** Returns a whole number above 0 under its name, or nothing for any other text. */
+/** Returns an object with a whole number above 0 under `name`, or an empty object for any other text. */
 function numbered<Name extends string>(name: Name, text: string | undefined): { [key in Name]?: number } {
   const value = Number(text)
   return Number.isSafeInteger(value) && value > 0 ? ({ [name]: value } as { [key in Name]?: number }) : {}

@@ -11,7 +11,11 @@ interface NewAccount {
   readonly isAdministrator?: boolean
 }
 
-/** Creates an account. Throws `invalid_request` for the name, and `already_exists`. */
+/**
+ * Creates an account. With an idempotency key, a repeated request returns the first outcome. Throws
+ * `invalid_request` for a name that is not valid, `already_exists`, and `idempotency_mismatch` if the key was
+ * used for another request.
+ */
 export async function addAccount(
   context: CommandContext,
   input: NewAccount & { idempotency?: IdempotencyKey },

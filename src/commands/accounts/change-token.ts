@@ -9,13 +9,14 @@ export interface NarrowToken {
   readonly tokenId: number
   /** Absent fields keep their values. */
   readonly scope: Scope
-  /** If absent, the expiry is kept. */
+  /** Epoch milliseconds. If absent, the token keeps its expiry. */
   readonly expiresAt?: number
 }
 
 /**
- * Takes rights from a token. Throws the errors of {@link expectMayLessen}, `conflict` for a revoked token,
- * and `forbidden` with a part for each field that would give it rights.
+ * Takes rights from a token, or makes it expire earlier. Throws the errors of {@link expectMayLessen},
+ * `conflict` for a revoked token, and `forbidden` with a part for each field by which the token would gain
+ * rights.
  */
 export async function narrowToken(
   context: CommandContext,
@@ -40,7 +41,10 @@ export async function narrowToken(
   return { isChanged: true }
 }
 
-/** Stores when tokens were last used. Records no ledger entry, because uses change nothing. */
+/**
+ * Stores when tokens were last used (`at` in epoch milliseconds). Records no ledger entry, because nothing
+ * was changed.
+ */
 export async function saveTokenUses(
   context: CommandContext,
   input: { uses: readonly { tokenId: number; at: number }[] },
@@ -49,8 +53,9 @@ export async function saveTokenUses(
 }
 
 /**
- * Checks the right to narrow or revoke a token. Every token may narrow or revoke itself. Throws `forbidden`,
- * and `not_found` for a token that is absent or hidden from the caller.
+ * Checks that the caller may narrow or revoke a token. Every token may narrow or revoke itself. Throws
+ * `not_found` if the token is absent, or belongs to another account and the caller is no administrator.
+ * Throws `forbidden` if the caller's own token lacks the right.
  */
 export async function expectMayLessen({ trx, caller }: CommandContext, tokenId: number): Promise<void> {
   if (caller === 'operator' || caller.tokenId === tokenId) return
@@ -63,7 +68,7 @@ const FIELDS = ['actions', 'origins', 'views'] as const
 
 type Rights = { readonly scope: Scope; readonly expiresAt: number | undefined }
 
-/** Lists the rights that a token would gain, as parts of an error. */
+/** Returns a part of an error for each field by which a token would gain rights. */
 function listGains(before: Rights, after: Rights): ErrorPart[] {
   const gains: ErrorPart[] = []
   for (const field of FIELDS) {

@@ -3,9 +3,9 @@ import type { CommandContext } from '../../ledger/command-context.ts'
 import { getAccount, updateDisabled } from '../../accounts/account-store.ts'
 
 /**
- * Disables or enables an account. The tokens of a disabled account are refused, and valid again when it is
- * enabled. Throws `not_found`, and `conflict` for the caller's own account, so that the depot keeps an
- * administrator.
+ * Disables or enables an account. The depot refuses the tokens of a disabled account, and accepts them again
+ * when the account is enabled. Throws `not_found`, and `conflict` if callers would disable their own account,
+ * so that the depot keeps an administrator.
  */
 export async function disableAccount(
   context: CommandContext,

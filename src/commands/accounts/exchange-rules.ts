@@ -6,8 +6,9 @@ import type { ExchangeRule } from '../../signin/exchange-rule.ts'
 import { countRules, deleteRule, findRule, getRule, writeRule } from '../../signin/exchange-rule-store.ts'
 
 /**
- * Creates a rule for the exchange of ID tokens, or replaces the one of the same name. Throws
- * `invalid_request` for a rule that is not valid, `not_found` for its account, and `conflict` at the limit.
+ * Creates an exchange rule, or replaces the rule of the same name. An equal rule changes nothing and records
+ * no entry. Throws `invalid_request` for a rule that is not valid, `not_found` for an unknown account, and
+ * `conflict` if the depot already has the maximum number of rules.
  */
 export async function setExchangeRule(
   context: CommandContext,
@@ -36,7 +37,7 @@ export async function setExchangeRule(
   return { isNew: before === undefined, isChanged: true }
 }
 
-/** Removes a rule. Tokens that were issued by it stay valid until they expire. Throws `not_found`. */
+/** Removes a rule. Tokens that it issued stay valid until they expire or are revoked. Throws `not_found`. */
 export async function removeExchangeRule(context: CommandContext, input: { name: string }): Promise<void> {
   const { name } = await getRule(context.trx, input.name)
   await deleteRule(context.trx, name)

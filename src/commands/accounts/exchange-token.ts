@@ -13,7 +13,7 @@ const MAX_SUBJECT_LENGTH = 150
 interface Exchange {
   /** The ID token, which the submitter has verified. */
   readonly idToken: VerifiedToken
-  /** The rule to use; absent if only one rule matches. */
+  /** The name of the rule to use. It may be absent if only one rule matches. */
   readonly rule?: string
   /** The hash of the token to issue. */
   readonly hash: string
@@ -22,9 +22,10 @@ interface Exchange {
 
 /**
  * Exchanges an ID token of a CI system for a token of this depot, by the rule that matches its claims. Each
- * ID token is exchanged once; a request that is repeated with the same idempotency key replaces the token
- * that it got. Throws `forbidden` if no rule matches, `conflict` if several do, or if the account is
- * disabled, and `unauthenticated` for an ID token that was exchanged before or has expired in the meantime.
+ * ID token can be exchanged once. A repeated request with the same idempotency key revokes the token of the
+ * first request and issues another. Throws `unauthenticated` for an ID token that was exchanged before,
+ * `forbidden` if no rule matches, and `conflict` if several rules match, if the account is disabled, or if
+ * the token of the first request is already revoked.
  */
 export async function exchangeToken(
   context: CommandContext,
@@ -54,8 +55,8 @@ export async function exchangeToken(
 }
 
 /**
- * Finds the rule for a job. Everyone can get ID tokens of a public CI system, so refusals tell what the job
- * is, and nothing about the rules.
+ * Returns the rule that matches a job. Everyone can get ID tokens of a public CI system, so the message of
+ * `forbidden` names only claims of the job, and reveals nothing about the rules.
  */
 async function findMatch(
   { trx }: CommandContext,
@@ -77,7 +78,7 @@ async function findMatch(
   return first
 }
 
-/** Lists the claims that rules are usually about. */
+/** Lists those claims of a job that rules often name, with their values. */
 function describe(claims: Claims): string {
   const immutable = Object.values(PROVIDERS).flatMap((provider): readonly string[] => provider.immutable)
   const shown = [...immutable, ...OFTEN_NAMED].filter((claim) => claims[claim] !== undefined)

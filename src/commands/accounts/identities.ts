@@ -7,8 +7,9 @@ import { parseIssuer } from '../../signin/issuer.ts'
 import { MAX_SUBJECT_LENGTH } from '../../signin/person.ts'
 
 /**
- * Binds an account to a person of a single sign-on, who can then get tokens of it. Throws `invalid_request`
- * for the identity, `not_found` for the account, and `conflict` if the person has another account.
+ * Binds an account to a person of a single sign-on, who can then sign in as the account. An existing binding
+ * changes nothing. Throws `invalid_request` for an issuer or a subject that is not valid, `not_found` for an
+ * unknown account, and `conflict` if the person is bound to another account.
  */
 export async function bindIdentity(
   context: CommandContext,
@@ -31,7 +32,9 @@ export async function bindIdentity(
   return { isChanged: true }
 }
 
-/** Ends a binding. Tokens that were issued by it stay valid until they expire. Throws `not_found`. */
+/**
+ * Ends a binding. Tokens that the person has stay valid until they expire or are revoked. Throws `not_found`.
+ */
 export async function unbindIdentity(
   context: CommandContext,
   { account, issuer, subject }: Identity & { account: string },

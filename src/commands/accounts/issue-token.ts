@@ -11,20 +11,22 @@ interface NewToken {
   readonly hash: string
   readonly label: string
   readonly scope?: Scope
+  /** Epoch milliseconds. If absent, the token does not expire by itself. */
   readonly expiresAt?: number
 }
 
-/** For whom the depot issues a token that nobody with a token asked for: a job, or a person. */
+/** The job or the person for whom the depot issues a token that no other token creates. */
 interface ForWhom {
   readonly exchange?: { readonly rule: string; readonly issuer: string; readonly subject: string }
   readonly signIn?: { readonly issuer: string; readonly subject: string; readonly groups: readonly string[] }
 }
 
 /**
- * Stores a token of an account. The submitter makes and shows the token; only its hash is stored. With an
- * idempotency key, `sealed` is the token, encrypted by the submitter, and a repeated request returns it. A
- * token never outlives the token that created it. Throws `not_found` for the account, and `conflict` if it is
- * disabled.
+ * Stores a token of an account. The submitter makes the token and shows it; the depot stores only its hash.
+ * With an idempotency key, `sealed` is the token, which the submitter has encrypted, and a repeated request
+ * returns it. A token never outlives the token that created it. Throws `not_found` for an unknown account,
+ * `conflict` if the account is disabled, `already_exists` if the depot has a token with this hash, and
+ * `idempotency_mismatch` if the key was used for another request.
  */
 export async function issueToken(
   context: CommandContext,
@@ -74,7 +76,7 @@ async function insertNewToken(
   return { tokenId }
 }
 
-/** A token that a person's token creates for the same account has the same groups, and ends no later. */
+/** Returns the caller's groups if the new token is for the caller's own account, and otherwise none. */
 function groupsToPassOn({ caller }: CommandContext, accountId: number): readonly string[] {
   return caller !== 'operator' && caller.accountId === accountId ? caller.groups : []
 }
@@ -83,7 +85,9 @@ function earliest(one: number | undefined, other: number | undefined): number | 
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
-/** Revokes a token. Throws the errors of `expectMayLessen`, and `conflict` if it is already revoked. */
+/**
+ * Revokes a token. Throws the errors of `expectMayLessen`, and `conflict` if the token is already revoked.
+ */
 export async function revokeToken(
   context: CommandContext,
   input: { tokenId: number },

@@ -7,7 +7,10 @@ import type { ProfileToken } from '../../accounts/profile-token-store.ts'
 
 // Changes that people make to their own account (habitat-today.md 6, Profile).
 
-/** Changes the email address of an account. The ledger records the change without the address. */
+/**
+ * Changes the email address of an account. The ledger records the change without the address. Throws
+ * `not_found`.
+ */
 export async function changeEmail(
   context: CommandContext,
   input: { accountId: number; email: string },
@@ -18,7 +21,9 @@ export async function changeEmail(
 }
 
 /**
- * Replaces the account's profile token, the one that Builder's profile page shows. Its other tokens are kept.
+ * Revokes the account's profile token, which Builder's profile page shows, and issues another. `hash` is the
+ * hash of the new token, and `expiresAt` is in epoch milliseconds. Other tokens of the account stay valid.
+ * Throws `not_found` for an unknown account, and `conflict` if the account is disabled.
  */
 export async function replaceProfileToken(
   context: CommandContext,
@@ -35,8 +40,8 @@ export async function replaceProfileToken(
 }
 
 /**
- * Revokes a token of the account. Throws `token_not_owned` for a token of another account and for an absent
- * token.
+ * Revokes a token of the account. Throws `token_not_owned` for a token that is absent, already revoked, or of
+ * another account.
  */
 export async function revokeOwnToken(
   context: CommandContext,

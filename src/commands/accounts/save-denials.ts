@@ -2,7 +2,7 @@ import { deleteOldDenials, insertDenial } from '../../accounts/denial-store.ts'
 import type { Denial } from '../../accounts/denials.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 
-/** Stores denials, and deletes the oldest ones. Records no ledger entry, because nothing was changed. */
+/** Stores denials, and deletes the oldest beyond the limit. Records no ledger entry: nothing was changed. */
 export async function saveDenials(
   context: CommandContext,
   { denials }: { denials: readonly Denial[] },

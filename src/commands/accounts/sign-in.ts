@@ -8,15 +8,15 @@ import { addAccount } from './add-account.ts'
 import { bindIdentity } from './identities.ts'
 import { issueToken } from './issue-token.ts'
 
-/** How long the token of a person is valid. Groups are read again at the next sign-in. */
+/** How long the token of a person is valid. Its groups are those of the sign-in, and last as long. */
 const LIFETIME_MS = 12 * 60 * 60_000
 
 /**
- * Issues a token to a person of the single sign-on, whom the submitter has verified, with the person's
- * groups. The account is the one that is bound to the person. With `makesAccounts`, a new person gets a new
- * account; it is never bound to one that exists, because names can be given to someone else. Throws
- * `forbidden` for a person without an account, and `conflict` if no account can be made, or if it is
- * disabled.
+ * Issues a token with the person's groups to a person whom the submitter has verified. The token is for the
+ * account that is bound to the person. With `makesAccounts`, a person without one gets a new account under
+ * the name that the single sign-on gives. An existing account of that name is never bound to the person,
+ * because the single sign-on may have given the name to somebody else. Throws `forbidden` for a person
+ * without an account, and `conflict` if the name is unusable or taken, or if the account is disabled.
  */
 export async function signIn(
   context: CommandContext,
