@@ -15,9 +15,9 @@ declare module 'fastify' {
 const PROBES: readonly (string | undefined)[] = ['/healthz', '/readyz', '/metrics']
 
 /**
- * Adds the hooks that make a span of each request, if traces are on, and stops them with the server. Polls
- * and probes have no spans: they are many, all alike, and counted by the metrics. Must be called before other
- * hooks are added, so that the span contains their work.
+ * Adds hooks that make a span for each request, if traces are on. Tracing ends when the server closes. Polls
+ * and probes get no spans, because they are frequent and all alike, and the metrics count them. The caller
+ * must add other hooks later, so that the span contains their work.
  */
 export async function traceRequests(app: FastifyInstance, { config, log }: Depot): Promise<void> {
   const { settings } = config.traces
@@ -30,7 +30,7 @@ export async function traceRequests(app: FastifyInstance, { config, log }: Depot
       'http.request.method': request.method,
       'url.scheme': request.protocol,
       'url.path': request.url.split('?', 1)[0] ?? '',
-      'hart_depot.request': request.id, // as in the log
+      'hart_depot.request': request.id, // the id that log lines have
       ...(request.routeOptions.url !== undefined && { 'http.route': request.routeOptions.url }),
     })
     request.span = span
@@ -40,14 +40,14 @@ export async function traceRequests(app: FastifyInstance, { config, log }: Depot
     })
     span.run(done)
   })
-  // The body arrives in events of the connection, which know nothing of the span.
+  // The body arrives in events of the connection, which run outside the span, so the handler enters it again.
   app.addHook('preHandler', ({ span }, _reply, done) => (span === undefined ? done() : span.run(done)))
   app.addHook('onClose', () => tracing.close())
 }
 
 /**
- * Loads the libraries of OpenTelemetry. A clone without the packages of development lacks them, and then
- * answers without traces.
+ * Opens tracing. Returns `undefined` with a warning in the log if the libraries of OpenTelemetry are missing,
+ * because a checkout without its development packages must still start.
  */
 async function open(settings: TraceSettings, log: Logger): Promise<Tracing | undefined> {
   try {
@@ -63,7 +63,7 @@ async function open(settings: TraceSettings, log: Logger): Promise<Tracing | und
   }
 }
 
-/** Names a span like its route, so that there are few names. */
+/** Names a span after its route and not after its URL, so that there are few names. */
 function nameOf({ method, routeOptions: { url } }: FastifyRequest): string {
   return url === undefined ? method : `${method} ${url}`
 }

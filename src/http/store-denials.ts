@@ -6,7 +6,7 @@ import type { RequestMetrics } from './operator/request-metrics.ts'
 
 const STORE_EVERY_MS = 10_000
 
-/** The codes of errors that say that the caller lacks a right, or has no valid token. */
+/** The codes of errors that mean that the caller lacks a right or a valid token. */
 const DENIED: readonly (string | undefined)[] = [
   'unauthenticated',
   'forbidden',
@@ -17,8 +17,9 @@ const DENIED: readonly (string | undefined)[] = [
 ]
 
 /**
- * Counts refused changes and refused administration, and stores the counts every ten seconds and when the
- * server closes. Requests do not wait for this. After a failure it tries again later.
+ * Counts requests that were refused for want of rights: changes, and reads for administrators. Stores the
+ * counts every ten seconds and when the server closes. Requests do not wait for this. If the counts cannot be
+ * stored, logs a warning and tries again ten seconds later.
  */
 export function storeDenials(
   app: FastifyInstance,
@@ -59,7 +60,10 @@ export function storeDenials(
   })
 }
 
-/** Reads are refused with `forbidden` where only administrators may read. Others are no denial. */
+/**
+ * Reports whether a request counts as a denial. A refused read counts only if its code is `forbidden`, which
+ * routes for administrators answer.
+ */
 function isDenial({ method, refusalCode }: FastifyRequest): boolean {
   const isRead = method === 'GET' || method === 'HEAD'
   return isRead ? refusalCode === 'forbidden' : DENIED.includes(refusalCode)

@@ -13,18 +13,21 @@ import {
 import type { OriginMember } from '../remote/origin-affairs.ts'
 import { RemoteError } from '../remote/remote-depot.ts'
 
-// The members of an origin and its newest secret signing key, as far as the tokens of both depots may. The
-// private half of the encryption key stays with Builder, which gives it to nobody.
+// Copies the members of an origin and its newest secret signing key, if the tokens allow that at both depots.
+// The private half of an encryption key cannot be copied, because Builder never shows it.
 
-/** What an origin has beside its packages, at the source. */
+/** The members and the secret key of an origin at the source. */
 export interface OriginAffairs {
-  /** Absent if the token may not see them. */
+  /** Absent if the token may not see the members. */
   readonly members: readonly OriginMember[] | undefined
-  /** The newest secret signing key. Absent if there is none, or the token may not have it. */
+  /** The newest secret signing key. Absent if there is none, or if the token may not read it. */
   readonly secretKey: { readonly revision: string; readonly file: string } | undefined
 }
 
-/** Reads what the source tells the token about an origin. Notes what the token may not see. */
+/**
+ * Reads the members and the secret key of an origin from the source. Reports a note for whatever the token
+ * may not read. Throws `RemoteError` for all other failures.
+ */
 export async function readAffairs({ source, reporter }: Transfer, origin: string): Promise<OriginAffairs> {
   const members = await unlessForbidden(() => listMembersWithRoles(source, origin))
   if (members === undefined)
@@ -38,7 +41,7 @@ export async function readAffairs({ source, reporter }: Transfer, origin: string
   return { members, secretKey: undefined }
 }
 
-/** What was changed at the destination. */
+/** The numbers of things that were created or changed at the destination. */
 export interface CopiedAffairs {
   accounts: number
   members: number
@@ -46,9 +49,10 @@ export interface CopiedAffairs {
 }
 
 /**
- * Gives members their roles, and stores the secret key. Members that the destination has already keep their
- * roles. The owner becomes an administrator here, because origins are transferred in another step. Accounts
- * that the destination lacks are created, without tokens, if `createsAccounts` is set, and else noted.
+ * Gives the members of an origin their roles at the destination, and stores the secret key there. Accounts
+ * that are already members keep their roles. The owner becomes an administrator, because another step
+ * transfers origins. With `createsAccounts`, creates missing accounts without tokens; otherwise reports a
+ * note for each. Reports items that fail, and continues; see {@link attempt} for what it throws.
  */
 export async function copyAffairs(
   transfer: Transfer,
@@ -83,7 +87,7 @@ export async function copyAffairs(
   return copied
 }
 
-/** Returns `undefined` if the depot refuses the token this one thing. */
+/** Returns `undefined` if the depot refuses this request for want of rights. Throws all other errors. */
 async function unlessForbidden<T>(act: () => Promise<T>): Promise<T | undefined> {
   try {
     return await act()

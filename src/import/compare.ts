@@ -4,19 +4,19 @@ import { formatIdent } from '../package/ident.ts'
 import { planImport } from './plan.ts'
 import type { ImportOptions } from './plan.ts'
 
-/** What is compared of both depots, and the differences. */
+/** The result of a comparison of two depots. */
 export interface ImportComparison {
-  /** The numbers of keys, releases and memberships that both depots have. */
+  /** The number of keys that both depots have. The next two fields count releases and memberships. */
   readonly keys: number
   readonly releases: number
   readonly members: number
-  /** One sentence for each difference. */
+  /** One sentence without a full stop for each difference, or for each thing that cannot be compared. */
   readonly differences: readonly string[]
 }
 
 /**
- * Compares both depots: keys, checksums of releases, and members of channels. Reads what an import would
- * read, and writes nothing.
+ * Compares the keys, the checksums of releases and the members of channels in both depots. Sends the reads of
+ * an import, and changes nothing. Throws the errors of {@link planImport}.
  */
 export async function compareDepots(
   { source, destination, reporter }: Transfer,
@@ -31,7 +31,7 @@ export async function compareDepots(
         begin: (what, total) => reporter.begin(what, total),
         advance: () => reporter.advance(),
         fail: (what, why) => differences.push(`${what}: ${why}`),
-        note: () => undefined, // the import has said it
+        note: () => undefined, // an import reports the same notes
       },
     },
     { ...options, findsSurplus: true },

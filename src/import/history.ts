@@ -5,18 +5,19 @@ import { pipeline } from 'node:stream/promises'
 import { listEvents } from '../remote/habitat-reads.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
-// When a source promoted and demoted releases (habitat-today.md 3.4). A ledger cannot take these times over,
-// so they are kept in a file, one JSON object per line:
+// The times at which a source promoted and demoted releases (habitat-today.md 3.4). A ledger has only the
+// times of its own entries, so an import keeps the source's times in a file, with one JSON object per line:
 //
 //   {"at":"2025-03-01T08:00:00Z","operation":"Promote","origin":"acme","channel":"stable","ident":"acme/…"}
 
-// The first release of Habitat is of 2016.
+// Habitat was first released in 2016, so no event is older.
 const FIRST_DAY = '2016-01-01'
 const DAY_MS = 86_400_000
 
 /**
- * Saves the promotions and demotions of origins in a file, the newest first. Replaces the file when all are
- * read. Returns how many they are. `now` is in epoch milliseconds.
+ * Saves the promotions and demotions of origins in a file: origin by origin, and the newest of each origin
+ * first. Writes to `FILE.part`, and replaces the file when all are read. Returns their number. `now` is in
+ * epoch milliseconds. Throws `RemoteError`, and errors of the disk.
  */
 export async function saveHistory(
   source: RemoteDepot,

@@ -2,12 +2,12 @@ import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Io } from '../io.ts'
 
-// Node trusts the authorities in NODE_EXTRA_CA_CERTS. It passes over a file that it cannot read, and the
-// connections that need it fail later.
+// Node trusts the authorities in the file that NODE_EXTRA_CA_CERTS names. If Node cannot read the file, it
+// still starts, and connections that need these authorities fail later.
 
 const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
-/** Says what is wrong with the settings of Node for TLS, one sentence each, without a full stop. */
+/** Returns a sentence without a full stop for each fault in the settings of Node for TLS. Throws nothing. */
 export async function faultsOfTls({ env, now }: Pick<Io, 'env' | 'now'>): Promise<string[]> {
   const file = env['NODE_EXTRA_CA_CERTS'] ?? ''
   return [

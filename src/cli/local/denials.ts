@@ -18,8 +18,8 @@ export const denials: Define = (command, io) =>
         ['denials --account ci --json', 'print the refusals of an account as JSON'],
       ])}
 
-Lists changes and administration that were refused for want of rights, newest first. Like requests of a short time are counted together. What
-was done is in the ledger: hart-depot events.`,
+Lists changes and administration that were refused for want of rights, newest first. Requests of one account or network to one route within
+ten seconds share a line. Changes that were made are in the ledger: hart-depot events.`,
     )
     .action(async ({ since, account, ...options }) => {
       const from = since === undefined ? 0 : Date.parse(timeOf(since, '--since', { now: io.now(), sign: -1 }))

@@ -21,7 +21,7 @@ import { openSecrets } from './secret-key.ts'
 
 export const ledgerCheckpoint: Define = (command, io) =>
   outputOptions(command)
-    .option('--verifier-key', 'print the public key that verifies checkpoints instead')
+    .option('--verifier-key', 'print only the public key that verifies checkpoints')
     .addHelpText(
       'after',
       `${examples([
@@ -55,8 +55,9 @@ rewritten since. The format is that of c2sp.org/tlog-checkpoint. Can run beside 
     })
 
 /**
- * Parses a checkpoint, and verifies its signature with the given verifier key, or else with the depot's own
- * keys. Throws `invalid_request`, `key_malformed` and `signature_invalid`.
+ * Parses a signed checkpoint and verifies its signature. Without `verifierKey`, a key of this depot must have
+ * signed it. Throws `invalid_request` for a malformed checkpoint, `key_malformed` for a malformed verifier
+ * key, and `signature_invalid`.
  */
 export async function verifiedCheckpoint(
   config: LocalConfig,

@@ -5,9 +5,9 @@ import type { Logger } from 'pino'
 const MAX_NOTIFY_MS = 5_000
 
 /**
- * Tells systemd that the depot listens, if systemd started it with `Type=notify`. The program systemd-notify
- * sends the message, because Node has no datagram sockets of Unix. A failure is only logged: systemd then
- * ends the depot after its start timeout.
+ * Tells systemd that the depot listens, if systemd started the depot with `Type=notify`. Runs the program
+ * systemd-notify, because Node has no Unix datagram sockets. Logs a failure and does not throw; systemd then
+ * stops the depot when its start timeout ends. `status` is the text that `systemctl status` shows.
  */
 export async function notifySystemd(
   environment: Readonly<Record<string, string | undefined>>,

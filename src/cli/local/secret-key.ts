@@ -21,11 +21,15 @@ import type { LocalConfig } from './data-folder.ts'
 import { readDepot } from './read-depot.ts'
 import { submit } from './submit.ts'
 
-// Rotating the key of stored secrets takes three steps, and each can be repeated after a crash: a new key
-// becomes the first line of the file; every secret is encrypted again, in pieces of one transaction each; an
-// operator removes the old key. Until then every secret can be decrypted, by a running depot, too.
+// A rotation of the key of stored secrets has three steps, and each can be repeated after a crash:
+//
+//   1. `rotate` puts a new key on the first line of the file of keys.
+//   2. `rotate` encrypts every secret again. Each batch of secrets is one transaction.
+//   3. The operator removes the old key with `forget`.
+//
+// At every moment, the file has the key of every secret, so a running depot can decrypt all of them.
 
-/** The maximum number of secrets in a piece, and of characters of their ciphertexts. */
+/** The maximum number of secrets in a batch, and of characters of their ciphertexts. */
 const MAX_IN_PIECE = 500
 const MAX_PIECE_LENGTH = 256 * 1024
 
@@ -157,7 +161,10 @@ Stop the server first. Backups from before the rotation can then be restored onl
 
 const SILENT = pino({ level: 'silent' })
 
-/** Opens the box of a depot's stored secrets. Throws `invalid_request` if a key is missing. */
+/**
+ * Returns a box with the depot's keys, which decrypts its stored secrets. Throws `invalid_request` if the key
+ * of a stored secret is missing. The caller has nothing to close.
+ */
 export async function openSecrets(config: LocalConfig): Promise<SecretBox> {
   return new SecretBox(await readDepot(config, (db) => findSecretKeys(config, db, SILENT)))
 }
@@ -166,7 +173,10 @@ function placeOf(config: LocalConfig): string {
   return secretKeyFileOf(config) ?? 'DEPOT_SECRET_KEY'
 }
 
-/** Puts a new key before the others. Throws `invalid_request` if the depot cannot write the keys. */
+/**
+ * Puts a new key before the others, and returns all keys. Throws `invalid_request` if DEPOT_SECRET_KEY holds
+ * the keys, or if their file cannot be written.
+ */
 async function addKey(config: LocalConfig, keys: readonly Buffer[]): Promise<readonly Buffer[]> {
   const file = secretKeyFileOf(config)
   const how =
@@ -182,7 +192,9 @@ async function addKey(config: LocalConfig, keys: readonly Buffer[]): Promise<rea
   return all
 }
 
-/** Encrypts every secret again that has an earlier key. Leaves out those that cannot be decrypted. */
+/**
+ * Encrypts every secret that has an earlier key again. Returns those that it could not encrypt in `failed`.
+ */
 async function resealAll(
   config: LocalConfig,
   io: Io,
@@ -213,6 +225,7 @@ async function resealAll(
   }
 }
 
+/** Encrypts a secret with the newest key. Returns `undefined` if it cannot be decrypted. */
 function reseal({ place, id, sealed, purpose }: SealedSecret, box: SecretBox): Resealed | undefined {
   try {
     const again = box.seal(box.open(sealed, purpose), purpose)
@@ -226,7 +239,10 @@ function describe({ place, id }: SealedSecret): string {
   return `${place} ${id}`
 }
 
-/** Returns the keys without one of the earlier ones. Throws `not_found`, and `conflict` for the newest. */
+/**
+ * Returns the keys without the key `id`. Throws `not_found` for an unknown key, and `conflict` for the newest
+ * one.
+ */
 function expectForgettable(keys: readonly Buffer[], id: string): readonly Buffer[] {
   const ids = keys.map(secretKeyId)
   if (!ids.includes(id))

@@ -7,23 +7,25 @@ import type { Io } from '../io.ts'
 import type { Output } from '../output.ts'
 import { transferProgress } from './transfer-progress.ts'
 
-// The folder that `hab pkg bulkupload` sends to a Builder, and what that command does not do:
+// Writes a folder for `hab pkg bulkupload`, which sends the keys and packages in it to a Builder:
 //
 //   keys/{origin}-{revision}.pub
 //   artifacts/{origin}-{name}-{version}-{release}-{target}.hart
-//   promotions.sh                     creates channels, and promotes what is in each view
+//   promotions.sh                     to run afterwards: creates channels, and promotes the releases of views
 
 /** The channels that every origin of a Builder has. */
 const CHANNELS_OF_BUILDER: readonly string[] = ['stable', 'unstable']
 const UNSTABLE = 'unstable'
 const EXECUTABLE = 0o755
 
+/** The numbers of things in an exported folder. */
 export interface BulkUpload {
   readonly folder: string
   readonly keys: number
   readonly packages: number
-  /** How many of the packages were there from an earlier run. */
+  /** The number of packages that an earlier run had downloaded. */
   readonly present: number
+  /** The number of promotions in `promotions.sh`. */
   readonly promotions: number
 }
 
@@ -33,9 +35,11 @@ interface Exported {
 }
 
 /**
- * Writes packages of origins to a folder. A package that is complete from an earlier run is not downloaded
- * again. In views whose `latest` is the release promoted last, only that one is promoted, because `latest` of
- * a Builder's channel is always the highest version in it.
+ * Writes the keys and packages of origins to a folder, and a script that promotes the packages. Does not
+ * download a package again if the folder has a file of its size. For a view with the rule `promoted`, the
+ * script promotes only the release that is `latest` of each package, because a Builder's channel always
+ * answers with its highest version. Throws a {@link UsageError} without origins, the errors of the client,
+ * and errors of the disk.
  */
 export async function exportBulkUpload(
   { depot, io, out, quiet }: { depot: DepotClient; io: Io; out: Output; quiet: boolean | undefined },
@@ -110,7 +114,7 @@ async function sizeOf(file: string): Promise<number | undefined> {
   return (await stat(file).catch(() => undefined))?.size
 }
 
-/** Quotes a word for a shell. */
+/** Quotes a word for a POSIX shell, if it needs quotes. */
 function quoted(word: string): string {
   return /^[A-Za-z0-9_@./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

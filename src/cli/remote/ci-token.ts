@@ -6,8 +6,9 @@ import type { Io } from '../io.ts'
 const TIMEOUT_MS = 30_000
 
 /**
- * Gets an ID token from the CI system in which this job runs, for one audience. Throws a UsageError outside
- * of a job, and an {@link Exit} if the CI system does not give one.
+ * Returns an ID token for one audience: the value of HART_DEPOT_ID_TOKEN, or else a new token of the CI
+ * system that runs this job. Throws a {@link UsageError} outside of a job or if the settings of the job allow
+ * no token, and an {@link Exit} if the CI system returns none.
  */
 export async function requestIdToken({ env }: Pick<Io, 'env'>, audience: string): Promise<string> {
   const given = env['HART_DEPOT_ID_TOKEN'] ?? ''
@@ -26,12 +27,12 @@ export async function requestIdToken({ env }: Pick<Io, 'env'>, audience: string)
   )
 }
 
-/** Asks as docs.github.com describes it for actions without a toolkit. */
+/** Requests a token from GitHub Actions (docs.github.com, OpenID Connect reference). */
 async function fromGitHub(url: string, secret: string, audience: string): Promise<string> {
   try {
     const answer = await fetch(`${url}&audience=${encodeURIComponent(audience)}`, {
       headers: { authorization: `Bearer ${secret}`, accept: 'application/json' },
-      redirect: 'error', // the secret is for this server alone
+      redirect: 'error', // the secret must not reach another server
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
     const { value } = (answer.ok ? await answer.json() : {}) as { value?: unknown }
@@ -44,7 +45,9 @@ async function fromGitHub(url: string, secret: string, audience: string): Promis
   }
 }
 
-/** Asks the agent of the job. Only these claims survive a rename of the pipeline. */
+/**
+ * Requests a token from the agent of the job, with the claims that a rename of the pipeline does not change.
+ */
 async function fromBuildkite(env: Io['env'], audience: string): Promise<string> {
   const claims = ['--claim', 'organization_id', '--claim', 'pipeline_id']
   try {

@@ -40,7 +40,7 @@ export const exchangeRuleSet: Define = (command, io) =>
       const set = await depot.setExchangeRule({
         rule,
         body: {
-          provider: provider as NewExchangeRule['provider'], // the depot checks it, and the actions
+          provider: provider as NewExchangeRule['provider'], // the depot checks the provider and the actions
           claims,
           account,
           actions: action as NewExchangeRule['actions'],
@@ -91,7 +91,10 @@ export const exchangeRuleRemove: Define = (command, io) =>
       out.show({ rule, state: 'removed' }, { whole: () => `removed the rule ${rule}` })
     })
 
-/** Parses `NAME=VALUE`. Values may contain commas. */
+/**
+ * Parses `NAME=VALUE`, and returns the claims `before` with this one added. A value may contain commas and
+ * `=`. Throws a {@link UsageError}.
+ */
 function collectClaims(text: string, before: Claims = {}): Claims {
   const at = text.indexOf('=')
   if (at < 1) throw new UsageError(`${JSON.stringify(text)} is not a claim: write NAME=VALUE`)

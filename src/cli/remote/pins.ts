@@ -8,7 +8,7 @@ import { pathOf } from '../io.ts'
 import { splitMoment } from './arguments.ts'
 import { connect, connectToChange, remoteOptions } from './connect.ts'
 
-// Commands for what keeps releases by name: pinned revisions and registered lockfiles.
+// Commands for pinned revisions and registered lockfiles, whose releases the depot does not delete.
 
 const PINNED = 'the revision, as VIEW@REVISION'
 
@@ -19,8 +19,8 @@ export const pin: Define = (command, io) =>
     .addHelpText(
       'after',
       examples([
-        ['pin delivered@41 --reason "the release of the fair"', 'keep what was in a view then'],
-        ['pin delivered --reason "before the migration"', 'keep what is in it now'],
+        ['pin delivered@41 --reason "the release of the fair"', 'keep the releases of an earlier revision'],
+        ['pin delivered --reason "before the migration"', 'keep the releases of the present revision'],
       ]),
     )
     .action(async (given, { reason, ...options }) => {
@@ -42,7 +42,7 @@ export const unpin: Define = (command, io) =>
     .addHelpText(
       'after',
       examples([
-        ['unpin delivered@41', 'let the releases of a revision go again'],
+        ['unpin delivered@41', 'allow the depot to delete the releases of a revision again'],
         ['unpin delivered@41 --quiet', 'print nothing'],
       ]),
     )
@@ -83,13 +83,16 @@ export const pins: Define = (command, io) =>
 
 export const lockfileRegister: Define = (command, io) =>
   remoteOptions(command)
-    .argument('<name>', 'a name for it')
+    .argument('<name>', 'a name for the lockfile')
     .argument('<file>', 'the lockfile')
     .addHelpText(
       'after',
       examples([
         ['lockfile register fair-2026 delivered.lock', 'keep everything that a lockfile lists'],
-        ['lockfile register plant-7 /tmp/plant-7.lock', 'also one of another depot, whose key is trusted'],
+        [
+          'lockfile register plant-7 /tmp/plant-7.lock',
+          'register a lockfile of another depot, whose key this one trusts',
+        ],
       ]),
     )
     .action(async (name, file, options) => {
@@ -107,7 +110,7 @@ export const lockfileUnregister: Define = (command, io) =>
     .addHelpText(
       'after',
       examples([
-        ['lockfile unregister fair-2026', 'let its releases go again'],
+        ['lockfile unregister fair-2026', 'allow the depot to delete its releases again'],
         ['lockfile unregister fair-2026 --quiet', 'print nothing'],
       ]),
     )
@@ -145,7 +148,10 @@ export const lockfileList: Define = (command, io) =>
       })
     })
 
-/** Returns the number of a revision or a revision ID. Throws a UsageError for anything else. */
+/**
+ * Returns the number in `at`, which is a revision or a revision ID. Throws a {@link UsageError}, which quotes
+ * `given`, for anything else.
+ */
 function revisionOf(given: string, at: string | undefined): number {
   const [, number] = /^(\d+)(?:-|$)/.exec(at ?? '') ?? []
   if (number === undefined || /^\d{4}-\d\d-/.test(at ?? ''))

@@ -12,7 +12,7 @@ export const originReserve: Define = (command, io) =>
       'after',
       examples([
         ['origin reserve core', 'let only administrators create an origin of this name'],
-        ["origin reserve 'acme-*' '*-internal'", 'reserve all names that begin or end so'],
+        ["origin reserve 'acme-*' '*-internal'", 'reserve all names with this beginning or this end'],
       ]),
     )
     .action(async (add, options) => {

@@ -13,12 +13,12 @@ import type { Connected } from './connect.ts'
 
 export const storage: Define = (command, io) =>
   remoteOptions(command)
-    .argument('[origin]', 'an origin, whose packages are listed; without one, the origins')
-    .option('--before <month>', 'only what the depot received before this month, such as 2026-01')
+    .argument('[origin]', 'the origin whose packages to list; the default is to list origins')
+    .option('--before <month>', 'count only bytes that the depot received before this month, such as 2026-01')
     .addHelpText(
       'after',
       examples([
-        ['storage', 'show how much the releases of each origin take, the largest first'],
+        ['storage', 'show how many bytes the releases of each origin use, the largest first'],
         ['storage acme --before 2026-01', 'show which packages of an origin have old releases'],
       ]),
     )
@@ -167,7 +167,10 @@ function quotaOptions(command: Command) {
     .option('--depot', 'the quota of the whole depot')
 }
 
-/** Returns the origin whose quota is meant, or `undefined` for the depot. Throws a UsageError. */
+/**
+ * Returns the origin of `--origin`, or `undefined` for `--depot`. Throws a {@link UsageError} unless there is
+ * exactly one of these options.
+ */
 function placeOf({ origin, depot }: { origin?: string | undefined; depot?: true | undefined }) {
   if ((origin === undefined) === (depot === undefined))
     throw new UsageError('name either --origin ORIGIN or --depot')

@@ -9,19 +9,20 @@ import { POSITION, parsePosition } from '../../ledger/position.ts'
 import { isInClosure } from '../../releases/closure-store.ts'
 import type { RouteContext } from './request.ts'
 
-// Decides who may read what, for depots that do not answer everyone (`DEPOT_ANONYMOUS`) and for the tokens of
-// Supervisors, which are limited to views. Each route names what it shows; a route that names nothing is
-// closed to both. The rights of an account are checked later, by the routes.
+// Decides whether a route may answer two kinds of callers: anonymous callers of a depot that does not let
+// them read everything (`DEPOT_ANONYMOUS`), and tokens of Supervisors, which may read only some views. Each
+// route declares what it shows; a route without a declaration refuses both kinds. The routes themselves check
+// the rights of accounts later.
 
 /**
  * What a route shows:
- * - `everyone`: what everyone may see, always, for example health and public keys,
- * - `every-token`: nothing about packages, or only what concerns the caller,
+ * - `everyone`: only data that everyone may always see, for example health and public keys,
+ * - `every-token`: nothing about packages, or only data about the caller,
  * - `origin`: only packages of the origin in the URL,
- * - `view`: only releases of the view or the channel in the URL,
- * - `origin-in-view`: only releases of the origin and of the view in the URL,
+ * - `view`: only releases in the view or channel in the URL,
+ * - `origin-in-view`: only releases of the origin in the URL that are in the view in the URL,
  * - `release`: only the release in the URL,
- * - `view-in-query`: the promotions of one view, if the query says so.
+ * - `view-in-query`: only promotions to one view, if the query has both `view` and `kind=promotion`.
  */
 export type Reach =
   | 'everyone'
@@ -34,11 +35,14 @@ export type Reach =
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** If absent, the route may show anything. */
+    /** If absent, the route may show anything, so it refuses the callers that this module restricts. */
     readonly reach?: Reach
   }
   interface FastifyRequest {
-    /** Whether the request leaves the views of its token, so that it shows only what everyone may see. */
+    /**
+     * Whether the request asks for more than the views of its token. Such a request has the rights of an
+     * anonymous caller.
+     */
     isBeyondViews: boolean
   }
 }
@@ -58,10 +62,12 @@ interface Place {
 }
 
 /**
- * Admits a request whose caller is identified. Throws or rejects with `unauthenticated` if an anonymous
- * caller may not read what the route shows. Refuses a token that is limited to other views with `forbidden`,
- * or with `not_found` where only one release is requested, so that it looks like an absent one; if anonymous
- * callers would be answered, the token gets their answer. Returns a promise only if it reads the database.
+ * Checks that the caller of a request, who is already identified, may read what the route shows. Returns a
+ * promise only if it reads the database.
+ *
+ * Throws `unauthenticated` if an anonymous caller may not read it. A token that is limited to other views
+ * gets the answer that an anonymous caller would get. If an anonymous caller would be refused, throws or
+ * rejects with `forbidden`, or with `not_found` for a route that shows one release, which then looks absent.
  */
 export function admit(request: FastifyRequest, context: RouteContext): undefined | Promise<undefined> {
   const { caller } = request
@@ -88,8 +94,8 @@ export function admit(request: FastifyRequest, context: RouteContext): undefined
 }
 
 /**
- * Identifies the caller of a request again, after a wait. Throws or rejects with `unauthenticated` if the
- * token is no longer valid.
+ * Identifies the caller of a request again, for example after a long wait. Rejects with `unauthenticated` if
+ * the token is no longer valid.
  */
 export async function identifyAgain(
   { headers, isBeyondViews }: Pick<FastifyRequest, 'headers' | 'isBeyondViews'>,
@@ -99,7 +105,7 @@ export async function identifyAgain(
   return caller !== undefined && isBeyondViews ? withoutRights(caller) : caller
 }
 
-/** Reports whether a request may learn which views exist. */
+/** Reports whether the caller of a request may learn whether a view exists. `view` may have a revision. */
 export function mayKnowView(
   { caller }: FastifyRequest,
   { depot, answers }: RouteContext,
@@ -110,7 +116,7 @@ export function mayKnowView(
   return readableViews(caller)?.includes(viewOf(view, answers).name) !== false
 }
 
-/** What the fast path must know of a poll to decide who may read the answer. */
+/** The parts of a poll's URL that decide who may read the answer. */
 export interface PollPlace {
   readonly view: string | undefined
   readonly channel: string | undefined
@@ -119,8 +125,9 @@ export interface PollPlace {
 }
 
 /**
- * Reports whether the fast path may answer a poll to this caller. The route decides about all others, and
- * about a token that is limited to views and asks for one release, for which it reads the database.
+ * Reports whether the fast path may answer a poll of this caller. If not, the route decides. The fast path
+ * never answers a token that is limited to views and asks for one release, because that decision may need the
+ * database.
  */
 export function mayReadPoll(
   caller: Caller,
@@ -171,7 +178,7 @@ function isWithinViews(
   return isInClosure(depot.db, `${origin}/${name}/${version}/${release}`, closure, audienceOf(caller))
 }
 
-/** Returns the view that a name such as `prod` or `prod@12` means, and the revision that it names. */
+/** Splits a name such as `prod@12` into the view and the revision. `prod` alone has no revision. */
 function viewOf(
   name: string,
   answers: Pick<Answers, 'isOpen'>,

@@ -15,7 +15,10 @@ import { NO_STORE, answers } from '../conventions/responses.ts'
 import { wireTime } from '../conventions/wire.ts'
 import { ExchangedToken, TokenExchange } from './shapes.ts'
 
-/** Route for jobs that have an ID token of their CI system and no token of this depot. */
+/**
+ * Route that exchanges the ID tokens of CI jobs for tokens of this depot. Each thread has its own cache of
+ * issuers' keys.
+ */
 export function exchangeRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const { config, now } = depot
   const keys = new IssuerKeys(issuersIn(config.issuerNetworks), now)
@@ -29,7 +32,7 @@ export function exchangeRoutes(app: FastifyInstance, { depot }: RouteContext): v
         tags: ['sign-in'],
         summary: 'Exchanges an ID token of a CI system for a token',
         description:
-          'Needs no token. The ID token must be for the URL of this depot as its only audience, and match an exchange rule. Each ID token is accepted once; a request that is repeated with its Idempotency-Key gets another token in place of the first.',
+          'Needs no token. The ID token must be for the URL of this depot as its only audience, and match an exchange rule. Each ID token is accepted once; a request that is repeated with its Idempotency-Key gets another token, and the first one is revoked.',
         errors: ['conflict', 'forbidden', 'issuer_unavailable'],
 
         headers: IdempotencyHeaders,
@@ -67,12 +70,13 @@ export function exchangeRoutes(app: FastifyInstance, { depot }: RouteContext): v
     },
   )
 
-  /** Nobody but administrators decides which issuers the depot asks for keys. */
+  /** Refuses issuers without a rule, so that only administrators decide which servers the depot contacts. */
   async function expectKnown(issuer: string): Promise<string> {
     if (await isKnownIssuer(depot.db, issuer)) return issuer
     throw new DepotError('forbidden', 'no exchange rule accepts ID tokens of this issuer')
   }
 
+  /** Returns the audience that ID tokens must name. Throws `conflict` without a public URL. */
   function audience(): string {
     if (config.publicUrl !== undefined) return config.publicUrl
     throw new DepotError(

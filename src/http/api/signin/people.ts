@@ -30,18 +30,24 @@ import {
 import { identitiesText } from './text.ts'
 
 const tags = ['sign-in']
-/** The maximum number of requests of one thread that wait for the single sign-on. */
+/** The maximum number of requests in each thread that wait for the single sign-on at the same time. */
 const MAX_WAITING = 32
 const RETRY_AFTER_S = 5
 
-/** Routes for the single sign-on of people, and for the accounts that are bound to them. */
+/**
+ * Routes for the single sign-on of people, and for the bindings of accounts to people. Rejects with
+ * `invalid_request` if the client secret of the settings cannot be read.
+ */
 export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext): Promise<void> {
   const api = app.withTypeProvider<ZodTypeProvider>()
   const { config, writer, db } = depot
   const signOn = await openProvider(depot)
   let waiting = 0
 
-  /** Everyone may begin a sign-in, so the number of requests that the depot makes for them is limited. */
+  /**
+   * Calls the single sign-on. Everyone may begin a sign-in, so at most {@link MAX_WAITING} calls run at once;
+   * beyond that, throws `overloaded`. Throws `not_found` if the depot has no single sign-on.
+   */
   async function ask<Result>(act: (provider: IdentityProvider) => Promise<Result>): Promise<Result> {
     if (signOn === undefined) throw new DepotError('not_found', 'this depot has no single sign-on')
     if (waiting >= MAX_WAITING)
@@ -76,7 +82,7 @@ export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext
         tags,
         summary: 'Begins a sign-in of a person',
         description:
-          'Needs no token. The person opens the URL in any browser, enters the code and signs in there, while the program asks with the device code (RFC 8628).',
+          'Needs no token. The person opens the URL in any browser, enters the code and signs in there. Meanwhile, the program asks for the token with the device code (RFC 8628).',
         errors: ['issuer_unavailable', 'not_found'],
 
         response: answers(DeviceAuthorization, 201),
@@ -107,7 +113,7 @@ export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext
         tags,
         summary: 'Asks for the token of a person who signs in',
         description:
-          'Needs no token. Repeat it at the given interval while the state is pending, and wait five seconds longer from then on if it is slow_down. The token is valid for twelve hours.',
+          'Needs no token. Repeat this request at the given interval while the state is pending. After each slow_down, wait five seconds longer between all further requests. The token is valid for twelve hours.',
         errors: ['conflict', 'forbidden', 'issuer_unavailable', 'not_found'],
 
         body: DeviceCode,
@@ -214,6 +220,7 @@ export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext
     },
   )
 
+  /** Returns an identity, with the depot's single sign-on as the default issuer. Throws `invalid_request`. */
   function withIssuer({ issuer = config.singleSignOn?.issuer, subject }: z.infer<typeof NewIdentity>) {
     if (issuer !== undefined) return { issuer, subject }
     throw new DepotError('invalid_request', 'this depot has no single sign-on, so name the issuer', {
@@ -222,7 +229,10 @@ export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext
   }
 }
 
-/** Returns the single sign-on of the settings. Throws `invalid_request` if its secret cannot be read. */
+/**
+ * Returns the single sign-on of the settings; `undefined` if they name none. Throws `invalid_request` if the
+ * file of its client secret cannot be read.
+ */
 async function openProvider({ config, log, now }: Depot): Promise<IdentityProvider | undefined> {
   if (config.singleSignOn === undefined) return undefined
   const { clientSecretFile: file, makesAccounts: _makesAccounts, ...settings } = config.singleSignOn

@@ -17,7 +17,7 @@ import { wireRule } from './wire.ts'
 
 const tags = ['sign-in']
 
-/** Routes for the rules by which ID tokens of CI systems are exchanged. Administrators only. */
+/** Routes that show and change exchange rules. Only administrators may use them. */
 export function exchangeRuleRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   const onRequest = administratorOnly
@@ -29,7 +29,7 @@ export function exchangeRuleRoutes(app: FastifyInstance, { depot }: RouteContext
         operationId: 'listExchangeRules',
         tags,
         summary: 'Lists the rules for jobs of CI systems',
-        description: 'Administrators only. By name.',
+        description: 'Administrators only. Sorted by name.',
         errors: ['forbidden'],
 
         querystring: PageQuery,
@@ -76,7 +76,7 @@ export function exchangeRuleRoutes(app: FastifyInstance, { depot }: RouteContext
         tags,
         summary: 'Creates or replaces a rule for jobs',
         description:
-          'Administrators only, with a token that is not narrowed. A job whose ID token matches every claim of the rule gets a token of its account, with these limits. Tokens that were issued before keep theirs. Safe to repeat.',
+          'Administrators only, with a token that is not narrowed. A job whose ID token matches every claim of the rule can get a token of the account with the limits of the rule. Tokens that were issued before keep their limits. Safe to repeat.',
         errors: ['conflict', 'forbidden', 'not_found'],
 
         params: RulePath,
@@ -118,7 +118,7 @@ export function exchangeRuleRoutes(app: FastifyInstance, { depot }: RouteContext
         tags,
         summary: 'Removes a rule for jobs',
         description:
-          'Administrators only. Tokens that were issued by it are valid until they expire or are revoked.',
+          'Administrators only. Tokens that the rule issued stay valid until they expire or are revoked.',
         errors: ['forbidden', 'not_found'],
 
         params: RulePath,

@@ -8,7 +8,7 @@ import { LATER, NOW, YESTERDAY } from '../conventions/examples.ts'
 import { Next, Time, named, textOf } from '../conventions/shapes.ts'
 import { MAX_NAMES } from '../tokens/shapes.ts'
 
-// Shapes of exchange rules, and of the exchange itself.
+// Shapes of exchange rules, of the exchange of ID tokens, of device sign-ins and of bound identities.
 
 const MAX_ID_TOKEN_LENGTH = 16_000
 const MAX_CLAIM_LENGTH = 1_000
@@ -32,7 +32,7 @@ export const NewExchangeRule = named(
       .record(z.string().max(100), z.array(ClaimValue).min(1).max(MAX_CLAIM_VALUES))
       .refine((claims) => Object.keys(claims).length <= MAX_CLAIMS, `has more than ${MAX_CLAIMS} claims`)
       .describe(
-        'for each claim the values of which the ID token must have one, as a whole. One claim must be repository_id or repository_owner_id for GitHub, project_id or namespace_id for GitLab, pipeline_id or organization_id for Buildkite',
+        'the allowed values of each claim. The ID token must have every claim, with one of its values. One claim must be repository_id or repository_owner_id for GitHub, project_id or namespace_id for GitLab, pipeline_id or organization_id for Buildkite',
       ),
     account: z.string().describe('the account of the tokens'),
     actions: z.array(z.enum(ACTIONS)).min(1).describe('the only actions that the tokens allow'),
@@ -126,12 +126,15 @@ export const ExchangedToken = named(
 export const DeviceAuthorization = named(
   'DeviceAuthorization',
   z.object({
-    device_code: z.string().describe('the secret with which the program asks for the token'),
-    user_code: z.string().describe('what the person enters'),
-    verification_url: z.string().describe('where the person enters it'),
-    complete_url: z.string().nullable().describe('the same with the code in it; null if there is none'),
+    device_code: z.string().describe('the secret with which the program requests the token'),
+    user_code: z.string().describe('the code that the person enters'),
+    verification_url: z.string().describe('the URL at which the person enters the code'),
+    complete_url: z
+      .string()
+      .nullable()
+      .describe('verification_url with the code in it; null if there is none'),
     expires_seconds: z.number(),
-    interval_seconds: z.number().describe('how long to wait between two questions for the token'),
+    interval_seconds: z.number().describe('how long to wait between two requests for the token'),
   }),
   {
     device_code: 'GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS',

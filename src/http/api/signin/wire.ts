@@ -3,6 +3,7 @@ import type { StoredRule } from '../../../signin/exchange-rule-store.ts'
 import { wireTime } from '../conventions/wire.ts'
 import type * as shapes from './shapes.ts'
 
+/** Converts an exchange rule to the JSON of `/api/v1`. */
 export function wireRule(rule: StoredRule): z.infer<typeof shapes.ExchangeRule> {
   const { actions = [], origins, views } = rule.scope
   return {

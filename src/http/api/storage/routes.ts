@@ -27,7 +27,7 @@ import { depotStorageText, originSizesText, originStorageText, packageSizesText 
 const tags = ['storage']
 const placeOf = ({ name }: NamedSize) => name
 
-/** Routes that show what releases take, and that set quotas. */
+/** Routes that show how many bytes releases use, and that set quotas. */
 export function storageRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -59,7 +59,7 @@ export function storageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         tags,
         summary: 'Sets the quota of the depot',
         description:
-          'Administrators only. A quota that is less than what is used refuses further releases, and deletes none.',
+          'Administrators only. If more bytes are used than the quota allows, the depot refuses further releases, and deletes none.',
         errors: ['forbidden'],
 
         body: QuotaBody,
@@ -83,7 +83,7 @@ export function storageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         tags,
         summary: 'Lists how much the releases of each origin take',
         description:
-          'By name. Administrators see all origins, others those in which they have a role. With before, only what the depot received before that month is counted.',
+          'Sorted by name. Administrators see all origins, others only those in which they have a role. With before, only bytes that the depot received before that month count.',
         errors: ['forbidden'],
 
         querystring: StorageQuery,
@@ -140,7 +140,7 @@ export function storageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         tags,
         summary: 'Lists how much the releases of each package of an origin take',
         description:
-          'Members of the origin only. By name. With before, only what the depot received before that month is counted.',
+          'Members of the origin only. Sorted by name. With before, only bytes that the depot received before that month count.',
         errors: ['forbidden', 'not_found'],
 
         params: OriginPath,
@@ -175,7 +175,7 @@ export function storageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         tags,
         summary: 'Sets the quota of an origin',
         description:
-          'Administrators of the depot only. A quota that is less than what is used refuses further releases, and deletes none.',
+          'Administrators of the depot only. If more bytes are used than the quota allows, the depot refuses further releases of the origin, and deletes none.',
         errors: ['forbidden', 'not_found'],
 
         params: OriginPath,
@@ -202,7 +202,7 @@ async function describeDepot({ db }: Depot): Promise<z.infer<typeof DepotStorage
   const [storage, stored] = await Promise.all([readDepotStorage(db), readStored(db)])
   return {
     ...wireStorage(undefined, storage),
-    unneeded_bytes: Math.max(stored.bytes - storage.bytes, 0), // a commit may come between the two reads
+    unneeded_bytes: Math.max(stored.bytes - storage.bytes, 0), // a commit may fall between the reads
   }
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Next, Package, PageQuery, named } from '../conventions/shapes.ts'
 
-// Shapes of quotas and of what releases take.
+// Shapes of quotas and of the bytes that releases use.
 
 const Bytes = z.int().min(0)
 const Quota = Bytes.nullable().describe('in bytes; null is no limit')
@@ -10,7 +10,7 @@ const Releases = z.int().describe('how many releases have these bytes')
 const Warning = z
   .string()
   .nullable()
-  .describe('a sentence, when 80 % of the quota or more are used; otherwise null')
+  .describe('a sentence if 80 % of the quota or more is used; otherwise null')
 
 const SUMMARY = {
   releases: 120,
@@ -52,7 +52,7 @@ export const StorageQuery = PageQuery.extend({
     .string()
     .regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be a month, such as 2026-01')
     .optional()
-    .describe('only what the depot received before this month'),
+    .describe('counts only bytes that the depot received before this month'),
 })
 
 export const OriginSizes = named(

@@ -5,10 +5,12 @@ import type * as shapes from './shapes.ts'
 
 type Summary = Omit<z.infer<typeof shapes.OriginStorage>, 'origin'>
 
+/** Formats the size of an origin: a summary, a warning if there is one, and a table of months. */
 export function originStorageText({ origin, ...summary }: z.infer<typeof shapes.OriginStorage>): string {
   return summaryText(['ORIGIN', origin], [], summary)
 }
 
+/** Formats the size of the depot like that of an origin, and adds the bytes that are not yet removed. */
 export function depotStorageText({
   unneeded_bytes: unneeded,
   ...summary
@@ -36,6 +38,7 @@ function summaryText(
   )
 }
 
+/** Formats a page of the sizes of origins as a table. */
 export function originSizesText({ origins, next }: z.infer<typeof shapes.OriginSizes>): string {
   return page(
     ['ORIGIN', 'RELEASES', 'USED', 'QUOTA'],
@@ -49,6 +52,7 @@ export function originSizesText({ origins, next }: z.infer<typeof shapes.OriginS
   )
 }
 
+/** Formats a page of the sizes of packages as a table. */
 export function packageSizesText({ packages, next }: z.infer<typeof shapes.PackageSizes>): string {
   return page(
     ['PACKAGE', 'RELEASES', 'USED'],
