@@ -17,6 +17,7 @@ await makeOrigin(source, 'core')
 const redis = buildHart({ ident: 'core/redis/7.0.0/20260101120000' })
 await publishAll(source, { ident: formatIdent(redis.ident) })
 const GLIBC = 'core/glibc/2.40/20260101120000'
+const LATER = 'core/zlib/1.4/20260201120000'
 const ZLIB = 'core/zlib/1.3/20260101120000'
 const [, zlib] = await publishAll(source, GLIBC, ZLIB)
 for (const hart of [redis, zlib]) if (hart !== undefined) await promoteTo(source, 'stable', hart)
@@ -70,6 +71,14 @@ test('the command line refreshes and shows what came of it', async (t) => {
   t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +2026\S+ +ok/ })
   t.match(await run(['upstream', 'refresh', 'core/stable', '--quiet']), { code: 0, stdout: 'core/stable\n' })
   t.match(await run(['upstream', 'refresh', 'acme/stable']), { code: 5 })
+  await publishAll(source, LATER)
+  const later = buildHart({ ident: LATER })
+  await promoteTo(source, 'stable', later)
+  t.match(await run(['upstream', 'refresh']), {
+    code: 0,
+    stdout: new RegExp(`stable: 1 release joined, 0 left\\.\n\\+ ${LATER} ${later.target}\n`),
+  })
+  t.notMatch((await run(['upstream', 'refresh'])).stdout, LATER)
 })
 
 test('the command line downloads announced and missing releases', async (t) => {
