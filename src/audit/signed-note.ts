@@ -85,7 +85,7 @@ export function verifyNote({ text, signatures }: SignedNote, keys: readonly Note
   return signer
 }
 
-/** Formats a public key as text for a witness or an auditor. Inverse of {@link parseVerifierKey}. */
+/** Formats a public key for a witness or an auditor, as {@link parseVerifierKey} reads it. */
 export function formatVerifierKey({ name, key }: NoteKey): string {
   const id = keyIdOf({ name, key }).toString('hex')
   return `${name}+${id}+${Buffer.concat([ED25519, key.raw]).toString('base64')}`

@@ -18,8 +18,9 @@ export interface WrongSize {
 }
 
 /**
- * Lists at most `limit` sizes of each kind that the other side lacks. A mismatch has an entry of each kind,
- * except where one side is zero. A stored row of zeros counts as no row.
+ * Compares all sizes, and lists those that differ, at most `limit` of each kind. A mismatch appears with the
+ * stored size and with the counted size. A side that is missing does not appear, and a stored row of zeros
+ * counts as missing.
  */
 export async function listWrongSizes(db: Db, limit: number): Promise<WrongSize[]> {
   // EXCEPT compares columns by position, so both queries select the same columns in the same order.

@@ -61,8 +61,8 @@ export function storeDenials(
 }
 
 /**
- * Reports whether a request counts as a denial. A refused read counts only if its code is `forbidden`, which
- * routes for administrators answer.
+ * Reports whether a request counts as a denial. Of refused reads, only those with `forbidden` count, which is
+ * the answer of routes for administrators.
  */
 function isDenial({ method, refusalCode }: FastifyRequest): boolean {
   const isRead = method === 'GET' || method === 'HEAD'

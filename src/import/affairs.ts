@@ -87,7 +87,7 @@ export async function copyAffairs(
   return copied
 }
 
-/** Returns `undefined` if the depot refuses this request for want of rights. Throws all other errors. */
+/** Returns `undefined` if the depot refuses the request or does not accept the token. Throws other errors. */
 async function unlessForbidden<T>(act: () => Promise<T>): Promise<T | undefined> {
   try {
     return await act()

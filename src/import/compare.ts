@@ -6,17 +6,19 @@ import type { ImportOptions } from './plan.ts'
 
 /** The result of a comparison of two depots. */
 export interface ImportComparison {
-  /** The number of keys that both depots have. The next two fields count releases and memberships. */
+  /** The number of equal public keys in both depots. */
   readonly keys: number
+  /** The number of equal releases in both depots. A release for two targets counts twice. */
   readonly releases: number
+  /** The number of memberships of releases in channels that both depots have. */
   readonly members: number
   /** One sentence without a full stop for each difference, or for each thing that cannot be compared. */
   readonly differences: readonly string[]
 }
 
 /**
- * Compares the keys, the checksums of releases and the members of channels in both depots. Sends the reads of
- * an import, and changes nothing. Throws the errors of {@link planImport}.
+ * Compares the keys, the checksums of releases and the members of channels in both depots. Reads what an
+ * import would read, and writes nothing. Throws the errors of {@link planImport}.
  */
 export async function compareDepots(
   { source, destination, reporter }: Transfer,

@@ -16,8 +16,8 @@ const DAY_MS = 86_400_000
 
 /**
  * Saves the promotions and demotions of origins in a file: origin by origin, and the newest of each origin
- * first. Writes to `FILE.part`, and replaces the file when all are read. Returns their number. `now` is in
- * epoch milliseconds. Throws `RemoteError`, and errors of the disk.
+ * first. Writes to `FILE.part`, and replaces the file when all are read. Returns the number of events. `now`
+ * is in epoch milliseconds. Throws `RemoteError`, and errors of the disk.
  */
 export async function saveHistory(
   source: RemoteDepot,

@@ -28,7 +28,9 @@ export class MerkleTree {
     this.#complete.push(added)
   }
 
-  /** Returns the root of all leaves so far, 32 bytes. Without leaves, that is the SHA-256 of zero bytes. */
+  /**
+   * Returns the root of all leaves so far, 32 bytes. Without leaves, that is the SHA-256 of an empty text.
+   */
   root(): Buffer {
     const roots = this.#complete.map(({ root }) => root)
     const last = roots.pop()

@@ -128,7 +128,7 @@ export async function listPackageSizes(
     .execute()
 }
 
-/** Is greater than every month. */
+/** A text that sorts after every month. */
 const AFTER_ALL_MONTHS = '9999-99'
 
 const sums = [

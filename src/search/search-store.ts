@@ -121,7 +121,7 @@ function isValue(
     : eb(value, '=', text)
 }
 
-/** Sorts after every other character. */
+/** The character that sorts after all others. */
 const LAST_CHARACTER = '\u{10FFFF}'
 
 function matchingPackages(db: Db, search: Search): Packages {

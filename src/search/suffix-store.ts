@@ -54,5 +54,5 @@ export async function listSuffixes(
   return rows.map(({ suffix: found, ...row }) => ({ ...row, at: [place, found, row.id] }))
 }
 
-/** Sorts after every other character. */
+/** The character that sorts after all others. */
 const LAST_CHARACTER = '\u{10FFFF}'

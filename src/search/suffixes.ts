@@ -37,7 +37,7 @@ function suffixAt(text: string, at: number, nameAt: number): Suffix {
 
 /** A range of suffixes. It contains at least one suffix of each package that matches the search. */
 export interface SuffixRange {
-  /** All places if the range is that of a word; otherwise only 0. */
+  /** All places if the range comes from a word; otherwise only 0. */
   readonly places: readonly Place[]
   /** Every suffix in the range begins with this text. It is not empty if `places` has all places. */
   readonly beginning: string
@@ -66,7 +66,7 @@ export function rangeOf({ words, fields: { origin, name } }: PackageQuery): Suff
   return range((name ?? origin)?.text ?? '')
 }
 
-/** Returns the first suffix of a package in a range, by place and text; `undefined` if it has none. */
+/** Returns the first suffix of a package in a range, by place and text; `undefined` if there is none. */
 export function firstSuffix(parts: PackageParts, range: SuffixRange): Suffix | undefined {
   const text = textOf(parts)
   const nameAt = parts.origin.length + 1

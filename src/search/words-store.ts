@@ -41,5 +41,8 @@ export function matchesSearch(
   ])
 }
 
-/** Sorts after every other character, so all words that start with `beginning` precede the two together. */
+/**
+ * The character that sorts after all others. All words that start with a text sort before the text with this
+ * character.
+ */
 const LAST_CHARACTER = '\u{10FFFF}'

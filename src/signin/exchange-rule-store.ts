@@ -21,8 +21,8 @@ export async function getRule(db: Db, name: string): Promise<StoredRule> {
 }
 
 /**
- * Lists rules by name. `issuer` selects the rules of one issuer, `after` those whose names follow this one,
- * and `limit` the first ones of these. The default is every rule.
+ * Lists rules by name: all of them, or those of one issuer. A page has at most `limit` rules, whose names
+ * follow `after`.
  */
 export async function listRules(
   db: Db,

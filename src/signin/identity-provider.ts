@@ -31,7 +31,7 @@ export interface DeviceAuthorization {
   readonly intervalS: number
 }
 
-/** A sign-in in a browser that has begun. The caller keeps everything but `url`, and hides `verifier`. */
+/** A sign-in in a browser that has begun. The caller keeps it for the end, and never shows `verifier`. */
 export interface CodeRequest {
   /** Where to send the browser. */
   readonly url: URL
@@ -44,7 +44,7 @@ type Tokens = TokenEndpointResponse & TokenEndpointResponseHelpers
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 const USUAL_INTERVAL_S = 5
-/** The depot reads the provider's metadata again when they are this old. */
+/** After this time, the depot reads the metadata of the provider again. */
 const FRESH_DESCRIPTION_MS = 60 * 60_000
 
 /**

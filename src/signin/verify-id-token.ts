@@ -15,7 +15,10 @@ export interface VerifiedToken {
   readonly issuer: string
   readonly subject: string
   readonly claims: Claims
-  /** The SHA-256 of the signed part, in hex. It identifies the token: only the issuer can change it. */
+  /**
+   * The SHA-256 of the signed part, in hex. It identifies the token, because only the issuer can change that
+   * part.
+   */
   readonly hash: string
   /** Epoch milliseconds. */
   readonly expiresAt: number

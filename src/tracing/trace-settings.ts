@@ -12,8 +12,8 @@ export interface TraceSettings {
 }
 
 /**
- * Keeps a share of all traces, from 0 to 1. With `followsParent`, the share applies only to new traces; for a
- * trace that a client began, the client has decided.
+ * Which traces are kept: a share from 0 to 1. With `followsParent`, the share applies only to traces that the
+ * depot begins; for other traces, the client decides.
  */
 export interface Sampler {
   readonly share: number

@@ -193,7 +193,8 @@ async function addKey(config: LocalConfig, keys: readonly Buffer[]): Promise<rea
 }
 
 /**
- * Encrypts every secret that has an earlier key again. Returns those that it could not encrypt in `failed`.
+ * Encrypts every secret that has an earlier key with the newest one. Returns the number of replaced secrets,
+ * and in `failed` the secrets that it left as they were.
  */
 async function resealAll(
   config: LocalConfig,

@@ -33,7 +33,8 @@ export async function bindIdentity(
 }
 
 /**
- * Ends a binding. Tokens that the person has stay valid until they expire or are revoked. Throws `not_found`.
+ * Ends a binding. The person's tokens stay valid until they expire or are revoked. Throws `not_found`, also
+ * if the person is bound to another account.
  */
 export async function unbindIdentity(
   context: CommandContext,

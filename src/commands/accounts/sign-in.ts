@@ -8,7 +8,10 @@ import { addAccount } from './add-account.ts'
 import { bindIdentity } from './identities.ts'
 import { issueToken } from './issue-token.ts'
 
-/** How long the token of a person is valid. Its groups are those of the sign-in, and last as long. */
+/**
+ * How long the token of a person is valid. The token keeps the groups of its sign-in; the next sign-in reads
+ * them again.
+ */
 const LIFETIME_MS = 12 * 60 * 60_000
 
 /**

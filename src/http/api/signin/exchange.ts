@@ -70,13 +70,16 @@ export function exchangeRoutes(app: FastifyInstance, { depot }: RouteContext): v
     },
   )
 
-  /** Refuses issuers without a rule, so that only administrators decide which servers the depot contacts. */
+  /**
+   * Returns the issuer. Throws `forbidden` for an issuer without a rule, so that only administrators decide
+   * which servers the depot contacts.
+   */
   async function expectKnown(issuer: string): Promise<string> {
     if (await isKnownIssuer(depot.db, issuer)) return issuer
     throw new DepotError('forbidden', 'no exchange rule accepts ID tokens of this issuer')
   }
 
-  /** Returns the audience that ID tokens must name. Throws `conflict` without a public URL. */
+  /** Returns the audience that ID tokens must name. Throws `conflict` if the depot has no public URL. */
   function audience(): string {
     if (config.publicUrl !== undefined) return config.publicUrl
     throw new DepotError(

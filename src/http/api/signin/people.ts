@@ -198,7 +198,7 @@ export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext
         operationId: 'unbindIdentity',
         tags,
         summary: 'Ends the binding of an account to a person',
-        description: 'Administrators only. Tokens that the person has stay valid until they expire.',
+        description: "Administrators only. The person's tokens stay valid until they expire or are revoked.",
         errors: ['forbidden', 'not_found'],
 
         params: IdentityPath,
