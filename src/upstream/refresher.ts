@@ -3,7 +3,7 @@ import { DEPOT_ACTOR } from '../access/access.ts'
 import { listRefreshed } from '../channels/refresh-store.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
-import { listUpstreamOrigins } from '../origins/origin-store.ts'
+import { findOrigin } from '../origins/origin-store.ts'
 import { RemoteError } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 import { counted } from '../text/counted.ts'
@@ -127,7 +127,7 @@ export class Refresher implements RefreshOperations {
     const { log } = this.#depot
     const { signal } = this.#abort
     if (signal.aborted) return undefined
-    if (!(await listUpstreamOrigins(this.#depot.db)).includes(channel.origin))
+    if ((await findOrigin(this.#depot.db, channel.origin))?.isUpstream !== true)
       return notRefreshed(channel, notAdopted(channel.origin))
     const accepted = by !== undefined && acceptsRemovals ? `, removals accepted by ${by}` : ''
     const reason = `refreshed from ${this.#source.url.replace(/\/v1$/, '')}${accepted}`
@@ -198,8 +198,11 @@ export function upstreamChannels({ config: { upstream } }: Pick<Depot, 'config'>
 
 /** Returns the channels that the settings name and whose origins come from upstream. */
 export async function adoptedChannels(depot: Pick<Depot, 'config' | 'db'>): Promise<UpstreamChannel[]> {
-  const adopted = new Set(await listUpstreamOrigins(depot.db))
-  return upstreamChannels(depot).filter(({ origin }) => adopted.has(origin))
+  const channels = upstreamChannels(depot)
+  const adopted = new Set<string>()
+  for (const name of new Set(channels.map(({ origin }) => origin)))
+    if ((await findOrigin(depot.db, name))?.isUpstream === true) adopted.add(name)
+  return channels.filter(({ origin }) => adopted.has(origin))
 }
 
 /** Says that an origin is in the settings, but does not come from upstream, and what to do. */
