@@ -9,19 +9,28 @@ export interface GuardedFetchOptions {
   readonly authorities: string | undefined
   /** How long the other side may be silent, in milliseconds. */
   readonly idleMs: number
+  /** How long the headers of an answer may take, in milliseconds; by default a minute. */
+  readonly headersMs?: number
   /** Ends all requests. */
   readonly signal?: AbortSignal | undefined
 }
 
 /** Connections that stay open for later requests. */
 const MAX_IDLE_CONNECTIONS = 8
+const MAX_HEADERS_MS = 60_000
 
 /**
  * Makes a {@link Fetch} for a server that is not trusted. It keeps connections, and decodes no content. It
  * rejects a redirect with a {@link RemoteError}, because a server could point to an address that only this
  * machine can reach. The body fails when the server is silent for too long.
  */
-export function guardedFetch({ proxy, authorities, idleMs, signal }: GuardedFetchOptions): Fetch {
+export function guardedFetch({
+  proxy,
+  authorities,
+  idleMs,
+  headersMs = MAX_HEADERS_MS,
+  signal,
+}: GuardedFetchOptions): Fetch {
   const options = {
     keepAlive: true,
     maxFreeSockets: MAX_IDLE_CONNECTIONS,
@@ -45,7 +54,10 @@ export function guardedFetch({ proxy, authorities, idleMs, signal }: GuardedFetc
       timeout: idleMs,
       ...(signal && { signal }),
     })
+    // A server that sends its headers byte by byte is never idle.
+    const timer = setTimeout(() => request.destroy(timedOut(`no headers for ${headersMs} ms`)), headersMs)
     request.once('response', (answer) => {
+      clearTimeout(timer)
       const { statusCode: status = 0, headers: answered } = answer
       if (status < 300 || status === 304 || status >= 400)
         return resolve({ status, header: (name) => [answered[name]].flat()[0], body: answer })
@@ -57,11 +69,18 @@ export function guardedFetch({ proxy, authorities, idleMs, signal }: GuardedFetc
         ),
       )
     })
-    request.once('timeout', () =>
-      request.destroy(Object.assign(new Error(`silent for ${idleMs} ms`), { code: 'ETIMEDOUT' })),
-    )
+    request.once('timeout', () => request.destroy(timedOut(`silent for ${idleMs} ms`)))
     request.on('error', (cause) => reject(new TypeError('fetch failed', { cause })))
+    // After status 101 there is neither an answer nor an error.
+    request.once('close', () => {
+      clearTimeout(timer)
+      reject(new TypeError('fetch failed', { cause: new Error('closed without an answer') }))
+    })
     request.end(sent)
     return promise
   }
+}
+
+function timedOut(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ETIMEDOUT' })
 }

@@ -65,9 +65,16 @@ export async function requestIssuer(
     () => client.destroy(new Error(`not answered within ${options.timeoutMs / 1_000} s`)),
     options.timeoutMs,
   )
-  client.once('response', (answer) => void readReply(answer).then(resolve, reject))
+  let isAnswered = false
+  client.once('response', (answer) => {
+    isAnswered = true
+    readReply(answer).then(resolve, reject)
+  })
   client.on('error', reject)
-  client.once('close', () => clearTimeout(timeout))
+  client.once('close', () => {
+    clearTimeout(timeout)
+    if (!isAnswered) reject(new Error('closed without an answer')) // status 101 gives no error
+  })
   client.end(body)
   try {
     return await promise

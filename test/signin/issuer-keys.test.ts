@@ -4,6 +4,7 @@ import type { IssuerRequestOptions } from '../../src/signin/issuer-request.ts'
 import { FRESH_MS, IssuerKeys, MIN_INTERVAL_MS, USABLE_MS } from '../../src/signin/issuer-keys.ts'
 import { verifyIdToken } from '../../src/signin/verify-id-token.ts'
 import { AddressPolicy } from '../../src/text/address-ranges.ts'
+import { startLyingDepot } from '../support/lying-depot.ts'
 import { AUDIENCE, makeSigningKey, startTokenIssuer } from '../support/token-issuer.ts'
 import { START } from '../support/start-depot.ts'
 
@@ -141,6 +142,13 @@ test('an issuer that never ends its answer is given up', async (t) => {
   )
   await t.rejects(verify(await issuer.sign({})), { code: 'issuer_unavailable', message: /0.02 s/ })
   await closed
+})
+
+test('an issuer that switches the protocol is given up', async (t) => {
+  const url = await startLyingDepot(t, ({ socket }) =>
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n'),
+  )
+  await t.rejects(requestIssuer(new URL(url), { method: 'GET', headers: {} }, OPTIONS), /without an answer/)
 })
 
 test('a name that points to an inner address is not reached', async (t) => {

@@ -64,7 +64,7 @@ test('the token and the authorities of upstream are read from files', async (t) 
 /** A source whose failures are final, so that no test waits. */
 function impatient(
   url: string,
-  more: { proxy?: string; authorities?: string; idleMs?: number } = {},
+  more: { proxy?: string; authorities?: string; idleMs?: number; headersMs?: number } = {},
 ): RemoteDepot {
   const fetch = guardedFetch({ proxy: undefined, authorities: undefined, idleMs: 30_000, ...more })
   return new RemoteDepot({ url, token: undefined, pause: async () => undefined, pausesMs: [], fetch })
@@ -130,6 +130,25 @@ test('an answer that stops or does not end is given up', async (t) => {
     write()
   })
   await t.rejects(impatient(endless).getText('status'), { failure: 'refused', message: /is longer than/ })
+})
+
+test('an answer whose headers do not end, or that switches the protocol, is given up', async (t) => {
+  const dripping = await startLyingDepot(t, ({ socket }) => {
+    socket.write('HTTP/1.1 200 OK\r\nx-long: ')
+    const drip = setInterval(() => socket.write('x'), 2)
+    socket.once('close', () => clearInterval(drip))
+  })
+  await t.rejects(impatient(dripping, { headersMs: 50 }).getText('status'), {
+    failure: 'unreachable',
+    message: /no answer came in time$/,
+  })
+  const switching = await startLyingDepot(t, ({ socket }) =>
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n'),
+  )
+  await t.rejects(impatient(switching).getText('status'), {
+    code: 'ERR_REMOTE_DEPOT',
+    message: /got no answer/,
+  })
 })
 
 test('requests go through the proxy, also those over TLS', async (t) => {
