@@ -1,4 +1,5 @@
 import { DEPOT_ACTOR, UNRESTRICTED_AUDIENCE } from '../access/access.ts'
+import { getUpstreamOrigin } from '../commands/origins/adopt-origin.ts'
 import type { AnnouncedRelease } from '../commands/upstream/announce-releases.ts'
 import type { Db } from '../database/database.ts'
 import type { Depot } from '../depot/open.ts'
@@ -56,7 +57,7 @@ const MAX_REASONS = 3
 /**
  * Makes a channel here what it is upstream. New releases are announced, so that the channel has them before
  * their bytes are fetched. The change is one revision, or several if one may not move so many releases.
- * Records the keys of the origin first. Throws `upstream_failed` if a recorded key differs, the errors of the
+ * Records the keys of the origin first. Asks upstream nothing about an origin that does not come from there. Throws `upstream_failed` if a recorded key differs, the errors of the
  * source, and those of the command `refreshChannel`.
  */
 export async function refreshChannel(
@@ -64,6 +65,7 @@ export async function refreshChannel(
   place: UpstreamChannel,
   { acceptsRemovals, reason }: { acceptsRemovals: boolean; reason: string },
 ): Promise<RefreshOutcome> {
+  await getUpstreamOrigin(context.depot.db, place.origin)
   await expectSameKeys(context.depot, context.source, place.origin)
   const members = await listMembersHere(context.depot.db, place)
   const omitted = new Omissions()

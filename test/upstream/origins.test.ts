@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
+import { findKey } from '../../src/origins/origin-store.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import { bearer, makeOrigin, promoteTo, publishAll, upload } from '../support/origin.ts'
 import { ask } from '../support/ask.ts'
@@ -9,6 +10,17 @@ import { GLIBC, redis, startUpstream } from '../support/upstream-site.ts'
 
 const UPSTREAM = 'https://bldr.example'
 const actor = { client: 'tests', door: 'cli' } as const
+
+test('an origin of our own accepts no keys of upstream', async (t) => {
+  const started = await startDepot(t)
+  await makeOrigin(started, 'core')
+  const { publicKey } = makeKeys('core')
+  const revision = '20300101000000'
+  const publicBody = formatPublicKey({ ...publicKey, revision })
+  const input = { origin: 'core', revision, ownerId: 1, publicBody, isFromUpstream: true }
+  await t.rejects(started.depot.writer.submit({ kind: 'addKey', input, actor }), { code: 'refused' })
+  t.equal(await findKey(started.depot.db, 'core', 'public', revision), undefined)
+})
 
 test('an upstream origin accepts no uploads and no keys', async (t) => {
   const started = await startDepot(t, { listen: true })

@@ -153,6 +153,15 @@ test('a refresh that upstream ends in the middle changes nothing, and the next o
   t.ok(asked.slice(before).some(isDetail))
 })
 
+test('upstream is not asked about a channel of an origin of our own', async (t) => {
+  const { url, asked } = await startLiar(t, source.url)
+  const site = await follow(t, url)
+  await site.depot.writer.submit({ kind: 'disownOrigin', input: { origin: 'core' }, actor })
+  await site.refresher.refreshAll()
+  t.strictSame(asked, [])
+  t.match(await listRefreshed(site.depot.db), [{ fault: /does not come from/, refreshedAt: undefined }])
+})
+
 test('two refreshes at once are one', async (t) => {
   const site = await follow(t)
   await Promise.all([site.refresher.refreshAll(), site.refresher.refreshAll()])

@@ -1,12 +1,13 @@
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
-import { expectOwnOrigin } from './adopt-origin.ts'
+import { expectOwnOrigin, expectUpstreamOrigin } from './adopt-origin.ts'
 import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 
 /**
  * Stores one half of an origin's key, or both halves of a new pair. The bodies are key files. The submitter
  * has parsed them and has encrypted the secret half. Throws `not_found` for the origin,
- * `origin_from_upstream`, and `already_exists` for the revision.
+ * `origin_from_upstream`, `refused` for a key of upstream if the origin does not come from there, and
+ * `already_exists` for the revision.
  */
 export async function addKey(
   context: CommandContext,
@@ -16,13 +17,14 @@ export async function addKey(
     ownerId: number
     publicBody?: string
     secretBody?: string
-    /** Whether the key comes from upstream. Only then may it be added to an upstream origin. */
+    /** Whether the key comes from upstream. Upstream origins accept such keys alone, and others none. */
     isFromUpstream?: boolean
   },
 ): Promise<{ revision: string }> {
   const { revision, ownerId } = input
   const origin = await getOrigin(context.trx, input.origin)
-  if (input.isFromUpstream !== true) expectOwnOrigin(origin, `the key ${origin.name}-${revision}`)
+  if (input.isFromUpstream === true) expectUpstreamOrigin(origin)
+  else expectOwnOrigin(origin, `the key ${origin.name}-${revision}`)
   for (const [kind, body] of [
     ['public', input.publicBody],
     ['secret', input.secretBody],

@@ -45,9 +45,13 @@ export async function disownOrigin(
 /** Returns an upstream origin. Throws `not_found`, and `refused` for another origin. */
 export async function getUpstreamOrigin(db: Db, name: string): Promise<Origin> {
   const origin = await getOrigin(db, name)
-  if (!origin.isUpstream)
-    throw new DepotError('refused', `${origin.name} does not come from the upstream depot`)
+  expectUpstreamOrigin(origin)
   return origin
+}
+
+/** Throws `refused` unless the origin is an upstream origin. */
+export function expectUpstreamOrigin({ name, isUpstream }: Pick<Origin, 'name' | 'isUpstream'>): void {
+  if (!isUpstream) throw new DepotError('refused', `${name} does not come from the upstream depot`)
 }
 
 /** Throws `origin_from_upstream` if the origin is an upstream origin. `what` names what would be added. */

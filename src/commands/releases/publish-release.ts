@@ -7,7 +7,7 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { formatIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
 import { orderKey } from '../../package/version.ts'
-import { expectOwnOrigin } from '../origins/adopt-origin.ts'
+import { expectOwnOrigin, expectUpstreamOrigin } from '../origins/adopt-origin.ts'
 import { useQuota } from '../origins/use-quota.ts'
 import { deleteDependencies, insertDependencies } from '../../releases/dependents-store.ts'
 import { insertRelease, storeContent } from '../../releases/new-release-store.ts'
@@ -58,8 +58,8 @@ export interface PublishInput {
  * views. If upstream has announced it, this stores what its bytes say in place of upstream's word. If its
  * bytes were damaged, the submitter has replaced them, and this clears the damage. Returns `isNew: false` for
  * an existing release with the same bytes, if the upload is forced or repairs them, and the warnings of
- * {@link useQuota}. Throws `not_found` for the origin, `origin_from_upstream`, `already_exists`,
- * `release_differs`, `package_type_mismatch` and `quota_exceeded`.
+ * {@link useQuota}. Throws `not_found` for the origin, `origin_from_upstream`, `refused` for a release from
+ * upstream if the origin no longer comes from there, `already_exists`, `release_differs`, `package_type_mismatch` and `quota_exceeded`.
  */
 export async function publishRelease(
   context: CommandContext,
@@ -70,6 +70,7 @@ export async function publishRelease(
   const { target, packageType } = metadata
   const origin = await getOrigin(trx, ident.origin)
   if (input.source === undefined) expectOwnOrigin(origin, formatIdent(ident))
+  else if (input.cause !== 'returned') expectUpstreamOrigin(origin) // it may have been disowned meanwhile
   const found = await findPackageRows(trx, {
     originId: origin.id,
     name: ident.name,

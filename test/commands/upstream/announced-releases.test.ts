@@ -156,3 +156,11 @@ test('the bytes replace the word of upstream, and the release stays where it is'
   await t.rejects(store(redis), { code: 'already_exists' }, 'afterwards it is like any other release')
   t.match(await verify(), { findings: [] })
 })
+
+test('a fetch that ends after its origin was disowned is refused', async (t) => {
+  await writer.submit({ kind: 'disownOrigin', input: { origin: 'core' }, actor })
+  const before = await traces(depot)
+  await t.rejects(store(buildHart({ ident: 'core/redis/8.0.0/20260101000000' })), { code: 'refused' })
+  await t.rejects(store(glibc), { code: 'refused' }, 'also one that was announced')
+  t.same(await traces(depot), before)
+})
