@@ -74,7 +74,13 @@ const MAX_SIZES_ASKED = 1_000
 const PARALLEL_QUESTIONS = 8
 
 /** Failures that would also affect all other releases. */
-const ENDING: readonly ErrorCode[] = ['storage_full', 'data_gone', 'shutting_down', 'overloaded']
+const ENDING: readonly ErrorCode[] = [
+  'storage_full',
+  'quota_exceeded',
+  'data_gone',
+  'shutting_down',
+  'overloaded',
+]
 
 /**
  * Fetches releases of upstream before somebody asks for them. The next run fetches what an interrupted one

@@ -36,8 +36,9 @@ export interface Asker {
 
 /**
  * What routes ask of upstream when something of a listed origin is missing here. All throw `not_found` if
- * upstream does not have it either or the origin is not an upstream origin, `too_many_attempts`,
- * `upstream_failed`, `shutting_down`, and the errors of a full or lost disk.
+ * upstream does not have it either or the origin is not an upstream origin, `refused` if it no longer is one,
+ * `too_many_attempts`, `upstream_failed`, `quota_exceeded`, `shutting_down`, and the errors of a full or lost
+ * disk.
  */
 export interface UpstreamOperations {
   /**
@@ -77,6 +78,8 @@ const MAX_QUESTIONS_PER_MINUTE = 300
 /** Failures that are not upstream's. They are not remembered. */
 const OWN_FAILURES: readonly ErrorCode[] = [
   'not_found',
+  'refused',
+  'quota_exceeded',
   'storage_full',
   'overloaded',
   'data_gone',
@@ -152,8 +155,10 @@ export class Upstream implements UpstreamOperations {
   }
 
   async fetchMissing(release: ReleaseName, asker: Asker): Promise<Arriving | undefined> {
-    const { arrival, done } = await this.#fetch(release, asker)
-    return Promise.race([arrival.begun, done.then(() => undefined)])
+    return answering(asker, async () => {
+      const { arrival, done } = await this.#fetch(release, asker)
+      return Promise.race([arrival.begun, done.then(() => undefined)])
+    })
   }
 
   /**
@@ -173,14 +178,16 @@ export class Upstream implements UpstreamOperations {
     const key = keyOf(release, asker)
     const known = this.#shows.get(key)
     if (known !== undefined) return known
-    await this.#expectAskable(identOf(release).origin, key, asker)
-    return this.#ask(release.ident, key, async () => {
-      const found = await findRelease(this.#sourceFor(asker), identOf(release), release.target)
-      if (found?.target !== release.target || (found.visibility !== 'public' && !asker.seesPrivate))
-        throw new DepotError('not_found', noRelease(this.#source, release.ident, release.target))
-      const text = JSON.stringify(found)
-      this.#shows.set(key, text, SHOW_KEPT_MS)
-      return text
+    return answering(asker, async () => {
+      await this.#expectAskable(identOf(release).origin, key, asker)
+      return this.#ask(release.ident, key, async () => {
+        const found = await findRelease(this.#sourceFor(asker), identOf(release), release.target)
+        if (found?.target !== release.target || (found.visibility !== 'public' && !asker.seesPrivate))
+          throw new DepotError('not_found', noRelease(this.#source, release.ident, release.target))
+        const text = JSON.stringify(found)
+        this.#shows.set(key, text, SHOW_KEPT_MS)
+        return text
+      })
     })
   }
 
@@ -188,14 +195,16 @@ export class Upstream implements UpstreamOperations {
     const what = revision === undefined ? `the keys of ${origin}` : `the key ${origin}-${revision}`
     if (revision !== undefined && !isKeyRevision(revision))
       throw new DepotError('not_found', `there is no key ${origin}-${revision}`)
-    await this.#expectAskable(origin, what, asker)
-    const source = this.#sourceFor(asker)
-    await this.#ask(what, what, async () => {
-      const isThere =
-        revision === undefined
-          ? (await recordKeys(this.#depot, source, origin)).size > 0
-          : (await recordKey(this.#depot, source, { origin, revision })) !== 'absent'
-      if (!isThere) throw new DepotError('not_found', `upstream does not have ${what}`)
+    await answering(asker, async () => {
+      await this.#expectAskable(origin, what, asker)
+      const source = this.#sourceFor(asker)
+      await this.#ask(what, what, async () => {
+        const isThere =
+          revision === undefined
+            ? (await recordKeys(this.#depot, source, origin)).size > 0
+            : (await recordKey(this.#depot, source, { origin, revision })) !== 'absent'
+        if (!isThere) throw new DepotError('not_found', `upstream does not have ${what}`)
+      })
     })
   }
 
@@ -293,6 +302,23 @@ export class Upstream implements UpstreamOperations {
       this.#failures.set(key, failure, FAILURE_KEPT_MS)
       throw failure
     }
+  }
+}
+
+/** What anonymous callers are told instead of upstream's words and of the depot's figures. */
+const PLAIN_FAILURES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  upstream_failed: 'upstream cannot give this now: the log of the depot says why',
+  quota_exceeded: 'there is no room for this: a quota is exceeded',
+}
+
+/** Runs `act` for a caller. Anonymous callers get the plain message of an error. */
+async function answering<T>({ address }: Asker, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    if (address === undefined || !(error instanceof DepotError)) throw error
+    const plain = PLAIN_FAILURES[error.code]
+    throw plain === undefined ? error : new DepotError(error.code, plain, { cause: error })
   }
 }
 

@@ -13,6 +13,7 @@ import { Refresher } from '../../src/upstream/refresher.ts'
 import { recordKeys } from '../../src/upstream/record-keys.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import { startLiar } from '../support/lying-depot.ts'
+import { bearer } from '../support/origin.ts'
 import { startDepot } from '../support/start-depot.ts'
 import {
   GLIBC,
@@ -114,7 +115,9 @@ for (const { name, lie, says, limits } of BAD_NIGHTS)
     t.not(answer?.status === 200 && body !== undefined, true, 'no client gets all of it')
     await t.resolveMatch(findRelease(site.depot.db, GLIBC, glibc.target, UNRESTRICTED_AUDIENCE), undefined)
     const before = asked.length
-    const again = await fetch(site.url + downloadPath(glibc), { headers: { 'user-agent': 'hab/1.6' } })
+    const again = await fetch(site.url + downloadPath(glibc), {
+      headers: { 'user-agent': 'hab/1.6', ...bearer() },
+    })
     t.equal(again.status, 502)
     t.match(await again.text(), says)
     t.equal(asked.length, before, 'the failure is remembered for some seconds')
@@ -140,7 +143,9 @@ test('a package that the origin did not sign is refused, even if upstream vouche
     listen: true,
     environment: { DEPOT_UPSTREAM: url, DEPOT_UPSTREAM_ORIGINS: 'core', DEPOT_SIGNATURES: 'verify' },
   })
-  const answer = await fetch(site.url + downloadPath(hart), { headers: { 'user-agent': 'hab/1.6' } })
+  const answer = await fetch(site.url + downloadPath(hart), {
+    headers: { 'user-agent': 'hab/1.6', ...bearer() },
+  })
   t.equal(answer.status, 502)
   t.match(await answer.text(), /its signature was not made by core-/)
 })

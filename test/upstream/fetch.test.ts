@@ -3,6 +3,7 @@ import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import { findRelease } from '../../src/releases/release-store.ts'
 import { ask } from '../support/ask.ts'
 import { makeKeys } from '../support/build-hart.ts'
+import { bearer } from '../support/origin.ts'
 import { OTHER, REDIS, download, glibc, isDownload, redis, startSite } from '../support/upstream-site.ts'
 
 test('what is missing here comes from upstream', async (t) => {
@@ -111,4 +112,31 @@ test('a release is passed on while it arrives', async (t) => {
   t.ok(Buffer.concat(chunks).equals(glibc.bytes))
   t.ok(Buffer.from(await second.arrayBuffer()).equals(glibc.bytes))
   t.equal((await ranged).status, 206)
+})
+
+test('callers without a token get no words of upstream and no figures of the depot', async (t) => {
+  const { site } = await startSite(t, (path, answer) => {
+    if (!path.includes('/keys')) return false
+    answer.writeHead(403).end('words of upstream')
+    return true
+  })
+  const url = `${site.url}/v1/depot/origins/core/keys/20300101000000`
+  const agent = { 'user-agent': 'hab/1.6' }
+  const anonymous = await fetch(url, { headers: agent })
+  t.equal(anonymous.status, 502)
+  t.notMatch(await anonymous.text(), /words/)
+  t.match(await (await fetch(url, { headers: { ...agent, ...bearer() } })).text(), /words of upstream/)
+  t.ok(site.logged.some(({ reason }) => String(reason).includes('words of upstream')))
+
+  await site.depot.writer.submit({
+    kind: 'setQuota',
+    input: { origin: 'core', bytes: 1 },
+    actor: { client: 'tests', door: 'cli' },
+  })
+  const full = await download(site, redis, agent)
+  t.equal(full.status, 403)
+  t.notMatch(await full.text(), /\d+ (B|KiB|MiB)/)
+  const signedIn = await download(site, redis, { ...agent, ...bearer() })
+  t.equal(signedIn.status, 403)
+  t.match(await signedIn.text(), /quota of 1 B/)
 })
