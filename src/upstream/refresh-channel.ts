@@ -57,8 +57,9 @@ const MAX_REASONS = 3
 /**
  * Makes a channel here what it is upstream. New releases are announced, so that the channel has them before
  * their bytes are fetched. The change is one revision, or several if one may not move so many releases.
- * Records the keys of the origin first. Asks upstream nothing about an origin that does not come from there. Throws `upstream_failed` if a recorded key differs, the errors of the
- * source, and those of the command `refreshChannel`.
+ * Records the keys of the origin first. Throws `refused`, before it asks upstream, for an origin that does not
+ * come from there, `upstream_failed` if a recorded key differs, the errors of the source, and those of the
+ * command `refreshChannel`.
  */
 export async function refreshChannel(
   context: RefreshContext,

@@ -59,7 +59,8 @@ export interface PublishInput {
  * bytes were damaged, the submitter has replaced them, and this clears the damage. Returns `isNew: false` for
  * an existing release with the same bytes, if the upload is forced or repairs them, and the warnings of
  * {@link useQuota}. Throws `not_found` for the origin, `origin_from_upstream`, `refused` for a release from
- * upstream if the origin no longer comes from there, `already_exists`, `release_differs`, `package_type_mismatch` and `quota_exceeded`.
+ * upstream if the origin no longer comes from there, `already_exists`, `release_differs`,
+ * `package_type_mismatch` and `quota_exceeded`.
  */
 export async function publishRelease(
   context: CommandContext,
