@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { METAFILES } from '../hart/metadata.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -35,18 +36,28 @@ const IdentShape = z.object({
   version: z.string(),
   release: z.string(),
 })
+// A description must not be larger than the metafiles of a package, because the depot stores it.
+const limited = (metafile: keyof typeof METAFILES) =>
+  z
+    .string()
+    .refine((text) => Buffer.byteLength(text) <= METAFILES[metafile], `is larger than a ${metafile} can be`)
+const Dependencies = z
+  .array(IdentShape)
+  .refine((idents) => sizeOfList(idents) <= METAFILES.TDEPS, 'are more dependencies than a package can have')
+const Exposes = z.array(z.int()).max(METAFILES.EXPOSES / 2)
+
 /** In a channel, Builder and hart-depot leave out the size. */
 const DetailShape = z.object({
   checksum: z.string().regex(/^[0-9a-f]{64}$/, 'is not a BLAKE2b-256 in hex'),
   target: z.string(),
   visibility: z.string(),
-  manifest: z.string(),
-  config: z.string().nullish(),
-  deps: z.array(IdentShape),
-  tdeps: z.array(IdentShape),
-  build_deps: z.array(IdentShape).nullish(),
-  build_tdeps: z.array(IdentShape).nullish(),
-  exposes: z.array(z.int()).nullish(),
+  manifest: limited('MANIFEST'),
+  config: limited('default.toml').nullish(),
+  deps: Dependencies,
+  tdeps: Dependencies,
+  build_deps: Dependencies.nullish(),
+  build_tdeps: Dependencies.nullish(),
+  exposes: Exposes.nullish(),
   package_type: z.string().nullish(),
 })
 
@@ -171,4 +182,12 @@ async function findInChannel(
 
 function pathInChannel(channel: string, { origin, name, version, release }: Ident, target: Target): string {
   return path`depot/channels/${origin}/${channel}/pkgs/${name}/${version}/${release}?target=${target}`
+}
+
+/** Returns the size in bytes of a metafile that lists these idents, one a line. */
+function sizeOfList(idents: readonly z.infer<typeof IdentShape>[]): number {
+  let bytes = 0
+  for (const { origin, name, version, release } of idents)
+    bytes += Buffer.byteLength(`${origin}/${name}/${version}/${release}\n`)
+  return bytes
 }

@@ -77,6 +77,11 @@ const TEMPORARY: readonly number[] = [408, 429, 500, 502, 503, 504]
 /** The longest answer that is not a package, and the time in which it must arrive. */
 const MAX_TEXT_BYTES = 16 * 1024 * 1024
 const MAX_TEXT_MS = 120_000
+/** The longest list that is read to its end. The history of a large depot has some million events. */
+const MAX_LIST_ITEMS = 5_000_000
+/** A list with more pages than this must have this many items on each page on average. */
+const MAX_SMALL_PAGES = 1_000
+const MIN_PAGE_ITEMS = 10
 const MAX_REPORTED_FAULTS = 3
 const MAX_REASON_LENGTH = 300
 const MAX_QUOTED_LENGTH = 60
@@ -164,21 +169,29 @@ export class RemoteDepot {
     })
   }
 
-  /** Yields the items of a list, which is read page by page (habitat-today.md 3.5). */
+  /**
+   * Yields the items of a list, which is read page by page (habitat-today.md 3.5). Also rejects with a
+   * {@link RemoteError} for a list that has too many items, or so few on each page that it hardly ends.
+   */
   async *list<Shape extends z.ZodType>(resource: string, item: Shape): AsyncGenerator<z.infer<Shape>> {
     const shape = z.object({ total_count: z.int(), data: z.array(item) })
-    for (let offset = 0; ;) {
+    for (let offset = 0, pages = 1; ; pages += 1) {
       const page = await this.get(`${resource}${resource.includes('?') ? '&' : '?'}range=${offset}`, shape)
       if (page === undefined) return
       yield* page.data
       offset += page.data.length
       if (page.data.length === 0 || offset >= page.total_count) return
+      if (page.total_count > MAX_LIST_ITEMS)
+        throw this.#oddList(resource, `${page.total_count} items, and the limit is ${MAX_LIST_ITEMS}`)
+      if (pages > MAX_SMALL_PAGES && offset < pages * MIN_PAGE_ITEMS)
+        throw this.#oddList(resource, `too few items on each page: ${offset} on ${pages}`)
     }
   }
 
   /**
-   * Calls `receive` with the body, and with its length if that is announced. If the connection breaks, and
-   * `receive` throws the error of the body, calls it again with the body from its start.
+   * Calls `receive` with the body, and with its length if that is announced, and closes the body afterwards.
+   * If the connection breaks, and `receive` throws the error of the body, calls it again with the body from
+   * its start.
    */
   async download<T>(
     resource: string,
@@ -187,7 +200,11 @@ export class RemoteDepot {
     return this.#request(resource, { method: 'GET', headers: {} }, async ({ status, header, body }) => {
       if (status !== 200) throw this.#refusal('GET', resource, status, await readText(body))
       const length = header('content-length') ?? ''
-      return receive(body, /^\d{1,15}$/.test(length) ? Number(length) : undefined)
+      try {
+        return await receive(body, /^\d{1,15}$/.test(length) ? Number(length) : undefined)
+      } finally {
+        body.on('error', () => undefined).destroy()
+      }
     })
   }
 
@@ -305,6 +322,10 @@ export class RemoteDepot {
         `${method} ${this.#urlOf(resource)} returned an unexpected answer: ${faultsIn(parsed.error)}`,
       )
     return parsed.data
+  }
+
+  #oddList(resource: string, what: string): RemoteError {
+    return new RemoteError('refused', `the list at ${this.#urlOf(resource)} has ${what}`)
   }
 
   /** Returns the error for an answer with an unexpected status. */

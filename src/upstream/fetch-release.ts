@@ -84,8 +84,6 @@ export async function fetchRelease(
       })
     } catch (error) {
       if (!(error instanceof DepotError && error.code === 'already_exists')) throw error
-    } finally {
-      body.destroy()
     }
     return arrived.bytes
   })

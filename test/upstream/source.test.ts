@@ -1,13 +1,17 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { Readable } from 'node:stream'
 import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { z } from 'zod'
 import type { UpstreamConfig } from '../../src/config.ts'
 import { openLogTo } from '../../src/log.ts'
+import { parseIdent } from '../../src/package/ident.ts'
+import { findDetail } from '../../src/remote/habitat-reads.ts'
 import { guardedFetch } from '../../src/remote/guarded-fetch.ts'
 import { RemoteDepot, path } from '../../src/remote/remote-depot.ts'
 import { openSource } from '../../src/upstream/source.ts'
@@ -180,4 +184,43 @@ test('requests go through the proxy, also those over TLS', async (t) => {
   const authorities = await readFile(AUTHORITY, 'utf8')
   t.equal(await impatient(secure, { proxy: proxyUrl, authorities }).getText('status'), 'from upstream')
   t.strictSame(seen, [`GET http://upstream.invalid/v1/status ${basic}`, `CONNECT ${basic}`])
+})
+
+test('a list that does not end is refused', async (t) => {
+  const listing = (total: number, items: number) => {
+    const body = JSON.stringify({ total_count: total, data: Array.from({ length: items }, () => 1) })
+    const fetch = async () => ({
+      status: 200,
+      header: () => undefined,
+      body: Readable.from([Buffer.from(body)]),
+    })
+    const url = 'http://upstream.invalid'
+    return new RemoteDepot({ url, token: undefined, pause: async () => undefined, fetch })
+  }
+  const count = async (depot: RemoteDepot) => (await Array.fromAsync(depot.list('list', z.int()))).length
+  t.equal(await count(listing(100, 50)), 100)
+  t.equal(await count(listing(100, 1)), 100)
+  await t.rejects(count(listing(4_000_000, 1)), { message: /has too few items on each page/ })
+  await t.rejects(count(listing(1e9, 50)), { message: /has 1000000000 items/ })
+})
+
+test('a description that is larger than that of any package is refused', async (t) => {
+  const detail = { checksum: 'a'.repeat(64), target: 'x86_64-linux', visibility: 'public', manifest: '' }
+  let answered: object = {}
+  const url = await startLyingDepot(t, (_request, answer) =>
+    answer.end(JSON.stringify({ ...detail, deps: [], tdeps: [], ...answered })),
+  )
+  const ident = parseIdent('core/redis/7.0.0/20260101120000')
+  const find = (more: object) => {
+    answered = more
+    return findDetail(impatient(url), 'stable', ident, 'x86_64-linux')
+  }
+  t.match(await find({ manifest: 'm'.repeat(4 * 1024 * 1024), exposes: [80] }), { exposes: [80] })
+  for (const more of [
+    { manifest: 'm'.repeat(4 * 1024 * 1024 + 1) },
+    { config: '\u{e9}'.repeat(2 * 1024 * 1024 + 1) },
+    { tdeps: Array.from({ length: 40_000 }, () => ident) },
+    { exposes: Array.from({ length: 40_000 }, () => 80) },
+  ])
+    await t.rejects(find(more), { code: 'ERR_REMOTE_DEPOT', message: /unexpected answer/ })
 })
