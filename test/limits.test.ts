@@ -219,6 +219,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'upstream/upstream.ts MAX_FETCHES': 'releases that are fetched from upstream',
   'upstream/upstream.ts MAX_REMEMBERED_FAILURES': 'remembered failures and misses',
   'upstream/upstream.ts MAX_REMEMBERED_SHOWS': "descriptions of upstream's releases",
+  'upstream/upstream.ts MAX_REMEMBERED_SHOW_LENGTH': "descriptions of upstream's releases",
   'upstream/upstream.ts MISS_KEPT_MS': 'time for which it is remembered that upstream',
   'upstream/upstream.ts FAILURE_KEPT_MS': 'time for which a failure of upstream',
   'upstream/upstream.ts SHOW_KEPT_MS': "descriptions of upstream's releases",

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { DepotError } from '../errors.ts'
 
 /**
  * A release that is being received from upstream, for any thread: its file in the spool, and a cell that all
@@ -99,9 +100,16 @@ async function readableBytes(
   }
 }
 
-/** Waits until the release is stored. Throws {@link ArrivalFailed}. */
+/** Waits until the release is stored. Throws `upstream_failed` if it is refused. */
 export async function whenStored(arriving: Arriving): Promise<void> {
-  await readableBytes(arriving, arriving.sizeBytes - 1)
+  try {
+    await readableBytes(arriving, arriving.sizeBytes - 1)
+  } catch (error) {
+    if (!(error instanceof ArrivalFailed)) throw error
+    throw new DepotError('upstream_failed', `${error.message}: the log of the depot says why`, {
+      cause: error,
+    })
+  }
 }
 
 /** Thrown if a release was refused after a part of it had been passed on. The depot has logged why. */

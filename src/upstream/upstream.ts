@@ -69,6 +69,8 @@ interface Fetch {
 const MAX_FETCHES = 8
 const MAX_REMEMBERED_FAILURES = 10_000
 const MAX_REMEMBERED_SHOWS = 1_000
+/** In characters. Longer descriptions are not remembered. */
+const MAX_REMEMBERED_SHOW_LENGTH = 64 * 1_024
 const MISS_KEPT_MS = 5 * 60_000
 const FAILURE_KEPT_MS = 10_000
 const SHOW_KEPT_MS = 60_000
@@ -185,7 +187,7 @@ export class Upstream implements UpstreamOperations {
         if (found?.target !== release.target || (found.visibility !== 'public' && !asker.seesPrivate))
           throw new DepotError('not_found', noRelease(this.#source, release.ident, release.target))
         const text = JSON.stringify(found)
-        this.#shows.set(key, text, SHOW_KEPT_MS)
+        if (text.length <= MAX_REMEMBERED_SHOW_LENGTH) this.#shows.set(key, text, SHOW_KEPT_MS)
         return text
       })
     })

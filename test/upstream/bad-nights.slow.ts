@@ -110,7 +110,7 @@ const BAD_NIGHTS: readonly { name: string; lie: Lie; says: RegExp; limits?: Part
 for (const { name, lie, says, limits } of BAD_NIGHTS)
   test(`${name} from upstream is refused, and nothing is stored`, async (t) => {
     const { site, asked } = await startSite(t, lie, limits)
-    const answer = await download(site, glibc).catch(() => undefined)
+    const answer = await download(site, glibc, bearer()).catch(() => undefined)
     const body = await answer?.arrayBuffer().catch(() => undefined)
     t.not(answer?.status === 200 && body !== undefined, true, 'no client gets all of it')
     await t.resolveMatch(findRelease(site.depot.db, GLIBC, glibc.target, UNRESTRICTED_AUDIENCE), undefined)

@@ -4,7 +4,16 @@ import { findRelease } from '../../src/releases/release-store.ts'
 import { ask } from '../support/ask.ts'
 import { makeKeys } from '../support/build-hart.ts'
 import { bearer } from '../support/origin.ts'
-import { OTHER, REDIS, download, glibc, isDownload, redis, startSite } from '../support/upstream-site.ts'
+import {
+  OTHER,
+  REDIS,
+  download,
+  downloadPath,
+  glibc,
+  isDownload,
+  redis,
+  startSite,
+} from '../support/upstream-site.ts'
 
 test('what is missing here comes from upstream', async (t) => {
   const { site, upstream, asked, upstreamUrl } = await startSite(t)
@@ -139,4 +148,57 @@ test('callers without a token get no words of upstream and no figures of the dep
   const signedIn = await download(site, redis, { ...agent, ...bearer() })
   t.equal(signedIn.status, 403)
   t.match(await signedIn.text(), /quota of 1 B/)
+})
+
+test('requests that wait for a release which is then refused learn that upstream failed', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const half = Math.floor(glibc.bytes.length / 2)
+  const { site } = await startSite(t, (path, answer) => {
+    if (!isDownload(path)) return false
+    answer.writeHead(200, { 'content-length': glibc.bytes.length })
+    answer.write(glibc.bytes.subarray(0, half))
+    void gate.promise.then(() => answer.end(Buffer.alloc(glibc.bytes.length - half)))
+    return true
+  })
+  const whole = await download(site, glibc)
+  const waiting = [
+    download(site, glibc, { range: 'bytes=0-9' }),
+    download(site, glibc, { 'if-none-match': '"other"' }),
+    fetch(site.url + downloadPath(glibc), { method: 'HEAD' }),
+  ]
+  gate.resolve()
+  await t.rejects(whole.arrayBuffer())
+  for (const answer of await Promise.all(waiting)) {
+    t.equal(answer.status, 502)
+    await answer.arrayBuffer()
+  }
+})
+
+test('a download of another size than the release is not read', async (t) => {
+  const closed = Promise.withResolvers<void>()
+  const { site } = await startSite(t, (path, answer) => {
+    if (!isDownload(path)) return false
+    answer.once('close', closed.resolve)
+    answer.writeHead(200, { 'content-length': glibc.bytes.length + 1 }).write('HART')
+    return true
+  })
+  t.equal((await download(site, glibc)).status, 502)
+  await closed.promise
+})
+
+test('a large description is not remembered', async (t) => {
+  let size = 70_000
+  const { site, asked } = await startSite(t, (path, answer) => {
+    if (!path.includes('/redis/')) return false
+    const { target, checksum } = redis
+    answer.end(JSON.stringify({ checksum, target, visibility: 'public', manifest: 'm'.repeat(size) }))
+    return true
+  })
+  const show = (release: string) =>
+    ask(`${site.url}/v1/depot/pkgs/core/redis/${release}?target=${redis.target}`)
+  for (let n = 0; n < 2; n += 1) t.equal((await show('7.0.0/20260101120000')).status, 200)
+  t.equal(asked.length, 2)
+  size = 60_000
+  for (let n = 0; n < 2; n += 1) t.equal((await show('7.0.1/20260101120000')).status, 200)
+  t.equal(asked.length, 3)
 })
