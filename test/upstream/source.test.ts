@@ -186,22 +186,23 @@ test('requests go through the proxy, also those over TLS', async (t) => {
   t.strictSame(seen, [`GET http://upstream.invalid/v1/status ${basic}`, `CONNECT ${basic}`])
 })
 
+/** Lists from a depot each of whose pages has so many items and announces so many in all. */
+async function countListed(total: number, items: number): Promise<number> {
+  const body = JSON.stringify({ total_count: total, data: Array.from({ length: items }, () => 1) })
+  const depot = new RemoteDepot({
+    url: 'http://upstream.invalid',
+    token: undefined,
+    pause: async () => undefined,
+    fetch: async () => ({ status: 200, header: () => undefined, body: Readable.from([Buffer.from(body)]) }),
+  })
+  return (await Array.fromAsync(depot.list('list', z.int()))).length
+}
+
 test('a list that does not end is refused', async (t) => {
-  const listing = (total: number, items: number) => {
-    const body = JSON.stringify({ total_count: total, data: Array.from({ length: items }, () => 1) })
-    const fetch = async () => ({
-      status: 200,
-      header: () => undefined,
-      body: Readable.from([Buffer.from(body)]),
-    })
-    const url = 'http://upstream.invalid'
-    return new RemoteDepot({ url, token: undefined, pause: async () => undefined, fetch })
-  }
-  const count = async (depot: RemoteDepot) => (await Array.fromAsync(depot.list('list', z.int()))).length
-  t.equal(await count(listing(100, 50)), 100)
-  t.equal(await count(listing(100, 1)), 100)
-  await t.rejects(count(listing(4_000_000, 1)), { message: /has too few items on each page/ })
-  await t.rejects(count(listing(1e9, 50)), { message: /has 1000000000 items/ })
+  t.equal(await countListed(100, 50), 100)
+  t.equal(await countListed(100, 1), 100)
+  await t.rejects(countListed(4_000_000, 1), { message: /has too few items on each page/ })
+  await t.rejects(countListed(1e9, 50), { message: /has 1000000000 items/ })
 })
 
 test('a description that is larger than that of any package is refused', async (t) => {
