@@ -1,5 +1,4 @@
 import { DEPOT_ACTOR, UNRESTRICTED_AUDIENCE } from '../access/access.ts'
-import { getUpstreamOrigin } from '../commands/origins/adopt-origin.ts'
 import type { AnnouncedRelease } from '../commands/upstream/announce-releases.ts'
 import type { Db } from '../database/database.ts'
 import type { Depot } from '../depot/open.ts'
@@ -57,24 +56,32 @@ const MAX_REASONS = 3
 /**
  * Makes a channel here what it is upstream. New releases are announced, so that the channel has them before
  * their bytes are fetched. The change is one revision, or several if one may not move so many releases.
- * Records the keys of the origin first. Throws `refused`, before it asks upstream, for an origin that does not
- * come from there, `upstream_failed` if a recorded key differs, the errors of the source, and those of the
- * command `refreshChannel`.
+ * Records the keys of the origin first. Throws `upstream_failed` if a recorded key differs, the errors of the
+ * source, and those of the command `refreshChannel`.
  */
 export async function refreshChannel(
   context: RefreshContext,
   place: UpstreamChannel,
   { acceptsRemovals, reason }: { acceptsRemovals: boolean; reason: string },
 ): Promise<RefreshOutcome> {
-  await getUpstreamOrigin(context.depot.db, place.origin)
   await expectSameKeys(context.depot, context.source, place.origin)
   const members = await listMembersHere(context.depot.db, place)
   const omitted = new Omissions()
   const listed = await listIdentsThere(context, place, omitted)
   const absent = members.filter(({ ident }) => !listed.has(ident))
-  if (!acceptsRemovals && absent.length > members.length * HELD_PART)
-    return { kind: 'held', removals: absent.length, members: members.length }
-  const leaving = await confirmAbsent(context, place, absent)
+  const ofSeveralTargets = [...Map.groupBy(members, ({ ident }) => ident).values()]
+    .filter((ofIdent) => ofIdent.length > 1)
+    .flat()
+  // The list of the channel names an ident as long as one of its targets is a member.
+  const outdated = await confirmAbsent(
+    context,
+    place,
+    ofSeveralTargets.filter(({ ident }) => listed.has(ident)),
+  )
+  const removals = absent.length + outdated.length
+  if (!acceptsRemovals && removals > members.length * HELD_PART)
+    return { kind: 'held', removals, members: members.length }
+  const leaving = [...outdated, ...(await confirmAbsent(context, place, absent))]
   const here = new Set(members.map(({ ident }) => ident))
   const fresh = [...listed].flatMap(([ident, parts]) => (here.has(ident) ? [] : [parts]))
   const joining = (await announceAll(context, place, fresh, omitted)).toSorted((a, b) =>

@@ -157,9 +157,19 @@ test('upstream is not asked about a channel of an origin of our own', async (t) 
   const { url, asked } = await startLiar(t, source.url)
   const site = await follow(t, url)
   await site.depot.writer.submit({ kind: 'disownOrigin', input: { origin: 'core' }, actor })
-  await site.refresher.refreshAll()
+  t.match(await site.refresher.refreshAll([stable]), [/\w+/])
   t.strictSame(asked, [])
-  t.match(await listRefreshed(site.depot.db), [{ fault: /does not come from/, refreshedAt: undefined }])
+})
+
+test('a target leaves the channel while another target of the same ident stays', async (t) => {
+  const site = await follow(t)
+  await move(source, 'promote', 'stable', [redis8, ...windows])
+  await site.refresher.refreshAll()
+  await move(source, 'demote', 'stable', windows)
+  t.teardown(() => move(source, 'promote', 'stable', windows))
+  await site.refresher.refreshAll()
+  t.strictSame(await membersOf(site), await membersOf(source))
+  t.match((await revisionsOf(site))[0], { left: windows })
 })
 
 test('two refreshes at once are one', async (t) => {
