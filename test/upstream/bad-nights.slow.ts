@@ -210,7 +210,7 @@ test('an upstream that leads back to the depot is refused', async (t) => {
     const environment = { DEPOT_UPSTREAM: upstream ?? '', DEPOT_UPSTREAM_ORIGINS: 'core' }
     urls.push((await startDepot(t, { listen: true, environment })).url)
   }
-  const answer = await fetch(`${urls[0]}${downloadPath(glibc)}`)
+  const answer = await fetch(`${urls[0]}${downloadPath(glibc)}`, { headers: bearer() })
   t.equal(answer.status, 502)
   t.match(await answer.text(), /leads back to this depot/)
   t.ok(liars.every(({ asked }) => asked.length <= 9))
