@@ -319,6 +319,8 @@ async function answering<T>({ address }: Asker, act: () => Promise<T>): Promise<
     return await act()
   } catch (error) {
     if (address === undefined || !(error instanceof DepotError)) throw error
+    // Without a cause, the failure is the depot's own refusal to ask, which repeats no words of upstream.
+    if (error.code === 'upstream_failed' && error.cause === undefined) throw error
     const plain = PLAIN_FAILURES[error.code]
     throw plain === undefined ? error : new DepotError(error.code, plain, { cause: error })
   }
