@@ -31,9 +31,7 @@ export const retentionRules: Define = (command, io) =>
 export const retentionSet: Define = (command, io) =>
   scopeOptions(remoteOptions(command))
     .option('--keep-all', 'everything stays; not with --view, whose members stay without a rule')
-    .option('--keep-last <number>', 'the highest versions of each package and target stay', (text) =>
-      wholeNumber(text, '--keep-last'),
-    )
+    .option('--keep-last <number>', 'the highest versions of each package and target stay', keptLast)
     .option(
       '--newer-than <period>',
       'what was published, or joined the view, within this time stays, such as 90d',
@@ -65,9 +63,9 @@ A package may have a rule before its first release. The depot applies a rule by 
       const body: RetentionRule = {
         ...(keepAll === true && { keep_all: true }),
         ...(keepLast !== undefined && { keep_last: keepLast }),
-        ...(newerThan !== undefined && { newer_than_seconds: periodMs(newerThan, '--newer-than') / 1_000 }),
+        ...(newerThan !== undefined && { newer_than_seconds: secondsOf(newerThan, '--newer-than') }),
         ...(promotedTo.length > 0 && { promoted_to: promotedTo }),
-        ...(history !== undefined && { history_seconds: periodMs(history, '--history') / 1_000 }),
+        ...(history !== undefined && { history_seconds: secondsOf(history, '--history') }),
       }
       const rule = await scopeOf(depot, { depot: ofDepot, origin, package: name, view }).set(body)
       out.show(rule, {
@@ -111,6 +109,18 @@ function expectRuleFits({ view, keepAll, keepLast, newerThan, promotedTo, histor
   if (keepAll === true && keepsSome) throw new UsageError('--keep-all keeps everything: leave out the others')
   if (keepAll === undefined && !keepsSome && history === undefined)
     throw new UsageError('say what stays: --keep-all, --keep-last, --newer-than, --promoted-to or --history')
+}
+
+function keptLast(text: string): number {
+  const count = wholeNumber(text, '--keep-last')
+  if (count >= 1) return count
+  throw new UsageError('--keep-last must be at least 1')
+}
+
+function secondsOf(text: string, option: string): number {
+  const ms = periodMs(text, option)
+  if (ms >= 1_000) return ms / 1_000
+  throw new UsageError(`${option} must be at least 1s`)
 }
 
 interface Scope {
