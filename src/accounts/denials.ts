@@ -69,7 +69,7 @@ export class Denials {
     })
   }
 
-  /** Passes on what was counted since the last time. If `store` rejects, keeps it and rejects, too. */
+  /** Passes on what was counted since the last time. If `store` rejects, counts it again and rejects, too. */
   async flush(store: (denials: readonly Denial[]) => Promise<unknown>): Promise<void> {
     const [known, anonymous] = [this.#known, this.#anonymous]
     if (known.size + anonymous.size === 0) return
@@ -78,9 +78,20 @@ export class Denials {
     try {
       await store([...known.values(), ...anonymous.values()])
     } catch (error) {
-      if (this.#known.size === 0) this.#known = known
-      if (this.#anonymous.size === 0) this.#anonymous = anonymous
+      this.#known = merged(known, this.#known)
+      this.#anonymous = merged(anonymous, this.#anonymous)
       throw error
     }
   }
+}
+
+/** Adds later denials to earlier ones. Beyond the limit, drops later ones that the earlier ones do not have. */
+function merged(earlier: Map<string, Denial>, later: ReadonlyMap<string, Denial>): Map<string, Denial> {
+  for (const [key, denial] of later) {
+    const before = earlier.get(key)
+    if (before === undefined && earlier.size >= MAX_REMEMBERED_DENIALS) continue
+    const requests = (before?.requests ?? 0) + denial.requests
+    earlier.set(key, { ...denial, firstAt: before?.firstAt ?? denial.firstAt, requests })
+  }
+  return earlier
 }

@@ -54,10 +54,13 @@ test('counts that cannot be stored are kept', async (t) => {
   const denials = new Denials()
   denials.note(DENIED)
   await t.rejects(
-    denials.flush(() => Promise.reject(new Error('full'))),
+    denials.flush(() => {
+      denials.note({ ...DENIED, at: DENIED.at + 5 })
+      return Promise.reject(new Error('full'))
+    }),
     { message: 'full' },
   )
-  t.match(await flushed(denials), [{ requests: 1 }])
+  t.match(await flushed(denials), [{ requests: 2, firstAt: DENIED.at, lastAt: DENIED.at + 5 }])
 })
 
 test('refused changes and administration are stored up to a limit, others are not, and the ledger does not grow', async (t) => {

@@ -20,6 +20,7 @@ import { expectAccess, readLocalConfig } from './data-folder.ts'
 import type { LocalConfig } from './data-folder.ts'
 import { readDepot } from './read-depot.ts'
 import { submit } from './submit.ts'
+import { counted } from '../../text/counted.ts'
 
 // A rotation of the key of stored secrets has three steps, and each can be repeated after a crash:
 //
@@ -91,8 +92,9 @@ keys yourself, put a new key before the others, restart the depot, and run this 
         const keys = await findSecretKeys(config, db, SILENT)
         const [newest] = keys
         if (newest === undefined) throw new Error('there is no key')
-        const isUnfinished = (await listSealedOtherwise(db, secretKeyId(newest), 1)).length > 0
-        return { keys, isUnfinished }
+        const box = new SecretBox(keys)
+        const waiting = await listSealedOtherwise(db, secretKeyId(newest), MAX_IN_PIECE)
+        return { keys, isUnfinished: waiting.some((secret) => reseal(secret, box) !== undefined) }
       })
       const keys = before.isUnfinished ? before.keys : await addKey(config, before.keys)
       const box = new SecretBox(keys)
@@ -113,7 +115,7 @@ keys yourself, put a new key before the others, restart the depot, and run this 
       if (failed.length > 0)
         throw new Exit(
           EXIT.failed,
-          `${failed.length} secrets were altered and cannot be decrypted, so they were left as they are: ${failed.map(describe).join(', ')}`,
+          `${counted(failed.length, 'secret')} cannot be decrypted, and stayed as before: ${failed.map(describe).join(', ')}`,
         )
     })
 
@@ -210,19 +212,23 @@ async function resealAll(
     const waiting = listed.filter((secret) => !failed.has(secret.sealed))
     if (waiting.length === 0) return { replaced, failed: [...failed.values()] }
     const secrets: Resealed[] = []
+    const tried: SealedSecret[] = []
     let length = 0
     for (const secret of waiting) {
       const again = reseal(secret, box)
       if (again === undefined) failed.set(secret.sealed, secret)
-      else if (secrets.length === 0 || (length += again.sealed.length) <= MAX_PIECE_LENGTH)
+      else {
+        length += again.sealed.length
+        if (secrets.length > 0 && length > MAX_PIECE_LENGTH) break
         secrets.push(again)
-      else break
+        tried.push(secret)
+      }
     }
     if (secrets.length === 0) continue
     const piece = await submit(config, io, 'resealSecrets', { key: box.keyId, secrets })
     replaced += piece.replaced
     // A secret that changed meanwhile has another ciphertext when it is listed again.
-    if (piece.replaced === 0) for (const secret of waiting) failed.set(secret.sealed, secret)
+    if (piece.replaced === 0) for (const secret of tried) failed.set(secret.sealed, secret)
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { DepotClient } from '../../client/client.ts'
 import { counted } from '../../text/counted.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
@@ -26,7 +27,8 @@ export const pin: Define = (command, io) =>
     .action(async (given, { reason, ...options }) => {
       const { depot, out } = connectToChange(io, options)
       const { view, at } = splitMoment(given)
-      const revision = at === undefined ? (await depot.getView({ view })).revision : revisionOf(given, at)
+      const revision =
+        at === undefined ? (await depot.getView({ view })).revision : await revisionOf(depot, given)
       const pinned = await depot.pinRevision({ view, revision, body: { reason } })
       const { deleted } = pinned
       if (deleted > 0) out.note(`Deleted before: ${counted(deleted, 'release')} of this revision.`)
@@ -48,8 +50,8 @@ export const unpin: Define = (command, io) =>
     )
     .action(async (given, options) => {
       const { depot, out } = connectToChange(io, options)
-      const { view, at } = splitMoment(given)
-      const revision = revisionOf(given, at)
+      const { view } = splitMoment(given)
+      const revision = await revisionOf(depot, given)
       await depot.unpinRevision({ view, revision })
       out.show({ view, revision }, { whole: () => `${view}@${revision} is not pinned any more.` })
     })
@@ -149,12 +151,14 @@ export const lockfileList: Define = (command, io) =>
     })
 
 /**
- * Returns the number in `at`, which is a revision or a revision ID. Throws a {@link UsageError}, which quotes
- * `given`, for anything else.
+ * Returns the number of a revision that is given as VIEW@REVISION, or with the revision's ID. Throws a {@link
+ * UsageError} for anything else, and what the depot answers to an ID of another history.
  */
-function revisionOf(given: string, at: string | undefined): number {
-  const [, number] = /^(\d+)(?:-|$)/.exec(at ?? '') ?? []
-  if (number === undefined || /^\d{4}-\d\d-/.test(at ?? ''))
+async function revisionOf(depot: DepotClient, given: string): Promise<number> {
+  const { view, at = '' } = splitMoment(given)
+  const [, number, mark] = /^(\d+)(-[0-9a-f]+)?$/.exec(at) ?? []
+  if (number === undefined || /^\d{4}-\d\d-/.test(at))
     throw new UsageError(`a revision is VIEW@REVISION, such as delivered@41, not ${JSON.stringify(given)}`)
-  return Number(number)
+  // The depot refuses the ID of a revision of another history.
+  return mark === undefined ? Number(number) : (await depot.listContent({ view, at, limit: 1 })).revision
 }

@@ -35,7 +35,7 @@ test('an interrupted rotation is finished without another key, and nothing is fo
   t.match(rotated, {
     code: 1,
     stdout: new RegExp(`^Finished an earlier rotation.\\nEncrypted ${SECRETS - 1} secrets`),
-    stderr: /1 secrets were altered and cannot be decrypted.*webhooks\.url 1/,
+    stderr: /1 secret cannot be decrypted.*webhooks\.url 1/,
   })
   t.equal((await keysIn(started.folder)).length, 2)
   t.match(await runHere(['secret-key', 'list', '--json'], at), {
