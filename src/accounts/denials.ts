@@ -85,7 +85,7 @@ export class Denials {
   }
 }
 
-/** Adds later denials to earlier ones. Beyond the limit, drops later ones that the earlier ones do not have. */
+/** Adds later denials to earlier ones, up to the limit of different ones. */
 function merged(earlier: Map<string, Denial>, later: ReadonlyMap<string, Denial>): Map<string, Denial> {
   for (const [key, denial] of later) {
     const before = earlier.get(key)
