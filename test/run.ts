@@ -19,7 +19,17 @@ const MEMORY_DISK_NEEDS_BYTES = 2 * 1024 ** 3
 const EXEC_ARGV = ['--min-semi-space-size=16', '--max-semi-space-size=32']
 const FOLDER = /^hart-depot-tests-(\d+)-/
 /** Folders and files that take long. They begin first, so that no core is left with a long one at the end. */
-const LONG = ['views/model', 'import/', 'pull/', 'docs/', 'cli/', 'upkeep/', 'http/']
+const LONG = [
+  'depot/subscribers',
+  'views/model',
+  'backup/drill',
+  'import/',
+  'pull/',
+  'docs/',
+  'cli/',
+  'upkeep/',
+  'http/',
+]
 
 const named = process.argv.slice(2).map((path) => relative(ROOT, resolve(path)))
 const files = (named.length > 0 ? named : ['test']).flatMap((path) =>
