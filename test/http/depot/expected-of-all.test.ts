@@ -7,8 +7,8 @@ const EXPECTATIONS = [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS, ...PACKAGE
 
 /** The routes that need more than a request to test, and where they are tested. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  'POST /v1/depot/pkgs/{origin}/{name}/{version}/{release}': 'rights.test.ts, refused-uploads.slow.ts',
-  'GET /v1/depot/pkgs/{origin}/{name}/{version}/{release}/download': 'download.test.ts, visibility.test.ts',
+  'POST /v1/depot/pkgs/{origin}/{name}/{version}/{release}': 'rights.slow.ts, refused-uploads.slow.ts',
+  'GET /v1/depot/pkgs/{origin}/{name}/{version}/{release}/download': 'download.test.ts, visibility.slow.ts',
   'POST /v1/depot/origins/{origin}/depart': 'origins.test.ts',
 }
 
