@@ -96,17 +96,7 @@ export async function buildServer(
   })
   const services = { webhooks, upstream, refresher, mirror, pollCounts, metricsText: () => metrics.text() }
   workers?.provide(services)
-  const context = {
-    depot,
-    ...caches,
-    webhooks,
-    upstream,
-    refresher,
-    mirror,
-    pollers,
-    pollCounts,
-    trustsProxy: trustOf(depot),
-  }
+  const context = { depot, ...caches, ...services, pollers, trustsProxy: trustOf(depot) }
   const app = await assemble(context, services, requests)
   app.addHook('onListen', async () => {
     refresher?.start()
@@ -137,18 +127,7 @@ export async function buildWorkerServer(
   const caches = await openCaches(depot)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
-  const { webhooks, upstream, refresher, mirror, pollCounts } = services
-  const context = {
-    depot,
-    ...caches,
-    webhooks,
-    upstream,
-    refresher,
-    mirror,
-    pollers,
-    pollCounts,
-    trustsProxy: trustOf(depot),
-  }
+  const context = { depot, ...caches, ...services, pollers, trustsProxy: trustOf(depot) }
   const app = await assemble(context, services, requests)
   depot.readInThreads()
   return { app, metricsJson: () => requests.toJson(), pollCounts: () => pollers.counts() }
