@@ -1,6 +1,6 @@
 import BetterSqlite3 from 'better-sqlite3'
 import pino from 'pino'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { openDepot } from '../src/depot/open.ts'
 import { link } from '../src/ledger/chain.ts'
 import { orderKey } from '../src/package/version.ts'

@@ -52,7 +52,7 @@ const ROOMS: readonly string[] = [
   'access',
   'package',
   'views',
-  'config.ts',
+  'config',
   'hart',
   // rows and bytes, and how rows change; the writer knows no noun and no command
   'database',
@@ -199,7 +199,7 @@ test('a command that asks a depot loads no server, no database and no WebAssembl
   const reached = new Set(['main.ts', 'cli/command.ts', 'cli/remote/login.ts', 'cli/remote/upload.ts'])
   for (const file of reached) for (const name of importsOf(file)) reached.add(name)
   t.ok(reached.has('commander'))
-  const slow = /^(zod|kysely|fastify|better-sqlite3|hash-wasm|pino|yaml|node:https?|config\.ts|http\/.*)$/
+  const slow = /^(zod|kysely|fastify|better-sqlite3|hash-wasm|pino|yaml|node:https?|config\/.*|http\/.*)$/
   t.strictSame(
     [...reached].filter((name) => slow.test(name)),
     [],
@@ -222,9 +222,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   kysely: (file) => inFolder('database')(file) || isStore(file),
   'better-sqlite3|database/sqlite/.*': inFolder('database'),
   zod: (file) =>
-    inFolder('http', 'cli', 'pull', 'remote', 'backup')(file) ||
-    file === 'config.ts' ||
-    file === 'depot/control.ts',
+    inFolder('config', 'http', 'cli', 'pull', 'remote', 'backup')(file) || file === 'depot/control.ts',
   'hash-wasm|node-liblzma.*': inFolder('hart'),
   // The libraries are loaded, by import(), only when traces are on.
   '@opentelemetry/.*': (file) => file === 'tracing/open.ts',
@@ -264,9 +262,9 @@ for (const [names, mayLoad] of Object.entries(ONLY_IN)) {
 }
 
 const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => boolean]>> = {
-  'the environment is read in config.ts': [
+  'the environment is read in config/config.ts': [
     /process\.env/,
-    (file) => ['config.ts', 'cli/process-io.ts'].includes(file),
+    (file) => ['config/config.ts', 'cli/process-io.ts'].includes(file),
   ],
   'HTTP statuses are used only in http/': [
     /\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/,
@@ -284,7 +282,7 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   ],
   'only blobs/ knows where blobs are': [
     /\bblobFolder\b/,
-    (file) => inFolder('blobs')(file) || ['config.ts', 'cli/local/denial.ts'].includes(file),
+    (file) => inFolder('blobs')(file) || ['config/config.ts', 'cli/local/denial.ts'].includes(file),
   ],
   'only blobs/ knows which store has them': [/\b(FilesystemStorage|FileStream)\b/, inFolder('blobs')],
   'only the writer begins and commits': [

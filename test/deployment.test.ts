@@ -6,7 +6,7 @@ import { Ajv2019 } from 'ajv/dist/2019.js'
 import { test } from 'tap'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { readConfig, VARIABLES } from '../src/config.ts'
+import { readConfig, VARIABLES } from '../src/config/config.ts'
 import { runToEnd } from './support/run-cli.ts'
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')

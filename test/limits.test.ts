@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'tap'
-import { VARIABLES } from '../src/config.ts'
+import { VARIABLES } from '../src/config/config.ts'
 
 // docs/limits.md has a row for each limit. A limit is a constant of a module whose name starts with one of
 // the words of LIMIT, or a field of `Limits`. This file maps each limit to its row, or lists it as one that
@@ -14,7 +14,7 @@ const LIMIT =
 
 /** Sizes of internal steps, which do not change any answer. */
 const OF_NO_CLIENT: readonly string[] = [
-  'config.ts MAX_PORT', // of TCP
+  'config/config.ts MAX_PORT', // of TCP
   'tracing/open.ts MAX_CLOSE_MS', // how long a depot that stops sends traces
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
   'upstream/refresh-channel.ts MAX_REASONS',
@@ -64,13 +64,13 @@ const OF_NO_CLIENT: readonly string[] = [
 
 /** The start of the row of each limit. */
 const ROWS: Readonly<Record<string, string>> = {
-  'config.ts MAX_NEWEST': 'releases of each package of a channel that a mirror keeps',
-  'config.ts MAX_PARALLEL': 'packages that a mirror fetches at the same time',
-  'config.ts MIN_RATE': "rate of a mirror's downloads",
+  'config/config.ts MAX_NEWEST': 'releases of each package of a channel that a mirror keeps',
+  'config/config.ts MAX_PARALLEL': 'packages that a mirror fetches at the same time',
+  'config/config.ts MIN_RATE': "rate of a mirror's downloads",
   'upstream/mirror.ts MAX_FAILURES_IN_A_ROW': 'failures in a row in one run of the mirror',
   'upstream/mirror.ts MAX_SIZES_ASKED': 'sizes that a dry run of the mirror asks for',
   'http/api/upstream/shapes.ts MAX_PLANNED': 'releases that a dry run of the mirror lists',
-  'config.ts MIN_REFRESH_MS': "time from the end of a refresh of upstream's channels",
+  'config/config.ts MIN_REFRESH_MS': "time from the end of a refresh of upstream's channels",
   'upstream/refresh-channel.ts MAX_LISTED': 'releases that upstream lists in one channel',
   'access/account-name.ts MAX_ACCOUNT_NAME_LENGTH': 'name of an account',
   'accounts/authenticate.ts MAX_SESSIONS': 'tokens whose rights are kept',
@@ -98,12 +98,12 @@ const ROWS: Readonly<Record<string, string>> = {
   'changes/change-record.ts MAX_URL_LENGTH': 'URL of a change or a job',
   'changes/change-store.ts MAX_EXAMINED_CHANGES': 'newer changes of a project',
   'http/api/changes/shapes.ts MAX_LISTED_CHANGES': 'changes in one page of the list',
-  'config.ts MIN_UPLOAD_BYTES': 'package',
-  'config.ts MAX_BYTES': 'package',
-  'config.ts MAX_SECRET_KEYS': 'keys of stored secrets',
-  'config.ts MAX_WORKERS': 'threads that answer requests',
+  'config/config.ts MIN_UPLOAD_BYTES': 'package',
+  'config/config.ts MAX_BYTES': 'package',
+  'config/config.ts MAX_SECRET_KEYS': 'keys of stored secrets',
+  'config/config.ts MAX_WORKERS': 'threads that answer requests',
   'database/sqlite/reading-threads.ts MAX_THREADS': 'reads of many rows',
-  'config.ts MAX_QUARANTINE_DAYS': 'time that the bytes of a release stay',
+  'config/config.ts MAX_QUARANTINE_DAYS': 'time that the bytes of a release stay',
   'commands/retention/retire-releases.ts MAX_RETIRED_AT_ONCE': 'releases that one step of retention removes',
   'retention/judge.ts MAX_EXAMINED_DEPENDENTS': 'releases that depend on a release and are examined',
   'retention/pin-store.ts MAX_PINS': 'pinned revisions',

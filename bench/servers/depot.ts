@@ -1,5 +1,5 @@
 import pino from 'pino'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { openDepot } from '../../src/depot/open.ts'
 import { openLogTo } from '../../src/log.ts'
 import { buildServer } from '../../src/http/server.ts'

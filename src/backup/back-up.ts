@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { allBlobs, countBlobs, listIdentsOf } from '../blobs/blob-store.ts'
 import { storageOf } from '../blobs/open.ts'
 import { inspect } from '../blobs/damage.ts'

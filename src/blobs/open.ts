@@ -1,6 +1,6 @@
 import { chmod, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { lockData } from '../database/engine.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import type { Claims } from './claims.ts'

@@ -1,6 +1,6 @@
 import { chownSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { holdData, isHeld } from '../database/engine.ts'
 
 // A backup copies the blobs that one state of the database needs. Meanwhile, releases may be deleted, but

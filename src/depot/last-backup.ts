@@ -1,6 +1,6 @@
 import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 
 // Backups are made by a process of their own. The depot learns of them from a file in its data folder.
 

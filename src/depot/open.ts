@@ -12,8 +12,8 @@ import { openStorage } from '../blobs/open.ts'
 import type { Blobs } from '../blobs/open.ts'
 import { Retention } from '../upkeep/retention.ts'
 import { Scrub } from '../upkeep/scrub.ts'
-import { parseAdminToken } from '../config.ts'
-import type { Config } from '../config.ts'
+import { parseAdminToken } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import {
   ReadingThreads,
   lockData,

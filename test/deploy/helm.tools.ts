@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { VARIABLES, readConfig } from '../../src/config.ts'
+import { VARIABLES, readConfig } from '../../src/config/config.ts'
 
 // The Helm chart, linted and rendered by helm: `npm run test:deploy`.
 

@@ -1,5 +1,5 @@
 import pino from 'pino'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { openDepot } from '../../src/depot/open.ts'
 import { hashToken } from '../../src/accounts/token.ts'
 

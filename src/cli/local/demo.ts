@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import pino from 'pino'
 import { generateToken } from '../../accounts/token.ts'
-import { readConfig } from '../../config.ts'
+import { readConfig } from '../../config/config.ts'
 import { openDepot } from '../../depot/open.ts'
 import { Blake2b } from '../../hart/blake2b.ts'
 import { packHart } from '../../hart/pack.ts'

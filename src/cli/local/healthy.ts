@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import { readConfig } from '../../config.ts'
+import { readConfig } from '../../config/config.ts'
 import { examples } from '../command.ts'
 import type { Define } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'

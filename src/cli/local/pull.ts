@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { formatBytes, formatColumns } from '../../text/columns.ts'
-import { readConfig, readTokens } from '../../config.ts'
+import { readConfig, readTokens } from '../../config/config.ts'
 import { DepotError } from '../../errors.ts'
 import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import type { DepotKey } from '../../lockfiles/depot-key.ts'

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { openDepot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import { networkFault } from '../../network-fault.ts'

@@ -1,7 +1,7 @@
 import type { Actor } from '../../access/access.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 import pino from 'pino'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { openDepot } from '../../depot/open.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'

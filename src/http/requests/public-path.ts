@@ -1,6 +1,6 @@
 import proxyAddr from '@fastify/proxy-addr'
 import type { FastifyRequest } from 'fastify'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 
 // A proxy may serve the depot below a path of its host, for example `https://host/depot/`, and remove that
 // path or keep it. URLs that clients follow (`next`, `Link`, `Location`) start with the path; routes, logs

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { VARIABLES, readConfig } from '../src/config.ts'
-import { givenPath } from '../src/given-path.ts'
+import { VARIABLES, readConfig } from '../../src/config/config.ts'
+import { givenPath } from '../../src/given-path.ts'
 
 test('DEPOT_TRUST_PROXY is on, off, or a list of addresses', async (t) => {
   t.equal(readConfig({}).trustProxy, false)
@@ -345,7 +345,7 @@ test('relative paths start from the current folder, also under npm', async (t) =
 })
 
 test('docs/settings.md has a row for each setting', async (t) => {
-  const page = readFileSync(new URL('../docs/settings.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8')
   const rows = page.split('\n').flatMap((line) => /^\| (`DEPOT_[^|]*) \|/.exec(line)?.[1] ?? [])
   const named = rows.flatMap((row) => [...row.matchAll(/\bDEPOT_\w+/g)].map(([name]) => name))
   t.strictSame(named.toSorted(), VARIABLES.toSorted())
