@@ -1,7 +1,4 @@
 import { chmod, cp, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
@@ -9,6 +6,7 @@ import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { buildHart } from '../support/build-hart.ts'
 import { CLONE, looseClone, readDocument, runScript, scriptOf, standIns } from '../support/document.ts'
 import { succeeds } from '../support/follow-document.ts'
+import { freePort } from '../support/free-port.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
 // Follows each runbook against a depot with its problem. The depot is a process that a stand-in for systemctl
@@ -274,13 +272,4 @@ for (const [scene, { before, after, sections }] of Object.entries(SCENES)) {
       await run('stop', 'systemctl stop hart-depot')
     }
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port: free } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return free
 }

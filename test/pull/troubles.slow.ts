@@ -1,7 +1,4 @@
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
 import { generateDepotKey } from '../../src/lockfiles/depot-key.ts'
@@ -13,6 +10,7 @@ import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import { bytesOf, changesOf, latestIn, membersOf } from '../support/import.ts'
+import { freePort } from '../support/free-port.ts'
 import { keyOf } from '../support/locked-releases.ts'
 import { bearer, makeOrigin, publishAll } from '../support/origin.ts'
 import { LIB, NEWER, TOOL, pullFrom, startDestination, startPullSource, trust } from '../support/pull.ts'
@@ -261,10 +259,7 @@ test('retries after lost answers of both depots make no second revision', async 
 })
 
 test('errors name an unreachable depot and an unexpected answer', async (t) => {
-  const closed = createServer()
-  await once(closed.listen(0, '127.0.0.1'), 'listening')
-  const url = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`
-  closed.close()
+  const url = `http://127.0.0.1:${await freePort()}`
   await t.rejects(getViewRevision(new RemoteDepot({ url, token: undefined, pause }), 'union'), {
     message: `GET ${url}/api/v1/views/union got no answer: nothing listens there`,
   })

@@ -17,7 +17,7 @@ start() {
   hart-depot serve >> "$log" 2>&1 < /dev/null &
   echo $! > "$pid"
   until tail -c "+$((before + 1))" "$log" | grep -q '^hart-depot listens on'; do
-    is_running || { echo "Job for hart-depot.service failed. See \"journalctl -u hart-depot\"." >&2; exit 1; }
+    is_running || { tail -n 20 "$log" >&2; echo "Job for hart-depot.service failed. See \"journalctl -u hart-depot\"." >&2; exit 1; }
     sleep 0.1
   done
 }

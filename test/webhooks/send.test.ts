@@ -7,6 +7,7 @@ import type { Test } from 'tap'
 import { AddressPolicy } from '../../src/text/address-ranges.ts'
 import { send } from '../../src/webhooks/send.ts'
 import type { Receipt, SendOptions } from '../../src/webhooks/send.ts'
+import { freePort } from '../support/free-port.ts'
 import { ManualTimers } from '../support/manual-timers.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { START } from '../support/start-depot.ts'
@@ -195,15 +196,10 @@ test('malformed answers, endless headers and protocol switches are failures', as
 })
 
 test('a refused connection is recorded', async (t) => {
-  const raw = await startRaw(t, () => undefined)
-  const port = new URL(raw.url).port
-  const receiver = createServer().listen(0, '127.0.0.1')
-  await once(receiver, 'listening')
-  const { port: closed } = receiver.address() as AddressInfo
-  receiver.close()
-  await once(receiver, 'close')
-  t.not(port, String(closed))
-  t.match(await sending(`http://127.0.0.1:${closed}/`), { verdict: 'failed', error: 'nothing listens there' })
+  t.match(await sending(`http://127.0.0.1:${await freePort()}/`), {
+    verdict: 'failed',
+    error: 'nothing listens there',
+  })
 })
 
 test('plain HTTP on an https port is a failure, and the message is not sent in the clear', async (t) => {
