@@ -64,13 +64,13 @@ const OF_NO_CLIENT: readonly string[] = [
 
 /** The start of the row of each limit. */
 const ROWS: Readonly<Record<string, string>> = {
-  'config/config.ts MAX_NEWEST': 'releases of each package of a channel that a mirror keeps',
-  'config/config.ts MAX_PARALLEL': 'packages that a mirror fetches at the same time',
-  'config/config.ts MIN_RATE': "rate of a mirror's downloads",
+  'config/upstream-config.ts MAX_NEWEST': 'releases of each package of a channel that a mirror keeps',
+  'config/upstream-config.ts MAX_PARALLEL': 'packages that a mirror fetches at the same time',
+  'config/upstream-config.ts MIN_RATE': "rate of a mirror's downloads",
   'upstream/mirror.ts MAX_FAILURES_IN_A_ROW': 'failures in a row in one run of the mirror',
   'upstream/mirror.ts MAX_SIZES_ASKED': 'sizes that a dry run of the mirror asks for',
   'http/api/upstream/shapes.ts MAX_PLANNED': 'releases that a dry run of the mirror lists',
-  'config/config.ts MIN_REFRESH_MS': "time from the end of a refresh of upstream's channels",
+  'config/upstream-config.ts MIN_REFRESH_MS': "time from the end of a refresh of upstream's channels",
   'upstream/refresh-channel.ts MAX_LISTED': 'releases that upstream lists in one channel',
   'access/account-name.ts MAX_ACCOUNT_NAME_LENGTH': 'name of an account',
   'accounts/authenticate.ts MAX_SESSIONS': 'tokens whose rights are kept',
@@ -99,8 +99,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'changes/change-store.ts MAX_EXAMINED_CHANGES': 'newer changes of a project',
   'http/api/changes/shapes.ts MAX_LISTED_CHANGES': 'changes in one page of the list',
   'config/config.ts MIN_UPLOAD_BYTES': 'package',
-  'config/config.ts MAX_BYTES': 'package',
-  'config/config.ts MAX_SECRET_KEYS': 'keys of stored secrets',
+  'config/setting-values.ts MAX_BYTES': 'package',
+  'config/secrets.ts MAX_SECRET_KEYS': 'keys of stored secrets',
   'config/config.ts MAX_WORKERS': 'threads that answer requests',
   'database/sqlite/reading-threads.ts MAX_THREADS': 'reads of many rows',
   'config/config.ts MAX_QUARANTINE_DAYS': 'time that the bytes of a release stay',

@@ -12,7 +12,7 @@ import { openStorage } from '../blobs/open.ts'
 import type { Blobs } from '../blobs/open.ts'
 import { Retention } from '../upkeep/retention.ts'
 import { Scrub } from '../upkeep/scrub.ts'
-import { parseAdminToken } from '../config/config.ts'
+import { parseAdminToken } from '../config/secrets.ts'
 import type { Config } from '../config/config.ts'
 import {
   ReadingThreads,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { Pace } from '../backup/pace.ts'
-import type { MirrorConfig } from '../config/config.ts'
+import type { MirrorConfig } from '../config/upstream-config.ts'
 import type { Db } from '../database/database.ts'
 import { findState } from '../database/state-store.ts'
 import type { Depot } from '../depot/open.ts'

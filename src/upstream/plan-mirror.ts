@@ -1,5 +1,5 @@
 import { UNRESTRICTED_AUDIENCE } from '../access/access.ts'
-import type { MirrorConfig } from '../config/config.ts'
+import type { MirrorConfig } from '../config/upstream-config.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { Depot } from '../depot/open.ts'
