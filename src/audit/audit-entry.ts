@@ -1,4 +1,4 @@
-import type { LedgerTable } from '../database/schema.ts'
+import type { LedgerTable } from '../database/tables/depot.ts'
 import { link } from '../ledger/chain.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'

@@ -1,6 +1,7 @@
 import type { AliasableExpression, ExpressionBuilder } from 'kysely'
 import type { Db } from '../database/database.ts'
-import type { IdentCountsTable, Schema } from '../database/schema.ts'
+import type { Schema } from '../database/schema.ts'
+import type { IdentCountsTable } from '../database/tables/releases.ts'
 import { WHOLE_DEPOT_VIEW_ID } from '../releases/ident-count-store.ts'
 
 // Compares the stored counts of idents, which the APIs answer as the totals of lists of packages, with counts

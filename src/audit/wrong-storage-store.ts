@@ -1,6 +1,6 @@
 import type { AliasableExpression } from 'kysely'
 import type { Db } from '../database/database.ts'
-import type { StorageTable } from '../database/schema.ts'
+import type { StorageTable } from '../database/tables/storage.ts'
 
 // Compares the stored sizes of packages, origins and the depot with sizes that it computes from the releases.
 

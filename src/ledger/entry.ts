@@ -1,5 +1,5 @@
 import type { Actor, Role, Scope, Visibility } from '../access/access.ts'
-import type { KeyKind } from '../database/schema.ts'
+import type { KeyKind } from '../database/tables/origins.ts'
 import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'

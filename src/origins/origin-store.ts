@@ -1,7 +1,7 @@
 import { UNRESTRICTED_AUDIENCE } from '../access/access.ts'
 import type { Role, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
-import type { KeyKind } from '../database/schema.ts'
+import type { KeyKind } from '../database/tables/origins.ts'
 import { prepared } from '../database/prepared.ts'
 import type { Slot } from '../database/prepared.ts'
 import { DepotError, quote } from '../errors.ts'

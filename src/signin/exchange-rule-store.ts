@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Scope } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
-import type { ExchangeRulesTable } from '../database/schema.ts'
+import type { ExchangeRulesTable } from '../database/tables/accounts.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { ExchangeRule, Provider } from './exchange-rule.ts'
 

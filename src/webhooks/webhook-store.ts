@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
-import type { WebhooksTable } from '../database/schema.ts'
+import type { WebhooksTable } from '../database/tables/webhooks.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Progress } from './progress.ts'
 import type { EntryFilter } from '../events/entry-filter.ts'
