@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import BetterSqlite3 from 'better-sqlite3'
 import pino from 'pino'
+import { sqliteFileOf } from '../src/config/database.ts'
 import { readConfig } from '../src/config/config.ts'
 import { openDepot } from '../src/depot/open.ts'
 import { Blake2b } from '../src/hart/blake2b.ts'
@@ -85,7 +86,7 @@ export async function fill(folder: string, packages: number): Promise<void> {
   const depot = await openDepot(config, { log: pino({ level: 'silent' }), inProcess: true })
   const { storage } = depot.blobs
   await depot.close()
-  const db = new BetterSqlite3(config.databaseFile)
+  const db = new BetterSqlite3(sqliteFileOf(config))
   const insert = db.prepare(
     'INSERT INTO blobs (checksum, size_bytes, created_at, unreferenced_since) VALUES (?, ?, 1, NULL)',
   )

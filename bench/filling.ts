@@ -1,5 +1,5 @@
 import BetterSqlite3 from 'better-sqlite3'
-import { openDatabase } from '../src/database/engine.ts'
+import { SqliteEngine } from '../src/database/sqlite/engine.ts'
 import type { Db } from '../src/database/database.ts'
 import { link } from '../src/ledger/chain.ts'
 import type { LedgerHead } from '../src/ledger/chain.ts'
@@ -15,9 +15,9 @@ export const TARGET = 'x86_64-linux'
  * one package to its other release or back. The last 2,000 move only 40 packages.
  */
 export async function fillWithHistory(file: string): Promise<void> {
-  const database = openDatabase(file, 1)
+  const database = await new SqliteEngine(file).open(1)
   const head = await prepare(database.writable)
-  database.close()
+  await database.close()
   const db = new BetterSqlite3(file)
   db.pragma('synchronous = OFF')
   db.exec('BEGIN')

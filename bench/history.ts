@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { UNRESTRICTED_AUDIENCE } from '../src/access/access.ts'
-import { openSnapshot } from '../src/database/engine.ts'
+import { SqliteEngine } from '../src/database/sqlite/engine.ts'
 import type { Db } from '../src/database/database.ts'
 import { verifyDepot } from '../src/audit/verify.ts'
 import { listPointersAt } from '../src/revisions/content-store.ts'
@@ -26,7 +26,7 @@ export async function measureHistory(): Promise<Results> {
   await using scratch = await openScratch()
   const file = join(scratch.path, 'depot.sqlite')
   await fillWithHistory(file)
-  const snapshot = openSnapshot(file)
+  const snapshot = await new SqliteEngine(file).openSnapshot()
   using bare = { db: new BetterSqlite3(file, { readonly: true }), [Symbol.dispose]: () => bare.db.close() }
   try {
     const view = await getView(snapshot.reader, 'delivered')
@@ -36,7 +36,7 @@ export async function measureHistory(): Promise<Results> {
     measurements.push(await measureVerify(file, bare.db))
     return { measurements, limits: [], missing: [] }
   } finally {
-    snapshot.close()
+    await snapshot.close()
   }
 }
 
@@ -125,9 +125,9 @@ async function measureVerify(file: string, bare: BetterSqlite3.Database): Promis
   const samples = await byTurns(VERIFY_ROUNDS, {
     depot: async () => {
       const begun = performance.now()
-      const snapshot = openSnapshot(file)
+      const snapshot = await new SqliteEngine(file).openSnapshot()
       const { findingCount } = await verifyDepot(snapshot.reader)
-      snapshot.close()
+      await snapshot.close()
       if (findingCount > 0) throw new Error(`verify found ${findingCount} differences in what the bench made`)
       return per10000(begun)
     },

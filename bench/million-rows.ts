@@ -1,5 +1,6 @@
 import BetterSqlite3 from 'better-sqlite3'
 import pino from 'pino'
+import { sqliteFileOf } from '../src/config/database.ts'
 import { readConfig } from '../src/config/config.ts'
 import { openDepot } from '../src/depot/open.ts'
 import { link } from '../src/ledger/chain.ts'
@@ -57,7 +58,7 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
       input: { name: viewOf(n), rule: 'promoted', maker: 'operator' },
       actor: ACTOR,
     })
-  const file = depot.config.databaseFile
+  const file = sqliteFileOf(depot.config)
   await depot.close()
   const db = new BetterSqlite3(file)
   db.pragma('journal_mode = OFF')

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import BetterSqlite3 from 'better-sqlite3'
 import pino from 'pino'
+import { sqliteFileOf } from '../src/config/database.ts'
 import { readConfig } from '../src/config/config.ts'
 import { openDepot } from '../src/depot/open.ts'
 import type { Depot } from '../src/depot/open.ts'
@@ -68,7 +69,7 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
     })
     for (const set of sets) await promote(depot, VIEW, set)
     await checkpoint(depot)
-    copyFileSync(depot.config.databaseFile, file)
+    copyFileSync(sqliteFileOf(depot.config), file)
     using hand = openByHand(file)
 
     const measurements: Measurement[] = []
@@ -270,7 +271,7 @@ async function promote({ writer }: Depot, view: string, releases: readonly Row[]
 
 /** Moves the write-ahead log into the database file, so that a copy of the file is complete. */
 async function checkpoint({ config }: Depot): Promise<void> {
-  const connection = new BetterSqlite3(config.databaseFile)
+  const connection = new BetterSqlite3(sqliteFileOf(config))
   connection.pragma('wal_checkpoint(TRUNCATE)')
   connection.close()
 }

@@ -2,6 +2,7 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import pino from 'pino'
+import { sqliteFileOf } from '../src/config/database.ts'
 import { readConfig } from '../src/config/config.ts'
 import { openDepot } from '../src/depot/open.ts'
 import type { Depot } from '../src/depot/open.ts'
@@ -35,7 +36,7 @@ export async function measureWaits({
   })
   try {
     checkpoint(depot)
-    copyFileSync(depot.config.databaseFile, file)
+    copyFileSync(sqliteFileOf(depot.config), file)
     using hand = openByHand(file)
     const sets = [0, 1].map((nth) =>
       Array.from({ length: size }, (_, n): Row => ({ ident: identOf(n, nth), target: TARGET })),
@@ -109,7 +110,7 @@ async function beside(depot: Depot, turn: number): Promise<{ largeMs: number; wa
 
 /** Moves the write-ahead log into the database file, so that a copy of the file is complete. */
 function checkpoint({ config }: Depot): void {
-  const connection = new BetterSqlite3(config.databaseFile)
+  const connection = new BetterSqlite3(sqliteFileOf(config))
   connection.pragma('wal_checkpoint(TRUNCATE)')
   connection.close()
 }

@@ -278,7 +278,7 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   ],
   'SQL that only SQLite understands is in database/sqlite/': [
     /indexed by|INDEXED BY|json_\w+\(|->>|\bMATCH\b|\browid\b|\bpragma|instr\(|unixepoch|SQLITE_|\bSqlite[A-Z]|sql(<\w+>)?`\+/,
-    inFolder('database/sqlite'),
+    (file) => inFolder('database/sqlite')(file) || file === 'database/engine.ts',
   ],
   'only blobs/ knows where blobs are': [
     /\bblobFolder\b/,

@@ -6,7 +6,8 @@ import { storageOf } from '../blobs/open.ts'
 import { inspect } from '../blobs/damage.ts'
 import type { BlobStorage } from '../blobs/storage.ts'
 import { sync } from '../blobs/sync.ts'
-import { copyDatabase, openReader } from '../database/engine.ts'
+import { sqliteFileOf } from '../config/database.ts'
+import { copyDatabase, openEngine } from '../database/engine.ts'
 import type { Db } from '../database/database.ts'
 import { findState } from '../database/state-store.ts'
 import { holdBlobs } from '../depot/blob-hold.ts'
@@ -91,9 +92,9 @@ async function writeBackup(
   const source = storageOf(config)
   await source.check()
   const file = target.fileOf(id, 'database')
-  await copyDatabase(config.databaseFile, file, (bytes) => pace?.takeNow(bytes))
+  await copyDatabase(sqliteFileOf(config), file, (bytes) => pace?.takeNow(bytes))
   await sync(file)
-  const database = openReader(file)
+  const database = await (await openEngine({ engine: 'sqlite', file })).openReader()
   try {
     const db = database.reader
     const facts = await readFacts(db)
@@ -120,7 +121,7 @@ async function writeBackup(
     const { blobs: quarantined } = await readQuarantine(db)
     return { manifest, copied: copied.copied, copiedBytes: copied.copiedBytes, quarantined }
   } finally {
-    database.close()
+    await database.close()
   }
 }
 

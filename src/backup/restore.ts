@@ -15,7 +15,8 @@ import { BlobAbsent } from '../blobs/storage.ts'
 import type { BlobStorage } from '../blobs/storage.ts'
 import { sync } from '../blobs/sync.ts'
 import type { Config } from '../config/config.ts'
-import { openSnapshot, pendingMigrations, walOf } from '../database/engine.ts'
+import { sqliteFileOf } from '../config/database.ts'
+import { openEngine } from '../database/engine.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { openDepot, restoringFileOf } from '../depot/open.ts'
 import type { Depot } from '../depot/open.ts'
@@ -73,9 +74,11 @@ export async function restoreBackup(
   config: Config,
   options: RestoreOptions,
 ): Promise<Restored> {
-  const database = restoringFileOf(config.databaseFile)
+  const databaseFile = sqliteFileOf(config)
+  const database = restoringFileOf(databaseFile)
   await expectEmpty(config)
-  const migrations = pendingMigrations(from.fileOf(backup.id, 'database'))
+  const copied = await openEngine({ engine: 'sqlite', file: from.fileOf(backup.id, 'database') })
+  const migrations = await copied.pendingMigrations()
   const copiesKey = needsKeyOfBackup(backup, config)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
   await makeFolder(dirname(database), 'DEPOT_DATABASE_URL')
@@ -83,7 +86,7 @@ export async function restoreBackup(
   if (copiesKey) await copyDurably(from.fileOf(backup.id, 'secretKey'), join(config.dataFolder, SECRET_KEY))
 
   const depot = await openDepot(
-    { ...config, databaseFile: database },
+    { ...config, database: { engine: 'sqlite', file: database } },
     { log: pino({ level: 'silent' }), inProcess: true, keepsBlobs: true },
   )
   let restored: Restored
@@ -92,8 +95,9 @@ export async function restoreBackup(
   } finally {
     await depot.close()
   }
-  if (existsSync(walOf(database))) throw new Error(`the log of ${database} is not empty`)
-  await rename(database, config.databaseFile)
+  if (depot.engine.logFiles.some((file) => existsSync(file)))
+    throw new Error(`the log of ${database} is not empty`)
+  await rename(database, databaseFile)
   await sync(dirname(database))
   await rm(`${database}.lock`, { force: true })
   return restored
@@ -101,7 +105,8 @@ export async function restoreBackup(
 
 /** Throws `conflict` if the folder is not empty, unless a restore into it was interrupted. */
 async function expectEmpty(config: Config): Promise<void> {
-  const { dataFolder, databaseFile } = config
+  const { dataFolder } = config
+  const databaseFile = sqliteFileOf(config)
   if (existsSync(databaseFile))
     throw new DepotError(
       'conflict',
@@ -137,7 +142,8 @@ async function copyDatabaseOf(backup: Manifest, from: BackupFolder, to: string):
   let expected: string | undefined
   for await (const { checksum, path } of readChecksums(from.fileOf(backup.id, 'checksums'), backup.checksums))
     if (path === basename(file)) expected = checksum
-  for (const left of [to, walOf(to)]) await rm(left, { force: true })
+  const { files, logFiles } = await openEngine({ engine: 'sqlite', file: to })
+  for (const left of [...files, ...logFiles]) await rm(left, { force: true })
   await copyDurably(file, to)
   if ((await checksumOf(to)) === expected) return
   await rm(to)
@@ -222,11 +228,11 @@ async function isStored(storage: BlobStorage, checksum: string): Promise<boolean
   }
 }
 
-async function verify({ config }: Depot): Promise<Verification> {
-  const snapshot = openSnapshot(config.databaseFile)
+async function verify({ engine }: Depot): Promise<Verification> {
+  const snapshot = await engine.openSnapshot()
   try {
     return await verifyDepot(snapshot.reader)
   } finally {
-    snapshot.close()
+    await snapshot.close()
   }
 }

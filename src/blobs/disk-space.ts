@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { sqliteFileOf } from '../config/database.ts'
 import { DepotError } from '../errors.ts'
 import type { Spool } from './spool.ts'
 
@@ -17,7 +18,7 @@ const RESERVE_SHARE = 0.01
 
 /** The parts of a depot that name the disks which uploads write to. */
 interface Places {
-  readonly config: Pick<Config, 'databaseFile' | 'diskReserveBytes'>
+  readonly config: Pick<Config, 'database' | 'diskReserveBytes'>
   readonly blobs: { readonly spool: Pick<Spool, 'folder'> }
 }
 
@@ -27,9 +28,10 @@ interface Places {
  * disk. Rejects with the system's error.
  */
 export async function readDiskSpace({
-  config: { databaseFile, diskReserveBytes },
+  config,
   blobs: { spool },
 }: Places): Promise<{ database: DiskSpace; packages: DiskSpace }> {
+  const { diskReserveBytes } = config
   const read = async (folder: string): Promise<DiskSpace> => {
     const { bavail, blocks, bsize } = await statfs(folder)
     return {
@@ -38,7 +40,7 @@ export async function readDiskSpace({
         diskReserveBytes ?? Math.min(Math.floor(blocks * bsize * RESERVE_SHARE), MAX_RESERVE_BYTES),
     }
   }
-  const [database, packages] = await Promise.all([read(dirname(databaseFile)), read(spool.folder)])
+  const [database, packages] = await Promise.all([read(dirname(sqliteFileOf(config))), read(spool.folder)])
   return { database, packages }
 }
 

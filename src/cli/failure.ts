@@ -1,4 +1,4 @@
-import { describeDatabaseError } from '../database/describe-error.ts'
+import { describeDatabaseError } from '../database/errors.ts'
 import { DownloadDamaged, FileChanged, NotADepot, RequestRefused, Unreachable } from '../client/errors.ts'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve as absolute } from 'node:path'
 import { z } from 'zod'
 import type { AnonymousReading } from '../access/anonymous-reading.ts'
+import type { DatabaseLocation } from './database.ts'
 import { DepotError } from '../errors.ts'
 import { givenPath } from '../given-path.ts'
 import type { Target } from '../package/target.ts'
@@ -22,7 +23,7 @@ export interface Config {
   readonly host: string
   readonly port: number
   readonly dataFolder: string
-  readonly databaseFile: string
+  readonly database: DatabaseLocation
   readonly blobFolder: string
   /** The first administrator's token. If absent, the first start generates one and shows it. */
   readonly adminToken: string | undefined
@@ -167,10 +168,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     host: host.replace(/^\[|\]$/g, ''),
     port: Number(port),
     dataFolder,
-    databaseFile:
-      env.DEPOT_DATABASE_URL === undefined
-        ? join(dataFolder, 'depot.sqlite')
-        : resolve(env.DEPOT_DATABASE_URL.slice('sqlite:'.length)),
+    database: {
+      engine: 'sqlite',
+      file:
+        env.DEPOT_DATABASE_URL === undefined
+          ? join(dataFolder, 'depot.sqlite')
+          : resolve(env.DEPOT_DATABASE_URL.slice('sqlite:'.length)),
+    },
     blobFolder:
       env.DEPOT_BLOBS === undefined
         ? join(dataFolder, 'blobs')

@@ -7,9 +7,66 @@ export type Db = Kysely<Schema>
 /** A transaction of the writer. */
 export type Trx = ControlledTransaction<Schema, string[]>
 
-/** Two connections to one database: `reader` cannot write, `writable` belongs to the writer alone. */
-export interface Database {
+/** A connection that cannot write. Whoever opened it closes it. */
+export interface Reading {
   readonly reader: Db
+  close(): Promise<void>
+}
+
+/** The connection of the writer, which belongs to it alone. Whoever opened it closes it. */
+export interface Writing {
   readonly writable: Db
-  close(): void
+  close(): Promise<void>
+}
+
+/** The reads of one answering thread, which run beside its requests. */
+export interface Reads {
+  /** Returns the database for stores. It has no transactions: each read sees the latest state. */
+  db(): Db
+  /**
+   * Prepares for requests, which must not wait for a read. Until this call, a depot that opens reads in the
+   * cheapest way.
+   */
+  start(): void
+  /** Rejects waiting reads with `shutting_down` and lets running reads finish. */
+  close(): Promise<void>
+}
+
+/**
+ * A database of one depot, in SQLite or on a PostgreSQL server. `openEngine` in `engine.ts` chooses. The
+ * value itself holds no connection; each `open…` makes one.
+ */
+export interface Engine {
+  /** The database in messages: its file, or its server and name without credentials. */
+  readonly name: string
+  /**
+   * Whether no other process writes to the database. If so, the state in memory, which follows the ledger, is
+   * the present one. Otherwise only a transaction knows the present state.
+   */
+  readonly isWrittenByOneProcess: boolean
+  /** Files that exist once the database was migrated, and must stay in place. A server has none. */
+  readonly files: readonly string[]
+  /** Further such files, which exist while a writer is connected. */
+  readonly logFiles: readonly string[]
+  /** Creates the database if needed and migrates it. `at` is the present time in epoch milliseconds. */
+  migrate(at: number): Promise<void>
+  /**
+   * Returns the names of the migrations that {@link migrate} would apply. Throws `invalid_request` if the
+   * database was made by a later version of this program, or if an applied migration was edited. Changes
+   * nothing.
+   */
+  pendingMigrations(): Promise<readonly string[]>
+  /** Migrates the database, and opens it for reading and writing in the calling thread. */
+  open(at: number): Promise<Reading & Writing>
+  /** Opens a migrated database for the writer. */
+  openWriting(): Promise<Writing>
+  /** Opens a connection for reading, beside processes that write. */
+  openReader(): Promise<Reading>
+  /**
+   * Like {@link openReader}, but every read sees the state of the database at the first read. Callers can
+   * create temporary tables.
+   */
+  openSnapshot(): Promise<Reading>
+  /** Opens the reads of an answering thread on a migrated database. */
+  openReads(): Reads
 }

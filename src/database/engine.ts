@@ -1,25 +1,29 @@
-// The engine of this depot: SQLite. The rest of `src/` opens databases and interprets their errors through
-// this file, and writes the SQL that differs between engines through `engine-sql.ts`. To choose another
-// engine, change this file.
+import type { DatabaseLocation } from '../config/database.ts'
+import { DepotError } from '../errors.ts'
+import type { Engine } from './database.ts'
+import { SqliteEngine } from './sqlite/engine.ts'
 
-export { isDiskFull, isReadOnly, cannotOpen } from './sqlite/errors.ts'
-export { copyDatabase } from './sqlite/copy.ts'
+// The only place that chooses an engine. The SQL that differs between engines is in `engine-sql.ts`, and
+// their errors are in `errors.ts`.
+
+// Locks on folders are small SQLite files on every engine: the operating system releases them.
 export { holdData, isHeld, lockData } from './sqlite/lock.ts'
-export {
-  expectMigrated,
-  migrateDatabase,
-  openDatabase,
-  openReader,
-  openSnapshot,
-  openWritable,
-  pendingMigrations,
-  walOf,
-} from './sqlite/open.ts'
-export { ReadingThreads } from './sqlite/reading-threads.ts'
+// Backups are SQLite files.
+export { copyDatabase } from './sqlite/copy.ts'
+
+/** Returns the engine of a database. */
+export async function openEngine(location: DatabaseLocation): Promise<Engine> {
+  return new SqliteEngine(location.file)
+}
 
 /**
- * Whether no other process writes to the database. If so, the state in memory, which follows the ledger, is
- * the present one. For PostgreSQL this would be false: other nodes write too, and only a transaction knows
- * the present state.
+ * Throws `invalid_request` if the tables of the database are those of an older or a newer version of this
+ * program. Changes nothing.
  */
-export const IS_WRITTEN_BY_ONE_PROCESS: boolean = true
+export async function expectMigrated(engine: Engine): Promise<void> {
+  if ((await engine.pendingMigrations()).length > 0)
+    throw new DepotError(
+      'invalid_request',
+      `${engine.name} was written by an older hart-depot: start this one on it once, which upgrades it, or use the older one`,
+    )
+}

@@ -3,7 +3,7 @@ import { Authenticator } from '../accounts/authenticate.ts'
 import type { Claims } from '../blobs/claims.ts'
 import { joinBlobs } from '../blobs/open.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
-import { ReadingThreads } from '../database/engine.ts'
+import { openEngine } from '../database/engine.ts'
 import type { Damage } from '../blobs/storage.ts'
 import type { handlers } from '../commands/commands.ts'
 import type { Depot, Share } from './open.ts'
@@ -36,8 +36,9 @@ export async function joinDepot(
   { log, claims, examine, name, now = Date.now }: JoinOptions,
 ): Promise<Depot> {
   const { config, limits } = share
-  const threads = new ReadingThreads(config.databaseFile)
-  const db = threads.db()
+  const engine = await openEngine(config.database)
+  const reads = engine.openReads()
+  const db = reads.db()
   const writer = new WriterClient<typeof handlers>(share.writerPort, now)
   const scanner = new ArchiveScanner()
   const hashes = new HashThreads()
@@ -51,8 +52,9 @@ export async function joinDepot(
     log,
     now,
     files: new OpenedFiles(share.files),
+    engine,
     db,
-    readInThreads: () => threads.start(),
+    readInThreads: () => reads.start(),
     writer,
     follower,
     blobs: joinBlobs(config, claims, name),
@@ -73,7 +75,7 @@ export async function joinDepot(
       await hashes.close()
       await scanner.close()
       await writer.close()
-      await threads.close()
+      await reads.close()
     },
   }
 }

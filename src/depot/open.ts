@@ -14,15 +14,9 @@ import { Retention } from '../upkeep/retention.ts'
 import { Scrub } from '../upkeep/scrub.ts'
 import { parseAdminToken } from '../config/secrets.ts'
 import type { Config } from '../config/config.ts'
-import {
-  ReadingThreads,
-  lockData,
-  migrateDatabase,
-  openDatabase,
-  openSnapshot,
-  walOf,
-} from '../database/engine.ts'
-import type { Db } from '../database/database.ts'
+import { sqliteFileOf } from '../config/database.ts'
+import { lockData, openEngine } from '../database/engine.ts'
+import type { Db, Engine } from '../database/database.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
@@ -62,11 +56,12 @@ export interface Depot {
   readonly now: () => number
   /** The opened files: lock, database and blob folder. */
   readonly files: OpenedFiles
+  readonly engine: Engine
   /** For reading. Only the writer can write. */
   readonly db: Db
   /**
    * Makes all later reads of `db` run in threads of their own, so that polls do not wait for them. Call it
-   * before the first request; see {@link ReadingThreads}.
+   * before the first request; see {@link Reads.start}.
    */
   readInThreads(): void
   readonly writer: DepotWriter
@@ -183,7 +178,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
   const { log, now = Date.now } = options
   const configuredToken = await readAdminToken(config, log)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
-  await makeFolder(dirname(config.databaseFile), 'DEPOT_DATABASE_URL')
+  await makeFolder(dirname(sqliteFileOf(config)), 'DEPOT_DATABASE_URL')
   await makeFilesPrivate(config)
   const closers: Closers = []
   const close = async () => {
@@ -194,7 +189,13 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     expectRestored(config)
     const { storage, spool, watched, close: closeStorage } = await openStorage(config)
     closers.push(closeStorage)
-    const { db, readInThreads, writer, files: opened } = await openData(config, options, { watched, closers })
+    const engine = await openEngine(config.database)
+    const {
+      db,
+      readInThreads,
+      writer,
+      files: opened,
+    } = await openData(engine, config, options, { watched, closers })
     const secretKeys = await findSecretKeys(config, db, log)
     const keepsOrphans = async () =>
       options.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
@@ -220,7 +221,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     follower.subscribe('clock in the log', logClock({ log, now }, follower.head))
     const setUp = await setUpDepot({ db, writer, log }, configuredToken)
 
-    const files = opened.with([walOf(config.databaseFile)]) // the log exists since the commit of setUpDepot
+    const files = opened.with(engine.logFiles) // the log exists since the commit of setUpDepot
     const limits = { ...LIMITS, ...options.limits }
     const upkeep = makeUpkeep({ config, limits, db, blobs, hashes, writer, files, log, now }, keepsBlobs)
     closers.push(() => upkeep.close())
@@ -230,6 +231,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       log,
       now,
       files,
+      engine,
       db,
       readInThreads,
       writer,
@@ -261,8 +263,9 @@ export function restoringFileOf(databaseFile: string): string {
 }
 
 /** Throws `conflict` if a restore into the data folder was interrupted: its packages are not complete. */
-function expectRestored({ dataFolder, databaseFile }: Config): void {
-  if (existsSync(restoringFileOf(databaseFile)))
+function expectRestored(config: Config): void {
+  const { dataFolder } = config
+  if (existsSync(restoringFileOf(sqliteFileOf(config))))
     throw new DepotError(
       'conflict',
       `a backup was not completely restored into ${dataFolder}: run hart-depot restore again, or empty the folder`,
@@ -273,7 +276,9 @@ function expectRestored({ dataFolder, databaseFile }: Config): void {
  * Locks the data folder. Locks the database, too, if it is in another folder, because another data folder may
  * name the same database.
  */
-function lockFolders({ dataFolder, databaseFile }: Config, closers: Closers): void {
+function lockFolders(config: Config, closers: Closers): void {
+  const { dataFolder } = config
+  const databaseFile = sqliteFileOf(config)
   const files = [join(dataFolder, LOCK)]
   if (dirname(databaseFile) !== dataFolder) files.push(`${databaseFile}.lock`)
   for (const file of files) {
@@ -311,33 +316,37 @@ async function setUpDepot(
  * write.
  */
 async function openData(
+  engine: Engine,
   config: Config,
   { now = Date.now, elapsed, inProcess = false }: OpenOptions,
   { watched, closers }: { watched: readonly string[]; closers: Closers },
 ): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'files'>> {
-  const file = config.databaseFile
-  const openedFiles = () => OpenedFiles.of([join(config.dataFolder, LOCK), file, ...watched])
+  const openedFiles = () => OpenedFiles.of([join(config.dataFolder, LOCK), ...engine.files, ...watched])
   if (inProcess) {
-    const database = openDatabase(file, now())
+    const database = await engine.open(now())
     closers.push(() => database.close())
     const files = openedFiles()
-    const filesAndLog = files.with([walOf(file)])
+    const filesAndLog = files.with(engine.logFiles)
     const writer = await Writer.open(database.writable, commandTable, {
       now,
       ...(elapsed !== undefined && { elapsed }),
-      openSnapshot: () => openSnapshot(file),
+      openSnapshot: () => engine.openSnapshot(),
       beforeCommit: () => filesAndLog.expectPresent(),
     })
     closers.push(() => writer.close())
     return { db: database.reader, readInThreads: () => undefined, writer, files }
   }
-  migrateDatabase(file, now())
+  await engine.migrate(now())
   const files = openedFiles()
-  const threads = new ReadingThreads(file)
-  closers.push(() => threads.close())
-  const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, { file, files: files.files, now })
+  const reads = engine.openReads()
+  closers.push(() => reads.close())
+  const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, {
+    database: config.database,
+    files: files.files,
+    now,
+  })
   closers.push(() => writer.close())
-  return { db: threads.db(), readInThreads: () => threads.start(), writer, files }
+  return { db: reads.db(), readInThreads: () => reads.start(), writer, files }
 }
 
 /** Makes the background work of a depot, which collects no files while it keeps unneeded blobs. */

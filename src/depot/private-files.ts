@@ -1,6 +1,7 @@
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { sqliteFileOf } from '../config/database.ts'
 
 /**
  * Makes all files of a depot private to this user. Sets the umask of the process for new files, and changes
@@ -9,7 +10,8 @@ import type { Config } from '../config/config.ts'
  */
 export async function makeFilesPrivate(config: Config): Promise<void> {
   process.umask(0o077)
-  const { dataFolder, databaseFile } = config
+  const { dataFolder } = config
+  const databaseFile = sqliteFileOf(config)
   const locks = [join(dataFolder, 'lock.sqlite'), `${databaseFile}.lock`]
   // SQLite gives its log and its index the mode of the database.
   for (const file of [databaseFile, `${databaseFile}-wal`, `${databaseFile}-shm`, ...locks])

@@ -1,4 +1,4 @@
-import { isReadOnly } from '../database/engine.ts'
+import { isReadOnly } from '../database/errors.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { Postponed, ReadAhead, nextTurn } from '../ledger/read-ahead.ts'
 import type { CommandIn, Handlers } from './command-table.ts'

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
+import type { DatabaseLocation } from '../config/database.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 import type { AnyWriter, CommitListener } from './writer.ts'
@@ -22,15 +23,15 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   #isClosed = false
 
   /**
-   * Starts the thread. `entry` is a module that calls {@link runWriterThread} with the table of `T`. `file`
-   * is a migrated database. The writer refuses commits once a path in `files` no longer names the file that
-   * was opened.
+   * Starts the thread. `entry` is a module that calls {@link runWriterThread} with the table of `T`. The
+   * database must be migrated. The writer refuses commits once a path in `files` no longer names the file
+   * that was opened.
    */
   constructor(
     entry: URL,
-    { file, files, now }: { file: string; files: readonly OpenedFile[]; now: () => number },
+    { database, files, now }: { database: DatabaseLocation; files: readonly OpenedFile[]; now: () => number },
   ) {
-    const start: WriterStart = { file, at: now(), announced: this.#announced, files }
+    const start: WriterStart = { database, at: now(), announced: this.#announced, files }
     this.#thread = new Worker(entry, { workerData: start, execArgv: [] }) // without the parent's preloaded modules
     const { port1, port2 } = new MessageChannel()
     this.#own = new WriterClient({ port: port1, announced: this.#announced }, now)

@@ -1,6 +1,7 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { openSnapshot, openWritable, walOf } from '../database/engine.ts'
+import type { DatabaseLocation } from '../config/database.ts'
+import { openEngine } from '../database/engine.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import { storedEntryOf } from '../ledger/entry.ts'
@@ -16,7 +17,7 @@ import type { CommitStats } from './writer.ts'
 
 /** The data that the thread starts with. */
 export interface WriterStart {
-  readonly file: string
+  readonly database: DatabaseLocation
   /** The parent's clock. */
   readonly at: number
   /** See {@link WriterPort.announced}. */
@@ -63,18 +64,19 @@ export interface PortReply {
 
 /** Runs the calling thread as a writer of these commands until the parent thread closes it. */
 export async function runWriterThread<T extends Handlers>(commands: CommandTable<T>): Promise<void> {
-  const { file, at, announced: shared, files: opened } = workerData as WriterStart
-  const database = openWritable(file)
+  const { database: location, at, announced: shared, files: opened } = workerData as WriterStart
+  const engine = await openEngine(location)
+  const database = await engine.openWriting()
   const announced = new BigInt64Array(shared)
   const ports = new Set<MessagePort>()
   // The thread cannot read its parent's clock, so each command carries the time.
   let clock = at
-  const files = new OpenedFiles(opened).with([walOf(file)])
+  const files = new OpenedFiles(opened).with(engine.logFiles)
   const writer = await Writer.open(database.writable, commands, {
     now: () => clock,
     // setImmediate runs after all messages that have arrived, so one batch holds them all.
     gather: () => new Promise(setImmediate),
-    openSnapshot: () => openSnapshot(file),
+    openSnapshot: () => engine.openSnapshot(),
     beforeCommit: () => files.expectPresent(),
   })
   writer.onAnnouncement((announcement, commit) => {
@@ -107,7 +109,7 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
   }
   const end = async (): Promise<void> => {
     await writer.close()
-    database.close()
+    await database.close()
     for (const port of ports) port.close()
     parentPort?.close()
   }

@@ -1,5 +1,5 @@
-import { isDiskFull } from '../database/engine.ts'
-import type { Db, Trx } from '../database/database.ts'
+import { isDiskFull } from '../database/errors.ts'
+import type { Db, Reading, Trx } from '../database/database.ts'
 import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/savepoints.ts'
 import { findState, setState } from '../database/state-store.ts'
 import { DepotError, shuttingDown } from '../errors.ts'
@@ -73,7 +73,7 @@ export interface WriterOptions {
    * Opens a snapshot of the database outside the writer's transactions. Without it, all reads run in
    * transactions.
    */
-  readonly openSnapshot?: (() => { reader: Db; close(): void }) | undefined
+  readonly openSnapshot?: (() => Promise<Reading>) | undefined
 }
 
 /**
@@ -191,7 +191,7 @@ export class Writer<T extends Handlers> {
   async #runOnSnapshot(command: CommandIn<T>, readAhead: ReadAhead): Promise<unknown> {
     const { now, openSnapshot } = this.#options
     if (openSnapshot === undefined) throw new Postponed('the writer cannot open snapshots')
-    const snapshot = openSnapshot()
+    const snapshot = await openSnapshot()
     const db = yielding(snapshot.reader)
     try {
       const head = await findHead(db)
@@ -215,7 +215,7 @@ export class Writer<T extends Handlers> {
         command,
       )
     } finally {
-      snapshot.close()
+      await snapshot.close()
     }
   }
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import tap, { test } from 'tap'
-import { openSnapshot } from '../../src/database/engine.ts'
+import { sqliteFileOf } from '../../src/config/database.ts'
+import { SqliteEngine } from '../../src/database/sqlite/engine.ts'
 import { link } from '../../src/ledger/chain.ts'
 import { findHead } from '../../src/ledger/ledger-store.ts'
 import { MAX_FINDINGS, verifyDepot } from '../../src/audit/verify.ts'
@@ -144,14 +145,14 @@ await started.depot.writer.submit({
 })
 const head = await findHead(started.depot.db)
 const original = join(folder, 'original.sqlite')
-new BetterSqlite3(started.depot.config.databaseFile).exec(`VACUUM INTO '${original}'`).close()
+new BetterSqlite3(sqliteFileOf(started.depot.config)).exec(`VACUUM INTO '${original}'`).close()
 
 async function verify(file: string): Promise<Verification> {
-  const snapshot = openSnapshot(file)
+  const snapshot = await new SqliteEngine(file).openSnapshot()
   try {
     return await verifyDepot(snapshot.reader)
   } finally {
-    snapshot.close()
+    await snapshot.close()
   }
 }
 

@@ -16,7 +16,7 @@ test('small uploads share a reading of the disk for a second, while room is ampl
   const room = new DiskRoom(
     {
       config: {
-        databaseFile: join(folder, 'depot.sqlite'),
+        database: { engine: 'sqlite', file: join(folder, 'depot.sqlite') },
         diskReserveBytes: bavail * bsize - 4 * GIB, // there is room for 4 GiB
       },
       blobs: { spool: new Spool(folder, 'own') },

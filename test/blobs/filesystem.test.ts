@@ -215,7 +215,7 @@ test('the files of a dead thread are removed from the spool, and no others', asy
 /** Expects room for a byte on the disks of two folders. */
 async function expectRoomIn(spool: string, database: string): Promise<void> {
   const room = new DiskRoom({
-    config: { databaseFile: join(database, 'depot.sqlite'), diskReserveBytes: 1 },
+    config: { database: { engine: 'sqlite', file: join(database, 'depot.sqlite') }, diskReserveBytes: 1 },
     blobs: { spool: new Spool(spool, 'own') },
   })
   await room.expect({ bytes: 1, what: 'a package' })

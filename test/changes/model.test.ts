@@ -3,7 +3,6 @@ import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import { verifyDepot } from '../../src/audit/verify.ts'
 import { getChange } from '../../src/changes/change-store.ts'
 import { readStandings } from '../../src/changes/standing-store.ts'
-import { openSnapshot } from '../../src/database/engine.ts'
 import { parseIdent } from '../../src/package/ident.ts'
 import { findViewRelease } from '../../src/revisions/member-store.ts'
 import type { PhaseStatus } from '../../src/views/phase.ts'
@@ -125,7 +124,7 @@ test('a phase counts for the builds that its change had when it was reported', a
     t.strictSame(present.map(({ ident }) => ident).toSorted(), [...builds.values()].toSorted())
     t.equal(change.phases.length, reports.size)
   }
-  const snapshot = openSnapshot(started.depot.config.databaseFile)
+  const snapshot = await started.depot.engine.openSnapshot()
   t.teardown(() => snapshot.close())
   t.strictSame((await verifyDepot(snapshot.reader)).findings, [])
 })

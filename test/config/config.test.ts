@@ -330,7 +330,7 @@ test('relative paths start from the current folder, also under npm', async (t) =
     {
       dataFolder: '/srv/site/depot',
       blobFolder: '/srv/blobs',
-      databaseFile: '/srv/site/db/depot.sqlite',
+      database: { engine: 'sqlite', file: '/srv/site/db/depot.sqlite' },
     },
   )
   t.match(readConfig({ ...throughNpm, DEPOT_DATA: '/var/lib/depot' }), { dataFolder: '/var/lib/depot' })

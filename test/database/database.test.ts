@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { isDiskFull, openDatabase, openReader } from '../../src/database/engine.ts'
+import { isDiskFull } from '../../src/database/errors.ts'
+import { SqliteEngine } from '../../src/database/sqlite/engine.ts'
 import { lockData } from '../../src/database/sqlite/lock.ts'
 import { migrate, readMigrations } from '../../src/database/sqlite/migrate.ts'
 import type { Migration } from '../../src/database/sqlite/migrate.ts'
@@ -25,7 +26,7 @@ const tables = (connection: BetterSqlite3.Database) =>
 
 test('a database is durable at every commit, and checks its foreign keys', async (t) => {
   const file = await scratch(t)
-  const database = openDatabase(file, 1_000)
+  const database = await new SqliteEngine(file).open(1_000)
   t.teardown(async () => database.close())
   const inspector = new BetterSqlite3(file)
   t.teardown(async () => void inspector.close())
@@ -48,7 +49,7 @@ test('a database is durable at every commit, and checks its foreign keys', async
 })
 
 test('the reader reads committed rows and cannot write', async (t) => {
-  const database = openDatabase(await scratch(t), 1_000)
+  const database = await new SqliteEngine(await scratch(t)).open(1_000)
   t.teardown(async () => database.close())
   const account = { name: 'a', email: null, is_administrator: 0, created_at: 1, updated_at: 1 }
   await database.writable.insertInto('accounts').values(account).execute()
@@ -64,12 +65,12 @@ test('the reader reads committed rows and cannot write', async (t) => {
 
 test('a database written by another process can be read, and an absent one is not created', async (t) => {
   const file = await scratch(t)
-  t.throws(() => openReader(file))
-  const database = openDatabase(file, 1_000)
-  const look = openReader(file)
+  await t.rejects(new SqliteEngine(file).openReader())
+  const database = await new SqliteEngine(file).open(1_000)
+  const look = await new SqliteEngine(file).openReader()
   t.teardown(async () => {
-    look.close()
-    database.close()
+    await look.close()
+    await database.close()
   })
   t.strictSame(await look.reader.selectFrom('views').selectAll().execute(), [])
 })

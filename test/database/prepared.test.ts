@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { inserter } from '../../src/database/engine-sql.ts'
-import { openDatabase } from '../../src/database/engine.ts'
+import { SqliteEngine } from '../../src/database/sqlite/engine.ts'
 import { prepared } from '../../src/database/prepared.ts'
 
 const insertState = prepared<{ name: string; value: string }>()((db, { name, value }) =>
@@ -25,9 +25,9 @@ const insertValues = inserter('depot_state', ['name'], { shared: ['value'] })
 
 async function openScratch(t: Test) {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-prepared-'))
-  const database = openDatabase(join(folder, 'depot.sqlite'), 1_000)
+  const database = await new SqliteEngine(join(folder, 'depot.sqlite')).open(1_000)
   t.teardown(async () => {
-    database.close()
+    await database.close()
     await rm(folder, { recursive: true })
   })
   return database

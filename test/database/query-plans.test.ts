@@ -1,6 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import type { SqliteDatabase } from 'kysely'
+import { sqliteFileOf } from '../../src/config/database.ts'
 import { findSession, listTokens } from '../../src/accounts/account-store.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
 import { Answers } from '../../src/answers/answers.ts'
@@ -35,7 +36,7 @@ import { OPENAPI } from '../support/openapi.ts'
 
 const started = await startDepot(tap, { environment: { DEPOT_WEBHOOK_NETWORKS: '127.0.0.0/8' } })
 const team = await gatherTeam(started)
-const connection = new BetterSqlite3(started.depot.config.databaseFile)
+const connection = new BetterSqlite3(sqliteFileOf(started.depot.config))
 tap.teardown(() => connection.close())
 const statements = new Map<string, readonly unknown[]>()
 const db = new Kysely<Schema>({ dialect: new StablePlanDialect(noting(withStatementCache(connection))) })

@@ -8,7 +8,6 @@ import type { Test } from 'tap'
 import { verifyBlobs } from '../../src/audit/verify-blobs.ts'
 import { verifyDepot } from '../../src/audit/verify.ts'
 import { FilesystemStorage } from '../../src/blobs/filesystem.ts'
-import { openSnapshot } from '../../src/database/engine.ts'
 import { HashThreads } from '../../src/hart/hash-threads.ts'
 import { callApi } from '../support/call-api.ts'
 import { startDepot } from '../support/start-depot.ts'
@@ -50,7 +49,7 @@ async function upgrade(t: Test, change = ''): Promise<TestDepot & Fixture> {
 }
 
 async function verify({ depot, folder }: TestDepot) {
-  const snapshot = openSnapshot(depot.config.databaseFile)
+  const snapshot = await depot.engine.openSnapshot()
   const hashes = new HashThreads()
   try {
     const { findings } = await verifyDepot(snapshot.reader)
@@ -62,7 +61,7 @@ async function verify({ depot, folder }: TestDepot) {
     return { findings, damaged, orphans }
   } finally {
     await hashes.close()
-    snapshot.close()
+    await snapshot.close()
   }
 }
 

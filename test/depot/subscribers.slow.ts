@@ -2,6 +2,7 @@ import { MessageChannel } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { sqliteFileOf } from '../../src/config/database.ts'
 import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
 import { Answers } from '../../src/answers/answers.ts'
@@ -163,7 +164,7 @@ test('after commits that reported failure although their rows are in the file, m
   const started = await startDepot(t)
   const { tokens, tokenIds } = await prepare(started)
   const { db, config, now } = started.depot
-  const commits = openFailingCommits(t, config.databaseFile)
+  const commits = openFailingCommits(t, sqliteFileOf(config))
   const writer = await Writer.open(commits.db, commandTable, { now })
   const follower = await LedgerFollower.open(db, writer, SUBSCRIBERS)
   const authenticator = new Authenticator(db, now)

@@ -2,6 +2,7 @@ import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
+import { sqliteFileOf } from '../../src/config/database.ts'
 import { PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
@@ -401,7 +402,7 @@ test('an error is the same for one and for many private causes', async (t) => {
 
 test('a private pointer and an absent one are looked up by the same statements', async (t) => {
   let count = 0
-  const connection = new BetterSqlite3(started.depot.config.databaseFile, { readonly: true })
+  const connection = new BetterSqlite3(sqliteFileOf(started.depot.config), { readonly: true })
   const db = new Kysely<Schema>({ dialect: new StablePlanDialect(connection), log: () => void (count += 1) })
   t.teardown(() => connection.close())
   const page = { before: Number.MAX_SAFE_INTEGER, limit: 10 }

@@ -1,3 +1,4 @@
+import { sqliteFileOf } from '../../src/config/database.ts'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
@@ -72,7 +73,10 @@ test('the blob of a command from a dead thread is kept until the writer has run 
     await half.say(hart.bytes.subarray(0, -100))
     await until('the spool has every upload', async () => (await readdir(spool)).length === halves.length)
   }
-  using other = { db: new BetterSqlite3(depot.config.databaseFile), [Symbol.dispose]: () => other.db.close() }
+  using other = {
+    db: new BetterSqlite3(sqliteFileOf(depot.config)),
+    [Symbol.dispose]: () => other.db.close(),
+  }
   other.db.exec('BEGIN IMMEDIATE') // the writer has to wait
   await halves.at(-1)?.say(hart.bytes.subarray(-100))
   await until('the blob is in the store', () => existsSync(blob))

@@ -7,7 +7,6 @@ import { sql } from 'kysely'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { listTokens } from '../../src/accounts/account-store.ts'
-import { openDatabase } from '../../src/database/engine.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
@@ -69,7 +68,7 @@ test('a disk that is full when the rows are written gives 507, and the bytes are
   await makeOrigin(started)
   const { depot, app } = started
   const before = await traces(depot)
-  const full = openDatabase(depot.config.databaseFile, depot.now())
+  const full = await depot.engine.open(depot.now())
   t.teardown(() => full.close())
   await sql`PRAGMA max_page_count = 1`.execute(full.writable) // the database cannot grow
   const fullApp = await buildServer({

@@ -1,6 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
+import { sqliteFileOf } from '../../src/config/database.ts'
 import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
@@ -24,7 +25,7 @@ const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'a
 await move(started, 'promote', 'stable', releases.slice(1))
 await setVisibility(started, 'acme/web/1.0.0/20260101000000', 'private')
 
-const connection = new BetterSqlite3(started.depot.config.databaseFile, { readonly: true })
+const connection = new BetterSqlite3(sqliteFileOf(started.depot.config), { readonly: true })
 tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({

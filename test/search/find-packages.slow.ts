@@ -1,5 +1,6 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
+import { sqliteFileOf } from '../../src/config/database.ts'
 import { PUBLIC_AUDIENCE, UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
 import { listSuffixes } from '../../src/search/suffix-store.ts'
@@ -101,7 +102,7 @@ test('a search looks at a limited number of packages for each page', async (t) =
   const started = await startDepot(t)
   const { db } = started.depot
   await makeReleases(started, 'acme/p/1.0/20260101000000')
-  const connection = new BetterSqlite3(started.depot.config.databaseFile)
+  const connection = new BetterSqlite3(sqliteFileOf(started.depot.config))
   connection.exec(`
     INSERT INTO packages (origin_id, name)
     WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2099)

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { openDatabase } from '../../src/database/engine.ts'
 import { parseDepotKey } from '../../src/lockfiles/depot-key.ts'
 import type { DepotKey } from '../../src/lockfiles/depot-key.ts'
 import { findOrigin } from '../../src/origins/origin-store.ts'
@@ -67,7 +66,7 @@ export async function fillView(
   count: { pointers: number; dependencies: number },
 ): Promise<void> {
   await depot.writer.close()
-  const database = openDatabase(depot.config.databaseFile, 0)
+  const database = await depot.engine.open(0)
   const trx = await database.writable.startTransaction().execute()
   const { id: view_id } = await trx
     .selectFrom('views')
@@ -157,7 +156,7 @@ export async function fillView(
     .execute()
   await trx.updateTable('views').set({ revision: 1 }).where('id', '=', view_id).execute()
   await trx.commit().execute()
-  database.close()
+  await database.close()
 }
 
 function identOf(number: number): string {

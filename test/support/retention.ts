@@ -1,5 +1,4 @@
 import { verifyDepot } from '../../src/audit/verify.ts'
-import { openSnapshot } from '../../src/database/engine.ts'
 import { Retention } from '../../src/upkeep/retention.ts'
 import { findCandidates } from '../../src/retention/candidate-store.ts'
 import { judge } from '../../src/retention/judge.ts'
@@ -56,9 +55,13 @@ export async function retire(
 
 /** Compares the depot with its ledger. Returns a sentence for each contradiction. */
 export async function faultsOf({ depot }: TestDepot): Promise<string[]> {
-  const snapshot = openSnapshot(depot.config.databaseFile)
-  const { findings } = await verifyDepot(snapshot.reader).finally(() => snapshot.close())
-  return findings.map(({ place, detail }) => `${place}: ${detail}`)
+  const snapshot = await depot.engine.openSnapshot()
+  try {
+    const { findings } = await verifyDepot(snapshot.reader)
+    return findings.map(({ place, detail }) => `${place}: ${detail}`)
+  } finally {
+    await snapshot.close()
+  }
 }
 
 /** Returns another scheduler of the daily runs of a depot. */

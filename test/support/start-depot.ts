@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import type { FastifyInstance } from 'fastify'
+import { sqliteFileOf } from '../../src/config/database.ts'
 import type { CallerActor, Scope } from '../../src/access/access.ts'
 import { getAccount } from '../../src/accounts/account-store.ts'
 import { generateToken, hashToken } from '../../src/accounts/token.ts'
@@ -117,8 +118,8 @@ export async function startDepot(t: Teardown, options: Options = {}): Promise<Te
     DEPOT_ADMIN_TOKEN: ADMIN_TOKEN,
     ...options.environment,
   })
-  if (!existsSync(config.databaseFile) && options.folder === undefined)
-    await writeFile(config.databaseFile, (migrated ??= migratedDatabase()), { mode: 0o600 })
+  if (!existsSync(sqliteFileOf(config)) && options.folder === undefined)
+    await writeFile(sqliteFileOf(config), (migrated ??= migratedDatabase()), { mode: 0o600 })
   const depot = await openDepot(config, {
     log,
     now,

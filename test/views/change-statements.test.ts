@@ -1,6 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
+import { sqliteFileOf } from '../../src/config/database.ts'
 import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import { ensureChannels, listOriginsWithChannel } from '../../src/channels/channel-store.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
@@ -53,7 +54,7 @@ await started.depot.writer.submit({
   actor: { client: 'tests', door: 'cli' },
 })
 
-const connection = new BetterSqlite3(started.depot.config.databaseFile)
+const connection = new BetterSqlite3(sqliteFileOf(started.depot.config))
 tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({

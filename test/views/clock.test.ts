@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { verifyDepot } from '../../src/audit/verify.ts'
-import { openSnapshot } from '../../src/database/engine.ts'
+import { SqliteEngine } from '../../src/database/sqlite/engine.ts'
 import { callApi } from '../support/call-api.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
@@ -94,9 +94,9 @@ test('soak times follow the corrected clock, also after a restart', async (t) =>
   t.equal(rows.filter(({ clock }) => clock !== null).length, 3)
   t.equal(rows.at(-1)?.clock, null)
   await again.close()
-  const snapshot = openSnapshot(join(folder, 'depot.sqlite'))
+  const snapshot = await new SqliteEngine(join(folder, 'depot.sqlite')).openSnapshot()
   t.match(await verifyDepot(snapshot.reader), { findingCount: 0 })
-  snapshot.close()
+  await snapshot.close()
 })
 
 test('a release that became latest while the clock ran ahead also soaks by the corrected clock', async (t) => {

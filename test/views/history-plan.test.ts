@@ -1,6 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
+import { sqliteFileOf } from '../../src/config/database.ts'
 import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
@@ -25,7 +26,7 @@ await move(started, 'demote', 'stable', releases.slice(1))
 await move(started, 'promote', 'stable', await makeReleases(started, 'acme/secret/1.0.0/20260101000000'))
 await setVisibility(started, 'acme/secret/1.0.0/20260101000000', 'private')
 
-const connection = new BetterSqlite3(started.depot.config.databaseFile, { readonly: true })
+const connection = new BetterSqlite3(sqliteFileOf(started.depot.config), { readonly: true })
 tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({

@@ -6,7 +6,6 @@ import { sql } from 'kysely'
 import pino from 'pino'
 import { test } from 'tap'
 import { readConfig } from '../../src/config/config.ts'
-import { openDatabase } from '../../src/database/engine.ts'
 import { openDepot } from '../../src/depot/open.ts'
 import { Webhooks } from '../../src/delivery/webhooks.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
@@ -47,7 +46,7 @@ test('while a full disk prevents recording, attempts are limited by memory, and 
     ),
   )
 
-  const full = openDatabase(depot.config.databaseFile, depot.now())
+  const full = await depot.engine.open(depot.now())
   t.teardown(() => full.close())
   await sql`PRAGMA max_page_count = 1`.execute(full.writable) // the database cannot grow
   const timers = new ManualTimers()

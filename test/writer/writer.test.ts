@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Kysely } from 'kysely'
 import { test } from 'tap'
 import { listAccounts } from '../../src/accounts/account-store.ts'
-import { openDatabase, openSnapshot } from '../../src/database/engine.ts'
+import { SqliteEngine } from '../../src/database/sqlite/engine.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { findState } from '../../src/database/state-store.ts'
@@ -28,7 +28,7 @@ async function openWriter(
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
-  const database = openDatabase(file, 0)
+  const database = await new SqliteEngine(file).open(0)
   const { reader } = database
   const statements: string[] = []
   const connection = new BetterSqlite3(file, { verbose: (sql) => statements.push(String(sql)) })
@@ -46,7 +46,7 @@ async function openWriter(
   t.teardown(async () => {
     await writer.close()
     connection.close()
-    database.close()
+    await database.close()
     await rm(folder, { recursive: true })
   })
   return {
@@ -271,18 +271,18 @@ test('a command submitted during a commit is committed after it', async (t) => {
 test('rows of a commit that reported a failure count as changed for commands that read ahead', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
-  const database = openDatabase(file, 0)
+  const database = await new SqliteEngine(file).open(0)
   const commits = openFailingCommits(t, file)
   let isLong = false
   let time = 0
   const writer = await Writer.open(commits.db, commandTable, {
     now: () => 1_000,
     elapsed: () => (time += isLong ? 1_000 : 0),
-    openSnapshot: () => openSnapshot(file),
+    openSnapshot: () => new SqliteEngine(file).openSnapshot(),
   })
   t.teardown(async () => {
     await writer.close()
-    database.close()
+    await database.close()
     await rm(folder, { recursive: true })
   })
   const depot = { depot: { writer, db: database.reader } }
@@ -306,12 +306,12 @@ test('rows of a commit that reported a failure count as changed for commands tha
 test('after a commit that reported failure, the ledger goes on behind its rows, once its end can be read again', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
-  const database = openDatabase(file, 0)
+  const database = await new SqliteEngine(file).open(0)
   const commits = openFailingCommits(t, file)
   const writer = await Writer.open(commits.db, commandTable, { now: () => 1_000 })
   t.teardown(async () => {
     await writer.close()
-    database.close()
+    await database.close()
     await rm(folder, { recursive: true })
   })
   const told: { through: number; sequences: number[] }[] = []

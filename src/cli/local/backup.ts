@@ -7,7 +7,8 @@ import { BackupFolder } from '../../backup/backup-folder.ts'
 import type { Manifest } from '../../backup/manifest.ts'
 import { Pace } from '../../backup/pace.ts'
 import { parseSize } from '../../text/size.ts'
-import { expectMigrated, isDiskFull } from '../../database/engine.ts'
+import { expectMigrated, openEngine } from '../../database/engine.ts'
+import { isDiskFull } from '../../database/errors.ts'
 import { findSecretKeys, formatSecretKeys } from '../../depot/secret-key.ts'
 import { HashThreads } from '../../hart/hash-threads.ts'
 import { formatBytes } from '../../text/columns.ts'
@@ -43,7 +44,7 @@ was interrupted starts again, but does not copy again what it has copied. A dama
       const pace = options.rate === undefined ? undefined : new Pace(parseRate(options.rate))
       const config = readLocalConfig(io)
       expectDepot(config, 'write') // it locks a file beside the database
-      expectMigrated(config.databaseFile)
+      await expectMigrated(await openEngine(config.database))
       const folder = pathOf(io, given)
       if (resolve(folder) === config.dataFolder)
         throw new UsageError(`${folder} is the data folder of the depot: name another folder`)

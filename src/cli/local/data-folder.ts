@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readConfig } from '../../config/config.ts'
 import type { Config } from '../../config/config.ts'
+import { sqliteFileOf } from '../../config/database.ts'
 import { DepotError } from '../../errors.ts'
 import type { Io } from '../io.ts'
 import { describeDenial } from './denial.ts'
@@ -47,7 +48,8 @@ function mayHaveDepot(folder: string): boolean {
  * `forbidden` with the command that runs as the owner, and `invalid_request` if DEPOT_DATA names a file.
  */
 export function expectAccess(config: Config, to: 'read' | 'write'): void {
-  const { dataFolder, databaseFile } = config
+  const { dataFolder } = config
+  const databaseFile = sqliteFileOf(config)
   const bits = to === 'read' ? constants.R_OK : constants.R_OK | constants.W_OK
   const checks = [
     { path: dataFolder, check: () => void readdirSync(dataFolder) },
@@ -74,10 +76,11 @@ export function expectAccess(config: Config, to: 'read' | 'write'): void {
 /** Like {@link expectAccess}, and throws `not_found` if there is no depot. */
 export function expectDepot(config: LocalConfig, to: 'read' | 'write'): void {
   expectAccess(config, to)
-  if (existsSync(config.databaseFile)) return
+  const file = sqliteFileOf(config)
+  if (existsSync(file)) return
   const where =
     config.searched.length === 1
-      ? `in ${config.dataFolder}: ${config.databaseFile} does not exist`
+      ? `in ${config.dataFolder}: ${file} does not exist`
       : `in ${config.searched.join(' or ')}`
   throw new DepotError(
     'not_found',

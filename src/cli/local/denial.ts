@@ -18,12 +18,12 @@ export function describeDenial(path: string, config?: Config): string {
 }
 
 /** Returns the current command as a shell command that runs as another user. */
-function asOwner(owner: string, { dataFolder, databaseFile, blobFolder }: Config): string {
+function asOwner(owner: string, { dataFolder, database, blobFolder }: Config): string {
   const settings = [
     `DEPOT_DATA=${dataFolder}`,
-    ...(databaseFile === join(dataFolder, 'depot.sqlite')
+    ...(database.file === join(dataFolder, 'depot.sqlite')
       ? []
-      : [`DEPOT_DATABASE_URL=sqlite:${databaseFile}`]),
+      : [`DEPOT_DATABASE_URL=sqlite:${database.file}`]),
     ...(blobFolder === join(dataFolder, 'blobs') ? [] : [`DEPOT_BLOBS=fs:${blobFolder}`]),
   ]
   return ['sudo', '-u', owner, 'env', ...settings, ...process.argv].map(quoteForShell).join(' ')

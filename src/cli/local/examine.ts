@@ -12,6 +12,7 @@ import { DepotClient } from '../../client/client.ts'
 import { NotADepot, RequestRefused } from '../../client/errors.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
+import { sqliteFileOf } from '../../config/database.ts'
 import type { Db } from '../../database/database.ts'
 import { connectControl } from '../../depot/control.ts'
 import { findSecretKeys } from '../../depot/secret-key.ts'
@@ -68,7 +69,7 @@ export async function examine(io: Io): Promise<Examined[]> {
   if (config === undefined) return examined
   const known = config
   const hasDepot = await check('data folder', async () => examineFolder(known))
-  if (!hasDepot && !existsSync(known.databaseFile)) return examined
+  if (!hasDepot && !existsSync(sqliteFileOf(known))) return examined
   await check('disk', async () => examineDisk(known))
   const inDatabase = async (find: (db: Db) => Promise<Found>) => readDepot(known, find)
   if (await check('database', async () => inDatabase(examineCounts))) {
@@ -127,7 +128,8 @@ const UNSAFE: Readonly<Record<number, string>> = {
 
 async function examineFolder(config: LocalConfig): Promise<Found> {
   expectDepot(config, 'write')
-  const { dataFolder, databaseFile } = config
+  const { dataFolder } = config
+  const databaseFile = sqliteFileOf(config)
   const problems: string[] = []
   for (const file of [databaseFile, join(dataFolder, 'secret.key')])
     if (existsSync(file) && ((await stat(file)).mode & ACCESS_OF_OTHERS) !== 0)

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { sqliteFileOf } from '../../config/database.ts'
 import { listAccounts } from '../../accounts/account-store.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, quote } from '../../errors.ts'
@@ -24,7 +25,7 @@ export async function expectNamesExist(
   config: LocalConfig,
   { accounts = [], origins = [], views = [] }: GivenNames,
 ): Promise<void> {
-  if (!existsSync(config.databaseFile)) return
+  if (!existsSync(sqliteFileOf(config))) return
   await readDepot(config, async (db: Db) => {
     if (accounts.length > 0)
       expectAmong(

@@ -7,7 +7,6 @@ import {
   signNote,
   verifyNote,
 } from '../../audit/signed-note.ts'
-import { openSnapshot } from '../../database/engine.ts'
 import { findSigningKey, listOwnKeys } from '../../lockfiles/depot-key-store.ts'
 import { depotKeyPurpose } from '../../origins/secret-purposes.ts'
 import { examples } from '../command.ts'
@@ -38,7 +37,9 @@ rewritten since. The format is that of c2sp.org/tlog-checkpoint. Can run beside 
         await makeDepotKey(config, io, { isFirst: true })
       const signing = await readDepot(config, findSigningKey)
       if (signing === undefined) throw new Error('the depot has no key although one was just made')
-      const checkpoint = await readDepot(config, (db) => takeCheckpoint(db, config.publicUrl), openSnapshot)
+      const checkpoint = await readDepot(config, (db) => takeCheckpoint(db, config.publicUrl), {
+        isSnapshot: true,
+      })
       const { key, sealed } = signing
       const pem = (await openSecrets(config)).open(sealed, depotKeyPurpose(key.id))
       const noteKey = { name: checkpoint.origin, key }

@@ -1,7 +1,8 @@
 import { rm, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import pino from 'pino'
-import { copyDatabase, migrateDatabase, pendingMigrations, walOf } from '../../database/engine.ts'
+import { sqliteFileOf } from '../../config/database.ts'
+import { copyDatabase, openEngine } from '../../database/engine.ts'
 import { openDepot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import { formatBytes } from '../../text/columns.ts'
@@ -37,8 +38,9 @@ the database beside it.`,
     .action(async ({ check = false, ...options }) => {
       const config = readLocalConfig(io)
       expectDepot(config, check ? 'read' : 'write')
-      const pending = pendingMigrations(config.databaseFile)
-      const trial = check && pending.length > 0 ? await tryUpgrade(config.databaseFile, io.now()) : undefined
+      const engine = await openEngine(config.database)
+      const pending = await engine.pendingMigrations()
+      const trial = check && pending.length > 0 ? await tryUpgrade(sqliteFileOf(config), io.now()) : undefined
       if (!check && pending.length > 0) {
         const log = pino({ level: 'silent' })
         await (await openDepot(config, { log, inProcess: true, keepsBlobs: true })).close()
@@ -51,7 +53,7 @@ the database beside it.`,
             trial: { ms: trial.ms, bytes_before: trial.bytesBefore, bytes_after: trial.bytesAfter },
           }),
         },
-        { whole: () => textOf(pending, trial), brief: () => pending },
+        { whole: () => textOf(pending, trial), brief: () => [...pending] },
       )
     })
 
@@ -76,14 +78,15 @@ async function tryUpgrade(file: string, at: number): Promise<Trial> {
       'storage_full',
       `the trial needs ${formatBytes(NEEDED_SIZES * bytesBefore)} beside ${file}, and ${formatBytes(bavail * bsize)} are free`,
     )
-  const files = [copy, walOf(copy), `${copy}-shm`, `${copy}-journal`]
+  const engine = await openEngine({ engine: 'sqlite', file: copy })
+  const files = [...engine.files, ...engine.logFiles, `${copy}-shm`, `${copy}-journal`]
   const remove = () => Promise.all(files.map((each) => rm(each, { force: true })))
   await remove()
   process.umask(0o077)
   try {
     await copyDatabase(file, copy)
     const begun = performance.now()
-    migrateDatabase(copy, at)
+    await engine.migrate(at)
     const ms = Math.round(performance.now() - begun)
     return { ms, bytesBefore, bytesAfter: (await stat(copy)).size }
   } finally {

@@ -12,7 +12,6 @@ import { repairedStorage, storageOf } from '../../blobs/open.ts'
 import type { BlobStorage } from '../../blobs/storage.ts'
 import { RemoteDepot } from '../../remote/remote-depot.ts'
 import { formatColumns, formatTime, printable } from '../../text/columns.ts'
-import { openSnapshot } from '../../database/engine.ts'
 import type { Db } from '../../database/database.ts'
 import { HashThreads } from '../../hart/hash-threads.ts'
 import { verifyDepot } from '../../audit/verify.ts'
@@ -62,7 +61,7 @@ sequence number, no earlier entry was changed. Lists files that no release needs
         options.checkpoint === undefined
           ? undefined
           : await verifiedCheckpoint(config, await readText(io, options.checkpoint), options.verifierKey)
-      const ledger = await readDepot(config, (db) => verifyDepot(db, checkpoint), openSnapshot)
+      const ledger = await readDepot(config, (db) => verifyDepot(db, checkpoint), { isSnapshot: true })
       const files = await readDepot(config, (db) =>
         options.from === undefined
           ? verifyFiles(db, storageOf(config), bytes)

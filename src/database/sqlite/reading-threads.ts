@@ -2,7 +2,7 @@ import { extname } from 'node:path'
 import { Kysely, SqliteAdapter, SqliteIntrospector } from 'kysely'
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, SqliteDatabase } from 'kysely'
 import { ThreadPool } from '../../threads/thread-pool.ts'
-import type { Db } from '../database.ts'
+import type { Db, Reads } from '../database.ts'
 import { StablePlanCompiler } from './compiler.ts'
 import { connect, withStatementCache } from './connection.ts'
 import { traced } from '../../tracing/traced.ts'
@@ -29,7 +29,7 @@ const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, impor
  * Until {@link start}, reads run in the calling thread: no request waits while a depot opens, and each
  * thread would take 50 ms and 8 MB.
  */
-export class ReadingThreads {
+export class ReadingThreads implements Reads {
   readonly #threads: ThreadPool<Query, unknown[]>
   #starting: SqliteDatabase | undefined
 
@@ -48,7 +48,6 @@ export class ReadingThreads {
     this.#starting = undefined
   }
 
-  /** Returns the database for stores. It has no transactions: each read sees the latest state. */
   db(): Db {
     const connection: DatabaseConnection = {
       executeQuery: async <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> => ({
@@ -82,7 +81,6 @@ export class ReadingThreads {
     })
   }
 
-  /** Rejects waiting reads with `shutting_down` and lets running reads finish. */
   close(): Promise<void> {
     this.start()
     return this.#threads.close()

@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { audienceOfChanges } from '../../access/access.ts'
 import type { ViewRevision } from '../../answers/answers.ts'
-import { IS_WRITTEN_BY_ONE_PROCESS } from '../../database/engine.ts'
 import type { Depot } from '../../depot/open.ts'
 import { originOf } from '../../package/ident.ts'
 import type { ReleaseName } from '../../package/ident.ts'
@@ -32,7 +31,7 @@ export async function revisionIfCurrent(
  * request began.
  */
 async function isUpToDate({ caller, headers }: FastifyRequest, depot: Depot): Promise<boolean> {
-  if (!IS_WRITTEN_BY_ONE_PROCESS || depot.follower.catchUp() !== undefined) return false
+  if (!depot.engine.isWrittenByOneProcess || depot.follower.catchUp() !== undefined) return false
   // A change of rights makes a new session object.
   return (await depot.authenticator.identify(headers.authorization)) === caller
 }

@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { cannotOpen } from '../../database/engine.ts'
+import { cannotOpen } from '../../database/errors.ts'
 
 /** Descriptors reserved for the database, the log and threads that start on demand. */
 const RESERVED = 64

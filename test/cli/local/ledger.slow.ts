@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
+import { sqliteFileOf } from '../../../src/config/database.ts'
 import { FIRST_HEAD, link } from '../../../src/ledger/chain.ts'
 import { runHere, scratchFolder } from '../../support/run-cli.ts'
 import { makeView } from '../../support/release-rows.ts'
@@ -55,7 +56,7 @@ test('a checkpoint tells that history was rewritten, also if the hash chain was 
   const { id } = JSON.parse((await runHere(['key', 'show', '--json'], at)).stdout) as { id: string }
   t.match(await runHere(['key', 'revoke', id], at), { code: 3, stderr: /signs: make a new key first/ })
 
-  const { databaseFile } = started.depot.config
+  const databaseFile = sqliteFileOf(started.depot.config)
   rewriteHistory(databaseFile, '"client":', '"client" :')
   t.match(await runHere(['verify'], at), { code: 0 }, 'the chain alone tells nothing')
   t.match(await verify(), {
@@ -92,7 +93,7 @@ test('a ledger without a public URL is named by its first entry, and a broken on
   t.match(await runHere(['ledger', 'checkpoint', '--json'], at), {
     stdout: /"origin": "hart-depot\/[0-9a-f]{16}\/ledger"/,
   })
-  const { databaseFile } = started.depot.config
+  const databaseFile = sqliteFileOf(started.depot.config)
   new BetterSqlite3(databaseFile)
     .exec("INSERT INTO depot_state (name, value) VALUES ('incarnation', '0123456789abcdef')")
     .close()

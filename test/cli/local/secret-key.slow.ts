@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
+import { sqliteFileOf } from '../../../src/config/database.ts'
 import { openControl } from '../../../src/depot/control.ts'
 import { formatSecretKeys } from '../../../src/depot/secret-key.ts'
 import { CIPHERTEXT_ID_LENGTH, SecretBox } from '../../../src/origins/secret-box.ts'
@@ -17,7 +18,7 @@ test('an interrupted rotation is finished without another key, and nothing is fo
   await close()
   const at = { DEPOT_DATA: started.folder }
   const oldId = started.depot.secrets.keyId
-  const database = new BetterSqlite3(started.depot.config.databaseFile)
+  const database = new BetterSqlite3(sqliteFileOf(started.depot.config))
   database.exec("UPDATE webhooks SET url = replace(url, '.', '.AAAA')")
   database.close()
   // as after a kill between the first step and the second

@@ -1,3 +1,4 @@
+import { sqliteFileOf } from '../../../src/config/database.ts'
 import { createHash } from 'node:crypto'
 import { mkdir, symlink, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -47,7 +48,7 @@ test('verify prints counts and the head of the ledger, and exits with 1 if a row
     findings_in_all: 0,
   })
 
-  new BetterSqlite3(started.depot.config.databaseFile)
+  new BetterSqlite3(sqliteFileOf(started.depot.config))
     .exec("UPDATE views SET revision = 9 WHERE name = 'delivered'")
     .close()
   const [text, findings] = await Promise.all([
@@ -150,7 +151,7 @@ test('verify refuses the database of another version with a sentence, and does n
   const DEPOT_DATA = await scratchFolder(t)
   const started = await startDepot(t, { folder: DEPOT_DATA })
   await started.close()
-  const database = new BetterSqlite3(started.depot.config.databaseFile)
+  const database = new BetterSqlite3(sqliteFileOf(started.depot.config))
   t.teardown(() => database.close())
   database.exec('DELETE FROM migrations WHERE number = (SELECT max(number) FROM migrations)')
   const applied = database.prepare('SELECT * FROM migrations').all()

@@ -4,7 +4,6 @@ import { UNRESTRICTED_AUDIENCE } from '../../../src/access/access.ts'
 import { verifyBlobs } from '../../../src/audit/verify-blobs.ts'
 import { verifyDepot } from '../../../src/audit/verify.ts'
 import { readStored } from '../../../src/blobs/blob-store.ts'
-import { openSnapshot } from '../../../src/database/engine.ts'
 import { readContent } from '../../../src/lockfiles/lockfile-store.ts'
 import { formatIdent } from '../../../src/package/ident.ts'
 import { findRelease, listViewsOf } from '../../../src/releases/release-store.ts'
@@ -64,11 +63,11 @@ const setQuota = (bytes: number | null) =>
   writer.submit({ kind: 'setQuota', input: { origin: 'core', bytes }, actor })
 /** Verifies the rows and the ledger. */
 const verify = async () => {
-  const snapshot = openSnapshot(depot.config.databaseFile)
+  const snapshot = await depot.engine.openSnapshot()
   try {
     return await verifyDepot(snapshot.reader)
   } finally {
-    snapshot.close()
+    await snapshot.close()
   }
 }
 /** Reads the contents of a lockfile. */

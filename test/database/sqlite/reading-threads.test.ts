@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { migrateDatabase } from '../../../src/database/engine.ts'
+import { SqliteEngine } from '../../../src/database/sqlite/engine.ts'
 import { ReadingThreads } from '../../../src/database/sqlite/reading-threads.ts'
 
 async function openThreads(
@@ -12,7 +12,7 @@ async function openThreads(
 ): Promise<ReadingThreads> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
   const file = join(folder, 'depot.sqlite')
-  migrateDatabase(file, 1_000)
+  await new SqliteEngine(file).migrate(1_000)
   const threads = new ReadingThreads(file)
   if (isStarted) threads.start()
   t.teardown(async () => {

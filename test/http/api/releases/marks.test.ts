@@ -1,5 +1,4 @@
 import tap, { test } from 'tap'
-import { openSnapshot } from '../../../../src/database/engine.ts'
 import { verifyDepot } from '../../../../src/audit/verify.ts'
 import { ask } from '../../../support/ask.ts'
 import { callApi } from '../../../support/call-api.ts'
@@ -239,9 +238,9 @@ test('the commands do the same', async (t) => {
 })
 
 test('verify finds the depot whole after all this', async (t) => {
-  const snapshot = openSnapshot(started.depot.config.databaseFile)
+  const snapshot = await started.depot.engine.openSnapshot()
   t.strictSame((await verifyDepot(snapshot.reader)).findings, [])
-  snapshot.close()
+  await snapshot.close()
 })
 
 test('latest of a version skips a release that was yanked after it was answered', async (t) => {

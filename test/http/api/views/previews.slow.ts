@@ -1,3 +1,4 @@
+import { sqliteFileOf } from '../../../../src/config/database.ts'
 import BetterSqlite3 from 'better-sqlite3'
 import tap, { test } from 'tap'
 import { ask } from '../../../support/ask.ts'
@@ -348,7 +349,7 @@ test('a preview that has grown beyond the limit of one change can be dropped', a
   const planned = await callApi(own, 'POST', '/api/v1/views/acceptance/plans', { body })
   const plan = String(planned.body?.['plan'])
   await callApi(own, 'POST', '/api/v1/views/acceptance/previews', { body: { name: 'grown', plan } })
-  copyPackage(own.depot.config.databaseFile, 'app', 11_000)
+  copyPackage(sqliteFileOf(own.depot.config), 'app', 11_000)
   t.match(await callApi(own, 'GET', '/api/v1/views/grown'), { body: { packages: 11_002, revision: 1 } })
   t.match(await callApi(own, 'DELETE', '/api/v1/views/grown'), { status: 204 })
   const views = own.depot.db.selectFrom('views').where('name', '=', 'grown')

@@ -1,3 +1,3 @@
 // Separate from engine.ts, so that the command line can explain errors without loading an engine.
 
-export { describeDatabaseError } from './sqlite/errors.ts'
+export { cannotOpen, describeDatabaseError, isDiskFull, isReadOnly } from './sqlite/errors.ts'
