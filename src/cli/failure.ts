@@ -3,7 +3,7 @@ import { DownloadDamaged, FileChanged, NotADepot, RequestRefused, Unreachable } 
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
-import type { RemoteError, RemoteFailure } from '../remote/remote-depot.ts'
+import type { RemoteError, RemoteFailure } from '../remote/remote-error.ts'
 import { describeDenial } from './local/denial.ts'
 import { EXIT, Exit, UsageError } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'

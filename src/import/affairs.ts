@@ -11,7 +11,7 @@ import {
   setRole,
 } from '../remote/origin-affairs.ts'
 import type { OriginMember } from '../remote/origin-affairs.ts'
-import { RemoteError } from '../remote/remote-depot.ts'
+import { RemoteError } from '../remote/remote-error.ts'
 
 // Copies the members of an origin and its newest secret signing key, if the tokens allow that at both depots.
 // The private half of an encryption key cannot be copied, because Builder never shows it.

@@ -8,7 +8,7 @@ import type { Lockfile, LockfileFilter } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
 import type { FindKey, ExpectedHart } from '../remote/fetch-hart.ts'
-import { path } from '../remote/remote-depot.ts'
+import { path } from '../remote/resource-path.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
 /** A source of a lockfile and its packages. Everything but {@link withHart} returns unverified data. */

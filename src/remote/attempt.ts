@@ -1,5 +1,5 @@
 import { DepotError } from '../errors.ts'
-import { RemoteError } from './remote-depot.ts'
+import { RemoteError } from './remote-error.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
 /** Receives the progress and the failures of an import or a pull. `what` names a step or an item. */

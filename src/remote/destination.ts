@@ -7,7 +7,8 @@ import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
-import { RemoteError, path } from './remote-depot.ts'
+import { RemoteError } from './remote-error.ts'
+import { path } from './resource-path.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
 // Changes in the destination of an import or a pull, and reads from its own API. Every request can safely be

@@ -9,7 +9,7 @@ import type { KeyName, PublicKey } from '../hart/origin-key.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import { path } from './remote-depot.ts'
+import { path } from './resource-path.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
 /** A package to fetch, with the checksum and, if known, the size that its file must have. */

@@ -1,6 +1,6 @@
 import { getCACertificates } from 'node:tls'
-import { RemoteError } from './remote-depot.ts'
-import type { Fetch } from './remote-depot.ts'
+import { RemoteError } from './remote-error.ts'
+import type { Fetch } from './fetch.ts'
 
 export interface GuardedFetchOptions {
   /** The URL of an HTTP proxy, which may have credentials. */

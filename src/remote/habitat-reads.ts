@@ -4,7 +4,7 @@ import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { UNSTABLE } from '../views/view.ts'
-import { path } from './remote-depot.ts'
+import { path } from './resource-path.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
 // Reads from a depot over the Habitat protocol, which Builder and hart-depot share (habitat-today.md 3).

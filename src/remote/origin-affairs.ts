@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ROLES } from '../access/access.ts'
 import type { Role } from '../access/access.ts'
-import { path } from './remote-depot.ts'
+import { path } from './resource-path.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
 // Members and secret keys of origins: reads over the Habitat protocol, which Builder has, too, and changes of

@@ -1,7 +1,9 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { z } from 'zod'
-import { networkFault } from '../network-fault.ts'
 import { shapeFault } from '../text/shape-fault.ts'
+import { fetchPlainly, isConnectionError, noAnswerReason, readText, retryAfterMs } from './fetch.ts'
+import type { Answer, Fetch, Outgoing } from './fetch.ts'
+import { RemoteError } from './remote-error.ts'
 
 // An HTTP client for Builder and hart-depot. It retries failures that may be temporary.
 
@@ -24,45 +26,6 @@ export interface RemoteOptions {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/**
- * Makes one request. Rejects with a TypeError whose cause says why there was no answer. The caller reads the
- * body to its end or destroys it. A header's name is in lower case.
- */
-export type Fetch = (url: string, outgoing: Outgoing) => Promise<Answer>
-
-interface Answer {
-  readonly status: number
-  readonly header: (name: string) => string | undefined
-  readonly body: Readable
-}
-
-interface Outgoing {
-  readonly method: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body?: string | Blob | undefined
-}
-
-/**
- * The kinds of failure. `refused` concerns one request. `unreachable` means that all retries failed.
- * `unauthenticated` and `full` would also fail later requests.
- */
-export type RemoteFailure = 'refused' | 'unreachable' | 'unauthenticated' | 'full'
-
-/** A request to a depot that has failed for good. */
-export class RemoteError extends Error {
-  readonly code = 'ERR_REMOTE_DEPOT'
-  readonly failure: RemoteFailure
-  /** The HTTP status, if an answer is the reason. */
-  readonly status: number | undefined
-
-  constructor(failure: RemoteFailure, message: string, options?: ErrorOptions & { status?: number }) {
-    super(message, options)
-    this.status = options?.status
-    this.name = 'RemoteError'
-    this.failure = failure
-  }
-}
-
 export interface SendOptions {
   readonly body?: string | Blob
   readonly headers?: Readonly<Record<string, string>>
@@ -72,11 +35,7 @@ export interface SendOptions {
 
 /** The default pauses before retries, after no answer or a temporary failure. */
 const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
-const MAX_PAUSE_MS = 300_000
 const TEMPORARY: readonly number[] = [408, 429, 500, 502, 503, 504]
-/** The longest answer that is not a package, and the time in which it must arrive. */
-const MAX_TEXT_BYTES = 16 * 1024 * 1024
-const MAX_TEXT_MS = 120_000
 /** The longest list that is read to its end. The history of a large depot has some million events. */
 const MAX_LIST_ITEMS = 5_000_000
 /** A list with more pages than this must have this many items on each page on average. */
@@ -91,20 +50,6 @@ const MAX_QUOTED_LENGTH = 60
  * only to those whose does (habitat-today.md 1.2 and 4).
  */
 const AGENT = 'hab-import-builder (hart-depot)'
-
-/**
- * Returns a path with encoded values. A value may have several segments. Throws a {@link RemoteError} if one
- * of them is `.` or `..`, which encoding does not change, because the request would go to another place.
- */
-export function path(parts: TemplateStringsArray, ...values: readonly string[]): string {
-  return String.raw({ raw: parts }, ...values.map((value) => value.split('/').map(encodeSegment).join('/')))
-}
-
-function encodeSegment(segment: string): string {
-  if (segment === '.' || segment === '..')
-    throw new RemoteError('refused', `a name in the path of a request cannot be ${segment}`)
-  return encodeURIComponent(segment)
-}
 
 /**
  * A client of one depot. A resource that starts with `/` is below the depot's own URL; any other is below
@@ -241,7 +186,7 @@ export class RemoteDepot {
       body.on('error', () => undefined).destroy()
       return status < 500 ? undefined : `it answers ${status}`
     } catch (error) {
-      return faultOf(error)
+      return noAnswerReason(error)
     }
   }
 
@@ -295,8 +240,9 @@ export class RemoteDepot {
       return { result: await read(answer) }
     } catch (error) {
       if (!isConnectionError(error)) throw error
+      const why = noAnswerReason(error)
       return {
-        error: new RemoteError('unreachable', `${init.method} ${url} got no answer: ${faultOf(error)}`, {
+        error: new RemoteError('unreachable', `${init.method} ${url} got no answer: ${why}`, {
           cause: error,
         }),
       }
@@ -344,36 +290,6 @@ export class RemoteDepot {
   }
 }
 
-const fetchPlainly: Fetch = async (url, outgoing) => {
-  const { status, headers, body } = await fetch(url, outgoing as RequestInit)
-  return {
-    status,
-    header: (name) => headers.get(name) ?? undefined,
-    body: body === null ? Readable.from([]) : Readable.fromWeb(body),
-  }
-}
-
-/** Reads an answer that is not a package. Rejects like {@link Fetch} if the connection breaks. */
-async function readText(body: Readable): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let sizeBytes = 0
-  const timer = setTimeout(() => body.destroy(new Error('the answer did not end in time')), MAX_TEXT_MS)
-  try {
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      sizeBytes += chunk.length
-      if (sizeBytes > MAX_TEXT_BYTES)
-        throw new RemoteError('refused', `an answer is longer than ${MAX_TEXT_BYTES} bytes`)
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    if (error instanceof TypeError || error instanceof RemoteError) throw error
-    throw new TypeError('terminated', { cause: error })
-  } finally {
-    clearTimeout(timer)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
 function faultsIn({ issues }: z.ZodError): string {
   return issues
     .slice(0, MAX_REPORTED_FAULTS)
@@ -398,21 +314,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Parses `Retry-After`. Only seconds are supported; a date is ignored. */
-function retryAfterMs({ header }: Answer): number | undefined {
-  const seconds = header('retry-after') ?? ''
-  return /^\d{1,9}$/.test(seconds) ? Math.min(Number(seconds) * 1_000, MAX_PAUSE_MS) : undefined
-}
-
-/** Explains why there was no answer, as part of a sentence. */
-function faultOf(error: unknown): string {
-  if (isConnectionError(error) && error.cause instanceof Error) return networkFault(error.cause)
-  return error instanceof Error ? networkFault(error) : 'the connection failed'
-}
-
-/** Reports whether `fetch` failed because of the connection: it then throws a TypeError with a cause. */
-function isConnectionError(error: unknown): error is TypeError {
-  return error instanceof TypeError && error.cause !== undefined
 }

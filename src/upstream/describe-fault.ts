@@ -1,4 +1,4 @@
-import { RemoteError } from '../remote/remote-depot.ts'
+import { RemoteError } from '../remote/remote-error.ts'
 
 /** What an operator can do when upstream answers with this status. */
 const REMEDIES: Readonly<Record<number, string>> = {

@@ -13,7 +13,7 @@ import { incoming } from '../publishing/incoming.ts'
 import { publish } from '../publishing/publish.ts'
 import { findRelease } from '../remote/habitat-reads.ts'
 import type { FoundRelease } from '../remote/habitat-reads.ts'
-import { path } from '../remote/remote-depot.ts'
+import { path } from '../remote/resource-path.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 import type { Arrival } from './arriving.ts'
 
