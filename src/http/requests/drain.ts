@@ -1,4 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { hasBody } from './request.ts'
 
 /** Limits for reading a refused body before the connection is cut. */
 export interface DrainLimits {
@@ -7,6 +9,15 @@ export interface DrainLimits {
 }
 
 const LIMITS: DrainLimits = { maxBytes: 64 * 1024 * 1024, maxMs: 10_000 }
+
+/** Lets a client that is still sending its body receive the answer, and then closes the connection. */
+export function closeIfSending(request: FastifyRequest, reply: FastifyReply): void {
+  const { complete } = request.raw as { complete?: boolean } // absent from injected requests
+  // A request without a body counts as incomplete when its answer is sent at once.
+  if (complete !== false || !hasBody(request)) return
+  reply.header('connection', 'close')
+  closeGently(request.raw)
+}
 
 /**
  * Lets a client that is still sending receive the answer. If a connection is closed with unread bytes, it is

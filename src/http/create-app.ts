@@ -1,0 +1,80 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { Depot } from '../depot/open.ts'
+import { DEFAULT_MAX_BODY_BYTES } from './api/conventions/body-limits.ts'
+import { closeIfSending } from './requests/drain.ts'
+import { replyHabitat, replyProblem } from './requests/error-reply.ts'
+import { UNDER_WAY } from './requests/one-at-a-time.ts'
+import { pathOf, proxyTrust, withoutPath } from './requests/public-path.ts'
+import { validate } from './requests/validate.ts'
+import { logRequest } from './request-log.ts'
+
+const MAX_PARAMETER_LENGTH = 2_048
+const MAX_CLOSE_MS = 2_000
+const CONNECTION_STATUS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+}
+
+/** Makes a fastify server with the depot's settings, without hooks and routes. */
+export function createApp({ config, limits, log }: Depot, nextId: () => string): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = log
+  const publicPath = pathOf(config.publicUrl)
+  const app = fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: nextId,
+    childLoggerFactory: (logger) => logger, // a logger per request costs more than answering a poll
+    trustProxy: config.trustProxy === false ? false : proxyTrust(config.trustProxy),
+    ...(publicPath !== '' && {
+      rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
+    }),
+    bodyLimit: DEFAULT_MAX_BODY_BYTES,
+    forceCloseConnections: 'idle',
+    http: { headersTimeout: limits.headMs, connectionsCheckingInterval: limits.headMs / 2 },
+    clientErrorHandler: (error, socket) => refuseConnection(log, error, socket),
+    // Handles URLs that cannot be decoded. They reach no hook and no route.
+    frameworkErrors(error, request, reply) {
+      closeIfSending(request, reply)
+      if (request.url.startsWith('/api/')) replyProblem(error, request, reply)
+      else replyHabitat(error, request, reply)
+      logRequest(log, request, reply)
+    },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
+    exposeHeadRoutes: false, // answerHead instead
+    // Keeps fastify from loading its own compilers, which are a tenth of all modules.
+    schemaController: { compilersFactory: { buildValidator: notBuilt, buildSerializer: notBuilt } },
+  })
+  app.setValidatorCompiler(validate)
+  app.setSerializerCompiler(() => JSON.stringify) // response schemas serve only openapi.yaml and TypeScript
+  return app
+}
+
+/** Stands in for compilers of fastify that are never used. */
+function notBuilt(): never {
+  throw new Error('the compilers of schemas are set when the server is built')
+}
+
+/**
+ * Refuses a connection whose request is not valid HTTP or is too slow. If an answer has already begun, the
+ * depot sends it to its end and sends no refusal, which the client would take for a part of that answer.
+ */
+function refuseConnection(
+  log: Logger,
+  error: Error & { code?: string },
+  socket: Socket & { [UNDER_WAY]?: ServerResponse | null },
+): void {
+  if (!socket.writable) return
+  const begun = socket[UNDER_WAY]
+  if (begun?.headersSent === true) return void begun.once('finish', () => socket.destroySoon())
+  const status = CONNECTION_STATUS[error.code ?? ''] ?? '400 Bad Request'
+  log.info(
+    { status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` },
+    'connection',
+  )
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  setTimeout(() => socket.destroy(), MAX_CLOSE_MS).unref()
+}
