@@ -19,28 +19,7 @@ import { pointersOf, readPointers } from './read-pointers.ts'
 import { PublicPointers } from './public-pointers.ts'
 import type { Pointer } from './public-pointers.ts'
 import { PackageAnswer } from './package-answer.ts'
-
-/** The forms of a package in JSON. `brief` leaves out long texts, as Builder does outside of channels. */
-export type Shape = 'whole' | 'brief'
-
-/** A poll of a supervisor: which release is the latest? The strings are decoded parts of the URL. */
-export interface LatestQuestion {
-  readonly shape: Shape
-  readonly view: string
-  readonly origin: string
-  readonly name: string
-  readonly version?: string | undefined
-  readonly target: Target
-}
-
-/** A request for one release, in one view or in any. */
-export interface ExactQuestion {
-  readonly shape: Shape
-  readonly ident: string
-  /** The default is `x86_64-linux` if the ident has that target, and otherwise its first target by name. */
-  readonly target: Target | undefined
-  readonly view?: string
-}
+import type { ExactQuestion, LatestQuestion, Shape } from './question.ts'
 
 /** The answer to a {@link LatestQuestion}. */
 export interface LatestAnswer {
@@ -339,7 +318,7 @@ export class Answers implements Subscriber {
     const cached = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
     if (cached !== undefined)
       return { package: cached, revision: version === undefined ? pointer.revision : undefined }
-    if (version !== undefined && this.#absent.has(absenceKeyOf(question, audience))) return undefined
+    if (version !== undefined && this.#absent.has(absenceKey(question, audience))) return undefined
     return this.#readLatest(question, pointer, audience)
   }
 
@@ -357,7 +336,7 @@ export class Answers implements Subscriber {
         ? await findRelease(this.#db, pointer.ident, target, audience)
         : await findLatest(this.#db, { ...question, view, version }, audience)
     if (release === undefined) {
-      this.#cacheAbsence(absenceKeyOf(question, audience), generation)
+      this.#cacheAbsence(absenceKey(question, audience), generation)
       return undefined
     }
     if (version !== undefined && generation === this.#generation)
@@ -404,7 +383,7 @@ export class Answers implements Subscriber {
 }
 
 /** Returns a key of a question in `#absent`. Members of the origin and the public have different answers. */
-function absenceKeyOf(
+function absenceKey(
   { view, origin, name, version = '', target }: LatestQuestion,
   audience: Audience,
 ): string {

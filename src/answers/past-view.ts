@@ -9,7 +9,8 @@ import { findRevisionTime, getRevisionAt } from '../revisions/revision-store.ts'
 import { findView } from '../revisions/view-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
-import type { Answers, ExactQuestion, LatestAnswer, LatestQuestion } from './answers.ts'
+import type { Answers, LatestAnswer } from './answers.ts'
+import type { ExactQuestion, LatestQuestion } from './question.ts'
 import type { PackageAnswer } from './package-answer.ts'
 
 /** The number of lines that one query reads. */

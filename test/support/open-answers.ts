@@ -1,5 +1,6 @@
 import { Answers } from '../../src/answers/answers.ts'
-import type { LatestQuestion, Renderers } from '../../src/answers/answers.ts'
+import type { Renderers } from '../../src/answers/answers.ts'
+import type { LatestQuestion } from '../../src/answers/question.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import type { TestDepot } from './start-depot.ts'
 
