@@ -139,7 +139,7 @@ function floorOf(file: string): number {
 test('folders import only from folders below them', async (t) => {
   t.ok(
     importsOf('depot/open.ts').includes('database/engine.ts') &&
-      importsOf('http/server.ts').includes('fastify'),
+      importsOf('http/create-app.ts').includes('fastify'),
     'imports are found',
   )
   for (const file of files) {
