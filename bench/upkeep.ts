@@ -1,15 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, rm } from 'node:fs/promises'
+import { cp, link, mkdir, readdir, rm } from 'node:fs/promises'
+import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import BetterSqlite3 from 'better-sqlite3'
 import { fill } from './backup.ts'
 import { LINES, fillWithHistory, nameOf } from './filling.ts'
+import { makeIncompressible } from './harts.ts'
 import { percentile99, startPolls } from './polling.ts'
 import type { Taken } from './polling.ts'
-import { TARGET, TOKEN } from './publisher.ts'
+import { TARGET, TOKEN, checksumOf, introduce, promote, upload } from './publisher.ts'
 import { formatResults, spreadOf } from './results.ts'
 import type { Measurement, Results } from './results.ts'
 import { openScratch } from './scratch.ts'
@@ -19,15 +21,21 @@ import { startBare } from './servers/record.ts'
 
 // Measures the time of a poll while all background work runs at once, against an idle depot, and against a
 // server that does nothing else and is polled at the same time. The depot has 20,000 releases, of which
-// retention removes half, and 500 MB of packages to back up and to read again.
+// retention removes half, 500 MB of packages to back up and to read again, and 200 MB to fetch from upstream.
+// `--each` measures each work alone, too.
 
 const ROUNDS = 5
 const IDLE_MS = 4_000
-const WARMING_MS = 5_000
-const MAX_BUSY_MS = 12_000
+const WARMING_MS = 4_000
+const MAX_BUSY_MS = 10_000
 /** As in the daily run (upkeep/retention.ts), which also spends at most half of its time. */
 const PAUSE_MS = 100
 const BLOBS = 1_000
+/** The priority of upstream, which usually is another machine. */
+const OTHER_MACHINE = 19
+const UPSTREAM_ORIGIN = 'core'
+const MIRRORED = 400
+const MIRRORED_BYTES = 500_000
 const GOAL = 2
 const POLLED = 40
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
@@ -41,68 +49,101 @@ interface Bench {
   readonly signal: AbortSignal
 }
 
+type Work = Readonly<Record<string, (bench: Bench) => Promise<void>>>
+
 /** The background work. Each begins at the same time, and goes on until the signal. */
-const WORK: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
+const WORK: Work = {
   'a scrub': async ({ depot }) => void process.kill(depot.pid, 'SIGUSR2'),
   'a backup': backUp,
   'a retention run': removeAll,
+  'a mirror run': mirror,
+}
+
+/** The polls of one round: of the depot, and of the bare server at the same time. */
+interface Round {
+  readonly idle: Taken
+  readonly idleBare: Taken
+  readonly busy: Taken
+  readonly busyBare: Taken
+  readonly removed: number
+  readonly fetched: number
 }
 
 export async function measureUpkeep(): Promise<Results> {
   await using scratch = await openScratch()
   const template = join(scratch.path, 'template')
-  await mkdir(template)
-  await fillWithHistory(join(template, 'depot.sqlite'))
-  await fill(template, BLOBS)
-  letHalfGo(join(template, 'depot.sqlite'))
-  const taken: Record<'idle' | 'busy' | 'idleBare' | 'busyBare', Taken[]> = {
-    idle: [],
-    busy: [],
-    idleBare: [],
-    busyBare: [],
-  }
-  let removed = 0
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const data = join(scratch.path, 'data')
-    await rm(data, { recursive: true, force: true })
-    await cp(template, data, { recursive: true })
-    await using depot = await startServer('depot.ts', [data, TOKEN])
-    await using polls = startPolls(depot.port, paths(), SUPERVISOR)
-    await using bare = await startBare(depot.port, paths(), join(scratch.path, 'bare'))
-    await using barePolls = startPolls(bare.port, paths(), SUPERVISOR)
-    const during = async (act: () => Promise<unknown>): Promise<[Taken, Taken]> => {
-      let ofDepot: Taken = []
-      const ofBare = await barePolls.during(async () => {
-        ofDepot = await polls.during(act)
-      })
-      return [ofDepot, ofBare]
-    }
-    await during(async () => pause(WARMING_MS)) // so that the code is compiled
-    const [idle, idleBare] = await during(async () => pause(IDLE_MS))
-    const work = { depot, data, scratch: scratch.path, signal: AbortSignal.timeout(MAX_BUSY_MS) }
-    const [busy, busyBare] = await during(async () =>
-      Promise.all(Object.values(WORK).map((begin) => begin(work))),
+  await makeTemplate(template)
+  await using upstream = await startServer('depot.ts', [join(scratch.path, 'upstream'), TOKEN])
+  await publishMirrored(upstream, scratch.path)
+  setPriority(upstream.pid, OTHER_MACHINE)
+  const alone = process.argv.includes('--each') ? Object.entries(WORK).map((work) => [work]) : []
+  const measurements: Measurement[] = []
+  const notes: string[] = []
+  for (const works of [Object.entries(WORK), ...alone]) {
+    const rounds: Round[] = []
+    for (let round = 0; round < ROUNDS; round += 1)
+      rounds.push(await measureRound(Object.fromEntries(works), { scratch: scratch.path, template, upstream }))
+    const atOnce = `while ${works.map(([name]) => name).join(', ')} run${works.length > 1 ? ' at once' : 's'}`
+    measurements.push(...measurementsOf(rounds, atOnce))
+    const [last] = rounds.slice(-1)
+    notes.push(
+      `In the last round ${atOnce}, retention removed ${last?.removed} releases and the mirror fetched ${last?.fetched}.`,
     )
-    taken.idle.push(idle)
-    taken.busy.push(busy)
-    taken.idleBare.push(idleBare)
-    taken.busyBare.push(busyBare)
-    removed = countRemoved(join(data, 'depot.sqlite'))
   }
-  const names = Object.keys(WORK).join(', ')
-  const { idle, busy, idleBare, busyBare } = taken
-  const atOnce = `while ${names} run at once`
+  return { measurements, limits: [], missing: [], notes }
+}
+
+async function measureRound(
+  work: Work,
+  { scratch, template, upstream }: { scratch: string; template: string; upstream: NodeProcess },
+): Promise<Round> {
+  const data = join(scratch, 'data')
+  await rm(data, { recursive: true, force: true })
+  await copyLinked(template, data)
+  await using depot = await startServer('depot.ts', [data, TOKEN], {
+    DEPOT_UPSTREAM: `http://127.0.0.1:${upstream.port}`,
+    DEPOT_UPSTREAM_ORIGINS: UPSTREAM_ORIGIN,
+    DEPOT_MIRROR: `${UPSTREAM_ORIGIN}/stable`,
+    DEPOT_MIRROR_RATE: '20MiB',
+  })
+  await using polls = startPolls(depot.port, paths(), SUPERVISOR)
+  await using bare = await startBare(depot.port, paths(), join(scratch, 'bare'))
+  await using barePolls = startPolls(bare.port, paths(), SUPERVISOR)
+  const during = async (act: () => Promise<unknown>): Promise<[Taken, Taken]> => {
+    let ofDepot: Taken = []
+    const ofBare = await barePolls.during(async () => {
+      ofDepot = await polls.during(act)
+    })
+    return [ofDepot, ofBare]
+  }
+  await during(async () => pause(WARMING_MS)) // so that the code is compiled
+  const [idle, idleBare] = await during(async () => pause(IDLE_MS))
+  const bench = { depot, data, scratch, signal: AbortSignal.timeout(MAX_BUSY_MS) }
+  const [busy, busyBare] = await during(async () =>
+    Promise.all([pause(MAX_BUSY_MS), ...Object.values(work).map((begin) => begin(bench))]),
+  )
+  const count = (sql: string) => countIn(join(data, 'depot.sqlite'), sql)
   return {
-    measurements: [
-      measurement(`p99 of polls ${atOnce}`, percentile99, [busy, idle, 'the same, idle'], GOAL),
-      measurement(`p99 of polls ${atOnce}`, percentile99, [busy, busyBare, 'bare node:http, meanwhile']),
-      measurement('p99 of polls, idle', percentile99, [idle, idleBare, 'bare node:http, meanwhile']),
-      measurement(`longest poll ${atOnce}`, (sample) => Math.max(...sample), [busy, idle, 'the same, idle']),
-    ],
-    limits: [],
-    missing: [],
-    notes: [`The retention run of the last round removed ${removed} releases.`],
+    idle,
+    idleBare,
+    busy,
+    busyBare,
+    removed: count('SELECT count(*) AS count FROM releases WHERE deleted_at IS NOT NULL'),
+    fetched: count(
+      `SELECT count(*) AS count FROM blobs WHERE size_bytes > ${MIRRORED_BYTES} AND unreferenced_since IS NULL`,
+    ),
   }
+}
+
+function measurementsOf(rounds: readonly Round[], atOnce: string): Measurement[] {
+  const [idle, busy] = [rounds.map((round) => round.idle), rounds.map((round) => round.busy)]
+  const [idleBare, busyBare] = [rounds.map((round) => round.idleBare), rounds.map((round) => round.busyBare)]
+  return [
+    measurement(`p99 of polls ${atOnce}`, percentile99, [busy, idle, 'the same, idle'], GOAL),
+    measurement(`p99 of polls ${atOnce}`, percentile99, [busy, busyBare, 'bare node:http, meanwhile']),
+    measurement('p99 of polls, idle', percentile99, [idle, idleBare, 'bare node:http, meanwhile']),
+    measurement(`longest poll ${atOnce}`, (sample) => Math.max(...sample), [busy, idle, 'the same, idle']),
+  ]
 }
 
 function measurement(
@@ -117,6 +158,38 @@ function measurement(
     depot: spreadOf(side.map(of)),
     yardstick: { name: yardstickName, ...spreadOf(yardstick.map(of)) },
     ...(goal !== undefined && { goal }),
+  }
+}
+
+/** Makes the data folder that every round begins with. */
+async function makeTemplate(folder: string): Promise<void> {
+  await mkdir(folder)
+  await fillWithHistory(join(folder, 'depot.sqlite'))
+  await fill(folder, BLOBS)
+  letHalfGo(join(folder, 'depot.sqlite'))
+}
+
+/** Publishes the packages that the mirror fetches. */
+async function publishMirrored({ port }: NodeProcess, folder: string): Promise<void> {
+  const secretKey = await introduce(port, UPSTREAM_ORIGIN)
+  const path = join(folder, 'made.hart')
+  for (let n = 0; n < MIRRORED; n += 1) {
+    const making = { name: `mirrored${n}`, sizeBytes: MIRRORED_BYTES, secretKey, metadata: 'first' } as const
+    const { ident } = makeIncompressible(path, making)
+    await upload(port, ident, { path, checksum: await checksumOf(path) })
+    await promote(port, ident, 'stable')
+  }
+}
+
+/** Copies a data folder. The packages are links, because a depot does not change their files. */
+async function copyLinked(from: string, to: string): Promise<void> {
+  const blobs = join(from, 'blobs')
+  await cp(from, to, { recursive: true, filter: (path) => !path.startsWith(blobs) })
+  await mkdir(join(to, 'blobs'))
+  for (const folder of await readdir(blobs)) {
+    await mkdir(join(to, 'blobs', folder))
+    for (const name of await readdir(join(blobs, folder)))
+      await link(join(blobs, folder, name), join(to, 'blobs', folder, name))
   }
 }
 
@@ -167,6 +240,22 @@ async function removeAll({ depot, signal }: Bench): Promise<void> {
   }
 }
 
+/** Fetches packages from upstream, at the rate of `DEPOT_MIRROR_RATE`. */
+async function mirror({ depot, signal }: Bench): Promise<void> {
+  const ask = async (method: 'GET' | 'POST') => {
+    const answer = await fetch(`http://127.0.0.1:${depot.port}/api/v1/upstream/mirror`, {
+      method,
+      headers: { authorization: `Bearer ${TOKEN}` },
+    })
+    if (!answer.ok) throw new Error(`the mirror was answered ${answer.status}: ${await answer.text()}`)
+    return (await answer.json()) as { status: { running: boolean; fault: string | null } }
+  }
+  for (let { status } = await ask('POST'); status.running && !signal.aborted; { status } = await ask('GET')) {
+    if (status.fault !== null) throw new Error(`the mirror failed: ${status.fault}`)
+    await pause(1_000)
+  }
+}
+
 function paths(): string[] {
   const step = Math.floor(LINES / POLLED)
   return Array.from(
@@ -176,13 +265,12 @@ function paths(): string[] {
   )
 }
 
-function countRemoved(file: string): number {
+function countIn(file: string, sql: string): number {
   const db = new BetterSqlite3(file, { readonly: true })
-  const { count } = db
-    .prepare<[], { count: number }>('SELECT count(*) AS count FROM releases WHERE deleted_at IS NOT NULL')
-    .get() ?? { count: 0 }
+  const { count } = db.prepare<[], { count: number }>(sql).get() ?? { count: 0 }
   db.close()
   return count
 }
 
 if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureUpkeep()))
+export { WORK, paths, SUPERVISOR, makeTemplate, publishMirrored, copyLinked }

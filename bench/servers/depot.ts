@@ -7,16 +7,17 @@ import { Workers, listen } from '../../src/http/workers.ts'
 import { keepYoungGenerationSmall, letYoungGenerationGrow } from '../../src/cli/local/young-generation.ts'
 import { serve } from './process.ts'
 
-// The depot with its default settings, except the number of workers and upstream, which come from the environment. Its
-// log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the administrator's token.
-// SIGUSR2 starts the background work, such as the scrub.
+// The depot with its default settings, except the number of workers, upstream and the mirror, which come from
+// the environment. Its log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the
+// administrator's token. SIGUSR2 starts the background work, such as the scrub.
 
 keepYoungGenerationSmall() // as `serve` does
 const [dataFolder = '', token = ''] = process.argv.slice(2)
-const { DEPOT_WORKERS, DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS } = process.env
+const { DEPOT_WORKERS, DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS, DEPOT_MIRROR, DEPOT_MIRROR_RATE } = process.env
 const config = readConfig({
   ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS, DEPOT_LOG_LEVEL: 'warn' }),
   ...(DEPOT_UPSTREAM !== undefined && { DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS }),
+  ...(DEPOT_MIRROR !== undefined && { DEPOT_MIRROR, DEPOT_MIRROR_RATE }),
   DEPOT_DATA: dataFolder,
   DEPOT_LISTEN: '127.0.0.1:0',
   DEPOT_ADMIN_TOKEN: token,
