@@ -82,7 +82,9 @@ export async function measureUpkeep(): Promise<Results> {
   for (const works of [Object.entries(WORK), ...alone]) {
     const rounds: Round[] = []
     for (let round = 0; round < ROUNDS; round += 1)
-      rounds.push(await measureRound(Object.fromEntries(works), { scratch: scratch.path, template, upstream }))
+      rounds.push(
+        await measureRound(Object.fromEntries(works), { scratch: scratch.path, template, upstream }),
+      )
     const atOnce = `while ${works.map(([name]) => name).join(', ')} run${works.length > 1 ? ' at once' : 's'}`
     measurements.push(...measurementsOf(rounds, atOnce))
     const [last] = rounds.slice(-1)
@@ -273,4 +275,3 @@ function countIn(file: string, sql: string): number {
 }
 
 if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureUpkeep()))
-export { WORK, paths, SUPERVISOR, makeTemplate, publishMirrored, copyLinked }

@@ -13,6 +13,7 @@ import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
+import { JudgingThread } from '../upkeep/judging.ts'
 import { WriterClient } from '../writer/writer-client.ts'
 
 /** What a thread needs to join a depot, besides the share. */
@@ -40,6 +41,7 @@ export async function joinDepot(
   const reads = engine.openReads()
   const db = reads.db()
   const writer = new WriterClient<typeof handlers>(share.writerPort, now)
+  const judging = new JudgingThread(config.database, now)
   const scanner = new ArchiveScanner()
   const hashes = new HashThreads()
   const authenticator = new Authenticator(db, now)
@@ -65,6 +67,7 @@ export async function joinDepot(
       rereadSecretKeys(config),
     ),
     authenticator,
+    judge: judging.judge,
     examine,
     upkeep: undefined,
     isNew: false,
@@ -74,6 +77,7 @@ export async function joinDepot(
     async close() {
       await hashes.close()
       await scanner.close()
+      await judging.close()
       await writer.close()
       await reads.close()
     },

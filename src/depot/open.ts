@@ -34,6 +34,9 @@ import { makeFilesPrivate } from './private-files.ts'
 import { isBlobKept } from '../blobs/blob-store.ts'
 import { readNamedFile } from './secret-file.ts'
 import { findSecretKeys, rereadSecretKeys } from './secret-key.ts'
+import { judgePage } from '../upkeep/judge-page.ts'
+import { JudgingThread } from '../upkeep/judging.ts'
+import type { JudgeReleases } from '../upkeep/judging.ts'
 import { Upkeep } from '../upkeep/upkeep.ts'
 import { findView } from '../revisions/view-store.ts'
 import { UNSTABLE } from '../views/view.ts'
@@ -72,6 +75,8 @@ export interface Depot {
   readonly hashes: HashThreads
   readonly secrets: SecretBox
   readonly authenticator: Authenticator
+  /** Decides which releases retention removes. */
+  readonly judge: JudgeReleases
   /** See {@link Scrub.examine}. */
   readonly examine: (checksum: string) => Promise<Damage | undefined>
   /** Background work. Only the thread that opened the depot has it. The caller starts it. */
@@ -194,6 +199,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       db,
       readInThreads,
       writer,
+      judge,
       files: opened,
     } = await openData(engine, config, options, { watched, closers })
     const secretKeys = await findSecretKeys(config, db, log)
@@ -223,7 +229,10 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
 
     const files = opened.with(engine.logFiles) // the log exists since the commit of setUpDepot
     const limits = { ...LIMITS, ...options.limits }
-    const upkeep = makeUpkeep({ config, limits, db, blobs, hashes, writer, files, log, now }, keepsBlobs)
+    const upkeep = makeUpkeep(
+      { config, limits, db, judge, blobs, hashes, writer, files, log, now },
+      keepsBlobs,
+    )
     closers.push(() => upkeep.close())
     return {
       config,
@@ -241,6 +250,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       hashes,
       secrets: new SecretBox(secretKeys, rereadSecretKeys(config)),
       authenticator,
+      judge,
       examine: (checksum) => upkeep.scrub.examine(checksum),
       upkeep,
       ...setUp,
@@ -320,7 +330,7 @@ async function openData(
   config: Config,
   { now = Date.now, elapsed, inProcess = false }: OpenOptions,
   { watched, closers }: { watched: readonly string[]; closers: Closers },
-): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'files'>> {
+): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'judge' | 'files'>> {
   const openedFiles = () => OpenedFiles.of([join(config.dataFolder, LOCK), ...engine.files, ...watched])
   if (inProcess) {
     const database = await engine.open(now())
@@ -334,7 +344,9 @@ async function openData(
       beforeCommit: () => filesAndLog.expectPresent(),
     })
     closers.push(() => writer.close())
-    return { db: database.reader, readInThreads: () => undefined, writer, files }
+    const judge: JudgeReleases = (part, { onlySettled = false } = {}) =>
+      judgePage(database.reader, part, { now: now(), onlySettled })
+    return { db: database.reader, readInThreads: () => undefined, writer, judge, files }
   }
   await engine.migrate(now())
   const files = openedFiles()
@@ -346,17 +358,19 @@ async function openData(
     now,
   })
   closers.push(() => writer.close())
-  return { db: reads.db(), readInThreads: () => reads.start(), writer, files }
+  const judging = new JudgingThread(config.database, now)
+  closers.push(() => judging.close())
+  return { db: reads.db(), readInThreads: () => reads.start(), writer, judge: judging.judge, files }
 }
 
 /** Makes the background work of a depot, which collects no files while it keeps unneeded blobs. */
 function makeUpkeep(
-  depot: Pick<Depot, 'config' | 'limits' | 'db' | 'hashes' | 'writer' | 'files' | 'log' | 'now'> & {
+  depot: Pick<Depot, 'config' | 'limits' | 'db' | 'judge' | 'hashes' | 'writer' | 'files' | 'log' | 'now'> & {
     readonly blobs: Blobs & { readonly claims: ClaimsInMemory }
   },
   keepsBlobs: () => Promise<boolean>,
 ): Upkeep {
-  const { config, limits, db, blobs, hashes, writer, files, log, now } = depot
+  const { config, limits, db, judge, blobs, hashes, writer, files, log, now } = depot
   const scrub = new Scrub({ db, blobs, hashes, writer, log, now, bytesPerS: config.scrubBytesPerS })
   const collector = new Collector({
     db,
@@ -368,7 +382,7 @@ function makeUpkeep(
     graceMs: limits.orphanGraceMs,
     spoolGraceMs: limits.spoolGraceMs,
   })
-  const retention = new Retention({ db, writer, log, now, quarantineMs: config.quarantineMs })
+  const retention = new Retention({ db, judge, writer, log, now, quarantineMs: config.quarantineMs })
   return new Upkeep({ files, log, scrub, collector, retention })
 }
 

@@ -8,10 +8,12 @@ import { readClockSetBackAt } from '../database/state-store.ts'
 import type { CandidatePlace } from '../retention/candidate-store.ts'
 import { countRemovedToday } from '../retention/daily-store.ts'
 import { countRules } from '../retention/rule-store.ts'
+import type { JudgeReleases } from './judging.ts'
 import { retirePage } from './retire-page.ts'
 
 interface Dependencies {
   readonly db: Db
+  readonly judge: JudgeReleases
   readonly writer: CommandQueue
   readonly log: Logger
   readonly now: () => number

@@ -3,43 +3,10 @@ import type { CommandQueue } from '../commands/commands.ts'
 import { MAX_RETIRED_AT_ONCE } from '../commands/retention/retire-releases.ts'
 import type { Retired } from '../commands/retention/retire-releases.ts'
 import { inBatches } from '../database/batches.ts'
-import type { Db } from '../database/database.ts'
 import { formatIdent } from '../package/ident.ts'
-import { listCandidates } from '../retention/candidate-store.ts'
 import type { CandidatePlace } from '../retention/candidate-store.ts'
-import { judge } from '../retention/judge.ts'
-import type { Verdict } from '../retention/judge.ts'
-import { readKeepers } from '../retention/keepers-store.ts'
-
-/** How many releases are examined at a time. */
-const RELEASES_OF_A_PAGE = 100
-
-/** A part of all releases. `after` is the place after which it begins. */
-export interface JudgedPart {
-  readonly after: CandidatePlace | undefined
-  readonly limit?: number
-  readonly origin?: string | undefined
-  readonly name?: string | undefined
-}
-
-interface Dependencies {
-  readonly db: Db
-  readonly now: () => number
-}
-
-/**
- * Decides about a part of all releases. `next` is the place of its last release; absent at the end of all.
- */
-export async function judgePage(
-  { db, now }: Dependencies,
-  { limit = RELEASES_OF_A_PAGE, ...part }: JudgedPart,
-  { onlySettled = false }: { onlySettled?: boolean } = {},
-): Promise<{ verdicts: Verdict[]; next: CandidatePlace | undefined }> {
-  const candidates = await listCandidates(db, { ...part, limit })
-  const verdicts = await judge(db, await readKeepers(db, now(), { onlySettled }), candidates)
-  const last = candidates.length < limit ? undefined : candidates.at(-1)
-  return { verdicts, next: last && [last.packageId, last.target, last.orderKey] }
-}
+import type { JudgedPart } from './judge-page.ts'
+import type { JudgeReleases } from './judging.ts'
 
 /**
  * Removes what goes of a part of all releases, at most `max`, in a few short commands. A crash between two of
@@ -47,11 +14,11 @@ export async function judgePage(
  * anew.
  */
 export async function retirePage(
-  depot: Dependencies & { readonly writer: CommandQueue; readonly quarantineMs: number },
+  depot: { readonly judge: JudgeReleases; readonly writer: CommandQueue; readonly quarantineMs: number },
   part: JudgedPart,
   { isDaily, max = Infinity, actor }: { isDaily: boolean; max?: number; actor: Actor },
 ): Promise<{ retired: Retired[]; next: CandidatePlace | undefined }> {
-  const { verdicts, next } = await judgePage(depot, part, { onlySettled: isDaily })
+  const { verdicts, next } = await depot.judge(part, { onlySettled: isDaily })
   const going = verdicts
     .filter(({ reasons }) => reasons.length === 0)
     .map(({ release: { ident, target } }) => ({ ident: formatIdent(ident), target }))

@@ -66,6 +66,5 @@ export async function faultsOf({ depot }: TestDepot): Promise<string[]> {
 
 /** Returns another scheduler of the daily runs of a depot. */
 export function schedulerOf({ depot }: TestDepot): Retention {
-  const { db, writer, log, now, config } = depot
-  return new Retention({ db, writer, log, now, quarantineMs: config.quarantineMs })
+  return new Retention({ ...depot, quarantineMs: depot.config.quarantineMs })
 }

@@ -105,8 +105,11 @@ test('a crash in the middle of a run loses nothing, and the next run goes on', a
       return depot.writer.submit(command) as Promise<never>
     },
   }
-  const { db, log, now } = depot
-  await t.rejects(new Retention({ db, writer: failing as never, log, now, quarantineMs: 0 }).once(), /killed/)
+  const { db, judge, log, now } = depot
+  await t.rejects(
+    new Retention({ db, judge, writer: failing as never, log, now, quarantineMs: 0 }).once(),
+    /killed/,
+  )
   t.strictSame(await faultsOf(started), [])
   t.match(await schedulerOf(started).once(), { removed: 34 })
 })

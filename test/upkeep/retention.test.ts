@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import tap, { test } from 'tap'
 import { DEPOT_ACTOR } from '../../src/access/access.ts'
+import { JudgingThread } from '../../src/upkeep/judging.ts'
 import { callApi } from '../support/call-api.ts'
 import { ask } from '../support/ask.ts'
 import { makeOrigin, publishAll, upload } from '../support/origin.ts'
@@ -84,4 +85,19 @@ test('an upload that depends on a release keeps it, also after the decision that
   t.strictSame(await verdictsOn(started, [one, two]), ['goes', 'goes'])
   await makeReleases(started, { name: `other/tool/1/${STAMP}`, deps: [one] })
   t.strictSame(await retire(started, [one, two]), [two])
+})
+
+test('a thread of its own decides like the thread of the depot, with what was just committed', async (t) => {
+  const thread = new JudgingThread(depot.config.database, depot.now)
+  const all = { after: undefined, origin: 'rows' }
+  t.strictSame(await thread.judge(all), await depot.judge(all))
+  await setRule(started, ROWS, { keepAll: true })
+  const settled = await thread.judge(all, { onlySettled: true })
+  t.ok(settled.verdicts.length > 0)
+  for (const { reasons } of settled.verdicts) t.match(reasons, [{ kind: 'keep-all' }])
+  const [first] = settled.verdicts
+  const page = await thread.judge({ ...all, limit: 1 })
+  t.strictSame(page.next, first && [first.release.packageId, first.release.target, first.release.orderKey])
+  await thread.close()
+  await t.rejects(thread.judge(all), { code: 'shutting_down' })
 })

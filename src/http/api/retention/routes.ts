@@ -8,7 +8,7 @@ import { formatIdent } from '../../../package/ident.ts'
 import { DEFAULT_TARGET, TARGETS } from '../../../package/target.ts'
 import { findQuarantined, listQuarantined } from '../../../retention/quarantine-store.ts'
 import { listHidden } from '../../../revisions/dependency-store.ts'
-import { judgePage, retirePage } from '../../../upkeep/retire-page.ts'
+import { retirePage } from '../../../upkeep/retire-page.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -51,7 +51,7 @@ export function retentionRoutes(app: FastifyInstance, { depot }: RouteContext): 
       expectFilter({ origin, name })
       const listKey = { list: 'retention', origin, name }
       const after = placeIn(request.query, listKey, CandidatePlace)
-      const { verdicts } = await judgePage(depot, { after, limit: limit + 1, origin, name })
+      const { verdicts } = await depot.judge({ after, limit: limit + 1, origin, name })
       const { items, next } = cutPage(request, reply, {
         items: verdicts,
         listKey,
