@@ -90,6 +90,7 @@ const ROOMS: readonly string[] = [
   'pull',
   'backup',
   'upstream',
+  'edge',
   // the edges
   'http/requests',
   'http/habitat/conventions',
@@ -242,6 +243,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
       'remote',
       'backup',
       'upstream',
+      'edge',
     )(file) ||
     ['http/operator/readiness.ts', 'http/operator/reference.ts', 'http/requests/descriptors.ts'].includes(
       file,

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -252,6 +253,17 @@ export class DepotClient extends Operations {
     }
   }
 
+  /**
+   * Reads a path of the depot without the token, for example a path of Habitat's API. The answer may have the
+   * status 404. The caller must read the body to its end or destroy it.
+   */
+  async read(path: string, options: CallOptions = {}): Promise<DataAnswer> {
+    const { signal, headers } = options
+    const read = { method: 'GET', isRepeatable: true, isAnonymous: true, mayBeAbsent: true } as const
+    const outgoing = { ...read, path, headers: { accept: '*/*', ...headers }, signal }
+    return dataAnswer(await this.#transport.send(outgoing))
+  }
+
   /** Reads the metrics of the depot, in the text format of Prometheus. */
   async readMetrics(options?: CallOptions): Promise<string> {
     const answer = await this.call<DataAnswer>({ method: 'GET', path: '/metrics', isData: true }, options)
@@ -294,21 +306,22 @@ export class DepotClient extends Operations {
     const answer = await this.#transport.send(outgoing).catch((error: unknown) => {
       throw isUnknownRoute(error, outgoing) ? olderDepot(this.url, outgoing) : error
     })
-    if (call.isData === true) {
-      const data: DataAnswer = {
-        status: answer.statusCode ?? 0,
-        headers: answer.headers,
-        body: answer,
-        text: async () => text(answer),
-      }
-      return data as Answer
-    }
+    if (call.isData === true) return dataAnswer(answer) as Answer
     return parseAnswer(await text(answer), { url: `${this.url}${path}`, field: call.field }) as Answer
   }
 }
 
 async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> {
   await sleep(ms, undefined, signal === undefined ? {} : { signal })
+}
+
+function dataAnswer(answer: IncomingMessage): DataAnswer {
+  return {
+    status: answer.statusCode ?? 0,
+    headers: answer.headers,
+    body: answer,
+    text: async () => text(answer),
+  }
 }
 
 /**

@@ -43,6 +43,8 @@ export interface Outgoing {
   readonly isRepeatable: boolean
   /** Whether the token is left out. */
   readonly isAnonymous?: boolean | undefined
+  /** Whether 404 is an answer like others. */
+  readonly mayBeAbsent?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((sentBytes: number) => void) | undefined
   /** How much longer than usual the depot may send nothing. */
@@ -110,7 +112,7 @@ export class Transport {
   async #sendOnce(outgoing: Outgoing): Promise<IncomingMessage> {
     const answer = await this.#exchange(outgoing)
     const status = answer.statusCode ?? 0
-    if (status >= 200 && status < 300) return answer
+    if ((status >= 200 && status < 300) || (status === 404 && outgoing.mayBeAbsent === true)) return answer
     throw await refusalOf(answer, this.#urlOf(outgoing).href, this.#options)
   }
 

@@ -75,6 +75,11 @@ export const LOCAL: Entries = {
       load: async () => (await import('../local/pull.ts')).pull,
     },
     {
+      name: 'materialize',
+      summary: 'write the public answers of a depot into files that nginx serves',
+      load: async () => (await import('../local/materialize.ts')).materialize,
+    },
+    {
       name: 'upstream adopt',
       summary: 'let an origin that exists here come from upstream, after a comparison',
       load: async () => (await import('../local/upstream.ts')).upstreamAdopt,

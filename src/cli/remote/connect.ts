@@ -49,13 +49,17 @@ export function connectToChange(io: Io, options: RemoteOptions): Connected {
 }
 
 /**
- * Makes a client of a depot. `retries` replaces the usual number of repetitions. Throws a UsageError for a
+ * Makes a client of a depot. `retries` replaces the usual number of repetitions, and `idleMs` the time in
+ * which the depot must send something. Throws a UsageError for a
  * URL that cannot be that of a depot.
  */
 export function makeClient(
   io: Io,
   { url, token, tokenAdvice, source }: Target,
-  { retries = isInteractive(io) ? RETRIES_BEFORE_A_PERSON : RETRIES_IN_A_PIPELINE } = {},
+  {
+    retries = isInteractive(io) ? RETRIES_BEFORE_A_PERSON : RETRIES_IN_A_PIPELINE,
+    ...limits
+  }: { retries?: number; idleMs?: number } = {},
 ): DepotClient {
   try {
     return new DepotClient({
@@ -66,6 +70,7 @@ export function makeClient(
       proxyEnv: io.env,
       pause: (ms, signal) => io.pause(ms, signal),
       retries,
+      ...limits,
     })
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`${error.message} (from ${source})`)
