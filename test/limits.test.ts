@@ -19,6 +19,9 @@ const OF_NO_CLIENT: readonly string[] = [
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
   'upstream/refresh-channel.ts MAX_REASONS',
   'accounts/denials.ts MAX_PATH_LENGTH', // of a path that a list shows
+  'edge/follow-depot.ts MAX_WAIT_S', // of an edge, which is a client
+  'edge/follow-depot.ts MAX_PAUSE_MS',
+  'edge/layout.ts MAX_FILE_NAME_BYTES', // of file systems
   'audit/signed-note.ts MAX_NOTE_CHARACTERS', // of a file that an operator names
   'blobs/read-buffers.ts MAX_SPARE_BUFFERS',
   'upkeep/scrub.ts MAX_YIELD_MS',
