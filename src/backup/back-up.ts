@@ -60,8 +60,9 @@ const NAMED_DAMAGED = 100
  * Backs up a depot, whose server may be running. First copies the database as it is now, then the blobs that
  * this copy needs and the folder lacks, and writes the manifest last. Meanwhile, the depot removes no blobs.
  * A damaged blob is left out and listed, unless an earlier backup has it; blobs in the quarantine of
- * retention are left out and counted. After any error, the blobs that
- * were copied stay for the next backup. Throws `conflict` if the folder has backups of another depot.
+ * retention are left out and counted. After any error, the blobs that were copied stay for the next backup.
+ * Throws `conflict` if the folder has backups of another depot, or of another history of this one that
+ * `mayChangeHistory` does not allow.
  */
 export async function backUp(
   config: Config,
@@ -157,8 +158,8 @@ async function readFacts(
 }
 
 /**
- * Copies the blobs that the folder lacks. Returns the number and the size of those that it has then, the
- * number and the size of those that were copied, and the damaged ones, which it lacks.
+ * Copies the blobs that the folder lacks. Returns the number and the size of all needed blobs that it has
+ * afterwards (`count`, `bytes`), of those that were copied, and the damaged ones, which it still lacks.
  */
 async function copyBlobs(
   db: Db,

@@ -59,7 +59,8 @@ const PARALLEL = 32
 const ROWS_IN_A_PAGE = 100
 const SECRET_KEY = 'secret.key'
 /**
- * An empty folder may have these files. The operator puts the key of secrets there if the backup lacks it.
+ * A folder with only these files counts as empty. The operator puts the key of secrets there if the backup
+ * lacks it.
  */
 const ALLOWED_FILES: readonly string[] = [SECRET_KEY, 'lost+found']
 
@@ -123,8 +124,8 @@ async function expectEmpty(config: Config): Promise<void> {
 }
 
 /**
- * Reports whether the key of secrets must be copied from the backup. Throws `invalid_request` if it is needed
- * and nobody has it.
+ * Reports whether the key of secrets must be copied from the backup. Throws `invalid_request` if the key is
+ * needed but is neither in the backup, nor in the folder, nor in the settings.
  */
 function needsKeyOfBackup(backup: Manifest, { secretKeys, secretKeyFile, dataFolder }: Config): boolean {
   const file = join(dataFolder, SECRET_KEY)
@@ -198,8 +199,8 @@ async function fill(
 }
 
 /**
- * Records of blobs that no release needs that their bytes are gone, because backups do not have them. Returns
- * the number of those that were in quarantine.
+ * Records that the bytes of unneeded blobs are gone, because backups do not contain them. Returns how many of
+ * these blobs were in quarantine.
  */
 async function recordUnneededGone({ db, blobs, writer }: Depot, actor: Actor): Promise<number> {
   let quarantined = 0
@@ -217,7 +218,7 @@ async function recordUnneededGone({ db, blobs, writer }: Depot, actor: Actor): P
   return quarantined
 }
 
-/** Reports whether a file is there: one of an earlier restore that was interrupted may be. */
+/** Reports whether the store has a blob. An earlier, interrupted restore may have left it there. */
 async function isStored(storage: BlobStorage, checksum: string): Promise<boolean> {
   try {
     await storage.head(checksum)

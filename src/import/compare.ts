@@ -1,5 +1,5 @@
 import type { Transfer } from '../remote/attempt.ts'
-import { nameOf } from '../remote/destination.ts'
+import { formatMember } from '../remote/destination.ts'
 import { formatIdent } from '../package/ident.ts'
 import { planImport } from './plan.ts'
 import type { ImportOptions } from './plan.ts'
@@ -46,13 +46,13 @@ export async function compareDepots(
     for (const { revision } of keys) differences.push(`the key ${name}-${revision} is missing here`)
     for (const { ident, files } of releases)
       for (const { target } of files)
-        differences.push(`${nameOf({ ident: formatIdent(ident), target })} is missing here`)
+        differences.push(`${formatMember({ ident: formatIdent(ident), target })} is missing here`)
     for (const channel of channels) {
       compared.members += channel.membersPresent
       if (channel.joining > 0)
         differences.push(`the channel ${channel.name} of ${name} lacks ${channel.joining} releases here`)
       for (const member of channel.surplus)
-        differences.push(`the channel ${channel.name} of ${name} has ${nameOf(member)} only here`)
+        differences.push(`the channel ${channel.name} of ${name} has ${formatMember(member)} only here`)
     }
   }
   return { ...compared, differences }

@@ -9,7 +9,7 @@ import { copyAffairs } from './affairs.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
 import * as destinations from '../remote/destination.ts'
-import { nameOf } from '../remote/destination.ts'
+import { formatMember } from '../remote/destination.ts'
 import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
@@ -92,7 +92,7 @@ export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions)
   )
   await each(releases, PARALLEL, async (release) => {
     for (const file of release.files) {
-      const name = nameOf({ ident: formatIdent(release.ident), target: file.target })
+      const name = formatMember({ ident: formatIdent(release.ident), target: file.target })
       const bytes = await attempt(transfer, name, () =>
         copyFile(transfer, release, file, { ...options, signers }),
       )
@@ -217,7 +217,7 @@ async function copyChannel(
   }
   let batch: Member[] = []
   for (const promotion of channel.promotions) {
-    batch.push(...promotion.filter((member) => !failed.has(nameOf(member))))
+    batch.push(...promotion.filter((member) => !failed.has(formatMember(member))))
     while (batch.length >= MAX_RELEASES_PER_PROMOTION) {
       await promoteBatch(batch.slice(0, MAX_RELEASES_PER_PROMOTION))
       batch = batch.slice(MAX_RELEASES_PER_PROMOTION)
@@ -238,7 +238,7 @@ async function copyChannel(
   }
 }
 
-/** Says what accepts a package whose signature nobody can verify any more. */
+/** Adds to the error how a package whose signature nobody can verify any more can be copied. */
 function lostKey({ message }: DepotError): DepotError {
   return new DepotError(
     'signer_unknown',

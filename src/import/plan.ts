@@ -12,7 +12,7 @@ import type { OriginAffairs } from './affairs.ts'
 import { STABLE, UNSTABLE, parseViewName } from '../views/view.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
-import { describeDifference, expectAccount, listViewMembers, nameOf } from '../remote/destination.ts'
+import { describeDifference, expectAccount, listViewMembers, formatMember } from '../remote/destination.ts'
 import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import * as reads from '../remote/habitat-reads.ts'
@@ -34,7 +34,7 @@ export interface ImportOptions {
 export interface Plan {
   readonly origins: readonly PlannedOrigin[]
   /**
-   * Releases that the destination has with other bytes, in the form of {@link nameOf}. They are not promoted.
+   * Releases that the destination has with other bytes, in the form of {@link formatMember}. They are not promoted.
    */
   readonly differing: ReadonlySet<string>
 }
@@ -235,11 +235,11 @@ async function planPackage(
     )
     members.set(channel, inChannel ?? [])
   }
-  const inAnyChannel = new Set([...members.values()].flat().map(nameOf))
+  const inAnyChannel = new Set([...members.values()].flat().map(formatMember))
   for (const [text, { ident, targets }] of listed) {
     const isWanted = (target: Target) =>
       (options.targets?.includes(target) ?? true) &&
-      (options.channels === undefined || inAnyChannel.has(nameOf({ ident: text, target })))
+      (options.channels === undefined || inAnyChannel.has(formatMember({ ident: text, target })))
     if (targets.some(isWanted))
       await attempt(transfer, text, () =>
         planRelease(
@@ -300,7 +300,7 @@ async function planRelease(
   const files: PlannedFile[] = []
   let isPublic = true
   for (const target of targets) {
-    const name = nameOf({ ident: formatIdent(ident), target })
+    const name = formatMember({ ident: formatIdent(ident), target })
     const atSource = await reads.findRelease(source, ident, target)
     const atDestination = isPresent ? await reads.findRelease(destination, ident, target) : undefined
     isPublic &&=
@@ -337,24 +337,24 @@ async function planPromotion(
   }: { wanted: readonly Member[]; options: PlanOptions; result: Comparison },
 ): Promise<void> {
   const here = await listViewMembers(destination, place)
-  const atDestination = new Set(here.map(nameOf))
+  const atDestination = new Set(here.map(formatMember))
   const channel = result.channels.get(place.channel)
   if (channel === undefined) return
   if (options.findsSurplus === true) {
-    const atSource = new Set(members.map(nameOf))
+    const atSource = new Set(members.map(formatMember))
     const compared = here.filter(({ target }) => options.targets?.includes(target) ?? true)
-    channel.surplus.push(...compared.filter((member) => !atSource.has(nameOf(member))))
+    channel.surplus.push(...compared.filter((member) => !atSource.has(formatMember(member))))
   }
   const promotion: Member[] = []
   for (const ofTarget of Map.groupBy(members, ({ target }) => target).values()) {
     const ascending = ofTarget.toSorted((a, b) => compareReleases(parseIdent(a.ident), parseIdent(b.ident)))
-    const missing = ascending.filter((member) => !atDestination.has(nameOf(member)))
+    const missing = ascending.filter((member) => !atDestination.has(formatMember(member)))
     channel.joining += missing.length
     channel.membersPresent += ascending.length - missing.length
     promotion.push(...missing)
     const highest = ascending.at(-1)
     // In views whose `latest` is the release promoted last, it must become the source's `latest`.
-    if (missing.length > 0 && highest !== undefined && atDestination.has(nameOf(highest)))
+    if (missing.length > 0 && highest !== undefined && atDestination.has(formatMember(highest)))
       promotion.push(highest)
   }
   if (promotion.length > 0) channel.promotions.push(promotion)

@@ -7,7 +7,7 @@ import type { PublicKey } from '../hart/origin-key.ts'
 import { parseIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Reporter } from '../remote/attempt.ts'
-import { describeDifference, getViewRevision, listRefusals, nameOf } from '../remote/destination.ts'
+import { describeDifference, getViewRevision, listRefusals, formatMember } from '../remote/destination.ts'
 import type { PromotedSet } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { findKey, findOrigin, findRelease, listKeyRevisions } from '../remote/habitat-reads.ts'
@@ -102,7 +102,7 @@ export async function planPull(transfer: PullTransfer, request: PullRequest): Pr
   let present = 0
   reporter.begin('comparing releases', lockfile.releases.length)
   await each(lockfile.releases, PARALLEL, async (release) => {
-    const isPresent = await tryItem(nameOf(release), async () => hasRelease(destination, release))
+    const isPresent = await tryItem(formatMember(release), async () => hasRelease(destination, release))
     if (isPresent === true) present += 1
     if (isPresent === false) missing.push(release)
     reporter.advance()

@@ -5,7 +5,7 @@ import type { PublicKey } from '../hart/origin-key.ts'
 import { parseIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Reporter } from '../remote/attempt.ts'
-import { addKey, createOrigin, nameOf, promote } from '../remote/destination.ts'
+import { addKey, createOrigin, formatMember, promote } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import type { FindKey, ExpectedHart } from '../remote/fetch-hart.ts'
 import { uploadHart } from '../remote/upload-hart.ts'
@@ -58,7 +58,7 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
     const hart = expectedHart(release)
     if (origins.has(hart.ident.origin)) {
       const visibility = release.isPrivate ? 'private' : 'public'
-      const isUploaded = await tryItem(nameOf(release), () =>
+      const isUploaded = await tryItem(formatMember(release), () =>
         source.withHart(hart, findKey, async (file) => {
           await uploadHart(destination, { ...hart, visibility }, file)
           return true
@@ -121,11 +121,15 @@ export async function save(
   reporter.begin('saving releases', lockfile.releases.length)
   await each(lockfile.releases, PARALLEL, async (release) => {
     const hart = expectedHart(release)
-    const isFetched = await attempt({ source, destination: bundle, reporter }, nameOf(release), async () => {
-      if (await bundle.has(hart, findKey)) return false
-      await source.withHart(hart, findKey, (file) => bundle.keep(hart, file))
-      return true
-    })
+    const isFetched = await attempt(
+      { source, destination: bundle, reporter },
+      formatMember(release),
+      async () => {
+        if (await bundle.has(hart, findKey)) return false
+        await source.withHart(hart, findKey, (file) => bundle.keep(hart, file))
+        return true
+      },
+    )
     if (isFetched === undefined) saved.failures += 1
     if (isFetched === true) {
       saved.releases += 1

@@ -20,8 +20,8 @@ export interface Member {
   readonly target: Target
 }
 
-/** Returns a name of a release for messages and as a key. */
-export function nameOf({ ident, target }: Member): string {
+/** Formats a release for messages and as a key: `acme/app/1.2.0/20260101120000 for x86_64-linux`. */
+export function formatMember({ ident, target }: Member): string {
   return `${ident} for ${target}`
 }
 

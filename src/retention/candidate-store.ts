@@ -21,16 +21,17 @@ export interface Candidate extends ViewRelease {
   readonly createdAt: number
   /** The reason of its hold. */
   readonly held: string | undefined
-  /** Whether its origin comes from upstream, whose channels decide what is in the views of these names. */
+  /** Whether its origin comes from upstream. Then upstream's channels decide which views contain it. */
   readonly isUpstream: boolean
 }
 
 /** The place of a release in the list of all: package, target and order of version, all descending. */
 export type CandidatePlace = readonly [packageId: number, target: Target, orderKey: string]
 
-/** The place before the first release, and that before the first release of a package. */
+/** The place before the first release. */
 const BEGINNING: CandidatePlace = [Number.MAX_SAFE_INTEGER, DEFAULT_TARGET, '']
-const BEGINNING_OF_PACKAGE = ['~', ''] as const // after every target
+/** The target and order before the first release of a package: targets come in descending order. */
+const BEGINNING_OF_PACKAGE = ['~', ''] as const
 
 /** A part of the list of all releases. */
 export interface CandidatePage {

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Db } from '../database/database.ts'
 import { findState, setState } from '../database/state-store.ts'
 
-/** What the daily runs have removed since a time, in epoch milliseconds. */
+/** How many releases the daily runs have removed since a time, in epoch milliseconds. */
 interface Day {
   readonly since: number
   readonly removed: number
@@ -12,8 +12,8 @@ interface Day {
 const DAY_MS = 24 * 60 * 60_000
 
 /**
- * Counts what the daily runs have removed today. A day begins with its first removal and lasts 24 hours, also
- * if the depot restarts meanwhile.
+ * Counts the releases that daily runs have removed today. A day begins with its first removal and lasts 24
+ * hours, even if the depot restarts meanwhile.
  */
 export async function countRemovedToday(db: Db, clock: Clock): Promise<number> {
   return (await findToday(db, clock)).removed

@@ -10,7 +10,10 @@ import type { Reason } from './judge.ts'
 import type { Need } from './needs-store.ts'
 import type { ScopedRule } from './rule-store.ts'
 
-/** Says what needs a release, as the end of a sentence that begins with it, and how to end that. */
+/**
+ * Says what needs a release, as the end of a sentence whose subject is the release. For some needs, also says
+ * how to end them.
+ */
 export function describeNeed(need: Need): string {
   if (need.kind === 'hold') return `is held: ${need.reason}`
   if (need.kind === 'view') {
@@ -36,7 +39,7 @@ export function nameNeed(need: Need): string {
   return need.kind === 'change' ? `change ${need.record}` : 'hold'
 }
 
-/** Says why a release stays, as the end of a sentence that begins with it. */
+/** Says why a release stays, as the end of a sentence whose subject is the release. */
 export function describeReason(reason: Reason): string {
   if (reason.kind === 'no-rule') return 'has no retention rule'
   if (reason.kind === 'young') return `was published less than ${formatPeriod(MIN_AGE_MS)} ago`
@@ -45,11 +48,11 @@ export function describeReason(reason: Reason): string {
   if (reason.kind === 'promoted')
     return `was promoted to ${reason.view}, and is kept by ${describeScopedRule(reason.rule)}`
   if (reason.kind === 'dependency')
-    return `is needed by ${reason.stays === 'unknown' ? 'many releases, such as ' : ''}${describeRelease(reason.by)}`
+    return `is needed by ${reason.isKnownToStay ? '' : 'many releases, such as '}${describeRelease(reason.by)}`
   return describeNeed(reason)
 }
 
-/** Says why a release goes, as the end of a sentence that begins with it. */
+/** Says why a release goes, as the end of a sentence whose subject is the release. */
 export function describeGoing(rule: ScopedRule | undefined): string {
   return rule === undefined ? 'goes' : `is beyond ${describeScopedRule(rule)}, and nothing needs it`
 }

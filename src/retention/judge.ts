@@ -25,10 +25,10 @@ export type Reason =
   | { readonly kind: 'newer'; readonly rule: ScopedRule }
   | { readonly kind: 'promoted'; readonly rule: ScopedRule; readonly view: string }
   /**
-   * Another release depends on it. That one stays itself, or it is `unknown` whether it goes, because too
-   * many releases depend on this one.
+   * The release `by` depends on it. Either `by` is known to stay, or too many releases depend on this one to
+   * examine them all.
    */
-  | { readonly kind: 'dependency'; readonly by: ReleaseName; readonly stays: 'because it stays' | 'unknown' }
+  | { readonly kind: 'dependency'; readonly by: ReleaseName; readonly isKnownToStay: boolean }
 
 /** Whether a release stays or goes. */
 export interface Verdict {
@@ -45,18 +45,18 @@ export interface Verdict {
 
 /**
  * The maximum number of releases that are examined to find out whether everything that depends on a release
- * goes, too. A release with more stays until some of them are gone.
+ * goes, too. A release on which more releases depend stays until some of these are gone.
  */
 const MAX_EXAMINED_DEPENDENTS = 200
 
-/** Decides about releases, in their order. */
+/** Decides whether releases stay or go. The verdicts have the order of the releases. */
 export async function judge(db: Db, keepers: Keepers, releases: readonly Candidate[]): Promise<Verdict[]> {
-  const judges = new Judges(db, keepers)
-  const direct = await judges.direct(releases)
+  const finder = new ReasonFinder(db, keepers)
+  const direct = await finder.findDirect(releases)
   const verdicts: Verdict[] = []
   for (const release of releases) {
     const own = direct.get(release.releaseId) ?? []
-    const reasons = own.length > 0 ? own : await judges.throughDependents(release)
+    const reasons = own.length > 0 ? own : await finder.findThroughDependents(release)
     verdicts.push({ release, rule: ruleFor(keepers.rules, release.ident), reasons, freedBytes: 0 })
   }
   const going = verdicts.filter(({ reasons }) => reasons.length === 0)
@@ -71,8 +71,8 @@ export async function judge(db: Db, keepers: Keepers, releases: readonly Candida
   )
 }
 
-/** Remembers what was decided, because many releases depend on the same ones. */
-class Judges {
+/** Finds why releases stay. Remembers what it has found, because many releases depend on the same ones. */
+class ReasonFinder {
   readonly #db: Db
   readonly #keepers: Keepers
   readonly #direct = new Map<number, readonly Reason[]>()
@@ -85,8 +85,8 @@ class Judges {
     this.#keepers = keepers
   }
 
-  /** Returns why releases stay, apart from what depends on them. */
-  async direct(releases: readonly Candidate[]): Promise<ReadonlyMap<number, readonly Reason[]>> {
+  /** Returns why releases stay, apart from the releases that depend on them. By release id. */
+  async findDirect(releases: readonly Candidate[]): Promise<ReadonlyMap<number, readonly Reason[]>> {
     const unknown = releases.filter(({ releaseId }) => !this.#direct.has(releaseId))
     const undecided: Candidate[] = []
     const everIn = await this.#listEverIn(unknown)
@@ -99,8 +99,8 @@ class Judges {
     return this.#direct
   }
 
-  /** Returns why a release that nothing else keeps stays: something that depends on it stays. */
-  async throughDependents(release: Candidate): Promise<readonly Reason[]> {
+  /** Returns why a release without direct reasons stays: a release that depends on it stays. */
+  async findThroughDependents(release: Candidate): Promise<readonly Reason[]> {
     const examined = new Map<number, Candidate>([[release.releaseId, release]])
     let wave: readonly Candidate[] = [release]
     while (wave.length > 0) {
@@ -108,13 +108,13 @@ class Judges {
       for (const needed of wave) {
         const all = await listNeeding(this.#db, needed, MAX_EXAMINED_DEPENDENTS + 1)
         const needing = all.filter(({ releaseId }) => !examined.has(releaseId) && !this.#going.has(releaseId))
-        const direct = await this.direct(needing)
+        const direct = await this.findDirect(needing)
         const staying = needing.find(({ releaseId }) => (direct.get(releaseId) ?? []).length > 0)
-        if (staying !== undefined) return [dependencyOf(staying, 'because it stays')]
+        if (staying !== undefined) return [dependencyOf(staying, true)]
         for (const each of needing) examined.set(each.releaseId, each)
         const [first] = all
         if (first !== undefined && Math.max(all.length, examined.size) > MAX_EXAMINED_DEPENDENTS)
-          return [dependencyOf(first, 'unknown')]
+          return [dependencyOf(first, false)]
         next.push(...needing)
       }
       wave = next
@@ -137,7 +137,7 @@ class Judges {
     return view === undefined ? [] : [{ kind: 'promoted', rule, view }]
   }
 
-  /** Lists the views of rules that ever contained each release. */
+  /** Lists, by release id, the views of its rule's `promotedTo` that ever contained a release. */
   async #listEverIn(releases: readonly Candidate[]): Promise<ReadonlyMap<number, readonly string[]>> {
     const views = new Set<string>()
     const asked: Candidate[] = []
@@ -164,6 +164,6 @@ function isWithin(at: number, ms: number, clock: Clock): boolean {
   return durationStart(at, clock) > clock.now - ms
 }
 
-function dependencyOf({ ident, target }: Candidate, stays: 'because it stays' | 'unknown'): Reason {
-  return { kind: 'dependency', by: { ident: formatIdent(ident), target }, stays }
+function dependencyOf({ ident, target }: Candidate, isKnownToStay: boolean): Reason {
+  return { kind: 'dependency', by: { ident: formatIdent(ident), target }, isKnownToStay }
 }

@@ -12,7 +12,7 @@ import { UNSTABLE } from '../views/view.ts'
 import type { View } from '../views/view.ts'
 import { listRules, listUnsettledScopes } from './rule-store.ts'
 
-/** What may keep releases, as it is now: everything that {@link listNeeds} must know of the whole depot. */
+/** What may keep releases now: all facts about the whole depot that {@link listNeeds} must know. */
 export interface Keepers {
   readonly clock: Clock
   /** The rules, by their scope as text. */
@@ -26,11 +26,11 @@ export interface Keepers {
 /** A view that keeps releases. */
 export interface KeepingView {
   readonly view: View
-  /** How many members of a line stay, the first ones by the rule of the view. Infinite without a limit. */
+  /** How many members of each line stay, in the order of the view's rule. Infinite without a limit. */
   readonly keepLast: number
   /** Members that joined after this revision stay, too. */
   readonly newerThanRevision: number
-  /** What left the view after this revision stays for now. */
+  /** Releases that left the view after this revision stay for now. */
   readonly historyRevision: number
 }
 
@@ -41,9 +41,9 @@ export interface NeedingProposal {
 }
 
 /**
- * Reads what may keep releases. If a rule was set, changed or removed less than {@link SETTLED_AFTER_MS} ago,
- * everything stays with `onlySettled` that the rule is or was about. Proposals are parsed as a whole, so read
- * this once for many releases.
+ * Reads what may keep releases. With `onlySettled`, a scope whose rule was set, changed or removed less than
+ * {@link SETTLED_AFTER_MS} ago keeps all of its releases. This parses every open proposal, so call it once
+ * for many releases.
  */
 export async function readKeepers(
   db: Db,

@@ -11,7 +11,7 @@ import type { ViewRelease } from '../views/view.ts'
 import type { Candidate } from './candidate-store.ts'
 import type { KeepingView, Keepers } from './keepers-store.ts'
 
-/** Why a release stays, without the releases that depend on it. */
+/** Why a release stays, apart from the releases that depend on it. */
 export type Need =
   | { readonly kind: 'hold'; readonly reason: string }
   /** A view that contains the release. `revision` is the one at which it joined. */
@@ -34,8 +34,8 @@ export type Need =
   | { readonly kind: 'change'; readonly record: string; readonly project: string; readonly change: string }
 
 /**
- * Reports whether a need also keeps a release from being deleted by its maintainers. Of views, only those
- * keep it that `keepsMembers` names.
+ * Reports whether a need also forbids maintainers to delete the release. For views, see `keepsMembers`
+ * instead.
  */
 export function refusesDeletion({ kind }: Need): boolean {
   return kind === 'hold' || kind === 'pin' || kind === 'lockfile' || kind === 'proposal'
@@ -131,7 +131,7 @@ async function addMemberships(
 
 type Known = Map<string, Promise<ReadonlySet<number>>>
 
-/** Returns what is known by a key, or lists it. */
+/** Returns the known list of a key. If there is none, makes and remembers it. */
 async function remember(
   known: Known,
   key: string,
@@ -191,7 +191,7 @@ function membersOfLine(
     .where('releases.target', '=', target)
 }
 
-/** Adds the views that a release left, or whose `latest` it was, within the time that they keep. */
+/** Adds the views that a release left, or whose `latest` it was, after their `historyRevision`. */
 async function addHistory(db: Db, { views }: Keepers, ids: readonly number[], add: Add): Promise<void> {
   const viewIds = [...views]
     .filter(([, { historyRevision }]) => historyRevision !== Infinity)
@@ -207,7 +207,7 @@ async function addHistory(db: Db, { views }: Keepers, ids: readonly number[], ad
     .whereRef('members.release_id', '=', 'releases.id')
     .where('views.id', 'in', viewIds)
     .where('members.to_revision', 'is not', null)
-  // In a view that lets members go, what was latest stays as long as what left.
+  // In a view whose rule lets members go, a former `latest` stays as long as a release that left.
   const limited = viewIds.filter((id) => views.get(id)?.keepLast !== Infinity)
   const moved = db
     .selectFrom('releases')
@@ -269,8 +269,8 @@ async function addLockfiles(db: Db, ids: readonly number[], add: Add): Promise<v
 }
 
 /**
- * Adds the changes that need a release: it is in the newest change of its project, or its change reported a
- * phase lately. A release that a rebuild replaced is not needed.
+ * Adds the changes that need a release: the newest change of a project, and changes that began or reported a
+ * phase less than {@link CHANGE_KEEPS_MS} ago. A change does not need a release that a rebuild replaced.
  */
 async function addChanges(db: Db, { clock }: Keepers, ids: readonly number[], add: Add): Promise<void> {
   const rows = await db

@@ -22,7 +22,7 @@ export interface Quarantined {
   readonly place: readonly [deletedAt: number, releaseId: number]
 }
 
-/** Lists the visible releases in quarantine, those first that were removed first. */
+/** Lists the visible releases in quarantine, in the order of their removal. */
 export async function listQuarantined(
   db: Db,
   page: { after: Quarantined['place'] | undefined; limit: number; now: number },
@@ -86,7 +86,8 @@ export async function readQuarantine(db: Db): Promise<{ blobs: number; bytes: nu
     .executeTakeFirstOrThrow()
 }
 
-// The row of a deleted release is that of the quarantine if it was deleted when its blob became unneeded.
+// Several deleted releases may have had the bytes of a blob. The release in quarantine is the one that was
+// deleted when the blob became unneeded.
 function quarantined(db: Db) {
   return db
     .selectFrom('blobs')

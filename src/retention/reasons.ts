@@ -13,9 +13,9 @@ import type { ReleaseName } from '../package/ident.ts'
 
 /** A reason why a release is needed. */
 export interface ReasonChain {
-  /** What needs the first release of the chain; `undefined` if that one is only published. */
+  /** What needs the first release of the chain; `undefined` if nothing needs it, and it is only published. */
   readonly need: Need | undefined
-  /** From a release that is needed itself, through direct dependencies, to the release in question. */
+  /** From the needed release, through direct dependencies, to the release in question. */
   readonly idents: readonly string[]
 }
 
@@ -28,7 +28,7 @@ export interface Reasons {
   readonly hasHidden: boolean
 }
 
-/** The maximum number of chains, and of releases whose needs are looked up for them. */
+/** The maximum number of chains, and of dependent releases whose needs are read to find them. */
 const MAX_CHAINS = 50
 
 /**
@@ -66,7 +66,7 @@ export async function findReasons(
   return { chains: chains.slice(0, MAX_CHAINS), hasMore, hasHidden }
 }
 
-/** No view has this id. */
+/** The id of no view, for reading dependencies without comparing them with a view. */
 const NO_VIEW = 0
 
 /** Leaves out the proposals and changes that the audience may not see. */

@@ -14,7 +14,7 @@ export interface RegisteredLockfile {
   readonly name: string
   /** The SHA-256 of its text, in hexadecimal. */
   readonly digest: string
-  /** The view and the revision in its text, perhaps of another depot. */
+  /** The view that its text names, which may be a view of another depot, and the revision of that view. */
   readonly view: string
   readonly revision: number
   /** The account that registered it; `undefined` for the operator's shell. */

@@ -49,8 +49,8 @@ export async function listRules(db: Db): Promise<StoredRule[]> {
 }
 
 /**
- * Lists what the rules are about that were set, changed or removed less than {@link SETTLED_AFTER_MS} ago, as
- * text. Reads the ledger, because a rule that was removed has no row.
+ * Lists, as text, the scopes whose rule was set, changed or removed less than {@link SETTLED_AFTER_MS} ago.
+ * Reads the ledger, because a rule that was removed has no row.
  */
 export async function listUnsettledScopes(db: Db, clock: Clock): Promise<ReadonlySet<string>> {
   const settledAt = clock.now - SETTLED_AFTER_MS
@@ -143,7 +143,7 @@ export async function listEverIn(
   return found
 }
 
-/** Returns the rule that counts for a package: its own, else that of its origin, else that of the depot. */
+/** Returns the rule that applies to a package: its own, else that of its origin, else that of the depot. */
 export function ruleFor(
   rules: ReadonlyMap<string, RetentionRule>,
   ident: PackageParts,

@@ -31,9 +31,12 @@ export interface DeviceAuthorization {
   readonly intervalS: number
 }
 
-/** A sign-in in a browser that has begun. The caller keeps it for the end, and never shows `verifier`. */
+/**
+ * A sign-in that has begun in a browser. The caller keeps it until the sign-in ends, and never shows
+ * `verifier`.
+ */
 export interface CodeRequest {
-  /** Where to send the browser. */
+  /** The page to which the caller sends the browser. */
   readonly url: URL
   readonly state: string
   readonly nonce: string
@@ -141,7 +144,10 @@ export class IdentityProvider {
     )
   }
 
-  /** Reads the person from the ID token and the user information. Many providers put groups only there. */
+  /**
+   * Reads the person from the ID token and the user information. Many providers name groups only in the user
+   * information.
+   */
   async #read(client: typeof OpenIdClient, configuration: Configuration, tokens: Tokens): Promise<Person> {
     const claims = tokens.claims()
     if (claims === undefined) throw new DepotError('unauthenticated', 'the single sign-on gave no ID token')

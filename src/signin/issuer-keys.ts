@@ -4,7 +4,7 @@ import { networkFault } from '../network-fault.ts'
 import { requestIssuer } from './issuer-request.ts'
 import type { IssuerRequestOptions } from './issuer-request.ts'
 
-/** When keys of this age are needed, the depot reads them again. */
+/** If the depot needs keys of this age, it reads them again. */
 export const FRESH_MS = 10 * 60_000
 /**
  * The depot never uses keys of this age, even if it cannot reach the issuer. A key that the issuer withdraws
@@ -88,7 +88,7 @@ export class IssuerKeys {
     }
   }
 
-  /** Fetches the keys from the URL that the issuer's metadata name (OpenID Connect Discovery 1.0, 4). */
+  /** Fetches the keys from the URL that the issuer's metadata names (OpenID Connect Discovery 1.0, 4). */
   async #fetch(issuer: string): Promise<JSONWebKeySet> {
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
     const { issuer: named, jwks_uri: keysUrl } = await this.#fetchObject(new URL(url))

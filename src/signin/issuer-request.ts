@@ -29,7 +29,7 @@ const { request: requestPlainly } = process.getBuiltinModule('node:http')
 const { request: requestSecurely } = process.getBuiltinModule('node:https')
 
 /** Returns the options that allow issuers at public addresses and in these networks (CIDR). */
-export function issuersIn(networks: readonly string[] | 'any'): IssuerRequestOptions {
+export function issuerRequestOptions(networks: readonly string[] | 'any'): IssuerRequestOptions {
   return {
     addressPolicy: new AddressPolicy(networks),
     lookup: (hostname, done) => lookup(hostname, { all: true }, done),

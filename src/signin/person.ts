@@ -7,7 +7,7 @@ export interface Person {
   readonly subject: string
   /** The present user name of the person at the issuer, if known. Somebody else may get it later. */
   readonly name: string | undefined
-  /** Distinct names; see {@link isGroupName}. */
+  /** Without duplicates. For the form of names, see {@link isGroupName}. */
   readonly groups: readonly string[]
 }
 

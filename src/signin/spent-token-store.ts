@@ -41,8 +41,8 @@ export async function writeSpentToken(db: Db, spent: SpentToken): Promise<void> 
 }
 
 /**
- * Deletes spent tokens that expired more than a day ago, because the depot refuses them as expired. `now` is
- * the wall clock in epoch milliseconds.
+ * Deletes spent tokens that expired more than a day ago. The depot would refuse these anyway, because they
+ * have expired. `now` is the wall clock in epoch milliseconds.
  */
 export async function deleteExpiredSpentTokens(db: Db, now: number): Promise<void> {
   await db

@@ -33,9 +33,10 @@ const MAX_REMEMBERED_FILES = 10_000
 
 /**
  * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and files of aborted
- * uploads in the spool. A file is removed once two walks, at least a grace period apart by a monotonic clock,
- * have found it unneeded, and bytes that retention freed not before their quarantine is over. The claims
- * remove blobs, and keep every blob that a row or an upload needs. A depot has one collector.
+ * uploads in the spool. A file is removed once two walks have found it unneeded that are at least a grace
+ * period apart, by a monotonic clock. Bytes that retention freed also wait for the end of their quarantine.
+ * Blobs are removed through the claims, which keep every blob that a row or an upload needs. A depot has one
+ * collector.
  */
 export class Collector {
   readonly #depot: Dependencies

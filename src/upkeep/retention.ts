@@ -24,25 +24,25 @@ const RUN_EVERY_MS = 24 * 60 * 60_000
 /** The pause after each part of a run, so that other work is not delayed. */
 const PAUSE_MS = 100
 /**
- * The share of the depot's packages that the runs of one day remove at most, so that people have time to
+ * The largest share of the depot's packages that the runs of one day remove, so that people have time to
  * notice a mistake.
  */
 const LARGEST_SHARE = 0.1
-/** The number of releases that the runs of one day may remove in any case. */
+/** The runs of one day may remove this many releases, however few packages the depot has. */
 const MIN_REMOVED = 100
 
 /** What a run did. */
 export interface RetentionRun {
   readonly removed: number
   readonly freedBytes: number
-  /** Whether the run stopped because as much was removed as may be in a day. */
+  /** Whether the run stopped because it reached the limit of the day. */
   readonly isCut: boolean
 }
 
 /**
- * Applies the retention rules at the start and then once a day, in parts. It keeps everything that a rule is
- * about which was set, changed or removed less than a day ago. It removes at most a tenth of the releases in
- * a day. Neither holds for a run that an administrator starts.
+ * Applies the retention rules once a day, in parts. Rules that were set, changed or removed less than a day
+ * ago remove nothing, and the runs of one day remove at most a tenth of the packages. Runs that an
+ * administrator starts do not have these two limits.
  */
 export class Retention {
   readonly #depot: Dependencies
@@ -57,7 +57,7 @@ export class Retention {
     return this.#endedAt
   }
 
-  /** Makes a run each day until aborted. */
+  /** Makes a run now and then each day until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.once(signal).catch((error: unknown) => {

@@ -9,9 +9,9 @@ import type { JudgedPart } from './judge-page.ts'
 import type { JudgeReleases } from './judging.ts'
 
 /**
- * Removes what goes of a part of all releases, at most `max`, in a few short commands. A crash between two of
- * them leaves the rest for the next run. Any number of callers may do this at once: each command decides
- * anew.
+ * Removes the releases of a part that nothing keeps, at most `max`, in a few short commands. A crash between
+ * two of them leaves the rest for the next run. Any number of callers may do this at once, because each
+ * command decides again.
  */
 export async function retirePage(
   depot: { readonly judge: JudgeReleases; readonly writer: CommandQueue; readonly quarantineMs: number },

@@ -50,7 +50,7 @@ const unpaced: Pace = () => Promise.resolve()
  */
 export class Scrub {
   readonly #depot: Dependencies
-  /** The requested examinations in progress, by checksum. Those of passes are not in it. */
+  /** The requested examinations in progress, by checksum. Examinations of passes are not among them. */
   readonly #running = new Map<string, Promise<Damage | undefined>>()
   /** The number of this scrub's hashes in progress. All others are of uploads, which go first. */
   #hashings = 0

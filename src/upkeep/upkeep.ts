@@ -6,7 +6,7 @@ import type { Scrub } from './scrub.ts'
 import type { OpenedFiles } from '../database/opened-files.ts'
 
 const CHECK_EVERY_MS = 1_000
-/** The delay before the first scrub and collection, which would make the start slower. */
+/** The delay before the first work. Without it, the start of the depot would be slower. */
 const FIRST_RUN_AFTER_MS = 60_000
 
 /** The background work of a depot, in the thread that opened the depot. The caller closes it. */

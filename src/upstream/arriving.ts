@@ -41,6 +41,7 @@ export class Arrival {
     this.#begun.resolve({ ...file, cell: this.#cell })
   }
 
+  /** Reports the outcome. The caller calls this once, after the last `advance`. */
   end(outcome: 'stored' | 'failed'): void {
     this.#set(outcome === 'stored' ? STORED : FAILED)
     if (outcome === 'stored') this.#begun.resolve(undefined)
@@ -69,7 +70,10 @@ export async function openArriving(arriving: Arriving): Promise<Readable | undef
   return Readable.from(readArriving(file, arriving), { objectMode: false })
 }
 
-/** The file may be moved or removed meanwhile; what was opened stays readable. */
+/**
+ * Yields the bytes of an open file as soon as they may be passed on, and closes the file at the end. Others
+ * may move or remove the file meanwhile; an open file stays readable.
+ */
 async function* readArriving(file: FileHandle, { sizeBytes, cell }: Arriving): AsyncGenerator<Buffer> {
   try {
     for (let offset = 0; offset < sizeBytes;) {

@@ -20,16 +20,16 @@ import type { Arrival } from './arriving.ts'
 export interface ReleaseToFetch {
   readonly ident: Ident
   readonly target: Target
-  /** Whether a release that is not public upstream is fetched, too. It is private here. */
+  /** Whether to fetch also a release that is not public upstream. It becomes private here. */
   readonly mayBePrivate: boolean
 }
 
 /**
- * Fetches a release from upstream and publishes it, with all checks of an upload, and always that of the
- * signature. `findKey` records the key of the signer, if upstream has it. Reports to `arrival` what can be
- * passed on; the caller ends it. `pace` limits the rate. Returns the number of bytes that arrived: none if
- * the release is here already. Throws `not_found`, the errors of {@link publish}, and the errors of the
- * source.
+ * Fetches a release from upstream and publishes it, with all checks of an upload. The signature is verified
+ * whatever the settings say. `findKey` records the key of the signer, if upstream has it. Reports to
+ * `arrival` which bytes can be passed on; the caller reports the outcome to it. `pace` limits the rate.
+ * Returns the number of bytes that arrived, which is 0 if the release is here already. Throws `not_found`,
+ * the errors of {@link publish}, and the errors of the source.
  */
 export async function fetchRelease(
   depot: Depot,
@@ -89,7 +89,7 @@ export async function fetchRelease(
   })
 }
 
-/** Says that upstream has no release, or hides it: a depot answers 404 for what a token may not see. */
+/** Says that upstream has no release, or hides it: depots answer 404 for releases that a token may not see. */
 export function noRelease({ hasToken }: RemoteDepot, ident: string, target: Target): string {
   const hidden = hasToken ? ', or none that the token in DEPOT_UPSTREAM_TOKEN_FILE may see' : ''
   return `upstream has no release ${ident} for ${target}${hidden}`
@@ -104,8 +104,8 @@ async function* paced(body: AsyncIterable<Buffer>, pace: Pace): AsyncGenerator<B
 }
 
 /**
- * Returns the size of a package: what upstream says of the release, which Builder may leave out, or else the
- * length that the download announces. Throws `length_mismatch` if they differ.
+ * Returns the size of a package from upstream's description of the release or, if Builder leaves it out
+ * there, the length that the download announces. Throws `length_mismatch` if the two differ.
  */
 function sizeOf(
   { size }: FoundRelease,

@@ -59,17 +59,17 @@ const NEVER: MirrorStatus = {
   succeededAt: undefined,
 }
 
-/** Reads what came of the last run that ended. */
+/** Reads the outcome of the last run that ended. */
 export async function readLastRun(db: Db): Promise<MirrorStatus | undefined> {
   const stored = await findState(db, 'mirrored')
   return stored === undefined ? undefined : { ...NEVER, ...(JSON.parse(stored) as Partial<MirrorStatus>) }
 }
 
-/** The delay before the first run, so that a start is not slower. */
+/** The delay before the first run. Without it, the start of the depot would be slower. */
 const FIRST_AFTER_MS = 60_000
-/** After so many failures in a row, a run ends: upstream is probably away, or refuses everything. */
+/** A run ends after this many failures in a row: upstream is probably away, or refuses everything. */
 const MAX_FAILURES_IN_A_ROW = 10
-/** The plan of a run asks upstream for so many sizes. */
+/** The maximum number of sizes for which a plan asks upstream. */
 const MAX_SIZES_ASKED = 1_000
 const PARALLEL_QUESTIONS = 8
 
@@ -107,7 +107,10 @@ export class Mirror implements MirrorOperations {
     this.#refresher = refresher
   }
 
-  /** Returns `undefined` if the settings name nothing to mirror. The caller closes it with `upstream`. */
+  /**
+   * Returns `undefined` if the settings name nothing to mirror. The caller closes the mirror together with
+   * `upstream`.
+   */
   static async open(
     depot: Depot,
     upstream: Upstream | undefined,

@@ -11,7 +11,7 @@ import { listFirstMembers, listLatestOf } from '../revisions/mirrored-store.ts'
 import { findView } from '../revisions/view-store.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 
-/** No view. The dependencies of releases are read without asking which of them a view has. */
+/** The id of no view, for reading dependencies without comparing them with a view. */
 const NO_VIEW = 0
 
 /**
@@ -38,7 +38,7 @@ export async function planMirror(
   return [...missing.values()]
 }
 
-/** Lists the releases that the mirror keeps with their dependencies, of channels first. */
+/** Lists the releases that the mirror keeps with their dependencies: those of channels, then those of views. */
 async function listKept(db: Db, { channels, views, targets, newest }: MirrorConfig): Promise<ViewRelease[]> {
   const kept: ViewRelease[] = []
   for (const { origin, channel } of channels) {

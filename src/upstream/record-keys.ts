@@ -15,9 +15,9 @@ type KeyKeeper = Pick<Depot, 'db' | 'writer' | 'log'>
 export type KeyOutcome = 'added' | 'known' | 'absent' | 'differs'
 
 /**
- * Records a public key of an upstream origin, if upstream has it. A recorded key never changes: packages that
- * it signed would no longer verify, and whoever can change keys upstream could sign in its name. Throws
- * `key_malformed`, and the errors of the source.
+ * Records a public key of an upstream origin, if upstream has it. A recorded key never changes. Otherwise,
+ * packages that it signed would no longer verify, and anybody who can change keys upstream could sign
+ * packages of the origin. Throws `key_malformed`, and the errors of the source.
  */
 export async function recordKey(depot: KeyKeeper, source: RemoteDepot, name: KeyName): Promise<KeyOutcome> {
   const text = await findKey(source, name)
@@ -70,7 +70,11 @@ export async function recordKeys(
  * Records all public keys of an upstream origin. Throws `upstream_failed` if upstream has another key of the
  * same name as a recorded one, and like {@link recordKey}.
  */
-export async function expectSameKeys(depot: KeyKeeper, source: RemoteDepot, origin: string): Promise<void> {
+export async function recordKeysStrictly(
+  depot: KeyKeeper,
+  source: RemoteDepot,
+  origin: string,
+): Promise<void> {
   for (const [revision, outcome] of await recordKeys(depot, source, origin))
     if (outcome === 'differs')
       throw new DepotError(

@@ -18,7 +18,7 @@ import { listMembersOfOrigin } from '../revisions/member-store.ts'
 import { findView } from '../revisions/view-store.ts'
 import { MAX_MOVED_RELEASES } from '../views/view.ts'
 import { describeFault } from './describe-fault.ts'
-import { expectSameKeys } from './record-keys.ts'
+import { recordKeysStrictly } from './record-keys.ts'
 
 /** A channel of an upstream origin. */
 export interface UpstreamChannel {
@@ -26,7 +26,7 @@ export interface UpstreamChannel {
   readonly channel: string
 }
 
-/** What came of a refresh. */
+/** The outcome of a refresh. */
 export type RefreshOutcome =
   | {
       readonly kind: 'refreshed'
@@ -64,7 +64,7 @@ export async function refreshChannel(
   place: UpstreamChannel,
   { acceptsRemovals, reason }: { acceptsRemovals: boolean; reason: string },
 ): Promise<RefreshOutcome> {
-  await expectSameKeys(context.depot, context.source, place.origin)
+  await recordKeysStrictly(context.depot, context.source, place.origin)
   const members = await listMembersHere(context.depot.db, place)
   const omitted = new Omissions()
   const listed = await listIdentsThere(context, place, omitted)
@@ -87,7 +87,7 @@ export async function refreshChannel(
   const joining = (await announceAll(context, place, fresh, omitted)).toSorted((a, b) =>
     compareReleases(parseIdent(a.ident), parseIdent(b.ident)),
   )
-  await change(context, { ...place, reason }, { joining, leaving })
+  await changeChannel(context, { ...place, reason }, { joining, leaving })
   return { kind: 'refreshed', joined: joining.length, left: leaving.length, ...omitted.summary() }
 }
 
@@ -110,7 +110,7 @@ async function listIdentsThere(
     count += 1
     if (count > MAX_LISTED)
       throw new RemoteError('refused', `upstream lists more than ${MAX_LISTED} releases in a channel`)
-    await omitted.unless(formatIdent(parts), async () => {
+    await omitted.addOnFailure(formatIdent(parts), async () => {
       const ident = makeIdent(parts)
       if (ident.origin !== place.origin)
         throw new DepotError('ident_malformed', `it is listed in a channel of ${place.origin}`)
@@ -137,7 +137,10 @@ async function confirmAbsent(
   return absent
 }
 
-/** Announces the members of the channel among these idents, and returns those that the depot has then. */
+/**
+ * Announces the releases of these idents that upstream has in the channel. Returns those that the depot has
+ * afterwards.
+ */
 async function announceAll(
   context: RefreshContext,
   place: UpstreamChannel,
@@ -175,7 +178,7 @@ async function announceAll(
         members.push(name)
         return
       }
-      await omitted.unless(name.ident, async () => {
+      await omitted.addOnFailure(name.ident, async () => {
         const detail = await findDetail(source, place.channel, ident, target)
         if (detail?.visibility === 'public') batch.push(announcedRelease(ident, target, detail))
       })
@@ -209,7 +212,7 @@ async function* candidates(
   }
 }
 
-/** Throws `ident_malformed` for a dependency. */
+/** Throws `ident_malformed` for a malformed dependency. */
 function announcedRelease(ident: Ident, target: Target, detail: ReleaseDetail): AnnouncedRelease {
   return {
     ident,
@@ -236,7 +239,7 @@ function identTexts(dependencies: ReleaseDetail['deps'] | null | undefined): str
 }
 
 /** Changes the channel in as few revisions as possible. */
-async function change(
+async function changeChannel(
   { depot, signal }: RefreshContext,
   place: UpstreamChannel & { readonly reason: string },
   { joining, leaving }: { joining: readonly ReleaseName[]; leaving: readonly ReleaseName[] },
@@ -270,7 +273,7 @@ class Omissions {
   }
 
   /** Runs `act`, and adds the release if it fails for a reason that does not concern other releases. */
-  async unless(ident: string, act: () => Promise<void>): Promise<void> {
+  async addOnFailure(ident: string, act: () => Promise<void>): Promise<void> {
     try {
       await act()
     } catch (error) {

@@ -27,7 +27,7 @@ export interface RefreshOptions {
   readonly by: string | undefined
 }
 
-/** The delay before the first refresh, which would make the start slower. */
+/** The delay before the first refresh. Without it, the start of the depot would be slower. */
 const FIRST_AFTER_MS = 10_000
 
 /**
@@ -105,7 +105,7 @@ export class Refresher implements RefreshOperations {
   }
 
   #queue(channel: UpstreamChannel, options: RefreshOptions): Promise<string | undefined> {
-    const key = `${nameOf(channel)} ${options.acceptsRemovals}`
+    const key = `${formatChannel(channel)} ${options.acceptsRemovals}`
     const running = this.#queued.get(key)
     if (running !== undefined) return running.done
     const done = this.#last
@@ -169,10 +169,10 @@ export class Refresher implements RefreshOperations {
     }
   }
 
-  /** Returns, for the log, when a channel last was what upstream had. Never rejects. */
+  /** Returns, for the log, when a channel was last refreshed. Never rejects. */
   async #age(channel: UpstreamChannel): Promise<{ asOf: string | null }> {
     const known = await listRefreshed(this.#depot.db).catch(() => [])
-    const at = known.find((row) => nameOf(row) === nameOf(channel))?.refreshedAt
+    const at = known.find((row) => formatChannel(row) === formatChannel(channel))?.refreshedAt
     return { asOf: at === undefined ? null : new Date(at).toISOString() }
   }
 
@@ -186,7 +186,7 @@ export class Refresher implements RefreshOperations {
 }
 
 function notRefreshed(channel: UpstreamChannel, fault: string): string {
-  return `${nameOf(channel)} was not refreshed: ${fault}`
+  return `${formatChannel(channel)} was not refreshed: ${fault}`
 }
 
 /** Returns the channels that the settings name, in their order. */
@@ -211,6 +211,6 @@ export function notAdopted(origin: string): string {
 }
 
 /** Formats a channel of an origin: `core/stable`. */
-export function nameOf({ origin, channel }: UpstreamChannel): string {
+export function formatChannel({ origin, channel }: UpstreamChannel): string {
   return `${origin}/${channel}`
 }

@@ -12,8 +12,8 @@ import { RemoteDepot } from '../remote/remote-depot.ts'
 const IDLE_MS = 30_000
 
 /**
- * How long to try again when upstream fails for a while: `client` is for requests for which a client waits,
- * `background` respects every Retry-After.
+ * How long to try again when upstream fails for a while. `client` is for requests for which a client waits;
+ * `background` waits as long as a Retry-After says.
  */
 const PATIENCE = {
   client: { pausesMs: [500, 2_000], longestMs: 5_000 },
@@ -21,9 +21,9 @@ const PATIENCE = {
 } as const
 
 /**
- * Makes a client of the upstream depot, which follows no redirects. Reads the files that the settings name;
- * throws `invalid_request` if one is missing, open to all users or not what it should be. `signal` ends its
- * requests.
+ * Makes a client of the upstream depot, which follows no redirects. Reads the token and the certificates from
+ * the files that the settings name. Throws `invalid_request` if a file is missing or malformed, or if every
+ * user may read the token. `signal` ends the requests of the client.
  */
 export async function openSource(
   { url, tokenFile, proxy, caFile }: UpstreamConfig,

@@ -35,10 +35,10 @@ export interface Asker {
 }
 
 /**
- * What routes ask of upstream when something of a listed origin is missing here. All throw `not_found` if
- * upstream does not have it either or the origin is not an upstream origin, `refused` if it no longer is one,
- * `too_many_attempts`, `upstream_failed`, `quota_exceeded`, `shutting_down`, and the errors of a full or lost
- * disk.
+ * What routes ask of upstream when a release or a key of a listed origin is missing here. All functions throw
+ * `not_found` if upstream does not have it either or the origin is not an upstream origin, `refused` if the
+ * origin no longer is one, `too_many_attempts`, `upstream_failed`, `quota_exceeded`, `shutting_down`, and the
+ * errors of a full or lost disk.
  */
 export interface UpstreamOperations {
   /**
@@ -210,7 +210,7 @@ export class Upstream implements UpstreamOperations {
     })
   }
 
-  /** Ends all fetches. What has not arrived completely is dropped. */
+  /** Ends all fetches, and drops releases that have not arrived completely. */
   async close(): Promise<void> {
     this.#abort.abort()
     await Promise.allSettled([...this.#fetches.values()].map(({ done }) => done))
@@ -270,7 +270,11 @@ export class Upstream implements UpstreamOperations {
     return isListed(config, origin) && (await findOrigin(db, origin))?.isUpstream === true
   }
 
-  /** Throws the remembered failure of a question, and otherwise counts the question. */
+  /**
+   * Checks that upstream may be asked a question now, and counts the question for the caller's address. Throws
+   * a remembered failure, `not_found` for other origins, `upstream_failed` if the question already came
+   * through this depot, and `too_many_attempts`.
+   */
   async #expectAskable(origin: string, key: string, { address, via }: Asker): Promise<void> {
     const failure = this.#failures.get(key)
     if (failure !== undefined) throw failure
@@ -307,7 +311,7 @@ export class Upstream implements UpstreamOperations {
   }
 }
 
-/** What anonymous callers are told instead of upstream's words and of the depot's figures. */
+/** The messages for anonymous callers, which contain no words of upstream and no figures of the depot. */
 const PLAIN_FAILURES: Readonly<Partial<Record<ErrorCode, string>>> = {
   upstream_failed: 'upstream cannot give this now: the log of the depot says why',
   quota_exceeded: 'there is no room for this: a quota is exceeded',
@@ -326,7 +330,7 @@ async function answering<T>({ address }: Asker, act: () => Promise<T>): Promise<
   }
 }
 
-/** Reads of a malformed ident find nothing, like those of what is here. Throws `not_found`. */
+/** Throws `not_found` for a malformed ident, like reads of releases that are here. */
 function identOf({ ident }: ReleaseName): Ident {
   try {
     return parseIdent(ident)
@@ -335,7 +339,10 @@ function identOf({ ident }: ReleaseName): Ident {
   }
 }
 
-/** Callers who may not see private releases do not share a fetch with others. */
+/**
+ * Returns the key of a question. Callers who may see private releases and callers who may not have different
+ * keys, so they share no fetch and no failure.
+ */
 function keyOf(release: ReleaseName, { seesPrivate }: Asker): string {
   return `${releaseKey(release)} ${seesPrivate}`
 }

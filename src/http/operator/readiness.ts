@@ -9,7 +9,7 @@ import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { counted } from '../../text/counted.ts'
 import { readLastRun } from '../../upstream/mirror.ts'
-import { adoptedChannels, nameOf } from '../../upstream/refresher.ts'
+import { adoptedChannels, formatChannel } from '../../upstream/refresher.ts'
 
 export interface Readiness {
   /** Whether the depot can answer reads, and so should receive requests. */
@@ -84,20 +84,20 @@ export async function commitTimeAheadMs({ db, now }: Pick<Depot, 'db' | 'now'>):
 /** Describes the channels of upstream that are not up to date, each in a sentence. */
 async function listBehind(depot: Pick<Depot, 'config' | 'db' | 'now'>): Promise<string[]> {
   const refreshMs = depot.config.upstream?.refreshMs ?? 0
-  const rows = new Map((await listRefreshed(depot.db)).map((row) => [nameOf(row), row]))
+  const rows = new Map((await listRefreshed(depot.db)).map((row) => [formatChannel(row), row]))
   return (await adoptedChannels(depot)).flatMap((channel) => {
-    const row = rows.get(nameOf(channel))
+    const row = rows.get(formatChannel(channel))
     if (row === undefined) return [] // the first refresh follows soon after the start
     if (row.removals > 0)
       return [
-        `a refresh of ${nameOf(channel)} is held, because it would remove ${counted(row.removals, 'release')}`,
+        `a refresh of ${formatChannel(channel)} is held, because it would remove ${counted(row.removals, 'release')}`,
       ]
     const isLate = row.refreshedAt === undefined || depot.now() - row.refreshedAt > LATE_AFTER * refreshMs
     if (refreshMs === 0 || !isLate) return []
     return [
       row.refreshedAt === undefined
-        ? `${nameOf(channel)} was never refreshed from upstream`
-        : `${nameOf(channel)} is as upstream had it at ${new Date(row.refreshedAt).toISOString()}`,
+        ? `${formatChannel(channel)} was never refreshed from upstream`
+        : `${formatChannel(channel)} is as upstream had it at ${new Date(row.refreshedAt).toISOString()}`,
     ]
   })
 }

@@ -4,7 +4,7 @@ import { listRefreshed } from '../../channels/refresh-store.ts'
 import type { Refreshed } from '../../channels/refresh-store.ts'
 import type { Depot } from '../../depot/open.ts'
 import { readLastRun } from '../../upstream/mirror.ts'
-import { adoptedChannels, nameOf } from '../../upstream/refresher.ts'
+import { adoptedChannels, formatChannel } from '../../upstream/refresher.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 import { addGauge } from './gauge.ts'
 
@@ -27,9 +27,9 @@ export function measureUpstream(
       registers: [registry],
       async collect() {
         gauge.reset()
-        const adopted = new Set((await adoptedChannels({ config, db })).map(nameOf))
+        const adopted = new Set((await adoptedChannels({ config, db })).map(formatChannel))
         for (const row of await listRefreshed(db)) {
-          if (!adopted.has(nameOf(row))) continue
+          if (!adopted.has(formatChannel(row))) continue
           const { origin, channel } = row
           gauge.set({ origin, channel }, read(row))
         }

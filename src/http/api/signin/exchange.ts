@@ -4,7 +4,7 @@ import { getToken } from '../../../accounts/account-store.ts'
 import { generateToken, hashToken } from '../../../accounts/token.ts'
 import { DepotError } from '../../../errors.ts'
 import { IssuerKeys } from '../../../signin/issuer-keys.ts'
-import { issuersIn } from '../../../signin/issuer-request.ts'
+import { issuerRequestOptions } from '../../../signin/issuer-request.ts'
 import { isKnownIssuer } from '../../../signin/exchange-rule-store.ts'
 import { readIssuer, verifyIdToken } from '../../../signin/verify-id-token.ts'
 import { shows } from '../../requests/reading.ts'
@@ -21,7 +21,7 @@ import { ExchangedToken, TokenExchange } from './shapes.ts'
  */
 export function exchangeRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const { config, now } = depot
-  const keys = new IssuerKeys(issuersIn(config.issuerNetworks), now)
+  const keys = new IssuerKeys(issuerRequestOptions(config.issuerNetworks), now)
 
   app.withTypeProvider<ZodTypeProvider>().post(
     '/token-exchanges',

@@ -8,7 +8,7 @@ import type { Depot } from '../../../depot/open.ts'
 import { readNamedFile } from '../../../depot/secret-file.ts'
 import { DepotError } from '../../../errors.ts'
 import { IdentityProvider } from '../../../signin/identity-provider.ts'
-import { issuersIn } from '../../../signin/issuer-request.ts'
+import { issuerRequestOptions } from '../../../signin/issuer-request.ts'
 import type { Person } from '../../../signin/person.ts'
 import { orText } from '../../requests/as-text.ts'
 import { shows } from '../../requests/reading.ts'
@@ -238,5 +238,5 @@ async function openProvider({ config, log, now }: Depot): Promise<IdentityProvid
   const { clientSecretFile: file, makesAccounts: _makesAccounts, ...settings } = config.singleSignOn
   const clientSecret =
     file === undefined ? undefined : await readNamedFile(file, 'DEPOT_OIDC_CLIENT_SECRET_FILE', log)
-  return new IdentityProvider({ ...settings, clientSecret }, issuersIn(config.issuerNetworks), now)
+  return new IdentityProvider({ ...settings, clientSecret }, issuerRequestOptions(config.issuerNetworks), now)
 }

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { listRefreshed } from '../../../channels/refresh-store.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import type { MirrorOperations, MirrorPlan } from '../../../upstream/mirror.ts'
-import { adoptedChannels, nameOf, notAdopted, upstreamChannels } from '../../../upstream/refresher.ts'
+import { adoptedChannels, formatChannel, notAdopted, upstreamChannels } from '../../../upstream/refresher.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
@@ -22,19 +22,19 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror 
 
   const describe = async (): Promise<z.infer<typeof Upstream>> => {
     const { upstream } = depot.config
-    const known = new Map((await listRefreshed(depot.db)).map((row) => [nameOf(row), row]))
-    const adopted = new Set((await adoptedChannels(depot)).map(nameOf))
-    const refreshing = new Set((await refresher?.refreshing())?.map(nameOf))
+    const known = new Map((await listRefreshed(depot.db)).map((row) => [formatChannel(row), row]))
+    const adopted = new Set((await adoptedChannels(depot)).map(formatChannel))
+    const refreshing = new Set((await refresher?.refreshing())?.map(formatChannel))
     return {
       url: upstream?.url ?? null,
       origins: [...(upstream?.origins ?? [])],
       channels: upstreamChannels(depot).map((channel) => {
-        const isAdopted = adopted.has(nameOf(channel))
-        const row = isAdopted ? known.get(nameOf(channel)) : undefined
+        const isAdopted = adopted.has(formatChannel(channel))
+        const row = isAdopted ? known.get(formatChannel(channel)) : undefined
         return {
           ...channel,
           adopted: isAdopted,
-          refreshing: refreshing.has(nameOf(channel)),
+          refreshing: refreshing.has(formatChannel(channel)),
           refreshed_at: row?.refreshedAt === undefined ? null : wireTime(row.refreshedAt),
           attempted_at: row === undefined ? null : wireTime(row.attemptedAt),
           fault: row?.fault ?? null,
@@ -134,7 +134,7 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror 
         throw new DepotError('invalid_request', 'name the channels whose removals you accept')
       const all = upstreamChannels(depot)
       const chosen = names?.map((name) => {
-        const channel = all.find((candidate) => nameOf(candidate) === name)
+        const channel = all.find((candidate) => formatChannel(candidate) === name)
         if (channel === undefined)
           throw new DepotError('not_found', `the settings name no channel ${quote(name)} of upstream`)
         return channel
