@@ -5,7 +5,7 @@ import { DepotError } from '../errors.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import type { KeyName, PublicKey } from '../hart/origin-key.ts'
 import { formatIdent } from '../package/ident.ts'
-import { copyAffairs } from './affairs.ts'
+import { copyAccess } from './origin-access.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
 import * as destinations from '../remote/destination.ts'
@@ -14,7 +14,7 @@ import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
 import { findKey } from '../remote/habitat-reads.ts'
-import { hasAccount } from '../remote/origin-affairs.ts'
+import { hasAccount } from '../remote/origin-access.ts'
 import { uploadHart } from '../remote/upload-hart.ts'
 import type { Plan, PlannedChannel, PlannedFile, PlannedOrigin, PlannedRelease } from './plan.ts'
 
@@ -138,9 +138,9 @@ async function copyOrigin(
       copied.keys += 1
     })
   }
-  if (origin.affairs !== undefined) {
-    const { accounts, members, secretKeys } = await copyAffairs(transfer, origin.name, {
-      affairs: origin.affairs,
+  if (origin.access !== undefined) {
+    const { accounts, members, secretKeys } = await copyAccess(transfer, origin.name, {
+      access: origin.access,
       createsAccounts,
     })
     copied.accounts += accounts

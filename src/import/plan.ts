@@ -7,8 +7,8 @@ import type { Ident } from '../package/ident.ts'
 import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
-import { readAffairs } from './affairs.ts'
-import type { OriginAffairs } from './affairs.ts'
+import { readAccess } from './origin-access.ts'
+import type { OriginAccess } from './origin-access.ts'
 import { STABLE, UNSTABLE, parseViewName } from '../views/view.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
@@ -48,7 +48,7 @@ export interface PlannedOrigin {
   /** The account that owns the origin at the source, if the source says it. */
   readonly ownerAtSource: string | undefined
   /** Absent if the source is read without a token. */
-  readonly affairs: OriginAffairs | undefined
+  readonly access: OriginAccess | undefined
   /** The keys to copy. */
   readonly keys: readonly PublicKey[]
   readonly keysPresent: number
@@ -130,7 +130,7 @@ async function planOrigin(
     return undefined
   }
   const atDestination = await reads.findOrigin(destination, name)
-  const affairs = source.hasToken ? await readAffairs(transfer, name) : undefined
+  const access = source.hasToken ? await readAccess(transfer, name) : undefined
   const keys = await planKeys(transfer, name)
   const channels = await channelsOf(transfer, name, options)
   const result: Comparison = {
@@ -153,7 +153,7 @@ async function planOrigin(
     visibility: atSource.default_package_visibility === 'public' ? 'public' : 'private',
     owner: atDestination?.owner_account ?? undefined,
     ownerAtSource: atSource.owner_account ?? undefined,
-    affairs,
+    access,
     ...keys,
     releases: result.releases,
     filesPresent: result.filesPresent,

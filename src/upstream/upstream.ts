@@ -271,9 +271,9 @@ export class Upstream implements UpstreamOperations {
   }
 
   /**
-   * Checks that upstream may be asked a question now, and counts the question for the caller's address. Throws
-   * a remembered failure, `not_found` for other origins, `upstream_failed` if the question already came
-   * through this depot, and `too_many_attempts`.
+   * Checks that a question may go to upstream now, and counts it for the caller's address. Throws a
+   * remembered failure, `not_found` for other origins, `upstream_failed` if the question already came through
+   * this depot, and `too_many_attempts`.
    */
   async #expectAskable(origin: string, key: string, { address, via }: Asker): Promise<void> {
     const failure = this.#failures.get(key)

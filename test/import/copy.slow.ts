@@ -31,7 +31,7 @@ test('channels are promoted in revisions of at most 500 releases, without refuse
     visibility: 'public',
     owner: 'admin',
     ownerAtSource: undefined,
-    affairs: undefined,
+    access: undefined,
     keys: [],
     keysPresent: 0,
     releases: [],

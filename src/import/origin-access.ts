@@ -9,15 +9,15 @@ import {
   listMemberAccounts,
   listMembersWithRoles,
   setRole,
-} from '../remote/origin-affairs.ts'
-import type { OriginMember } from '../remote/origin-affairs.ts'
+} from '../remote/origin-access.ts'
+import type { OriginMember } from '../remote/origin-access.ts'
 import { RemoteError } from '../remote/remote-error.ts'
 
 // Copies the members of an origin and its newest secret signing key, if the tokens allow that at both depots.
 // The private half of an encryption key cannot be copied, because Builder never shows it.
 
 /** The members and the secret key of an origin at the source. */
-export interface OriginAffairs {
+export interface OriginAccess {
   /** Absent if the token may not see the members. */
   readonly members: readonly OriginMember[] | undefined
   /** The newest secret signing key. Absent if there is none, or if the token may not read it. */
@@ -28,7 +28,7 @@ export interface OriginAffairs {
  * Reads the members and the secret key of an origin from the source. Reports a note for whatever the token
  * may not read. Throws `RemoteError` for all other failures.
  */
-export async function readAffairs({ source, reporter }: Transfer, origin: string): Promise<OriginAffairs> {
+export async function readAccess({ source, reporter }: Transfer, origin: string): Promise<OriginAccess> {
   const members = await unlessForbidden(() => listMembersWithRoles(source, origin))
   if (members === undefined)
     reporter.note(`the token may not see the members of ${origin} at the source, so they are not copied`)
@@ -42,7 +42,7 @@ export async function readAffairs({ source, reporter }: Transfer, origin: string
 }
 
 /** The numbers of things that were created or changed at the destination. */
-export interface CopiedAffairs {
+export interface CopiedAccess {
   accounts: number
   members: number
   secretKeys: number
@@ -54,14 +54,14 @@ export interface CopiedAffairs {
  * transfers origins. With `createsAccounts`, creates missing accounts without tokens; otherwise reports a
  * note for each. Reports items that fail, and continues; see {@link attempt} for what it throws.
  */
-export async function copyAffairs(
+export async function copyAccess(
   transfer: Transfer,
   origin: string,
-  { affairs, createsAccounts }: { affairs: OriginAffairs; createsAccounts: boolean },
-): Promise<CopiedAffairs> {
+  { access, createsAccounts }: { access: OriginAccess; createsAccounts: boolean },
+): Promise<CopiedAccess> {
   const { destination, reporter } = transfer
-  const { members = [], secretKey } = affairs
-  const copied: CopiedAffairs = { accounts: 0, members: 0, secretKeys: 0 }
+  const { members = [], secretKey } = access
+  const copied: CopiedAccess = { accounts: 0, members: 0, secretKeys: 0 }
   const here = new Set(await listMemberAccounts(destination, origin))
   for (const { account, role } of members.filter((member) => !here.has(member.account)))
     await attempt(transfer, `the member ${account} of ${origin}`, async () => {
