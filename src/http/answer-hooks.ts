@@ -16,15 +16,18 @@ import { logRequest } from './request-log.ts'
 const COUNTED_FROM_BYTES = 4 * 1024
 const RETRY_AFTER_SECONDS = 5
 
-/**
- * Adds the hooks that run before and after an answer is sent. They limit the memory of unread answers, count
- * the request and log it.
- */
-export function addAnswerHooks(
-  app: FastifyInstance,
-  { depot, bodies, pending }: RouteContext,
-  metrics: RequestMetrics,
-): void {
+/** Adds {@link addSendHook}, and a hook that counts each answered request and logs it. */
+export function addAnswerHooks(app: FastifyInstance, context: RouteContext, metrics: RequestMetrics): void {
+  addSendHook(app, context)
+  app.addHook('onResponse', (request, reply, done) => {
+    metrics.recordRequest(request, reply)
+    logRequest(context.depot.log, request, reply)
+    done()
+  })
+}
+
+/** Adds the hook that runs before an answer is sent. It limits the memory of unread answers. */
+export function addSendHook(app: FastifyInstance, { depot, bodies, pending }: RouteContext): void {
   app.addHook('onSend', (request, reply, payload, done) => {
     if (hasBody(request)) bodies.settle(request)
     if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client is gone, so onResponse will not run
@@ -34,11 +37,6 @@ export function addAnswerHooks(
     const refusal = chargeAnswer(pending, { request, reply, payload })
     if (refusal === undefined) done()
     else done(refusal)
-  })
-  app.addHook('onResponse', (request, reply, done) => {
-    metrics.recordRequest(request, reply)
-    logRequest(depot.log, request, reply)
-    done()
   })
 }
 

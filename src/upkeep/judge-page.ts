@@ -8,7 +8,7 @@ import { readKeepers } from '../retention/keepers-store.ts'
 /** How many releases are examined at a time. */
 const RELEASES_OF_A_PAGE = 100
 
-/** A part of all releases. `after` is the place after which it begins. */
+/** A part of the list of all releases. It begins after the place `after`. */
 export interface JudgedPart {
   readonly after: CandidatePlace | undefined
   readonly limit?: number
