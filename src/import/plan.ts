@@ -34,7 +34,8 @@ export interface ImportOptions {
 export interface Plan {
   readonly origins: readonly PlannedOrigin[]
   /**
-   * Releases that the destination has with other bytes, in the form of {@link formatMember}. They are not promoted.
+   * Releases that the destination has with other bytes, in the form of {@link formatMember}. They are not
+   * promoted.
    */
   readonly differing: ReadonlySet<string>
 }

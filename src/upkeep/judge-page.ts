@@ -18,13 +18,13 @@ export interface JudgedPart {
 
 export interface JudgedPage {
   readonly verdicts: readonly Verdict[]
-  /** The place of the last release; `undefined` at the end of all. */
+  /** The place of the last release; `undefined` at the end of the list. */
   readonly next: CandidatePlace | undefined
 }
 
 /**
- * Decides about a part of all releases, as of `now`. With `onlySettled`, everything stays that a rule is
- * about which changed less than a day ago.
+ * Decides which releases of a part stay, as of `now`. With `onlySettled`, rules that changed less than a day
+ * ago remove nothing.
  */
 export async function judgePage(
   db: Db,

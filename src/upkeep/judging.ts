@@ -5,16 +5,16 @@ import type { JudgedPage, JudgedPart } from './judge-page.ts'
 
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./judging-thread${extname(import.meta.filename)}`, import.meta.url)
-// Rows are garbage as soon as a page is decided. By default, V8 lets 30 MB of it pile up.
+// Rows are garbage as soon as a page is decided. By default, V8 lets 30 MB of garbage pile up.
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 4 }
 
-/** Decides about a part of all releases, as of now; see {@link judgePage}. */
+/** Decides which releases of a part stay now; see {@link judgePage}. */
 export type JudgeReleases = (
   part: JudgedPart,
   options?: { readonly onlySettled?: boolean },
 ) => Promise<JudgedPage>
 
-/** What the thread is asked. */
+/** A message to the thread: the arguments of {@link judgePage}. */
 export interface JudgingTask {
   readonly part: JudgedPart
   readonly now: number
@@ -23,7 +23,7 @@ export interface JudgingTask {
 
 /**
  * Decides which releases retention removes, in a thread at low priority with a connection of its own. A page
- * takes some hundred queries, so polls would wait if a thread that answers them made these. The thread starts
+ * takes some hundred queries, so polls would wait if they shared a thread with them. The thread starts
  * when first needed, and ends after a minute without pages. The owner closes it.
  */
 export class JudgingThread {

@@ -89,7 +89,7 @@ export async function fetchRelease(
   })
 }
 
-/** Says that upstream has no release, or hides it: depots answer 404 for releases that a token may not see. */
+/** Says that upstream does not have a release, or hides it: a depot answers 404 in both cases. */
 export function noRelease({ hasToken }: RemoteDepot, ident: string, target: Target): string {
   const hidden = hasToken ? ', or none that the token in DEPOT_UPSTREAM_TOKEN_FILE may see' : ''
   return `upstream has no release ${ident} for ${target}${hidden}`

@@ -38,7 +38,7 @@ export async function planMirror(
   return [...missing.values()]
 }
 
-/** Lists the releases that the mirror keeps with their dependencies: those of channels, then those of views. */
+/** Lists the releases that the mirror keeps with their dependencies, first of channels and then of views. */
 async function listKept(db: Db, { channels, views, targets, newest }: MirrorConfig): Promise<ViewRelease[]> {
   const kept: ViewRelease[] = []
   for (const { origin, channel } of channels) {
