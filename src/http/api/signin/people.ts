@@ -3,18 +3,14 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { getAccount, getToken } from '../../../accounts/account-store.ts'
 import { listIdentities } from '../../../accounts/identity-store.ts'
-import { generateToken, hashToken } from '../../../accounts/token.ts'
-import type { Depot } from '../../../depot/open.ts'
-import { readNamedFile } from '../../../depot/secret-file.ts'
 import { DepotError } from '../../../errors.ts'
-import { IdentityProvider } from '../../../signin/identity-provider.ts'
-import { issuerRequestOptions } from '../../../signin/issuer-request.ts'
 import type { Person } from '../../../signin/person.ts'
 import { orText } from '../../requests/as-text.ts'
 import { shows } from '../../requests/reading.ts'
 import { actorOf, clientOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
+import { SingleSignOn } from '../../requests/single-sign-on.ts'
 import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
@@ -30,9 +26,6 @@ import {
 import { identitiesText } from './text.ts'
 
 const tags = ['sign-in']
-/** The maximum number of requests in each thread that wait for the single sign-on at the same time. */
-const MAX_WAITING = 32
-const RETRY_AFTER_S = 5
 
 /**
  * Routes for the single sign-on of people, and for the bindings of accounts to people. Rejects with
@@ -41,34 +34,10 @@ const RETRY_AFTER_S = 5
 export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext): Promise<void> {
   const api = app.withTypeProvider<ZodTypeProvider>()
   const { config, writer, db } = depot
-  const signOn = await openProvider(depot)
-  let waiting = 0
-
-  /**
-   * Calls the single sign-on. Everyone may begin a sign-in, so at most {@link MAX_WAITING} calls run at once;
-   * beyond that, throws `overloaded`. Throws `not_found` if the depot has no single sign-on.
-   */
-  async function ask<Result>(act: (provider: IdentityProvider) => Promise<Result>): Promise<Result> {
-    if (signOn === undefined) throw new DepotError('not_found', 'this depot has no single sign-on')
-    if (waiting >= MAX_WAITING)
-      throw new DepotError('overloaded', 'too many people sign in at this moment', {
-        retryAfterSeconds: RETRY_AFTER_S,
-      })
-    waiting += 1
-    try {
-      return await act(signOn)
-    } finally {
-      waiting -= 1
-    }
-  }
+  const signOn = await SingleSignOn.open(depot)
 
   async function issue(person: Person, client: string): Promise<z.infer<typeof DeviceToken>> {
-    const token = generateToken()
-    const { tokenId, account } = await writer.submit({
-      kind: 'signIn',
-      input: { person, hash: hashToken(token), makesAccounts: config.singleSignOn?.makesAccounts === true },
-      actor: { client, door: 'depot' },
-    })
+    const { token, tokenId, account } = await signOn.issue(person, client)
     const { expiresAt } = await getToken(db, tokenId)
     return { state: 'done', token, account, expires_at: wireTime(expiresAt), groups: [...person.groups] }
   }
@@ -89,7 +58,7 @@ export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext
       },
     },
     async (_request, reply) => {
-      const started = await ask((provider) => provider.startDevice())
+      const started = await signOn.ask((provider) => provider.startDevice())
       return reply
         .code(201)
         .headers(NO_STORE)
@@ -121,7 +90,7 @@ export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext
       },
     },
     async (request, reply) => {
-      const result = await ask((provider) => provider.finishDevice(request.body.device_code))
+      const result = await signOn.ask((provider) => provider.finishDevice(request.body.device_code))
       reply.headers(NO_STORE)
       if (typeof result === 'string')
         return reply.send({ state: result, token: null, account: null, expires_at: null, groups: null })
@@ -227,16 +196,4 @@ export async function peopleRoutes(app: FastifyInstance, { depot }: RouteContext
       parts: [{ detail: 'is missing', pointer: '/issuer' }],
     })
   }
-}
-
-/**
- * Returns the single sign-on of the settings; `undefined` if they name none. Throws `invalid_request` if the
- * file of its client secret cannot be read.
- */
-async function openProvider({ config, log, now }: Depot): Promise<IdentityProvider | undefined> {
-  if (config.singleSignOn === undefined) return undefined
-  const { clientSecretFile: file, makesAccounts: _makesAccounts, ...settings } = config.singleSignOn
-  const clientSecret =
-    file === undefined ? undefined : await readNamedFile(file, 'DEPOT_OIDC_CLIENT_SECRET_FILE', log)
-  return new IdentityProvider({ ...settings, clientSecret }, issuerRequestOptions(config.issuerNetworks), now)
 }
