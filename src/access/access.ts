@@ -49,7 +49,7 @@ export interface CallerActor {
   readonly tokenId: number
   readonly client: string
   /** The API through which the request came. */
-  readonly door: 'habitat' | 'api'
+  readonly door: 'habitat' | 'api' | 'page'
 }
 
 /**

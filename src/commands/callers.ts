@@ -29,7 +29,8 @@ export class Callers {
       case 'depot':
         return 'operator'
       case 'habitat':
-      case 'api': {
+      case 'api':
+      case 'page': {
         const session = expectUnexpired(await this.#find(db, actor.tokenId), this.#now())
         // The table pairs each kind with its input; a union type cannot express the pairing.
         const require = requirements[kind] as (caller: Session, input: unknown) => void

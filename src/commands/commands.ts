@@ -5,6 +5,7 @@ import { removeExchangeRule, setExchangeRule } from './accounts/exchange-rules.t
 import { exchangeToken } from './accounts/exchange-token.ts'
 import { saveDenials } from './accounts/save-denials.ts'
 import { bindIdentity, unbindIdentity } from './accounts/identities.ts'
+import { beginPageSession, endPageSession, keepPageSession } from './accounts/page-sessions.ts'
 import { signIn } from './accounts/sign-in.ts'
 import { setGroupRole } from './origins/set-group-role.ts'
 import { issueToken, revokeToken } from './accounts/issue-token.ts'
@@ -81,6 +82,9 @@ export const handlers = {
   exchangeToken,
   saveDenials,
   signIn,
+  beginPageSession,
+  keepPageSession,
+  endPageSession,
   bindIdentity,
   unbindIdentity,
   setGroupRole,

@@ -4,6 +4,7 @@ import type { Role } from '../../access/access.ts'
 export interface AccountTables {
   accounts: AccountsTable
   tokens: TokensTable
+  page_sessions: PageSessionsTable
   exchange_rules: ExchangeRulesTable
   spent_tokens: SpentTokensTable
   identities: IdentitiesTable
@@ -19,6 +20,15 @@ export interface AccountsTable {
   created_at: number
   updated_at: number
   disabled_at: Generated<number | null>
+}
+
+interface PageSessionsTable {
+  hash: string
+  token_id: number
+  owns_token: number
+  created_at: number
+  used_at: number
+  expires_at: number
 }
 
 interface TokensTable {
