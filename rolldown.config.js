@@ -16,6 +16,8 @@ const ENTRIES = [
 ]
 /** What src/http/operator/reference.ts serves, and its license. */
 const REFERENCE = ['swagger-ui.css', 'swagger-ui-bundle.js', 'swagger-ui-bundle.js.LICENSE.txt', 'LICENSE', 'NOTICE']
+/** What src/http/page/assets/assets.ts serves. */
+const PAGE = ['src/http/page/assets/page.css', 'src/http/page/assets/page.js', 'node_modules/idiomorph/dist/idiomorph.min.js']
 /** They load files of their own: a compiled addon, and WebAssembly. */
 const LEFT_OUTSIDE = [/^better-sqlite3/, /^node-liblzma/]
 
@@ -32,6 +34,13 @@ export default {
           const source = readFileSync(`node_modules/swagger-ui-dist/${file}`)
           this.emitFile({ type: 'asset', fileName: `reference/${file}`, source })
         }
+      },
+    },
+    {
+      name: 'page',
+      generateBundle() {
+        for (const file of PAGE)
+          this.emitFile({ type: 'asset', fileName: `page/${basename(file)}`, source: readFileSync(file) })
       },
     },
   ],

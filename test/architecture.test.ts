@@ -126,6 +126,13 @@ const ROOMS: readonly string[] = [
   'http/api/views',
   'http/api/states',
   'http/api',
+  'http/page/assets',
+  'http/page/html',
+  'http/page/sessions',
+  'http/page/sign-in',
+  'http/page/live',
+  'http/page/pipeline',
+  'http/page',
   'http',
   'cli',
   'main.ts',
@@ -207,6 +214,16 @@ test('a command that asks a depot loads no server, no database and no WebAssembl
   )
 })
 
+test('a depot at which no browser looks loads nothing of the page', async (t) => {
+  const reached = new Set(['http/server.ts'])
+  for (const file of reached) for (const name of importsOf(file)) reached.add(name)
+  t.ok(reached.has('http/page/mount.ts'))
+  t.strictSame(
+    [...reached].filter((name) => /^(@remix-run|@fastify\/(helmet|cookie|formbody|csrf))/.test(name)),
+    [],
+  )
+})
+
 test('imports have no cycles, types included', async (t) => {
   const known = new Map(
     files.map((file) => [file, importsOf(file, { types: true }).filter((name) => sources.has(name))]),
@@ -245,9 +262,12 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
       'upstream',
       'edge',
     )(file) ||
-    ['http/operator/readiness.ts', 'http/operator/reference.ts', 'http/requests/descriptors.ts'].includes(
-      file,
-    ),
+    [
+      'http/operator/readiness.ts',
+      'http/operator/reference.ts',
+      'http/page/assets/assets.ts',
+      'http/requests/descriptors.ts',
+    ].includes(file),
   'node:https?': (file) => inFolder('http', 'client', 'cli')(file) || file === 'webhooks/send.ts',
 }
 

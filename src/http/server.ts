@@ -10,7 +10,7 @@ import type { PollCounts } from '../pollers/pollers.ts'
 import { Mirror } from '../upstream/mirror.ts'
 import { Refresher } from '../upstream/refresher.ts'
 import { Upstream } from '../upstream/upstream.ts'
-import { addAnswerHooks } from './answer-hooks.ts'
+import { addAnswerHooks, addSendHook } from './answer-hooks.ts'
 import { apiRoutes } from './api/routes.ts'
 import { createApp } from './create-app.ts'
 import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.ts'
@@ -19,6 +19,7 @@ import { habitatRoutes } from './habitat/routes.ts'
 import { DepotMetrics } from './operator/metrics.ts'
 import { RequestMetrics } from './operator/request-metrics.ts'
 import type { MetricsJson } from './operator/request-metrics.ts'
+import { mountPage } from './page/mount.ts'
 import { operatorRoutes } from './operator/routes.ts'
 import { logPoll, requestIds } from './request-log.ts'
 import { addRequestHooks, decorateRequests } from './request-hooks.ts'
@@ -169,6 +170,7 @@ async function assemble(
   await app.register(habitatRoutes, { prefix: '/v1', context })
   await app.register(apiRoutes, { prefix: '/api/v1', context, routes })
   await app.register(operatorRoutes, { context, metricsText, routes })
+  mountPage(app, context, (page) => addSendHook(page, context))
   return app
 }
 

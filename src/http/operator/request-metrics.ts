@@ -97,7 +97,7 @@ export class RequestMetrics {
   /** Records an answered request. */
   recordRequest(request: FastifyRequest, reply: FastifyReply): void {
     if (request.lacksDescriptors) this.#exhausted.inc({ what: 'request' })
-    const door = request.isHeld ? 'held' : isPoll(request) ? 'poll' : doorOf(request.url)
+    const door = request.isHeld ? 'held' : isPoll(request) ? 'poll' : doorOf(request)
     const { refusalCode: reason } = request
     if (door === 'poll' && reason !== undefined) this.#refusedPolls.inc({ reason })
     this.#requests.observe(
@@ -132,6 +132,8 @@ export class RequestMetrics {
   }
 }
 
-function doorOf(url: string): 'habitat' | 'api' | 'operator' {
-  return url.startsWith('/v1/') ? 'habitat' : url.startsWith('/api/') ? 'api' : 'operator'
+function doorOf({ url, routeOptions }: FastifyRequest): 'habitat' | 'api' | 'page' | 'operator' {
+  if (url.startsWith('/v1/')) return 'habitat'
+  if (url.startsWith('/api/')) return 'api'
+  return routeOptions.config.isPage === true ? 'page' : 'operator'
 }

@@ -42,6 +42,15 @@ export function prefersEvents(request: FastifyRequest): boolean {
   return named !== undefined && named.q > 0 && named.q >= quality(ranges, 'application', 'json')
 }
 
+/**
+ * Reports whether the client lists `text/html`, as every browser does for pages, and does not prefer text.
+ */
+export function acceptsHtml(request: FastifyRequest): boolean {
+  const ranges = parseAccept(request.headers.accept ?? '*/*')
+  const named = ranges.find((range) => range.type === 'text' && range.subtype === 'html')
+  return named !== undefined && named.q > 0 && named.q >= quality(ranges, 'text', 'plain')
+}
+
 interface MediaRange {
   readonly type: string
   readonly subtype: string

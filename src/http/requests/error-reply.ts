@@ -125,10 +125,18 @@ export function habitatStatus(code: keyof typeof PROBLEMS): number {
   return code === 'internal' ? 500 : MEANINGS[code].status
 }
 
+/**
+ * Describes an error for the client of `/api`, the operator's routes or the page. Faults of the depot are
+ * logged here. Sets the fields of the request for the log, and `Retry-After`.
+ */
+export function describeProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
+  const described = describe(error, request, reply)
+  return { ...described, status: API_STATUS[described.code as ErrorCode] ?? described.status }
+}
+
 /** Replies with a problem document (RFC 9457), for `/api` and the operator's routes. */
 export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, status, detail, parts } = describe(error, request, reply)
-  const statusBelowApi = API_STATUS[code as ErrorCode] ?? status
+  const { code, status: statusBelowApi, detail, parts } = describeProblem(error, request, reply)
   if (statusBelowApi === 401) reply.header('www-authenticate', 'Bearer')
   reply.header('vary', 'accept, authorization')
   if (prefersText(request)) {
@@ -199,7 +207,7 @@ export function replyHabitat(error: unknown, request: FastifyRequest, reply: Fas
 /** The programs that people use at a shell, for example `curl/8.5.0` and `Wget/1.21`. */
 const AT_A_SHELL = /^(curl|wget)\b/i
 
-interface Described {
+export interface Described {
   readonly code: string
   readonly status: number
   readonly detail: string

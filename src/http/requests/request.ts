@@ -15,6 +15,10 @@ import type { RefreshOperations } from '../../upstream/refresher.ts'
 import type { UpstreamOperations } from '../../upstream/upstream.ts'
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route hands requests to the page for browsers. */
+    readonly isPage?: true
+  }
   interface FastifyRequest {
     caller: Caller
     /** The reason for a refusal, for the log. */

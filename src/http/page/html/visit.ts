@@ -1,0 +1,16 @@
+import type { Caller } from '../../../access/access.ts'
+
+/** What templates know of the request that a page answers. */
+export interface Visit {
+  /** The URL of the depot, without a slash at its end, for commands that a page shows. */
+  readonly depotUrl: string
+  /** The path of this page with its query, without the path of the depot. */
+  readonly path: string
+  /** Epoch milliseconds. */
+  readonly now: number
+  readonly caller: Caller
+  /** The token that each form must send in the field `_csrf`. */
+  readonly formToken: string | undefined
+  /** Returns the URL of a path of the page, for example `/views/delivered`. */
+  readonly to: (path: string) => string
+}

@@ -1,0 +1,199 @@
+import cookie from '@fastify/cookie'
+import formbody from '@fastify/formbody'
+import helmet from '@fastify/helmet'
+import fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { mayReadEverything } from '../../access/anonymous-reading.ts'
+import { DepotError } from '../../errors.ts'
+import { incoming } from '../../publishing/incoming.ts'
+import { describeProblem } from '../requests/error-reply.ts'
+import { answerHead } from '../requests/head.ts'
+import { proxyTrust } from '../requests/public-path.ts'
+import { hasBody } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
+import { SingleSignOn } from '../requests/single-sign-on.ts'
+import { validate } from '../requests/validate.ts'
+import { assetRoutes } from './assets/assets.ts'
+import type { AssetPaths } from './assets/assets.ts'
+import { depotUrl } from './html/depot-url.ts'
+import { errorContent } from './html/error-page.ts'
+import { layout } from './html/layout.ts'
+import type { Content } from './html/layout.ts'
+import type { Visit } from './html/visit.ts'
+import { liveRoutes } from './live/routes.ts'
+import { mainRequestOf } from './mount.ts'
+import type { Prepare } from './mount.ts'
+import { pipelineRoutes } from './pipeline/routes.ts'
+import { expectOwnForm, makeFormToken } from './sessions/forms.ts'
+import { clearSessionCookie, formCookie, openPageSession } from './sessions/session.ts'
+import { signInRoutes } from './sign-in/routes.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whether the browser reached the depot over TLS. */
+    readonly isSecure: boolean
+    /** What templates know of this request. */
+    readonly visit: Visit
+    /** The cookie of the session, if the browser is signed in. */
+    pageCookie: string | undefined
+    /** The cookie that this answer gives to a browser without a session. */
+    visitorCookie: string | undefined
+    /** Whether the browser has the cookie of a session that has ended. */
+    hasEnded: boolean
+  }
+  interface FastifyReply {
+    /** Sends a page. */
+    page(content: Content): FastifyReply
+  }
+  interface FastifyContextConfig {
+    /** Whether a page shows nothing of the depot, so that everyone may see it, as the form for signing in. */
+    readonly isOpen?: boolean
+  }
+}
+
+/** The fields of a request that belong to the request of the main server, which logs and counts it. */
+const FIELDS_OF_MAIN = [
+  'caller',
+  'refusal',
+  'refusalCode',
+  'subject',
+  'isLoggedElsewhere',
+  'isHeld',
+  'isVital',
+  'isBeyondViews',
+  'lacksDescriptors',
+  'publicPath',
+  'bodies',
+] as const
+const MAX_BODY_BYTES = 1024 * 1024
+
+/** Builds the server of the page. It does not listen. */
+export async function openPage(context: RouteContext, prepare: Prepare): Promise<FastifyInstance> {
+  const { depot } = context
+  const { config } = depot
+  const loggerInstance: FastifyBaseLogger = depot.log
+  const page = fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: (raw) => mainRequestOf({ raw } as FastifyRequest).id,
+    childLoggerFactory: (logger) => logger,
+    bodyLimit: MAX_BODY_BYTES,
+    trustProxy: config.trustProxy === false ? false : proxyTrust(config.trustProxy),
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: true },
+  })
+  page.setValidatorCompiler(validate)
+  for (const field of FIELDS_OF_MAIN)
+    page.decorateRequest(field, {
+      getter(this: FastifyRequest) {
+        return mainRequestOf(this)[field] as never
+      },
+      setter(this: FastifyRequest, value: unknown) {
+        Object.assign(mainRequestOf(this), { [field]: value })
+      },
+    })
+  prepare(page)
+  page.addHook('onRoute', (route) => {
+    if (route.method === 'GET') answerHead(route)
+  })
+  await page.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    crossOriginResourcePolicy: { policy: 'same-origin' },
+    // With no-referrer, browsers would send forms without their origin.
+    referrerPolicy: { policy: 'same-origin' },
+    // The proxy that ends TLS decides for its whole host.
+    strictTransportSecurity: false,
+  })
+  await page.register(cookie)
+  const assets = await assetRoutes(page)
+  await page.register(async (pages) => {
+    await pages.register(formbody, { bodyLimit: MAX_BODY_BYTES })
+    addPageHooks(pages, context, assets)
+    const signOn = await SingleSignOn.open(depot)
+    signInRoutes(pages, context, signOn)
+    liveRoutes(pages, context)
+    pipelineRoutes(pages, context)
+  })
+  await page.ready()
+  return page
+}
+
+/** Adds the session, the look and the errors of pages. */
+function addPageHooks(pages: FastifyInstance, { depot }: RouteContext, assets: AssetPaths): void {
+  const { config, now } = depot
+  pages.decorateRequest('pageCookie', undefined)
+  pages.decorateRequest('visitorCookie', undefined)
+  pages.decorateRequest('hasEnded', false)
+  pages.decorateRequest('isSecure', {
+    getter(this: FastifyRequest) {
+      return depotUrl(this, config).startsWith('https:')
+    },
+  })
+  pages.decorateRequest('visit', {
+    getter(this: FastifyRequest): Visit {
+      const { caller, publicPath, url } = this
+      const formed = formCookie(this)
+      return {
+        depotUrl: depotUrl(this, config),
+        path: url,
+        now: now(),
+        caller,
+        formToken: formed === undefined ? undefined : makeFormToken(formed),
+        to: (path) => `${publicPath}${path}`,
+      }
+    },
+  })
+  pages.decorateReply('page', function page(this: FastifyReply, content: Content) {
+    return this.type('text/html; charset=utf-8').send(layout(this.request.visit, assets, content))
+  })
+  pages.addHook('onRequest', async (request, reply) => {
+    // A token in the Authorization header signs in to the API alone.
+    request.caller = undefined
+    reply.headers({ 'cache-control': 'no-store', vary: 'accept, cookie' })
+    const found = await openPageSession(request, depot)
+    if (found === 'ended') {
+      request.hasEnded = true
+      clearSessionCookie(request, reply)
+    } else if (found !== 'none') {
+      request.caller = found.caller
+      request.pageCookie = found.cookie
+    }
+    const { config: route } = request.routeOptions
+    if (request.caller === undefined && route.isOpen !== true && !mayReadEverything(config.anonymous))
+      throw new DepotError('unauthenticated', 'this depot shows its content only to people who are signed in')
+  })
+  pages.addHook('preParsing', (request, _reply, payload, done) => {
+    done(
+      null,
+      hasBody(request)
+        ? incoming(payload, 'the form', depot.limits, (bytes) => request.bodies.take(request, bytes))
+        : payload,
+    )
+  })
+  pages.addHook('preValidation', async (request) => {
+    if (request.method === 'POST') expectOwnForm(request, config)
+  })
+  pages.setErrorHandler((error, request, reply) => {
+    const fault = describeProblem(error, request, reply)
+    if (fault.status === 401 && request.method === 'GET') {
+      const to = request.visit.path === '/' ? '' : `?to=${encodeURIComponent(request.visit.path)}`
+      return reply.redirect(request.visit.to(`/sign-in${to}`), 303)
+    }
+    return reply.code(fault.status).page(errorContent(request.visit, { ...fault, request: request.id }))
+  })
+  pages.setNotFoundHandler((request) => {
+    throw new DepotError('not_found', `the page has nothing at ${request.url.split('?', 1)[0]}`)
+  })
+}
