@@ -18,6 +18,8 @@ const OF_NO_CLIENT: readonly string[] = [
   'tracing/open.ts MAX_CLOSE_MS', // how long a depot that stops sends traces
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
   'upstream/refresh-channel.ts MAX_REASONS',
+  'accounts/page-session-store.ts MAX_DELETED_SESSIONS',
+  'http/page/sign-in/routes.ts MAX_PATH_LENGTH', // to which a sign-in returns; longer ones are ignored
   'accounts/denials.ts MAX_PATH_LENGTH', // of a path that a list shows
   'edge/follow-depot.ts MAX_WAIT_S', // of an edge, which is a client
   'edge/follow-depot.ts MAX_PAUSE_MS',
@@ -78,6 +80,9 @@ const ROWS: Readonly<Record<string, string>> = {
   'access/account-name.ts MAX_ACCOUNT_NAME_LENGTH': 'name of an account',
   'accounts/authenticate.ts MAX_SESSIONS': 'tokens whose rights are kept',
   'accounts/address-limit.ts MAX_ADDRESSES': 'addresses whose wrong tokens',
+  'accounts/page-session-store.ts MAX_SESSIONS_OF_TOKEN': 'browsers that are signed in to the page',
+  'http/page/live/routes.ts MAX_FOLLOWERS': 'pages that follow the depot',
+  'http/page/page-server.ts MAX_BODY_BYTES': 'form of a page',
   'accounts/denials.ts MAX_REMEMBERED_DENIALS': 'refused requests that are counted apart',
   'accounts/denial-store.ts MAX_STORED_DENIALS': 'stored refusals',
   'accounts/token-uses.ts MAX_TOKENS': 'tokens whose last use is remembered',
@@ -151,7 +156,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'signin/person.ts MAX_GROUPS': 'groups of a person',
   'signin/person.ts MAX_GROUP_LENGTH': 'groups of a person',
   'signin/person.ts MAX_SUBJECT_LENGTH': 'subject of a person',
-  'http/api/signin/people.ts MAX_WAITING': 'requests that wait for the single sign-on',
+  'http/requests/single-sign-on.ts MAX_WAITING': 'requests that wait for the single sign-on',
   'http/api/signin/shapes.ts MAX_DEVICE_CODE_LENGTH': 'device code in a request',
   'http/api/signin/shapes.ts MAX_CLAIM_LENGTH': "length of a claim's value",
   'http/api/accounts/shapes.ts MAX_EMAIL_LENGTH': 'email address of an account',

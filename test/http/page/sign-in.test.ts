@@ -1,0 +1,171 @@
+import type { FastifyInstance } from 'fastify'
+import { test } from 'tap'
+import { fileTest } from '../../support/run-files.ts'
+import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
+
+const HTML = { accept: 'text/html', host: 'depot.example' }
+const ORIGIN = 'http://depot.example'
+const started = await startDepot(fileTest())
+const { app, depot } = started
+
+/** A browser without scripts: it keeps cookies, and sends the forms of pages. */
+class FormBrowser {
+  readonly cookies = new Map<string, string>()
+  readonly #app: FastifyInstance
+
+  constructor(server: FastifyInstance = app) {
+    this.#app = server
+  }
+
+  async get(url: string, headers: Record<string, string> = {}) {
+    return this.#keep(await this.#app.inject({ url, headers: { ...HTML, ...this.#cookie(), ...headers } }))
+  }
+
+  /** Sends fields as the form of a page does; `origin` and `_csrf` can be replaced. */
+  async post(url: string, fields: Record<string, string>, headers: Record<string, string> = {}) {
+    return this.#keep(
+      await this.#app.inject({
+        method: 'POST',
+        url,
+        headers: {
+          ...HTML,
+          ...this.#cookie(),
+          origin: ORIGIN,
+          'content-type': 'application/x-www-form-urlencoded',
+          ...headers,
+        },
+        payload: new URLSearchParams(fields).toString(),
+      }),
+    )
+  }
+
+  async formToken(url: string): Promise<string> {
+    return /name="_csrf" value="([^"]+)"/.exec((await this.get(url)).body)?.[1] ?? ''
+  }
+
+  async signIn(token: string, to = '/') {
+    return this.post('/sign-in', { _csrf: await this.formToken('/sign-in'), token, to })
+  }
+
+  #cookie() {
+    return this.cookies.size === 0
+      ? {}
+      : { cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ') }
+  }
+
+  #keep<Answer extends Awaited<ReturnType<FastifyInstance['inject']>>>(answer: Answer): Answer {
+    for (const { name, value } of answer.cookies)
+      if (value === '') this.cookies.delete(name)
+      else this.cookies.set(name, value)
+    return answer
+  }
+}
+
+test('a token signs in, and the session has its account', async (t) => {
+  const browser = new FormBrowser()
+  const answer = await browser.signIn(await started.account('jane'), '/account?x=1')
+  t.equal(answer.statusCode, 303)
+  t.equal(answer.headers.location, '/account?x=1')
+  const [cookie] = answer.cookies.filter(({ name }) => name === 'hart-depot-session')
+  t.match(cookie, { httpOnly: true, sameSite: 'Lax', path: '/' })
+  t.match((await browser.get('/account')).body, '<h1>jane</h1>')
+})
+
+test('cookies are Secure behind TLS', async (t) => {
+  const tls = await startDepot(t, { environment: { DEPOT_PUBLIC_URL: 'https://depot.example' } })
+  const answer = await tls.app.inject({ url: '/sign-in', headers: HTML })
+  t.match(answer.cookies, [{ name: 'hart-depot-visitor', secure: true, httpOnly: true }])
+})
+
+test('a wrong token does not sign in, nor does one that reads only some views', async (t) => {
+  const browser = new FormBrowser()
+  t.equal((await browser.signIn('wrong')).statusCode, 401)
+  const supervisor = await started.account('supervisor', { actions: ['read'], views: ['delivered'] })
+  const refused = await browser.signIn(supervisor)
+  t.equal(refused.statusCode, 401)
+  t.match(refused.body, /role="alert"/)
+  t.notOk(browser.cookies.has('hart-depot-session'))
+})
+
+test('an Authorization header does not sign in to the page, nor a session to the API', async (t) => {
+  const basic = `Basic ${Buffer.from(`x:${ADMIN_TOKEN}`).toString('base64')}`
+  for (const authorization of [basic, `Bearer ${ADMIN_TOKEN}`])
+    t.match((await new FormBrowser().get('/', { authorization })).body, '/sign-in')
+  const browser = new FormBrowser()
+  await browser.signIn(ADMIN_TOKEN)
+  t.equal((await browser.get('/api/v1/accounts', { accept: 'application/json' })).statusCode, 401)
+})
+
+test('signing out ends the session, everywhere it is known', async (t) => {
+  const browser = new FormBrowser()
+  await browser.signIn(ADMIN_TOKEN)
+  const stolen = new FormBrowser()
+  for (const [name, value] of browser.cookies) stolen.cookies.set(name, value)
+  t.equal((await browser.post('/sign-out', { _csrf: await browser.formToken('/') })).statusCode, 303)
+  t.notOk(browser.cookies.has('hart-depot-session'))
+  t.equal((await stolen.get('/account')).statusCode, 303)
+})
+
+test('signing in again ends the former session', async (t) => {
+  const browser = new FormBrowser()
+  await browser.signIn(ADMIN_TOKEN)
+  const former = browser.cookies.get('hart-depot-session') ?? ''
+  browser.cookies.set('hart-depot-session', former)
+  const again = new FormBrowser()
+  again.cookies.set('hart-depot-session', former)
+  const token = await again.formToken('/')
+  await again.post('/sign-in', { _csrf: token, token: ADMIN_TOKEN, to: '/' })
+  t.not(again.cookies.get('hart-depot-session'), former)
+  t.equal((await browser.get('/account')).statusCode, 303)
+})
+
+test('a session ends with its token', async (t) => {
+  const browser = new FormBrowser()
+  await browser.signIn(await started.account('leaver'))
+  t.equal((await browser.get('/account')).statusCode, 200)
+  const actor = { client: 'tests', door: 'cli' } as const
+  await depot.writer.submit({ kind: 'disableAccount', input: { account: 'leaver', isDisabled: true }, actor })
+  const answer = await browser.get('/account')
+  t.equal(answer.statusCode, 303)
+  t.notOk(browser.cookies.has('hart-depot-session'), 'the browser forgets it')
+})
+
+test('a session ends when it is not used for eight hours, and lasts when it is', async (t) => {
+  const own = await startDepot(t)
+  const browser = new FormBrowser(own.app)
+  await browser.signIn(ADMIN_TOKEN)
+  const at = own.depot.now()
+  for (const hours of [7, 14]) {
+    own.setClock(at + hours * 3_600_000)
+    t.equal((await browser.get('/account')).statusCode, 200)
+    await own.depot.writer.submit({
+      kind: 'saveTokenUses',
+      input: { uses: [] },
+      actor: { client: 'tests', door: 'depot' },
+    }) // after the use was stored
+  }
+  own.setClock(at + 22.1 * 3_600_000)
+  t.equal((await browser.get('/account')).statusCode, 303)
+})
+
+test('forms of other sites, of other browsers and without a token are refused', async (t) => {
+  const browser = new FormBrowser()
+  await browser.signIn(ADMIN_TOKEN)
+  const own = await browser.formToken('/')
+  const other = new FormBrowser()
+  await other.signIn(ADMIN_TOKEN)
+  for (const [fields, headers] of [
+    [{ _csrf: own }, { origin: 'https://evil.example' }],
+    [{ _csrf: own }, { origin: 'null' }],
+    [{ _csrf: own }, { 'sec-fetch-site': 'cross-site' }],
+    [{ _csrf: await other.formToken('/') }, {}],
+    [{}, {}],
+  ] as const)
+    t.equal((await browser.post('/sign-out', { ...fields }, { ...headers })).statusCode, 403)
+  t.equal((await browser.get('/account')).statusCode, 200, 'the session goes on')
+})
+
+test('signing in returns only to this depot', async (t) => {
+  for (const to of ['//evil.example', 'https://evil.example', '/\\evil.example', 'javascript:alert(1)'])
+    t.equal((await new FormBrowser().signIn(ADMIN_TOKEN, to)).headers.location, '/')
+})
