@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { readVersion } from '../../package-root.ts'
 import { depotUrl } from './html/depot-url.ts'
 

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Config } from '../../../config.ts'
+import type { Config } from '../../../config/config.ts'
 
 /**
  * Returns the URL at which the client of a request reaches the depot, without a slash at its end: the public
