@@ -43,7 +43,7 @@ export class AddressLimit {
     this.#maxAddresses = maxAddresses
   }
 
-  /** Counts one. Returns the error `too_many_attempts` if there were too many. */
+  /** Counts one attempt of an address. Returns the error `too_many_attempts` if there were too many. */
   count(address: string): DepotError | undefined {
     const key = networkOf(address)
     const bucket = this.#refilled(key)

@@ -2,8 +2,8 @@ import type { Db } from '../database/database.ts'
 import type { Denial } from './denials.ts'
 
 /**
- * The maximum number of stored denials with an account, and of those without. They are counted apart, so that
- * nobody without a token can drive out what an account has tried.
+ * The maximum number of stored denials with an account, and likewise of denials without one. The two are
+ * counted apart, so that callers without a token cannot displace denials of accounts.
  */
 export const MAX_STORED_DENIALS = 5_000
 

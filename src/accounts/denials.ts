@@ -15,7 +15,7 @@ export interface DeniedRequest {
   readonly code: string
 }
 
-/** Like requests that were refused, counted. */
+/** Refused requests that are alike, and their number. */
 export interface Denial {
   readonly firstAt: number
   readonly lastAt: number
@@ -25,7 +25,7 @@ export interface Denial {
   readonly network: string | null
   readonly method: string
   readonly route: string
-  /** That of the last request. */
+  /** The path of the last request. */
   readonly path: string
   readonly code: string
 }
@@ -36,8 +36,8 @@ const MAX_PATH_LENGTH = 200
 
 /**
  * Counts denials in memory until they are stored, so that a flood of them costs neither writes nor memory.
- * Requests of one account or network on one route are one denial. Beyond the limit, all that differ in
- * account and network alone count as one.
+ * Requests of one account or network on one route are one denial. Beyond the limit, requests that differ only
+ * in account and network are one denial, too.
  */
 export class Denials {
   #known = new Map<string, Denial>()

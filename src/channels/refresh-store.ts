@@ -6,17 +6,17 @@ import type { Db } from '../database/database.ts'
 export interface Refreshed {
   readonly origin: string
   readonly channel: string
-  /** When the last refresh ended, whatever came of it. */
+  /** When the last refresh ended, whatever its outcome. */
   readonly attemptedAt: number
-  /** When the channel last was what upstream had. */
+  /** When the channel last had the same members as upstream. */
   readonly refreshedAt: number | undefined
-  /** Why the channel is not, or not completely, what upstream has, as a sentence. */
+  /** Why the channel does not have all members that upstream has, or has others, as a sentence. */
   readonly fault: string | undefined
   /** How many members the last refresh would have removed, if it was held because of them; otherwise 0. */
   readonly removals: number
 }
 
-/** Lists the channels that a refresh was tried of, by origin and channel. */
+/** Lists the channels for which a refresh was tried, by origin and channel. */
 export async function listRefreshed(db: Db): Promise<Refreshed[]> {
   const rows = await db.selectFrom('refreshes').selectAll().orderBy('origin').orderBy('channel').execute()
   return rows.map((row) => ({

@@ -64,6 +64,7 @@ const MAYBE_DONE: readonly number[] = [408, 502, 504]
 /** Reasons for which the request was never sent. */
 const NEVER_SENT: readonly UnreachableReason[] = ['refused', 'dns']
 
+/** Sends the requests of one client, on connections that are kept open. */
 export class Transport {
   readonly #options: TransportOptions
   readonly #base: URL

@@ -14,7 +14,7 @@ export type StateName =
   | 'orphans_kept_since'
   /** The freezes that hold in every view, as JSON. */
   | 'freezes'
-  /** What came of the last run of the mirror, as JSON. */
+  /** The outcome of the last run of the mirror, as JSON. */
   | 'mirrored'
   /** What the daily runs of retention have removed today, as JSON. */
   | 'retention_day'

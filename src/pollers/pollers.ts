@@ -4,9 +4,8 @@ import type { CountedName } from './counted-names.ts'
 import { addTo, estimate, hashText, makeSketch, mergeInto } from './sketch.ts'
 import type { Sketch } from './sketch.ts'
 
-// What the depot can know of the clients that poll, from their polls alone. A poller is an address, not a
-// host: of a group that updates in the rolling way only the leader polls, several hosts may share an address,
-// and a proxy may hide all of them.
+// Counts the clients that poll, from their polls alone. A poller is an address, not a host: several hosts may
+// share an address, a proxy may hide all of them, and of a group with rolling updates only the leader polls.
 
 /** A poller counts for one to two windows after its last poll. */
 export const WINDOW_MS = 5 * 60_000
@@ -34,7 +33,7 @@ interface LineSketches extends PolledLine {
   /** The highest revision from which a poll was answered. */
   revision: number
   /** The pollers that were answered from that revision. */
-  told: Sketch
+  upToDate: Sketch
 }
 
 /** The counts of one thread, or of several together. They can be sent to another thread. */
@@ -43,7 +42,7 @@ export interface PollCounts {
     /** The pollers of the last one to two windows. */
     readonly recent: Sketch
     readonly revision: number
-    readonly told: Sketch
+    readonly upToDate: Sketch
   })[]
   /** Whether some lines were not counted in the last one to two windows, because there were too many. */
   readonly isIncomplete: boolean
@@ -61,7 +60,7 @@ export interface LineEstimate extends PolledLine {
   /** The highest revision from which a poll was answered. */
   readonly revision: number
   /** Pollers that were answered from that revision. */
-  readonly told: number
+  readonly upToDate: number
 }
 
 /** Returns a seed for {@link Pollers} that nobody can guess. */
@@ -104,10 +103,10 @@ export class Pollers {
     addTo(sketches.present, hash)
     if (revision > sketches.revision) {
       sketches.revision = revision
-      sketches.told = makeSketch()
+      sketches.upToDate = makeSketch()
     }
     // Pollers with fewer rights may get an older release.
-    if (revision === sketches.revision) addTo(sketches.told, hash)
+    if (revision === sketches.revision) addTo(sketches.upToDate, hash)
   }
 
   countAbsentPackage(view: string, packageName: string): void {
@@ -129,9 +128,9 @@ export class Pollers {
     const window = Math.floor(now / WINDOW_MS)
     return {
       lines: [...this.#lines.values()].flatMap((line) => {
-        const { view, package: name, target, revision, told } = line
+        const { view, package: name, target, revision, upToDate } = line
         const recent = recentOf(line, window)
-        return recent === undefined ? [] : [{ view, package: name, target, revision, told, recent }]
+        return recent === undefined ? [] : [{ view, package: name, target, revision, upToDate, recent }]
       }),
       isIncomplete: window - this.#lastOverflow <= 1,
       absentViews: this.#absentViews.list(now),
@@ -159,7 +158,7 @@ export class Pollers {
       present: makeSketch(),
       past: makeSketch(),
       revision: 0,
-      told: makeSketch(),
+      upToDate: makeSketch(),
     }
     this.#lines.set(key, made)
     return made
@@ -215,8 +214,8 @@ type Line = PollCounts['lines'][number]
 function mergeLines(one: Line, other: Line): Line {
   const [newer, older] = one.revision >= other.revision ? [one, other] : [other, one]
   const recent = union([one.recent, other.recent])
-  const told = older.revision === newer.revision ? union([one.told, other.told]) : newer.told
-  return { ...newer, recent, told }
+  const upToDate = older.revision === newer.revision ? union([one.upToDate, other.upToDate]) : newer.upToDate
+  return { ...newer, recent, upToDate }
 }
 
 function union(sketches: Iterable<Sketch>): Sketch {
@@ -238,13 +237,13 @@ function mergeNames(names: readonly CountedName[]): CountedName[] {
 /** Estimates the pollers of each line, sorted by view, package and target. */
 export function estimateLines({ lines }: PollCounts): LineEstimate[] {
   return lines
-    .map(({ view, package: name, target, recent, revision, told }) => ({
+    .map(({ view, package: name, target, recent, revision, upToDate }) => ({
       view,
       package: name,
       target,
       pollers: estimate(recent),
       revision,
-      told: estimate(told),
+      upToDate: estimate(upToDate),
     }))
     .toSorted((a, b) =>
       compareTexts(`${a.view} ${a.package} ${a.target}`, `${b.view} ${b.package} ${b.target}`),

@@ -123,7 +123,10 @@ function releasesOf(db: Db, packageIds: readonly number[], { viewId }: ListScope
     .whereRef('releases.id', '=', 'members.release_id')
 }
 
-/** Parses `package_id count …`. `before` is the number of idents before those of the packages of the page. */
+/**
+ * Parses `package_id count …`. Returns the packages of a page, and in `before` the number of idents that come
+ * before the idents of these packages.
+ */
 function packagesOfPage(
   counts: string,
   { offset, limit }: Slice,

@@ -55,7 +55,7 @@ type Content = Pick<
 >
 
 /**
- * Replaces upstream's word with what the bytes of an announced release say. Returns the visibility of the
+ * Replaces what upstream said of an announced release by what its bytes say. Returns the visibility of the
  * release.
  */
 export async function storeContent(db: Db, releaseId: number, content: Content): Promise<Visibility> {

@@ -39,7 +39,7 @@ export interface Release extends Readonly<Record<Mark, Notice | undefined>> {
   readonly config: string
   readonly manifest: string
   /**
-   * Whether the depot has only upstream's word for the release: its bytes have never been here. Then the
+   * Whether the depot knows the release only from upstream: its bytes have never been here. Then the
    * signer is empty, and the size is 0 if upstream does not say it.
    */
   readonly isAnnounced: boolean

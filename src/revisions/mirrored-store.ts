@@ -5,7 +5,7 @@ import type { ViewRule } from '../views/rule.ts'
 import type { ViewRelease } from '../views/view.ts'
 import { membersOf, placeInLine, viewReleaseOf, viewReleases } from './member-store.ts'
 
-// The releases of views that a mirror keeps here, with what they depend on.
+// Reads the releases of views that a mirror keeps here together with their dependencies.
 
 /** Lists the first members of each line of an origin in a view, by the rule of the view. */
 export async function listFirstMembers(
@@ -29,7 +29,7 @@ export async function listFirstMembers(
   return rows.map(viewReleaseOf)
 }
 
-/** Lists what `latest` of a view answers. */
+/** Lists the releases that `latest` of a view answers. */
 export async function listLatestOf(
   db: Db,
   { viewId, targets }: { viewId: number; targets: readonly Target[] },

@@ -3,21 +3,21 @@ import { formatPackageName, originOf } from '../package/ident.ts'
 import type { PackageParts } from '../package/ident.ts'
 
 /**
- * What stays although nothing needs it. A rule of the depot, an origin or a package is about releases; the
- * rule of a view is about its members. Whatever one of the fields keeps, stays.
+ * Which releases stay although nothing needs them. The rule of the depot, an origin or a package is about
+ * releases; the rule of a view is about its members. A release stays if at least one of the fields keeps it.
  */
 export interface RetentionRule {
   /** Everything stays. Exempts a package or an origin from a wider rule. */
   readonly keepAll?: true
-  /** The highest versions of each line that stay. The default is 1. */
+  /** How many releases of each line stay, the highest ones first. The default is 1. */
   readonly keepLast?: number
-  /** Releases that were published, or members that joined, less than this time ago. */
+  /** Keeps releases that were published, or members that joined, less than this time ago. */
   readonly newerThanMs?: number
-  /** Releases that were ever promoted to one of these views. Not for views. */
+  /** Keeps releases that were ever promoted to one of these views. Not for rules of views. */
   readonly promotedTo?: readonly string[]
   /**
-   * How long a view keeps what left it, or was its `latest`, so that it can be rolled back. For views alone.
-   * The default is {@link DEFAULT_HISTORY_MS}.
+   * How long a view keeps releases that left it, or that were its `latest`, so that it can be rolled back.
+   * For rules of views alone. The default is {@link DEFAULT_HISTORY_MS}.
    */
   readonly historyMs?: number
 }
@@ -31,21 +31,21 @@ export type RuleScope =
 
 const DAY_MS = 24 * 60 * 60_000
 
-/** How long a view keeps what left it, unless its rule says otherwise. */
+/** How long a view keeps releases that left it, unless its rule says otherwise. */
 export const DEFAULT_HISTORY_MS = 30 * DAY_MS
 
-/** No release goes earlier than this after it was published, so that pipelines can promote it. */
+/** How long every release stays after it was published, so that pipelines can promote it. */
 export const MIN_AGE_MS = DAY_MS
 
 /**
- * How long the daily run keeps everything that a rule is about after the rule was set, changed or removed, so
- * that somebody can look at a dry run.
+ * How long the daily run keeps all releases in the scope of a rule that was set, changed or removed, so that
+ * somebody can look at a dry run first.
  */
 export const SETTLED_AFTER_MS = DAY_MS
 
 /**
- * How long after its last report a change record keeps its releases. The newest change of a project keeps
- * them longer.
+ * How long a change record keeps its releases after its last report. The newest change of a project keeps its
+ * releases longer.
  */
 export const CHANGE_KEEPS_MS = 30 * DAY_MS
 

@@ -30,19 +30,19 @@ function makePollers(isCounting = true) {
   return { clock, pollers, line: () => estimateLines(pollers.counts())[0] }
 }
 
-test('pollers of the last one to two windows count, and are told the last move', async (t) => {
+test('pollers of the last one to two windows count, and those that got the last move are up to date', async (t) => {
   const { clock, pollers, line } = makePollers()
   for (const poller of ['a', 'b', 'a']) pollers.countFound(APP, 3, poller)
-  t.match(line(), { ...APP, pollers: 2, revision: 3, told: 2 })
+  t.match(line(), { ...APP, pollers: 2, revision: 3, upToDate: 2 })
   pollers.countFound(APP, 4, 'a')
-  t.match(line(), { pollers: 2, revision: 4, told: 1 })
+  t.match(line(), { pollers: 2, revision: 4, upToDate: 1 })
   pollers.countFound(APP, 3, 'c') // may not see the new release
-  t.match(line(), { pollers: 3, revision: 4, told: 1 })
+  t.match(line(), { pollers: 3, revision: 4, upToDate: 1 })
   clock.now += WINDOW_MS
   pollers.countFound(APP, 4, 'd')
-  t.match(line(), { pollers: 4, told: 2 })
+  t.match(line(), { pollers: 4, upToDate: 2 })
   clock.now += WINDOW_MS
-  t.match(line(), { pollers: 1, told: 2 })
+  t.match(line(), { pollers: 1, upToDate: 2 })
   clock.now += WINDOW_MS
   t.equal(line(), undefined, 'unknown, and not 0')
 })
@@ -55,7 +55,7 @@ test('counts of threads are merged', async (t) => {
   for (const pollers of [one, two]) pollers.countAbsentView('delivred')
   const counts = mergeCounts([one.counts(), two.counts()])
   t.match(estimateLines(counts), [
-    { pollers: 3, revision: 4, told: 2 },
+    { pollers: 3, revision: 4, upToDate: 2 },
     { package: 'acme/web', pollers: 1 },
   ])
   t.strictSame([...estimateViews(counts)], [['delivered', 4]])

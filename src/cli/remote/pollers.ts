@@ -29,13 +29,13 @@ and a proxy may hide all of them. The depot counts them only with DEPOT_COUNT_PO
           [
             counting
               ? out.table(
-                  ['VIEW', 'PACKAGE', 'TARGET', 'POLLERS', 'TOLD'],
-                  lines.map(({ view: name, package: of, target, pollers: count, told }) => [
+                  ['VIEW', 'PACKAGE', 'TARGET', 'POLLERS', 'UP TO DATE'],
+                  lines.map(({ view: name, package: of, target, pollers: count, up_to_date: upToDate }) => [
                     name,
                     of,
                     target,
                     `about ${count}`,
-                    told === null ? '' : `about ${told}`,
+                    upToDate === null ? '' : `about ${upToDate}`,
                   ]),
                 )
               : 'The depot does not count pollers: DEPOT_COUNT_POLLERS is off.',

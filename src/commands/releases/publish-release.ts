@@ -55,7 +55,7 @@ export interface PublishInput {
 
 /**
  * Publishes verified, durable bytes as a release and adds it to `unstable`. An existing release stays in its
- * views. If upstream has announced it, this stores what its bytes say in place of upstream's word. If its
+ * views. If upstream has announced it, its bytes now replace what upstream said of it. If its
  * bytes were damaged, the submitter has replaced them, and this clears the damage. Returns `isNew: false` for
  * an existing release with the same bytes, if the upload is forced or repairs them, and the warnings of
  * {@link useQuota}. Throws `not_found` for the origin, `origin_from_upstream`, `refused` for a release from
@@ -125,7 +125,7 @@ async function joinUnstable(context: CommandContext, release: ViewRelease): Prom
 }
 
 /**
- * Stores what the bytes of an announced release say in place of upstream's word, and adds the release to
+ * Replaces what upstream said of an announced release by what its bytes say, and adds the release to
  * `unstable`. It stays in its views. Throws `release_differs` unless the bytes have the announced checksum.
  */
 async function storeBytes(

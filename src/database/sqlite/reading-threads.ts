@@ -16,7 +16,8 @@ const MAX_THREADS = 4
  * these reads read the same pages, and because the process would keep the memory.
  */
 const STARTING_CACHE_KIB = 1024
-// Rows are garbage as soon as they are sent to the calling thread. By default, V8 lets 30 MB of it pile up.
+// Rows are garbage as soon as they are sent to the calling thread. By default, V8 lets 30 MB of garbage pile
+// up.
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 4 }
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, import.meta.url)

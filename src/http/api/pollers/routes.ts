@@ -40,7 +40,7 @@ export function pollerRoutes(app: FastifyInstance, { depot, answers, pollCounts 
         window_seconds: WINDOW_MS / 1_000,
         lines: estimateLines(counts)
           .filter((line) => isSelected(line.view))
-          .map(({ view: name, package: of, target, pollers, revision, told }) => {
+          .map(({ view: name, package: of, target, pollers, revision, upToDate }) => {
             const pointer = answers.pointerOf(name, { package: of, target })
             return {
               view: name,
@@ -48,7 +48,7 @@ export function pollerRoutes(app: FastifyInstance, { depot, answers, pollCounts 
               target: target as Target,
               pollers,
               revision: pointer?.revision ?? null,
-              told: pointer === undefined ? null : pointer.revision === revision ? told : 0,
+              up_to_date: pointer === undefined ? null : pointer.revision === revision ? upToDate : 0,
             }
           }),
         incomplete: counts.isIncomplete,

@@ -14,7 +14,7 @@ const Line = z.object({
   revision: Revision.nullable().describe(
     'the revision that moved latest last; null if there is no latest now',
   ),
-  told: z
+  up_to_date: z
     .int()
     .min(0)
     .nullable()
@@ -52,7 +52,9 @@ export const PollersAnswer = named(
   {
     counting: true,
     window_seconds: 300,
-    lines: [{ view: 'delivered', package: 'acme/app', target: TARGET, pollers: 120, revision: 12, told: 97 }],
+    lines: [
+      { view: 'delivered', package: 'acme/app', target: TARGET, pollers: 120, revision: 12, up_to_date: 97 },
+    ],
     incomplete: false,
     absent_views: [{ view: 'delivred', polls: 60, last_at: NOW }],
     absent_packages: [],

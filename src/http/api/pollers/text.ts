@@ -5,12 +5,12 @@ import type * as shapes from './shapes.ts'
 
 export function pollersText(answer: z.infer<typeof shapes.PollersAnswer>): string {
   const { counting, lines, incomplete, absent_views, absent_packages, refused_addresses } = answer
-  const rows = lines.map(({ view, package: of, target, pollers, told }) => [
+  const rows = lines.map(({ view, package: of, target, pollers, up_to_date: upToDate }) => [
     view,
     of,
     target,
     `about ${pollers}`,
-    told === null ? '' : `about ${told}`,
+    upToDate === null ? '' : `about ${upToDate}`,
   ])
   const troubles = [
     ...absent_views.map(({ view, ...counted }) => [`the view ${view} does not exist`, counted] as const),
@@ -23,7 +23,7 @@ export function pollersText(answer: z.infer<typeof shapes.PollersAnswer>): strin
   ]
   return sections(
     counting
-      ? formatColumns(['VIEW', 'PACKAGE', 'TARGET', 'POLLERS', 'TOLD'], rows)
+      ? formatColumns(['VIEW', 'PACKAGE', 'TARGET', 'POLLERS', 'UP TO DATE'], rows)
       : 'Pollers are not counted.',
     incomplete ? ['There are too many packages to count all of them.'] : [],
     troubles.length === 0

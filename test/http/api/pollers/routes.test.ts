@@ -24,12 +24,14 @@ test('pollers are told apart by their addresses, on the fast path and beside it'
   t.match(await pollers(), {
     counting: true,
     window_seconds: 300,
-    lines: [{ view: 'prod', package: 'acme/app', target: 'x86_64-linux', pollers: 3, revision: 1, told: 3 }],
+    lines: [
+      { view: 'prod', package: 'acme/app', target: 'x86_64-linux', pollers: 3, revision: 1, up_to_date: 3 },
+    ],
   })
   await move(started, 'promote', 'prod', releases.slice(1))
-  t.match(await pollers(), { lines: [{ pollers: 3, revision: 2, told: 0 }] })
+  t.match(await pollers(), { lines: [{ pollers: 3, revision: 2, up_to_date: 0 }] })
   await poll('channels/acme/prod/pkgs/app/latest', { 'x-forwarded-for': '10.0.0.2' })
-  t.match(await pollers('?view=prod'), { lines: [{ pollers: 3, revision: 2, told: 1 }] })
+  t.match(await pollers('?view=prod'), { lines: [{ pollers: 3, revision: 2, up_to_date: 1 }] })
   t.match(await pollers('?view=other'), { lines: { length: 0 } })
   t.match(
     (await commandsOn(started)(['pollers', 'prod'])).stdout,
