@@ -56,6 +56,7 @@ const ROOMS: readonly string[] = [
   'hart',
   // rows and bytes, and how rows change; the writer knows no noun and no command
   'database',
+  'cluster',
   'ledger',
   'writer',
   'blobs',

@@ -13,7 +13,10 @@ import type { User } from './when-gone.ts'
 const run = promisify(execFile)
 
 export interface ThrowawayPostgresOptions {
-  /** Whether commits reach the disk before they are acknowledged. Tests do without, benches need it. */
+  /**
+   * Whether commits survive a crash of the machine. Benches need that. Without, they survive only the death of
+   * the server's processes.
+   */
   readonly isDurable?: boolean
   /** Further settings of the server, for example `{ max_connections: '300' }`. */
   readonly settings?: Readonly<Record<string, string>>
@@ -67,7 +70,6 @@ export class ThrowawayPostgres {
       listen_addresses: '127.0.0.1',
       unix_socket_directories: folder,
       fsync: options.isDurable === true ? 'on' : 'off',
-      synchronous_commit: options.isDurable === true ? 'on' : 'off',
       shared_buffers: '64MB',
       max_connections: '200',
       ...options.settings,

@@ -12,7 +12,6 @@ import { until } from '../support/until.ts'
 test('a server keeps its data over a kill, and close removes it', async (t) => {
   const postgres = await ThrowawayPostgres.start()
   await postgres.query('create table kept (n int); insert into kept values (7)')
-  await postgres.query('checkpoint') // the tests' server does not write before it acknowledges
   await postgres.stop('SIGKILL')
   await t.rejects(postgres.query('select 1'), 'nothing answers')
   await postgres.restart()

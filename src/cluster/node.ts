@@ -1,0 +1,300 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Listener } from '../database/postgres/listener.ts'
+import { Lease, monotonic } from './lease.ts'
+import type { SharedLease } from './lease.ts'
+import {
+  APPLIED_CHANNEL,
+  findEntryHash,
+  identifyServer,
+  listen,
+  parseNotification,
+  readNodes,
+  removeNode,
+  renewLease,
+  tellApplied,
+} from './node-store.ts'
+import type { LedgerEnd } from './node-store.ts'
+import { Presence } from './presence.ts'
+
+/** The ledger, as the threads of this node know it. */
+export interface FollowedLedger {
+  /** The last entry that all threads know. */
+  readonly known: LedgerEnd
+  /** Reads the entries up to this sequence that were not announced yet, and announces them to all threads. */
+  follow(through: number): Promise<void>
+}
+
+/** What happens to a node, for its log. */
+export type NodeEvent =
+  | { readonly kind: 'serving'; readonly endedForMs: number }
+  | { readonly kind: 'lease lost'; readonly reason: string }
+  | { readonly kind: 'other node lost'; readonly id: string; readonly name: string }
+  | { readonly kind: 'disconnected'; readonly reason: string }
+  /** The database has another history than this node knows. The node no longer serves. */
+  | { readonly kind: 'history lost'; readonly reason: string }
+
+export interface Timing {
+  /** How long a node may answer after it began to renew its lease. */
+  readonly leaseMs: number
+  readonly renewMs: number
+  /** How much longer than a lease other nodes wait, because clocks do not run equally fast. */
+  readonly marginMs: number
+  /** How long a query may take, before the connection is given up. */
+  readonly queryMs: number
+}
+
+export const TIMING: Timing = { leaseMs: 2_000, renewMs: 500, marginMs: 250, queryMs: 1_500 }
+
+interface NodeOptions {
+  /** The server itself, not a pooler in transaction mode. */
+  readonly url: string
+  /** What people call this node, for example its host. */
+  readonly name: string
+  readonly version: string
+  /** Epoch milliseconds. */
+  readonly startedAt: number
+  readonly ledger: FollowedLedger
+  readonly lease: SharedLease
+  readonly onEvent: (event: NodeEvent) => void
+  readonly timing?: Partial<Timing>
+}
+
+/**
+ * This process among the nodes of one database: it renews the lease that allows this process to answer from
+ * memory, follows the commits of other nodes, and knows when they have applied those of this one.
+ * docs/decisions/0085 has the argument why no answer is older than an acknowledgement.
+ */
+export class ClusterNode {
+  readonly id = randomUUID()
+  readonly #options: NodeOptions
+  readonly #timing: Timing
+  readonly #lease: Lease
+  readonly #presence: Presence
+  #listener: Listener | undefined
+  #server: string | undefined
+  #renewal = 0
+  /** What this incarnation has told others that it has applied. */
+  #told = 0
+  #isTelling = false
+  #isServing = false
+  #isHistoryLost = false
+  #isReading = false
+  #isReadWanted = false
+  #readTimer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  readonly #closing = new AbortController()
+  /** Ends the pause before the next renewal. */
+  #wake = new AbortController()
+
+  constructor(options: NodeOptions) {
+    this.#options = options
+    this.#timing = { ...TIMING, ...options.timing }
+    this.#lease = new Lease(options.lease)
+    this.#presence = new Presence(this.id, this.#timing, monotonic())
+  }
+
+  /** Joins the other nodes. Rejects if it cannot. Call it when everything else is loaded. */
+  async start(): Promise<void> {
+    const listener = await this.#connect()
+    await this.#renew(listener)
+    this.#running = this.#run(listener)
+  }
+
+  /**
+   * Resolves once every node that may answer from memory has applied a sequence that was committed before the
+   * call.
+   */
+  applied(sequence: number): Promise<void> {
+    const confirmed = this.#presence.applied(sequence, monotonic())
+    this.#read()
+    return confirmed
+  }
+
+  /** Stops to serve, and tells the other nodes that they need not wait. */
+  async close(): Promise<void> {
+    this.#lease.end()
+    this.#closing.abort()
+    this.#wake.abort()
+    clearTimeout(this.#readTimer)
+    await this.#running
+    const listener = this.#listener
+    this.#listener = undefined
+    if (listener === undefined) return
+    await removeNode(listener, { id: this.id, renewal: this.#renewal }).catch(() => undefined) // its lease ends soon
+    await listener.close().catch(() => undefined)
+  }
+
+  async #run(first: Listener): Promise<void> {
+    let listener: Listener | undefined = first
+    while (!this.#hasEnded) {
+      const begun = monotonic()
+      try {
+        if (listener === undefined) listener = await this.#connect()
+        else await this.#pauseUntil(begun + this.#timing.renewMs)
+        if (!this.#hasEnded) await this.#renew(listener)
+      } catch (error) {
+        this.#noticeEnd(error)
+        await this.#listener?.close().catch(() => undefined)
+        this.#listener = undefined
+        if (listener === undefined) await this.#pauseUntil(begun + this.#timing.renewMs)
+        listener = undefined // connects again
+      }
+    }
+  }
+
+  get #hasEnded(): boolean {
+    return this.#closing.signal.aborted || this.#isHistoryLost
+  }
+
+  /** A new connection, which hears of every commit that a later read does not find. */
+  async #connect(): Promise<Listener> {
+    const listener = await Listener.connect({
+      url: this.#options.url,
+      timeoutMs: this.#timing.queryMs,
+      onNotification: (channel, payload) => this.#hear(channel, payload),
+      onLost: (error) => {
+        this.#options.onEvent({ kind: 'disconnected', reason: error.message })
+        this.#wake.abort() // connects again at once
+      },
+    })
+    try {
+      await listen(listener)
+      await this.#expectHistory(listener)
+    } catch (error) {
+      await listener.close().catch(() => undefined)
+      throw error
+    }
+    this.#listener = listener
+    return listener
+  }
+
+  /** Throws if the database has lost an entry that this node knows, or has another one in its place. */
+  async #expectHistory(listener: Listener): Promise<void> {
+    const server = await identifyServer(listener)
+    if (server === this.#server) return
+    const known = this.#options.ledger.known
+    if (known.sequence > 0 && (await findEntryHash(listener, known.sequence)) !== known.hash)
+      throw this.#loseHistory(`its ledger has no entry ${known.sequence} with the hash ${known.hash}`)
+    if (this.#server !== undefined) this.#presence.distrust(monotonic())
+    this.#server = server
+  }
+
+  /**
+   * Renews the lease, then reads the end of the ledger and follows it, then serves. In this order: a commit
+   * that this read does not find belongs to a writer that will find the renewed lease.
+   */
+  async #renew(listener: Listener): Promise<void> {
+    const { name, version, startedAt, ledger } = this.#options
+    const { leaseMs } = this.#timing
+    const sent = monotonic()
+    this.#renewal += 1
+    await renewLease(listener, {
+      id: this.id,
+      name,
+      version,
+      startedAt,
+      leaseMs,
+      renewal: this.#renewal,
+      applied: ledger.known.sequence,
+    })
+    await ledger.follow(await this.#observe(listener))
+    if (this.#hasEnded) return
+    const endedForMs = this.#lease.endedSince(monotonic())
+    this.#lease.holdUntil(sent + leaseMs)
+    if (!this.#isServing && this.#lease.isHeldAt(monotonic())) {
+      this.#isServing = true
+      this.#options.onEvent({ kind: 'serving', endedForMs })
+    }
+    if (this.#presence.hasOthers) void this.#tell()
+  }
+
+  /** Reads all nodes and the end of the ledger, and returns its sequence. */
+  async #observe(listener: Listener): Promise<number> {
+    const { known } = this.#options.ledger // before the read: the ledger may grow meanwhile
+    const begun = monotonic()
+    const { nodes, end } = await readNodes(listener)
+    if (end.sequence < known.sequence)
+      throw this.#loseHistory(`its ledger ends at ${end.sequence}, and this node knows ${known.sequence}`)
+    const lost = this.#presence.observe(nodes, { begun, ended: monotonic() })
+    this.#planRead()
+    for (const { id, name, renewal } of lost) {
+      this.#options.onEvent({ kind: 'other node lost', id, name })
+      await removeNode(listener, { id, renewal })
+    }
+    return end.sequence
+  }
+
+  /** Reads the nodes for those who wait for them: a read that began before a commit does not count for it. */
+  #read(): void {
+    this.#isReadWanted = true
+    if (!this.#isReading) void this.#readWhileWanted()
+  }
+
+  async #readWhileWanted(): Promise<void> {
+    this.#isReading = true
+    while (this.#isReadWanted && this.#listener !== undefined) {
+      this.#isReadWanted = false
+      await this.#observe(this.#listener).catch(() => undefined) // the next renewal fails, too
+    }
+    this.#isReading = false // without a connection, the first renewal of the next one reads
+  }
+
+  #planRead(): void {
+    clearTimeout(this.#readTimer)
+    const next = this.#presence.nextRead()
+    if (next === undefined || this.#closing.signal.aborted) return
+    this.#readTimer = setTimeout(() => this.#read(), Math.max(1, next - monotonic()))
+  }
+
+  #hear(channel: string, payload: string): void {
+    const { sequence, id } = parseNotification(payload)
+    if (channel === APPLIED_CHANNEL) this.#presence.confirm(id, sequence)
+    else if (id !== this.id) void this.#follow(sequence) // the writer announces its own commits
+  }
+
+  async #follow(sequence: number): Promise<void> {
+    await this.#options.ledger.follow(sequence).catch(() => undefined) // the next renewal tries again, and fails with the error
+    await this.#tell()
+  }
+
+  /** Tells other nodes what this one has applied, once for all entries that come meanwhile. */
+  async #tell(): Promise<void> {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    try {
+      for (;;) {
+        const { sequence } = this.#options.ledger.known
+        if (this.#listener === undefined || sequence <= this.#told) return
+        await tellApplied(this.#listener, this.id, sequence)
+        this.#told = sequence
+      }
+    } catch {
+      // The connection is lost, and the row will say it after the next renewal.
+    } finally {
+      this.#isTelling = false
+    }
+  }
+
+  #loseHistory(what: string): Error {
+    this.#lease.end()
+    const error = new Error(`the database lost a part of its history: ${what}`)
+    if (!this.#isHistoryLost) this.#options.onEvent({ kind: 'history lost', reason: error.message })
+    this.#isHistoryLost = true
+    this.#wake.abort()
+    return error
+  }
+
+  #noticeEnd(error: unknown): void {
+    if (!this.#isServing || this.#lease.isHeldAt(monotonic())) return
+    this.#isServing = false
+    this.#options.onEvent({ kind: 'lease lost', reason: (error as Error).message })
+  }
+
+  async #pauseUntil(at: number): Promise<void> {
+    await pause(Math.max(0, at - monotonic()), undefined, { signal: this.#wake.signal }).catch(
+      () => undefined,
+    )
+    if (!this.#hasEnded) this.#wake = new AbortController()
+  }
+}

@@ -1,0 +1,57 @@
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+
+/** A TCP connection to a server that can be cut as a network is: nothing arrives any more, and nobody is told. */
+export interface Cable {
+  readonly port: number
+  /** Holds everything back in both directions, on present and new connections. */
+  cut(): void
+  /** Lets everything through that was held back. */
+  mend(): void
+}
+
+/** Starts a proxy on a loopback port that passes everything on to another. */
+export async function layCable(
+  t: { teardown(fn: () => Promise<void>): unknown },
+  to: number,
+): Promise<Cable> {
+  const sockets = new Set<Socket>()
+  let isCut = false
+  const carry = (from: Socket, into: Socket): void => {
+    sockets.add(from)
+    from.setNoDelay(true)
+    from.on('data', (chunk) => into.write(chunk))
+    from.on('end', () => into.end())
+    from.on('error', () => into.destroy())
+    from.on('close', () => {
+      sockets.delete(from)
+      into.destroy()
+    })
+    if (isCut) from.pause()
+  }
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect(to, '127.0.0.1')
+    far.once('error', () => near.destroy())
+    carry(near, far)
+    carry(far, near)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(async () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+    await once(server, 'close')
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut() {
+      isCut = true
+      for (const socket of sockets) socket.pause()
+    },
+    mend() {
+      isCut = false
+      for (const socket of sockets) socket.resume()
+    },
+  }
+}
