@@ -4,14 +4,14 @@ import { openDepot } from '../../src/depot/open.ts'
 import { openLogTo } from '../../src/log.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
-import { keepYoungGenerationSmall, letYoungGenerationGrow } from '../../src/cli/local/young-generation.ts'
+import { tuneForStart, tuneForRequests } from '../../src/cli/local/tune-v8.ts'
 import { serve } from './process.ts'
 
 // The depot with its default settings, except the number of workers, upstream and the mirror, which come from
 // the environment. Its log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the
 // administrator's token. SIGUSR2 starts the background work, such as the scrub.
 
-keepYoungGenerationSmall() // as `serve` does
+tuneForStart() // as `serve` does
 const [dataFolder = '', token = ''] = process.argv.slice(2)
 const { DEPOT_WORKERS, DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS, DEPOT_MIRROR, DEPOT_MIRROR_RATE } = process.env
 const config = readConfig({
@@ -28,7 +28,7 @@ const depot = await openDepot(config, {
 const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
 const app = await buildServer(depot, { ...(workers && { workers }) })
 const port = await listen(app, config, workers)
-letYoungGenerationGrow()
+tuneForRequests()
 process.on('SIGUSR2', () => depot.upkeep?.start(0))
 serve(port, async () => {
   await app.close()

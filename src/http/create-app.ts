@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, { LogController } from 'fastify'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Depot } from '../depot/open.ts'
 import { DEFAULT_MAX_BODY_BYTES } from './api/conventions/body-limits.ts'
@@ -19,23 +19,37 @@ const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
 }
 
-/** Makes a fastify server with the depot's settings, without hooks and routes. */
-export function createApp({ config, limits, log }: Depot, nextId: () => string): FastifyInstance {
-  const loggerInstance: FastifyBaseLogger = log
+/** Options of the instance of fastify that listens. */
+export function optionsOfServer({ config, limits, log }: Depot): FastifyHttpOptions<Server> {
   const publicPath = pathOf(config.publicUrl)
+  return {
+    ...(publicPath !== '' && {
+      rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
+    }),
+    forceCloseConnections: 'idle',
+    http: { headersTimeout: limits.headMs, connectionsCheckingInterval: limits.headMs / 2 },
+    clientErrorHandler: (error, socket) => refuseConnection(log, error, socket),
+  }
+}
+
+/**
+ * Makes an instance of fastify with the depot's settings, without hooks and routes. Without `options`, it
+ * only answers requests that another instance passes on.
+ */
+export function createApp(
+  { config, log }: Depot,
+  nextId: () => string,
+  options: FastifyHttpOptions<Server> = {},
+): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = log
   const app = fastify({
+    ...options,
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: nextId,
     childLoggerFactory: (logger) => logger, // a logger per request costs more than answering a poll
     trustProxy: config.trustProxy === false ? false : proxyTrust(config.trustProxy),
-    ...(publicPath !== '' && {
-      rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
-    }),
     bodyLimit: DEFAULT_MAX_BODY_BYTES,
-    forceCloseConnections: 'idle',
-    http: { headersTimeout: limits.headMs, connectionsCheckingInterval: limits.headMs / 2 },
-    clientErrorHandler: (error, socket) => refuseConnection(log, error, socket),
     // Handles URLs that cannot be decoded. They reach no hook and no route.
     frameworkErrors(error, request, reply) {
       closeIfSending(request, reply)
@@ -50,6 +64,10 @@ export function createApp({ config, limits, log }: Depot, nextId: () => string):
   })
   app.setValidatorCompiler(validate)
   app.setSerializerCompiler(() => JSON.stringify) // response schemas serve only openapi.yaml and TypeScript
+  app.setErrorHandler(replyProblem)
+  // Only routes read bodies, so a request without a route never has its body read.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _body, done) => done(null))
   return app
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AddressLimit } from '../accounts/address-limit.ts'
+import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { RequestMetrics } from './operator/request-metrics.ts'
 import { pathOf, publicPathOf } from './requests/public-path.ts'
@@ -34,17 +35,25 @@ export function decorateRequests(app: FastifyInstance, { depot, bodies, trustsPr
   })
 }
 
+/** Returns the limit of wrong tokens, which all scopes share. */
+export function guessesOf({ now, limits }: Depot): AddressLimit {
+  // Only wrong tokens count: a whole site may share one address.
+  return new AddressLimit(now, {
+    what: 'requests with a wrong token',
+    perMinute: limits.wrongTokensPerMinute,
+  })
+}
+
 /**
  * Adds the hooks that run before a route. They read missed commits, refuse requests with two Host headers,
  * identify the caller, and refuse callers who may not read what the route shows.
  */
-export function addRequestHooks(app: FastifyInstance, context: RouteContext, metrics: RequestMetrics): void {
+export function addRequestHooks(
+  app: FastifyInstance,
+  context: RouteContext,
+  { metrics, guesses }: { metrics: RequestMetrics; guesses: AddressLimit },
+): void {
   const { depot, pollers } = context
-  const guesses = new AddressLimit(depot.now, {
-    // Only wrong tokens count: a whole site may share one address.
-    what: 'requests with a wrong token',
-    perMinute: depot.limits.wrongTokensPerMinute,
-  })
   const identify = async (request: FastifyRequest, authorization: string) => {
     try {
       request.caller = await depot.authenticator.identify(authorization)

@@ -5,6 +5,7 @@ import { readVersion } from '../package-root.ts'
 import type { RequestSpan, Tracing } from '../tracing/open.ts'
 import type { TraceSettings } from '../tracing/trace-settings.ts'
 import { isPoll } from './requests/request.ts'
+import type { AddHooks } from './requests/request.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -19,10 +20,15 @@ const PROBES: readonly (string | undefined)[] = ['/healthz', '/readyz', '/metric
  * and probes get no spans, because they are frequent and all alike, and the metrics count them. The caller
  * must add other hooks later, so that the span contains their work.
  */
-export async function traceRequests(app: FastifyInstance, { config, log }: Depot): Promise<void> {
+export async function traceRequests(app: FastifyInstance, { config, log }: Depot): Promise<AddHooks> {
   const { settings } = config.traces
   const tracing = settings && (await open(settings, log))
-  if (tracing === undefined) return
+  if (tracing === undefined) return () => undefined
+  app.addHook('onClose', () => tracing.close())
+  return (scope) => addHooks(scope, tracing)
+}
+
+function addHooks(app: FastifyInstance, tracing: Tracing): void {
   app.decorateRequest('span', undefined)
   app.addHook('onRequest', (request, reply, done) => {
     if (isPoll(request) || PROBES.includes(request.routeOptions.url)) return done()
@@ -42,7 +48,6 @@ export async function traceRequests(app: FastifyInstance, { config, log }: Depot
   })
   // The body arrives in events of the connection, which run outside the span, so the handler enters it again.
   app.addHook('preHandler', ({ span }, _reply, done) => (span === undefined ? done() : span.run(done)))
-  app.addHook('onClose', () => tracing.close())
 }
 
 /**

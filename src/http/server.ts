@@ -11,22 +11,20 @@ import { Mirror } from '../upstream/mirror.ts'
 import { Refresher } from '../upstream/refresher.ts'
 import { Upstream } from '../upstream/upstream.ts'
 import { addAnswerHooks, addSendHook } from './answer-hooks.ts'
-import { apiRoutes } from './api/routes.ts'
-import { createApp } from './create-app.ts'
+import { createApp, optionsOfServer } from './create-app.ts'
 import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.ts'
 import { FastPath } from './habitat/polls/fast-path.ts'
-import { habitatRoutes } from './habitat/routes.ts'
 import { DepotMetrics } from './operator/metrics.ts'
 import { RequestMetrics } from './operator/request-metrics.ts'
 import type { MetricsJson } from './operator/request-metrics.ts'
 import { mountPage } from './page/mount.ts'
 import { operatorRoutes } from './operator/routes.ts'
+import { LazyRoutes } from './lazy-routes.ts'
 import { logPoll, requestIds } from './request-log.ts'
-import { addRequestHooks, decorateRequests } from './request-hooks.ts'
+import { addRequestHooks, decorateRequests, guessesOf } from './request-hooks.ts'
 import { traceRequests } from './request-spans.ts'
 import { maxConnections } from './requests/descriptors.ts'
 import { sendContinueOnRead } from './requests/drain.ts'
-import { replyProblem } from './requests/error-reply.ts'
 import { answerHead } from './requests/head.ts'
 import { limitConnections } from './requests/limit-connections.ts'
 import { answerOneAtATime } from './requests/one-at-a-time.ts'
@@ -34,7 +32,7 @@ import { PendingAnswers } from './requests/pending-answers.ts'
 import { proxyTrust } from './requests/public-path.ts'
 import type { ProxyTrust } from './requests/public-path.ts'
 import { ReceivedBodies } from './requests/received-bodies.ts'
-import type { RouteContext } from './requests/request.ts'
+import type { AddHooks, RouteContext } from './requests/request.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
 import { storeDenials } from './store-denials.ts'
 import { storeTokenUses } from './store-token-uses.ts'
@@ -135,7 +133,7 @@ async function openCaches(
   return { answers, feed, pages: new VisiblePages(depot.db, feed), pending, bodies }
 }
 
-/** Builds a server with all hooks and routes. Hooks run in the order in which they are added. */
+/** Builds a server with all hooks and routes. Most routes load when they are first used. */
 async function assemble(
   context: RouteContext,
   { metricsText }: SharedServices,
@@ -143,35 +141,71 @@ async function assemble(
 ): Promise<FastifyInstance> {
   const { depot, feed } = context
   const nextId = requestIds()
-  const app = createApp(depot, nextId)
-  closeConnectionsWhenStopping(app)
+  const app = createApp(depot, nextId, optionsOfServer(depot))
+  const addHooks = await hooksOfRequests(app, context, metrics)
   app.addHook('preClose', async () => feed.close()) // answers all waiting requests
-  await traceRequests(app, depot)
-  decorateRequests(app, context)
-  addRequestHooks(app, context, metrics)
-  addAnswerHooks(app, context, metrics)
-  storeTokenUses(app, depot)
-  storeDenials(app, depot, metrics)
   sendContinueOnRead(app.server)
   answerOneAtATime(app.server)
   if (depot.config.hasFastPath) addFastPath(app, context, { nextId, metrics })
   guardConnections(app, depot, metrics) // last, because it also limits the connections of the fast path
-  // Only the routes registered below read bodies, so a request without a route never has its body read.
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, _body, done) => done(null))
-  app.setErrorHandler(replyProblem)
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send())
 
   const routes: RouteOptions[] = []
-  app.addHook('onRoute', (route) => {
-    routes.push({ ...route })
-    if (route.method === 'GET') answerHead(route)
+  const prepare = (scope: FastifyInstance) => {
+    scope.addHook('onRoute', (route) => {
+      routes.push({ ...route })
+      if (route.method === 'GET') answerHead(route)
+    })
+    addHooks(scope)
+    return scope
+  }
+  const habitat = new LazyRoutes(app, '/v1', async () => {
+    const { habitatRoutes } = await import('./habitat/routes.ts')
+    const lazy = prepare(createApp(depot, nextId))
+    await lazy.register(habitatRoutes, { prefix: '/v1', context })
+    return lazy
   })
-  await app.register(habitatRoutes, { prefix: '/v1', context })
-  await app.register(apiRoutes, { prefix: '/api/v1', context, routes })
-  await app.register(operatorRoutes, { context, metricsText, routes })
-  mountPage(app, context, (page) => addSendHook(page, context))
+  const api = new LazyRoutes(app, '/api', async () => {
+    const { apiRoutes } = await import('./api/routes.ts')
+    const lazy = prepare(createApp(depot, nextId))
+    await lazy.register(apiRoutes, { prefix: '/api/v1', context, routes })
+    return lazy
+  })
+  const allRoutes = async () => {
+    await Promise.all([habitat.load(), api.load()])
+    return routes
+  }
+  // The hooks are those of a scope, so that they do not run for requests that are passed on.
+  await app.register(async (scope) => {
+    prepare(scope).setNotFoundHandler((_request, reply) => reply.code(404).send())
+    await scope.register(operatorRoutes, { context, metricsText, allRoutes })
+    mountPage(scope, context, (page) => addSendHook(page, context))
+  })
   return app
+}
+
+/**
+ * Returns a function that adds the hooks of all requests to a scope. What the hooks share between scopes ends
+ * when `server` closes. Hooks run in the order in which they are added.
+ */
+async function hooksOfRequests(
+  server: FastifyInstance,
+  context: RouteContext,
+  metrics: RequestMetrics,
+): Promise<AddHooks> {
+  const { depot } = context
+  const guesses = guessesOf(depot)
+  const adders: readonly AddHooks[] = [
+    closeConnectionsWhenStopping(server),
+    await traceRequests(server, depot),
+    (scope) => decorateRequests(scope, context),
+    (scope) => addRequestHooks(scope, context, { metrics, guesses }),
+    (scope) => addAnswerHooks(scope, context, metrics),
+    storeDenials(server, depot, metrics),
+  ]
+  storeTokenUses(server, depot)
+  return (scope) => {
+    for (const add of adders) add(scope)
+  }
 }
 
 function addFastPath(

@@ -3,6 +3,7 @@ import { DEPOT_ACTOR } from '../access/access.ts'
 import { Denials } from '../accounts/denials.ts'
 import type { Depot } from '../depot/open.ts'
 import type { RequestMetrics } from './operator/request-metrics.ts'
+import type { AddHooks } from './requests/request.ts'
 
 const STORE_EVERY_MS = 10_000
 
@@ -25,7 +26,7 @@ export function storeDenials(
   app: FastifyInstance,
   { writer, log, now }: Depot,
   metrics: RequestMetrics,
-): void {
+): AddHooks {
   const denials = new Denials()
   const store = async () => {
     try {
@@ -37,27 +38,28 @@ export function storeDenials(
     }
   }
   const timer = setInterval(() => void store(), STORE_EVERY_MS).unref()
-  app.addHook('onResponse', (request, _reply, done) => {
-    if (isDenial(request)) {
-      const code = request.refusalCode ?? ''
-      metrics.recordDenial(code)
-      denials.note({
-        at: now(),
-        account: request.caller?.accountName,
-        tokenId: request.caller?.tokenId,
-        address: request.ip,
-        method: request.method,
-        route: request.routeOptions.url ?? '',
-        path: request.url.split('?', 1)[0] ?? '',
-        code,
-      })
-    }
-    done()
-  })
   app.addHook('onClose', async () => {
     clearInterval(timer)
     await store()
   })
+  return (scope) =>
+    scope.addHook('onResponse', (request, _reply, done) => {
+      if (isDenial(request)) {
+        const code = request.refusalCode ?? ''
+        metrics.recordDenial(code)
+        denials.note({
+          at: now(),
+          account: request.caller?.accountName,
+          tokenId: request.caller?.tokenId,
+          address: request.ip,
+          method: request.method,
+          route: request.routeOptions.url ?? '',
+          path: request.url.split('?', 1)[0] ?? '',
+          code,
+        })
+      }
+      done()
+    })
 }
 
 /**

@@ -3,7 +3,6 @@ import type { Config } from '../../config/config.ts'
 import { openDepot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import { networkFault } from '../../network-fault.ts'
-import { buildServer } from '../../http/server.ts'
 import { stopServer } from '../../http/stop.ts'
 import { Workers, listen, tryPort } from '../../http/workers.ts'
 import { connectControl, openControl } from '../../depot/control.ts'
@@ -16,7 +15,7 @@ import { faultsOfTls } from './authorities.ts'
 import { urlOf } from './url.ts'
 import { expectAccess, readLocalConfig } from './data-folder.ts'
 import { notifySystemd } from './notify-systemd.ts'
-import { letYoungGenerationGrow } from './young-generation.ts'
+import { tuneForRequests } from './tune-v8.ts'
 
 /**
  * One ^C in a terminal reaches the server several times, because npm and the launcher forward it too. Signals
@@ -49,7 +48,11 @@ uploads and downloads in flight may continue for up to ten minutes. A second sig
       await tryPort(config).catch(async (error: unknown) => {
         throw (await findOtherServer(config)) ?? cannotListen(config, error)
       })
-      const depot = await openDepot(config, { log })
+      // The server's modules load while the depot waits for its threads.
+      const [depot, { buildServer }] = await Promise.all([
+        openDepot(config, { log }),
+        import('../../http/server.ts'),
+      ])
       // The token is printed before anything can fail: only its digest is stored, so it can never be shown
       // again.
       if (depot.newAdminToken !== undefined)
@@ -67,7 +70,7 @@ uploads and downloads in flight may continue for up to ten minutes. A second sig
           const port = await listen(app, config, workers).catch((error: unknown) => {
             throw cannotListen(config, error)
           })
-          letYoungGenerationGrow()
+          tuneForRequests()
           depot.upkeep?.start()
           const listens = `listens on ${urlOf(config.host, port)}`
           print(`hart-depot ${listens}`)

@@ -1,5 +1,5 @@
 import type { Entries } from './entry.ts'
-import { keepYoungGenerationSmall } from '../local/young-generation.ts'
+import { tuneForStart } from '../local/tune-v8.ts'
 
 /** Commands that run a depot on this machine, or look after it. */
 export const LOCAL: Entries = {
@@ -8,7 +8,7 @@ export const LOCAL: Entries = {
       name: 'serve',
       summary: 'run the depot until SIGTERM or SIGINT',
       load: async () => {
-        keepYoungGenerationSmall()
+        tuneForStart()
         return (await import('../local/serve.ts')).serve
       },
     },

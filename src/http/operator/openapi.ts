@@ -56,7 +56,7 @@ export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<str
     },
     transformObject: jsonSchemaTransformObject,
   })
-  for (const { method, url, schema } of routes)
+  for (const { method, url, schema } of routes.toSorted((a, b) => placeOf(a) - placeOf(b)))
     app.route({ method, url, ...(schema && { schema }), handler: async () => undefined })
   await app.ready()
   // The library's type allows every version of OpenAPI.
@@ -67,6 +67,11 @@ export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<str
   // @fastify/swagger accepts only URLs and absolute paths.
   const yaml = stringify({ ...document, servers: [{ url: '.' }] }, { aliasDuplicateObjects: false })
   return `# Generated from the routes by \`npm run openapi\`: do not edit.\n${yaml}`
+}
+
+/** The Habitat protocol comes first, then the API, then the routes of operators. */
+function placeOf({ url }: RouteOptions): number {
+  return url.startsWith('/v1') ? 0 : url.startsWith('/api') ? 1 : 2
 }
 
 type Schema = ReturnType<typeof jsonSchemaTransform>['schema']

@@ -37,18 +37,18 @@ const Description = named(
 
 /**
  * Routes for the operator's tools: health, readiness, metrics, openapi.yaml and the page that shows it.
- * openapi.yaml describes `routes`.
+ * openapi.yaml describes `allRoutes`.
  */
 export async function operatorRoutes(
   app: FastifyInstance,
   {
     context: { depot },
     metricsText,
-    routes,
+    allRoutes,
   }: {
     context: RouteContext
     metricsText: () => Promise<MetricsText>
-    routes: readonly RouteOptions[]
+    allRoutes: () => Promise<readonly RouteOptions[]>
   },
 ): Promise<void> {
   /**
@@ -134,7 +134,7 @@ export async function operatorRoutes(
       },
     },
     async (_request, reply) => {
-      document ??= import('./openapi.ts').then(({ writeOpenApi }) => writeOpenApi(routes))
+      document ??= import('./openapi.ts').then(async ({ writeOpenApi }) => writeOpenApi(await allRoutes()))
       return reply.type('application/yaml').send(await document)
     },
   )

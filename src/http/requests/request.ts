@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Caller, CallerActor } from '../../access/access.ts'
 import type { Answers } from '../../answers/answers.ts'
 import type { Depot } from '../../depot/open.ts'
@@ -45,6 +45,9 @@ declare module 'fastify' {
     readonly bodies: ReceivedBodies
   }
 }
+
+/** Adds hooks to a scope of routes. */
+export type AddHooks = (scope: FastifyInstance) => void
 
 /** The objects that the routes of one thread share. */
 export interface RouteContext {
