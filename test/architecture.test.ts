@@ -225,6 +225,30 @@ test('a depot at which no browser looks loads nothing of the page', async (t) =>
   )
 })
 
+/** The folders and packages of which a server loads something before its first request. */
+const LOADED_AT_START =
+  'access accounts answers better-sqlite3 blobs changes channels cli client clock.ts commander config database delivery depot errors.ts events fastify following given-path.ts guarded-lookup.ts hart http kysely ledger log.ts main.ts network-fault.ts origins package package-root.ts pino pollers prom-client releases retention revisions text threads tracing upkeep upstream views webhooks writer zod'
+const MAX_FILES_AT_START = 235
+
+test('a server loads few modules before its first request', async (t) => {
+  const reached = new Set(['main.ts', 'cli/command.ts', 'cli/local/serve.ts', 'http/server.ts'])
+  for (const file of reached) for (const name of importsOf(file)) reached.add(name)
+  const loaded = [...reached].filter((name) => !/^(?:node:|@fastify\/proxy-addr$)/.test(name))
+  t.strictSame(
+    [...new Set(loaded.map((name) => name.replace(/\/.*/, '')))].toSorted(),
+    LOADED_AT_START.split(' '),
+    'what else is needed later is loaded later: await import(…)',
+  )
+  const late =
+    /^(?:commands|http\/(?:api\/(?!conventions)|habitat\/routes|page\/page-server)|upstream\/upstream|upkeep\/judge-page)/
+  t.strictSame(
+    loaded.filter((name) => late.test(name)),
+    [],
+  )
+  const count = loaded.filter((name) => sources.has(name)).length
+  t.ok(count <= MAX_FILES_AT_START, `${count} files, at most ${MAX_FILES_AT_START}`)
+})
+
 test('imports have no cycles, types included', async (t) => {
   const known = new Map(
     files.map((file) => [file, importsOf(file, { types: true }).filter((name) => sources.has(name))]),

@@ -112,7 +112,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'config/config.ts MAX_WORKERS': 'threads that answer requests',
   'database/sqlite/reading-threads.ts MAX_THREADS': 'reads of many rows',
   'config/config.ts MAX_QUARANTINE_DAYS': 'time that the bytes of a release stay',
-  'commands/retention/retire-releases.ts MAX_RETIRED_AT_ONCE': 'releases that one step of retention removes',
+  'retention/candidate-store.ts MAX_RETIRED_AT_ONCE': 'releases that one step of retention removes',
   'retention/judge.ts MAX_EXAMINED_DEPENDENTS': 'releases that depend on a release and are examined',
   'retention/pin-store.ts MAX_PINS': 'pinned revisions',
   'retention/reasons.ts MAX_CHAINS': 'reasons that explain why a release is kept',

@@ -142,3 +142,11 @@ function hasNoSecret(text: string): boolean {
   const url = URL.parse(text)
   return url === null || url.username + url.password + url.search + url.hash === ''
 }
+
+/** Reports whether upstream may be asked about an origin. It must also be marked as an upstream origin. */
+export function isListed(
+  { upstream }: { readonly upstream: UpstreamConfig | undefined },
+  origin: string,
+): boolean {
+  return upstream?.origins.includes(origin) === true
+}

@@ -9,7 +9,6 @@ import { z } from 'zod'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { SecretBox } from '../origins/secret-box.ts'
-import { isCommandKind } from '../commands/commands.ts'
 import type { Command, CommandKind, CommandQueue, Input, Outcome } from '../commands/commands.ts'
 
 // The command line reaches the running process through a Unix socket in the data folder, which only the user
@@ -139,7 +138,7 @@ async function serveCommand(socket: Socket, depot: ControlledDepot, onCommand: (
     onCommand()
     if (line === undefined) socket.destroy()
     else {
-      const command = parseCommand(line)
+      const command = await parseCommand(line)
       expectDecryptable(command, depot)
       socket.end(`${JSON.stringify({ outcome: await depot.writer.submit(command) })}\n`)
     }
@@ -156,7 +155,7 @@ async function serveCommand(socket: Socket, depot: ControlledDepot, onCommand: (
   }
 }
 
-function parseCommand(line: string): Command {
+async function parseCommand(line: string): Promise<Command> {
   let json: unknown
   try {
     json = JSON.parse(line)
@@ -166,6 +165,7 @@ function parseCommand(line: string): Command {
   const parsed = SentCommand.safeParse(json)
   if (!parsed.success) throw new DepotError('invalid_request', 'the line is not a command')
   const { kind, input, actor } = parsed.data
+  const { isCommandKind } = await import('../commands/commands.ts')
   if (!isCommandKind(kind))
     throw new DepotError(
       'invalid_request',

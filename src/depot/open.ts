@@ -34,17 +34,14 @@ import { makeFilesPrivate } from './private-files.ts'
 import { isBlobKept } from '../blobs/blob-store.ts'
 import { readNamedFile } from './secret-file.ts'
 import { findSecretKeys, rereadSecretKeys } from './secret-key.ts'
-import { judgePage } from '../upkeep/judge-page.ts'
 import { JudgingThread } from '../upkeep/judging.ts'
 import type { JudgeReleases } from '../upkeep/judging.ts'
 import { Upkeep } from '../upkeep/upkeep.ts'
 import { findView } from '../revisions/view-store.ts'
 import { UNSTABLE } from '../views/view.ts'
 import { ThreadedWriter } from '../writer/threaded-writer.ts'
-import { commandTable } from '../commands/command-table.ts'
 import type { handlers } from '../commands/commands.ts'
 import type { AdminTokenStatus } from '../commands/set-up.ts'
-import { Writer } from '../writer/writer.ts'
 import type { AnyWriter } from '../writer/writer.ts'
 import type { WriterPort } from '../writer/writer-client.ts'
 
@@ -333,6 +330,12 @@ async function openData(
 ): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'judge' | 'files'>> {
   const openedFiles = () => OpenedFiles.of([join(config.dataFolder, LOCK), ...engine.files, ...watched])
   if (inProcess) {
+    // A depot with threads does not need them in this one.
+    const [{ commandTable }, { Writer }, { judgePage }] = await Promise.all([
+      import('../commands/command-table.ts'),
+      import('../writer/writer.ts'),
+      import('../upkeep/judge-page.ts'),
+    ])
     const database = await engine.open(now())
     closers.push(() => database.close())
     const files = openedFiles()

@@ -7,9 +7,7 @@ import { Feed } from '../following/feed.ts'
 import { VisiblePages } from '../following/visible-pages.ts'
 import { Pollers, makeSeed, mergeCounts } from '../pollers/pollers.ts'
 import type { PollCounts } from '../pollers/pollers.ts'
-import { Mirror } from '../upstream/mirror.ts'
-import { Refresher } from '../upstream/refresher.ts'
-import { Upstream } from '../upstream/upstream.ts'
+import { openUpstream } from '../upstream/open.ts'
 import { addAnswerHooks, addSendHook } from './answer-hooks.ts'
 import { createApp, optionsOfServer } from './create-app.ts'
 import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.ts'
@@ -59,9 +57,7 @@ export async function buildServer(
   const webhooks = await depot.follower.openSubscriber('webhooks', () =>
     Webhooks.open(depot, deliveryOptions),
   )
-  const upstream = await Upstream.open(depot)
-  const refresher = await Refresher.open(depot)
-  const mirror = await Mirror.open(depot, upstream, refresher)
+  const { upstream, refresher, mirror } = await openUpstream(depot)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
   const pollCounts = async () => mergeCounts([pollers.counts(), ...((await workers?.pollCounts()) ?? [])])

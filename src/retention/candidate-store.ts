@@ -28,6 +28,9 @@ export interface Candidate extends ViewRelease {
 /** The place of a release in the list of all: package, target and order of version, all descending. */
 export type CandidatePlace = readonly [packageId: number, target: Target, orderKey: string]
 
+/** The maximum number of releases that one command retires, so that no commit takes long. */
+export const MAX_RETIRED_AT_ONCE = 25
+
 /** The place before the first release. */
 const BEGINNING: CandidatePlace = [Number.MAX_SAFE_INTEGER, DEFAULT_TARGET, '']
 /** The target and order before the first release of a package: targets come in descending order. */

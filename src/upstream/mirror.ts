@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { Pace } from '../backup/pace.ts'
 import type { MirrorConfig } from '../config/upstream-config.ts'
-import type { Db } from '../database/database.ts'
-import { findState } from '../database/state-store.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { findReleaseBlob } from '../releases/release-store.ts'
 import { each } from '../remote/each.ts'
+import { NEVER, readLastRun } from './last-run.ts'
+import type { MirrorStatus } from './last-run.ts'
 import { listAbsentViews, planMirror } from './plan-mirror.ts'
 import type { Refresher } from './refresher.ts'
 import type { Upstream } from './upstream.ts'
@@ -23,46 +23,10 @@ export interface MirrorOperations {
   planMirror(): Promise<MirrorPlan>
 }
 
-/** The run in progress, or the last one. Times are epoch milliseconds. */
-export interface MirrorStatus {
-  readonly begunAt: number | undefined
-  /** `undefined` while a run is in progress, and before the first one. */
-  readonly endedAt: number | undefined
-  /** The number of releases that were not here when the run began. */
-  readonly planned: number
-  readonly fetched: number
-  readonly bytes: number
-  readonly failed: number
-  /**
-   * Why the run has ended early, which channel was not refreshed, or why the first release could not be
-   * fetched, as a sentence.
-   */
-  readonly fault: string | undefined
-  /** When the last run without a fault ended. */
-  readonly succeededAt: number | undefined
-}
-
 export interface MirrorPlan {
   /** The views that the settings name and that the depot does not have. */
   readonly absentViews: readonly string[]
   readonly releases: readonly (ReleaseName & { readonly sizeBytes: number | undefined })[]
-}
-
-const NEVER: MirrorStatus = {
-  begunAt: undefined,
-  endedAt: undefined,
-  planned: 0,
-  fetched: 0,
-  bytes: 0,
-  failed: 0,
-  fault: undefined,
-  succeededAt: undefined,
-}
-
-/** Reads the outcome of the last run that ended. */
-export async function readLastRun(db: Db): Promise<MirrorStatus | undefined> {
-  const stored = await findState(db, 'mirrored')
-  return stored === undefined ? undefined : { ...NEVER, ...(JSON.parse(stored) as Partial<MirrorStatus>) }
 }
 
 /** The delay before the first run. Without it, the start of the depot would be slower. */

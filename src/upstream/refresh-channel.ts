@@ -19,12 +19,7 @@ import { findView } from '../revisions/view-store.ts'
 import { MAX_MOVED_RELEASES } from '../views/view.ts'
 import { describeFault } from './describe-fault.ts'
 import { recordKeysStrictly } from './record-keys.ts'
-
-/** A channel of an upstream origin. */
-export interface UpstreamChannel {
-  readonly origin: string
-  readonly channel: string
-}
+import type { UpstreamChannel } from './channels.ts'
 
 /** The outcome of a refresh. */
 export type RefreshOutcome =

@@ -7,9 +7,10 @@ import { findOrigin } from '../origins/origin-store.ts'
 import { RemoteError } from '../remote/remote-error.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 import { counted } from '../text/counted.ts'
+import { formatChannel, notAdopted, upstreamChannels } from './channels.ts'
 import { describeFault } from './describe-fault.ts'
 import { refreshChannel } from './refresh-channel.ts'
-import type { UpstreamChannel } from './refresh-channel.ts'
+import type { UpstreamChannel } from './channels.ts'
 import { openSource } from './source.ts'
 
 /** What routes ask for. Only the thread that opened the depot refreshes. */
@@ -187,30 +188,4 @@ export class Refresher implements RefreshOperations {
 
 function notRefreshed(channel: UpstreamChannel, fault: string): string {
   return `${formatChannel(channel)} was not refreshed: ${fault}`
-}
-
-/** Returns the channels that the settings name, in their order. */
-export function upstreamChannels({ config: { upstream } }: Pick<Depot, 'config'>): UpstreamChannel[] {
-  return (upstream?.origins ?? []).flatMap((origin) =>
-    (upstream?.channels ?? []).map((channel) => ({ origin, channel })),
-  )
-}
-
-/** Returns the channels that the settings name and whose origins come from upstream. */
-export async function adoptedChannels(depot: Pick<Depot, 'config' | 'db'>): Promise<UpstreamChannel[]> {
-  const channels = upstreamChannels(depot)
-  const adopted = new Set<string>()
-  for (const name of new Set(channels.map(({ origin }) => origin)))
-    if ((await findOrigin(depot.db, name))?.isUpstream === true) adopted.add(name)
-  return channels.filter(({ origin }) => adopted.has(origin))
-}
-
-/** Says that an origin is in the settings, but does not come from upstream, and what to do. */
-export function notAdopted(origin: string): string {
-  return `${origin} is not an upstream origin of this depot: adopt it (hart-depot upstream adopt ${origin}), or remove it from DEPOT_UPSTREAM_ORIGINS`
-}
-
-/** Formats a channel of an origin: `core/stable`. */
-export function formatChannel({ origin, channel }: UpstreamChannel): string {
-  return `${origin}/${channel}`
 }

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { AddressLimit } from '../accounts/address-limit.ts'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import type { Pace } from '../backup/pace.ts'
-import type { Config } from '../config/config.ts'
+import { isListed } from '../config/upstream-config.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { isKeyRevision } from '../hart/origin-key.ts'
 import type { KeyName } from '../hart/origin-key.ts'
-import { findOrigin, listUpstreamOrigins } from '../origins/origin-store.ts'
+import { findOrigin } from '../origins/origin-store.ts'
 import { parseIdent, releaseKey } from '../package/ident.ts'
 import type { Ident, ReleaseName } from '../package/ident.ts'
 import { findRelease } from '../remote/habitat-reads.ts'
@@ -89,11 +89,6 @@ const OWN_FAILURES: readonly ErrorCode[] = [
   'target_unsupported',
 ]
 
-/** Reports whether upstream may be asked about an origin. It must also be marked as an upstream origin. */
-export function isListed({ upstream }: Config, origin: string): boolean {
-  return upstream?.origins.includes(origin) === true
-}
-
 /**
  * The depot's upstream. A depot has one object of this kind, in the thread that opened it; other threads call
  * it.
@@ -131,7 +126,6 @@ export class Upstream implements UpstreamOperations {
    */
   static async open(depot: Depot): Promise<Upstream | undefined> {
     const { config, log } = depot
-    await warnOfForgottenOrigins(depot)
     if (config.upstream === undefined) return undefined
     const abort = new AbortController()
     const source = await openSource(config.upstream, 'client', { log, signal: abort.signal })
@@ -345,13 +339,4 @@ function identOf({ ident }: ReleaseName): Ident {
  */
 function keyOf(release: ReleaseName, { seesPrivate }: Asker): string {
   return `${releaseKey(release)} ${seesPrivate}`
-}
-
-async function warnOfForgottenOrigins({ config, db, log }: Depot): Promise<void> {
-  for (const origin of await listUpstreamOrigins(db))
-    if (!isListed(config, origin))
-      log.warn(
-        { origin },
-        `${origin} is an upstream origin, but DEPOT_UPSTREAM_ORIGINS no longer lists it, so nothing new comes: hart-depot upstream disown ${origin} lets you upload to it`,
-      )
 }

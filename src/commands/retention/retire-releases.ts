@@ -13,9 +13,6 @@ import { listViewsWith } from '../../revisions/view-store.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
 import { changeMembers } from '../views/promote.ts'
 
-/** The maximum number of releases in one command, so that no commit takes long. */
-export const MAX_RETIRED_AT_ONCE = 25
-
 export interface Retired extends ReleaseName {
   /** The bytes that come free after the quarantine. */
   readonly freedBytes: number

@@ -8,8 +8,8 @@ import type { Depot } from '../../depot/open.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { counted } from '../../text/counted.ts'
-import { readLastRun } from '../../upstream/mirror.ts'
-import { adoptedChannels, formatChannel } from '../../upstream/refresher.ts'
+import { readLastRun } from '../../upstream/last-run.ts'
+import { adoptedChannels, formatChannel } from '../../upstream/channels.ts'
 
 export interface Readiness {
   /** Whether the depot can answer reads, and so should receive requests. */
