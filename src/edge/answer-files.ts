@@ -82,7 +82,6 @@ export class AnswerFiles {
     const place = `views/${view}`
     for (const side of SIDES) this.#makeFolder(`${place}/${side}`)
     this.#link('../../shows', `${place}/shows`)
-    this.#link('../../keys', `${place}/keys`)
     if (this.#targetOf(`${place}/now`) === undefined) this.#link('a', `${place}/now`)
   }
 

@@ -9,17 +9,14 @@ import type { Target } from '../package/target.ts'
 //   shows/ORIGIN/NAME,VERSION,RELEASE,TARGET[,brief]          a link to a body
 //   views/VIEW/now/ORIGIN/NAME,[VERSION,]TARGET[,brief]       `latest` in a view, a link to a body
 //   views/VIEW/now                       a link to one of the folders `a` and `b`
-//   views/VIEW/shows, views/VIEW/keys    links, so that they are found only below views that exist
+//   views/VIEW/shows                     a link to `shows`, which is found only below views that exist
 //   keys/ORIGIN/REVISION, keys/ORIGIN/list
 //   channels/ORIGIN, view-names
 //
 // Names have no comma and do not begin with a dot, so each name has one meaning and stays in its folder.
 // Answers whose names would have other characters are not written.
 
-/** A part of a URL that can be a part of a file name, as a regular expression of nginx and of JavaScript. */
-export const PART = '[A-Za-z0-9_+~:@-][A-Za-z0-9_.+~:@-]*'
-
-const WHOLE_PART = new RegExp(`^${PART}$`)
+const PART = /^[A-Za-z0-9_+~:@-][A-Za-z0-9_.+~:@-]*$/
 const MAX_FILE_NAME_BYTES = 255
 
 /** The forms of a release in JSON. */
@@ -48,7 +45,7 @@ export function showFile({ ident, target }: ReleaseName, form: Form): string | u
 
 /** Reports whether a view, an origin or the revision of a key can be a file or a folder. */
 export function isFileName(text: string): boolean {
-  return WHOLE_PART.test(text) && text.length <= MAX_FILE_NAME_BYTES
+  return PART.test(text) && text.length <= MAX_FILE_NAME_BYTES
 }
 
 /**
@@ -78,7 +75,7 @@ export function releaseIn(body: Buffer): ReleaseName {
 }
 
 function fileIn(origin: string, parts: readonly string[], form: Form): string | undefined {
-  if (![origin, ...parts].every((part) => WHOLE_PART.test(part))) return undefined
+  if (![origin, ...parts].every((part) => PART.test(part))) return undefined
   const file = [...parts, ...(form === 'brief' ? ['brief'] : [])].join(',')
   return Buffer.byteLength(file) <= MAX_FILE_NAME_BYTES ? `${origin}/${file}` : undefined
 }

@@ -17,7 +17,7 @@ function filesBelow(folder: string, inside = ''): string[] {
 /** Returns the files of an edge that answer requests. */
 export function answersIn(edge: string): string[] {
   return filesBelow(join(edge, 'current'))
-    .filter((file) => !/^bodies\/|^views\/[^/]+\/(a|b|shows|keys)\//.test(file))
+    .filter((file) => !/^bodies\/|^views\/[^/]+\/(a|b|shows)\//.test(file))
     .toSorted()
 }
 
@@ -30,10 +30,7 @@ function placesOf(file: string): string[] {
   const [kind = '', ...rest] = file.split('/')
   if (file === 'view-names') return ['views']
   if (kind === 'channels') return [`channels/${rest[0]}`]
-  if (kind === 'keys') {
-    const key = `origins/${rest[0]}/keys${rest[1] === 'list' ? '' : `/${rest[1]}`}`
-    return [key, `views/acceptance/${key}`]
-  }
+  if (kind === 'keys') return [`origins/${rest[0]}/keys${rest[1] === 'list' ? '' : `/${rest[1]}`}`]
   const isBrief = file.endsWith(',brief')
   const parts = (rest.at(-1) ?? '').replace(/,brief$/, '').split(',')
   const target = parts.pop()

@@ -80,6 +80,11 @@ export const LOCAL: Entries = {
       load: async () => (await import('../local/materialize.ts')).materialize,
     },
     {
+      name: 'nginx-conf',
+      summary: 'print a configuration of nginx for depots, and for the files of materialize',
+      load: async () => (await import('../local/nginx-conf.ts')).nginxConf,
+    },
+    {
       name: 'upstream adopt',
       summary: 'let an origin that exists here come from upstream, after a comparison',
       load: async () => (await import('../local/upstream.ts')).upstreamAdopt,

@@ -1,0 +1,206 @@
+import { TARGETS, DEFAULT_TARGET } from '../package/target.ts'
+import { UNSTABLE } from '../views/view.ts'
+
+/** What the configuration of an edge depends on. */
+export interface NginxOptions {
+  /** The folder that `hart-depot materialize` writes. Without one, every request goes to a depot. */
+  readonly files: string | undefined
+  /** The depots, `HOST:PORT`. */
+  readonly upstreams: readonly string[]
+  /** What nginx listens on, for example `443` or `127.0.0.1:8080`. */
+  readonly listen: string
+  readonly serverName: string | undefined
+  readonly tls: { readonly certificate: string; readonly key: string } | undefined
+  /** An address without files, through which `materialize` reaches whichever depot is up. */
+  readonly direct: string | undefined
+}
+
+/**
+ * A part of a URL. Files have only parts that match it, and it cannot leave the folder of the files: it has no
+ * slash, and does not begin with a dot.
+ */
+const PART = '[^./?%,][^/?%,]*'
+const MOUNT = '^/v1(?:/depot)?'
+const VIEW_URL = '/views/(?<hart_view>PART)(?:/depot)?'
+const PACKAGE = '(?<hart_name>PART)'
+const VERSION = '(?<hart_version>PART)'
+const ORIGIN = '(?<hart_origin>PART)'
+const RELEASE = '(?<hart_release>PART)'
+const END = '(?:\\?|$)'
+const LATEST = '/views/$hart_view/now/$hart_origin/$hart_name,$hart_target'
+const LATEST_OF_VERSION = '/views/$hart_view/now/$hart_origin/$hart_name,$hart_version,$hart_target'
+const OF_UNSTABLE = `/views/${UNSTABLE}/now/$hart_origin/$hart_name`
+const SHOW = '/shows/$hart_origin/$hart_name,$hart_version,$hart_release,$hart_named_target'
+
+/**
+ * The files of requests, as `[URL, file]`: the first match counts. The URLs are matched as they were sent, so
+ * that no escape in them means something else to nginx than to the depot. layout.ts names the files.
+ */
+const FILES: readonly (readonly [url: string, file: string])[] = [
+  // polls for `latest`, in a channel, below the URL of a view, and without a view
+  [`/channels/${ORIGIN}/(?<hart_view>PART)/pkgs/${PACKAGE}/latest`, LATEST],
+  [`${VIEW_URL}/channels/${ORIGIN}/PART/pkgs/${PACKAGE}/latest`, LATEST],
+  [`${VIEW_URL}/pkgs/${ORIGIN}/${PACKAGE}/latest`, LATEST],
+  [`/channels/${ORIGIN}/(?<hart_view>PART)/pkgs/${PACKAGE}/${VERSION}/latest`, LATEST_OF_VERSION],
+  [`${VIEW_URL}/channels/${ORIGIN}/PART/pkgs/${PACKAGE}/${VERSION}/latest`, LATEST_OF_VERSION],
+  [`${VIEW_URL}/pkgs/${ORIGIN}/${PACKAGE}/${VERSION}/latest`, LATEST_OF_VERSION],
+  [`/pkgs/${ORIGIN}/${PACKAGE}/latest`, `${OF_UNSTABLE},$hart_target,brief`],
+  [`/pkgs/${ORIGIN}/${PACKAGE}/${VERSION}/latest`, `${OF_UNSTABLE},$hart_version,$hart_target,brief`],
+  // shows of releases
+  [`/pkgs/${ORIGIN}/${PACKAGE}/${VERSION}/${RELEASE}`, `${SHOW},brief`],
+  [`/channels/${ORIGIN}/${UNSTABLE}/pkgs/${PACKAGE}/${VERSION}/${RELEASE}`, SHOW],
+  [`${VIEW_URL}/pkgs/${ORIGIN}/${PACKAGE}/${VERSION}/${RELEASE}`, `/views/$hart_view${SHOW}`],
+  [`${VIEW_URL}/channels/${ORIGIN}/PART/pkgs/${PACKAGE}/${VERSION}/${RELEASE}`, `/views/$hart_view${SHOW}`],
+]
+
+/** The files of requests without a query. */
+const LISTS: readonly (readonly [url: string, file: string])[] = [
+  [`/origins/${ORIGIN}/keys/(?<hart_revision>[0-9]+)`, '/keys/$hart_origin/$hart_revision'],
+  [`/origins/${ORIGIN}/keys`, '/keys/$hart_origin/list'],
+  [`/channels/${ORIGIN}`, '/channels/$hart_origin'],
+  ['/views', '/view-names'],
+]
+
+/** Returns a configuration for the `http` block of nginx. It needs nginx 1.18 or newer, with PCRE. */
+export function nginxConf(options: NginxOptions): string {
+  return [
+    '# Made by hart-depot nginx-conf, for the http block of nginx.',
+    upstream(options),
+    ...(options.files === undefined ? [] : [maps()]),
+    server(options),
+    ...(options.direct === undefined ? [] : [directServer(options.direct)]),
+  ].join('\n')
+}
+
+function upstream({ upstreams }: NginxOptions): string {
+  return `
+upstream hart_depot {
+${upstreams.map((address) => `  server ${address} max_fails=1 fail_timeout=2s;`).join('\n')}
+  keepalive 32;
+}
+`
+}
+
+function maps(): string {
+  const line = ([url, file]: readonly [string, string], end: string) =>
+    `  "~${(MOUNT + url).replaceAll('PART', PART)}${end}" "${file}";`
+  const targets = TARGETS.join('|')
+  return `
+# Only requests that need no depot have a file: GET and HEAD without a token, and no query but the target.
+map "$request_method $http_authorization" $hart_url {
+  "GET " $request_uri;
+  "HEAD " $request_uri;
+  default "";
+}
+map $args $hart_named_target {
+  "~^target=(?<hart_target_in_query>${targets})$" $hart_target_in_query;
+  default ",none";
+}
+map $args $hart_target {
+  "" $hart_target_of_agent;
+  default $hart_named_target;
+}
+# Clients of 2016 name their target only in User-Agent.
+map $http_user_agent $hart_target_of_agent {
+  "~^(?:(?!\\(\\w+-\\w+;).)*\\((?<hart_target_in_agent>${targets});" $hart_target_in_agent;
+  default ${DEFAULT_TARGET};
+}
+map $hart_url $hart_file {
+${FILES.map((entry) => line(entry, END)).join('\n')}
+${LISTS.map((entry) => line(entry, '$')).join('\n')}
+  default "/,none";
+}
+map $hart_file $hart_cache_control {
+  "~^/shows/.*,brief$" "public, max-age=31536000";
+  "~^/channels/" "";
+  default "private, no-cache, no-store";
+}
+`
+}
+
+function server({ files, listen, serverName, tls }: NginxOptions): string {
+  return `
+server {
+  listen ${listen}${tls === undefined ? '' : ' ssl'};
+${serverName === undefined ? '' : `  server_name ${serverName};\n`}${tls === undefined ? '' : tlsLines(tls)}\
+  client_max_body_size 0;                 # packages are large: DEPOT_MAX_UPLOAD limits them
+${files === undefined ? locationOf('/') : fileLocations(files) + locationOf('@hart_depot')}}
+`
+}
+
+/** hab needs a full handshake for each poll, which costs least with a key on P-256 (docs/tls.md). */
+function tlsLines({ certificate, key }: { certificate: string; key: string }): string {
+  return `\
+  ssl_certificate ${quoted(certificate)};
+  ssl_certificate_key ${quoted(key)};
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_ecdh_curve X25519:prime256v1;
+  ssl_session_tickets off;                # hab resumes no session
+`
+}
+
+/**
+ * The entity tag of a file is its size and its time of change, which \`materialize\` derives from the bytes. As
+ * a date the time means nothing, so it is not sent.
+ */
+function fileLocations(files: string): string {
+  const shared = `    try_files $hart_file @hart_depot;
+    etag on;
+    if_modified_since off;
+    max_ranges 0;
+    add_header Last-Modified "";
+    add_header Cache-Control $hart_cache_control;
+`
+  const keys = (place: string) => `\
+  location ${place} {
+    default_type "application/json; charset=utf-8";
+${shared}\
+    location ~ /keys/[0-9]+$ {
+      default_type text/plain;
+${shared.replaceAll('    ', '      ')}\
+      add_header X-Filename "$hart_origin-$hart_revision.pub";
+      add_header Content-Disposition 'attachment; filename="$hart_origin-$hart_revision.pub"';
+    }
+  }
+`
+  return `\
+  root ${quoted(`${files}/current`)};
+  location / {
+    default_type "application/json; charset=utf-8";
+${shared}\
+  }
+${keys('/v1/depot/origins/')}${keys('/v1/origins/')}`
+}
+
+function locationOf(place: string): string {
+  return `\
+  location ${place} {
+    proxy_pass http://hart_depot;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_request_buffering off;          # a refused upload is refused at once
+    proxy_buffering off;                  # events arrive when they happen
+    proxy_connect_timeout 2s;
+    proxy_read_timeout 330s;              # held requests wait up to five minutes
+    proxy_next_upstream error timeout http_502 http_503 http_504;
+  }
+`
+}
+
+function directServer(address: string): string {
+  return `
+# For hart-depot materialize --url http://${address}
+server {
+  listen ${address};
+${locationOf('/')}}
+`
+}
+
+/** Quotes a path for nginx. Throws a RangeError for a path that nginx would not take as it is. */
+function quoted(path: string): string {
+  if (/["\\$\n]/.test(path)) throw new RangeError(`nginx cannot use the path ${JSON.stringify(path)}`)
+  return `"${path}"`
+}
