@@ -82,8 +82,6 @@ ${upstreams.map((address) => `  server ${address} max_fails=1 fail_timeout=2s;`)
 }
 
 function maps(): string {
-  const line = ([url, file]: readonly [string, string], end: string) =>
-    `  "~${(MOUNT + url).replaceAll('PART', PART)}${end}" "${file}";`
   const targets = TARGETS.join('|')
   return `
 # Only requests that need no depot have a file: GET and HEAD without a token, and no query but the target.
@@ -106,8 +104,8 @@ map $http_user_agent $hart_target_of_agent {
   default ${DEFAULT_TARGET};
 }
 map $hart_url $hart_file {
-${FILES.map((entry) => line(entry, END)).join('\n')}
-${LISTS.map((entry) => line(entry, '$')).join('\n')}
+${FILES.map((entry) => mapLine(entry, END)).join('\n')}
+${LISTS.map((entry) => mapLine(entry, '$')).join('\n')}
   default "/,none";
 }
 map $hart_file $hart_cache_control {
@@ -116,6 +114,10 @@ map $hart_file $hart_cache_control {
   default "private, no-cache, no-store";
 }
 `
+}
+
+function mapLine([url, file]: readonly [string, string], end: string): string {
+  return `  "~${(MOUNT + url).replaceAll('PART', PART)}${end}" "${file}";`
 }
 
 function server({ files, listen, serverName, tls }: NginxOptions): string {

@@ -61,6 +61,7 @@ async function startServer(
   return `http://127.0.0.1:${port}`
 }
 
+const pair = (version: string) => [`acme/app/${version}/1`, `acme/tool/${version}/1`]
 const addressOf = ({ url }: TestDepot) => url.replace('http://', '')
 
 test('without a depot, nginx answers from the files what the depot answers', async (t) => {
@@ -185,7 +186,6 @@ test('polls see promotions in order, and each revision at once, while files foll
   const started = await startDepot(t, { listen: true, hasThreads: true })
   await makeOrigin(started)
   const versions = Array.from({ length: 20 }, (_, index) => `1.0.${index}`)
-  const pair = (version: string) => [`acme/app/${version}/1`, `acme/tool/${version}/1`]
   await makeReleases(started, ...versions.flatMap(pair))
   const run = commandsOn(started)
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-edge-'))
@@ -201,9 +201,9 @@ test('polls see promotions in order, and each revision at once, while files foll
       : versions.indexOf((JSON.parse(text) as { ident: { version: string } }).ident.version)
   }
   const faults: string[] = []
-  let isPolling = true
+  const ended = new AbortController()
   const poll = async (first: string, second: string) => {
-    for (let before = -1; isPolling;) {
+    for (let before = -1; !ended.signal.aborted;) {
       const one = await versionOf(first)
       const other = await versionOf(second)
       if (one < before || other < one) faults.push(`${first} ${one} after ${before}, then ${second} ${other}`)
@@ -215,7 +215,7 @@ test('polls see promotions in order, and each revision at once, while files foll
     t.match(await run(['promote', 'acceptance', ...pair(version), '--yes']), { code: 0 })
     await until(`nginx answers ${version}`, async () => (await versionOf('app')) === index)
   }
-  isPolling = false
+  ended.abort()
   await Promise.all(polls)
   t.strictSame(faults, [])
   const file = join(folder, 'current/views/acceptance/now/acme/app,x86_64-linux')
