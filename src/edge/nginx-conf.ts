@@ -16,8 +16,8 @@ export interface NginxOptions {
 }
 
 /**
- * A part of a URL. Files have only parts that match it, and it cannot leave the folder of the files: it has no
- * slash, and does not begin with a dot.
+ * A part of a URL, as a regular expression of nginx. All parts of file names match it, and it cannot leave
+ * the folder of the files: it has no slash, and does not begin with a dot.
  */
 const PART = '[^./?%,][^/?%,]*'
 const MOUNT = '^/v1(?:/depot)?'
@@ -142,8 +142,8 @@ function tlsLines({ certificate, key }: { certificate: string; key: string }): s
 }
 
 /**
- * The entity tag of a file is its size and its time of change, which \`materialize\` derives from the bytes. As
- * a date the time means nothing, so it is not sent.
+ * The entity tag of a file is its size and its time of change, which `materialize` derives from the bytes.
+ * As a date, the time means nothing, so it is not sent.
  */
 function fileLocations(files: string): string {
   const shared = `    try_files $hart_file @hart_depot;
