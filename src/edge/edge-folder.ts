@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { lockData } from '../database/engine.ts'
+import { DepotError } from '../errors.ts'
 import { AnswerFiles } from './answer-files.ts'
 
 /** How far a set of answers has followed the depot. */
@@ -55,7 +56,7 @@ export class EdgeFolder {
   /** Opens a folder, or creates it. Throws `data_in_use` while another process has it open. */
   static open(path: string): EdgeFolder {
     mkdirSync(path, { recursive: true, mode: 0o755 })
-    return new EdgeFolder(path, lockData(join(path, LOCK_FILE)))
+    return new EdgeFolder(path, lockFolder(path))
   }
 
   close(): void {
@@ -133,6 +134,19 @@ export class EdgeFolder {
   #removeSets(isUnneeded: (name: string) => boolean): void {
     for (const name of readdirSync(this.path))
       if (SET.test(name) && isUnneeded(name)) rmSync(join(this.path, name), { recursive: true, force: true })
+  }
+}
+
+function lockFolder(path: string): { close(): void } {
+  try {
+    return lockData(join(path, LOCK_FILE))
+  } catch (error) {
+    if (!(error instanceof DepotError && error.code === 'data_in_use')) throw error
+    throw new DepotError(
+      'data_in_use',
+      `another hart-depot materialize writes ${path}: end it, or name another folder`,
+      { cause: error },
+    )
   }
 }
 

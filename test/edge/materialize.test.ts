@@ -1,14 +1,18 @@
+import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { commandsOn } from '../support/command.ts'
+import { EdgeFolder } from '../../src/edge/edge-folder.ts'
+import { commandsOn, runCommand } from '../support/command.ts'
 import { answersIn, wrongAnswers } from '../support/edge.ts'
 import { makeOrigin } from '../support/origin.ts'
 import { makeReleases } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
+/** The time of commands: see test/support/command.ts. */
+const NOW = Date.parse('2026-01-02T00:00:00Z')
 const OLD = 'acme/app/1.0.0/20260101000000'
 const NEW = 'acme/app/1.1.0/20260102000000'
 const REBUILT = 'acme/app/1.1.0/20260103000000'
@@ -55,4 +59,87 @@ test('every file is what the depot answers', async (t) => {
   ])
     t.ok(files.includes(file), file)
   t.notOk(files.includes('views/acceptance/now/acme/app,1.1.0,x86_64-linux'))
+})
+
+test('a later run continues, and one that was killed is repaired', async (t) => {
+  const { started, edge, run, materialize } = await startEdge(t)
+  await run(['promote', 'acceptance', OLD, OTHER, '--yes'])
+  await materialize()
+  const set = readlinkSync(join(edge, 'current'))
+  await run(['promote', 'acceptance', NEW, '--yes'])
+  // killed after the link moved, and before the other folder was written
+  const view = join(edge, 'current/views/acceptance')
+  const other = readlinkSync(join(view, 'now')) === 'a' ? 'b' : 'a'
+  rmSync(join(view, other, 'acme/tool,x86_64-linux'))
+  t.match(await materialize(), { code: 0 })
+  t.equal(readlinkSync(join(edge, 'current')), set, 'it is the same set of files')
+  await run(['demote', 'acceptance', OLD, '--yes'])
+  t.match(await materialize(), { code: 0 })
+  t.ok(answersIn(edge).includes('views/acceptance/now/acme/tool,x86_64-linux'))
+  t.strictSame(await wrongAnswers(edge, started.url), [])
+})
+
+test('everything is written again after a restore of the depot, and after a new boot', async (t) => {
+  const { started, edge, materialize } = await startEdge(t)
+  const reasons: Record<string, (state: object) => object> = {
+    'an entry has another hash': (state) => ({ ...state, position: '3-0000000000000000' }),
+    'the ledger is shorter': (state) => ({ ...state, position: '9000-0000000000000000' }),
+    'the machine was started again': (state) => ({ ...state, boot: 'another' }),
+  }
+  await materialize()
+  for (const [reason, change] of Object.entries(reasons)) {
+    const file = join(edge, 'state.json')
+    const state = JSON.parse(readFileSync(file, 'utf8')) as object
+    writeFileSync(file, JSON.stringify(change(state)))
+    rmSync(join(edge, 'current/view-names'))
+    t.match(await materialize(), { code: 0 }, reason)
+    t.ok(answersIn(edge).includes('view-names'), reason)
+    t.equal(readdirSync(edge).filter((name) => name.startsWith('answers-')).length, 1)
+  }
+  t.strictSame(await wrongAnswers(edge, started.url), [])
+})
+
+test('with closed reading, nothing is written, and files are taken away', async (t) => {
+  const { started, edge, materialize } = await startEdge(t)
+  await materialize()
+  await started.close()
+  const closed = await startDepot(t, {
+    folder: started.folder,
+    listen: true,
+    environment: { DEPOT_ANONYMOUS: 'none' },
+  })
+  t.match(await commandsOn(closed)(['materialize', '--to', edge]), { code: 6, stderr: /only with a token/ })
+  t.strictSame(readdirSync(edge).toSorted(), ['edge.prom', 'lock.sqlite'])
+  t.match(readFileSync(join(edge, 'edge.prom'), 'utf8'), /^hart_depot_edge_served 0$/m)
+})
+
+test('while no depot answers, files are served for as long as --max-stale allows', async (t) => {
+  const { started, edge, materialize } = await startEdge(t)
+  await materialize()
+  const url = started.url
+  await started.close()
+  const whileAway = async (hoursLater: number, ...options: string[]) => {
+    const end = new AbortController()
+    await runCommand(['materialize', '--to', edge, '--follow', '--url', url, ...options], {
+      now: NOW + hoursLater * 3_600_000,
+      signal: end.signal,
+      onNote: () => end.abort(new Error('seen')),
+    })
+    return existsSync(join(edge, 'current'))
+  }
+  t.equal(await whileAway(1_000), true, 'without a limit')
+  t.equal(await whileAway(1, '--max-stale', '2h'), true)
+  t.equal(await whileAway(3, '--max-stale', '2h'), false)
+  t.match(readFileSync(join(edge, 'edge.prom'), 'utf8'), /^hart_depot_edge_served 0$/m)
+  const again = await startDepot(t, { folder: started.folder, listen: true })
+  t.match(await commandsOn(again)(['materialize', '--to', edge]), { code: 0 })
+  t.ok(existsSync(join(edge, 'current')), 'a depot that is back confirms them')
+})
+
+test('two processes cannot write the same folder, and a depot that is away is an error', async (t) => {
+  const { edge, materialize } = await startEdge(t)
+  const first = EdgeFolder.open(edge)
+  t.match(await materialize(), { code: 1, stderr: /another hart-depot materialize/ })
+  first.close()
+  t.match(await materialize('--url', 'http://127.0.0.1:1'), { code: 7 })
 })
