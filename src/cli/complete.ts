@@ -5,7 +5,7 @@ import { makeCommand } from './command.ts'
 import type { Io } from './io.ts'
 import { ENTRIES } from './program/program.ts'
 import { makeClient } from './remote/connect.ts'
-import { findTarget, readProfiles } from './remote/profiles.ts'
+import { findTarget, readProfiles } from './remote/accounts/profiles.ts'
 
 /** A word that can stand at the cursor. */
 interface Candidate {

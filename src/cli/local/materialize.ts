@@ -9,7 +9,7 @@ import { pathOf } from '../io.ts'
 import { Output } from '../output.ts'
 import { periodMs } from '../remote/arguments.ts'
 import { makeClient, remoteOptions } from '../remote/connect.ts'
-import { findTarget } from '../remote/profiles.ts'
+import { findTarget } from '../remote/accounts/profiles.ts'
 
 export const materialize: Define = (command, io) =>
   remoteOptions(command)

@@ -16,7 +16,7 @@ import {
   tokenAddOptions,
   tokenListOptions,
   tokenRevokeOptions,
-} from '../remote/tokens.ts'
+} from '../remote/accounts/tokens.ts'
 import { readLocalConfig } from './data-folder.ts'
 import { expectNamesExist } from './expect-names-exist.ts'
 import { readTokenFile } from './other-depot.ts'

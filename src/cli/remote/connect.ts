@@ -5,8 +5,8 @@ import type { Io } from '../io.ts'
 import { UsageError } from '../exit-codes.ts'
 import { Output, outputOptions } from '../output.ts'
 import type { OutputOptions } from '../output.ts'
-import { findTarget } from './profiles.ts'
-import type { Target, TargetOptions } from './profiles.ts'
+import { findTarget } from './accounts/profiles.ts'
+import type { Target, TargetOptions } from './accounts/profiles.ts'
 
 /** A person wants to see a failure soon. A pipeline should survive a restart of the depot. */
 const RETRIES_BEFORE_A_PERSON = 1

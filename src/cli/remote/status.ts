@@ -6,7 +6,7 @@ import type { Define } from '../command.ts'
 import { EXIT, Exit } from '../exit-codes.ts'
 import { explain } from '../failure.ts'
 import { connect, remoteOptions } from './connect.ts'
-import { pollersOf, troublesOf } from './pollers.ts'
+import { pollersOf, troublesOf } from './following/pollers.ts'
 
 export const status: Define = (command, io) =>
   remoteOptions(command)
