@@ -26,6 +26,8 @@ const MAX_PAGES = 10
 
 export const CLIENT_ID = 'depot'
 export const REDIRECT_URL = 'http://127.0.0.1/callback'
+/** Where the page of a depot ends a sign-in. The provider accepts any port of the loopback address. */
+const PAGE_REDIRECT_URL = 'http://127.0.0.1/sign-in/done'
 
 // The provider warns of everything that a real service would do differently.
 for (const level of ['info', 'warn'] as const) {
@@ -51,7 +53,7 @@ export async function startIdentityProvider(t: {
         token_endpoint_auth_method: 'none',
         application_type: 'native',
         grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
-        redirect_uris: [REDIRECT_URL],
+        redirect_uris: [REDIRECT_URL, PAGE_REDIRECT_URL],
         response_types: ['code'],
       },
     ],
