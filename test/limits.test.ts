@@ -19,6 +19,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'upkeep/collect.ts MAX_REMEMBERED_FILES',
   'upstream/refresh-channel.ts MAX_REASONS',
   'accounts/page-session-store.ts MAX_DELETED_SESSIONS',
+  'http/page/pipeline/routes.ts MAX_COUNTED_CHANGES',
   'http/page/sign-in/routes.ts MAX_PATH_LENGTH', // to which a sign-in returns; longer ones are ignored
   'accounts/denials.ts MAX_PATH_LENGTH', // of a path that a list shows
   'edge/follow-depot.ts MAX_WAIT_S', // of an edge, which is a client
@@ -81,6 +82,8 @@ const ROWS: Readonly<Record<string, string>> = {
   'accounts/authenticate.ts MAX_SESSIONS': 'tokens whose rights are kept',
   'accounts/address-limit.ts MAX_ADDRESSES': 'addresses whose wrong tokens',
   'accounts/page-session-store.ts MAX_SESSIONS_OF_TOKEN': 'browsers that are signed in to the page',
+  'http/page/pipeline/read-rows.ts MAX_EXAMINED_LINES': 'rows that a page of the pipeline',
+  'http/page/pipeline/routes.ts MAX_ROWS': 'rows of the pipeline',
   'http/page/live/routes.ts MAX_FOLLOWERS': 'pages that follow the depot',
   'http/page/page-server.ts MAX_BODY_BYTES': 'form of a page',
   'accounts/denials.ts MAX_REMEMBERED_DENIALS': 'refused requests that are counted apart',

@@ -60,6 +60,29 @@ export async function getRevision(
   return redacted
 }
 
+/**
+ * Returns the accounts that made revisions of a view, by revision. Omits revisions that the depot itself or
+ * the operator's shell made.
+ */
+export async function findAuthors(
+  db: Db,
+  viewId: number,
+  revisions: Iterable<number>,
+): Promise<Map<number, string>> {
+  const authors = new Map<number, string>()
+  for (const batch of inBatches(revisions)) {
+    const rows = await db
+      .selectFrom('ledger')
+      .innerJoin('accounts', 'accounts.id', 'ledger.account_id')
+      .select(['ledger.revision', 'accounts.name'])
+      .where('ledger.view_id', '=', viewId)
+      .where('ledger.revision', 'in', batch)
+      .execute()
+    for (const { revision, name } of rows) if (revision !== null) authors.set(revision, name)
+  }
+  return authors
+}
+
 function promotionsOf(db: Db, viewId: number) {
   return db
     .selectFrom('ledger')

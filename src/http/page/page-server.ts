@@ -1,3 +1,5 @@
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import helmet from '@fastify/helmet'
@@ -13,7 +15,7 @@ import { hasBody } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { SingleSignOn } from '../requests/single-sign-on.ts'
 import { validate } from '../requests/validate.ts'
-import { assetRoutes } from './assets/assets.ts'
+import { assetRoutes, encodingOf } from './assets/assets.ts'
 import type { AssetPaths } from './assets/assets.ts'
 import { depotUrl } from './html/depot-url.ts'
 import { errorContent } from './html/error-page.ts'
@@ -66,6 +68,8 @@ const FIELDS_OF_MAIN = [
   'bodies',
 ] as const
 const MAX_BODY_BYTES = 1024 * 1024
+/** Shorter pages are sent as they are. */
+const COMPRESSED_FROM_LENGTH = 2_048
 
 /** Builds the server of the page. It does not listen. */
 export async function openPage(context: RouteContext, prepare: Prepare): Promise<FastifyInstance> {
@@ -158,10 +162,17 @@ function addPageHooks(pages: FastifyInstance, { depot }: RouteContext, assets: A
   pages.decorateReply('page', function page(this: FastifyReply, content: Content) {
     return this.type('text/html; charset=utf-8').send(layout(this.request.visit, assets, content))
   })
+  // In the thread pool. Tokens of forms are masked anew each time, so lengths tell nothing about them.
+  pages.addHook('onSend', async (request, reply, payload) => {
+    const isWorthIt = typeof payload === 'string' && payload.length >= COMPRESSED_FROM_LENGTH
+    if (!isWorthIt || encodingOf(request.headers['accept-encoding']) === 'plain') return payload
+    reply.header('content-encoding', 'gzip')
+    return promisify(gzip)(payload)
+  })
   pages.addHook('onRequest', async (request, reply) => {
     // A token in the Authorization header signs in to the API alone.
     request.caller = undefined
-    reply.headers({ 'cache-control': 'no-store', vary: 'accept, cookie' })
+    reply.headers({ 'cache-control': 'no-store', vary: 'accept, accept-encoding, cookie' })
     const found = await openPageSession(request, depot)
     if (found === 'ended') {
       request.hasEnded = true

@@ -13,7 +13,7 @@ test('curl gets a short map as text, and a browser a page', async (t) => {
   const page = await app.inject({ url: '/', headers: { accept: HTML } })
   t.equal(page.statusCode, 200)
   t.match(page.headers['content-type'], 'text/html')
-  t.match(page.headers, { vary: 'accept, cookie', 'cache-control': 'no-store' })
+  t.match(page.headers, { vary: 'accept, accept-encoding, cookie', 'cache-control': 'no-store' })
 })
 
 test('the policy of a page allows its own files alone, and nothing inline', async (t) => {

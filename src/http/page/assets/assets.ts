@@ -85,7 +85,8 @@ async function exists(path: string): Promise<boolean> {
   )
 }
 
-function encodingOf(header: string | string[] | undefined): 'br' | 'gzip' | 'plain' {
+/** Returns how to encode an answer for a browser, from its `Accept-Encoding`. */
+export function encodingOf(header: string | string[] | undefined): 'br' | 'gzip' | 'plain' {
   const accepted = String(header ?? '')
     .split(',')
     .map((item) => item.trim().split(/\s*;\s*/))

@@ -79,8 +79,8 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
       const button = document.createElement('button')
       button.type = 'button'
       button.className = 'sorter'
-      button.append(...heading.childNodes)
-      heading.append(button)
+      button.setAttribute('aria-label', `Sort by ${heading.firstChild.textContent.trim()}`)
+      heading.firstChild.after(button)
     }
     updateTimes()
   }

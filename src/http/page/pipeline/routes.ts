@@ -1,8 +1,59 @@
 import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { audienceOf } from '../../../access/access.ts'
+import { listChanges } from '../../../changes/change-store.ts'
+import { filterVisibleFreezes } from '../../../revisions/freeze-store.ts'
+import { filterVisiblePlans, listWaitingProposals } from '../../../revisions/plan-store.ts'
+import { listViews } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
+import { chooseColumns } from './columns.ts'
 import { firstRunContent } from './first-run.ts'
+import { PipelineQuery, filterOf, placeOf } from './query.ts'
+import { readRows } from './read-rows.ts'
+import { pipelineContent } from './templates.ts'
+
+const PAGE_ROWS = 100
+/** The maximum number of rows of one page, if the URL asks for all. */
+const MAX_ROWS = 20_000
+const MAX_COUNTED_CHANGES = 100
 
 /** Routes for the first page: what runs where. */
-export function pipelineRoutes(pages: FastifyInstance, _context: RouteContext): void {
-  pages.get('/', async (request, reply) => reply.page(firstRunContent(request.visit)))
+export function pipelineRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const pages = app.withTypeProvider<ZodTypeProvider>()
+  const { db, now } = depot
+
+  pages.get('/', { schema: { querystring: PipelineQuery } }, async (request, reply) => {
+    const { query, visit } = request
+    const audience = audienceOf(request.caller)
+    const views = await Promise.all(
+      (await listViews(db)).map(async (view) => ({
+        ...view,
+        freezes: await filterVisibleFreezes(db, view.freezes, audience),
+      })),
+    )
+    const columns = chooseColumns(views, query.views?.split(',') ?? [])
+    const [page, proposals, changes] = await Promise.all([
+      readRows(db, columns.shown, {
+        after: placeOf(query),
+        limit: query.all === '1' ? MAX_ROWS : PAGE_ROWS,
+        filter: filterOf(query),
+        audience,
+        now: now(),
+      }),
+      filterVisiblePlans(db, await listWaitingProposals(db, now()), audience),
+      listChanges(
+        db,
+        { state: 'running' },
+        { before: Number.MAX_SAFE_INTEGER, limit: MAX_COUNTED_CHANGES, audience },
+      ),
+    ])
+    const isEmpty = page.rows.length === 0 && page.next === undefined
+    if (isEmpty && Object.keys(request.query).length === 0) return reply.page(firstRunContent(visit))
+    const waiting = new Map(
+      [...Map.groupBy(proposals, ({ view }) => view)].map(([view, { length }]) => [view, length]),
+    )
+    return reply.page(
+      pipelineContent(visit, { columns, page, query, waiting, runningChanges: changes.length }),
+    )
+  })
 }

@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import { TARGETS } from '../../../package/target.ts'
+import type { PointerPlace } from '../../../revisions/content-store.ts'
+import { parsePeriod } from '../../../text/period.ts'
+import type { RowFilter } from './read-rows.ts'
+
+// The parameters of the pipeline. Browsers send the empty fields of a form, too.
+
+const Text = z
+  .string()
+  .max(255)
+  .transform((text) => text.trim() || undefined)
+  .optional()
+const Period = z
+  .union([
+    z.literal(''),
+    z.string().refine((text) => parsePeriod(text) !== undefined, 'is a period, such as 1d'),
+  ])
+  .transform((text) => text || undefined)
+  .optional()
+
+export const PipelineQuery = z.object({
+  origin: Text,
+  name: Text,
+  changed: Period,
+  behind: Period,
+  differs: z.literal('1').optional(),
+  all: z.literal('1').optional(),
+  /** Names of views, with commas. */
+  views: z.string().max(2_000).optional(),
+  /** A package and a target. */
+  after: z.string().max(600).optional(),
+})
+export type PipelineQuery = z.infer<typeof PipelineQuery>
+
+/** Returns the path of the pipeline with these parameters. */
+export function pipelinePath(query: PipelineQuery): string {
+  const parameters = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  )
+  return parameters.length === 0 ? '/' : `/?${new URLSearchParams(parameters).toString()}`
+}
+
+export function filterOf({ origin, name, changed, behind, differs }: PipelineQuery): RowFilter {
+  return {
+    origin,
+    text: name,
+    differs: differs === '1',
+    changedWithinMs: changed === undefined ? undefined : parsePeriod(changed),
+    behindForMs: behind === undefined ? undefined : parsePeriod(behind),
+  }
+}
+
+/** Returns the place after which the page begins. A malformed one is the beginning. */
+export function placeOf({ after }: PipelineQuery): PointerPlace | undefined {
+  const [name = '', text] = after?.split(' ') ?? []
+  const target = TARGETS.find((each) => each === text)
+  return target === undefined ? undefined : [name, target]
+}
