@@ -5,11 +5,11 @@ import type { View } from '../../../src/views/view.ts'
 import { startMoved, OLD, NEW } from '../../support/view-scene.ts'
 
 const HTML = { accept: 'text/html' }
+const names = (columns: readonly View[]): string[] => columns.map(({ name }) => name)
 
 test('columns are unstable and the stages, each after what it requires', async (t) => {
   const { started } = await startMoved(t)
   const views = await listViews(started.depot.db)
-  const names = (columns: readonly View[]): string[] => columns.map(({ name }) => name)
   t.strictSame(names(chooseColumns(views, []).shown), [
     'unstable',
     'acceptance',
