@@ -241,7 +241,8 @@ rgw_run_sync_thread = false
 
 if (import.meta.main) {
   const gateway = await startS3Gateway()
-  for (const [name, value] of Object.entries(gateway.environment)) console.log(`export ${name}=${value}`)
+  for (const [name, value] of Object.entries(gateway.environment))
+    process.stdout.write(`export ${name}=${value}\n`)
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   await gateway.stop()
   process.exit()

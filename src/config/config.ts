@@ -14,17 +14,18 @@ import { AdminToken, SecretKeys } from './secrets.ts'
 import { accountNames, anonymousReading, choice, networks, size, targets } from './setting-values.ts'
 import { SINGLE_SIGN_ON_VARIABLES, singleSignOnConfig } from './single-sign-on-config.ts'
 import type { SingleSignOnConfig } from './single-sign-on-config.ts'
+import { STORAGE_VARIABLES, storageConfig } from './storage-config.ts'
+import type { StorageConfig } from './storage-config.ts'
 import { UPSTREAM_VARIABLES, upstreamConfig } from './upstream-config.ts'
 import type { UpstreamConfig } from './upstream-config.ts'
 import { settingsIn } from './variables.ts'
 
 /** The configuration of a depot. Sizes are in bytes, paths are absolute. */
-export interface Config {
+export interface Config extends StorageConfig {
   readonly host: string
   readonly port: number
   readonly dataFolder: string
   readonly database: DatabaseLocation
-  readonly blobFolder: string
   /** The first administrator's token. If absent, the first start generates one and shows it. */
   readonly adminToken: string | undefined
   /** A file that holds the first administrator's token. */
@@ -91,7 +92,7 @@ const Environment = z.object({
     .string()
     .regex(/^sqlite:./, 'must be sqlite:FILE')
     .optional(),
-  DEPOT_BLOBS: z.string().regex(/^fs:./, 'must be fs:FOLDER').optional(),
+  ...STORAGE_VARIABLES,
   DEPOT_ADMIN_TOKEN: AdminToken.optional(),
   DEPOT_ADMIN_TOKEN_FILE: z.string().optional(),
   DEPOT_SECRET_KEY: SecretKeys.optional(),
@@ -175,10 +176,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
           ? join(dataFolder, 'depot.sqlite')
           : resolve(env.DEPOT_DATABASE_URL.slice('sqlite:'.length)),
     },
-    blobFolder:
-      env.DEPOT_BLOBS === undefined
-        ? join(dataFolder, 'blobs')
-        : resolve(env.DEPOT_BLOBS.slice('fs:'.length)),
+    ...storageConfig(env, { dataFolder, environment, resolve }),
     adminToken: env.DEPOT_ADMIN_TOKEN,
     adminTokenFile:
       env.DEPOT_ADMIN_TOKEN_FILE === undefined ? undefined : resolve(env.DEPOT_ADMIN_TOKEN_FILE),
