@@ -192,6 +192,10 @@ export const PROBLEMS = {
     meaning: 'The disk of the depot is full. Nothing was changed.',
     advice: 'Repeat the request when the operator has made room.',
   },
+  storage_unavailable: {
+    meaning: 'The storage of packages cannot be reached, or refuses the depot. Nothing was published.',
+    advice: 'Repeat the request after `Retry-After` seconds.',
+  },
   quota_exceeded: {
     meaning: 'The release would exceed the quota of its origin or of the depot. Nothing was stored.',
     advice: 'Delete releases, or ask an administrator of the depot for a larger quota.',

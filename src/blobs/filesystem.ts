@@ -122,6 +122,13 @@ export class FilesystemStorage implements BlobStorage {
     }
   }
 
+  /** Interrupted puts leave nothing: a file is renamed, or is still in the spool. */
+  async removeRemains(): Promise<void> {}
+
+  async accelPath(checksum: string): Promise<string> {
+    return `/${checksum.slice(0, 2)}/${checksum}`
+  }
+
   placeOf(checksum: string): string {
     return join(this.#folder, checksum.slice(0, 2), checksum)
   }

@@ -1,11 +1,15 @@
 import { chmod, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import { lockData } from '../database/engine.ts'
 import { makeFolder } from '../database/make-folder.ts'
+import { DepotError } from '../errors.ts'
 import type { Claims } from './claims.ts'
 import { DiskRoom } from './disk-space.ts'
 import { FilesystemStorage } from './filesystem.ts'
+import { S3Fault } from './s3/fault.ts'
+import { S3Storage } from './s3/storage.ts'
 import { Spool } from './spool.ts'
 import type { BlobStorage } from './storage.ts'
 
@@ -27,8 +31,9 @@ export interface OpenedStorage {
   readonly close: () => void
 }
 
-type Places = Pick<Config, 'dataFolder' | 'blobFolder'>
+type Places = Pick<Config, 'dataFolder' | 'blobFolder' | 'blobBucket'>
 
+const FIRST_CHECK_MS = 3_000
 const LOCK = 'lock.sqlite'
 const SPOOL = 'spool'
 /** The name that the thread that opens the depot has in the spool. */
@@ -39,7 +44,8 @@ const OPENING_THREAD = 'own'
  * in the spool. Call it after the data folder is locked. Throws `invalid_request` if the folder cannot be
  * used, and `data_in_use` if another depot uses it.
  */
-export async function openStorage({ dataFolder, blobFolder }: Places): Promise<OpenedStorage> {
+export async function openStorage(places: Places): Promise<OpenedStorage> {
+  const { dataFolder, blobFolder } = places
   await makeFolder(blobFolder, 'DEPOT_BLOBS')
   await makeFoldersPrivate(blobFolder)
   // Another data folder may use the same folder of blobs. In its usual place, the lock of the data folder is
@@ -48,7 +54,7 @@ export async function openStorage({ dataFolder, blobFolder }: Places): Promise<O
   try {
     const spool = new Spool(join(blobFolder, SPOOL), OPENING_THREAD)
     await spool.reset()
-    return { storage: storageOf({ blobFolder }), spool, watched: [blobFolder], close: () => lock?.close() }
+    return { storage: storageOf(places), spool, watched: [blobFolder], close: () => lock?.close() }
   } catch (error) {
     lock?.close()
     throw error
@@ -65,8 +71,29 @@ export function joinBlobs(config: Config, claims: Claims, name: string): Blobs {
 }
 
 /** Returns the store that the settings name. Reading needs no lock. */
-export function storageOf({ blobFolder }: Pick<Config, 'blobFolder'>): BlobStorage {
-  return new FilesystemStorage(blobFolder)
+export function storageOf({
+  blobFolder,
+  blobBucket,
+}: Pick<Config, 'blobFolder' | 'blobBucket'>): BlobStorage {
+  return blobBucket === undefined ? new FilesystemStorage(blobFolder) : new S3Storage(blobBucket)
+}
+
+/**
+ * Waits a moment for the answer of a store that is just being opened. Throws `invalid_request` if the settings are
+ * wrong. Returns the reason if the store cannot be used now, since a depot answers polls without it.
+ */
+export async function findStorageFault(
+  storage: BlobStorage,
+  waitMs = FIRST_CHECK_MS,
+): Promise<string | undefined> {
+  try {
+    const isLate = await Promise.race([storage.check(), sleep(waitMs, true, { ref: false })])
+    return isLate === true ? 'no answer came in time' : undefined
+  } catch (error) {
+    if (!(error instanceof S3Fault)) throw error
+    if (error.kind !== 'misconfigured') return error.reason
+    throw new DepotError('invalid_request', `DEPOT_BLOBS cannot be used: ${error.reason}`, { cause: error })
+  }
 }
 
 /**
@@ -86,10 +113,10 @@ export async function openBackupStorage(
  * Returns the store for a process that replaces damaged blobs while a server may be running. A server that
  * starts meanwhile empties the spool, and the repair that is running then fails.
  */
-export function repairedStorage({
-  blobFolder,
-}: Pick<Config, 'blobFolder'>): Pick<Blobs, 'storage' | 'spool'> {
-  return { storage: storageOf({ blobFolder }), spool: new Spool(join(blobFolder, SPOOL), 'repair') }
+export function repairedStorage(
+  config: Pick<Config, 'blobFolder' | 'blobBucket'>,
+): Pick<Blobs, 'storage' | 'spool'> {
+  return { storage: storageOf(config), spool: new Spool(join(config.blobFolder, SPOOL), 'repair') }
 }
 
 /**

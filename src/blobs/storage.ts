@@ -32,10 +32,19 @@ export interface BlobStorage {
   delete(checksum: string): Promise<void>
   /**
    * Lists all blobs, in pages and in no order. A blob that is stored or deleted meanwhile may be listed or
-   * not. Rejects with the error of the system or the service, rather than leave anything out. An empty or
-   * missing store has no pages.
+   * not. Rejects with the error of the system or the service, rather than leave anything out.
    */
   list(): AsyncIterable<ListedPage>
+  /**
+   * Removes what interrupted puts left in the store, once no put can still be using it. `now` is the present
+   * time in epoch milliseconds.
+   */
+  removeRemains(now: number): Promise<void>
+  /**
+   * Returns the path, and perhaps a query, with which nginx reads a blob below its internal location for packages.
+   * Whoever has it may be able to read the blob.
+   */
+  accelPath(checksum: string): Promise<string>
   /** Returns the path or URL at which an operator finds a blob. For messages to operators only. */
   placeOf(checksum: string): string
   /** Resolves if blobs can be stored now. Otherwise rejects with the error of the system or the service. */

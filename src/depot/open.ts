@@ -5,10 +5,10 @@ import { DEPOT_ACTOR } from '../access/access.ts'
 import { Authenticator } from '../accounts/authenticate.ts'
 import { generateToken, hashToken } from '../accounts/token.ts'
 import { Collector } from '../upkeep/collect.ts'
-import type { Damage } from '../blobs/storage.ts'
+import type { BlobStorage, Damage } from '../blobs/storage.ts'
 import { ClaimsInMemory } from '../blobs/claims.ts'
 import { DiskRoom } from '../blobs/disk-space.ts'
-import { openStorage } from '../blobs/open.ts'
+import { findStorageFault, openStorage } from '../blobs/open.ts'
 import type { Blobs } from '../blobs/open.ts'
 import { Retention } from '../upkeep/retention.ts'
 import { Scrub } from '../upkeep/scrub.ts'
@@ -191,6 +191,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     expectRestored(config)
     const { storage, spool, watched, close: closeStorage } = await openStorage(config)
     closers.push(closeStorage)
+    if (options.inProcess !== true) await expectStorage(storage, log)
     const engine = await openEngine(config.database)
     const {
       db,
@@ -292,6 +293,13 @@ function lockFolders(config: Config, closers: Closers): void {
     const lock = lockData(file)
     closers.push(() => lock.close())
   }
+}
+
+/** Warns if packages cannot be read and stored now. Throws `invalid_request` if the settings are why. */
+async function expectStorage(storage: BlobStorage, log: Logger): Promise<void> {
+  const reason = await findStorageFault(storage)
+  if (reason !== undefined)
+    log.error({ reason }, 'the storage of packages cannot be used now: the depot answers everything else')
 }
 
 /**

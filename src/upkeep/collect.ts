@@ -116,7 +116,9 @@ export class Collector {
     const {
       db,
       blobs: { storage, claims },
+      now,
     } = this.#depot
+    await storage.removeRemains(now())
     for await (const { checksums } of storage.list()) {
       const stored = new Set(await listStored(db, checksums))
       for (const checksum of checksums)

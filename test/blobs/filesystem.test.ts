@@ -10,8 +10,10 @@ import {
   unlink,
   writeFile,
 } from 'node:fs/promises'
+import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { ClaimsInMemory } from '../../src/blobs/claims.ts'
@@ -21,7 +23,7 @@ import { openStorage } from '../../src/blobs/open.ts'
 import { FolderSyncs } from '../../src/blobs/sync.ts'
 import { Spool } from '../../src/blobs/spool.ts'
 import type { ListedPage } from '../../src/blobs/storage.ts'
-import { storageContract } from './contract.ts'
+import { put, storageContract } from './contract.ts'
 import type { StorageUnderTest } from './contract.ts'
 
 const CHECKSUM = `ab${'0'.repeat(62)}`
@@ -72,6 +74,16 @@ async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name)
 }
+
+test('a file that becomes shorter while it is read is damaged', async (t) => {
+  const { storage, spool } = await open(t)
+  const blob = await put({ storage, spool }, Buffer.alloc(16 * 1024 * 1024))
+  const stream = await storage.open(blob)
+  await once(stream, 'readable')
+  stream.on('error', () => undefined) // the error may come before somebody reads on
+  await truncate(storage.placeOf(blob.checksum), 1024)
+  await t.rejects(buffer(stream), { code: 'BLOB_UNREADABLE', damage: 'of another size' })
+})
 
 test('opening removes the files that a crash left in the spool, and keeps the blobs', async (t) => {
   const { folder, storage, spool } = await open(t)

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises'
 import { countDamaged } from '../../blobs/blob-store.ts'
 import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { DiskSpace } from '../../blobs/disk-space.ts'
+import { reasonOf } from '../../blobs/s3/fault.ts'
 import { listRefreshed } from '../../channels/refresh-store.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Depot } from '../../depot/open.ts'
@@ -29,6 +30,7 @@ export const PROBLEMS = [
   'database',
   'data_gone',
   'disk',
+  'storage',
   'damaged_blobs',
   'clock',
   'upstream',
@@ -49,6 +51,7 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', describeFailure)
   const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0
   const disk = await diskState(depot).catch(describeFailure)
+  const storageFault = await findServiceFault(depot)
   const aheadMs = database === 'ok' ? await commitTimeAheadMs(depot).catch(() => 0) : 0
   const behind = database === 'ok' ? await listBehind(depot).catch(() => []) : []
   const found: Record<Problem['code'], string | undefined> = {
@@ -58,6 +61,10 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
         ? undefined
         : 'every change is refused: the data folder was removed or replaced while the depot ran',
     disk: disk === 'ok' ? undefined : `uploads are refused: the disk is ${disk}`,
+    storage:
+      storageFault === undefined
+        ? undefined
+        : `uploads and downloads fail: the storage of packages does not work (${storageFault})`,
     damaged_blobs:
       damaged === 0
         ? undefined
@@ -117,8 +124,16 @@ async function findMirrorFault({
   return isLate ? `the last run of the mirror ended at ${new Date(last.endedAt).toISOString()}` : undefined
 }
 
+/** Returns why packages in S3 cannot be stored and sent now. `undefined` if they can, or if they are in a folder. */
+async function findServiceFault({ config, blobs }: Depot): Promise<string | undefined> {
+  if (config.blobBucket === undefined) return undefined
+  return blobs.storage.check().then(() => undefined, reasonOf)
+}
+
 async function diskState(depot: Depot): Promise<string> {
-  await Promise.all([access(depot.config.dataFolder, constants.W_OK), depot.blobs.storage.check()])
+  const { config, blobs } = depot
+  await access(config.dataFolder, constants.W_OK)
+  if (config.blobBucket === undefined) await blobs.storage.check()
   const { database, packages } = await readDiskSpace(depot)
   const full = [database, packages].find(isFull)
   return full === undefined

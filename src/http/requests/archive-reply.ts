@@ -6,11 +6,14 @@ import { damageOf, findingOf, inspect } from '../../blobs/damage.ts'
 import type { BlobStream, ByteRange, Damage } from '../../blobs/storage.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
+import type { RouteContext } from './request.ts'
 import { formatIdent, hartFileName, parseIdent } from '../../package/ident.ts'
 import type { ReleaseName } from '../../package/ident.ts'
 import type { Release } from '../../releases/release.ts'
 import type { Arriving } from '../../upstream/arriving.ts'
 
+/** The header with which nginx names its internal location; see docs/s3.md. */
+const ACCEL_HEADER = 'x-accel-location'
 const PUBLIC_MAX_AGE_S = 31_536_000
 const PRIVATE_MAX_AGE_S = 300
 
@@ -23,17 +26,22 @@ const PRIVATE_MAX_AGE_S = 300
  */
 export async function replyArchive(
   release: Release,
-  depot: Depot,
+  context: Pick<RouteContext, 'depot' | 'trustsProxy'>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { depot } = context
   const size = release.sizeBytes
   const tag = `"${release.checksum}"`
   const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
   const isUnchanged = matchesTag(request.headers['if-none-match'], tag)
   const isSent = request.method !== 'HEAD' && !isUnchanged && range !== 'unsatisfiable'
   const { start, end } = typeof range === 'string' ? { start: 0, end: size - 1 } : range
-  const bytes = await openBytes({ release, depot, request }, isSent ? { start, end } : undefined)
+  const isHandedOver = isSent && nginxSends(request, range, context)
+  const bytes = await openBytes(
+    { release, depot, request },
+    isSent && !isHandedOver ? { start, end } : undefined,
+  )
   reply.header('accept-ranges', 'bytes')
   if (range === 'unsatisfiable' && !isUnchanged)
     return reply.code(416).header('content-range', `bytes */${size}`).send()
@@ -42,11 +50,41 @@ export async function replyArchive(
     'last-modified': new Date(release.createdAt).toUTCString(),
   })
   if (isUnchanged) return reply.code(304).send()
+  if (isHandedOver) return handOver(release, depot, reply)
 
   if (typeof range !== 'string') reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`)
   reply.header('content-length', end - start + 1)
   // HEAD gets an empty stream: for any other body fastify would overwrite the length.
   return reply.send(bytes ?? Readable.from([]))
+}
+
+/**
+ * Reports whether nginx sends the bytes itself. It must be a trusted proxy, and name the location in a header, so that
+ * a client that reaches the depot directly never gets an answer without bytes. nginx has the client's `Range`, so it
+ * must mean the same there as here.
+ */
+function nginxSends(
+  request: FastifyRequest,
+  range: ByteRange | 'whole',
+  { depot: { config }, trustsProxy }: Pick<RouteContext, 'depot' | 'trustsProxy'>,
+): boolean {
+  return (
+    config.accelLocation !== undefined &&
+    request.headers[ACCEL_HEADER] === config.accelLocation &&
+    trustsProxy(request.raw.socket.remoteAddress ?? '') &&
+    (range === 'whole') === (request.headers.range === undefined)
+  )
+}
+
+/** Tells nginx to send the bytes from the store (nginx.org/en/docs/http/ngx_http_proxy_module.html, X-Accel-Redirect). */
+async function handOver(
+  { checksum }: Release,
+  { config, blobs }: Depot,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  return reply
+    .header('x-accel-redirect', `${config.accelLocation}${await blobs.storage.accelPath(checksum)}`)
+    .send()
 }
 
 /** Sends a release that is still arriving. If it is refused, the stream fails and the connection is cut. */

@@ -36,7 +36,7 @@ export function askerOf({ caller, ip, headers }: FastifyRequest, origin: string)
  * {@link UpstreamOperations}.
  */
 export async function replyDownload(
-  context: Pick<RouteContext, 'depot' | 'upstream'>,
+  context: Pick<RouteContext, 'depot' | 'upstream' | 'trustsProxy'>,
   { ident, target }: { ident: string; target: Target | undefined },
   request: FastifyRequest,
   reply: FastifyReply,
@@ -66,5 +66,5 @@ export async function replyDownload(
       'upstream_failed',
       `${ident} is known by the word of upstream alone, and DEPOT_UPSTREAM_ORIGINS does not list its origin`,
     )
-  return replyArchive(release, depot, request, reply)
+  return replyArchive(release, context, request, reply)
 }

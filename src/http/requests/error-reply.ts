@@ -92,6 +92,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   lease_lost: { status: 409, netCode: CONFLICT },
   lockfile_malformed: { status: 422, netCode: REMOTE_REJECTED },
   storage_full: { status: 507, netCode: INTERNAL },
+  storage_unavailable: { status: 503, netCode: INTERNAL },
   // Not 507, which clients repeat, and not 409, which hab takes for success.
   quota_exceeded: { status: 403, netCode: ACCESS_DENIED },
   blob_damaged: { status: 503, netCode: INTERNAL },

@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import type {
+  HeadObjectCommandOutput,
+  ListMultipartUploadsCommandInput,
+  ListMultipartUploadsCommandOutput,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import type { S3Place } from '../../config/s3-place.ts'
+import type { ByteRange } from '../storage.ts'
+import { ByteBudget } from './byte-budget.ts'
+import { S3Fault, s3Fault } from './fault.ts'
+import { loadSdk, makeClient } from './sdk.ts'
+import type { Sdk } from './sdk.ts'
+
+/** An object that is being read. The caller reads the body to its end or destroys it. */
+export interface OpenedObject {
+  readonly body: Readable
+  /** The size of the whole object. */
+  readonly sizeBytes: number
+  /** Differs if the object was replaced. */
+  readonly tag: string
+}
+
+export interface ObjectHead {
+  readonly sizeBytes: number
+  /** Differs if the object was replaced, also by the same bytes. */
+  readonly version: string
+}
+
+export interface ListedObject {
+  /** Without the prefix of the place. */
+  readonly name: string
+  readonly sizeBytes: number
+}
+
+/** Larger files are sent in parts of this size, some of them at the same time. */
+const PART_BYTES = 8 * 1024 * 1024
+const PARALLEL_PARTS = 3
+/** The maximum number of parts of an object (docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html). */
+const MAX_PARTS = 10_000
+/** The maximum number of bytes that all uploads of this thread hold in memory. */
+const BUDGET_BYTES = 96 * 1024 * 1024
+const READ_BYTES = 1024 * 1024
+/** How long the answer to a request without a body may take to begin. */
+const SHORT_MS = 15_000
+/** How long a presigned URL is valid. Its receiver uses it at once. */
+const SIGNED_SECONDS = 300
+
+/**
+ * The objects below a prefix of a bucket. Nothing is asked of the service that some ignore: no conditions, no
+ * checksums of its own, no order of lists. All methods reject with {@link S3Fault}.
+ */
+export class S3Objects {
+  readonly #place: S3Place
+  readonly #budget = new ByteBudget(BUDGET_BYTES)
+  #opened: Promise<{ sdk: Sdk; client: S3Client }> | undefined
+
+  /** Loads nothing; the first operation does. */
+  constructor(place: S3Place) {
+    this.#place = place
+  }
+
+  /**
+   * Sends a local file, in parts if it is large, and then asks for the size of the object. When this resolves, the
+   * object is durable. Readers see the previous object, the new one, or none.
+   */
+  async put(path: string, name: string): Promise<void> {
+    const { size } = await stat(path)
+    const partBytes = Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS))
+    const heldBytes = Math.min(size, PARALLEL_PARTS * partBytes, BUDGET_BYTES)
+    await this.#budget.with(heldBytes, () =>
+      size <= PART_BYTES ? this.#putWhole(path, name) : this.#putInParts(path, name, partBytes),
+    )
+    const { sizeBytes } = await this.head(name)
+    if (sizeBytes === size) return
+    throw new S3Fault('away', `it stored ${sizeBytes} bytes instead of ${size}`)
+  }
+
+  async #putWhole(path: string, name: string): Promise<void> {
+    const Body = await readFile(path)
+    await this.#send(({ sdk, client }) =>
+      client.send(new sdk.client.PutObjectCommand({ ...this.#key(name), Body, ...describe() })),
+    )
+  }
+
+  async #putInParts(path: string, name: string, partSize: number): Promise<void> {
+    const Body = createReadStream(path, { highWaterMark: READ_BYTES })
+    const params = { ...this.#key(name), Body, ...describe() }
+    try {
+      await this.#send(({ sdk, client }) =>
+        // A failed upload aborts itself. If even that fails, `abortUploads` does it later.
+        new sdk.upload.Upload({ client, params, partSize, queueSize: PARALLEL_PARTS }).done(),
+      )
+    } finally {
+      Body.destroy()
+    }
+  }
+
+  /** Opens an object, or a range of it. */
+  async get(name: string, range?: ByteRange): Promise<OpenedObject> {
+    const input = { ...this.#key(name), ...(range && { Range: `bytes=${range.start}-${range.end}` }) }
+    const {
+      Body,
+      ContentLength,
+      ContentRange,
+      ETag = '',
+    } = await this.#send(({ sdk, client }) =>
+      client.send(new sdk.client.GetObjectCommand(input), { requestTimeout: SHORT_MS }),
+    )
+    const body = Body as Readable
+    const total =
+      range === undefined ? ContentLength : Number(/^bytes \d+-\d+\/(\d+)$/.exec(ContentRange ?? '')?.[1])
+    if (total !== undefined && !Number.isNaN(total)) return { body, sizeBytes: total, tag: ETag }
+    body.destroy()
+    throw new S3Fault('away', range === undefined ? 'it sends no size' : 'it does not send ranges')
+  }
+
+  async head(name: string): Promise<ObjectHead> {
+    const found = await this.#send(({ sdk, client }) =>
+      client.send(new sdk.client.HeadObjectCommand(this.#key(name)), { requestTimeout: SHORT_MS }),
+    ).catch(async (error: unknown) => {
+      // The answer to HEAD has no body, so it does not say whether the object is missing or the bucket.
+      if (error instanceof S3Fault && error.kind === 'absent') await this.check()
+      throw error
+    })
+    return { sizeBytes: found.ContentLength ?? 0, version: versionOf(found) }
+  }
+
+  /** Removes an object. Resolves if there is none. */
+  async delete(name: string): Promise<void> {
+    await this.#send(({ sdk, client }) =>
+      client.send(new sdk.client.DeleteObjectCommand(this.#key(name)), { requestTimeout: SHORT_MS }),
+    )
+  }
+
+  /** Lists the objects whose names begin with `start`, in pages and in no order. */
+  async *list(start = ''): AsyncGenerator<readonly ListedObject[]> {
+    const { bucket, prefix } = this.#place
+    let token: string | undefined
+    do {
+      const input = {
+        Bucket: bucket,
+        Prefix: prefix + start,
+        ...(token !== undefined && { ContinuationToken: token }),
+      }
+      const page = await this.#send(({ sdk, client }) =>
+        client.send(new sdk.client.ListObjectsV2Command(input), { requestTimeout: SHORT_MS }),
+      )
+      yield (page.Contents ?? []).map(({ Key = '', Size = 0 }) => ({
+        name: Key.slice(prefix.length),
+        sizeBytes: Size,
+      }))
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined
+    } while (token !== undefined)
+  }
+
+  /** Aborts uploads in parts that began before `before`, in epoch milliseconds. Returns their number. */
+  async abortUploads(before: number): Promise<number> {
+    const { bucket, prefix } = this.#place
+    let markers: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {}
+    let aborted = 0
+    while (markers !== undefined) {
+      const input: ListMultipartUploadsCommandInput = { Bucket: bucket, Prefix: prefix, ...markers }
+      const page: ListMultipartUploadsCommandOutput = await this.#send(({ sdk, client }) =>
+        client.send(new sdk.client.ListMultipartUploadsCommand(input)),
+      )
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (Initiated === undefined || Initiated.getTime() >= before) continue
+        const upload = { Bucket: bucket, Key, UploadId }
+        await this.#send(({ sdk, client }) => client.send(new sdk.client.AbortMultipartUploadCommand(upload)))
+        aborted += 1
+      }
+      const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page
+      markers =
+        page.IsTruncated === true && KeyMarker !== undefined
+          ? { KeyMarker, ...(UploadIdMarker !== undefined && { UploadIdMarker }) }
+          : undefined
+    }
+    return aborted
+  }
+
+  /** Returns the path and the query of a URL at which anybody can read the object for {@link SIGNED_SECONDS}. */
+  async signedPath(name: string): Promise<string> {
+    const url = await this.#send(({ sdk, client }) =>
+      sdk.presigner.getSignedUrl(client, new sdk.client.GetObjectCommand(this.#key(name)), {
+        expiresIn: SIGNED_SECONDS,
+      }),
+    )
+    const { pathname, search } = new URL(url)
+    return `${pathname}${search}`
+  }
+
+  /** Resolves if the bucket exists and its objects can be listed. */
+  async check(): Promise<void> {
+    const { bucket, prefix } = this.#place
+    await this.#send(({ sdk, client }) =>
+      client.send(new sdk.client.ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }), {
+        requestTimeout: SHORT_MS,
+      }),
+    )
+  }
+
+  /** Returns the URL of an object, for messages to operators. */
+  placeOf(name: string): string {
+    const { bucket, prefix } = this.#place
+    return `s3://${bucket}/${prefix}${name}`
+  }
+
+  #key(name: string): { Bucket: string; Key: string } {
+    const { bucket, prefix } = this.#place
+    return { Bucket: bucket, Key: `${prefix}${name}` }
+  }
+
+  async #send<T>(act: (opened: { sdk: Sdk; client: S3Client }) => Promise<T>): Promise<T> {
+    this.#opened ??= this.#open()
+    const opened = await this.#opened
+    try {
+      return await act(opened)
+    } catch (error) {
+      throw s3Fault(error)
+    }
+  }
+
+  async #open(): Promise<{ sdk: Sdk; client: S3Client }> {
+    const sdk = await loadSdk()
+    return { sdk, client: makeClient(sdk, this.#place) }
+  }
+}
+
+/**
+ * Returns the metadata of a new object. An identifier tells it from an object that it replaces, whose entity tag and
+ * time may be the same.
+ */
+function describe(): { ContentType: string; Metadata: Record<string, string> } {
+  return { ContentType: 'application/octet-stream', Metadata: { put: randomUUID() } }
+}
+
+function versionOf({ ETag, LastModified, ContentLength, Metadata }: HeadObjectCommandOutput): string {
+  return [ETag, LastModified?.getTime(), ContentLength, Metadata?.['put']].join(':')
+}
