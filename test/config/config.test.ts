@@ -311,7 +311,7 @@ test('errors about wrong names and values suggest the nearest known one', async 
     ],
     [{ DEPOT_PUBLIC_URL: 'depot.example' }, 'DEPOT_PUBLIC_URL must be a URL, such as https://depot.example'],
     [{ DEPOT_DATABASE_URL: 'sqlite:' }, 'DEPOT_DATABASE_URL must be sqlite:FILE'],
-    [{ DEPOT_BLOBS: 'fs:' }, 'DEPOT_BLOBS must be fs:FOLDER'],
+    [{ DEPOT_BLOBS: 'fs:' }, 'DEPOT_BLOBS must be fs:FOLDER, or s3://BUCKET or s3://BUCKET/PREFIX'],
     [{ DEPOT_LISTEN: 'a b:1' }, 'DEPOT_LISTEN must be HOST:PORT, for example 127.0.0.1:9636'],
   ] as const) {
     t.throws(() => readConfig(wrong), { code: 'invalid_request', message }, message)

@@ -17,7 +17,10 @@ interface Teardown {
  * Starts nginx with the contents of its `http` block, which `configure` makes for a free port. Resolves with
  * the port when nginx accepts connections there.
  */
-export async function startNginx(t: Teardown, configure: (port: number) => string): Promise<number> {
+export async function startNginx(
+  t: Teardown,
+  configure: (port: number) => string | Promise<string>,
+): Promise<number> {
   const folder = await makeFolder(t)
   const port = await freePort()
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -29,7 +32,7 @@ export async function startNginx(t: Teardown, configure: (port: number) => strin
     file,
     `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
 events { worker_connections 64; }
-http { access_log off; ${paths.join(' ')} ${configure(port)} }
+http { access_log off; ${paths.join(' ')} ${await configure(port)} }
 `,
   )
   await start(t, port, 'nginx', ['-p', folder, '-c', file, '-e', 'stderr'])

@@ -32,6 +32,7 @@ export class S3Storage implements BlobStorage {
     try {
       await this.#objects.put(spoolPath, nameOf(checksum))
     } catch (error) {
+      this.#checked = undefined
       throw refusalOf(error)
     }
   }

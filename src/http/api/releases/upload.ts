@@ -40,7 +40,14 @@ export function packageFileRoutes(app: FastifyInstance, context: RouteContext): 
         summary: 'Downloads the package of a release',
         description:
           'The entity tag is the BLAKE2b-256 of the file, and the name of the file is in X-Filename. One Range of bytes is supported, so that a download can be resumed with If-Range. A missing release of an upstream origin is fetched first.',
-        errors: ['not_found', 'blob_damaged', 'blob_unreadable', 'too_many_attempts', 'upstream_failed'],
+        errors: [
+          'not_found',
+          'blob_damaged',
+          'blob_unreadable',
+          'storage_unavailable',
+          'too_many_attempts',
+          'upstream_failed',
+        ],
 
         params: ReleasePath,
         querystring: TargetQuery,
