@@ -78,9 +78,7 @@ export function storageConfig(
   const bucket = parseS3Url(place ?? '')
   return {
     blobFolder:
-      place === undefined || isS3Url(place)
-        ? join(dataFolder, 'blobs')
-        : resolve(place.slice('fs:'.length)),
+      place === undefined || isS3Url(place) ? join(dataFolder, 'blobs') : resolve(place.slice('fs:'.length)),
     blobBucket: bucket && { ...bucket, ...s3 },
     s3,
     accelLocation,
