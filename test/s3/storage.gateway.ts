@@ -87,7 +87,7 @@ test('a read goes on at the next byte when its connection is cut, again and agai
   const blob = await put({ storage: new S3Storage(place), spool: await makeSpool(t) }, bytes)
   const relay = await startRelay(t, s3.gateway.endpoint)
   const storage = new S3Storage({ ...place, endpoint: relay.endpoint })
-  relay.limit = { bytes: 3 * MIB, then: 'cut' }
+  relay.cutAfter = 3 * MIB
   t.equal((await buffer(await storage.open(blob))).compare(bytes), 0)
   t.ok(relay.connections >= 6, `${relay.connections} connections`)
   const part = await buffer(await storage.open(blob, { start: 1, end: 10 * MIB }))
@@ -100,7 +100,7 @@ test('a read of which no byte comes any more fails, and the blob is not damaged'
   const relay = await startRelay(t, s3.gateway.endpoint)
   const storage = new S3Storage({ ...place, endpoint: relay.endpoint })
   const stream = await storage.open(blob)
-  relay.limit = { bytes: 0, then: 'cut' }
+  relay.cutAfter = 0
   await t.rejects(buffer(stream), { code: 'BLOB_UNREADABLE', damage: undefined })
   await t.rejects(storage.head(blob.checksum), { code: 'BLOB_UNREADABLE', damage: undefined })
 })
@@ -110,7 +110,7 @@ test('a blob that is replaced within a read that was cut fails its reader', asyn
   const blob = await put({ storage: new S3Storage(place), spool: await makeSpool(t) }, randomBytes(16 * MIB))
   const relay = await startRelay(t, s3.gateway.endpoint)
   const storage = new S3Storage({ ...place, endpoint: relay.endpoint })
-  relay.limit = { bytes: 6 * MIB, then: 'cut' }
+  relay.cutAfter = 6 * MIB
   const stream = await storage.open(blob)
   const key = `${place.prefix}${blob.checksum.slice(0, 2)}/${blob.checksum}`
   const Body = randomBytes(16 * MIB)

@@ -51,14 +51,14 @@ function activeSockets(): Socket[] {
 
 /** An idle connection in the pool of an agent has no request. */
 function isBusy(socket: Socket): boolean {
-  return (socket as { _httpMessage?: unknown })._httpMessage != null
+  return Boolean(Reflect.get(socket, '_httpMessage'))
 }
 
-/** A relay in front of a service, which cuts or stops connections. */
+/** A relay in front of a service, which cuts connections. */
 export interface Relay {
   readonly endpoint: string
-  /** What happens to a connection after it has passed this many bytes to the client. */
-  limit: { readonly bytes: number; readonly then: 'cut' | 'stop' } | undefined
+  /** The number of bytes to the client after which a connection is cut. */
+  cutAfter: number
   /** The number of connections so far. */
   readonly connections: number
 }
@@ -70,7 +70,7 @@ export async function startRelay(
 ): Promise<Relay> {
   const { hostname, port } = new URL(endpoint)
   const sockets = new Set<Socket>()
-  const state = { connections: 0, limit: undefined as Relay['limit'] }
+  const state = { connections: 0, cutAfter: Infinity }
   const server = createServer((client) => {
     state.connections += 1
     const service = connect({ host: hostname, port: Number(port) })
@@ -89,11 +89,8 @@ export async function startRelay(
     client.pipe(service)
     service.on('data', (chunk) => {
       passed += chunk.length
-      if (state.limit !== undefined && passed > state.limit.bytes) {
-        if (state.limit.then === 'cut') return void client.destroy()
-        return void service.pause()
-      }
-      if (!client.write(chunk)) {
+      if (passed > state.cutAfter) client.destroy()
+      else if (!client.write(chunk)) {
         service.pause()
         client.once('drain', () => service.resume())
       }

@@ -2,16 +2,18 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import type { S3Client } from '@aws-sdk/client-s3'
+import type * as ClientS3 from '@aws-sdk/client-s3'
+import type * as LibStorage from '@aws-sdk/lib-storage'
+import type * as Presigner from '@aws-sdk/s3-request-presigner'
 import type { S3Place } from '../../config/s3-place.ts'
 import { DepotError } from '../../errors.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 
 /** The parts of the AWS SDK that are used here. */
 export interface Sdk {
-  readonly client: typeof import('@aws-sdk/client-s3')
-  readonly upload: typeof import('@aws-sdk/lib-storage')
-  readonly presigner: typeof import('@aws-sdk/s3-request-presigner')
+  readonly client: typeof ClientS3
+  readonly upload: typeof LibStorage
+  readonly presigner: typeof Presigner
 }
 
 /** The packages of the SDK, which are optional dependencies. */
@@ -55,7 +57,7 @@ export async function loadSdk(): Promise<Sdk> {
  * Makes a client for the service of a place. It finds credentials as other programs do: in the environment, in files,
  * or from the machine.
  */
-export function makeClient({ client }: Sdk, { endpoint, region, hasPathStyle }: S3Place): S3Client {
+export function makeClient({ client }: Sdk, { endpoint, region, hasPathStyle }: S3Place): ClientS3.S3Client {
   const agent = { keepAlive: true, maxSockets: MAX_CONNECTIONS }
   return new client.S3Client({
     ...(endpoint !== undefined && { endpoint }),

@@ -78,7 +78,7 @@ export class S3Stream extends BlobStream {
       if (chunk === null) break
       this.#at += chunk.length
       this.#reopened = 0
-      if (this.#at > this.#range.end + 1) return void this.#fail('it sent more bytes than the object has')
+      if (this.#at > this.#range.end + 1) return this.#fail('it sent more bytes than the object has')
       this.#isWanted = this.push(chunk)
     }
     if (!this.#isWanted || this.#isReopening || this.#body.readableEnded) return
