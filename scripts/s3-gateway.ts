@@ -10,9 +10,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from '../test/support/free-port.ts'
 
-// Starts Ceph's S3 gateway with a cluster of its own: one monitor, one manager, and one store that keeps its bytes in memory. All of
-// it listens on loopback, and is gone when it stops. For tests, benches and `npm run cluster`. It needs root and Debian's packages,
-// and installs nothing: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-mgr ceph-common
+// Starts Ceph's S3 gateway with a cluster of its own: one monitor, one manager, and one store that keeps its
+// bytes in memory. All of it listens on loopback, and is gone when it stops. For tests, benches and `npm run
+// cluster`. It needs root and Debian's packages, and installs nothing: apt-get install
+// --no-install-recommends radosgw ceph-mon ceph-osd ceph-mgr ceph-common
 //
 //   npm run s3-gateway    starts a gateway, prints the settings for a depot, and stops at Ctrl-C
 
@@ -51,8 +52,8 @@ const CAPABILITIES: Readonly<Record<string, readonly string[]>> = {
   'client.rgw': ['mon', 'allow rw', 'osd', 'allow rwx', 'mgr', 'allow rw'],
 }
 /**
- * Runs until its standard input ends, which is when its parent stops the cluster or dies. Then kills the processes that have a
- * file in the folder, and removes the folder. Ctrl-C reaches the parent, which decides.
+ * Runs until its standard input ends, which is when its parent stops the cluster or dies. Then kills the
+ * processes that have a file in the folder, and removes the folder. Ctrl-C reaches the parent, which decides.
  */
 const GUARD = `trap '' INT TERM HUP
 cat > /dev/null
@@ -60,7 +61,10 @@ for file in "$0"/*.pid; do kill -9 "$(cat "$file")" 2> /dev/null; done
 sleep 0.2
 rm -rf "$0"`
 
-/** Starts a cluster with a gateway, and resolves when the gateway answers. Rejects if Debian's packages are missing. */
+/**
+ * Starts a cluster with a gateway, and resolves when the gateway answers. Rejects if Debian's packages are
+ * missing.
+ */
 export async function startS3Gateway(): Promise<S3Gateway> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-s3-'))
   const guard = spawn('sh', ['-c', GUARD, folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })

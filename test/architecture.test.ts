@@ -334,7 +334,7 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   ],
   'only blobs/ knows where blobs are': [
     /\bblobFolder\b/,
-    (file) => inFolder('blobs')(file) || ['config/config.ts', 'cli/local/denial.ts'].includes(file),
+    (file) => inFolder('blobs')(file) || ['config/storage-config.ts', 'cli/local/denial.ts'].includes(file),
   ],
   'only blobs/ knows which store has them': [/\b(FilesystemStorage|FileStream)\b/, inFolder('blobs')],
   'only the writer begins and commits': [

@@ -87,7 +87,11 @@ test('the image has the same major Node version as the package, runs without roo
   const { optionalDependencies } = z
     .object({ optionalDependencies: z.record(z.string(), z.string()) })
     .parse(JSON.parse(read('package.json')))
-  const majors = new Set(Object.values(optionalDependencies).map((version) => version.split('.')[0]))
+  const majors = new Set(
+    Object.entries(optionalDependencies)
+      .filter(([name]) => name.startsWith('node-'))
+      .map(([, version]) => version.split('.')[0]),
+  )
   t.strictSame(new Set(instructions('FROM').map((image) => /^node:(\d+)-/.exec(image)?.[1])), majors)
   t.match(
     instructions('USER'),

@@ -27,6 +27,10 @@ const OF_NO_CLIENT: readonly string[] = [
   'edge/layout.ts MAX_FILE_NAME_BYTES', // of file systems
   'audit/signed-note.ts MAX_NOTE_CHARACTERS', // of a file that an operator names
   'blobs/read-buffers.ts MAX_SPARE_BUFFERS',
+  'blobs/s3/objects.ts MAX_PARTS', // of S3; parts grow with the file
+  'blobs/s3/sdk.ts MAX_CONNECTIONS', // more than clients have
+  'blobs/s3/stream.ts MAX_REOPENED',
+  'config/s3-place.ts MAX_PREFIX', // of a setting
   'upkeep/scrub.ts MAX_YIELD_MS',
   'upkeep/scrub.ts MAX_DAMAGED',
   'database/batches.ts MAX_BATCH_SIZE',

@@ -79,8 +79,9 @@ export function storageOf({
 }
 
 /**
- * Waits a moment for the answer of a store that is just being opened. Throws `invalid_request` if the settings are
- * wrong. Returns the reason if the store cannot be used now, since a depot answers polls without it.
+ * Waits a moment for the answer of a store that is just being opened. Throws `invalid_request` if the
+ * settings are wrong. Returns the reason if the store cannot be used now, since a depot answers polls without
+ * it.
  */
 export async function findStorageFault(
   storage: BlobStorage,

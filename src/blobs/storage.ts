@@ -41,8 +41,8 @@ export interface BlobStorage {
    */
   removeRemains(now: number): Promise<void>
   /**
-   * Returns the path, and perhaps a query, with which nginx reads a blob below its internal location for packages.
-   * Whoever has it may be able to read the blob.
+   * Returns the path, and perhaps a query, with which nginx reads a blob below its internal location for
+   * packages. Whoever has it may be able to read the blob.
    */
   accelPath(checksum: string): Promise<string>
   /** Returns the path or URL at which an operator finds a blob. For messages to operators only. */

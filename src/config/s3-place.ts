@@ -16,8 +16,8 @@ export interface S3Place extends S3Settings {
 
 const SCHEME = 's3://'
 /**
- * Names of buckets (docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html), and segments of keys that
- * stay as they are in a URL.
+ * Names of buckets (docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html), and segments of
+ * keys that stay as they are in a URL.
  */
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 const SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/

@@ -14,8 +14,8 @@ export interface StorageConfig {
   /** How S3 is reached, also for backups. */
   readonly s3: S3Settings
   /**
-   * The internal location of nginx from which it sends packages itself, without a slash at its end. If absent,
-   * the depot sends them.
+   * The internal location of nginx from which it sends packages itself, without a slash at its end. If
+   * absent, the depot sends them.
    */
   readonly accelLocation: string | undefined
 }
@@ -49,7 +49,9 @@ type StorageVariables = z.infer<z.ZodObject<typeof STORAGE_VARIABLES>>
 /** A region for services that have none, because the SDK needs one. */
 const ANY_REGION = 'us-east-1'
 
-/** Reads the settings of the storage of packages. `resolve` makes paths absolute. Throws `invalid_request`. */
+/**
+ * Reads the settings of the storage of packages. `resolve` makes paths absolute. Throws `invalid_request`.
+ */
 export function storageConfig(
   env: StorageVariables & { readonly DEPOT_TRUST_PROXY: string },
   {

@@ -21,7 +21,8 @@ import { startS3 } from '../support/s3.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
-// Depots whose packages are in S3, on Ceph's real gateway. Needs Debian's packages, and nginx: see scripts/s3-gateway.ts.
+// Depots whose packages are in S3, on Ceph's real gateway. Needs Debian's packages, and nginx: see
+// scripts/s3-gateway.ts.
 
 const s3 = await startS3(tap)
 const MIB = 1024 * 1024

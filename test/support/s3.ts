@@ -18,7 +18,9 @@ export interface S3UnderTest {
   busyConnections(): number
 }
 
-/** Starts a gateway for all tests of a file. The SDK finds its credentials in the environment of the process. */
+/**
+ * Starts a gateway for all tests of a file. The SDK finds its credentials in the environment of the process.
+ */
 export async function startS3(t: { teardown(fn: () => Promise<void>): unknown }): Promise<S3UnderTest> {
   const gateway = await startS3Gateway()
   t.teardown(() => gateway.stop())

@@ -1,4 +1,7 @@
-/** Limits the memory of operations that run at the same time. Waiting operations begin in the order of their calls. */
+/**
+ * Limits the memory of operations that run at the same time. Waiting operations begin in the order of their
+ * calls.
+ */
 export class ByteBudget {
   #freeBytes: number
   readonly #waiting: { readonly bytes: number; readonly begin: () => void }[] = []

@@ -31,7 +31,10 @@ export class S3Fault extends Error {
   }
 }
 
-/** Errors of S3 (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), of Ceph and of the SDK, by name. */
+/**
+ * Errors of S3 (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), of Ceph and of the SDK, by
+ * name.
+ */
 const NAMED: Readonly<Record<string, readonly [S3FaultKind, string]>> = {
   AccessDenied: ['misconfigured', 'the credentials do not have the right'],
   AuthorizationHeaderMalformed: ['misconfigured', 'the bucket is in another region'],

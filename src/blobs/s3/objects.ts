@@ -64,8 +64,8 @@ export class S3Objects {
   }
 
   /**
-   * Sends a local file, in parts if it is large, and then asks for the size of the object. When this resolves, the
-   * object is durable. Readers see the previous object, the new one, or none.
+   * Sends a local file, in parts if it is large, and then asks for the size of the object. When this
+   * resolves, the object is durable. Readers see the previous object, the new one, or none.
    */
   async put(path: string, name: string): Promise<void> {
     const { size } = await stat(path)
@@ -182,7 +182,9 @@ export class S3Objects {
     return aborted
   }
 
-  /** Returns the path and the query of a URL at which anybody can read the object for {@link SIGNED_SECONDS}. */
+  /**
+   * Returns the path and the query of a URL at which anybody can read the object for {@link SIGNED_SECONDS}.
+   */
   async signedPath(name: string): Promise<string> {
     const url = await this.#send(({ sdk, client }) =>
       sdk.presigner.getSignedUrl(client, new sdk.client.GetObjectCommand(this.#key(name)), {
@@ -231,8 +233,8 @@ export class S3Objects {
 }
 
 /**
- * Returns the metadata of a new object. An identifier tells it from an object that it replaces, whose entity tag and
- * time may be the same.
+ * Returns the metadata of a new object. An identifier tells it from an object that it replaces, whose entity
+ * tag and time may be the same.
  */
 function describe(): { ContentType: string; Metadata: Record<string, string> } {
   return { ContentType: 'application/octet-stream', Metadata: { put: randomUUID() } }

@@ -1,7 +1,5 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
 import type * as ClientS3 from '@aws-sdk/client-s3'
 import type * as LibStorage from '@aws-sdk/lib-storage'
 import type * as Presigner from '@aws-sdk/s3-request-presigner'
@@ -27,8 +25,8 @@ const ATTEMPTS = 3
 const MAX_CONNECTIONS = 10_000
 
 /**
- * Loads the SDK, which takes a tenth of a second and 20 MB, so only depots with S3 load it. Throws `invalid_request`
- * with what to install if it is missing.
+ * Loads the SDK, which takes a tenth of a second and 20 MB, so only depots with S3 load it. Throws
+ * `invalid_request` with what to install if it is missing.
  */
 export async function loadSdk(): Promise<Sdk> {
   try {
@@ -54,8 +52,8 @@ export async function loadSdk(): Promise<Sdk> {
 }
 
 /**
- * Makes a client for the service of a place. It finds credentials as other programs do: in the environment, in files,
- * or from the machine.
+ * Makes a client for the service of a place. It finds credentials as other programs do: in the environment,
+ * in files, or from the machine.
  */
 export function makeClient({ client }: Sdk, { endpoint, region, hasPathStyle }: S3Place): ClientS3.S3Client {
   const agent = { keepAlive: true, maxSockets: MAX_CONNECTIONS }
@@ -64,7 +62,8 @@ export function makeClient({ client }: Sdk, { endpoint, region, hasPathStyle }: 
     ...(region !== undefined && { region }),
     forcePathStyle: hasPathStyle,
     maxAttempts: ATTEMPTS,
-    // Older services refuse the checksums that the SDK adds by itself. The signature covers the bytes of each request.
+    // Older services refuse the checksums that the SDK adds by itself. The signature covers the bytes of each
+    // request.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
@@ -73,8 +72,8 @@ export function makeClient({ client }: Sdk, { endpoint, region, hasPathStyle }: 
       requestTimeout: REQUEST_MS,
       throwOnRequestTimeout: true,
       socketTimeout: 0, // a reader may be slow; `S3Stream` notices a service that stops sending
-      httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent(agent),
+      httpAgent: agent,
+      httpsAgent: agent,
     },
   })
 }

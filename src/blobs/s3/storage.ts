@@ -16,8 +16,8 @@ const CHECK_MS = 10_000
 const RETRY_AFTER_SECONDS = 10
 
 /**
- * Stores each blob as the object `ab/abcdef…` below a prefix of a bucket, which are the names in a folder of blobs.
- * Several depots that share a database may use one prefix.
+ * Stores each blob as the object `ab/abcdef…` below a prefix of a bucket, which are the names in a folder of
+ * blobs. Several depots that share a database may use one prefix.
  */
 export class S3Storage implements BlobStorage {
   readonly #objects: S3Objects
@@ -27,7 +27,10 @@ export class S3Storage implements BlobStorage {
     this.#objects = new S3Objects(place)
   }
 
-  /** Rejects with `storage_unavailable`, or with `storage_full` if a quota or the disks of the service are full. */
+  /**
+   * Rejects with `storage_unavailable`, or with `storage_full` if a quota or the disks of the service are
+   * full.
+   */
   async put(spoolPath: string, checksum: string): Promise<void> {
     try {
       await this.#objects.put(spoolPath, nameOf(checksum))
@@ -117,8 +120,8 @@ function expectSize({ checksum, sizeBytes }: BlobRef, found: number): void {
 }
 
 /**
- * Converts a fault of S3 to the error of a store. Apart from absence, no fault says that the blob is damaged: missing
- * rights, for example, may return.
+ * Converts a fault of S3 to the error of a store. Apart from absence, no fault says that the blob is damaged:
+ * missing rights, for example, may return.
  */
 function blobFault(checksum: string, error: unknown): unknown {
   if (!(error instanceof S3Fault)) return error

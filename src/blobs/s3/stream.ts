@@ -18,16 +18,19 @@ interface ObjectRange {
 const BUFFER_BYTES = 64 * 1024
 /** The buffers of this stream, of the body and of the parser of HTTP. */
 const HELD_BYTES = 3 * BUFFER_BYTES
-/** How often a stream goes on without a byte in between. In all, it waits six seconds, in which a service can restart. */
+/**
+ * How often a stream goes on without a byte in between. In all, it waits six seconds, in which a service can
+ * restart.
+ */
 const MAX_REOPENED = 5
 /** The pause before the second attempt. It grows with the square of the attempts. */
 const REOPEN_MS = 200
 const IDLE_MS = 30_000
 
 /**
- * Streams a range of an object. If the connection is cut, opens the object again at the next byte: services close
- * connections whose readers are slow. Fails with {@link BlobUnreadable} if that does not help, or if the object was
- * replaced meanwhile.
+ * Streams a range of an object. If the connection is cut, opens the object again at the next byte: services
+ * close connections whose readers are slow. Fails with {@link BlobUnreadable} if that does not help, or if
+ * the object was replaced meanwhile.
  */
 export class S3Stream extends BlobStream {
   readonly #range: ObjectRange

@@ -124,7 +124,10 @@ async function findMirrorFault({
   return isLate ? `the last run of the mirror ended at ${new Date(last.endedAt).toISOString()}` : undefined
 }
 
-/** Returns why packages in S3 cannot be stored and sent now. `undefined` if they can, or if they are in a folder. */
+/**
+ * Returns why packages in S3 cannot be stored and sent now. `undefined` if they can, or if they are in a
+ * folder.
+ */
 async function findServiceFault({ config, blobs }: Depot): Promise<string | undefined> {
   if (config.blobBucket === undefined) return undefined
   return blobs.storage.check().then(() => undefined, reasonOf)

@@ -59,9 +59,9 @@ export async function replyArchive(
 }
 
 /**
- * Reports whether nginx sends the bytes itself. It must be a trusted proxy, and name the location in a header, so that
- * a client that reaches the depot directly never gets an answer without bytes. nginx has the client's `Range`, so it
- * must mean the same there as here.
+ * Reports whether nginx sends the bytes itself. It must be a trusted proxy, and name the location in a
+ * header, so that a client that reaches the depot directly never gets an answer without bytes. nginx has the
+ * client's `Range`, so it must mean the same there as here.
  */
 function nginxSends(
   request: FastifyRequest,
@@ -76,7 +76,10 @@ function nginxSends(
   )
 }
 
-/** Tells nginx to send the bytes from the store (nginx.org/en/docs/http/ngx_http_proxy_module.html, X-Accel-Redirect). */
+/**
+ * Tells nginx to send the bytes from the store (nginx.org/en/docs/http/ngx_http_proxy_module.html,
+ * X-Accel-Redirect).
+ */
 async function handOver(
   { checksum }: Release,
   { config, blobs }: Depot,
