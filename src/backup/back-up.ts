@@ -90,7 +90,7 @@ async function writeBackup(
   options: BackUpOptions,
 ): Promise<BackUpResult> {
   const { pace, at, writeSecretKey } = options
-  const source = storageOf(config)
+  const source = await storageOf(config)
   await source.check()
   const file = target.fileOf(id, 'database')
   await copyDatabase(sqliteFileOf(config), file, (bytes) => pace?.takeNow(bytes))

@@ -118,7 +118,7 @@ async function expectEmpty(config: Config): Promise<void> {
   const [other] = found.filter((name) => !ALLOWED_FILES.includes(name))
   if (other !== undefined)
     throw new DepotError('conflict', `${dataFolder} has ${other} in it: restore into an empty folder`)
-  for await (const { checksums } of storageOf(config).list())
+  for await (const { checksums } of (await storageOf(config)).list())
     if (checksums.length > 0)
       throw new DepotError('conflict', 'DEPOT_BLOBS already has packages: restore into an empty folder')
 }

@@ -8,8 +8,6 @@ import { DepotError } from '../errors.ts'
 import type { Claims } from './claims.ts'
 import { DiskRoom } from './disk-space.ts'
 import { FilesystemStorage } from './filesystem.ts'
-import { S3Fault } from './s3/fault.ts'
-import { S3Storage } from './s3/storage.ts'
 import { Spool } from './spool.ts'
 import type { BlobStorage } from './storage.ts'
 
@@ -54,7 +52,7 @@ export async function openStorage(places: Places): Promise<OpenedStorage> {
   try {
     const spool = new Spool(join(blobFolder, SPOOL), OPENING_THREAD)
     await spool.reset()
-    return { storage: storageOf(places), spool, watched: [blobFolder], close: () => lock?.close() }
+    return { storage: await storageOf(places), spool, watched: [blobFolder], close: () => lock?.close() }
   } catch (error) {
     lock?.close()
     throw error
@@ -65,17 +63,19 @@ export async function openStorage(places: Places): Promise<OpenedStorage> {
  * Opens the blobs of a depot in a further thread called `name`. `claims` calls the thread that opened the
  * depot. If the further thread dies, the opening thread removes its files from the spool.
  */
-export function joinBlobs(config: Config, claims: Claims, name: string): Blobs {
+export async function joinBlobs(config: Config, claims: Claims, name: string): Promise<Blobs> {
   const spool = new Spool(join(config.blobFolder, SPOOL), name)
-  return { storage: storageOf(config), spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
+  return { storage: await storageOf(config), spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
 }
 
-/** Returns the store that the settings name. Reading needs no lock. */
-export function storageOf({
+/** Opens the store that the settings name. Reading needs no lock. Loads the code of S3 only for S3. */
+export async function storageOf({
   blobFolder,
   blobBucket,
-}: Pick<Config, 'blobFolder' | 'blobBucket'>): BlobStorage {
-  return blobBucket === undefined ? new FilesystemStorage(blobFolder) : new S3Storage(blobBucket)
+}: Pick<Config, 'blobFolder' | 'blobBucket'>): Promise<BlobStorage> {
+  if (blobBucket === undefined) return new FilesystemStorage(blobFolder)
+  const { S3Storage } = await import('./s3/storage.ts')
+  return new S3Storage(blobBucket)
 }
 
 /**
@@ -91,6 +91,7 @@ export async function findStorageFault(
     const isLate = await Promise.race([storage.check(), sleep(waitMs, true, { ref: false })])
     return isLate === true ? 'no answer came in time' : undefined
   } catch (error) {
+    const { S3Fault } = await import('./s3/fault.ts')
     if (!(error instanceof S3Fault)) throw error
     if (error.kind !== 'misconfigured') return error.reason
     throw new DepotError('invalid_request', `DEPOT_BLOBS cannot be used: ${error.reason}`, { cause: error })
@@ -107,17 +108,20 @@ export async function openBackupStorage(
 ): Promise<Pick<Blobs, 'storage' | 'spool'>> {
   const places = { dataFolder: folder, blobFolder: join(folder, 'blobs') }
   if (isWritten) return openStorage(places)
-  return { storage: storageOf(places), spool: new Spool(join(places.blobFolder, SPOOL), OPENING_THREAD) }
+  return {
+    storage: await storageOf(places),
+    spool: new Spool(join(places.blobFolder, SPOOL), OPENING_THREAD),
+  }
 }
 
 /**
  * Returns the store for a process that replaces damaged blobs while a server may be running. A server that
  * starts meanwhile empties the spool, and the repair that is running then fails.
  */
-export function repairedStorage(
+export async function repairedStorage(
   config: Pick<Config, 'blobFolder' | 'blobBucket'>,
-): Pick<Blobs, 'storage' | 'spool'> {
-  return { storage: storageOf(config), spool: new Spool(join(config.blobFolder, SPOOL), 'repair') }
+): Promise<Pick<Blobs, 'storage' | 'spool'>> {
+  return { storage: await storageOf(config), spool: new Spool(join(config.blobFolder, SPOOL), 'repair') }
 }
 
 /**

@@ -59,7 +59,7 @@ export async function joinDepot(
     readInThreads: () => reads.start(),
     writer,
     follower,
-    blobs: joinBlobs(config, claims, name),
+    blobs: await joinBlobs(config, claims, name),
     scanner,
     hashes,
     secrets: new SecretBox(

@@ -134,21 +134,21 @@ async function examineFolder(config: LocalConfig): Promise<Found> {
   for (const file of [databaseFile, join(dataFolder, 'secret.key')])
     if (existsSync(file) && ((await stat(file)).mode & ACCESS_OF_OTHERS) !== 0)
       problems.push(`every user of this machine has access to ${file}: chmod 600 ${file}`)
-  for (const folder of new Set([dirname(databaseFile), storageFolder(config)])) {
+  for (const folder of new Set([dirname(databaseFile), await storageFolder(config)])) {
     const unsafe = process.platform === 'linux' ? UNSAFE[(await statfs(folder)).type >>> 0] : undefined
     if (unsafe !== undefined) problems.push(`${folder} ${unsafe}`)
   }
   return { problems, detail: dataFolder }
 }
 
-function storageFolder(config: Config): string {
-  const folder = dirname(storageOf(config).placeOf('0'.repeat(64)))
+async function storageFolder(config: Config): Promise<string> {
+  const folder = dirname((await storageOf(config)).placeOf('0'.repeat(64)))
   return existsSync(folder) ? folder : config.dataFolder
 }
 
 async function examineDisk(config: Config): Promise<Found> {
   const { dataFolder } = config
-  const spaces = await readDiskSpace({ config, blobs: { spool: { folder: storageFolder(config) } } })
+  const spaces = await readDiskSpace({ config, blobs: { spool: { folder: await storageFolder(config) } } })
   const problems: string[] = []
   for (const [what, { freeBytes, reserveBytes }] of Object.entries(spaces))
     if (freeBytes < reserveBytes)
@@ -202,7 +202,7 @@ async function examineSecrets(db: Db, config: Config): Promise<Found> {
 }
 
 async function examinePackages(db: Db, config: Config): Promise<Found> {
-  const { blobs, damaged, damagedCount } = await verifyBlobs(db, storageOf(config), undefined)
+  const { blobs, damaged, damagedCount } = await verifyBlobs(db, await storageOf(config), undefined)
   const shown = damaged.slice(0, 3).map(({ idents, checksum }) => idents[0] ?? checksum)
   return {
     problems:

@@ -62,9 +62,9 @@ sequence number, no earlier entry was changed. Lists files that no release needs
           ? undefined
           : await verifiedCheckpoint(config, await readText(io, options.checkpoint), options.verifierKey)
       const ledger = await readDepot(config, (db) => verifyDepot(db, checkpoint), { isSnapshot: true })
-      const files = await readDepot(config, (db) =>
+      const files = await readDepot(config, async (db) =>
         options.from === undefined
-          ? verifyFiles(db, storageOf(config), bytes)
+          ? verifyFiles(db, await storageOf(config), bytes)
           : repairFiles(db, config, io, {
               from: options.from,
               tokenFile: options.tokenFile,
@@ -111,7 +111,7 @@ async function repairFiles(
   expectAccess(config, 'write')
   process.umask(0o077)
   const hashes = new HashThreads()
-  const target = repairedStorage(config)
+  const target = await repairedStorage(config)
   const { repair, close } = /^https?:/.test(from)
     ? { repair: repairFromDepot(await openSource(from, tokenFile, io), db, target), close: () => undefined }
     : await openBackups(pathOf(io, from), target, hashes)

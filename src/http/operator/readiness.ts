@@ -2,7 +2,6 @@ import { access, constants } from 'node:fs/promises'
 import { countDamaged } from '../../blobs/blob-store.ts'
 import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { DiskSpace } from '../../blobs/disk-space.ts'
-import { reasonOf } from '../../blobs/s3/fault.ts'
 import { listRefreshed } from '../../channels/refresh-store.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Depot } from '../../depot/open.ts'
@@ -130,6 +129,7 @@ async function findMirrorFault({
  */
 async function findServiceFault({ config, blobs }: Depot): Promise<string | undefined> {
   if (config.blobBucket === undefined) return undefined
+  const { reasonOf } = await import('../../blobs/s3/fault.ts')
   return blobs.storage.check().then(() => undefined, reasonOf)
 }
 
