@@ -222,6 +222,11 @@ export const PROBLEMS = {
     meaning: 'Too many requests of this kind wait.',
     advice: 'Repeat the request after `Retry-After` seconds.',
   },
+  database_unavailable: {
+    meaning:
+      'The server of the database cannot be reached, is busy, or accepts no changes now. `detail` says whether the change may have been made.',
+    advice: 'Repeat the request after `Retry-After` seconds, with the same Idempotency-Key.',
+  },
   issuer_unavailable: {
     meaning: 'The service that signs people or jobs in cannot be reached, so their tokens cannot be checked.',
     advice: 'Repeat the request after `Retry-After` seconds.',

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
 import type { Db } from '../database/database.ts'
+import { createTemporaryTable } from '../database/temporary-table.ts'
 import type { Schema } from '../database/schema.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 import { lineOf, originOf, releaseKey } from '../package/ident.ts'
@@ -70,14 +71,47 @@ const PHASE = ['record', 'phase', 'view', 'status', 'job', 'message', 'releases'
 
 /** Creates the temporary tables. Call it once for each connection. */
 export async function openChangesRebuild(db: Db): Promise<ChangesDb> {
-  await sql`CREATE TEMPORARY TABLE rebuilt_changes (record, project, origin, "change", commit_id, branch, url, targets, account_id, at)`.execute(
+  await createTemporaryTable(db, 'rebuilt_changes', {
+    record: 'text',
+    project: 'text',
+    origin: 'text',
+    change: 'text',
+    commit_id: 'text',
+    branch: 'text',
+    url: 'text',
+    targets: 'text',
+    account_id: 'number',
+    at: 'number',
+  })
+  await createTemporaryTable(
     db,
+    'rebuilt_change_releases',
+    {
+      record: 'text',
+      position: 'number',
+      release: 'text',
+      checksum: 'text',
+      replaced_by: 'number',
+      at: 'number',
+      line: 'text',
+    },
+    ['record', 'position'],
   )
-  await sql`CREATE TEMPORARY TABLE rebuilt_change_releases (record, position, "release", checksum, replaced_by, at, line, PRIMARY KEY (record, position))`.execute(
+  await createTemporaryTable(
     db,
-  )
-  await sql`CREATE TEMPORARY TABLE rebuilt_change_phases (record, phase, "view", status, job, message, releases, account_id, at, PRIMARY KEY (record, phase, "view"))`.execute(
-    db,
+    'rebuilt_change_phases',
+    {
+      record: 'text',
+      phase: 'text',
+      view: 'text',
+      status: 'text',
+      job: 'text',
+      message: 'text',
+      releases: 'number',
+      account_id: 'number',
+      at: 'number',
+    },
+    ['record', 'phase', 'view'],
   )
   return db.withTables<RebuiltTables>()
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
 import type { Db } from '../database/database.ts'
+import { createTemporaryTable } from '../database/temporary-table.ts'
 import type { Schema } from '../database/schema.ts'
 import type { EntryRow } from './audit-entry.ts'
 import type { RebuiltMember, RebuiltPointer } from './rebuild.ts'
@@ -22,27 +23,23 @@ export type RebuildDb = Kysely<Schema & RebuiltTables>
  * see one state of the database.
  */
 export async function openRebuild(db: Db): Promise<RebuildDb> {
-  await db.schema
-    .createTable('rebuilt_members')
-    .temporary()
-    .addColumn('view', 'text')
-    .addColumn('package', 'text')
-    .addColumn('release', 'text')
-    .addColumn('from_revision', 'integer')
-    .addColumn('position', 'integer')
-    .addColumn('is_skipped', 'integer')
-    .addColumn('to_revision', 'integer')
-    .execute()
-  await db.schema
-    .createTable('rebuilt_pointers')
-    .temporary()
-    .addColumn('view', 'text')
-    .addColumn('package', 'text')
-    .addColumn('target', 'text')
-    .addColumn('release', 'text')
-    .addColumn('from_revision', 'integer')
-    .addColumn('to_revision', 'integer')
-    .execute()
+  await createTemporaryTable(db, 'rebuilt_members', {
+    view: 'text',
+    package: 'text',
+    release: 'text',
+    from_revision: 'number',
+    position: 'number',
+    is_skipped: 'number',
+    to_revision: 'number',
+  })
+  await createTemporaryTable(db, 'rebuilt_pointers', {
+    view: 'text',
+    package: 'text',
+    target: 'text',
+    release: 'text',
+    from_revision: 'number',
+    to_revision: 'number',
+  })
   return db.withTables<RebuiltTables>()
 }
 

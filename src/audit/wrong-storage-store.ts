@@ -46,7 +46,7 @@ function recount(db: Db) {
     .select(['totals.package_id', 'totals.origin_id', 'blobs.month', 'blobs.size_bytes'])
     .select((eb) => eb.fn.countAll<number>().as('releases'))
     .where('releases.deleted_at', 'is', null)
-    .groupBy(['totals.package_id', 'totals.origin_id', 'blobs.checksum'])
+    .groupBy(['totals.package_id', 'totals.origin_id', 'blobs.checksum', 'blobs.month', 'blobs.size_bytes'])
   return db
     .selectFrom(ofBlobs.as('of_blobs'))
     .select(['package_id', 'origin_id', 'month'])

@@ -1,7 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { sqliteFileOf } from '../config/database.ts'
 import { DepotError } from '../errors.ts'
 import type { Spool } from './spool.ts'
 
@@ -40,7 +39,9 @@ export async function readDiskSpace({
         diskReserveBytes ?? Math.min(Math.floor(blocks * bsize * RESERVE_SHARE), MAX_RESERVE_BYTES),
     }
   }
-  const [database, packages] = await Promise.all([read(dirname(sqliteFileOf(config))), read(spool.folder)])
+  // The disk of a server is not this machine's.
+  const folder = config.database.engine === 'sqlite' ? dirname(config.database.file) : spool.folder
+  const [database, packages] = await Promise.all([read(folder), read(spool.folder)])
   return { database, packages }
 }
 

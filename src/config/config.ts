@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve as absolute } from 'node:path'
 import { z } from 'zod'
 import type { AnonymousReading } from '../access/anonymous-reading.ts'
+import { isDatabaseUrl, isPostgresUrl, readDatabaseLocation } from './database.ts'
 import type { DatabaseLocation } from './database.ts'
 import { DepotError } from '../errors.ts'
 import { givenPath } from '../given-path.ts'
@@ -81,6 +82,9 @@ const DAY_MS = 24 * 60 * 60_000
 const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch64-linux,aarch64-darwin'
 const MIN_UPLOAD_BYTES = 1024
 
+const POSTGRES_FORM =
+  'postgres://USER:PASSWORD@HOST:PORT/NAME, perhaps with sslmode=verify-full, no-verify or disable'
+
 const Environment = z.object({
   DEPOT_LISTEN: z
     .string()
@@ -88,10 +92,9 @@ const Environment = z.object({
     .refine((text) => Number(/\d+$/.exec(text)?.[0]) <= MAX_PORT, `has a port above ${MAX_PORT}`)
     .default('127.0.0.1:9636'),
   DEPOT_DATA: z.string().optional(),
-  DEPOT_DATABASE_URL: z
-    .string()
-    .regex(/^sqlite:./, 'must be sqlite:FILE')
-    .optional(),
+  DEPOT_DATABASE_URL: z.string().refine(isDatabaseUrl, `must be sqlite:FILE or ${POSTGRES_FORM}`).optional(),
+  DEPOT_DATABASE_URL_FILE: z.string().optional(),
+  DEPOT_DATABASE_LISTEN_URL: z.string().refine(isPostgresUrl, `must be ${POSTGRES_FORM}`).optional(),
   ...STORAGE_VARIABLES,
   DEPOT_ADMIN_TOKEN: AdminToken.optional(),
   DEPOT_ADMIN_TOKEN_FILE: z.string().optional(),
@@ -169,13 +172,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     host: host.replace(/^\[|\]$/g, ''),
     port: Number(port),
     dataFolder,
-    database: {
-      engine: 'sqlite',
-      file:
-        env.DEPOT_DATABASE_URL === undefined
-          ? join(dataFolder, 'depot.sqlite')
-          : resolve(env.DEPOT_DATABASE_URL.slice('sqlite:'.length)),
-    },
+    database: readDatabaseLocation(env, join(dataFolder, 'depot.sqlite'), resolve),
     ...storageConfig(env, { dataFolder, environment, resolve }),
     adminToken: env.DEPOT_ADMIN_TOKEN,
     adminTokenFile:

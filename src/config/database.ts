@@ -1,9 +1,71 @@
 import { DepotError } from '../errors.ts'
 
 /** Where the database of a depot is. Can be sent to another thread. */
-export interface DatabaseLocation {
-  readonly engine: 'sqlite'
-  readonly file: string
+export type DatabaseLocation = { readonly engine: 'sqlite'; readonly file: string } | PostgresLocation
+
+/** Exactly one of `url` and `urlFile` is set. */
+export interface PostgresLocation {
+  readonly engine: 'postgres'
+  /** `postgres://USER:PASSWORD@HOST:PORT/NAME`, with parameters such as `sslmode`. */
+  readonly url: string | undefined
+  /** A file that holds the URL. */
+  readonly urlFile: string | undefined
+  /**
+   * The URL of the server itself, where `url` is that of a connection pooler (PgBouncer). Notifications and
+   * migrations need it.
+   */
+  readonly listenUrl: string | undefined
+}
+
+/** The settings of the database. */
+interface DatabaseSettings {
+  readonly DEPOT_DATABASE_URL?: string | undefined
+  readonly DEPOT_DATABASE_URL_FILE?: string | undefined
+  readonly DEPOT_DATABASE_LISTEN_URL?: string | undefined
+}
+
+const POSTGRES = /^postgres(ql)?:\/\//
+/** `sslmode`s whose meaning is plain. The others of libpq encrypt without checking who the server is. */
+const SSL_MODES: readonly (string | null)[] = [null, 'disable', 'verify-full', 'no-verify']
+
+/** Reports whether a text is the URL of a database. */
+export function isDatabaseUrl(text: string): boolean {
+  return /^sqlite:./.test(text) || isPostgresUrl(text)
+}
+
+/** Reports whether a text is the URL of a PostgreSQL database, with an `sslmode` that the depot accepts. */
+export function isPostgresUrl(text: string): boolean {
+  const url = POSTGRES.test(text) ? URL.parse(text) : null
+  return url !== null && url.pathname.length > 1 && SSL_MODES.includes(url.searchParams.get('sslmode'))
+}
+
+/**
+ * Returns where the database is. `defaultFile` is used without a setting, and `resolve` makes paths absolute.
+ * Throws `invalid_request` for settings that contradict each other.
+ */
+export function readDatabaseLocation(
+  env: DatabaseSettings,
+  defaultFile: string,
+  resolve: (path: string) => string,
+): DatabaseLocation {
+  const {
+    DEPOT_DATABASE_URL: url,
+    DEPOT_DATABASE_URL_FILE: urlFile,
+    DEPOT_DATABASE_LISTEN_URL: listenUrl,
+  } = env
+  if (url !== undefined && urlFile !== undefined)
+    throw new DepotError(
+      'invalid_request',
+      'DEPOT_DATABASE_URL and DEPOT_DATABASE_URL_FILE are both set: set only one of them',
+    )
+  if (urlFile !== undefined || (url !== undefined && POSTGRES.test(url)))
+    return { engine: 'postgres', url, urlFile: urlFile && resolve(urlFile), listenUrl }
+  if (listenUrl !== undefined)
+    throw new DepotError(
+      'invalid_request',
+      'DEPOT_DATABASE_LISTEN_URL is set, but DEPOT_DATABASE_URL names no PostgreSQL database',
+    )
+  return { engine: 'sqlite', file: url === undefined ? defaultFile : resolve(url.slice('sqlite:'.length)) }
 }
 
 /** Returns the file of the database. Throws `invalid_request` if the database is on a server. */

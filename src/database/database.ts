@@ -16,6 +16,11 @@ export interface Reading {
 /** The connection of the writer, which belongs to it alone. Whoever opened it closes it. */
 export interface Writing {
   readonly writable: Db
+  /**
+   * Present if other processes write, too. A transaction then begins when it is this writer's turn, and this
+   * sends the sequence of its last entry to all of them once it is committed.
+   */
+  readonly notify?: (trx: Trx, through: number) => Promise<void>
   close(): Promise<void>
 }
 
@@ -64,9 +69,9 @@ export interface Engine {
   openReader(): Promise<Reading>
   /**
    * Like {@link openReader}, but every read sees the state of the database at the first read. Callers can
-   * create temporary tables.
+   * create temporary tables. With `refusesWrites`, writes fail with an error that `isReadOnly` recognizes.
    */
-  openSnapshot(): Promise<Reading>
+  openSnapshot(options?: { readonly refusesWrites?: boolean }): Promise<Reading>
   /** Opens the reads of an answering thread on a migrated database. */
   openReads(): Reads
 }

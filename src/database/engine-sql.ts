@@ -30,13 +30,15 @@ export type EngineCall =
       readonly name: 'rows'
       readonly table: string
       readonly columns: readonly string[]
-      /** The values of the shared columns, which come before `columns` and are the same in each row. */
+      /** Columns that come before `columns`, and have the same values in each row. */
+      readonly sharedColumns: readonly string[]
       readonly shared: readonly Placeholder[]
       /** A list of rows, each a list of values. */
       readonly rows: Placeholder
     }
   | { readonly name: 'usingIndex'; readonly table: string; readonly index: string }
   | { readonly name: 'unindexed'; readonly operand: OperationNode }
+  | { readonly name: 'columnType'; readonly type: 'text' | 'number' }
 
 type Scalar = string | number | null
 
@@ -63,6 +65,11 @@ export function unindexed<Value>(column: Expression<Value>): Expression<Value> {
   return expressionOf<Value>({ name: 'unindexed', operand: column.toOperationNode() })
 }
 
+/** Returns the type of a column of texts, which are compared by their bytes, or of whole numbers. */
+export function columnType(type: 'text' | 'number'): Expression<unknown> {
+  return expressionOf<unknown>({ name: 'columnType', type })
+}
+
 /**
  * Returns a function that inserts rows in few statements. All rows of a statement are one parameter. `shared`
  * names the columns that have the same value in every row. If a row exists already, the insert fails or, with
@@ -86,6 +93,7 @@ export function inserter<
           name: 'rows',
           table,
           columns,
+          sharedColumns: shared,
           shared: shared.map((column) => placeholderOf(slots[column])),
           rows: placeholderOf(slots[ROWS]),
         }),

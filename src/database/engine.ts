@@ -1,6 +1,8 @@
 import type { DatabaseLocation } from '../config/database.ts'
 import { DepotError } from '../errors.ts'
 import type { Engine } from './database.ts'
+import { readNamedFile } from '../config/secret-file.ts'
+import { isPostgresUrl } from '../config/database.ts'
 import { SqliteEngine } from './sqlite/engine.ts'
 
 // The only place that chooses an engine. The SQL that differs between engines is in `engine-sql.ts`, and
@@ -11,9 +13,23 @@ export { holdData, isHeld, lockData } from './sqlite/lock.ts'
 // Backups are SQLite files.
 export { copyDatabase } from './sqlite/copy.ts'
 
-/** Returns the engine of a database. */
+/**
+ * Returns the engine of a database. Reads the file of the URL, if the settings name one, and throws
+ * `invalid_request` if it has none.
+ */
 export async function openEngine(location: DatabaseLocation): Promise<Engine> {
-  return new SqliteEngine(location.file)
+  if (location.engine === 'sqlite') return new SqliteEngine(location.file)
+  const { PostgresEngine } = await import('./postgres/engine.ts') // only here is the driver loaded
+  return new PostgresEngine({ ...location, url: location.url ?? (await readUrl(location.urlFile ?? '')) })
+}
+
+async function readUrl(file: string): Promise<string> {
+  const url = await readNamedFile(file, 'DEPOT_DATABASE_URL_FILE')
+  if (isPostgresUrl(url)) return url
+  throw new DepotError(
+    'invalid_request',
+    `${file} must hold a URL such as postgres://USER:PASSWORD@HOST:PORT/NAME`,
+  )
 }
 
 /**

@@ -1,3 +1,46 @@
-// Separate from engine.ts, so that the command line can explain errors without loading an engine.
+import { DepotError } from '../errors.ts'
+import * as postgres from './postgres/errors.ts'
+import * as sqlite from './sqlite/errors.ts'
 
-export { cannotOpen, describeDatabaseError, isDiskFull, isReadOnly } from './sqlite/errors.ts'
+// The errors of every engine. Separate from engine.ts, so that the command line can explain errors without
+// loading an engine.
+
+export { isCollision, isConnectionLost } from './postgres/errors.ts'
+export { cannotOpen } from './sqlite/errors.ts'
+
+/** Reports whether an error of the database or the file system says that the disk is full. */
+export function isDiskFull(error: unknown): boolean {
+  return sqlite.isDiskFull(error) || postgres.isDiskFull(error)
+}
+
+/** Reports whether the database refused a write because the connection can only read. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlite.isReadOnly(error) || postgres.isReadOnly(error)
+}
+
+/** Explains an error code of the database to the operator. Returns `undefined` for other codes. */
+export function describeDatabaseError(code: string): string | undefined {
+  return sqlite.describeDatabaseError(code) ?? postgres.describeDatabaseError(code)
+}
+
+const RETRY_AFTER_SECONDS = 5
+
+/**
+ * Returns `database_unavailable` for an error that says that the server cannot be reached or is busy, and
+ * every other error as it is. `what` tells what became of the request.
+ */
+export function asUnavailable(error: unknown, what = 'nothing was changed'): unknown {
+  const reason = postgres.isConnectionLost(error)
+    ? 'the database cannot be reached'
+    : postgres.isTooSlow(error)
+      ? 'the database is busy'
+      : postgres.isReadOnly(error)
+        ? 'the database accepts no changes now'
+        : undefined
+  return reason === undefined
+    ? error
+    : new DepotError('database_unavailable', `${reason}; ${what}`, {
+        cause: error,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      })
+}

@@ -14,7 +14,6 @@ import { Retention } from '../upkeep/retention.ts'
 import { Scrub } from '../upkeep/scrub.ts'
 import { parseAdminToken } from '../config/secrets.ts'
 import type { Config } from '../config/config.ts'
-import { sqliteFileOf } from '../config/database.ts'
 import { lockData, openEngine } from '../database/engine.ts'
 import type { Db, Engine } from '../database/database.ts'
 import { makeFolder } from '../database/make-folder.ts'
@@ -32,7 +31,7 @@ import { SUBSCRIBERS } from './subscribers.ts'
 import type { SubscriberName } from './subscribers.ts'
 import { makeFilesPrivate } from './private-files.ts'
 import { isBlobKept } from '../blobs/blob-store.ts'
-import { readNamedFile } from './secret-file.ts'
+import { readNamedFile } from '../config/secret-file.ts'
 import { findSecretKeys, rereadSecretKeys } from './secret-key.ts'
 import { JudgingThread } from '../upkeep/judging.ts'
 import type { JudgeReleases } from '../upkeep/judging.ts'
@@ -180,7 +179,8 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
   const { log, now = Date.now } = options
   const configuredToken = await readAdminToken(config, log)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
-  await makeFolder(dirname(sqliteFileOf(config)), 'DEPOT_DATABASE_URL')
+  if (config.database.engine === 'sqlite')
+    await makeFolder(dirname(config.database.file), 'DEPOT_DATABASE_URL')
   await makeFilesPrivate(config)
   const closers: Closers = []
   const close = async () => {
@@ -271,9 +271,8 @@ export function restoringFileOf(databaseFile: string): string {
 }
 
 /** Throws `conflict` if a restore into the data folder was interrupted: its packages are not complete. */
-function expectRestored(config: Config): void {
-  const { dataFolder } = config
-  if (existsSync(restoringFileOf(sqliteFileOf(config))))
+function expectRestored({ dataFolder, database }: Config): void {
+  if (database.engine === 'sqlite' && existsSync(restoringFileOf(database.file)))
     throw new DepotError(
       'conflict',
       `a backup was not completely restored into ${dataFolder}: run hart-depot restore again, or empty the folder`,
@@ -284,11 +283,10 @@ function expectRestored(config: Config): void {
  * Locks the data folder. Locks the database, too, if it is in another folder, because another data folder may
  * name the same database.
  */
-function lockFolders(config: Config, closers: Closers): void {
-  const { dataFolder } = config
-  const databaseFile = sqliteFileOf(config)
+function lockFolders({ dataFolder, database }: Config, closers: Closers): void {
   const files = [join(dataFolder, LOCK)]
-  if (dirname(databaseFile) !== dataFolder) files.push(`${databaseFile}.lock`)
+  if (database.engine === 'sqlite' && dirname(database.file) !== dataFolder)
+    files.push(`${database.file}.lock`)
   for (const file of files) {
     const lock = lockData(file)
     closers.push(() => lock.close())
@@ -351,8 +349,9 @@ async function openData(
     const writer = await Writer.open(database.writable, commandTable, {
       now,
       ...(elapsed !== undefined && { elapsed }),
-      openSnapshot: () => engine.openSnapshot(),
+      openSnapshot: () => engine.openSnapshot({ refusesWrites: true }),
       beforeCommit: () => filesAndLog.expectPresent(),
+      ...(database.notify && { notify: database.notify }),
     })
     closers.push(() => writer.close())
     const judge: JudgeReleases = (part, { onlySettled = false } = {}) =>

@@ -1,7 +1,6 @@
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { sqliteFileOf } from '../config/database.ts'
 
 /**
  * Makes all files of a depot private to this user. Sets the umask of the process for new files, and changes
@@ -10,12 +9,11 @@ import { sqliteFileOf } from '../config/database.ts'
  */
 export async function makeFilesPrivate(config: Config): Promise<void> {
   process.umask(0o077)
-  const { dataFolder } = config
-  const databaseFile = sqliteFileOf(config)
-  const locks = [join(dataFolder, 'lock.sqlite'), `${databaseFile}.lock`]
+  const { dataFolder, database } = config
+  await narrowMode(join(dataFolder, 'lock.sqlite'), 0o600)
+  if (database.engine !== 'sqlite') return
   // SQLite gives its log and its index the mode of the database.
-  for (const file of [databaseFile, `${databaseFile}-wal`, `${databaseFile}-shm`, ...locks])
-    await narrowMode(file, 0o600)
+  for (const end of ['', '-wal', '-shm', '.lock']) await narrowMode(`${database.file}${end}`, 0o600)
 }
 
 /** Sets the mode of a file, if it exists. */

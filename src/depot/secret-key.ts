@@ -10,7 +10,7 @@ import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import { listSealingKeys } from '../origins/sealed-store.ts'
 import { secretKeyId } from '../origins/secret-box.ts'
-import { readNamedFile, readSecretFile } from './secret-file.ts'
+import { readNamedFile, readSecretFile } from '../config/secret-file.ts'
 
 // The keys that encrypt stored secrets, one per line as 64 hex characters. The first one encrypts. The others
 // only decrypt: what was stored before a rotation, and the secrets of older backups.

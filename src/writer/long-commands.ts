@@ -54,6 +54,11 @@ export class LongCommands<T extends Handlers> {
     return this.#running
   }
 
+  /** Whether a command reads on a snapshot, or waits with what it has read. */
+  get isReading(): boolean {
+    return this.#readAhead !== undefined && this.#running !== undefined
+  }
+
   add(queued: QueuedCommand<T>): void {
     this.#queue.push(queued)
     this.#running ??= this.#runAll()

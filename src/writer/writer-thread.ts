@@ -76,8 +76,9 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
     now: () => clock,
     // setImmediate runs after all messages that have arrived, so one batch holds them all.
     gather: () => new Promise(setImmediate),
-    openSnapshot: () => engine.openSnapshot(),
+    openSnapshot: () => engine.openSnapshot({ refusesWrites: true }),
     beforeCommit: () => files.expectPresent(),
+    ...(database.notify && { notify: database.notify }),
   })
   writer.onAnnouncement((announcement, commit) => {
     const { entries, through } = announcement

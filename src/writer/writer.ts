@@ -1,7 +1,7 @@
-import { isDiskFull } from '../database/errors.ts'
-import type { Db, Reading, Trx } from '../database/database.ts'
+import { asUnavailable, isCollision, isDiskFull } from '../database/errors.ts'
+import type { Db, Reading, Trx, Writing } from '../database/database.ts'
 import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/savepoints.ts'
-import { findState, setState } from '../database/state-store.ts'
+import { setState } from '../database/state-store.ts'
 import { DepotError, shuttingDown } from '../errors.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
@@ -16,6 +16,8 @@ import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn 
 import { traced } from '../tracing/traced.ts'
 import { LongCommands } from './long-commands.ts'
 import type { QueuedCommand } from './long-commands.ts'
+import { CommitInDoubt, SharedLedger, readLedgerEnd } from './shared-ledger.ts'
+import type { LedgerEnd } from './shared-ledger.ts'
 
 /**
  * Called with an announcement and, if a commit succeeded, with its statistics. See {@link
@@ -74,6 +76,8 @@ export interface WriterOptions {
    * transactions.
    */
   readonly openSnapshot?: (() => Promise<Reading>) | undefined
+  /** See {@link Writing.notify}. */
+  readonly notify?: Writing['notify']
 }
 
 /**
@@ -92,6 +96,8 @@ export class Writer<T extends Handlers> {
     enqueue: (queued) => this.#enqueue(queued),
     runOnSnapshot: (command, readAhead) => this.#runOnSnapshot(command, readAhead),
   })
+  /** Present if other processes write, too. */
+  readonly #shared: SharedLedger | undefined
   #head: LedgerHead
   /** Whether the last entry of the file may differ from `#head`, because a commit reported failure. */
   #isHeadUncertain = false
@@ -103,33 +109,28 @@ export class Writer<T extends Handlers> {
     db: Db,
     commands: CommandTable<T>,
     options: WriterOptions,
-    { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined },
+    { head, setBackAt }: LedgerEnd,
   ) {
     this.#db = db
     this.#commands = commands
     this.#options = options
+    this.#shared = options.notify && new SharedLedger(db, options.notify, options.elapsed)
     this.#head = head
     this.#clock = { now: head.at, setBackAt }
   }
 
-  /** Opens a writer on a migrated database, which it alone may write. */
+  /** Opens a writer on a migrated database. Without `notify`, it alone may write. */
   static async open<T extends Handlers>(
     db: Db,
     commands: CommandTable<T>,
     options: Pick<WriterOptions, 'now'> & Partial<WriterOptions>,
   ): Promise<Writer<T>> {
-    const setBackAt = await findState(db, 'clock_set_back_at')
     const defaults = {
       gather: () => Promise.resolve(),
       beforeCommit: () => undefined,
       elapsed: () => performance.now(),
     }
-    return new Writer(
-      db,
-      commands,
-      { ...defaults, ...options },
-      { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) },
-    )
+    return new Writer(db, commands, { ...defaults, ...options }, await readLedgerEnd(db))
   }
 
   /**
@@ -245,14 +246,15 @@ export class Writer<T extends Handlers> {
     let settled: readonly Settled<T>[]
     try {
       if (this.#isHeadUncertain) await this.#readHead()
-      settled = await this.#runBatch(taken, entries)
+      const run = async () => this.#runBatch(taken, entries)
+      settled = await (this.#shared?.untilKnown(run) ?? run())
     } catch (error) {
       // The rows of a commit that reported failure may still be in the file.
       this.#isHeadUncertain = true
       this.#clock = clockBefore
       this.#longCommands.onCommit(entries)
       await this.#readHead().catch(() => undefined) // the next batch tries again
-      for (const queued of taken) queued.reject(translateDiskFull(error))
+      for (const queued of taken) queued.reject(translate(error))
       return
     }
     this.#queue.unshift(...taken.slice(settled.length))
@@ -264,7 +266,7 @@ export class Writer<T extends Handlers> {
     await this.#announce({ entries, through: this.#head.sequence }, commit)
     for (const { queued, result } of settled) {
       if (result === 'postponed') queued.postpone()
-      else if ('error' in result) queued.reject(translateDiskFull(result.error))
+      else if ('error' in result) queued.reject(translate(result.error))
       else queued.resolve(result.outcome)
     }
   }
@@ -289,7 +291,9 @@ export class Writer<T extends Handlers> {
     const trx = await this.#db.startTransaction().execute()
     const callers = this.#commands.checkCallers(now)
     const batch = { trx, callers, limited: limitReads(trx, elapsed), entries, hasSavepoints }
+    entries.length = 0
     try {
+      if (this.#shared !== undefined) await this.#followOthers(trx, this.#shared)
       for (const queued of taken) {
         // A command that read on a snapshot may write much, so it begins a new batch.
         if (settled.length > 0 && (queued.readAhead !== undefined || elapsed() - begun >= MAX_BATCH_MS)) break
@@ -299,7 +303,7 @@ export class Writer<T extends Handlers> {
       }
       if (!trx.isRolledBack) {
         beforeCommit()
-        await trx.commit().execute()
+        await (this.#shared?.commit(trx, entries, settled) ?? trx.commit().execute())
       }
     } catch (error) {
       await trx
@@ -309,11 +313,20 @@ export class Writer<T extends Handlers> {
       throw error
     }
     if (!trx.isRolledBack || taken.length === 1) return settled
-    entries.length = 0
     this.#head = head
     this.#clock = clock
     const known = settled.filter(({ result }) => result === 'postponed').map(({ queued }) => queued)
     return this.#runBatch(taken, entries, { hasSavepoints: true, postponed: new Set(known) })
+  }
+
+  /** Takes over what other writers have committed since the last batch. */
+  async #followOthers(trx: Trx, shared: SharedLedger): Promise<void> {
+    const { head, setBackAt } = await readLedgerEnd(trx)
+    if (this.#longCommands.isReading)
+      for await (const entries of shared.entriesBetween(trx, this.#head.sequence, head.sequence))
+        this.#longCommands.onCommit(entries)
+    this.#head = head
+    this.#clock = { ...this.#clock, setBackAt }
   }
 
   /** Reads the end of the ledger, and announces entries in the file that were not announced yet. */
@@ -359,6 +372,7 @@ export class Writer<T extends Handlers> {
       await (hasSavepoint ? undoToSavepoint(trx) : trx.rollback().execute()).catch(() => {
         throw error
       })
+      if (isCollision(error)) throw error // the whole batch runs again
       this.#head = before
       entries.length = recorded
       return error instanceof Postponed ? 'postponed' : { error }
@@ -393,8 +407,13 @@ async function refuseToRecord(): Promise<never> {
   throw new Postponed('a snapshot accepts no writes')
 }
 
-function translateDiskFull(error: unknown): unknown {
-  return isDiskFull(error)
-    ? new DepotError('storage_full', 'the disk of the depot is full; nothing was changed', { cause: error })
-    : error
+/** Says what became of a command that failed for a reason that its caller must know. */
+function translate(error: unknown): unknown {
+  if (isDiskFull(error))
+    return new DepotError('storage_full', 'the disk of the depot is full; nothing was changed', {
+      cause: error,
+    })
+  return error instanceof CommitInDoubt
+    ? asUnavailable(error.cause, 'whether the change was made is not known')
+    : asUnavailable(error)
 }

@@ -6,8 +6,9 @@ import { test } from 'tap'
 import { isDiskFull } from '../../src/database/errors.ts'
 import { SqliteEngine } from '../../src/database/sqlite/engine.ts'
 import { lockData } from '../../src/database/sqlite/lock.ts'
-import { migrate, readMigrations } from '../../src/database/sqlite/migrate.ts'
-import type { Migration } from '../../src/database/sqlite/migrate.ts'
+import { readMigrations } from '../../src/database/migrations.ts'
+import { migrate } from '../../src/database/sqlite/migrate.ts'
+import type { Migration } from '../../src/database/migrations.ts'
 
 const FOLDER = new URL('../../migrations/sqlite', import.meta.url).pathname
 

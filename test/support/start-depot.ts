@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import type { FastifyInstance } from 'fastify'
-import { sqliteFileOf } from '../../src/config/database.ts'
+import { copyTestDatabase, databaseSettings, dropTestDatabase } from './test-database.ts'
 import type { CallerActor, Scope } from '../../src/access/access.ts'
 import { getAccount } from '../../src/accounts/account-store.ts'
 import { generateToken, hashToken } from '../../src/accounts/token.ts'
 import { readConfig } from '../../src/config/config.ts'
-import { migrate, readMigrations } from '../../src/database/sqlite/migrate.ts'
+import { readMigrations } from '../../src/database/migrations.ts'
+import { migrate } from '../../src/database/sqlite/migrate.ts'
 import { openDepot } from '../../src/depot/open.ts'
 import type { Depot, Limits } from '../../src/depot/open.ts'
 import { buildServer } from '../../src/http/server.ts'
@@ -64,6 +65,11 @@ interface Options {
 
 let migrated: Buffer | undefined
 
+/** Writes an empty migrated database, unless there is one. */
+async function writeMigrated(file: string): Promise<void> {
+  if (!existsSync(file)) await writeFile(file, (migrated ??= migratedDatabase()), { mode: 0o600 })
+}
+
 /** Returns the bytes of an empty migrated database. Running every migration takes longer than most tests. */
 function migratedDatabase(): Buffer {
   const connection = new BetterSqlite3(':memory:')
@@ -97,8 +103,12 @@ export function furnished<Made>(
     templates.set(key, template)
     const { folder: original, made } = await template
     const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
-    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    t.teardown(async () => {
+      await rm(folder, { recursive: true, force: true })
+      await dropTestDatabase(folder)
+    })
     await cp(original, folder, { recursive: true })
+    await copyTestDatabase(original, folder)
     return { started: await startDepot(t, { folder, listen: true, environment }), made }
   }
 }
@@ -112,14 +122,16 @@ export async function startDepot(t: Teardown, options: Options = {}): Promise<Te
   })
   let clock = START
   const now = () => (clock += 1)
+  const database = await databaseSettings(folder)
   const config = readConfig({
     DEPOT_DATA: folder,
     DEPOT_LISTEN: '127.0.0.1:0',
     DEPOT_ADMIN_TOKEN: ADMIN_TOKEN,
+    ...database,
     ...options.environment,
   })
-  if (!existsSync(sqliteFileOf(config)) && options.folder === undefined)
-    await writeFile(sqliteFileOf(config), (migrated ??= migratedDatabase()), { mode: 0o600 })
+  if (config.database.engine === 'sqlite' && options.folder === undefined)
+    await writeMigrated(config.database.file)
   const depot = await openDepot(config, {
     log,
     now,
@@ -143,7 +155,9 @@ export async function startDepot(t: Teardown, options: Options = {}): Promise<Te
   }
   t.teardown(async () => {
     await close()
-    if (options.folder === undefined) await rm(folder, { recursive: true, force: true })
+    if (options.folder !== undefined) return
+    await rm(folder, { recursive: true, force: true })
+    await dropTestDatabase(folder)
   })
   return {
     depot,

@@ -2,7 +2,6 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readConfig } from '../../config/config.ts'
 import type { Config } from '../../config/config.ts'
-import { sqliteFileOf } from '../../config/database.ts'
 import { DepotError } from '../../errors.ts'
 import type { Io } from '../io.ts'
 import { describeDenial } from './denial.ts'
@@ -25,7 +24,9 @@ export function readLocalConfig(
   { env, stderr }: Pick<Io, 'env' | 'stderr'>,
   folders: readonly string[] = USUAL_FOLDERS,
 ): LocalConfig {
-  if (['DEPOT_DATA', 'DEPOT_DATABASE_URL'].some((name) => (env[name] ?? '') !== '')) {
+  if (
+    ['DEPOT_DATA', 'DEPOT_DATABASE_URL', 'DEPOT_DATABASE_URL_FILE'].some((name) => (env[name] ?? '') !== '')
+  ) {
     const config = readConfig(env)
     return { ...config, searched: [config.dataFolder] }
   }
@@ -48,12 +49,13 @@ function mayHaveDepot(folder: string): boolean {
  * `forbidden` with the command that runs as the owner, and `invalid_request` if DEPOT_DATA names a file.
  */
 export function expectAccess(config: Config, to: 'read' | 'write'): void {
-  const { dataFolder } = config
-  const databaseFile = sqliteFileOf(config)
+  const { dataFolder, database } = config
   const bits = to === 'read' ? constants.R_OK : constants.R_OK | constants.W_OK
   const checks = [
     { path: dataFolder, check: () => void readdirSync(dataFolder) },
-    { path: databaseFile, check: () => accessSync(databaseFile, bits) },
+    ...(database.engine === 'sqlite'
+      ? [{ path: database.file, check: () => accessSync(database.file, bits) }]
+      : []),
   ]
   for (const { path, check } of checks) {
     try {
@@ -76,11 +78,11 @@ export function expectAccess(config: Config, to: 'read' | 'write'): void {
 /** Like {@link expectAccess}, and throws `not_found` if there is no depot. */
 export function expectDepot(config: LocalConfig, to: 'read' | 'write'): void {
   expectAccess(config, to)
-  const file = sqliteFileOf(config)
-  if (existsSync(file)) return
+  const { database } = config
+  if (database.engine !== 'sqlite' || existsSync(database.file)) return
   const where =
     config.searched.length === 1
-      ? `in ${config.dataFolder}: ${file} does not exist`
+      ? `in ${config.dataFolder}: ${database.file} does not exist`
       : `in ${config.searched.join(' or ')}`
   throw new DepotError(
     'not_found',

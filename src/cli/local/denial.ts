@@ -21,7 +21,7 @@ export function describeDenial(path: string, config?: Config): string {
 function asOwner(owner: string, { dataFolder, database, blobFolder }: Config): string {
   const settings = [
     `DEPOT_DATA=${dataFolder}`,
-    ...(database.file === join(dataFolder, 'depot.sqlite')
+    ...(database.engine === 'postgres' || database.file === join(dataFolder, 'depot.sqlite')
       ? []
       : [`DEPOT_DATABASE_URL=sqlite:${database.file}`]),
     ...(blobFolder === join(dataFolder, 'blobs') ? [] : [`DEPOT_BLOBS=fs:${blobFolder}`]),

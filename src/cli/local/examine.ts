@@ -12,7 +12,6 @@ import { DepotClient } from '../../client/client.ts'
 import { NotADepot, RequestRefused } from '../../client/errors.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
-import { sqliteFileOf } from '../../config/database.ts'
 import type { Db } from '../../database/database.ts'
 import { connectControl } from '../../depot/control.ts'
 import { findSecretKeys } from '../../depot/secret-key.ts'
@@ -69,7 +68,7 @@ export async function examine(io: Io): Promise<Examined[]> {
   if (config === undefined) return examined
   const known = config
   const hasDepot = await check('data folder', async () => examineFolder(known))
-  if (!hasDepot && !existsSync(sqliteFileOf(known))) return examined
+  if (!hasDepot && known.database.engine === 'sqlite' && !existsSync(known.database.file)) return examined
   await check('disk', async () => examineDisk(known))
   const inDatabase = async (find: (db: Db) => Promise<Found>) => readDepot(known, find)
   if (await check('database', async () => inDatabase(examineCounts))) {
@@ -128,13 +127,13 @@ const UNSAFE: Readonly<Record<number, string>> = {
 
 async function examineFolder(config: LocalConfig): Promise<Found> {
   expectDepot(config, 'write')
-  const { dataFolder } = config
-  const databaseFile = sqliteFileOf(config)
+  const { dataFolder, database } = config
+  const databases = database.engine === 'sqlite' ? [database.file] : []
   const problems: string[] = []
-  for (const file of [databaseFile, join(dataFolder, 'secret.key')])
+  for (const file of [...databases, join(dataFolder, 'secret.key')])
     if (existsSync(file) && ((await stat(file)).mode & ACCESS_OF_OTHERS) !== 0)
       problems.push(`every user of this machine has access to ${file}: chmod 600 ${file}`)
-  for (const folder of new Set([dirname(databaseFile), await storageFolder(config)])) {
+  for (const folder of new Set([...databases.map((file) => dirname(file)), await storageFolder(config)])) {
     const unsafe = process.platform === 'linux' ? UNSAFE[(await statfs(folder)).type >>> 0] : undefined
     if (unsafe !== undefined) problems.push(`${folder} ${unsafe}`)
   }

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { sqliteFileOf } from '../../config/database.ts'
 import { listAccounts } from '../../accounts/account-store.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, quote } from '../../errors.ts'
@@ -25,7 +24,8 @@ export async function expectNamesExist(
   config: LocalConfig,
   { accounts = [], origins = [], views = [] }: GivenNames,
 ): Promise<void> {
-  if (!existsSync(sqliteFileOf(config))) return
+  const { database } = config
+  if (database.engine === 'sqlite' && !existsSync(database.file)) return
   await readDepot(config, async (db: Db) => {
     if (accounts.length > 0)
       expectAmong(

@@ -49,6 +49,9 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
       case 'unindexed':
         this.append('+')
         this.visitNode(call.operand)
+        return
+      case 'columnType':
+        this.append(call.type === 'text' ? 'text' : 'integer')
     }
   }
 

@@ -3,10 +3,11 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import type { Db, Engine, Reading, Reads, Writing } from '../database.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
+import { readMigrations } from '../migrations.ts'
 import type { Schema } from '../schema.ts'
 import { StablePlanDialect } from './compiler.ts'
 import { connect, withStatementCache } from './connection.ts'
-import { findPending, migrate, readMigrations } from './migrate.ts'
+import { findPending, migrate } from './migrate.ts'
 import { ReadingThreads } from './reading-threads.ts'
 
 const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/sqlite')

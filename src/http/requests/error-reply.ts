@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { asUnavailable } from '../../database/errors.ts'
 import { BlobUnreadable } from '../../blobs/storage.ts'
 import { DepotError, shorten } from '../../errors.ts'
 import type { ErrorCode, PROBLEMS } from '../../errors.ts'
@@ -102,6 +103,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   data_gone: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },
   overloaded: { status: 503, netCode: INTERNAL },
+  database_unavailable: { status: 503, netCode: INTERNAL },
   issuer_unavailable: { status: 503, netCode: INTERNAL },
 }
 
@@ -217,11 +219,12 @@ export interface Described {
 
 /**
  * Describes an error for the client. A refusal goes to `request.refusal` for the log line of the request, and
- * sets `Retry-After` if it says when to try again. A lack of file descriptors and an unreadable blob become
- * refusals. Any other error is a fault of the depot: it is logged with its stack, and the client gets only
- * the request id.
+ * sets `Retry-After` if it says when to try again. A lack of file descriptors, an unreadable blob and a
+ * database that is away become refusals. Any other error is a fault of the depot: it is logged with its
+ * stack, and the client gets only the request id.
  */
-function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
+function describe(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Described {
+  const error = asUnavailable(thrown)
   if (lacksDescriptors(error)) {
     request.lacksDescriptors = true
     const refusal = new DepotError(

@@ -1,6 +1,6 @@
 import { generateToken, hashToken } from '../../accounts/token.ts'
 import type { Depot } from '../../depot/open.ts'
-import { readNamedFile } from '../../depot/secret-file.ts'
+import { readNamedFile } from '../../config/secret-file.ts'
 import { DepotError } from '../../errors.ts'
 import { IdentityProvider } from '../../signin/identity-provider.ts'
 import { issuerRequestOptions } from '../../signin/issuer-request.ts'

@@ -13,7 +13,7 @@ const MAX_BYTES = 4096
  * if every user may access the file, or if it is too long for a secret. Access for a group only logs a
  * warning, because Kubernetes gives volumes to a group (`fsGroup`).
  */
-export async function readSecretFile(path: string, log: Logger): Promise<string | undefined> {
+export async function readSecretFile(path: string, log?: Logger): Promise<string | undefined> {
   const file = await openFile(path)
   if (file === undefined) return undefined
   try {
@@ -24,7 +24,7 @@ export async function readSecretFile(path: string, log: Logger): Promise<string 
         `every user of this machine may read the secret in ${path}: chmod 600 ${path}`,
       )
     if ((mode & ACCESS_OF_GROUP) !== 0)
-      log.warn(
+      log?.warn(
         { file: path },
         `the group of the file may read the secret in it: chmod 600 ${path}, unless only the depot is in that group`,
       )
@@ -49,7 +49,7 @@ async function openFile(path: string): Promise<FileHandle | undefined> {
  * Like {@link readSecretFile}, for a file that a variable names: throws `invalid_request` if it does not
  * exist.
  */
-export async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
+export async function readNamedFile(file: string, variable: string, log?: Logger): Promise<string> {
   const text = await readSecretFile(file, log)
   if (text === undefined)
     throw new DepotError('invalid_request', `${variable} names ${file}, which does not exist`)

@@ -1,0 +1,75 @@
+// The codes of PostgreSQL (postgresql.org/docs/current/errcodes-appendix.html) and of the network.
+
+const DISK_FULL: readonly unknown[] = ['53100']
+/** A transaction that reads only, and a server that only copies another one. */
+const READ_ONLY: readonly unknown[] = ['25006']
+/** Two transactions that could not both go on: `serialization_failure` and `deadlock_detected`. */
+const COLLISIONS: readonly unknown[] = ['40001', '40P01']
+/** The connection, and with it the transaction, is lost; or there was none. */
+const LOST =
+  /^(08...|57P0[1-5]|25P03|53300|28000|28P01|3D000|E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|HOSTDOWN|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|NOENT))$/
+/** The driver has no codes for these. */
+const LOST_MESSAGE =
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after)/
+/** Waited too long: for a lock, or for the end of a statement. */
+const TOO_SLOW: readonly unknown[] = ['55P03', '57014']
+
+export function isDiskFull(error: unknown): boolean {
+  return DISK_FULL.includes(codeOf(error))
+}
+
+export function isReadOnly(error: unknown): boolean {
+  return READ_ONLY.includes(codeOf(error))
+}
+
+/** Reports whether a transaction failed because of another one, so that it may succeed if it runs again. */
+export function isCollision(error: unknown): boolean {
+  return COLLISIONS.includes(codeOf(error))
+}
+
+/** The connection to the server was lost, or could not be made. Without a commit, nothing was changed. */
+export class ConnectionLost extends Error {
+  readonly code: unknown
+
+  constructor(cause: Error) {
+    super(cause.message, { cause })
+    this.name = 'ConnectionLost'
+    this.code = codeOf(cause)
+  }
+}
+
+/** Returns an error of the driver, as {@link ConnectionLost} if it is one. */
+export function translateLost(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof ConnectionLost) return error
+  const code = codeOf(error)
+  const isLost = (typeof code === 'string' && LOST.test(code)) || LOST_MESSAGE.test(error.message)
+  return isLost ? new ConnectionLost(error) : error
+}
+
+export function isConnectionLost(error: unknown): boolean {
+  return error instanceof ConnectionLost
+}
+
+/** Reports whether a statement took too long, or waited too long for another transaction. */
+export function isTooSlow(error: unknown): boolean {
+  return TOO_SLOW.includes(codeOf(error))
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+const SENTENCES: Readonly<Record<string, string>> = {
+  '28000': 'the database server refuses this user: check DEPOT_DATABASE_URL and pg_hba.conf of the server',
+  '28P01': 'the database server refuses the password in DEPOT_DATABASE_URL',
+  '3D000': 'the database that DEPOT_DATABASE_URL names does not exist: create it on the server',
+  '42501': 'the user in DEPOT_DATABASE_URL lacks a right in the database',
+  '53100': 'the disk of the database server is full',
+  '53300': 'the database server has no connections left',
+  '57P03': 'the database server is starting or stopping',
+}
+
+/** Explains an error code of PostgreSQL to the operator. Returns `undefined` for other codes. */
+export function describeDatabaseError(code: string): string | undefined {
+  return SENTENCES[code]
+}

@@ -1,0 +1,116 @@
+import type { Db, Trx, Writing } from '../database/database.ts'
+import { isCollision, isConnectionLost } from '../database/errors.ts'
+import { findState } from '../database/state-store.ts'
+import type { LedgerHead } from '../ledger/chain.ts'
+import type { LedgerEntry } from '../ledger/entry.ts'
+import { findHash, findHead, listEntries } from '../ledger/ledger-store.ts'
+
+/** The end of the ledger, and since when the clock is behind commit times. */
+export interface LedgerEnd {
+  readonly head: LedgerHead
+  readonly setBackAt: number | undefined
+}
+
+/** Reads the end of the ledger. */
+export async function readLedgerEnd(db: Db): Promise<LedgerEnd> {
+  const setBackAt = await findState(db, 'clock_set_back_at')
+  return { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) }
+}
+
+/** How often a batch runs that comes to nothing, and for how long it is repeated. */
+const MAX_ATTEMPTS = 3
+const MAX_REPEATING_MS = 5_000
+const PAGE_SIZE = 1_000
+
+/**
+ * A ledger that other processes append to, too. A transaction begins only when no other writer has one, so
+ * sequences have no gaps, and times are in their order.
+ */
+export class SharedLedger {
+  readonly #db: Db
+  readonly #notify: NonNullable<Writing['notify']>
+  readonly #elapsed: () => number
+
+  constructor(db: Db, notify: NonNullable<Writing['notify']>, elapsed: () => number) {
+    this.#db = db
+    this.#notify = notify
+    this.#elapsed = elapsed
+  }
+
+  /** Reads the entries after the sequence `after` in the transaction, in pages. */
+  async *entriesBetween(trx: Trx, after: number, through: number): AsyncGenerator<readonly LedgerEntry[]> {
+    for (let read = after; read < through;) {
+      const page = await listEntries(trx, { after: read, through, limit: PAGE_SIZE })
+      yield page.entries
+      read = page.through
+    }
+  }
+
+  /**
+   * Commits a batch, and sends the sequence of its last entry to all processes. Throws {@link CommitInDoubt}
+   * if the connection is lost.
+   */
+  async commit(trx: Trx, entries: readonly LedgerEntry[], settled: unknown): Promise<void> {
+    const last = entries.at(-1)
+    if (last !== undefined) await this.#notify(trx, last.sequence)
+    try {
+      await trx.commit().execute()
+    } catch (error) {
+      throw isConnectionLost(error) ? new CommitInDoubt(last, settled, error) : error
+    }
+  }
+
+  /**
+   * Runs a batch, again if it came to nothing: if it collided with another transaction, or lost its
+   * connection. `run` rejects with {@link CommitInDoubt} if the connection was lost in its commit; what it
+   * settled is the result if the commit was made. Rejects with the error if that cannot be found out.
+   */
+  async untilKnown<Settled>(run: () => Promise<Settled>): Promise<Settled> {
+    const begun = this.#elapsed()
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await run()
+      } catch (error) {
+        const isInDoubt = error instanceof CommitInDoubt
+        if (isInDoubt && (await this.#wasMade(error))) return error.settled as Settled
+        const mayRepeat = isInDoubt || isCollision(error) || isConnectionLost(error)
+        if (!mayRepeat || attempt === MAX_ATTEMPTS || this.#elapsed() - begun > MAX_REPEATING_MS) throw error
+      }
+    }
+  }
+
+  /**
+   * Finds out whether a commit was made: the ledger then has its last entry. The transaction in doubt has
+   * its turn until the server has decided, so a later one sees the decision. Throws the error if the server
+   * cannot be reached, and for a batch without entries, which leaves no trace.
+   */
+  async #wasMade(error: CommitInDoubt): Promise<boolean> {
+    const { last } = error
+    if (last === undefined) throw error
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const trx = await this.#db.startTransaction().execute()
+        try {
+          return (await findHash(trx, last.sequence)) === last.hash
+        } finally {
+          await trx.rollback().execute()
+        }
+      } catch {
+        if (attempt === MAX_ATTEMPTS) throw error
+      }
+    }
+  }
+}
+
+/** Thrown if the connection was lost during a commit, so that it is not known whether it was made. */
+export class CommitInDoubt extends Error {
+  readonly last: LedgerEntry | undefined
+  /** The results of the commands. */
+  readonly settled: unknown
+
+  constructor(last: LedgerEntry | undefined, settled: unknown, cause: unknown) {
+    super('the connection to the database was lost during a commit', { cause })
+    this.last = last
+    this.settled = settled
+  }
+}
