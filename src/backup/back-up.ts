@@ -3,7 +3,6 @@ import { basename } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { allBlobs, countBlobs, listIdentsOf } from '../blobs/blob-store.ts'
 import { storageOf } from '../blobs/open.ts'
-import { inspect } from '../blobs/damage.ts'
 import type { BlobStorage } from '../blobs/storage.ts'
 import { sync } from '../blobs/sync.ts'
 import { sqliteFileOf } from '../config/database.ts'
@@ -16,13 +15,12 @@ import type { HashThreads } from '../hart/hash-threads.ts'
 import { findHash, findHead } from '../ledger/ledger-store.ts'
 import { listSealingKeys } from '../origins/sealed-store.ts'
 import { readVersion } from '../package-root.ts'
-import { each } from '../remote/each.ts'
 import { readQuarantine } from '../retention/quarantine-store.ts'
 import { DepotError } from '../errors.ts'
 import type { BackupFolder } from './backup-folder.ts'
 import { checksumOf, writeChecksums } from './checksums.ts'
 import type { ChecksumLine } from './checksums.ts'
-import { copyBlob } from './copy-blob.ts'
+import { copyBlobs } from './copy-blobs.ts'
 import type { DamagedBlob, Manifest } from './manifest.ts'
 import type { Pace } from './pace.ts'
 
@@ -51,8 +49,6 @@ export interface BackUpResult {
   readonly quarantined: number
 }
 
-/** The number of blobs that are copied at the same time, so that their syncs overlap. */
-const PARALLEL = 32
 /** The manifest names at most this many damaged packages. */
 const NAMED_DAMAGED = 100
 
@@ -101,7 +97,7 @@ async function writeBackup(
     const facts = await readFacts(db)
     const [newest] = await target.list()
     if (newest !== undefined) expectSameHistory(newest, facts, target, options)
-    const { damaged, ...copied } = await copyBlobs(db, source, target, options)
+    const { damaged, ...copied } = await copyLacking(db, source, target, options)
     if (writeSecretKey !== undefined) await writeSecretKey(db, target.fileOf(id, 'secretKey'))
     const lines = linesOf(db, target, id, damaged)
     const manifest = {
@@ -161,7 +157,7 @@ async function readFacts(
  * Copies the blobs that the folder lacks. Returns the number and the size of all needed blobs that it has
  * afterwards (`count`, `bytes`), of those that were copied, and the damaged ones, which it still lacks.
  */
-async function copyBlobs(
+async function copyLacking(
   db: Db,
   source: BlobStorage,
   { blobs: target }: BackupFolder,
@@ -178,21 +174,20 @@ async function copyBlobs(
   const total = await countBlobs(db)
   let done = 0
   onProgress?.(done, total)
-  await each(allBlobs(db), PARALLEL, async (blob) => {
-    signal?.throwIfAborted()
-    const { checksum, sizeBytes } = blob
-    const isPresent = (await inspect(target.storage, blob)).damage === undefined
-    const { damage } = isPresent
-      ? { damage: undefined }
-      : await copyBlob(blob, source, target, { hashes, ...(pace && { pace: (bytes) => pace.take(bytes) }) })
-    if (damage === undefined) {
-      sums.count += 1
-      sums.bytes += sizeBytes
-      sums.copied += isPresent ? 0 : 1
-      sums.copiedBytes += isPresent ? 0 : sizeBytes
-    } else damaged.set(checksum, { checksum, damage, idents: await listIdentsOf(db, checksum) })
-    done += 1
-    onProgress?.(done, total)
+  await copyBlobs(allBlobs(db), source, target, {
+    hashes,
+    ...(pace && { pace: (bytes) => pace.take(bytes) }),
+    signal,
+    async onCopied({ checksum, sizeBytes }, { damage, wasPresent }) {
+      if (damage === undefined) {
+        sums.count += 1
+        sums.bytes += sizeBytes
+        sums.copied += wasPresent ? 0 : 1
+        sums.copiedBytes += wasPresent ? 0 : sizeBytes
+      } else damaged.set(checksum, { checksum, damage, idents: await listIdentsOf(db, checksum) })
+      done += 1
+      onProgress?.(done, total)
+    },
   })
   return { ...sums, damaged }
 }

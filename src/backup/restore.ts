@@ -9,7 +9,6 @@ import type { Verification } from '../audit/verify.ts'
 import { listOrphans } from '../audit/verify-blobs.ts'
 import { allBlobs, countBlobs, listIdentsOf, listUnneeded } from '../blobs/blob-store.ts'
 import type { UnneededBlob } from '../blobs/blob-store.ts'
-import { inspect } from '../blobs/damage.ts'
 import { storageOf } from '../blobs/open.ts'
 import { BlobAbsent } from '../blobs/storage.ts'
 import type { BlobStorage } from '../blobs/storage.ts'
@@ -21,10 +20,9 @@ import { makeFolder } from '../database/make-folder.ts'
 import { openDepot, restoringFileOf } from '../depot/open.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
-import { each } from '../remote/each.ts'
 import type { BackupFolder } from './backup-folder.ts'
 import { checksumOf, readChecksums } from './checksums.ts'
-import { copyBlob } from './copy-blob.ts'
+import { copyBlobs } from './copy-blobs.ts'
 import type { DamagedBlob, Manifest } from './manifest.ts'
 
 // A restore fills an empty data folder. Until it is complete, the database has another name, and no server
@@ -54,8 +52,6 @@ export interface Restored {
   readonly orphans: number
 }
 
-/** The number of blobs that are copied at the same time, so that their syncs overlap. */
-const PARALLEL = 32
 const ROWS_IN_A_PAGE = 100
 const SECRET_KEY = 'secret.key'
 /**
@@ -169,22 +165,20 @@ async function fill(
   const total = await countBlobs(db)
   let done = 0
   onProgress?.(done, total)
-  await each(allBlobs(db), PARALLEL, async ({ damage: recorded, ...blob }) => {
-    signal?.throwIfAborted()
-    const isPresent = (await inspect(blobs.storage, blob)).damage === undefined
-    const { damage } = isPresent
-      ? { damage: undefined }
-      : await copyBlob(blob, from.blobs.storage, blobs, { hashes })
-    const { checksum } = blob
-    if (damage !== recorded)
-      await writer.submit({
-        kind: 'setDamage',
-        input: { checksum, ...(damage !== undefined && { damage: 'missing' as const }) },
-        actor,
-      })
-    if (damage !== undefined) missing.push({ checksum, damage, idents: await listIdentsOf(db, checksum) })
-    done += 1
-    onProgress?.(done, total)
+  await copyBlobs(allBlobs(db), from.blobs.storage, blobs, {
+    hashes,
+    signal,
+    async onCopied({ checksum, damage: recorded }, { damage }) {
+      if (damage !== recorded)
+        await writer.submit({
+          kind: 'setDamage',
+          input: { checksum, ...(damage !== undefined && { damage: 'missing' as const }) },
+          actor,
+        })
+      if (damage !== undefined) missing.push({ checksum, damage, idents: await listIdentsOf(db, checksum) })
+      done += 1
+      onProgress?.(done, total)
+    },
   })
   const quarantined = await recordUnneededGone(depot, actor)
   const ledger = await verify(depot)

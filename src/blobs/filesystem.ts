@@ -1,11 +1,11 @@
-import { close, fstat, open } from 'node:fs'
+import { close, closeSync, fstat, fstatSync, open, openSync, readSync, renameSync } from 'node:fs'
 import { access, constants, mkdir, opendir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { fileFault, sizeFault } from './file-fault.ts'
 import { FileStream } from './file-stream.ts'
-import type { BlobHead, BlobRef, BlobStorage, ByteRange, ListedPage } from './storage.ts'
-import { FolderSyncs, sync } from './sync.ts'
+import type { BlobHead, BlobRef, BlobStorage, ByteRange, ListedPage, SpooledBlob } from './storage.ts'
+import { FolderSyncs, sync, syncMany } from './sync.ts'
 
 // Reads use descriptors, because each read of a FileHandle costs more.
 const openFile = promisify(open)
@@ -46,6 +46,39 @@ export class FilesystemStorage implements BlobStorage {
       await rename(spoolPath, path)
     })
     await this.#syncs.sync(folder)
+  }
+
+  /**
+   * In this order, so that a crash leaves no blob that is not whole: first the bytes of all files become
+   * durable, then the files get their names, and then the entries of the folders become durable.
+   */
+  async putAll(files: readonly SpooledBlob[]): Promise<void> {
+    if (files.length === 0) return
+    await syncMany(files.map(({ spoolPath }) => spoolPath))
+    const folders = [...new Set(files.map(({ checksum }) => dirname(this.placeOf(checksum))))]
+    await Promise.all(folders.map((folder) => this.#makeFolder(folder)))
+    for (const { spoolPath, checksum } of files) renameSync(spoolPath, this.placeOf(checksum))
+    await syncMany(folders)
+  }
+
+  readNow({ checksum, sizeBytes }: BlobRef): Buffer {
+    let fd: number | undefined
+    try {
+      fd = openSync(this.placeOf(checksum), 'r')
+      const { size } = fstatSync(fd)
+      if (size !== sizeBytes) throw sizeFault(checksum, { found: size, expected: sizeBytes })
+      const bytes = Buffer.allocUnsafe(sizeBytes)
+      for (let at = 0; at < sizeBytes;) {
+        const read = readSync(fd, bytes, at, sizeBytes - at, at)
+        if (read === 0) throw sizeFault(checksum, { found: at, expected: sizeBytes })
+        at += read
+      }
+      return bytes
+    } catch (error) {
+      throw fileFault(checksum, error)
+    } finally {
+      if (fd !== undefined) closeSync(fd)
+    }
   }
 
   async open({ checksum, sizeBytes }: BlobRef, range?: ByteRange): Promise<FileStream> {

@@ -5,6 +5,7 @@ import {
   existsSync,
   open as openCallback,
   write as writeCallback,
+  writeFileSync,
 } from 'node:fs'
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
@@ -24,6 +25,8 @@ export interface SpoolFile {
   create(): Promise<FileHandle>
   /** Creates the file with `bytes`, which should be at most a few kilobytes. */
   createWith(bytes: Buffer): Promise<void>
+  /** Creates the file with `bytes`, and blocks the calling thread meanwhile. */
+  createNow(bytes: Buffer): void
 }
 
 /** A file that {@link Spool.list} found. */
@@ -58,7 +61,12 @@ export class Spool {
   /** Returns a file with a new name. The file does not exist yet. */
   newFile(): SpoolFile {
     const path = join(this.folder, `${this.#threadName}.${randomUUID()}`)
-    return { path, create: () => open(path, 'wx'), createWith: (bytes) => createFile(path, bytes) }
+    return {
+      path,
+      create: () => open(path, 'wx'),
+      createWith: (bytes) => createFile(path, bytes),
+      createNow: (bytes) => writeFileSync(path, bytes, { flag: 'wx' }),
+    }
   }
 
   /**

@@ -18,6 +18,17 @@ export interface BlobStorage {
    */
   put(spoolPath: string, checksum: string): Promise<void>
   /**
+   * Stores many spooled files like {@link put}, and makes them durable together. If it rejects, some of the
+   * blobs may exist, each as a whole. May block the calling thread for a short time, so threads that answer
+   * requests use `put`. Only stores for which this costs less than many calls of `put` have it.
+   */
+  putAll?(files: readonly SpooledBlob[]): Promise<void>
+  /**
+   * Reads a small blob, and blocks the calling thread meanwhile. Throws like {@link open}. Only stores for
+   * which this costs less than a stream have it.
+   */
+  readNow?(blob: BlobRef): Buffer
+  /**
    * Opens a blob, or its bytes `start` through `end`. Rejects with {@link BlobAbsent}, or with {@link
    * BlobUnreadable} if the blob has another size or cannot be opened. The caller reads the stream to its end
    * or destroys it. The stream fails with {@link BlobUnreadable} if the blob cannot be read to its end.
@@ -55,6 +66,12 @@ export interface BlobStorage {
 export interface BlobRef {
   readonly checksum: string
   readonly sizeBytes: number
+}
+
+/** A spooled file, and the checksum of its bytes. */
+export interface SpooledBlob {
+  readonly spoolPath: string
+  readonly checksum: string
 }
 
 /** A range of bytes. Both ends are included. An empty range has `end` one less than `start`. */

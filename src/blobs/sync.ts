@@ -1,7 +1,15 @@
+import { execFile } from 'node:child_process'
 import { closeSync, fsync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { ConcurrencyLimit } from '../threads/concurrency-limit.ts'
 
 const syncFile = promisify(fsync)
+const run = promisify(execFile)
+
+/** For fewer paths, starting a program costs more than it saves. */
+const MIN_FOR_PROGRAM = 64
+/** The number of libuv's threads, so further calls would only wait. */
+const PARALLEL = 4
 
 /**
  * Makes a file or the entries of a folder durable (fsync). Rejects with the system's error. Opens and closes
@@ -15,6 +23,29 @@ export async function sync(path: string): Promise<void> {
   } finally {
     closeSync(fd)
   }
+}
+
+/**
+ * Makes many files, or the entries of many folders, durable. They must be on one file system. Rejects with
+ * the system's error.
+ *
+ * `sync -f` writes back the whole file system, and ends when everything is on the disk (syncfs). For thousands
+ * of small files, this takes a fraction of the time of as many calls of fsync, because each of those waits for
+ * the disk. Like fsync, it fails if something could not be written, for example on a full disk. Node has no
+ * syncfs, and not every system has the program or its option, so each path is synced by itself if the program
+ * fails.
+ */
+export async function syncMany(paths: readonly string[]): Promise<void> {
+  const [first] = paths
+  if (first !== undefined && paths.length >= MIN_FOR_PROGRAM && process.platform === 'linux')
+    try {
+      await run('sync', ['-f', first])
+      return
+    } catch {
+      // no such program, or a fault, which belongs to one of the paths
+    }
+  const limit = new ConcurrencyLimit(PARALLEL)
+  await Promise.all(paths.map((path) => limit.run(() => sync(path))))
 }
 
 /**

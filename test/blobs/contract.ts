@@ -27,6 +27,7 @@ export interface StorageUnderTest {
 
 const LARGE_BYTES = 3 * 1024 * 1024 + 17
 const MANY = 1_001
+const MANY_AT_ONCE = 100
 const AT_ONCE = 50
 const NONE = 'cd'.repeat(32)
 
@@ -62,6 +63,45 @@ export function storageContract(
         t.equal(part.compare(bytes.subarray(start, end + 1)), 0, `${start}-${end}`)
       }
       t.equal((await buffer(await storage.open(blob, { start: 5, end: 4 }))).length, 0)
+    },
+  )
+
+  claim('many blobs are stored at once, or each as a whole', async (t, { storage, spool }) => {
+    if (storage.putAll === undefined) {
+      t.pass('each is stored by itself')
+      return
+    }
+    await storage.putAll([])
+    const make = async () => {
+      const { path, checksum } = await spooled(spool, randomBytes(100))
+      return { spoolPath: path, checksum }
+    }
+    const blobs = await Promise.all(Array.from({ length: MANY_AT_ONCE }, make))
+    await storage.putAll(blobs)
+    t.strictSame((await listed(storage)).toSorted(), blobs.map(({ checksum }) => checksum).toSorted())
+    t.strictSame(await spool.list(), [])
+    const [again, absent] = [await make(), spool.newFile()]
+    await t.rejects(storage.putAll([again, { spoolPath: absent.path, checksum: NONE }]))
+    for (const checksum of await listed(storage)) t.equal((await storage.head(checksum)).sizeBytes, 100)
+    await t.rejects(storage.head(NONE), { code: 'BLOB_ABSENT' })
+  })
+
+  claim(
+    'a small blob is read at once, with the errors of a stream',
+    async (t, { storage, spool, resize, lock }) => {
+      if (storage.readNow === undefined) {
+        t.pass('only streams are read')
+        return
+      }
+      const bytes = randomBytes(100)
+      const blob = await put({ storage, spool }, bytes)
+      t.equal(storage.readNow(blob).compare(bytes), 0)
+      t.throws(() => storage.readNow?.({ checksum: NONE, sizeBytes: 1 }), { code: 'BLOB_ABSENT' })
+      await resize(blob.checksum, 99)
+      t.throws(() => storage.readNow?.(blob), { code: 'BLOB_UNREADABLE', damage: 'of another size' })
+      await resize(blob.checksum, 100)
+      await lock(blob.checksum)
+      t.throws(() => storage.readNow?.(blob), { code: 'BLOB_UNREADABLE', damage: 'unreadable' })
     },
   )
 

@@ -2,6 +2,7 @@ import {
   access,
   mkdir,
   mkdtemp,
+  readFile,
   readdir,
   readlink,
   rm,
@@ -166,6 +167,45 @@ test('a folder of blobs that was removed as empty is created again', async (t) =
   await rm(join(folder, 'ab'), { recursive: true })
   await storage.put(await spooled(spool, 'some bytes'), CHECKSUM)
   t.match(await storage.head(CHECKSUM), { sizeBytes: 10 })
+})
+
+/** Puts a program `sync` first in the PATH that notes where the files are when it runs, and then runs `end`. */
+async function replaceSync(t: Test, folder: string, end: string): Promise<() => Promise<string[]>> {
+  const programs = await scratch(t)
+  const log = join(programs, 'log')
+  await writeFile(
+    join(programs, 'sync'),
+    `#!/bin/sh\necho "$1 $(find ${folder}/spool -type f | wc -l) $(find ${folder}/?? -type f | wc -l)" >> ${log}\n${end}\n`,
+    { mode: 0o700 },
+  )
+  const { PATH } = process.env
+  process.env['PATH'] = `${programs}:${PATH}`
+  t.teardown(() => (process.env['PATH'] = PATH))
+  return async () => (await readFile(log, 'utf8')).trim().split('\n')
+}
+
+async function putMany({ storage, spool }: Awaited<ReturnType<typeof open>>): Promise<void> {
+  const names = Array.from({ length: 100 }, (_, n) => n.toString(16).padStart(2, '0').padEnd(64, '0'))
+  await storage.putAll?.(
+    await Promise.all(
+      names.map(async (checksum) => ({ spoolPath: await spooled(spool, 'some bytes'), checksum })),
+    ),
+  )
+}
+
+test('many blobs get their names after their bytes are durable, and before the folders are', async (t) => {
+  const opened = await open(t)
+  const synced = await replaceSync(t, opened.folder, 'exit 0')
+  await putMany(opened)
+  t.strictSame(await synced(), ['-f 100 0', '-f 0 100'])
+})
+
+test('without a program that syncs a file system, many blobs are synced one by one', async (t) => {
+  const opened = await open(t)
+  const synced = await replaceSync(t, opened.folder, 'exit 1')
+  await putMany(opened)
+  t.equal((await synced()).length, 2)
+  t.strictSame(await opened.spool.list(), [])
 })
 
 test('uploads that wait together share one sync of a folder, and later ones get another', async (t) => {

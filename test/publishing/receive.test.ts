@@ -36,7 +36,12 @@ test('an upload in one-byte pieces does not pile up in memory', async (t) => {
   const received = await receive(
     { config, hashes, room: new DiskRoom({ config, blobs: { spool: new Spool(folder, 'own') } }) },
     stream,
-    { path, create, createWith: () => Promise.reject(new Error('it is written in batches')) },
+    {
+      ...new Spool(folder, 'own').newFile(),
+      path,
+      create,
+      createWith: () => Promise.reject(new Error('it is written in batches')),
+    },
     { what: 'a package', accountId: 1, quotas: [] },
   )
   t.equal(received.sizeBytes, bytes.length)
