@@ -13,6 +13,7 @@ const ENTRIES = [
   'src/hart/scan-worker.ts',
   'src/http/worker-thread.ts',
   'src/upkeep/judging-thread.ts',
+  'src/upstream/upstream-thread.ts',
 ]
 /** What src/http/operator/reference.ts serves, and its license. */
 const REFERENCE = ['swagger-ui.css', 'swagger-ui-bundle.js', 'swagger-ui-bundle.js.LICENSE.txt', 'LICENSE', 'NOTICE']

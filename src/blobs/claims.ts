@@ -1,3 +1,4 @@
+import type { ThreadCalls } from '../threads/thread-calls.ts'
 import type { BlobStorage } from './storage.ts'
 
 /** `published` if the upload's row was committed; `unknown` if it was not, or may not have been. */
@@ -95,5 +96,26 @@ export class ClaimsInMemory implements Claims {
     } finally {
       if (this.#last.get(checksum) === turn) this.#last.delete(checksum)
     }
+  }
+}
+
+/** Returns the claims of a depot for a thread that joined it and calls the one that opened it. */
+export function claimsThrough(calls: ThreadCalls<{ readonly [Name in keyof Claims]: Claims[Name] }>): Claims {
+  return {
+    keep: (spoolPath, checksum) => calls.call('keep', spoolPath, checksum),
+    release: (checksum, outcome) => calls.call('release', checksum, outcome),
+    forget: (checksum) => calls.call('forget', checksum),
+  }
+}
+
+/** Returns the claims that a joined thread calls. `isGone` reports whether that thread has died. */
+export function claimsFor(claims: Claims, isGone: () => boolean): Claims {
+  return {
+    async keep(spoolPath, checksum) {
+      await claims.keep(spoolPath, checksum)
+      if (isGone()) await claims.release(checksum, 'unknown') // the thread died before it could use the claim
+    },
+    release: (checksum, outcome) => claims.release(checksum, outcome),
+    forget: (checksum) => claims.forget(checksum),
   }
 }

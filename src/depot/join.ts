@@ -73,6 +73,7 @@ export async function joinDepot(
     isNew: false,
     newAdminToken: undefined,
     adminTokenStatus: undefined,
+    isShared: false,
     share: () => Promise.reject(new Error('only the thread that opened a depot can share it')),
     async close() {
       await hashes.close()

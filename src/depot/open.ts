@@ -83,6 +83,8 @@ export interface Depot {
   readonly newAdminToken: string | undefined
   /** The status of the configured administrator's token, if the depot existed before. */
   readonly adminTokenStatus: AdminTokenStatus | undefined
+  /** Whether other threads can join; see {@link share}. */
+  readonly isShared: boolean
   /**
    * Prepares a share with which another thread joins. Rejects in a depot that was opened `inProcess`, and in
    * one that was joined.
@@ -252,6 +254,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       examine: (checksum) => upkeep.scrub.examine(checksum),
       upkeep,
       ...setUp,
+      isShared: writer instanceof ThreadedWriter,
       async share() {
         if (!(writer instanceof ThreadedWriter))
           throw new Error('a depot that was opened in process cannot be shared')

@@ -57,30 +57,32 @@ export async function buildServer(
   const webhooks = await depot.follower.openSubscriber('webhooks', () =>
     Webhooks.open(depot, deliveryOptions),
   )
-  const { upstream, refresher, mirror } = await openUpstream(depot)
+  const opened = await openUpstream(depot)
   const requests = new RequestMetrics(caches)
   const pollers = makePollers(depot, pollerSeed)
   const pollCounts = async () => mergeCounts([pollers.counts(), ...((await workers?.pollCounts()) ?? [])])
   const metrics = new DepotMetrics(depot, {
     webhooks,
-    upstream,
+    upstream: opened,
     pollCounts,
     ofThreads: async () => [await requests.toJson(), ...((await workers?.metricsJson()) ?? [])],
   })
-  const services = { webhooks, upstream, refresher, mirror, pollCounts, metricsText: () => metrics.text() }
+  const services = {
+    webhooks,
+    upstream: opened?.upstream,
+    refresher: opened?.refresher,
+    mirror: opened?.mirror,
+    pollCounts,
+    metricsText: () => metrics.text(),
+  }
   workers?.provide(services)
   const context = { depot, ...caches, ...services, pollers, trustsProxy: trustOf(depot) }
   const app = await assemble(context, services, requests)
-  app.addHook('onListen', async () => {
-    refresher?.start()
-    mirror?.start()
-  })
+  app.addHook('onListen', async () => opened?.start())
   app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', async () => {
     await workers?.stop()
-    await refresher?.close()
-    // The mirror waits for its fetches, which `upstream` ends.
-    await Promise.all([mirror?.close(), upstream?.close()])
+    await opened?.close()
     await webhooks.close() // last, because requests in flight may still commit entries to deliver
   })
   depot.readInThreads()

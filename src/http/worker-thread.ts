@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Claims } from '../blobs/claims.ts'
+import { claimsThrough } from '../blobs/claims.ts'
 import { joinDepot } from '../depot/join.ts'
 import { openLog } from '../log.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
@@ -22,11 +22,6 @@ const calls: ThreadCalls<ParentCalls> = new ThreadCalls<ParentCalls>(parent, {
   threadPollCounts: async () => pollCounts(),
   stop: () => stop(),
 } satisfies WorkerCalls)
-const claims: Claims = {
-  keep: (spoolPath, checksum) => calls.call('keep', spoolPath, checksum),
-  release: (checksum, outcome) => calls.call('release', checksum, outcome),
-  forget: (checksum) => calls.call('forget', checksum),
-}
 const webhooks: WebhookOperations = {
   progressOf: (webhook) => calls.call('progressOf', webhook),
   flush: () => calls.call('flush'),
@@ -49,7 +44,7 @@ const mirror: MirrorOperations = {
 }
 const depot = await joinDepot(share, {
   log: openLog(share.config.logLevel),
-  claims,
+  claims: claimsThrough(calls),
   examine: (checksum) => calls.call('examine', checksum),
   name,
 })

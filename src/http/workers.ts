@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { FastifyInstance } from 'fastify'
+import { claimsFor } from '../blobs/claims.ts'
 import type { Claims } from '../blobs/claims.ts'
 import type { Config } from '../config/config.ts'
 import type { Damage } from '../blobs/storage.ts'
@@ -212,12 +213,7 @@ export class Workers {
     const { webhooks, upstream, refresher, mirror, metricsText, pollCounts } = this.#services ?? notProvided()
     const asked = () => upstream ?? noUpstream()
     return {
-      async keep(spoolPath, checksum) {
-        await claims.keep(spoolPath, checksum)
-        if (isGone()) await claims.release(checksum, 'unknown') // the worker died before it could use the claim
-      },
-      release: (checksum, outcome) => claims.release(checksum, outcome),
-      forget: (checksum) => claims.forget(checksum),
+      ...claimsFor(claims, isGone),
       examine: (checksum) => this.#depot.examine(checksum),
       progressOf: (webhook) => webhooks.progressOf(webhook),
       flush: () => webhooks.flush(),

@@ -1,34 +1,33 @@
 import { isListed } from '../config/upstream-config.ts'
 import type { Depot } from '../depot/open.ts'
 import { listUpstreamOrigins } from '../origins/origin-store.ts'
-import type { Mirror } from './mirror.ts'
-import type { Refresher } from './refresher.ts'
-import type { Upstream } from './upstream.ts'
+import type { MirrorOperations } from './mirror.ts'
+import type { RefreshOperations } from './refresher.ts'
+import type { FetchCounts, UpstreamOperations } from './upstream.ts'
 
-/** What asks upstream. All are absent without `DEPOT_UPSTREAM`. */
-export interface UpstreamParts {
-  readonly upstream: Upstream | undefined
-  readonly refresher: Refresher | undefined
-  /** Absent without `DEPOT_MIRROR` and `DEPOT_MIRROR_VIEWS`. */
-  readonly mirror: Mirror | undefined
+/** Everything that a depot does with its upstream, in this thread or another. The caller closes it. */
+export interface OpenedUpstream {
+  readonly upstream: UpstreamOperations
+  readonly refresher: RefreshOperations
+  /** `undefined` if the settings name nothing to mirror. */
+  readonly mirror: MirrorOperations | undefined
+  counts(): Promise<FetchCounts>
+  /** Begins to refresh and to mirror by schedule. */
+  start(): Promise<void>
+  /** Ends what is in progress. The depot must be closed after this. */
+  close(): Promise<void>
 }
 
 /**
- * Opens what the settings of upstream ask for. Without `DEPOT_UPSTREAM`, loads none of it. The caller closes
- * what was opened.
+ * Opens what the settings of upstream ask for: in a thread of its own, unless the depot has no threads. Returns
+ * `undefined`, and loads none of it, without `DEPOT_UPSTREAM`. Throws like {@link Upstream.open}.
  */
-export async function openUpstream(depot: Depot): Promise<UpstreamParts> {
+export async function openUpstream(depot: Depot): Promise<OpenedUpstream | undefined> {
   await warnOfForgottenOrigins(depot)
-  if (depot.config.upstream === undefined)
-    return { upstream: undefined, refresher: undefined, mirror: undefined }
-  const [{ Upstream }, { Refresher }, { Mirror }] = await Promise.all([
-    import('./upstream.ts'),
-    import('./refresher.ts'),
-    import('./mirror.ts'),
-  ])
-  const upstream = await Upstream.open(depot)
-  const refresher = await Refresher.open(depot)
-  return { upstream, refresher, mirror: await Mirror.open(depot, upstream, refresher) }
+  if (depot.config.upstream === undefined) return undefined
+  if (!depot.isShared) return (await import('./open-here.ts')).openUpstreamHere(depot)
+  const { ThreadedUpstream } = await import('./threaded-upstream.ts')
+  return ThreadedUpstream.open(depot)
 }
 
 async function warnOfForgottenOrigins({ config, db, log }: Depot): Promise<void> {

@@ -13,7 +13,7 @@ import { listViews } from '../../revisions/view-store.ts'
 import { WEBHOOK_STATES, stateOf } from '../../webhooks/progress.ts'
 import { addGauge } from './gauge.ts'
 import { PROBLEMS, checkReadiness, commitTimeAheadMs } from './readiness.ts'
-import type { Upstream } from '../../upstream/upstream.ts'
+import type { OpenedUpstream } from '../../upstream/open.ts'
 import { measureUpstream } from './upstream-metrics.ts'
 import type { MetricsJson } from './request-metrics.ts'
 import { measureStorage } from './storage-metrics.ts'
@@ -45,7 +45,7 @@ export class DepotMetrics {
       ofThreads,
     }: {
       webhooks: Webhooks
-      upstream: Upstream | undefined
+      upstream: OpenedUpstream | undefined
       pollCounts: () => Promise<PollCounts>
       ofThreads: () => Promise<readonly MetricsJson[]>
     },

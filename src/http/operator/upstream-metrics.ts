@@ -5,7 +5,7 @@ import type { Refreshed } from '../../channels/refresh-store.ts'
 import type { Depot } from '../../depot/open.ts'
 import { readLastRun } from '../../upstream/last-run.ts'
 import { adoptedChannels, formatChannel } from '../../upstream/channels.ts'
-import type { Upstream } from '../../upstream/upstream.ts'
+import type { OpenedUpstream } from '../../upstream/open.ts'
 import { addGauge } from './gauge.ts'
 
 /**
@@ -15,7 +15,7 @@ import { addGauge } from './gauge.ts'
 export function measureUpstream(
   registry: Registry,
   { config, db }: Pick<Depot, 'config' | 'db'>,
-  upstream: Pick<Upstream, 'counts'> | undefined,
+  upstream: Pick<OpenedUpstream, 'counts'> | undefined,
 ): void {
   if (config.upstream === undefined) return
   if (upstream !== undefined) countFetches(registry, upstream)
@@ -64,14 +64,14 @@ export function measureUpstream(
   })
 }
 
-function countFetches(registry: Registry, upstream: Pick<Upstream, 'counts'>): void {
+function countFetches(registry: Registry, upstream: Pick<OpenedUpstream, 'counts'>): void {
   const fetches = new Counter({
     name: 'hart_depot_upstream_fetches_total',
     help: 'Releases that were fetched from upstream and stored, or that upstream could not give',
     labelNames: ['outcome'],
     registers: [registry],
-    collect() {
-      const { stored, failed } = upstream.counts
+    async collect() {
+      const { stored, failed } = await upstream.counts()
       fetches.reset()
       fetches.inc({ outcome: 'stored' }, stored)
       fetches.inc({ outcome: 'failed' }, failed)
@@ -81,9 +81,10 @@ function countFetches(registry: Registry, upstream: Pick<Upstream, 'counts'>): v
     name: 'hart_depot_upstream_fetched_bytes_total',
     help: 'Bytes of the releases that were fetched from upstream and stored',
     registers: [registry],
-    collect() {
+    async collect() {
+      const { storedBytes } = await upstream.counts()
       bytes.reset()
-      bytes.inc(upstream.counts.storedBytes)
+      bytes.inc(storedBytes)
     },
   })
 }
