@@ -7,7 +7,7 @@ import { copyBlob, writeToSpool } from './copy-blob.ts'
 import type { BlobSource, BlobTarget, CopyOptions } from './copy-blob.ts'
 
 export interface CopiesOptions<Blob extends BlobRef> extends CopyOptions {
-  /** Called for each blob: once its copy outlives a crash, or with the damage because of which there is none. */
+  /** Called for each blob, once its copy outlives a crash, or with the damage that prevents a copy. */
   readonly onCopied: (blob: Blob, copied: Finding & { readonly wasPresent: boolean }) => Promise<void>
   /** Ends the copying between two blobs. */
   readonly signal?: AbortSignal | undefined

@@ -7,7 +7,7 @@ const syncFile = promisify(fsync)
 const run = promisify(execFile)
 
 /** For fewer paths, starting a program costs more than it saves. */
-const MIN_FOR_PROGRAM = 64
+const PROGRAM_FROM_PATHS = 64
 /** The number of libuv's threads, so further calls would only wait. */
 const PARALLEL = 4
 
@@ -29,15 +29,14 @@ export async function sync(path: string): Promise<void> {
  * Makes many files, or the entries of many folders, durable. They must be on one file system. Rejects with
  * the system's error.
  *
- * `sync -f` writes back the whole file system, and ends when everything is on the disk (syncfs). For thousands
- * of small files, this takes a fraction of the time of as many calls of fsync, because each of those waits for
- * the disk. Like fsync, it fails if something could not be written, for example on a full disk. Node has no
- * syncfs, and not every system has the program or its option, so each path is synced by itself if the program
- * fails.
+ * `sync -f` writes back the whole file system, and ends when everything is on the disk (syncfs). For many
+ * small files, this takes a fraction of the time of as many calls of fsync, each of which waits for the disk.
+ * Like fsync, it fails if something could not be written, for example on a full disk. Node has no syncfs, and
+ * not every system has the program or its option, so each path is synced by itself if the program fails.
  */
 export async function syncMany(paths: readonly string[]): Promise<void> {
   const [first] = paths
-  if (first !== undefined && paths.length >= MIN_FOR_PROGRAM && process.platform === 'linux')
+  if (first !== undefined && paths.length >= PROGRAM_FROM_PATHS && process.platform === 'linux')
     try {
       await run('sync', ['-f', first])
       return

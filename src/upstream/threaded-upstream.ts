@@ -40,8 +40,8 @@ export type UpstreamCalls = {
 }
 
 /**
- * The upstream of a depot, in a thread of low priority: a refresh or a mirror makes thousands of requests, and
- * polls would wait for them. A thread that dies is replaced; calls in progress then reject.
+ * The upstream of a depot, in a thread of low priority. A refresh or a mirror makes thousands of requests,
+ * and polls would wait for them. A thread that dies is replaced; calls in progress reject.
  */
 export class ThreadedUpstream implements OpenedUpstream {
   readonly upstream: UpstreamOperations

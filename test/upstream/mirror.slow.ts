@@ -77,7 +77,7 @@ test('a run fetches what it can, and the next one the rest', async (t) => {
   const first = await run(['mirror'])
   t.match(first, {
     code: 1,
-    stdout: /fetched 3 of 4 releases[^]*1 failed[^]*403: accept the licence first \(upstream forbids it: /,
+    stdout: /fetched 3 of 4 releases[^]*1 failed[^]*403: accept the licence first \(upstream forbids this: /,
   })
   refused = undefined
   site.setClock(Date.parse('2026-01-01T01:00:00Z')) // a failure is remembered for a while
