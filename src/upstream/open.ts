@@ -19,8 +19,8 @@ export interface OpenedUpstream {
 }
 
 /**
- * Opens what the settings of upstream ask for: in a thread of its own, unless the depot has no threads. Returns
- * `undefined`, and loads none of it, without `DEPOT_UPSTREAM`. Throws like {@link Upstream.open}.
+ * Opens what the settings of upstream ask for, in a thread of its own unless the depot has no threads.
+ * Without `DEPOT_UPSTREAM`, returns `undefined` and loads none of it. Throws like {@link Upstream.open}.
  */
 export async function openUpstream(depot: Depot): Promise<OpenedUpstream | undefined> {
   await warnOfForgottenOrigins(depot)
