@@ -133,6 +133,7 @@ const ROOMS: readonly string[] = [
   'http/page/sign-in',
   'http/page/live',
   'http/page/pipeline',
+  'http/page/view',
   'http/page',
   'http',
   'cli',

@@ -29,6 +29,7 @@ import { pipelineRoutes } from './pipeline/routes.ts'
 import { expectOwnForm, makeFormToken } from './sessions/forms.ts'
 import { clearSessionCookie, formCookie, openPageSession } from './sessions/session.ts'
 import { signInRoutes } from './sign-in/routes.ts'
+import { viewRoutes } from './view/routes.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -129,6 +130,7 @@ export async function openPage(context: RouteContext, prepare: Prepare): Promise
     signInRoutes(pages, context, signOn)
     liveRoutes(pages, context)
     pipelineRoutes(pages, context)
+    viewRoutes(pages, context)
   })
   await page.ready()
   return page

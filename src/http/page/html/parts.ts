@@ -32,6 +32,28 @@ export function formatDuration(ms: number): string {
   return ms < DAY_MS ? `${Math.floor(ms / HOUR_MS)} h` : `${Math.floor(ms / DAY_MS)} d`
 }
 
+/** Formats a period exactly, in the largest units that fit: `2 days`, `90 minutes`. */
+export function formatPeriod(ms: number): string {
+  const units = [
+    [DAY_MS, 'day'],
+    [HOUR_MS, 'hour'],
+    [MINUTE_MS, 'minute'],
+  ] as const
+  const [unitMs, unit] = units.find(([length]) => ms >= length && ms % length === 0) ?? [1_000, 'second']
+  const count = Math.round(ms / unitMs)
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
+}
+
+/** Joins words as a sentence does: `a, b and c`. */
+export function listWords(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+}
+
+/** The pages above this one. */
+export function crumbs(links: readonly SafeHtml[]): SafeHtml {
+  return html`<nav class="crumbs" aria-label="Above">${links.map((link) => html`${link} <span aria-hidden="true">/</span> `)}</nav>`
+}
+
 export function viewLink(visit: Visit, view: string): SafeHtml {
   return html`<a href="${visit.to(viewPath(view))}">${view}</a>`
 }

@@ -2,15 +2,9 @@ import { z } from 'zod'
 import { TARGETS } from '../../../package/target.ts'
 import type { PointerPlace } from '../../../revisions/content-store.ts'
 import { parsePeriod } from '../../../text/period.ts'
+import { OptionalText, withQuery } from '../html/query.ts'
 import type { RowFilter } from './read-rows.ts'
 
-// The parameters of the pipeline. Browsers send the empty fields of a form, too.
-
-const Text = z
-  .string()
-  .max(255)
-  .transform((text) => text.trim() || undefined)
-  .optional()
 const Period = z
   .union([
     z.literal(''),
@@ -20,8 +14,8 @@ const Period = z
   .optional()
 
 export const PipelineQuery = z.object({
-  origin: Text,
-  name: Text,
+  origin: OptionalText,
+  name: OptionalText,
   changed: Period,
   behind: Period,
   differs: z.literal('1').optional(),
@@ -35,10 +29,7 @@ export type PipelineQuery = z.infer<typeof PipelineQuery>
 
 /** Returns the path of the pipeline with these parameters. */
 export function pipelinePath(query: PipelineQuery): string {
-  const parameters = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, value]],
-  )
-  return parameters.length === 0 ? '/' : `/?${new URLSearchParams(parameters).toString()}`
+  return withQuery('/', query)
 }
 
 export function filterOf({ origin, name, changed, behind, differs }: PipelineQuery): RowFilter {

@@ -1,0 +1,79 @@
+import { test } from 'tap'
+import { fileTest } from '../../support/run-files.ts'
+import { NEW, OLD, startMoved } from '../../support/view-scene.ts'
+
+const { started } = await startMoved(fileTest())
+const { app, depot } = started
+
+async function read(url: string): Promise<{ status: number; body: string; idents: string[] }> {
+  const { statusCode: status, body } = await app.inject({ url, headers: { accept: 'text/html' } })
+  return {
+    status,
+    body,
+    idents: [...body.matchAll(/<td data-cell="([^"]+)"/g)].map(([, ident = '']) => ident),
+  }
+}
+
+test('a view shows what it has now, and at a revision or a date', async (t) => {
+  t.equal((await read('/views/union')).idents[0], NEW)
+  t.strictSame((await read('/views/union?at=1')).idents, [OLD])
+  const [first] = await depot.db
+    .selectFrom('ledger')
+    .select('at')
+    .where('revision', '=', 1)
+    .where('view_id', '=', 3)
+    .execute()
+  const time = new Date(first?.at ?? 0).toISOString()
+  t.strictSame((await read(`/views/union?at=${time}`)).idents, [OLD])
+  t.strictSame((await read('/views/union?at=2025-01-01')).idents, [])
+  t.strictSame((await read('/views/union?at=&origin=other')).idents, [])
+  for (const [at, status] of [
+    ['99', 404],
+    ['yesterday', 400],
+  ] as const)
+    t.equal((await read(`/views/union?at=${at}`)).status, status)
+  t.equal((await read('/views/absent')).status, 404)
+})
+
+test('only the present follows the depot', async (t) => {
+  t.match((await read('/views/union')).body, 'data-live="/live?view=union"')
+  t.notMatch((await read('/views/union?at=1')).body, 'data-live=')
+})
+
+test('the history has every revision, and each its own page', async (t) => {
+  const { body } = await read('/views/union/history')
+  t.strictSame(
+    [...body.matchAll(/<tr id="revision-(\d+)"/g)].map(([, number]) => number),
+    ['3', '2', '1'],
+  )
+  t.strictSame(
+    [...(await read('/views/union/history?before=2')).body.matchAll(/<tr id="revision-(\d+)"/g)].length,
+    1,
+  )
+  t.match((await read('/views/union/revisions/2')).body, NEW)
+  t.equal((await read('/views/union/revisions/9')).status, 404)
+})
+
+test('a view that others require, freeze and approve says so in sentences', async (t) => {
+  const actor = { client: 'tests', door: 'cli' } as const
+  const gates = {
+    requires: [{ view: 'acceptance', as: 'member' as const, soakMs: 5_400_000, phases: ['smoke'] }],
+    closure: 'view' as const,
+    downgrade: 'refuse' as const,
+    settleMs: 120_000,
+    promoters: ['admin', 'group:payments'],
+    approval: { expiresMs: 86_400_000 },
+  }
+  await depot.writer.submit({ kind: 'setGates', input: { view: 'delivered', gates }, actor })
+  const { body } = await read('/views/delivered')
+  const text = body.replaceAll(/<[^>]+>/g, '')
+  for (const sentence of [
+    'Only admin, the group payments and administrators may change this view.',
+    'must be a member in acceptance, and must have been so for 90 minutes. The phase smoke must have passed',
+    'nothing that others here need may leave',
+    'must not lower a version',
+    'it rests for 2 minutes',
+    'anyone else who may promote. A proposal expires after 1 day.',
+  ])
+    t.ok(text.includes(sentence), sentence)
+})
