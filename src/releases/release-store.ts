@@ -7,6 +7,7 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { ReleasesTable } from '../database/tables/releases.ts'
 import { lineOf, parseIdent } from '../package/ident.ts'
+import { DepotError } from '../errors.ts'
 import { noticeOf } from '../package/mark.ts'
 import type { Line } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
@@ -23,6 +24,18 @@ export async function findRelease(
   audience: Audience,
 ): Promise<Release | undefined> {
   return pick(visible(db, audience), ident, target)
+}
+
+/** Returns what {@link findRelease} finds. Throws `not_found`. */
+export async function getRelease(
+  db: Db,
+  ident: string,
+  target: Target | undefined,
+  audience: Audience,
+): Promise<Release> {
+  const release = await findRelease(db, ident, target, audience)
+  if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+  return release
 }
 
 /**

@@ -64,7 +64,7 @@ export async function replyDownload(
   if (release.isAnnounced)
     throw new DepotError(
       'upstream_failed',
-      `${ident} is known by the word of upstream alone, and DEPOT_UPSTREAM_ORIGINS does not list its origin`,
+      `${ident} is known from upstream alone, and DEPOT_UPSTREAM_ORIGINS does not list its origin`,
     )
   return replyArchive(release, context, request, reply)
 }

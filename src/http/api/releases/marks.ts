@@ -3,11 +3,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import type { MarkOutcome } from '../../../commands/releases/marks.ts'
-import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import type { ReleaseName } from '../../../package/ident.ts'
 import type { Mark } from '../../../package/mark.ts'
-import { findRelease } from '../../../releases/release-store.ts'
+import { findRelease, getRelease } from '../../../releases/release-store.ts'
 import type { Override } from '../../../views/gates.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -198,8 +197,7 @@ async function unmark(
 async function nameOf({ depot }: RouteContext, request: ReleaseRequest, name: Mark): Promise<ReleaseName> {
   const ident = formatIdent(request.params)
   request.subject = `${ident} as ${name}`
-  const release = await findRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
-  if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+  const release = await getRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
   return { ident, target: release.target }
 }
 

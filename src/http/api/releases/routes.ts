@@ -2,9 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
-import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
-import { findRelease } from '../../../releases/release-store.ts'
+import { getRelease } from '../../../releases/release-store.ts'
 import { listMemberships } from '../../../revisions/membership-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { shows } from '../../requests/reading.ts'
@@ -45,8 +44,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     async (request, reply) => {
       const ident = formatIdent(request.params)
       const audience = audienceOf(request.caller)
-      const release = await findRelease(depot.db, ident, request.query.target, audience)
-      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const release = await getRelease(depot.db, ident, request.query.target, audience)
       return reply.send(await describeRelease(depot.db, release, audience))
     },
   )
@@ -70,8 +68,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     },
     async (request, reply) => {
       const ident = formatIdent(request.params)
-      const release = await findRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
-      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const release = await getRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
       const listKey = { list: 'memberships', release: release.id }
       const after = placeIn(request.query, listKey, MembershipPlace)
       const found = await listMemberships(depot.db, release.id, { after, limit: request.query.limit + 1 })

@@ -2,10 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
-import { DepotError } from '../../../errors.ts'
 import { formatIdent, formatPackageName } from '../../../package/ident.ts'
 import { hasDependents, listDependentReleases } from '../../../releases/dependents-store.ts'
-import { findRelease } from '../../../releases/release-store.ts'
+import { getRelease } from '../../../releases/release-store.ts'
 import { describeNeed, nameNeed } from '../../../retention/describe.ts'
 import { refusesDeletion } from '../../../retention/needs-store.ts'
 import type { Need } from '../../../retention/needs-store.ts'
@@ -50,8 +49,7 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
     async (request, reply) => {
       const ident = formatIdent(request.params)
       const audience = audienceOf(request.caller)
-      const release = await findRelease(depot.db, ident, request.query.target, audience)
-      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const release = await getRelease(depot.db, ident, request.query.target, audience)
       const { target } = release
       const now = depot.now()
       const { views, proposals } = await findWhy(depot.db, release, { audience, now })
@@ -123,8 +121,7 @@ export function whyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
     async (request, reply) => {
       const ident = formatIdent(request.params)
       const audience = audienceOf(request.caller)
-      const release = await findRelease(depot.db, ident, request.query.target, audience)
-      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const release = await getRelease(depot.db, ident, request.query.target, audience)
       const { target } = release
       const listKey = { list: 'dependents', release: release.id }
       const after = placeIn(request.query, listKey, DependentPlace)
