@@ -26,7 +26,7 @@ export class Authenticator implements Subscriber {
   readonly #sessions = new Map<string, KnownSession>()
   /** When the tokens that this thread identified were last used. */
   readonly uses = new TokenUses()
-  /** Increases when a commit changes sessions, so that a session that was read before is not cached after. */
+  /** Increases when a commit changes sessions. Sessions whose read began before the commit are not cached. */
   #generation = 0
 
   constructor(db: Db, now: () => number, { maxSessions = MAX_SESSIONS }: { maxSessions?: number } = {}) {
@@ -80,7 +80,7 @@ export class Authenticator implements Subscriber {
   }
 
   /**
-   * Drops the expired sessions and, if none has expired, the tenth that was not used for the longest time.
+   * Drops the expired sessions and, if none has expired, the tenth of all that was used least recently.
    * Jobs use many tokens for a short time, and must not displace the tokens of supervisors.
    */
   #makeRoom(): void {

@@ -36,21 +36,21 @@ export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: Blo
 }
 
 /**
- * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. Calls `read` with the
- * length of each chunk, and reads the next one when it resolves. Rejects like {@link inspect}, and with the
- * errors of `read`.
+ * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. Calls `onRead` with
+ * the length of each chunk, and waits for it before it reads the next chunk. Rejects like {@link inspect},
+ * and with the errors of `onRead`.
  */
 export async function verifyBytes(
   storage: BlobStorage,
   blob: BlobRef,
-  { hashes, read }: { hashes: HashThreads; read?: (bytes: number) => Promise<void> },
+  { hashes, onRead }: { hashes: HashThreads; onRead?: (bytes: number) => Promise<void> },
 ): Promise<Finding> {
   const hashing = hashes.beginChunks(NO_ACCOUNT)
   try {
     for await (const chunk of await storage.open(blob)) {
       const bytes = (chunk as Buffer).length
       await hashing.take(chunk as Buffer)
-      await read?.(bytes)
+      await onRead?.(bytes)
     }
     return { damage: (await hashing.finish()) === blob.checksum ? undefined : 'of other bytes' }
   } catch (error) {

@@ -38,7 +38,7 @@ export const version: Define = (command, io) =>
       )
     })
 
-/** Connects to the depot that the options, the environment or a profile name, if one does. */
+/** Connects to the depot, if the options, the environment or a profile give its URL. */
 function connectIfNamed(io: Io, options: RemoteOptions): Connected | undefined {
   try {
     return connect(io, options)

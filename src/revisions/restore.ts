@@ -140,7 +140,7 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
 
 /**
  * Undoes a change of members: those that came with it leave, and those that left with it return, unless they
- * have been deleted. `members` are the members afterwards, those that return last.
+ * have been deleted. `members` are all members afterwards; those that return are at the end.
  */
 function undoMembers(
   rule: ViewRule,

@@ -175,7 +175,7 @@ export class Scrub {
     try {
       return await verifyBytes(blobs.storage, blob, {
         hashes,
-        read: (bytes) => {
+        onRead: (bytes) => {
           this.#scrubbedBytes += bytes
           return pace(bytes)
         },

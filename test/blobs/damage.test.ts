@@ -26,7 +26,7 @@ test('one changed byte of a large blob is found by reading it, and nothing else 
     read += piece
     return Promise.resolve()
   }
-  t.strictSame(await verifyBytes(storage, blob, { hashes, read: count }), { damage: undefined })
+  t.strictSame(await verifyBytes(storage, blob, { hashes, onRead: count }), { damage: undefined })
   t.equal(read, bytes.length)
 
   await using file = await open(storage.placeOf(blob.checksum), 'r+')
@@ -34,7 +34,7 @@ test('one changed byte of a large blob is found by reading it, and nothing else 
   t.match(await inspect(storage, blob), { damage: undefined })
   t.strictSame(await verifyBytes(storage, blob, { hashes }), { damage: 'of other bytes' })
   const stop = new Error('stopped')
-  await t.rejects(verifyBytes(storage, blob, { hashes, read: () => Promise.reject(stop) }), stop)
+  await t.rejects(verifyBytes(storage, blob, { hashes, onRead: () => Promise.reject(stop) }), stop)
   t.equal(hashes.count, 0)
 })
 
