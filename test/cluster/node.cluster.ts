@@ -6,8 +6,8 @@ import { ThrowawayPostgres } from '../../scripts/cluster/postgres.ts'
 import { Lease, monotonic, newLease } from '../../src/cluster/lease.ts'
 import { ClusterNode } from '../../src/cluster/node.ts'
 import type { FollowedLedger, NodeEvent } from '../../src/cluster/node.ts'
-import { layCable } from '../support/cable.ts'
-import type { Cable } from '../support/cable.ts'
+import { startCuttableProxy } from '../support/cuttable-proxy.ts'
+import type { CuttableProxy } from '../support/cuttable-proxy.ts'
 import { runsOf, seeded } from '../support/random.ts'
 import { until } from '../support/until.ts'
 
@@ -26,7 +26,7 @@ interface TestNode {
   readonly lease: Lease
   readonly ledger: { known: { sequence: number; hash: string } }
   readonly events: NodeEvent[]
-  readonly cable: Cable
+  readonly cable: CuttableProxy
   /** Commits an entry, and resolves with its sequence once all nodes have applied it. */
   commit(): Promise<number>
   /** Commits an entry, and does not wait. */
@@ -57,7 +57,7 @@ async function startNode(
   database: string,
   name: string,
 ): Promise<TestNode> {
-  const cable = await layCable(t, port)
+  const cable = await startCuttableProxy(t, port)
   const pool = new Pool({ host: '127.0.0.1', port, user: 'postgres', database, max: 3 })
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined)) // the next query fails, too

@@ -20,7 +20,7 @@ import {
 import { isBlobReferenced } from '../../src/blobs/blob-store.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
-import { furnish, gatherTeam } from '../support/furnish.ts'
+import { createFullOrigin, createTeam } from '../support/full-origin.ts'
 import { bearer } from '../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
 import { isKnownIssuer } from '../../src/signin/exchange-rule-store.ts'
@@ -35,7 +35,7 @@ import { OPENAPI } from '../support/openapi.ts'
 // a table that grows, or all that a view ever held, and each index is the way of one of them.
 
 const started = await startDepot(tap, { environment: { DEPOT_WEBHOOK_NETWORKS: '127.0.0.0/8' } })
-const team = await gatherTeam(started)
+const team = await createTeam(started)
 const connection = new BetterSqlite3(sqliteFileOf(started.depot.config))
 tap.teardown(() => connection.close())
 const statements = new Map<string, readonly unknown[]>()
@@ -56,7 +56,7 @@ const APP = 'acme/app/1.0.0/20260101120000'
 const HIDDEN = 'acme/secret/1.0.0/20260101120000'
 
 async function makeOneOfEverything(): Promise<void> {
-  await furnish(toured, team, 'acme')
+  await createFullOrigin(toured, team, 'acme')
   const releases = await makeReleases(
     toured,
     { name: APP, deps: ['core/lib/1.0/20260101120000'] },

@@ -10,7 +10,7 @@ import {
   ZEROS,
   ANYONE,
   followedByZeros,
-  saved,
+  savePayload,
   payloadOf,
   withoutEnd,
 } from '../support/archives.ts'
@@ -20,7 +20,7 @@ test('memory grows by less than 64 MB, however much is unpacked', async (t) => {
   t.teardown(() => scanner.close())
   // Twice most of what an archive of this size may unpack to. The content of FILES is read, so its blocks are
   // not skipped.
-  const path = saved(
+  const path = savePayload(
     t.testdir(),
     joinXz(
       buildXz(withoutEnd(buildTar([{ path: `${FOLDER}FILES`, declaredBytes: 192 * MIB }]))),
@@ -63,7 +63,8 @@ test('blocks between the first and the last are decoded only if metafiles are mi
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   const payloadWith = splitPayload()
-  const scan = (last: readonly Entry[]) => scanner.scan(saved(t.testdir(), payloadWith(last)), 0, ANYONE)
+  const scan = (last: readonly Entry[]) =>
+    scanner.scan(savePayload(t.testdir(), payloadWith(last)), 0, ANYONE)
   const target = { path: `${FOLDER}TARGET`, content: 'x86_64-linux\n' }
   const manifest = { path: `${FOLDER}MANIFEST`, content: '# acme / app' }
   const deps = { path: `${FOLDER}DEPS`, content: 'core/a/1/2\n' }
@@ -94,7 +95,7 @@ test('packages of other accounts are scanned before all of an account with many'
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   const folder = t.testdir()
-  const bomb = saved(
+  const bomb = savePayload(
     folder,
     followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}FILES`, declaredBytes: 192 * MIB }])), 3),
   )

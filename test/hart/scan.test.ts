@@ -12,7 +12,7 @@ import {
   ZEROS,
   ANYONE,
   followedByZeros,
-  saved,
+  savePayload,
   payloadOf,
   withoutEnd,
 } from '../support/archives.ts'
@@ -38,7 +38,7 @@ test('a short archive in memory is read as in a thread, and a long one is left t
   const scanner = new ArchiveScanner()
   t.teardown(() => scanner.close())
   const short = payloadOf({ deps: ['core/a/1/2'], config: 'a = 1' })
-  t.strictSame(await scanner.scanShort(short), await scanner.scan(saved(t.testdir(), short), 0, ANYONE))
+  t.strictSame(await scanner.scanShort(short), await scanner.scan(savePayload(t.testdir(), short), 0, ANYONE))
   t.equal(await scanner.scanShort(buildXz(Buffer.alloc(65 * 1024))), undefined, 'it unpacks to too much')
   t.equal(await scanner.scanShort(randomBytes(17 * 1024)), undefined, 'it is too long')
   await t.rejects(scanner.scanShort(short.subarray(0, -5)), { code: 'hart_malformed', message: /cut off/ })
@@ -64,11 +64,11 @@ test('nothing after the last of the metadata is unpacked', async (t) => {
     { path: `${FOLDER}rubbish`, typeFlag: '?', content: 'x'.repeat(MIB) },
   ]
   const payload = payloadOf({ ...all, packageType: 'standard', entries: rubbish })
-  t.equal((await scanner.scan(saved(t.testdir(), payload), 0, ANYONE)).svcGroup, 'hab')
+  t.equal((await scanner.scan(savePayload(t.testdir(), payload), 0, ANYONE)).svcGroup, 'hab')
   // Without one of the metafiles, the scan of the same archive continues to the forbidden entry.
   const { svcGroup: _, ...less } = all
   const longer = payloadOf({ ...less, entries: rubbish })
-  await t.rejects(scanner.scan(saved(t.testdir(), longer), 0, ANYONE), {
+  await t.rejects(scanner.scan(savePayload(t.testdir(), longer), 0, ANYONE), {
     code: 'hart_malformed',
     message: /unknown type/,
   })
@@ -127,7 +127,7 @@ test('hostile archives', async (t) => {
   t.teardown(() => scanner.close())
   for (const [what, payload, message] of hostile) {
     await t.test(`refuses ${what}`, async (u) => {
-      await u.rejects(scanner.scan(saved(u.testdir(), payload()), 0, ANYONE), {
+      await u.rejects(scanner.scan(savePayload(u.testdir(), payload()), 0, ANYONE), {
         name: 'DepotError',
         code: 'hart_malformed',
         message,
@@ -135,7 +135,7 @@ test('hostile archives', async (t) => {
     })
   }
   await t.test('scans work after refusals', async (u) => {
-    u.equal((await scanner.scan(saved(u.testdir(), payloadOf({})), 0, ANYONE)).ident.name, 'app')
+    u.equal((await scanner.scan(savePayload(u.testdir(), payloadOf({})), 0, ANYONE)).ident.name, 'app')
   })
 })
 
@@ -151,7 +151,7 @@ test('a metafile repeated directly after the last of the metadata is refused', a
       { path: `${FOLDER}IDENT`, content: 'acme/other/1.0.0/20260101120000\n' },
     ],
   })
-  await t.rejects(scanner.scan(saved(t.testdir(), payload), 0, ANYONE), {
+  await t.rejects(scanner.scan(savePayload(t.testdir(), payload), 0, ANYONE), {
     code: 'hart_malformed',
     message: /metafile IDENT .* twice/,
   })
@@ -161,7 +161,7 @@ test('a scan that takes too long is ended, and the next one uses another thread'
   const scanner = new ArchiveScanner({ workers: 1, timeoutMs: 1 })
   t.teardown(() => scanner.close())
   const slow = scanner.scan(
-    saved(
+    savePayload(
       t.testdir(),
       followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}FILES`, declaredBytes: 192 * MIB }])), 3),
     ),
@@ -172,7 +172,8 @@ test('a scan that takes too long is ended, and the next one uses another thread'
   const patient = new ArchiveScanner({ workers: 1 })
   t.teardown(() => patient.close())
   t.equal(
-    (await patient.scan(saved(t.testdir(), payloadOf({ entries: [LAST_MEMBER] })), 0, ANYONE)).ident.name,
+    (await patient.scan(savePayload(t.testdir(), payloadOf({ entries: [LAST_MEMBER] })), 0, ANYONE)).ident
+      .name,
     'app',
   )
 })
@@ -207,7 +208,7 @@ test('a queue takes turns among keys that may run', (t) => {
 
 test('scans beyond the limits of an account or of all are refused in advance', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1, maxWaiting: 3, maxWaitingPerAccount: 2 })
-  const path = saved(t.testdir(), payloadOf({}))
+  const path = savePayload(t.testdir(), payloadOf({}))
   const outcomes = Promise.allSettled([1, 1, 1, 2].map((account) => scanner.scan(path, 0, account)))
   const busy = { name: 'DepotError', code: 'overloaded', retryAfterSeconds: 10 }
   t.throws(() => scanner.expectRoom(1), { ...busy, message: /2 packages of this account wait/ })
@@ -226,7 +227,7 @@ test('scans beyond the limits of an account or of all are refused in advance', a
 
 test('closing ends running and waiting scans, and refuses new ones', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
-  const path = saved(t.testdir(), payloadOf({}))
+  const path = savePayload(t.testdir(), payloadOf({}))
   const scans = [scanner.scan(path, 0, ANYONE), scanner.scan(path, 0, ANYONE), scanner.scan(path, 0, ANYONE)]
   const outcomes = Promise.allSettled(scans)
   await scanner.close()

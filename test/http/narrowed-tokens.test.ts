@@ -4,7 +4,7 @@ import type { Scope } from '../../src/access/access.ts'
 import { generateToken, hashToken } from '../../src/accounts/token.ts'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { makeKeys } from '../support/build-hart.ts'
-import { furnish, gatherTeam } from '../support/furnish.ts'
+import { createFullOrigin, createTeam } from '../support/full-origin.ts'
 import { isExhaustive } from '../support/random.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
@@ -18,9 +18,9 @@ const OPERATOR = { client: 'tests', door: 'cli' } as const
 const APP = { ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' } as const
 const started = await startDepot(tap)
 const { writer } = started.depot
-const team = await gatherTeam(started)
-const { invitation } = await furnish(started, team, 'acme')
-await furnish(started, team, 'other')
+const team = await createTeam(started)
+const { invitation } = await createFullOrigin(started, team, 'acme')
+await createFullOrigin(started, team, 'other')
 const releases = await makeReleases(
   started,
   APP.ident,

@@ -11,11 +11,11 @@ export const FOLDER = 'hab/pkgs/acme/app/1.0.0/20260101120000/'
 /** An archive of 64 MiB of zeros. */
 export const ZEROS = readFileSync(new URL('../fixtures/xz/zeros-64MiB.xz', import.meta.url))
 
-/** An account. */
+/** The id of an account, for calls that need any. */
 export const ANYONE = 1
 
-/** Writes a payload to a file of its own. */
-export function saved(folder: string, payload: Buffer): string {
+/** Writes a payload to a file in `folder`, and returns its path. */
+export function savePayload(folder: string, payload: Buffer): string {
   const path = join(folder, 'payload.tar.xz')
   writeFileSync(path, payload)
   return path
@@ -27,6 +27,7 @@ export function payloadOf(options: BuildHartOptions): Buffer {
   return bytes.subarray(signHart(Buffer.alloc(0), makeKeys('acme').secretKey).length)
 }
 
+/** Cuts off the two blocks of zeros that end a tar file. */
 export function withoutEnd(tar: Buffer): Buffer {
   return tar.subarray(0, -1024)
 }

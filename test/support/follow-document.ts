@@ -49,7 +49,7 @@ export async function follow(
   const second = hasSecond
     ? await serve(t, join(clone, 'second'), { DEPOT_ADMIN_TOKEN: SECOND_TOKEN })
     : undefined
-  // What stands in the documents, and what is meant by it here.
+  // Parts of the documents, and what replaces them here.
   const replaced = {
     [FIRST]: url,
     [SECOND]: second?.url ?? '',

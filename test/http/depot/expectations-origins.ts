@@ -2,7 +2,7 @@ import type { Role } from '../../../src/access/access.ts'
 
 // The answers of Builder's routes about origins and people, as one table (habitat-today.md 1.9, 1.10, 3.3,
 // 3.4 and 6). For every route it has the least role, the answer to callers with that role, and the answers to
-// wrong input. `{origin}` and `{invitation}` are made by test/support/furnish. Callers without a session or
+// wrong input. `{origin}` and `{invitation}` are made by test/support/createFullOrigin. Callers without a session or
 // with a wrong token get 401, with a wrong one also on public routes.
 
 export interface Expectation {

@@ -1,7 +1,7 @@
 import tap, { test } from 'tap'
 import { ROLES } from '../../../src/access/access.ts'
-import { CALLERS, furnish, gatherTeam } from '../../support/furnish.ts'
-import type { CallerName } from '../../support/furnish.ts'
+import { CALLERS, createFullOrigin, createTeam } from '../../support/full-origin.ts'
+import type { CallerName } from '../../support/full-origin.ts'
 import { makeReleases, move, setVisibility } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
 import { PACKAGE_READS, PACKAGE_WRITES } from './expectations-packages.ts'
@@ -11,11 +11,11 @@ import type { PackageExpectation } from './expectations-packages.ts'
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const started = await startDepot(tap)
-const team = await gatherTeam(started)
+const team = await createTeam(started)
 
 let origins = 0
 async function another(): Promise<string> {
-  const { origin } = await furnish(started, team, `origin${(origins += 1)}`)
+  const { origin } = await createFullOrigin(started, team, `origin${(origins += 1)}`)
   const releases = await makeReleases(started, `${origin}/app/1.0.0/20260101120000`)
   await started.depot.writer.submit({
     kind: 'declareChannel',

@@ -2,8 +2,8 @@ import tap, { test } from 'tap'
 import { ROLES } from '../../../src/access/access.ts'
 import { callApi } from '../../support/call-api.ts'
 import type { ApiAnswer } from '../../support/call-api.ts'
-import { CALLERS, furnish, gatherTeam } from '../../support/furnish.ts'
-import type { CallerName, Furnished } from '../../support/furnish.ts'
+import { CALLERS, createFullOrigin, createTeam } from '../../support/full-origin.ts'
+import type { CallerName, FullOrigin } from '../../support/full-origin.ts'
 import { startDepot } from '../../support/start-depot.ts'
 import { ORIGIN_EXPECTATIONS, PEOPLE_EXPECTATIONS } from './expectations-origins.ts'
 import type { Expectation, Wrong } from './expectations-origins.ts'
@@ -12,7 +12,7 @@ import type { Expectation, Wrong } from './expectations-origins.ts'
 // which must not change; each caller with the role has an origin of its own.
 
 const started = await startDepot(tap)
-const team = await gatherTeam(started)
+const team = await createTeam(started)
 const ledgerLength = async () =>
   (
     await started.depot.db
@@ -22,7 +22,7 @@ const ledgerLength = async () =>
   ).count
 
 let furnished = 0
-const another = async () => furnish(started, team, `origin-${(furnished += 1)}`)
+const another = async () => createFullOrigin(started, team, `origin-${(furnished += 1)}`)
 const shared = await another()
 
 /** Returns the status for a caller, given valid input. */
@@ -37,7 +37,7 @@ function statusFor({ least, done }: Expectation, caller: CallerName): number {
 async function call(
   expected: Pick<Expectation, 'method' | 'path'> & { body?: unknown },
   caller: CallerName,
-  place: Furnished,
+  place: FullOrigin,
 ): Promise<ApiAnswer> {
   const fill = (text: string) =>
     text

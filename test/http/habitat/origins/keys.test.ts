@@ -10,7 +10,7 @@ import {
 } from '../../../../src/hart/origin-key.ts'
 import { makeKeys } from '../../../support/build-hart.ts'
 import { callApi } from '../../../support/call-api.ts'
-import { furnish, gatherTeam } from '../../../support/furnish.ts'
+import { createFullOrigin, createTeam } from '../../../support/full-origin.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
 
@@ -84,8 +84,8 @@ test('public keys are listed newest first, with locations that do not include th
 
 test('members learn that a key exists, and only administrators may add one', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   const add = (revision: string) =>
     callApi(started, 'POST', `${BASE}/keys/${revision}`, {
       token: team.tokenOf('maintainer'),

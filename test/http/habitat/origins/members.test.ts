@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { ROLES } from '../../../../src/access/access.ts'
 import { callApi } from '../../../support/call-api.ts'
-import { furnish, gatherTeam } from '../../../support/furnish.ts'
+import { createFullOrigin, createTeam } from '../../../support/full-origin.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 
 // habitat-today.md 6, Members.
@@ -10,8 +10,8 @@ const USERS = '/v1/depot/origins/acme/users'
 
 test('members are listed by name', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   const members = ['administrator', 'maintainer', 'mate', 'member', 'owner', 'readonly_member']
   const answer = await callApi(started, 'GET', USERS, { token: team.tokenOf('readonly_member') })
   t.match(answer, { status: 200, differences: '', body: { origin: 'acme' } })
@@ -20,8 +20,8 @@ test('members are listed by name', async (t) => {
 
 test('a role can be shown and changed, and takes effect at once', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   const asMember = { token: team.tokenOf('member') }
   t.match(await callApi(started, 'GET', `${USERS}/member/role`, asMember), {
     status: 200,
@@ -40,8 +40,8 @@ test('a role can be shown and changed, and takes effect at once', async (t) => {
 
 test('an invalid role is reported before the role of the caller is checked', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   const put = (caller: 'nobody' | 'member', role: string) =>
     callApi(started, 'PUT', `${USERS}/mate/role?role=${role}`, { token: team.tokenOf(caller) })
   t.match(await put('nobody', 'king'), { status: 422, text: "Invalid member role 'king'" })
@@ -52,8 +52,8 @@ test('an invalid role is reported before the role of the caller is checked', asy
 
 test('the role of an account that is not a member is 404 for callers who may change roles', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   const put = (caller: 'administrator' | 'outsider' | 'depot', account: string, role: string) =>
     callApi(started, 'PUT', `${USERS}/${account}/role?role=${role}`, { token: team.tokenOf(caller) })
   for (const account of ['stranger', 'ghost', 'outsider']) {
@@ -70,8 +70,8 @@ test('the role of an account that is not a member is 404 for callers who may cha
 
 test('a removed member loses access at once', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   t.match(await callApi(started, 'DELETE', `${USERS}/administrator`, { token: team.tokenOf('owner') }), {
     status: 204,
     text: '',
@@ -84,8 +84,8 @@ test('a removed member loses access at once', async (t) => {
 
 test('hab gets the name of the missing role, with its article', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   const needed = {
     owner: ['DELETE', `${USERS}/mate`],
     administrator: ['PUT', `${USERS}/mate/role?role=member`],

@@ -2,7 +2,7 @@ import tap, { test } from 'tap'
 import { formatPublicKey } from '../../../../src/hart/origin-key.ts'
 import { makeKeys } from '../../../support/build-hart.ts'
 import { callApi } from '../../../support/call-api.ts'
-import { furnish, gatherTeam } from '../../../support/furnish.ts'
+import { createFullOrigin, createTeam } from '../../../support/full-origin.ts'
 import { makeOrigin, promoteTo, publishAll } from '../../../support/origin.ts'
 import { makeReleases } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
@@ -85,8 +85,8 @@ test('if creation is limited, other callers are refused before their body is rea
 
 test('only an empty origin can be deleted; the error names the first thing that remains', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   await makeReleases(started, 'acme/app/1.0.0/20260101000000')
   const owner = team.tokenOf('owner')
   const call = (method: 'DELETE' | 'POST', path: string) =>
@@ -176,8 +176,8 @@ test('the new owner of a deleted name sees nothing private from before', async (
 
 test('an origin can be transferred to a member, and its former owner becomes a maintainer', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   const owner = team.tokenOf('owner')
   t.match(await callApi(started, 'POST', `${BASE}/acme/transfer/administrator`, { token: owner }), {
     status: 204,
@@ -201,8 +201,8 @@ test('an origin can be transferred to a member, and its former owner becomes a m
 
 test('members except the owner can leave an origin', async (t) => {
   const started = await startDepot(t)
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acme')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acme')
   const depart = (caller: Parameters<typeof team.tokenOf>[0], origin = 'acme') =>
     callApi(started, 'POST', `${BASE}/${origin}/depart`, { token: team.tokenOf(caller) })
   t.match(await depart('nobody'), { status: 401, text: '' })

@@ -18,8 +18,8 @@ export interface Team {
   idOf(account: string): number
 }
 
-/** An origin made by {@link furnish}. */
-export interface Furnished {
+/** An origin made by {@link createFullOrigin}. */
+export interface FullOrigin {
   readonly origin: string
   /** The id of the invitation to `invitee`. */
   readonly invitation: number
@@ -29,9 +29,9 @@ const ACTOR = { client: 'tests', door: 'cli' } as const
 
 /**
  * Creates the accounts: one named after each role, `outsider`, `mate` (a member of every origin made by
- * {@link furnish}), `invitee` and `stranger`.
+ * {@link createFullOrigin}), `invitee` and `stranger`.
  */
-export async function gatherTeam(started: TestDepot): Promise<Team> {
+export async function createTeam(started: TestDepot): Promise<Team> {
   const tokens = new Map<CallerName, string | null>([
     ['nobody', null],
     ['forger', 'hart_nobody-was-ever-given-this-token'],
@@ -48,7 +48,7 @@ export async function gatherTeam(started: TestDepot): Promise<Team> {
  * Creates an origin with a member of every role, an invitation, a key, a secret, an integration and package
  * settings.
  */
-export async function furnish(started: TestDepot, team: Team, origin: string): Promise<Furnished> {
+export async function createFullOrigin(started: TestDepot, team: Team, origin: string): Promise<FullOrigin> {
   const { writer, secrets } = started.depot
   const submit = (command: Omit<Command, 'actor'>) => writer.submit({ ...command, actor: ACTOR })
   const ownerId = team.idOf('owner')

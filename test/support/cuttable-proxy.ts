@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** A TCP connection to a server that can be cut as a network is: nothing arrives any more, and nobody is told. */
-export interface Cable {
+/** A proxy of TCP connections that can cut them like a broken network: bytes stop arriving, without an error. */
+export interface CuttableProxy {
   readonly port: number
   /** Holds everything back in both directions, on present and new connections. */
   cut(): void
@@ -12,10 +12,10 @@ export interface Cable {
 }
 
 /** Starts a proxy on a loopback port that passes everything on to another. */
-export async function layCable(
+export async function startCuttableProxy(
   t: { teardown(fn: () => Promise<void>): unknown },
   to: number,
-): Promise<Cable> {
+): Promise<CuttableProxy> {
   const sockets = new Set<Socket>()
   let isCut = false
   const carry = (from: Socket, into: Socket): void => {
