@@ -105,7 +105,10 @@ export class AnswerFiles {
     const place = `views/${view}`
     const [idle, read] = this.#sidesOf(view)
     const wanted = [...moves].map(([file, answer]) => [file, answer && linkTo(answer)] as const)
-    const changed = wanted.filter(([file, target]) => this.#targetOf(`${place}/${read}/${file}`) !== target)
+    const isEmpty = namesIn(join(this.folder, place, read)).length === 0
+    const changed = wanted.filter(
+      ([file, target]) => target !== (isEmpty ? undefined : this.#targetOf(`${place}/${read}/${file}`)),
+    )
     if (changed.length === 0) return
     this.#moveIn(`${place}/${idle}`, changed)
     this.#link(idle, `${place}/now`)

@@ -146,7 +146,10 @@ function tlsLines({ certificate, key }: { certificate: string; key: string }): s
  * As a date, the time means nothing, so it is not sent.
  */
 function fileLocations(files: string): string {
-  const shared = `    try_files $hart_file @hart_depot;
+  // Without try_files, which would look each file up twice.
+  const shared = `    rewrite ^ $hart_file break;
+    error_page 403 404 405 = @hart_depot;
+    log_not_found off;
     etag on;
     if_modified_since off;
     max_ranges 0;
@@ -177,7 +180,7 @@ ${keys('/v1/depot/origins/')}${keys('/v1/origins/')}`
 function locationOf(place: string): string {
   return `\
   location ${place} {
-    proxy_pass http://hart_depot;
+    proxy_pass http://hart_depot$request_uri;
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_set_header Host $http_host;

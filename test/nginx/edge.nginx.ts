@@ -192,7 +192,10 @@ test('polls see promotions in order, and each revision at once, while files foll
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const end = new AbortController()
   const following = run(['materialize', '--to', folder, '--follow'], { signal: end.signal })
-  await until('the files are served', () => existsSync(join(folder, 'current')))
+  // Until a view has a file for a package, the depot answers, which may be ahead of the files.
+  await run(['promote', 'acceptance', ...pair(versions[0] ?? ''), '--yes'])
+  const file = join(folder, 'current/views/acceptance/now/acme/app,x86_64-linux')
+  await until('the files are served', () => existsSync(file))
   const url = await startServer(t, { folder }, addressOf(started))
   const versionOf = async (name: string) => {
     const { status, text } = await ask(`${url}/v1/depot/views/acceptance/pkgs/acme/${name}/latest`)
@@ -212,13 +215,13 @@ test('polls see promotions in order, and each revision at once, while files foll
   }
   const polls = [poll('app', 'tool'), poll('tool', 'app')]
   for (const [index, version] of versions.entries()) {
+    if (index === 0) continue
     t.match(await run(['promote', 'acceptance', ...pair(version), '--yes']), { code: 0 })
     await until(`nginx answers ${version}`, async () => (await versionOf('app')) === index)
   }
   ended.abort()
   await Promise.all(polls)
   t.strictSame(faults, [])
-  const file = join(folder, 'current/views/acceptance/now/acme/app,x86_64-linux')
   t.match(await readFile(file, 'utf8'), /"version":"1\.0\.19"/)
   end.abort()
   t.match(await following, { code: 1 })
