@@ -181,6 +181,7 @@ async function startEdge(
     listen: `127.0.0.1:${port}`,
     serverName: undefined,
     tls: undefined,
+    blobs: undefined,
     direct: undefined,
   })
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(

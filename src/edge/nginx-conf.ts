@@ -11,6 +11,8 @@ export interface NginxOptions {
   readonly listen: string
   readonly serverName: string | undefined
   readonly tls: { readonly certificate: string; readonly key: string } | undefined
+  /** Where nginx gets the bytes of packages: a folder, or the URL of an S3 service. Without it, from a depot. */
+  readonly blobs: string | undefined
   /** An address without files, through which `materialize` reaches whichever depot is up. */
   readonly direct: string | undefined
 }
@@ -100,6 +102,7 @@ map $args $hart_target {
 }
 # Clients of 2016 name their target only in User-Agent.
 map $http_user_agent $hart_target_of_agent {
+  "~^[^(]*\\((?<hart_target_in_agent>${targets});" $hart_target_in_agent;
   "~^(?:(?!\\(\\w+-\\w+;).)*\\((?<hart_target_in_agent>${targets});" $hart_target_in_agent;
   default ${DEFAULT_TARGET};
 }
@@ -108,11 +111,6 @@ ${FILES.map((entry) => mapLine(entry, END)).join('\n')}
 ${LISTS.map((entry) => mapLine(entry, '$')).join('\n')}
   default "/,none";
 }
-map $hart_file $hart_cache_control {
-  "~^/shows/.*,brief$" "public, max-age=31536000";
-  "~^/channels/" "";
-  default "private, no-cache, no-store";
-}
 `
 }
 
@@ -120,13 +118,14 @@ function mapLine([url, file]: readonly [string, string], end: string): string {
   return `  "~${(MOUNT + url).replaceAll('PART', PART)}${end}" "${file}";`
 }
 
-function server({ files, listen, serverName, tls }: NginxOptions): string {
+function server({ files, listen, serverName, tls, blobs }: NginxOptions): string {
   return `
 server {
   listen ${listen}${tls === undefined ? '' : ' ssl'};
 ${serverName === undefined ? '' : `  server_name ${serverName};\n`}${tls === undefined ? '' : tlsLines(tls)}\
   client_max_body_size 0;                 # packages are large: DEPOT_MAX_UPLOAD limits them
-${files === undefined ? locationOf('/') : fileLocations(files) + locationOf('@hart_depot')}}
+${files === undefined ? depotLocation('/', blobs) : fileLocations(files) + depotLocation('@hart_depot', blobs)}\
+${blobs === undefined ? '' : blobLocation(blobs)}}
 `
 }
 
@@ -141,43 +140,58 @@ function tlsLines({ certificate, key }: { certificate: string; key: string }): s
 `
 }
 
-/**
- * The entity tag of a file is its size and its time of change, which `materialize` derives from the bytes.
- * As a date, the time means nothing, so it is not sent.
- */
+const JSON_TYPE = '"application/json; charset=utf-8"'
+const NEVER = '"private, no-cache, no-store"'
+const FOR_EVER = '"public, max-age=31536000"'
+
+/** The locations of files. What has no file falls through to a depot. */
 function fileLocations(files: string): string {
-  // Without try_files, which would look each file up twice.
-  const shared = `    rewrite ^ $hart_file break;
+  const keyHeaders = `\
+      add_header X-Filename "$hart_origin-$hart_revision.pub";
+      add_header Content-Disposition 'attachment; filename="$hart_origin-$hart_revision.pub"';
+`
+  const special = ['/v1/depot', '/v1'].map((mount) => {
+    const latest = fileLocation('~ /latest$', { type: JSON_TYPE, cache: NEVER })
+    const keys = fileLocation('~ /keys/[0-9]+$', { type: 'text/plain', cache: NEVER, inside: keyHeaders })
+    return (
+      fileLocation(`${mount}/pkgs/`, { type: JSON_TYPE, cache: FOR_EVER, inside: latest }) +
+      fileLocation(`${mount}/origins/`, { type: JSON_TYPE, cache: NEVER, inside: keys })
+    )
+  })
+  return `\
+  root ${quoted(`${files}/current`)};
+${fileLocation('/', { type: JSON_TYPE, cache: NEVER })}${special.join('')}`
+}
+
+/**
+ * A location of files. It has no `try_files`, which would look each file up twice. The entity tag of a file
+ * is its size and its time of change, which `materialize` derives from the bytes. As a date, the time means
+ * nothing, so it is not sent.
+ */
+function fileLocation(
+  place: string,
+  { type, cache, inside = '' }: { type: string; cache: string; inside?: string },
+): string {
+  return `\
+  location ${place} {
+    default_type ${type};
+    rewrite ^ $hart_file break;
     error_page 403 404 405 = @hart_depot;
     log_not_found off;
     etag on;
     if_modified_since off;
     max_ranges 0;
     add_header Last-Modified "";
-    add_header Cache-Control $hart_cache_control;
-`
-  const keys = (place: string) => `\
-  location ${place} {
-    default_type "application/json; charset=utf-8";
-${shared}\
-    location ~ /keys/[0-9]+$ {
-      default_type text/plain;
-${shared.replaceAll('    ', '      ')}\
-      add_header X-Filename "$hart_origin-$hart_revision.pub";
-      add_header Content-Disposition 'attachment; filename="$hart_origin-$hart_revision.pub"';
-    }
+    add_header Cache-Control ${cache};
+${inside.replaceAll(/^(?=.)/gm, inside.startsWith('  location') ? '  ' : '')}\
   }
 `
-  return `\
-  root ${quoted(`${files}/current`)};
-  location / {
-    default_type "application/json; charset=utf-8";
-${shared}\
-  }
-${keys('/v1/depot/origins/')}${keys('/v1/origins/')}`
 }
 
-function locationOf(place: string): string {
+/** The location through which nginx sends packages itself; `DEPOT_ACCEL_LOCATION` of the depots. */
+const PACKAGES = '/_packages'
+
+function depotLocation(place: string, blobs?: string): string {
   return `\
   location ${place} {
     proxy_pass http://hart_depot$request_uri;
@@ -186,6 +200,7 @@ function locationOf(place: string): string {
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Accel-Location "${blobs === undefined ? '' : PACKAGES}";
     proxy_request_buffering off;          # a refused upload is refused at once
     proxy_buffering off;                  # events arrive when they happen
     proxy_connect_timeout 2s;
@@ -195,12 +210,55 @@ function locationOf(place: string): string {
 `
 }
 
+/** The location from which nginx sends packages after a depot has allowed it (docs/s3.md). */
+function blobLocation(blobs: string): string {
+  const service = /^https?:\/\/([^/]+)\/?$/.exec(blobs)
+  const headers = `\
+    internal;
+    set $hart_package_file $upstream_http_x_filename;
+    set $hart_package_tag $upstream_http_etag;
+    add_header X-Filename $hart_package_file;
+    add_header ETag $hart_package_tag;
+`
+  if (service === null)
+    return `\
+  location ${PACKAGES}/ {                   # DEPOT_ACCEL_LOCATION=${PACKAGES}
+${headers}\
+    alias ${quoted(`${blobs.replace(/\/$/, '')}/`)};
+    etag off;
+    if_modified_since off;
+    default_type application/octet-stream;
+  }
+`
+  const dropped = ['Connection', 'Authorization', 'Cookie', 'If-Range', 'If-Match', 'If-None-Match']
+  const hidden = ['ETag', 'x-amz-meta-put', 'x-amz-request-id', 'x-amz-id-2', 'x-amz-version-id']
+  return `\
+  location ${PACKAGES}/ {                   # DEPOT_ACCEL_LOCATION=${PACKAGES}
+${headers}\
+    rewrite ^${PACKAGES}(/.*)$ $1 break;
+    proxy_pass ${blobs.replace(/\/$/, '')};
+    proxy_ssl_server_name on;
+    proxy_http_version 1.1;
+    proxy_set_header Host ${service[1]};
+${[...dropped, 'If-Modified-Since', 'If-Unmodified-Since'].map((name) => `    proxy_set_header ${name} "";`).join('\n')}
+${[...hidden, 'x-amz-server-side-encryption'].map((name) => `    proxy_hide_header ${name};`).join('\n')}
+    proxy_max_temp_file_size 0;
+    proxy_intercept_errors on;
+    error_page 400 403 404 500 502 503 504 =503 @hart_packages_away;
+  }
+  location @hart_packages_away {
+    default_type text/plain;
+    return 503 "the storage of packages does not answer: try again later\\n";
+  }
+`
+}
+
 function directServer(address: string): string {
   return `
 # For hart-depot materialize --url http://${address}
 server {
   listen ${address};
-${locationOf('/')}}
+${depotLocation('/')}}
 `
 }
 

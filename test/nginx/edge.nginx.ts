@@ -1,14 +1,16 @@
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { ask } from '../support/ask.ts'
 import type { Asked } from '../support/ask.ts'
 import { commandsOn, runCommand } from '../support/command.ts'
 import { answersIn, pathsOf } from '../support/edge.ts'
-import { bearer, makeOrigin } from '../support/origin.ts'
+import { bearer, makeOrigin, publishAll } from '../support/origin.ts'
 import { startNginx } from '../support/proxy-programs.ts'
 import { makeReleases, setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
@@ -52,15 +54,17 @@ async function startEdge(t: Test): Promise<Edge> {
 async function startServer(
   t: Test,
   { folder }: Pick<Edge, 'folder'>,
-  ...upstreams: string[]
+  upstream: string,
+  ...options: string[]
 ): Promise<string> {
-  const args = ['nginx-conf', '--files', folder, ...upstreams.flatMap((address) => ['--upstream', address])]
+  const args = ['nginx-conf', '--files', folder, '--upstream', upstream, ...options]
   const { code, stdout, stderr } = await runCommand([...args, '--listen', '127.0.0.1:65535'])
   if (code !== 0) throw new Error(stderr)
   const port = await startNginx(t, (free) => stdout.replace('127.0.0.1:65535', `127.0.0.1:${free}`))
   return `http://127.0.0.1:${port}`
 }
 
+const runProgram = promisify(execFile)
 const pair = (version: string) => [`acme/app/${version}/1`, `acme/tool/${version}/1`]
 const addressOf = ({ url }: TestDepot) => url.replace('http://', '')
 
@@ -89,7 +93,8 @@ test('without a depot, nginx answers from the files what the depot answers', asy
       'x-filename',
       'content-disposition',
     ])
-      t.equal(served.headers[name], live.headers[name], `${path}: ${name}`)
+      if (name !== 'cache-control' || live.headers[name] !== undefined)
+        t.equal(served.headers[name], live.headers[name], `${path}: ${name}`)
     t.equal(served.headers['last-modified'], undefined)
     const head = await ask(url + path, { ...options, method: 'HEAD' })
     t.match(head, { status: 200, text: '', headers: { 'content-length': String(live.body.length) } })
@@ -159,8 +164,69 @@ test('all other requests get the answers of the depot', async (t) => {
 
 test('another depot answers while one is away', async (t) => {
   const edge = await startEdge(t)
-  const url = await startServer(t, edge, AWAY, addressOf(edge.started))
+  const url = await startServer(t, edge, `${AWAY},${addressOf(edge.started)}`)
   for (let count = 0; count < 4; count += 1) t.equal((await ask(`${url}/healthz`)).status, 200)
+})
+
+test('nginx sends packages itself, after the depot has allowed it', async (t) => {
+  const started = await startDepot(t, {
+    listen: true,
+    environment: { DEPOT_ACCEL_LOCATION: '/_packages', DEPOT_TRUST_PROXY: '127.0.0.1' },
+  })
+  await makeOrigin(started)
+  const [hart] = await publishAll(started, OLD)
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-edge-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const blobs = join(started.folder, 'blobs')
+  const url = await startServer(t, { folder }, addressOf(started), '--blobs', blobs)
+  const path = `/v1/depot/pkgs/${OLD}/download?target=x86_64-linux`
+  const [live, served] = [await ask(started.url + path), await ask(url + path)]
+  t.ok(served.body.equals(hart?.bytes ?? Buffer.alloc(0)))
+  for (const name of ['x-filename', 'etag', 'content-disposition', 'content-length', 'cache-control'])
+    t.equal(served.headers[name], live.headers[name], name)
+  t.match(served.headers['accept-ranges'], /bytes/)
+  const range = await ask(url + path, { headers: { range: 'bytes=5-9' } })
+  t.match(range, { status: 206, text: hart?.bytes.subarray(5, 10).toString() ?? 'absent' })
+  t.match(await ask(url + path, { headers: { 'if-none-match': live.headers.etag } }), { status: 304 })
+  t.equal((await ask(`${url}/_packages/${hart?.checksum.slice(0, 2)}/${hart?.checksum}`)).status, 404)
+  await setVisibility(started, OLD, 'private')
+  t.equal((await ask(url + path)).status, 404)
+  t.ok((await ask(url + path, { headers: bearer() })).body.equals(served.body), 'a token still gets it')
+  const without = await startServer(t, { folder }, addressOf(started))
+  const claim = { ...bearer(), 'x-accel-location': '/_packages' }
+  t.ok((await ask(without + path, { headers: claim })).body.equals(served.body), 'a client cannot ask for it')
+})
+
+test('nginx accepts every form of the configuration', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-edge-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const key = ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
+  const [certificate, keyFile] = [join(folder, 'tls.pem'), join(folder, 'tls.key')]
+  const made = ['-subj', '/CN=localhost', '-nodes', '-days', '2', '-out', certificate, '-keyout', keyFile]
+  await runProgram('openssl', ['req', '-x509', '-newkey', ...key, ...made])
+  const tls = ['--tls', certificate, '--tls-key', keyFile, '--server-name', 'depot.example']
+  const forms = [
+    [],
+    ['--files', folder, '--direct', '127.0.0.1:9635', ...tls],
+    ['--blobs', 'https://127.0.0.1:7480', '--upstream', 'localhost:9636,[::1]:9636'],
+    ['--blobs', folder, '--listen', '[::1]:8080', '--files', folder],
+  ]
+  for (const form of forms) {
+    const { code, stdout, stderr } = await runCommand(['nginx-conf', ...form])
+    t.equal(code, 0)
+    t.equal(stderr, '')
+    const file = join(folder, 'nginx.conf')
+    const head = `pid ${folder}/pid; error_log stderr; events {}`
+    await writeFile(file, `${head} http { access_log off; ${stdout} }`)
+    await t.resolves(runProgram('nginx', ['-t', '-q', '-p', folder, '-c', file]), form.join(' '))
+  }
+  const refused = [
+    ['--upstream', 'x y'],
+    ['--tls', certificate],
+    ['--files', '/a"b'],
+    ['--blobs', 'ftp://a/'],
+  ]
+  for (const options of refused) t.match(await runCommand(['nginx-conf', ...options]), { code: 2 })
 })
 
 test('what becomes private or leaves is not served any more', async (t) => {

@@ -21,6 +21,7 @@ export const nginxConf: Define = (command, io) =>
     .option('--server-name <name>', 'the name of the server')
     .option('--tls <certificate>', 'the certificate, with those of intermediate authorities')
     .option('--tls-key <key>', 'the key of the certificate')
+    .option('--blobs <place>', 'send packages from this folder, or from the S3 service at this URL')
     .option('--direct <host:port>', 'a second address, without files, for materialize')
     .addHelpText(
       'after',
@@ -43,17 +44,28 @@ export const nginxConf: Define = (command, io) =>
       if (listen !== undefined) expect(LISTEN, listen, '--listen is a port, or HOST:PORT')
       if (serverName !== undefined) expect(SERVER_NAME, serverName, '--server-name is the name of a host')
       if (tls !== undefined) await adviseKey(io, tls.certificate)
-      io.stdout.write(
+      const text = orUsageError(() =>
         write({
           files: files === undefined ? undefined : pathOf(io, files),
           upstreams,
           listen: listen ?? (tls === undefined ? '80' : '443'),
           serverName,
           tls,
+          blobs: placeOf(io, options.blobs),
           direct,
         }),
       )
+      io.stdout.write(text)
     })
+
+/** Calls a function, and throws its RangeError as a UsageError. */
+function orUsageError<Result>(act: () => Result): Result {
+  try {
+    return act()
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error
+  }
+}
 
 function tlsOf(
   io: Io,
@@ -63,6 +75,13 @@ function tlsOf(
   if (tls === undefined || tlsKey === undefined)
     throw new UsageError('--tls names the certificate and --tls-key its key: give both, or neither')
   return { certificate: pathOf(io, tls), key: pathOf(io, tlsKey) }
+}
+
+function placeOf(io: Io, place: string | undefined): string | undefined {
+  if (place === undefined || /^https?:\/\/[\w.:[\]-]+\/?$/.test(place)) return place
+  if (place.includes('://'))
+    throw new UsageError(`--blobs is a folder or the URL of an S3 service, not ${place}`)
+  return pathOf(io, place)
 }
 
 function expect(form: RegExp, text: string, what: string): void {
