@@ -11,7 +11,7 @@ export interface NginxOptions {
   readonly listen: string
   readonly serverName: string | undefined
   readonly tls: { readonly certificate: string; readonly key: string } | undefined
-  /** Where nginx gets the bytes of packages: a folder, or the URL of an S3 service. Without it, from a depot. */
+  /** A folder or the URL of an S3 service, from which nginx sends packages. By default, depots send them. */
   readonly blobs: string | undefined
   /** An address without files, through which `materialize` reaches whichever depot is up. */
   readonly direct: string | undefined
