@@ -79,11 +79,11 @@ const ENTRIES_IN_A_PAGE = 200
 const ROWS_IN_A_STATEMENT = 500
 
 /**
- * Recomputes the hash chain of the ledger, rebuilds every view, every change record and what retention keeps
- * from it, and compares them with the rows; views are compared at every revision. Memory grows with the
- * present size of the views and the number of marked releases, not with the ledger. `db` must see one state
- * of the database throughout and be used by no one else. The ledger must begin with the entries of the
- * checkpoint, if there is one, whose signature the caller has verified.
+ * Recomputes the hash chain of the ledger, rebuilds from it every view, every change record and what
+ * retention keeps, and compares these with the rows; views are compared at every revision. With a checkpoint,
+ * whose signature the caller has verified, also checks that the ledger begins with the entries of the
+ * checkpoint. Memory grows with the present size of the views and the number of marked releases, not with the
+ * ledger. `db` must see one state of the database throughout, and nothing else may use it.
  */
 export async function verifyDepot(db: Db, checkpoint?: Checkpoint): Promise<Verification> {
   const findings: Finding[] = []

@@ -7,7 +7,7 @@ export interface Problem {
   /** Faults of the request, with JSON pointers into its body, or the rules of a view that refuse it. */
   readonly errors?: readonly { readonly detail: string; readonly pointer?: string; readonly rule?: string }[]
   readonly request_id?: string
-  /** What some codes add: for example `plan` for `stale_plan`. */
+  /** Further fields of some codes, for example `plan` of `stale_plan`. */
   readonly [more: string]: unknown
 }
 

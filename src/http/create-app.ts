@@ -7,7 +7,7 @@ import type { Depot } from '../depot/open.ts'
 import { DEFAULT_MAX_BODY_BYTES } from './api/conventions/body-limits.ts'
 import { closeIfSending } from './requests/drain.ts'
 import { replyHabitat, replyProblem } from './requests/error-reply.ts'
-import { UNDER_WAY } from './requests/one-at-a-time.ts'
+import { CURRENT_RESPONSE } from './requests/one-at-a-time.ts'
 import { pathOf, proxyTrust, withoutPath } from './requests/public-path.ts'
 import { validate } from './requests/validate.ts'
 import { logRequest } from './request-log.ts'
@@ -83,10 +83,10 @@ function notBuilt(): never {
 function refuseConnection(
   log: Logger,
   error: Error & { code?: string },
-  socket: Socket & { [UNDER_WAY]?: ServerResponse | null },
+  socket: Socket & { [CURRENT_RESPONSE]?: ServerResponse | null },
 ): void {
   if (!socket.writable) return
-  const begun = socket[UNDER_WAY]
+  const begun = socket[CURRENT_RESPONSE]
   if (begun?.headersSent === true) return void begun.once('finish', () => socket.destroySoon())
   const status = CONNECTION_STATUS[error.code ?? ''] ?? '400 Bad Request'
   log.info(

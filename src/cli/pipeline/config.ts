@@ -153,7 +153,7 @@ export async function readProject(io: Io, given: string | undefined): Promise<Pr
   throw new UsageError(`${isKey ? file.placeOfKey(pointer) : file.placeOf(pointer)}: ${detail}`)
 }
 
-/** Finds an environment that is named twice, or one of a phase that is none of `views`. */
+/** Finds an environment that `views` names twice, or one of a phase that `views` does not name. */
 function faultyView(config: Config): { pointer: string; detail: string } | undefined {
   const { views } = config
   const twice = views.findIndex((view, index) => views.indexOf(view) !== index)

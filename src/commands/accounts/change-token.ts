@@ -14,15 +14,15 @@ export interface NarrowToken {
 }
 
 /**
- * Takes rights from a token, or makes it expire earlier. Throws the errors of {@link expectMayLessen},
- * `conflict` for a revoked token, and `forbidden` with a part for each field by which the token would gain
+ * Takes rights from a token, or makes it expire earlier. Throws the errors of
+ * {@link expectMayNarrowOrRevoke}, `conflict` for a revoked token, and `forbidden` with a part for each field by which the token would gain
  * rights.
  */
 export async function narrowToken(
   context: CommandContext,
   input: NarrowToken,
 ): Promise<{ isChanged: boolean }> {
-  await expectMayLessen(context, input.tokenId)
+  await expectMayNarrowOrRevoke(context, input.tokenId)
   const token = await getToken(context.trx, input.tokenId)
   if (token.revokedAt !== undefined) throw new DepotError('conflict', `token ${token.id} is revoked`)
   const { expiresAt = token.expiresAt } = input
@@ -57,7 +57,10 @@ export async function saveTokenUses(
  * `not_found` if the token is absent, or belongs to another account and the caller is no administrator.
  * Throws `forbidden` if the caller's own token lacks the right.
  */
-export async function expectMayLessen({ trx, caller }: CommandContext, tokenId: number): Promise<void> {
+export async function expectMayNarrowOrRevoke(
+  { trx, caller }: CommandContext,
+  tokenId: number,
+): Promise<void> {
   if (caller === 'operator' || caller.tokenId === tokenId) return
   const { account } = await getToken(trx, tokenId)
   if (account !== caller.accountName && !caller.isAdministrator) throw tokenNotFound(tokenId)

@@ -4,7 +4,7 @@ import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { Scope } from '../../access/access.ts'
 import { findTokenByHash, getAccount, insertToken, markTokenRevoked } from '../../accounts/account-store.ts'
-import { expectMayLessen } from './change-token.ts'
+import { expectMayNarrowOrRevoke } from './change-token.ts'
 
 interface NewToken {
   readonly account: string
@@ -15,8 +15,8 @@ interface NewToken {
   readonly expiresAt?: number
 }
 
-/** The job or the person for whom the depot issues a token that no other token creates. */
-interface ForWhom {
+/** The job or the person who gets the token, if it comes from an exchange or a sign-in. */
+interface Recipient {
   readonly exchange?: { readonly rule: string; readonly issuer: string; readonly subject: string }
   readonly signIn?: { readonly issuer: string; readonly subject: string; readonly groups: readonly string[] }
 }
@@ -30,7 +30,7 @@ interface ForWhom {
  */
 export async function issueToken(
   context: CommandContext,
-  input: NewToken & ForWhom & { idempotency?: IdempotencyKey; sealed?: string },
+  input: NewToken & Recipient & { idempotency?: IdempotencyKey; sealed?: string },
 ): Promise<{ tokenId: number; sealed?: string }> {
   const { idempotency, sealed, ...token } = input
   return runOnce<{ tokenId: number; sealed?: string }>(context, idempotency, SAME_RIGHT, async () => ({
@@ -41,7 +41,7 @@ export async function issueToken(
 
 async function insertNewToken(
   context: CommandContext,
-  input: NewToken & ForWhom,
+  input: NewToken & Recipient,
 ): Promise<{ tokenId: number }> {
   const account = await getAccount(context.trx, input.account)
   if (account.disabledAt !== undefined)
@@ -86,13 +86,14 @@ function earliest(one: number | undefined, other: number | undefined): number | 
 }
 
 /**
- * Revokes a token. Throws the errors of `expectMayLessen`, and `conflict` if the token is already revoked.
+ * Revokes a token. Throws the errors of `expectMayNarrowOrRevoke`, and `conflict` if the token is already
+ * revoked.
  */
 export async function revokeToken(
   context: CommandContext,
   input: { tokenId: number },
 ): Promise<{ account: string }> {
-  await expectMayLessen(context, input.tokenId)
+  await expectMayNarrowOrRevoke(context, input.tokenId)
   const account = await markTokenRevoked(context.trx, input.tokenId, context.at)
   await context.record({ kind: 'token-revoked', account, token: input.tokenId })
   return { account }

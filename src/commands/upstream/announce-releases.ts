@@ -29,9 +29,10 @@ export interface Unannounced {
 }
 
 /**
- * Announces releases of an origin: gives each a row that says what upstream says, without bytes. Releases
- * that the depot has stay as they are. `upstream` is the URL of the depot. Returns those that contradict what
- * the depot has. Throws `not_found` for the origin, and `refused` if it is not an upstream origin.
+ * Announces releases of an origin: stores upstream's description of each, without bytes. Releases that the
+ * depot has stay as they are. `upstream` is the URL of the depot. Returns the releases whose description
+ * contradicts what the depot has. Throws `not_found` for the origin, and `refused` if it is not an upstream
+ * origin.
  */
 export async function announceReleases(
   context: CommandContext,

@@ -20,7 +20,8 @@ export async function closeView(context: CommandContext, input: { view: string }
   const { trx, clock } = context
   const view = await getView(trx, input.view)
   const { name } = view
-  if (view.preview !== undefined) throw new DepotError('refused', `${name} is a preview, which is dropped`)
+  if (view.preview !== undefined)
+    throw new DepotError('refused', `${name} is a preview, and cannot be closed: delete it`)
   if (PERMANENT_CHANNELS.includes(name))
     throw new DepotError('refused', `${name} is a channel of every origin, and cannot be closed`)
   const obstacle = await findObstacle(trx, view, { clock, others: await listViews(trx) })

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { UNDER_WAY } from './one-at-a-time.ts'
+import { CURRENT_RESPONSE } from './one-at-a-time.ts'
 
 const REFUSAL =
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
@@ -57,8 +57,10 @@ function closeIdle(open: Set<Socket>): boolean {
   return false
 }
 
-function isBusy(socket: Socket & { readonly [UNDER_WAY]?: unknown }): boolean {
-  return (socket[UNDER_WAY] ?? undefined) !== undefined || socket.isPaused() || socket.writableLength > 0
+function isBusy(socket: Socket & { readonly [CURRENT_RESPONSE]?: unknown }): boolean {
+  return (
+    (socket[CURRENT_RESPONSE] ?? undefined) !== undefined || socket.isPaused() || socket.writableLength > 0
+  )
 }
 
 /**

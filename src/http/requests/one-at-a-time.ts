@@ -3,12 +3,12 @@ import type { Socket } from 'node:net'
 import { ChunkedBody } from './chunked-body.ts'
 
 /** The property in which node:http keeps the current response of a connection. */
-export const UNDER_WAY = '_httpMessage'
+export const CURRENT_RESPONSE = '_httpMessage'
 /** The property that node:http sets while it has stopped reading. Its parser must get no bytes then. */
 const PAUSED = '_paused'
 
 interface HttpSocket extends Socket {
-  readonly [UNDER_WAY]?: ServerResponse | null
+  readonly [CURRENT_RESPONSE]?: ServerResponse | null
   readonly [PAUSED]?: boolean
 }
 
@@ -73,7 +73,7 @@ class Connection {
     if (this.#isBusy()) return this.#putBack(piece)
     const end = this.#endOf(piece)
     this.#parse(end < piece.length ? piece.subarray(0, end) : piece)
-    const response = socket[UNDER_WAY]
+    const response = socket[CURRENT_RESPONSE]
     if (response?.req.complete === false && response !== this.#response) this.#begin(response)
     if (end === piece.length) return free(piece)
     const isPaused = socket.isPaused()
@@ -101,7 +101,7 @@ class Connection {
   }
 
   #isBusy(): boolean {
-    const { [UNDER_WAY]: response, [PAUSED]: isPaused } = this.#socket
+    const { [CURRENT_RESPONSE]: response, [PAUSED]: isPaused } = this.#socket
     return (
       this.#isYielding ||
       isPaused === true ||
@@ -127,7 +127,7 @@ class Connection {
     this.#hasPutBack = true
     this.#socket.pause()
     this.#socket.unshift(piece)
-    const response = this.#socket[UNDER_WAY]
+    const response = this.#socket[CURRENT_RESPONSE]
     if (response !== null && response !== undefined) this.#await(response)
   }
 
