@@ -15,8 +15,8 @@ export interface NarrowToken {
 
 /**
  * Takes rights from a token, or makes it expire earlier. Throws the errors of
- * {@link expectMayNarrowOrRevoke}, `conflict` for a revoked token, and `forbidden` with a part for each field by which the token would gain
- * rights.
+ * {@link expectMayNarrowOrRevoke}, `conflict` for a revoked token, and `forbidden` with a part for each field
+ * by which the token would gain rights.
  */
 export async function narrowToken(
   context: CommandContext,
