@@ -1,45 +1,36 @@
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import tap, { test } from 'tap'
-import { CLONE, blocksOf, readDocument, runScript, scriptOf, standIns } from '../support/document.ts'
+import { blocksOf, readDocument, runScript, scriptOf, standIns } from '../support/document.ts'
+import { isIn, listPages } from '../support/document-pages.ts'
 import { follow, succeeds } from '../support/follow-document.ts'
 import { isExhaustive } from '../support/random.ts'
 
 // Every command of every document, run against depots of their own: the beginning of README.md in `npm test`,
-// the others in `npm run test:all`. A block that cannot run here is marked in its document, in the line
-// before its fence: <!-- not run: REASON -->
+// the rest of it here and the pages below docs/ in commands-*.slow.ts, all in `npm run test:all`. A block that
+// cannot run here is marked in its document, in the line before its fence: <!-- not run: REASON -->
 
-const DOCUMENTS = [
-  'README.md',
-  ...(await readdir(join(CLONE, 'docs')))
-    .filter((name) => name.endsWith('.md'))
-    .toSorted()
-    .map((name) => `docs/${name}`),
-]
-/** `npm run test:pipeline` runs their commands. */
-const NEEDS_SHELLCHECK = ['docs/pipeline.md']
+const DOCUMENTS = ['README.md', ...(await listPages())]
 const LANGUAGES = ['sh', 'js', 'json', 'text', 'nginx', 'caddy', 'yaml', 'sql']
 /** The sections that `npm test` runs. Each command is a process of its own. */
 const BEGINNING = ['Five minutes']
-const MAX_NOT_RUN = 16
+const MAX_NOT_RUN = 17
 
 const HIDES = /\bcurl\b.* (-[a-zA-Z]*f[a-zA-Z]*|--fail)( |$)/
 
 const { PATH = '' } = process.env
 const programs = await standIns(tap)
 
-const hasCommands = (text: string) =>
-  blocksOf(text).some(({ language, notRun }) => language === 'sh' && notRun === undefined)
+test('the commands of README.md work as they are written', async (t) =>
+  succeeds(t, await follow(t, 'README.md', `${PATH}:${programs}`, isExhaustive ? undefined : BEGINNING)))
 
-for (const document of DOCUMENTS) {
-  if (document !== 'README.md' && (!isExhaustive || NEEDS_SHELLCHECK.includes(document))) continue
-  const text = await readDocument(document)
-  if (!hasCommands(text)) continue
-  const sections = isExhaustive ? undefined : BEGINNING
-  test(`the commands of ${document} work as they are written`, async (t) =>
-    succeeds(t, await follow(t, document, `${PATH}:${programs}`, sections)))
-}
+test('the commands of each page are run in one file', async (t) => {
+  const parts = (await readdir(import.meta.dirname)).flatMap((file) => {
+    const [, first, last] = /^commands-([a-z])-to-([a-z])\.slow\.ts$/.exec(file) ?? []
+    return first === undefined || last === undefined ? [] : [{ first, last }]
+  })
+  for (const page of await listPages()) t.equal(parts.filter((part) => isIn(page, part)).length, 1, page)
+})
 
 test('each block says what it is written in; few are not run, each for a reason', async (t) => {
   const notRun: string[] = []
