@@ -33,6 +33,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'config/s3-place.ts MAX_PREFIX', // of a setting
   'upkeep/scrub.ts MAX_YIELD_MS',
   'upkeep/scrub.ts MAX_DAMAGED',
+  'upkeep/scrub.ts MAX_ATTEMPTS',
   'database/batches.ts MAX_BATCH_SIZE',
   'database/sqlite/connection.ts MAX_CACHED_SQL_LENGTH',
   'database/postgres/connection.ts MAX_NAMED_SQL_LENGTH',

@@ -34,6 +34,8 @@ const DAY_MS = 24 * 60 * 60 * 1_000
 const PASS_EVERY_MS = 7 * DAY_MS
 const SAVE_EVERY_MS = 5 * 60_000
 const RETRY_MS = 60_000
+/** After so many failures, a pass leaves a blob out. */
+const MAX_ATTEMPTS = 3
 /**
  * How long a pass waits for running uploads before it reads on. With constant uploads, the pass continues
  * slowly.
@@ -55,6 +57,8 @@ export class Scrub {
   /** The number of this scrub's hashes in progress. All others are of uploads, which go first. */
   #hashings = 0
   #scrubbedBytes = 0
+  /** How often the examination of a blob has failed in this pass, by checksum. */
+  readonly #failures = new Map<string, number>()
 
   constructor(depot: Dependencies) {
     this.#depot = depot
@@ -87,7 +91,7 @@ export class Scrub {
     while (!signal.aborted) {
       try {
         for (const checksum of await listDamaged(db, MAX_DAMAGED))
-          await this.#examine(checksum, this.#throttle(signal))
+          await this.#examineOrLeave(checksum, this.#throttle(signal), signal)
         const { scrubbedTo, begunAt } = await readScrub(db)
         const leftMs = scrubbedTo === '' && begunAt !== null ? begunAt + PASS_EVERY_MS - now() : 0
         if (leftMs <= 0) await this.pass(signal)
@@ -120,7 +124,7 @@ export class Scrub {
       ) {
         for (const { checksum } of page) {
           signal?.throwIfAborted()
-          if ((await this.#examine(checksum, pace)) !== undefined) damaged += 1
+          if ((await this.#examineOrLeave(checksum, pace, signal)) !== undefined) damaged += 1
           scrubbedTo = checksum
           if (performance.now() - savedAt < SAVE_EVERY_MS) continue
           await this.#savePosition({ scrubbedTo, begunAt })
@@ -131,8 +135,34 @@ export class Scrub {
       await this.#savePosition({ scrubbedTo, begunAt }).catch(() => undefined) // the first error is thrown
       throw error
     }
+    this.#failures.clear()
     await this.#savePosition({ scrubbedTo: '', begunAt, endedAt: now() })
     log.info({ damaged }, 'the scrub has read all packages')
+  }
+
+  /**
+   * Examines a blob for a pass. Rejects with a failure that says nothing about the blob; after several such
+   * failures, leaves the blob out, so that the pass reads the others.
+   */
+  async #examineOrLeave(
+    checksum: string,
+    pace: Pace,
+    signal: AbortSignal | undefined,
+  ): Promise<Damage | undefined> {
+    try {
+      return await this.#examine(checksum, pace)
+    } catch (error) {
+      if (signal?.aborted === true) throw error
+      const failures = (this.#failures.get(checksum) ?? 0) + 1
+      this.#failures.set(checksum, failures)
+      if (failures < MAX_ATTEMPTS) throw error
+      const { log, blobs } = this.#depot
+      log.error(
+        { err: error, checksum, place: blobs.storage.placeOf(checksum) },
+        'a package could not be examined: the scrub leaves it out until the next pass',
+      )
+      return undefined
+    }
   }
 
   async #examine(checksum: string, pace: Pace): Promise<Damage | undefined> {

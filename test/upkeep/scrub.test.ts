@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, stat, symlink, truncate, unlink, writeFile } from 
 import { dirname } from 'node:path'
 import tap, { test } from 'tap'
 import { countDamaged, findBlob, readScrub } from '../../src/blobs/blob-store.ts'
+import { BlobUnreadable } from '../../src/blobs/storage.ts'
 import { formatIdent, parseIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
@@ -192,6 +193,30 @@ test('a pass continues after a restart where it was aborted, and records its end
     left + harts.reduce((sum, { bytes }) => sum + bytes.length, 0),
     'the next pass reads everything',
   )
+})
+
+test('a package that can never be examined is left out after three attempts, and all others are read', async (t) => {
+  const { started, harts } = await start(t)
+  const [first, ...others] = harts.toSorted((a, b) => (a.checksum < b.checksum ? -1 : 1))
+  const { storage } = started.depot.blobs
+  const open = storage.open.bind(storage)
+  storage.open = async (blob, range) => {
+    if (blob.checksum === first?.checksum)
+      throw new BlobUnreadable(blob.checksum, { damage: undefined, reason: 'EMFILE' })
+    return open(blob, range)
+  }
+  const scrub = scrubOf(started)
+  await t.rejects(scrub.pass(), { code: 'BLOB_UNREADABLE' })
+  await t.rejects(scrub.pass(), { code: 'BLOB_UNREADABLE' })
+  t.equal(scrub.scrubbedBytes, 0)
+  await scrub.pass()
+  t.equal(
+    scrub.scrubbedBytes,
+    others.reduce((sum, { bytes }) => sum + bytes.length, 0),
+  )
+  t.match(started.logged.at(-2), { checksum: first?.checksum, msg: /could not be examined/ })
+  t.equal(await countDamaged(started.depot.db), 0, 'nothing is known of the package')
+  await t.rejects(scrub.pass(), { code: 'BLOB_UNREADABLE' }, 'the next pass tries again')
 })
 
 test('a file that was put back is served again after a check, and a replaced file is not reported', async (t) => {
