@@ -2,6 +2,7 @@ import { ACCOUNT_NAME } from '../access/account-name.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
 import {
+  acceptsToken,
   addSecretKey,
   createAccount,
   findSecretKeyFile,
@@ -11,6 +12,7 @@ import {
   setRole,
 } from '../remote/origin-access.ts'
 import type { OriginMember } from '../remote/origin-access.ts'
+import type { RemoteDepot } from '../remote/remote-depot.ts'
 import { RemoteError } from '../remote/remote-error.ts'
 
 // Copies the members of an origin and its newest secret signing key, if the tokens allow that at both depots.
@@ -29,10 +31,10 @@ export interface OriginAccess {
  * may not read. Throws `RemoteError` for all other failures.
  */
 export async function readAccess({ source, reporter }: Transfer, origin: string): Promise<OriginAccess> {
-  const members = await unlessForbidden(() => listMembersWithRoles(source, origin))
+  const members = await unlessForbidden(source, (depot) => listMembersWithRoles(depot, origin))
   if (members === undefined)
     reporter.note(`the token may not see the members of ${origin} at the source, so they are not copied`)
-  const file = await unlessForbidden(() => findSecretKeyFile(source, origin))
+  const file = await unlessForbidden(source, (depot) => findSecretKeyFile(depot, origin))
   const [, revision] = /^SIG-SEC-1\r?\n\S+-(\d{14})\r?\n/.exec(file ?? '') ?? []
   if (file !== undefined && revision !== undefined) return { members, secretKey: { revision, file } }
   reporter.note(
@@ -80,19 +82,28 @@ export async function copyAccess(
     })
   if (secretKey !== undefined)
     await attempt(transfer, `the secret key ${origin}-${secretKey.revision}`, async () => {
-      const stored = await unlessForbidden(() => findSecretKeyFile(destination, origin))
+      const stored = await unlessForbidden(destination, (depot) => findSecretKeyFile(depot, origin))
       if (stored?.trim() === secretKey.file.trim()) return
       if (await addSecretKey(destination, origin, secretKey)) copied.secretKeys += 1
     })
   return copied
 }
 
-/** Returns `undefined` if the depot refuses the request or does not accept the token. Throws other errors. */
-async function unlessForbidden<T>(act: () => Promise<T>): Promise<T | undefined> {
+/**
+ * Returns `undefined` if the depot refuses the request or wants a token with more rights. Throws other
+ * errors, also if the depot no longer accepts the token: it would refuse all later requests, too.
+ */
+async function unlessForbidden<T>(
+  depot: RemoteDepot,
+  act: (depot: RemoteDepot) => Promise<T>,
+): Promise<T | undefined> {
   try {
-    return await act()
+    return await act(depot)
   } catch (error) {
-    if (error instanceof RemoteError && ['refused', 'unauthenticated'].includes(error.failure))
+    if (!(error instanceof RemoteError)) throw error
+    if (error.failure === 'refused') return undefined
+    // Builder answers 401 also to a valid token that is not enough.
+    if (error.failure === 'unauthenticated' && (!depot.hasToken || (await acceptsToken(depot))))
       return undefined
     throw error
   }

@@ -3,6 +3,7 @@ import { ROLES } from '../access/access.ts'
 import type { Role } from '../access/access.ts'
 import { path } from './resource-path.ts'
 import type { RemoteDepot } from './remote-depot.ts'
+import { RemoteError } from './remote-error.ts'
 
 // Members and secret keys of origins: reads over the Habitat protocol, which Builder has, too, and changes of
 // a hart-depot. Every request can safely be repeated.
@@ -15,6 +16,17 @@ export interface OriginMember {
 const MemberNames = z.object({ members: z.array(z.string()) })
 const RoleShape = z.object({ role: z.enum(ROLES) })
 const OriginMembers = z.object({ members: z.array(z.object({ account: z.string() })) })
+
+/** Reports whether a depot or a Builder accepts the token of the requests, whatever its rights are. */
+export async function acceptsToken(depot: RemoteDepot): Promise<boolean> {
+  try {
+    await depot.getText('profile')
+    return true
+  } catch (error) {
+    if (error instanceof RemoteError && error.failure === 'unauthenticated') return false
+    throw error
+  }
+}
 
 /** Lists the members of an origin with their roles. Only members may see them. */
 export async function listMembersWithRoles(depot: RemoteDepot, origin: string): Promise<OriginMember[]> {

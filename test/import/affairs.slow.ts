@@ -7,6 +7,7 @@ import { makeKeys } from '../support/build-hart.ts'
 import { callApi } from '../support/call-api.ts'
 import { importInto, membersOf } from '../support/import.ts'
 import { APP, NEWER, startSource } from '../support/import-source.ts'
+import { startLiar } from '../support/lying-depot.ts'
 import { bearer } from '../support/origin.ts'
 import { runHere, scratchFolder } from '../support/run-cli.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
@@ -62,6 +63,23 @@ test('members, roles, the owner and the secret key are copied as far as the toke
     ci: 'maintainer',
     guest: 'readonly_member',
   })
+})
+
+test('a token that expires ends the import; one without rights is told in a note', async (t) => {
+  const { source } = await startSource(t)
+  const token = await source.account('guest')
+  const destination = await startDepot(t, { listen: true })
+  for (const isExpired of [true, false]) {
+    // Builder gives public packages to anyone, and answers 401 to a token that has expired or is not enough.
+    const { url } = await startLiar(t, source.url, (path, answer) => {
+      const isAbout = /\/users$|\/secret_keys\//.test(path) || (isExpired && path.endsWith('/profile'))
+      if (isAbout) answer.writeHead(401).end()
+      return isAbout
+    })
+    const importing = importInto(destination, url, { token })
+    if (isExpired) await t.rejects(importing, { failure: 'unauthenticated', message: /401/ })
+    else t.match((await importing).notes.join('\n'), /may not see the members of acme/)
+  }
 })
 
 test('a run that changes nothing says so, --compare finds what differs, and --exact demotes it', async (t) => {
