@@ -9,6 +9,7 @@ import { stripVTControlCharacters } from 'node:util'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { DepotClient } from '../../../src/client/client.ts'
+import { MAX_KEPT_LAST, MAX_PERIOD_MS, MAX_VIEWS_OF_RULE } from '../../../src/views/retention-rule.ts'
 import { buildHart } from '../../support/build-hart.ts'
 import { commandsOn, runCommand } from '../../support/command.ts'
 import { makeOrigin, publishAll } from '../../support/origin.ts'
@@ -246,4 +247,23 @@ test('an unknown plan, token or moment is answered with what to do next', async 
     stderr: /If yesterday is a moment of union, .*union@41, or union@2026-01-02T08:00:00Z/,
   })
   t.match(await run(['view', 'nowhere']), { code: 5, stderr: /nowhere/ })
+})
+
+test('retention set tells its limits by the names of its options', async (t) => {
+  for (const [option, value, text] of [
+    ['--keep-last', `${MAX_KEPT_LAST + 1}`, '--keep-last must be from 1 to 1000'],
+    ['--newer-than', '3651d', '--newer-than must be from 1s to 3650d'],
+    [
+      '--promoted-to',
+      Array.from({ length: MAX_VIEWS_OF_RULE + 1 }, (_, n) => `v${n}`).join(),
+      'at most 20 views',
+    ],
+  ] as const)
+    t.match(await run(['retention', 'set', '--origin', 'acme', option, value]), {
+      code: 2,
+      stderr: new RegExp(text),
+    })
+  const most = ['--keep-last', `${MAX_KEPT_LAST}`, '--newer-than', `${MAX_PERIOD_MS / 86_400_000}d`]
+  t.match(await run(['retention', 'set', '--origin', 'acme', ...most]), { code: 0 })
+  t.match(await run(['retention', 'unset', '--origin', 'acme']), { code: 0 })
 })

@@ -6,6 +6,12 @@ import { periodMs, wholeNumber } from '../arguments.ts'
 import { connect, connectToChange, remoteOptions } from '../connect.ts'
 import type { Connected } from '../connect.ts'
 
+// The limits of the depot, which refuses the fields of its API; a user knows the options.
+const MOST_KEPT_LAST = 1_000
+const LONGEST_PERIOD_DAYS = 3_650
+const MOST_VIEWS = 20
+const DAY_MS = 24 * 60 * 60_000
+
 export const retentionRules: Define = (command, io) =>
   remoteOptions(command)
     .addHelpText(
@@ -106,6 +112,7 @@ function expectRuleFits({ view, keepAll, keepLast, newerThan, promotedTo, histor
       'the rule of a view has --keep-last, --newer-than and --history: without the first two, all members stay',
     )
   if (view === undefined && history !== undefined) throw new UsageError('--history is for --view')
+  if (promotedTo.length > MOST_VIEWS) throw new UsageError(`--promoted-to takes at most ${MOST_VIEWS} views`)
   if (keepAll === true && keepsSome) throw new UsageError('--keep-all keeps everything: leave out the others')
   if (keepAll === undefined && !keepsSome && history === undefined)
     throw new UsageError('say what stays: --keep-all, --keep-last, --newer-than, --promoted-to or --history')
@@ -113,14 +120,14 @@ function expectRuleFits({ view, keepAll, keepLast, newerThan, promotedTo, histor
 
 function keptLast(text: string): number {
   const count = wholeNumber(text, '--keep-last')
-  if (count >= 1) return count
-  throw new UsageError('--keep-last must be at least 1')
+  if (count >= 1 && count <= MOST_KEPT_LAST) return count
+  throw new UsageError(`--keep-last must be from 1 to ${MOST_KEPT_LAST}`)
 }
 
 function secondsOf(text: string, option: string): number {
   const ms = periodMs(text, option)
-  if (ms >= 1_000) return ms / 1_000
-  throw new UsageError(`${option} must be at least 1s`)
+  if (ms >= 1_000 && ms <= LONGEST_PERIOD_DAYS * DAY_MS) return ms / 1_000
+  throw new UsageError(`${option} must be from 1s to ${LONGEST_PERIOD_DAYS}d`)
 }
 
 interface Scope {
