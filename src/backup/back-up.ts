@@ -17,7 +17,7 @@ import { listSealingKeys } from '../origins/sealed-store.ts'
 import { readVersion } from '../package-root.ts'
 import { readQuarantine } from '../retention/quarantine-store.ts'
 import { DepotError } from '../errors.ts'
-import type { BackupFolder } from './backup-folder.ts'
+import type { Backups } from './backups.ts'
 import { checksumOf, writeChecksums } from './checksums.ts'
 import type { ChecksumLine } from './checksums.ts'
 import { copyBlobs } from './copy-blobs.ts'
@@ -60,11 +60,7 @@ const NAMED_DAMAGED = 100
  * Throws `conflict` if the folder has backups of another depot, or of another history of this one that
  * `mayChangeHistory` does not allow.
  */
-export async function backUp(
-  config: Config,
-  target: BackupFolder,
-  options: BackUpOptions,
-): Promise<BackUpResult> {
+export async function backUp(config: Config, target: Backups, options: BackUpOptions): Promise<BackUpResult> {
   const hold = holdBlobs(config)
   try {
     const id = await target.begin(options.at)
@@ -82,7 +78,7 @@ export async function backUp(
 async function writeBackup(
   id: string,
   config: Config,
-  target: BackupFolder,
+  target: Backups,
   options: BackUpOptions,
 ): Promise<BackUpResult> {
   const { pace, at, writeSecretKey } = options
@@ -129,15 +125,15 @@ async function writeBackup(
 function expectSameHistory(
   newest: Manifest,
   { depot, incarnation }: Pick<Manifest, 'depot' | 'incarnation'>,
-  { folder }: BackupFolder,
+  { place }: Backups,
   { mayChangeHistory = false }: BackUpOptions,
 ): void {
   if (newest.depot !== depot)
-    throw new DepotError('conflict', `the backups in ${folder} are of another depot: name another folder`)
+    throw new DepotError('conflict', `the backups in ${place} are of another depot: name another folder`)
   if (newest.incarnation !== incarnation && !mayChangeHistory)
     throw new DepotError(
       'conflict',
-      `the newest backup in ${folder} is of another history of this depot: a restore came between, or there is a restored copy. Name another folder or, if this depot is the one that goes on, give --new-history once`,
+      `the newest backup in ${place} is of another history of this depot: a restore came between, or there is a restored copy. Name another folder or, if this depot is the one that goes on, give --new-history once`,
     )
 }
 
@@ -160,7 +156,7 @@ async function readFacts(
 async function copyLacking(
   db: Db,
   source: BlobStorage,
-  { blobs: target }: BackupFolder,
+  { blobs: target }: Backups,
   { hashes, pace, onProgress, signal }: BackUpOptions,
 ): Promise<{
   count: number
@@ -195,7 +191,7 @@ async function copyLacking(
 /** Lists the database and the blobs of a backup, with their checksums. */
 async function* linesOf(
   db: Db,
-  target: BackupFolder,
+  target: Backups,
   id: string,
   damaged: ReadonlyMap<string, DamagedBlob>,
 ): AsyncGenerator<ChecksumLine> {

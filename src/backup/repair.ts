@@ -7,7 +7,7 @@ import type { HashThreads } from '../hart/hash-threads.ts'
 import { RemoteError } from '../remote/remote-error.ts'
 import { path } from '../remote/resource-path.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
-import type { BackupFolder } from './backup-folder.ts'
+import type { Backups } from './backups.ts'
 import { copyBlob } from './copy-blob.ts'
 import type { BlobTarget } from './copy-blob.ts'
 
@@ -19,7 +19,7 @@ import type { BlobTarget } from './copy-blob.ts'
 export type Repair = (blob: BlobRef) => Promise<string | undefined>
 
 /** Returns a repair that takes the bytes from the backups in a folder. */
-export function repairFromBackups(folder: BackupFolder, target: BlobTarget, hashes: HashThreads): Repair {
+export function repairFromBackups(folder: Backups, target: BlobTarget, hashes: HashThreads): Repair {
   return async (blob) => {
     const { damage } = await copyBlob(blob, folder.blobs.storage, target, { hashes })
     if (damage === undefined) return undefined

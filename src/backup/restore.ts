@@ -20,7 +20,7 @@ import { makeFolder } from '../database/make-folder.ts'
 import { openDepot, restoringFileOf } from '../depot/open.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
-import type { BackupFolder } from './backup-folder.ts'
+import type { Backups } from './backups.ts'
 import { checksumOf, readChecksums } from './checksums.ts'
 import { copyBlobs } from './copy-blobs.ts'
 import type { DamagedBlob, Manifest } from './manifest.ts'
@@ -67,20 +67,21 @@ const ALLOWED_FILES: readonly string[] = [SECRET_KEY, 'lost+found']
  */
 export async function restoreBackup(
   backup: Manifest,
-  from: BackupFolder,
+  from: Backups,
   config: Config,
   options: RestoreOptions,
 ): Promise<Restored> {
   const databaseFile = sqliteFileOf(config)
   const database = restoringFileOf(databaseFile)
   await expectEmpty(config)
-  const copied = await openEngine({ engine: 'sqlite', file: from.fileOf(backup.id, 'database') })
+  const copied = await openEngine({ engine: 'sqlite', file: await from.fetch(backup.id, 'database') })
   const migrations = await copied.pendingMigrations()
   const copiesKey = needsKeyOfBackup(backup, config)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
   await makeFolder(dirname(database), 'DEPOT_DATABASE_URL')
   await copyDatabaseOf(backup, from, database)
-  if (copiesKey) await copyDurably(from.fileOf(backup.id, 'secretKey'), join(config.dataFolder, SECRET_KEY))
+  if (copiesKey)
+    await copyDurably(await from.fetch(backup.id, 'secretKey'), join(config.dataFolder, SECRET_KEY))
 
   const depot = await openDepot(
     { ...config, database: { engine: 'sqlite', file: database } },
@@ -134,10 +135,13 @@ function needsKeyOfBackup(backup: Manifest, { secretKeys, secretKeyFile, dataFol
   )
 }
 
-async function copyDatabaseOf(backup: Manifest, from: BackupFolder, to: string): Promise<void> {
-  const file = from.fileOf(backup.id, 'database')
+async function copyDatabaseOf(backup: Manifest, from: Backups, to: string): Promise<void> {
+  const file = await from.fetch(backup.id, 'database')
   let expected: string | undefined
-  for await (const { checksum, path } of readChecksums(from.fileOf(backup.id, 'checksums'), backup.checksums))
+  for await (const { checksum, path } of readChecksums(
+    await from.fetch(backup.id, 'checksums'),
+    backup.checksums,
+  ))
     if (path === basename(file)) expected = checksum
   const { files, logFiles } = await openEngine({ engine: 'sqlite', file: to })
   for (const left of [...files, ...logFiles]) await rm(left, { force: true })
@@ -157,7 +161,7 @@ async function copyDurably(from: string, to: string): Promise<void> {
 /** Copies the blobs into a depot whose database is restored, verifies it, and begins a new incarnation. */
 async function fill(
   depot: Depot,
-  from: BackupFolder,
+  from: Backups,
   { actor, onProgress, signal }: RestoreOptions,
 ): Promise<Omit<Restored, 'migrations'>> {
   const { db, blobs, hashes, writer } = depot

@@ -1,7 +1,8 @@
 import { copyFile, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { BackupFolder } from '../../src/backup/backup-folder.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { Backups } from '../../src/backup/backups.ts'
 import { areBlobsHeld, holdBlobs } from '../../src/depot/blob-hold.ts'
 import { NEW, backupScene, blobsIn } from '../support/backups.ts'
 import { publishAll } from '../support/origin.ts'
@@ -66,7 +67,7 @@ test('a backup refuses folders that are not for it', async (t) => {
 
 test('one backup is written to a folder at a time, and its list can be read meanwhile', async (t) => {
   const { started, to, run } = await backupScene(t)
-  const other = await BackupFolder.openForWriting(to)
+  const other = await Backups.openForWriting(to, readConfig({ DEPOT_DATA: to }))
   t.match(await run('backup', to), { code: 1, stderr: /another process uses the backups in/ })
   t.match(await run('backup', 'list', to, '--json'), { code: 0, stdout: '[]\n' })
   other.close()

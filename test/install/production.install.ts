@@ -17,8 +17,11 @@ import { Blake2b } from '../../src/hart/blake2b.ts'
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
 const FILES = ['package.json', 'package-lock.json', '.npmrc', 'launch', 'migrations', 'src']
-/** The limit for all packages except the packaged Node, which is for machines with an older one. */
-const MAX_MB = 80
+/**
+ * The limit for all packages except the packaged Node, which is for machines with an older one. The AWS SDK,
+ * which is optional, takes 23 of them.
+ */
+const MAX_MB = 103
 const PACKAGED_NODE = /^node-(?:bin-)?(?:linux|darwin)-/
 const TOKEN = 'hart_of_the_test_of_an_installation_0123456789'
 const IDENT = 'happyhumans/possums/8.1.4/20160427165340'

@@ -10,12 +10,14 @@ import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { formatS3Url } from '../../src/config/s3-place.ts'
 import type { S3Place } from '../../src/config/s3-place.ts'
+import { lockBackups } from '../../src/depot/blob-hold.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
 import { CLONE, blocksOf } from '../support/document.ts'
 import { bearer, makeOrigin, publishAll, upload } from '../support/origin.ts'
+import { runHere, scratchFolder } from '../support/run-cli.ts'
 import { startNginx } from '../support/proxy-programs.ts'
 import { startS3 } from '../support/s3.ts'
 import { startDepot } from '../support/start-depot.ts'
@@ -46,9 +48,8 @@ async function start(
 
 function settingsOf(place: S3Place): Record<string, string> {
   return {
+    ...s3.gateway.environment,
     DEPOT_BLOBS: formatS3Url(place),
-    DEPOT_S3_ENDPOINT: s3.gateway.endpoint,
-    DEPOT_S3_PATH_STYLE: 'on',
   }
 }
 
@@ -258,3 +259,66 @@ test('nginx sends packages from a folder', async (t) => {
   )
   await downloadsBehind(t, `http://127.0.0.1:${port}`, hart)
 })
+
+test('a depot is backed up to S3, restored from it, and repaired from it', async (t) => {
+  const place = await s3.makePlace()
+  const backups = `s3://${place.bucket}/backups`
+  const started = await start(t, place)
+  const [app, web] = await publishAll(started, APP, 'acme/web/1.0.0/20260101000000')
+  if (app === undefined || web === undefined) throw new Error('unreachable')
+  const settings = settingsOf(place)
+  const run = (...args: string[]) => runHere(args, { ...settings, DEPOT_DATA: started.folder })
+  const first = await run('backup', backups, '--json')
+  t.match(first, { code: 0 }, first.stderr)
+  t.match(JSON.parse(first.stdout), { packages: 2, copied: 2 })
+  await publishAll(started, 'acme/new/1.0.0/20260101000000')
+  const second = await run('backup', backups, '--with-secret-key', '--json')
+  t.match(JSON.parse(second.stdout), { packages: 3, copied: 1 })
+
+  const lock = lockBackups(started.depot.config)
+  t.match(await run('backup', backups), { code: 1, stderr: /another process/i })
+  lock.close()
+
+  const Body = Buffer.alloc(app.bytes.length)
+  await s3.client.send(new PutObjectCommand({ Bucket: place.bucket, Key: keyOf(place, app), Body }))
+  t.match(await run('verify', '--bytes', '--repair', '--from', backups), {
+    code: 0,
+    stderr: /repaired: acme\/app/,
+  })
+  t.equal((await download(started.url, app)).body.compare(app.bytes), 0)
+
+  const data = await scratchFolder(t)
+  const restored = await runHere(['restore', backups, '--json'], {
+    ...settings,
+    DEPOT_DATA: join(data, 'data'),
+    DEPOT_BLOBS: `s3://${place.bucket}/restored`,
+  })
+  t.match(restored, { code: 0 }, restored.stderr)
+  t.match(JSON.parse(restored.stdout), { packages: 3, missing_in_all: 0, ledger_agrees: true })
+  const inFolder = await runHere(['restore', backups, '--backup', idOf(first)], {
+    ...settings,
+    DEPOT_DATA: join(data, 'folder'),
+    DEPOT_BLOBS: '',
+  })
+  t.match(inFolder, { code: 0, stdout: /2 packages/ }, inFolder.stderr)
+
+  const third = await run('backup', backups, '--keep', '1', '--json')
+  t.strictSame(
+    (JSON.parse(third.stdout) as { removed: string[] }).removed.toSorted(),
+    [idOf(first), idOf(second)].toSorted(),
+  )
+  const listed = await run('backup', 'list', backups, '--json')
+  t.match(JSON.parse(listed.stdout), { length: 1 })
+})
+
+test('a backup to a wrong place says what is wrong', async (t) => {
+  const place = await s3.makePlace()
+  const started = await start(t, place)
+  const run = (to: string) => runHere(['backup', to], { ...settingsOf(place), DEPOT_DATA: started.folder })
+  t.match(await run('s3://no-such-bucket/backups'), { code: 1, stderr: /the bucket does not exist/ })
+  t.match(await run('s3://Wrong_Bucket'), { code: 1, stderr: /must be s3:/ })
+})
+
+function idOf({ stdout }: { stdout: string }): string {
+  return (JSON.parse(stdout) as { id: string }).id
+}

@@ -1,3 +1,4 @@
+import { DepotError } from '../../errors.ts'
 import { networkFault } from '../../network-fault.ts'
 
 /**
@@ -53,6 +54,7 @@ const NAMED: Readonly<Record<string, readonly [S3FaultKind, string]>> = {
   SlowDown: ['away', 'it asks for fewer requests'],
   TimeoutError: ['away', 'no answer came in time'],
 }
+const RETRY_AFTER_SECONDS = 10
 const INSUFFICIENT_STORAGE = 507
 
 /** Converts an error of the SDK to an {@link S3Fault}. Returns an error of the local system unchanged. */
@@ -76,6 +78,24 @@ export function s3Fault(error: unknown): unknown {
 /** Explains an error of a service in a few words that name no place. */
 export function reasonOf(error: unknown): string {
   return error instanceof S3Fault ? error.reason : 'it failed'
+}
+
+/**
+ * Converts a fault to the refusal of whatever needs the service: `storage_full` or `storage_unavailable`.
+ * Returns any other error unchanged.
+ */
+export function refusalOf(error: unknown): unknown {
+  if (!(error instanceof S3Fault)) return error
+  const { kind, reason } = error
+  return kind === 'full'
+    ? new DepotError('storage_full', `the storage in S3 is full: ${reason}; nothing was stored`, {
+        cause: error,
+      })
+    : new DepotError(
+        'storage_unavailable',
+        `the storage in S3 cannot be used now: ${reason}; nothing was stored`,
+        { cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS },
+      )
 }
 
 function statusOf(error: Error): number | undefined {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type {
   HeadObjectCommandOutput,
   ListMultipartUploadsCommandInput,
@@ -14,15 +15,8 @@ import { ByteBudget } from './byte-budget.ts'
 import { S3Fault, s3Fault } from './fault.ts'
 import { loadSdk, makeClient } from './sdk.ts'
 import type { Sdk } from './sdk.ts'
-
-/** An object that is being read. The caller reads the body to its end or destroys it. */
-export interface OpenedObject {
-  readonly body: Readable
-  /** The size of the whole object. */
-  readonly sizeBytes: number
-  /** Differs if the object was replaced. */
-  readonly tag: string
-}
+import { S3Stream } from './stream.ts'
+import type { OpenedObject } from './stream.ts'
 
 export interface ObjectHead {
   readonly sizeBytes: number
@@ -116,6 +110,20 @@ export class S3Objects {
     if (total !== undefined && !Number.isNaN(total)) return { body, sizeBytes: total, tag: ETag }
     body.destroy()
     throw new S3Fault('away', range === undefined ? 'it sends no size' : 'it does not send ranges')
+  }
+
+  /** Copies an object to a new file. Resolves with `false` if there is none. */
+  async download(name: string, path: string): Promise<boolean> {
+    const object = await this.get(name).catch((error: unknown) => {
+      if (error instanceof S3Fault && error.kind === 'absent') return undefined
+      throw error
+    })
+    if (object === undefined) return false
+    const end = object.sizeBytes - 1
+    const reopen = (start: number) => this.get(name, { start, end })
+    const stream = new S3Stream({ checksum: name, start: 0, end, object, reopen })
+    await pipeline(stream, createWriteStream(path))
+    return true
   }
 
   async head(name: string): Promise<ObjectHead> {

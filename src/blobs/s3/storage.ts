@@ -1,19 +1,17 @@
 import type { S3Place } from '../../config/s3-place.ts'
-import { DepotError } from '../../errors.ts'
 import { sizeFault } from '../file-fault.ts'
 import { BlobAbsent, BlobUnreadable } from '../storage.ts'
 import type { BlobHead, BlobRef, BlobStorage, BlobStream, ByteRange, ListedPage } from '../storage.ts'
-import { S3Fault } from './fault.ts'
+import { S3Fault, refusalOf } from './fault.ts'
 import { S3Objects } from './objects.ts'
-import type { OpenedObject } from './objects.ts'
 import { EmptyStream, S3Stream } from './stream.ts'
+import type { OpenedObject } from './stream.ts'
 
 const NAME = /^([0-9a-f]{2})\/(\1[0-9a-f]{62})$/
 /** Uploads in parts that are older were interrupted. Other depots may still be sending younger ones. */
 const UPLOAD_MAX_MS = 24 * 60 * 60_000
 /** How long the result of a check is used. Probes ask often, and each list costs money. */
 const CHECK_MS = 10_000
-const RETRY_AFTER_SECONDS = 10
 
 /**
  * Stores each blob as the object `ab/abcdef…` below a prefix of a bucket, which are the names in a folder of
@@ -128,22 +126,4 @@ function blobFault(checksum: string, error: unknown): unknown {
   return error.kind === 'absent'
     ? new BlobAbsent(checksum, { cause: error })
     : new BlobUnreadable(checksum, { damage: undefined, reason: error.reason, cause: error })
-}
-
-/** Converts a fault of S3 to the refusal of an upload. */
-function refusalOf(error: unknown): unknown {
-  if (!(error instanceof S3Fault)) return error
-  if (error.kind === 'full')
-    return new DepotError(
-      'storage_full',
-      `the storage of packages is full: ${error.reason}; nothing was stored`,
-      {
-        cause: error,
-      },
-    )
-  return new DepotError(
-    'storage_unavailable',
-    `the package cannot be stored now: the storage of packages does not take it (${error.reason}); nothing was published`,
-    { cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS },
-  )
 }

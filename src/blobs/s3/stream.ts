@@ -1,7 +1,16 @@
 import { finished } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlobAbsent, BlobStream, BlobUnreadable } from '../storage.ts'
-import type { OpenedObject } from './objects.ts'
+
+/** An object that is being read. The caller reads the body to its end or destroys it. */
+export interface OpenedObject {
+  readonly body: Readable
+  /** The size of the whole object. */
+  readonly sizeBytes: number
+  /** Differs if the object was replaced. */
+  readonly tag: string
+}
 
 interface ObjectRange {
   readonly checksum: string

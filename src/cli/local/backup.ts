@@ -3,9 +3,11 @@ import { resolve } from 'node:path'
 import pino from 'pino'
 import { backUp } from '../../backup/back-up.ts'
 import type { BackUpResult } from '../../backup/back-up.ts'
-import { BackupFolder } from '../../backup/backup-folder.ts'
+import { Backups } from '../../backup/backups.ts'
 import type { Manifest } from '../../backup/manifest.ts'
 import { Pace } from '../../backup/pace.ts'
+import { readConfig } from '../../config/config.ts'
+import { isS3Url } from '../../config/s3-place.ts'
 import { parseSize } from '../../text/size.ts'
 import { expectMigrated, openEngine } from '../../database/engine.ts'
 import { isDiskFull } from '../../database/errors.ts'
@@ -24,7 +26,7 @@ const MAX_KEPT = 100_000
 
 export const backup: Define = (command, io) =>
   outputOptions(command)
-    .argument('<folder>', 'a new folder, or one that has backups of this depot')
+    .argument('<place>', 'a folder or s3://BUCKET/PREFIX that is new, or has backups of this depot')
     .option('--keep <count>', 'then remove all but the newest backups, and the packages only they need')
     .option('--rate <size>', 'the bytes to copy in a second, for example 20MiB; the default is no limit')
     .option('--new-history', 'go on in a folder of this depot after a restore; needed once')
@@ -34,6 +36,7 @@ export const backup: Define = (command, io) =>
       `${examples([
         ['backup /mnt/backups --keep 30', 'back up this depot, and keep thirty backups'],
         ['backup /mnt/backups --rate 20MiB', 'leave the disks free for the server'],
+        ['backup s3://backups/depot --keep 30', 'back up to S3, with the settings DEPOT_S3_…'],
       ])}
 
 The server may run. Copies the database as it is now, and then the packages that the folder lacks, whose checksums it verifies. A backup that
@@ -45,16 +48,16 @@ was interrupted starts again, but does not copy again what it has copied. A dama
       const config = readLocalConfig(io)
       expectDepot(config, 'write') // it locks a file beside the database
       await expectMigrated(await openEngine(config.database))
-      const folder = pathOf(io, given)
-      if (resolve(folder) === config.dataFolder)
+      const folder = isS3Url(given) ? given : pathOf(io, given)
+      if (!isS3Url(folder) && resolve(folder) === config.dataFolder)
         throw new UsageError(`${folder} is the data folder of the depot: name another folder`)
       process.umask(0o077)
       const out = new Output(io, options)
       const progress = options.quiet === true ? undefined : new Progress(io.stderr)
       const hashes = new HashThreads()
-      let target: BackupFolder | undefined
+      let target: Backups | undefined
       try {
-        target = await BackupFolder.openForWriting(folder)
+        target = await Backups.openForWriting(folder, config)
         const result = await backUp(config, target, {
           at: io.now(),
           hashes,
@@ -89,7 +92,7 @@ was interrupted starts again, but does not copy again what it has copied. A dama
 
 export const backupList: Define = (command, io) =>
   outputOptions(command)
-    .argument('<folder>', 'a folder of backups')
+    .argument('<place>', 'a folder of backups, or s3://BUCKET/PREFIX')
     .addHelpText(
       'after',
       examples([
@@ -99,7 +102,7 @@ export const backupList: Define = (command, io) =>
     )
     .action(async (given, options) => {
       const out = new Output(io, options)
-      const manifests = await BackupFolder.listIn(pathOf(io, given))
+      const manifests = await Backups.listIn(isS3Url(given) ? given : pathOf(io, given), readConfig(io.env))
       out.show(manifests, {
         whole: () =>
           out.table(
@@ -128,7 +131,7 @@ function showBackup(
     copiedBytes,
     quarantined,
     kept = { removed: [], blobs: 0 },
-  }: BackUpResult & { kept: Awaited<ReturnType<BackupFolder['keep']>> | undefined },
+  }: BackUpResult & { kept: Awaited<ReturnType<Backups['keep']>> | undefined },
 ): void {
   const { removed, blobs } = kept
   const lines = [

@@ -1,7 +1,8 @@
-import { BackupFolder } from '../../backup/backup-folder.ts'
+import { Backups } from '../../backup/backups.ts'
 import { restoreBackup } from '../../backup/restore.ts'
 import type { Restored } from '../../backup/restore.ts'
 import type { DamagedBlob, Manifest } from '../../backup/manifest.ts'
+import { isS3Url } from '../../config/s3-place.ts'
 import { isDiskFull } from '../../database/errors.ts'
 import { counted } from '../../text/counted.ts'
 import { examples } from '../command.ts'
@@ -17,7 +18,7 @@ const MAX_NAMED = 100
 
 export const restore: Define = (command, io) =>
   outputOptions(command)
-    .argument('<folder>', 'a folder of backups')
+    .argument('<place>', 'a folder of backups, or s3://BUCKET/PREFIX')
     .option('--backup <id>', 'the backup; the default is the newest')
     .addHelpText(
       'after',
@@ -33,7 +34,7 @@ notice what was lost. A restore that was interrupted continues when it is run ag
       const config = readLocalConfig(io)
       const out = new Output(io, options)
       const progress = options.quiet === true ? undefined : new Progress(io.stderr)
-      const from = await BackupFolder.openForReading(pathOf(io, given))
+      const from = await Backups.openForReading(isS3Url(given) ? given : pathOf(io, given), config)
       try {
         const backup = await from.get(options.backup)
         const restored = await restoreBackup(backup, from, config, {

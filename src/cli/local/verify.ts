@@ -3,7 +3,8 @@ import { text } from 'node:stream/consumers'
 import type { Checkpoint } from '../../audit/checkpoint.ts'
 import { verifyBlobs } from '../../audit/verify-blobs.ts'
 import type { BlobVerification } from '../../audit/verify-blobs.ts'
-import { BackupFolder } from '../../backup/backup-folder.ts'
+import { Backups } from '../../backup/backups.ts'
+import { isS3Url } from '../../config/s3-place.ts'
 import type { BlobTarget } from '../../backup/copy-blob.ts'
 import { repairFromBackups, repairFromDepot } from '../../backup/repair.ts'
 import type { Repair } from '../../backup/repair.ts'
@@ -35,7 +36,7 @@ export const verify: Define = (command, io) =>
   outputOptions(command)
     .option('--bytes', 'also read the files of packages, and check their checksums')
     .option('--repair', 'replace damaged files of packages by those of --from, whose checksums it verifies')
-    .option('--from <place>', 'the URL of another depot, or a folder of backups')
+    .option('--from <place>', 'the URL of another depot, or a folder or s3://BUCKET/PREFIX with backups')
     .option('--token-file <file>', 'a token of the other depot, needed for private packages; - is stdin')
     .option('--checkpoint <file>', 'also check that history was not rewritten since a checkpoint; - is stdin')
     .option('--verifier-key <key>', 'the key that signed the checkpoint; the default is any of this depot')
@@ -114,7 +115,7 @@ async function repairFiles(
   const target = await repairedStorage(config)
   const { repair, close } = /^https?:/.test(from)
     ? { repair: repairFromDepot(await openSource(from, tokenFile, io), db, target), close: () => undefined }
-    : await openBackups(pathOf(io, from), target, hashes)
+    : await openBackups(isS3Url(from) ? from : pathOf(io, from), config, { target, hashes })
   try {
     return await verifyBlobs(db, target.storage, readsBytes ? hashes : undefined, async (blob) => {
       const { checksum, damage, idents } = blob
@@ -141,11 +142,11 @@ async function openSource(url: string, tokenFile: string | undefined, io: Io): P
 }
 
 async function openBackups(
-  folder: string,
-  target: BlobTarget,
-  hashes: HashThreads,
+  place: string,
+  config: LocalConfig,
+  { target, hashes }: { target: BlobTarget; hashes: HashThreads },
 ): Promise<{ repair: Repair; close: () => void }> {
-  const backups = await BackupFolder.openForReading(folder)
+  const backups = await Backups.openForReading(place, config)
   return { repair: repairFromBackups(backups, target, hashes), close: () => backups.close() }
 }
 
