@@ -97,6 +97,25 @@ export async function listVisibleIds(
   return found
 }
 
+/** Lists the visible changes to which a release belongs, newest first. */
+export async function listChangesOfRelease(
+  db: Db,
+  releaseId: number,
+  audience: Audience,
+): Promise<ChangeRecord[]> {
+  const rows = await changes(db)
+    .where('changes.id', 'in', (eb) =>
+      eb
+        .selectFrom('change_releases')
+        .select('change_releases.change_id')
+        .where('change_releases.release_id', '=', releaseId),
+    )
+    .where((eb) => changeVisibleTo(eb, audience))
+    .orderBy('changes.id', 'desc')
+    .execute()
+  return recordsOf(db, rows)
+}
+
 /** At most this many of the newest changes of a project are examined to find one that supersedes another. */
 export const MAX_EXAMINED_CHANGES = 50
 

@@ -20,6 +20,8 @@ export interface ListedRelease {
   readonly visibility: Visibility
   readonly checksum: string
   readonly sizeBytes: number
+  /** Empty if it is only announced. */
+  readonly signer: string
   readonly createdAt: number
   /** The open views that have the release, by name. */
   readonly views: readonly string[]
@@ -77,6 +79,7 @@ export async function listReleasesOf(
     visibility: row.visibility,
     checksum: row.checksum,
     sizeBytes: row.size_bytes,
+    signer: row.signer,
     createdAt: row.created_at,
     views: views.get(row.id) ?? [],
     yanked: noticeOf(row.yanked),
@@ -116,6 +119,7 @@ async function releasesBelow(
       'releases.visibility',
       'releases.checksum',
       'releases.size_bytes',
+      'releases.signer',
       'releases.created_at',
       'releases.order_key',
       'releases.yanked',

@@ -87,6 +87,21 @@ export async function listNotPublic(
   }))
 }
 
+/** Finds a visible release whose file has this checksum, the one published first. */
+export async function findReleaseByChecksum(
+  db: Db,
+  checksum: string,
+  audience: Audience,
+): Promise<Release | undefined> {
+  const row = await visible(db, audience)
+    .selectAll('releases')
+    .where('releases.checksum', '=', checksum)
+    .orderBy('releases.id')
+    .limit(1)
+    .executeTakeFirst()
+  return row && releaseOf(row)
+}
+
 /** Reports whether an ident is published for a target, or for any, whatever its visibility. */
 export async function releaseExists(db: Db, ident: string, target: Target | undefined): Promise<boolean> {
   const row = await db

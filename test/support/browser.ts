@@ -15,7 +15,7 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const CAPTURES = resolve(import.meta.dirname, '../../build/pages')
 const WIDTHS = [360, 1024, 1920] as const
 const HEIGHT = 800
-const TIMEOUT_MS = 10_000
+const TIMEOUT_MS = 60_000
 /** Refusals, ended streams, and the fonts that the sign-in pages of the test's provider would like to load. */
 const EXPECTED = /status of 4\d\d|ERR_INCOMPLETE_CHUNKED|ERR_NAME_NOT_RESOLVED/
 

@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { PhaseStatus } from '../../src/views/phase.ts'
 import { hashToken } from '../../src/accounts/token.ts'
 import { commandsOn } from './command.ts'
 import { makeOrigin, publishAll } from './origin.ts'
@@ -72,6 +73,23 @@ const furnish = furnished(async (started) => {
   await publishAll(started, app4)
   await run(ROBOT_TOKEN, 'promote', 'acceptance', app4, '--yes')
   await run(JANE_TOKEN, 'propose', 'promote', 'rehearsal', app3, '--reason', 'ready for the week')
+  for (const [commit, ident, phases] of CHANGES) {
+    const input = { project: 'acme/app', change: commit.slice(0, 8), commit, targets: [] }
+    const { publicId: change } = await depot.writer.submit({ kind: 'recordChange', input, actor })
+    await depot.writer.submit({ kind: 'addChangeRelease', input: { change, ident, isRebuild: false }, actor })
+    for (const [phase, status, view] of phases)
+      await depot.writer.submit({
+        kind: 'reportPhase',
+        input: {
+          change,
+          phase,
+          status,
+          job: `https://ci.example/jobs/${phase}`,
+          ...(view !== undefined && { view }),
+        },
+        actor,
+      })
+  }
   await run(ADMIN_TOKEN, 'yank', web1, '--reason', 'leaks memory')
   await run(ADMIN_TOKEN, 'freeze', 'delivered', '--reason', 'end of the year')
   await depot.writer.submit({
@@ -83,6 +101,37 @@ const furnish = furnished(async (started) => {
     actor,
   })
 })
+
+/** The commits of `acme/app`, with a release and the phases of each. */
+const CHANGES: readonly (readonly [
+  commit: string,
+  ident: string,
+  phases: readonly (readonly [phase: string, status: PhaseStatus, view?: string])[],
+])[] = [
+  [
+    '4f1d2c3b5a697887c6d5e4f3a2b1c0d9e8f7a6b5',
+    APP[2] ?? '',
+    [
+      ['lint', 'passed'],
+      ['unit', 'passed'],
+      ['security', 'not_configured'],
+      ['publish', 'passed'],
+      ['provision', 'passed', 'acceptance'],
+      ['smoke', 'passed', 'acceptance'],
+      ['smoke', 'failed', 'union'],
+    ],
+  ],
+  [
+    'a1b2c3d4e5f60718293a4b5c6d7e8f9012345678',
+    APP[3] ?? '',
+    [
+      ['lint', 'passed'],
+      ['unit', 'passed'],
+      ['publish', 'passed'],
+      ['deploy', 'running', 'acceptance'],
+    ],
+  ],
+]
 
 /** Starts the depot, with its clock five days after the start of the tests. */
 export async function startCompany(t: Test): Promise<TestDepot> {

@@ -15,8 +15,10 @@ import { hasBody } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { SingleSignOn } from '../requests/single-sign-on.ts'
 import { validate } from '../requests/validate.ts'
+import { activityRoutes } from './activity/routes.ts'
 import { assetRoutes, encodingOf } from './assets/assets.ts'
 import type { AssetPaths } from './assets/assets.ts'
+import { changeRoutes } from './changes/routes.ts'
 import { depotUrl } from './html/depot-url.ts'
 import { errorContent } from './html/error-page.ts'
 import { layout } from './html/layout.ts'
@@ -25,7 +27,9 @@ import type { Visit } from './html/visit.ts'
 import { liveRoutes } from './live/routes.ts'
 import { mainRequestOf } from './mount.ts'
 import type { Prepare } from './mount.ts'
+import { packageRoutes } from './package/routes.ts'
 import { pipelineRoutes } from './pipeline/routes.ts'
+import { searchRoutes } from './search/routes.ts'
 import { expectOwnForm, makeFormToken } from './sessions/forms.ts'
 import { clearSessionCookie, formCookie, openPageSession } from './sessions/session.ts'
 import { signInRoutes } from './sign-in/routes.ts'
@@ -131,6 +135,10 @@ export async function openPage(context: RouteContext, prepare: Prepare): Promise
     liveRoutes(pages, context)
     pipelineRoutes(pages, context)
     viewRoutes(pages, context)
+    packageRoutes(pages, context)
+    activityRoutes(pages, context)
+    changeRoutes(pages, context)
+    searchRoutes(pages, context)
   })
   await page.ready()
   return page

@@ -1,6 +1,8 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import { parseIdent } from '../../../package/ident.ts'
+import { DEFAULT_TARGET } from '../../../package/target.ts'
+import type { Target } from '../../../package/target.ts'
 import type { Visit } from './visit.ts'
 
 // Small pieces that all pages share.
@@ -73,11 +75,16 @@ export function packagePath(name: string): string {
 }
 
 /** A release as `1.2.0`, and its timestamp dimmed. The title is the whole ident. */
-export function releaseLink(visit: Visit, ident: string): SafeHtml {
+export function releaseLink(visit: Visit, ident: string, target?: Target): SafeHtml {
   const { version, release } = parseIdent(ident)
-  return html`<a class="release" href="${visit.to(packagePath(ident))}" title="${ident}"
+  return html`<a class="release" href="${visit.to(releasePath(ident, target))}" title="${ident}"
     ><b>${version}</b><wbr /><small>/${release}</small></a
   >`
+}
+
+/** The path of a release. Without a target, the page chooses one, usually x86_64-linux. */
+export function releasePath(ident: string, target: Target = DEFAULT_TARGET): string {
+  return target === DEFAULT_TARGET ? packagePath(ident) : `${packagePath(ident)}?target=${target}`
 }
 
 /** A line of a shell or a text that a click copies. */

@@ -3,9 +3,9 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { audienceOf } from '../../../access/access.ts'
 import { listChanges } from '../../../changes/change-store.ts'
 import { filterVisibleFreezes } from '../../../revisions/freeze-store.ts'
-import { filterVisiblePlans, listWaitingProposals } from '../../../revisions/plan-store.ts'
 import { listViews } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
+import { readWaitingProposals } from '../html/waiting-proposals.ts'
 import { chooseColumns } from './columns.ts'
 import { firstRunContent } from './first-run.ts'
 import { PipelineQuery, filterOf, placeOf } from './query.ts'
@@ -40,7 +40,7 @@ export function pipelineRoutes(app: FastifyInstance, { depot }: RouteContext): v
         audience,
         now: now(),
       }),
-      filterVisiblePlans(db, await listWaitingProposals(db, now()), audience),
+      readWaitingProposals(db, request.caller, now()),
       listChanges(
         db,
         { state: 'running' },
