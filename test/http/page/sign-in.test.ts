@@ -1,68 +1,13 @@
-import type { FastifyInstance } from 'fastify'
 import { test } from 'tap'
+import { FormBrowser, HTML } from '../../support/form-browser.ts'
 import { fileTest } from '../../support/run-files.ts'
 import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 
-const HTML = { accept: 'text/html', host: 'depot.example' }
-const ORIGIN = 'http://depot.example'
 const started = await startDepot(fileTest())
 const { app, depot } = started
 
-/** A browser without scripts: it keeps cookies, and sends the forms of pages. */
-class FormBrowser {
-  readonly cookies = new Map<string, string>()
-  readonly #app: FastifyInstance
-
-  constructor(server: FastifyInstance = app) {
-    this.#app = server
-  }
-
-  async get(url: string, headers: Record<string, string> = {}) {
-    return this.#keep(await this.#app.inject({ url, headers: { ...HTML, ...this.#cookie(), ...headers } }))
-  }
-
-  /** Sends fields as the form of a page does; `origin` and `_csrf` can be replaced. */
-  async post(url: string, fields: Record<string, string>, headers: Record<string, string> = {}) {
-    return this.#keep(
-      await this.#app.inject({
-        method: 'POST',
-        url,
-        headers: {
-          ...HTML,
-          ...this.#cookie(),
-          origin: ORIGIN,
-          'content-type': 'application/x-www-form-urlencoded',
-          ...headers,
-        },
-        payload: new URLSearchParams(fields).toString(),
-      }),
-    )
-  }
-
-  async formToken(url: string): Promise<string> {
-    return /name="_csrf" value="([^"]+)"/.exec((await this.get(url)).body)?.[1] ?? ''
-  }
-
-  async signIn(token: string, to = '/') {
-    return this.post('/sign-in', { _csrf: await this.formToken('/sign-in'), token, to })
-  }
-
-  #cookie() {
-    return this.cookies.size === 0
-      ? {}
-      : { cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ') }
-  }
-
-  #keep<Answer extends Awaited<ReturnType<FastifyInstance['inject']>>>(answer: Answer): Answer {
-    for (const { name, value } of answer.cookies)
-      if (value === '') this.cookies.delete(name)
-      else this.cookies.set(name, value)
-    return answer
-  }
-}
-
 test('a token signs in, and the session has its account', async (t) => {
-  const browser = new FormBrowser()
+  const browser = new FormBrowser(app)
   const answer = await browser.signIn(await started.account('jane'), '/account?x=1')
   t.equal(answer.statusCode, 303)
   t.equal(answer.headers.location, '/account?x=1')
@@ -78,7 +23,7 @@ test('cookies are Secure behind TLS', async (t) => {
 })
 
 test('a wrong token does not sign in, nor does one that reads only some views', async (t) => {
-  const browser = new FormBrowser()
+  const browser = new FormBrowser(app)
   t.equal((await browser.signIn('wrong')).statusCode, 401)
   const supervisor = await started.account('supervisor', { actions: ['read'], views: ['delivered'] })
   const refused = await browser.signIn(supervisor)
@@ -90,16 +35,16 @@ test('a wrong token does not sign in, nor does one that reads only some views', 
 test('an Authorization header does not sign in to the page, nor a session to the API', async (t) => {
   const basic = `Basic ${Buffer.from(`x:${ADMIN_TOKEN}`).toString('base64')}`
   for (const authorization of [basic, `Bearer ${ADMIN_TOKEN}`])
-    t.match((await new FormBrowser().get('/', { authorization })).body, '/sign-in')
-  const browser = new FormBrowser()
+    t.match((await new FormBrowser(app).get('/', { authorization })).body, '/sign-in')
+  const browser = new FormBrowser(app)
   await browser.signIn(ADMIN_TOKEN)
   t.equal((await browser.get('/api/v1/accounts', { accept: 'application/json' })).statusCode, 401)
 })
 
 test('signing out ends the session, everywhere it is known', async (t) => {
-  const browser = new FormBrowser()
+  const browser = new FormBrowser(app)
   await browser.signIn(ADMIN_TOKEN)
-  const stolen = new FormBrowser()
+  const stolen = new FormBrowser(app)
   for (const [name, value] of browser.cookies) stolen.cookies.set(name, value)
   t.equal((await browser.post('/sign-out', { _csrf: await browser.formToken('/') })).statusCode, 303)
   t.notOk(browser.cookies.has('hart-depot-session'))
@@ -107,11 +52,11 @@ test('signing out ends the session, everywhere it is known', async (t) => {
 })
 
 test('signing in again ends the former session', async (t) => {
-  const browser = new FormBrowser()
+  const browser = new FormBrowser(app)
   await browser.signIn(ADMIN_TOKEN)
   const former = browser.cookies.get('hart-depot-session') ?? ''
   browser.cookies.set('hart-depot-session', former)
-  const again = new FormBrowser()
+  const again = new FormBrowser(app)
   again.cookies.set('hart-depot-session', former)
   const token = await again.formToken('/')
   await again.post('/sign-in', { _csrf: token, token: ADMIN_TOKEN, to: '/' })
@@ -120,7 +65,7 @@ test('signing in again ends the former session', async (t) => {
 })
 
 test('a session ends with its token', async (t) => {
-  const browser = new FormBrowser()
+  const browser = new FormBrowser(app)
   await browser.signIn(await started.account('leaver'))
   t.equal((await browser.get('/account')).statusCode, 200)
   const actor = { client: 'tests', door: 'cli' } as const
@@ -149,10 +94,10 @@ test('a session ends when it is not used for eight hours, and lasts when it is',
 })
 
 test('forms of other sites, of other browsers and without a token are refused', async (t) => {
-  const browser = new FormBrowser()
+  const browser = new FormBrowser(app)
   await browser.signIn(ADMIN_TOKEN)
   const own = await browser.formToken('/')
-  const other = new FormBrowser()
+  const other = new FormBrowser(app)
   await other.signIn(ADMIN_TOKEN)
   for (const [fields, headers] of [
     [{ _csrf: own }, { origin: 'https://evil.example' }],
@@ -167,5 +112,5 @@ test('forms of other sites, of other browsers and without a token are refused', 
 
 test('signing in returns only to this depot', async (t) => {
   for (const to of ['//evil.example', 'https://evil.example', '/\\evil.example', 'javascript:alert(1)'])
-    t.equal((await new FormBrowser().signIn(ADMIN_TOKEN, to)).headers.location, '/')
+    t.equal((await new FormBrowser(app).signIn(ADMIN_TOKEN, to)).headers.location, '/')
 })

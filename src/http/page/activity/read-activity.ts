@@ -1,6 +1,7 @@
 import type { EntryFilter } from '../../../events/entry-filter.ts'
 import type { EntryContent } from '../../../events/visibility-store.ts'
 import type { Reader } from '../../../events/visibility.ts'
+import { UNSTABLE } from '../../../views/view.ts'
 import type { RouteContext } from '../../requests/request.ts'
 
 // The ledger, newest first. It is read in windows, each forward, because redaction needs its order.
@@ -31,7 +32,7 @@ export async function readActivity(
     for (let after = begin; after < head;) {
       const page = await pages.read({ after, head, limit: WINDOW, filter }, reader)
       for (const { sequence, content } of page.entries)
-        if (content !== undefined) window.push({ sequence, ...content })
+        if (content !== undefined && !repeatsUpload(content)) window.push({ sequence, ...content })
       after = page.through
     }
     for (const entry of window.toReversed()) {
@@ -41,4 +42,9 @@ export async function readActivity(
     head = begin
   }
   return { entries: found, next: head > 0 ? head + 1 : undefined }
+}
+
+/** Reports whether an entry says only that an upload joined `unstable`, which the entry before it implies. */
+function repeatsUpload({ event }: EntryContent): boolean {
+  return event.kind === 'promotion' && event.cause === 'upload' && event.view === UNSTABLE
 }

@@ -61,7 +61,7 @@ export function changesContent(visit: Visit, shown: ShownChanges): Content {
     main: html`<h1>Changes</h1>
 ${waitingList(visit, shown.waiting)}
 <form class="filters" action="${visit.to('/changes')}">
-<label>Project<input name="project" value="${query.project ?? ''}" placeholder="acme/app" maxlength="255" spellcheck="false" /></label>
+<label>Project<input name="project" value="${query.project ?? ''}" placeholder="origin/name" maxlength="255" spellcheck="false" /></label>
 <label>State<select name="state"><option value="">any</option>${Object.keys(STATE_BADGE).map(
       (state) =>
         html`<option value="${state}"${state === query.state ? html` selected` : null}>${state}</option>`,
