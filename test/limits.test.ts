@@ -94,6 +94,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'accounts/page-session-store.ts MAX_SESSIONS_OF_TOKEN': 'browsers that are signed in to the page',
   'http/page/pipeline/read-rows.ts MAX_EXAMINED_LINES': 'rows that a page of the pipeline',
   'http/page/pipeline/routes.ts MAX_ROWS': 'rows of the pipeline',
+  'http/page/activity/read-activity.ts MAX_EXAMINED_ENTRIES': 'entries that a page of the activity',
   'http/page/live/routes.ts MAX_FOLLOWERS': 'pages that follow the depot',
   'http/page/page-server.ts MAX_BODY_BYTES': 'form of a page',
   'accounts/denials.ts MAX_REMEMBERED_DENIALS': 'refused requests that are counted apart',
