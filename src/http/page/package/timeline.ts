@@ -17,7 +17,7 @@ export interface Lane {
 
 const BAR_HEIGHT = 24
 /** Shorter bars are drawn this long, so that they can be seen and pointed at. */
-const MIN_PERCENT = 0.35
+const SHORTEST_PERCENT = 0.35
 /** Shorter bars have no room for a version. It is in their title. */
 const LABEL_PERCENT = 4
 
@@ -41,7 +41,7 @@ function bar(
   { at, now }: { at: (time: number) => number; now: number },
 ): SafeHtml {
   const start = at(span.since)
-  const width = Math.max(MIN_PERCENT, at(span.until ?? now) - start)
+  const width = Math.max(SHORTEST_PERCENT, at(span.until ?? now) - start)
   const { version } = parseIdent(span.ident)
   const isLower = isLowered(span, before)
   return html`<svg x="${percent(start)}" width="${percent(width)}" height="${BAR_HEIGHT}"><title>${span.ident}, revision ${span.from}, since ${new Date(span.since).toISOString()}</title><rect class="${isLower ? 'bar lowered' : 'bar'}" width="100%" height="100%" /><rect class="edge" width="2" height="100%" />${width < LABEL_PERCENT ? null : html`<text x="7" y="16">${isLower ? `↓ ${version}` : version}</text>`}</svg>`
