@@ -21,6 +21,8 @@ export type Moves = ReadonlyMap<string, { readonly release: ReleaseName; readonl
 
 /** A link to be made beside a file, and a file that is being written, have this ending. */
 const NEXT = ',next'
+/** A view that is being removed has this beginning. */
+const GONE = ','
 const SIDES = ['a', 'b'] as const
 
 /**
@@ -88,7 +90,7 @@ export class AnswerFiles {
   /** Removes a view at once, and then its files. */
   removeView(view: string): void {
     const folder = join(this.folder, 'views', view)
-    const gone = join(this.folder, 'views', `,${view}`)
+    const gone = join(this.folder, 'views', `${GONE}${view}`)
     rmSync(gone, { recursive: true, force: true })
     if (existsSync(folder)) renameSync(folder, gone)
     rmSync(gone, { recursive: true, force: true })
@@ -115,8 +117,10 @@ export class AnswerFiles {
     this.#moveIn(`${place}/${read}`, changed)
   }
 
-  /** Makes both folders of each view equal again, after a process that wrote them was killed. */
+  /** Finishes what a process that was killed has left: makes both folders of each view equal again. */
   repair(): void {
+    for (const name of namesIn(join(this.folder, 'views')))
+      if (name.startsWith(GONE)) this.remove(`views/${name}`)
     for (const view of this.views()) {
       this.addView(view)
       const place = `views/${view}`

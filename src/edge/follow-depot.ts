@@ -104,6 +104,7 @@ class Edge {
    */
   endure(error: unknown): boolean {
     const { folder, maxStaleMs, now, isFollowing } = this.#options
+    this.isCurrent = false // so that the next page comes without a wait
     if (error instanceof RequestRefused && error.status === 401) {
       folder.clear()
       this.#writeMetrics()
@@ -131,6 +132,7 @@ class Edge {
   async #writeAll(): Promise<boolean> {
     const { folder, depot, now } = this.#options
     this.#report({ event: 'writing', detail: `writing all public answers of ${depot.url}` })
+    this.isCurrent = false
     const confirmedAt = now()
     const files = folder.begin()
     const reached = await this.#materializer.writeAll(files)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { commandsOn } from '../support/command.ts'
-import { differencesBetween, wrongAnswers } from '../support/edge.ts'
+import { differencesBetween, missingAnswers, wrongAnswers } from '../support/edge.ts'
 import { runsOf } from '../support/random.ts'
 import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { setVisibility } from '../support/release-rows.ts'
@@ -29,6 +29,8 @@ test('files that follow random changes are those that are written anew', async (
       const written = join(folder, `written-${view}`)
       t.strictSame(differencesBetween(join(folder, 'followed'), written), [], `${view} is the same`)
       t.strictSame(await wrongAnswers(written, started.url), [], `${view} is what the depot answers`)
+      const views = ['unstable', 'acceptance', view]
+      t.strictSame(await missingAnswers(written, started.url, { views, releases }), [], `${view} is complete`)
     }
   }
 })

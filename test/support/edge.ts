@@ -1,5 +1,7 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseIdent } from '../../src/package/ident.ts'
+import type { ReleaseName } from '../../src/package/ident.ts'
 import { ask } from './ask.ts'
 
 // Reads the files of an edge, and says which requests they answer.
@@ -78,4 +80,26 @@ export function differencesBetween(one: string, other: string): string[] {
     others.includes(file) &&
     readFileSync(join(one, 'current', file)).equals(readFileSync(join(other, 'current', file)))
   return [...new Set([...files, ...others])].filter((file) => !isAlike(file))
+}
+
+/** Returns the answers to polls that everybody gets, and for which an edge has no file. */
+export async function missingAnswers(
+  edge: string,
+  url: string,
+  { views, releases }: { views: readonly string[]; releases: readonly ReleaseName[] },
+): Promise<string[]> {
+  const files = new Set(answersIn(edge))
+  const expected = new Set<string>()
+  for (const release of releases) {
+    const { origin, name, version, release: build } = parseIdent(release.ident)
+    expected.add(`shows/${origin}/${name},${version},${build},${release.target}`)
+    for (const view of views) {
+      expected.add(`views/${view}/now/${origin}/${name},${release.target}`)
+      expected.add(`views/${view}/now/${origin}/${name},${version},${release.target}`)
+    }
+  }
+  const missing: string[] = []
+  for (const file of expected)
+    if (!files.has(file) && (await ask(`${url}${pathsOf(file)[0]}`)).status === 200) missing.push(file)
+  return missing
 }
