@@ -66,6 +66,11 @@ export const RELEASES: Entries = {
       load: async () => (await import('../remote/releases/releases.ts')).why,
     },
     {
+      name: 'delete',
+      summary: 'delete a release that nothing keeps',
+      load: async () => (await import('../remote/releases/delete.ts')).deleteRelease,
+    },
+    {
       name: 'yank',
       summary: 'take a release away from latest and from promotions',
       load: async () => (await import('../remote/releases/marks.ts')).yank,

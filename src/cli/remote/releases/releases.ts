@@ -171,7 +171,8 @@ export const why: Define = (command, io) =>
       })
     })
 
-function whyText({ ident, kept_by: keptBy, views, proposals, dependents, ...more }: Why): string {
+/** Says what needs a release, and what keeps it from being deleted. */
+export function whyText({ ident, kept_by: keptBy, views, proposals, dependents, ...more }: Why): string {
   const keeping =
     keptBy.length === 0
       ? [`${ident} can be deleted.`]

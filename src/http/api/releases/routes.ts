@@ -5,12 +5,15 @@ import { audienceOf } from '../../../access/access.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { getRelease } from '../../../releases/release-store.ts'
 import { listMemberships } from '../../../revisions/membership-store.ts'
+import { removeRelease } from '../../../publishing/remove-release.ts'
 import { orText } from '../../requests/as-text.ts'
 import { shows } from '../../requests/reading.ts'
+import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
+import { needs, signedInAs } from '../../requests/rights.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
-import { textToo } from '../conventions/responses.ts'
-import { ReleasePath } from '../conventions/shapes.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { ReleasePath, TargetQuery } from '../conventions/shapes.ts'
 import { HoldersQuery } from '../history/shapes.ts'
 import { wireInterval } from '../history/wire.ts'
 import { describeRelease } from './describe.ts'
@@ -46,6 +49,34 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const audience = audienceOf(request.caller)
       const release = await getRelease(depot.db, ident, request.query.target, audience)
       return reply.send(await describeRelease(depot.db, release, audience))
+    },
+  )
+
+  api.delete(
+    '/releases/:origin/:name/:version/:release',
+    {
+      schema: {
+        operationId: 'deleteRelease',
+        tags,
+        summary: 'Deletes a release for one target',
+        description:
+          'For members of the origin. The release leaves all views, with a revision in each. Refused while something keeps it, for example stable, a view with the rule promoted, a hold, or a package that depends on it; why lists these. Its ident may be published again.',
+        errors: ['forbidden', 'not_found', 'in_use', 'refused'],
+
+        params: ReleasePath,
+        querystring: TargetQuery,
+        response: answers(z.undefined().describe('deleted'), 204),
+      },
+      onRequest: needs('manage'),
+    },
+    async (request, reply) => {
+      const { origin } = request.params
+      const ident = formatIdent(request.params)
+      request.subject = ident
+      signedInAs(request, 'member', origin, 'manage')
+      const { target } = await getRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
+      await removeRelease(depot, { ident, target }, actorOf(request, 'api'))
+      return reply.code(204).send()
     },
   )
 

@@ -199,3 +199,20 @@ test('show and download take the newest release of a package or a version, and s
   t.match(await run(['show', 'acme/tool'], env), { code: 5 }, 'the view does not have it')
   t.match(await run(['show', 'ACME/app']), { code: 2 })
 })
+
+test('delete says what keeps a release, and deletes what nothing keeps', async (t) => {
+  const { started, run } = await start(t)
+  await makeOrigin(started)
+  await publishAll(started, APP)
+  await run(['promote', 'union', APP])
+  t.match(await run(['delete', APP, '--yes']), {
+    code: 3,
+    stdout: '',
+    stderr: /cannot be deleted:\n {2}it is in union: demote it first/,
+  })
+  await run(['demote', 'union', APP])
+  t.match(await run(['delete', APP, '--yes', '--quiet']), { code: 0, stdout: `${APP}\n`, stderr: '' })
+  t.match(await run(['show', APP]), { code: 5 })
+  t.match(await run(['delete', APP, '--yes']), { code: 5 })
+  t.match(await run(['delete', 'acme/app', '--yes']), { code: 2 })
+})
