@@ -41,8 +41,8 @@ export class TokenUses {
   }
 
   /**
-   * Stores the uses that are newer than the stored ones by {@link USE_RESOLUTION_MS} or, with `all`, by
-   * anything. Rejects with the error of `store`; the next call tries again.
+   * Stores the uses that are at least {@link USE_RESOLUTION_MS} newer than the stored ones or, with `all`,
+   * every newer use. Rejects with the error of `store`; the next call tries again.
    */
   async flush(
     store: (uses: readonly { tokenId: number; at: number }[]) => Promise<unknown>,

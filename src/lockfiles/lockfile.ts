@@ -36,7 +36,7 @@ export interface LockedRelease {
   /** BLAKE2b-256 of the file, 64 lower-case hex characters. */
   readonly checksum: string
   readonly sizeBytes: number
-  /** Whether an answer of `latest` needs the release. */
+  /** Whether answers of `latest` need the release, and it is not one of them. */
   readonly isDependency: boolean
   /** Whether the release is not public in the depot that made the lockfile. */
   readonly isPrivate: boolean
