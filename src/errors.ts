@@ -222,6 +222,10 @@ export const PROBLEMS = {
     meaning: 'Too many requests of this kind wait.',
     advice: 'Repeat the request after `Retry-After` seconds.',
   },
+  moving: {
+    meaning: 'The depot accepts no changes, because it is being moved to another database, or was moved.',
+    advice: 'Repeat the request after `Retry-After` seconds, or ask the operator where the depot is now.',
+  },
   database_unavailable: {
     meaning:
       'The server of the database cannot be reached, is busy, or accepts no changes now. `detail` says whether the change may have been made.',

@@ -17,6 +17,7 @@ import { setScrubPosition } from '../blobs/set-scrub-position.ts'
 import { addChangeRelease } from './changes/add-release.ts'
 import { endLease, renewLease, takeLease } from './changes/lease.ts'
 import { resealSecrets } from './reseal-secrets.ts'
+import { setMoving } from './set-moving.ts'
 import { recordChange } from './changes/record-change.ts'
 import { reportPhase } from './changes/report-phase.ts'
 import { makeDepotKey, revokeDepotKey } from './lockfiles/make-depot-key.ts'
@@ -162,6 +163,7 @@ export const handlers = {
   renewLease,
   endLease,
   resealSecrets,
+  setMoving,
   makeDepotKey,
   revokeDepotKey,
   trustKey,

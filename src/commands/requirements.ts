@@ -26,6 +26,7 @@ export const requirements: Requirements = {
   saveDeliveries: expectOperator,
   recordRestore: expectOperator,
   resealSecrets: expectOperator,
+  setMoving: expectOperator,
   resumeCollection: expectOperator,
   setDamage: expectOperator,
   setScrubPosition: expectOperator,

@@ -72,6 +72,12 @@ export interface Engine {
    * create temporary tables. With `refusesWrites`, writes fail with an error that `isReadOnly` recognizes.
    */
   openSnapshot(options?: { readonly refusesWrites?: boolean }): Promise<Reading>
+  /**
+   * Runs `act` in one transaction for writing copied rows: triggers do not run, and foreign keys are checked
+   * at the end. If `act` throws, or a foreign key names an absent row, nothing is written. The database must
+   * be migrated, and nobody else may use it.
+   */
+  load<T>(act: (db: Db) => Promise<T>): Promise<T>
   /** Opens the reads of an answering thread on a migrated database. */
   openReads(): Reads
 }

@@ -18,6 +18,8 @@ export type StateName =
   | 'mirrored'
   /** What the daily runs of retention have removed today, as JSON. */
   | 'retention_day'
+  /** Why the depot accepts no changes: it is being moved to another database, or was. */
+  | 'moving'
   /** How many bytes all releases together may have. */
   | 'quota_bytes'
   /** The patterns of the names that are reserved for origins of administrators, as JSON. */
@@ -26,6 +28,19 @@ export type StateName =
 export async function findState(db: Db, name: StateName): Promise<string | undefined> {
   const row = await db.selectFrom('depot_state').select('value').where('name', '=', name).executeTakeFirst()
   return row?.value
+}
+
+/** Returns those of the named facts that are stored. */
+export async function findStates<Name extends StateName>(
+  db: Db,
+  names: readonly Name[],
+): Promise<Partial<Record<Name, string>>> {
+  const rows = await db
+    .selectFrom('depot_state')
+    .select(['name', 'value'])
+    .where('name', 'in', [...names])
+    .execute()
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value])) as Partial<Record<Name, string>>
 }
 
 /** Stores a fact. `undefined` deletes it. */

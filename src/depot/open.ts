@@ -286,7 +286,7 @@ function expectRestored({ dataFolder, database }: Config): void {
  * Locks the data folder. Locks the database, too, if it is in another folder, because another data folder may
  * name the same database.
  */
-function lockFolders({ dataFolder, database }: Config, closers: Closers): void {
+export function lockFolders({ dataFolder, database }: Config, closers: Closers): void {
   const files = [join(dataFolder, LOCK)]
   if (database.engine === 'sqlite' && dirname(database.file) !== dataFolder)
     files.push(`${database.file}.lock`)

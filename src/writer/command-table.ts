@@ -33,6 +33,8 @@ export interface CallerCheck<T extends Handlers> {
 /** The commands of a writer. */
 export interface CommandTable<T extends Handlers> {
   readonly handlers: T
+  /** The kinds of commands that also run while the depot accepts no changes (commands/set-moving.ts). */
+  readonly whileMoving: readonly KindIn<T>[]
   /** Called at the start of each transaction and each snapshot. `now` returns epoch milliseconds. */
   readonly checkCallers: (now: () => number) => CallerCheck<T>
 }

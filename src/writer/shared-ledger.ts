@@ -1,20 +1,26 @@
 import type { Db, Trx, Writing } from '../database/database.ts'
 import { isCollision, isConnectionLost } from '../database/errors.ts'
-import { findState } from '../database/state-store.ts'
+import { findStates } from '../database/state-store.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { findHash, findHead, listEntries } from '../ledger/ledger-store.ts'
 
-/** The end of the ledger, and since when the clock is behind commit times. */
+/** What a writer must know of the database before a batch. */
 export interface LedgerEnd {
   readonly head: LedgerHead
+  /** Since when the clock is behind commit times. */
   readonly setBackAt: number | undefined
+  /** Why the depot accepts no changes (commands/set-moving.ts). */
+  readonly moving: string | undefined
 }
 
-/** Reads the end of the ledger. */
 export async function readLedgerEnd(db: Db): Promise<LedgerEnd> {
-  const setBackAt = await findState(db, 'clock_set_back_at')
-  return { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) }
+  const { clock_set_back_at: setBackAt, moving } = await findStates(db, ['clock_set_back_at', 'moving'])
+  return {
+    head: await findHead(db),
+    setBackAt: setBackAt === undefined ? undefined : Number(setBackAt),
+    moving,
+  }
 }
 
 /** How often a batch runs that comes to nothing, and for how long it is repeated. */

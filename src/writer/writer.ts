@@ -57,6 +57,8 @@ interface Batch<T extends Handlers> {
 const MAX_BATCH_COMMANDS = 64
 /** After this time, a batch takes no further commands, so that its callers do not wait longer. */
 const MAX_BATCH_MS = 100
+/** When callers may try again while the depot is being moved. */
+const MOVING_RETRY_AFTER_S = 60
 /** How long a command may read in the transaction. Longer reads are made on a snapshot. */
 const MAX_READ_MS = 50
 
@@ -102,6 +104,8 @@ export class Writer<T extends Handlers> {
   /** Whether the last entry of the file may differ from `#head`, because a commit reported failure. */
   #isHeadUncertain = false
   #clock: Clock
+  /** Why the depot accepts no changes. */
+  #moving: string | undefined
   #draining: Promise<void> | undefined
   #closed = false
 
@@ -109,7 +113,7 @@ export class Writer<T extends Handlers> {
     db: Db,
     commands: CommandTable<T>,
     options: WriterOptions,
-    { head, setBackAt }: LedgerEnd,
+    { head, setBackAt, moving }: LedgerEnd,
   ) {
     this.#db = db
     this.#commands = commands
@@ -117,6 +121,7 @@ export class Writer<T extends Handlers> {
     this.#shared = options.notify && new SharedLedger(db, options.notify, options.elapsed)
     this.#head = head
     this.#clock = { now: head.at, setBackAt }
+    this.#moving = moving
   }
 
   /** Opens a writer on a migrated database. Without `notify`, it alone may write. */
@@ -248,6 +253,8 @@ export class Writer<T extends Handlers> {
       if (this.#isHeadUncertain) await this.#readHead()
       const run = async () => this.#runBatch(taken, entries)
       settled = await (this.#shared?.untilKnown(run) ?? run())
+      if (settled.some(({ queued }) => this.#mayRunWhileMoving(queued.command)))
+        this.#moving = (await readLedgerEnd(this.#db)).moving
     } catch (error) {
       // The rows of a commit that reported failure may still be in the file.
       this.#isHeadUncertain = true
@@ -321,12 +328,13 @@ export class Writer<T extends Handlers> {
 
   /** Takes over what other writers have committed since the last batch. */
   async #followOthers(trx: Trx, shared: SharedLedger): Promise<void> {
-    const { head, setBackAt } = await readLedgerEnd(trx)
+    const { head, setBackAt, moving } = await readLedgerEnd(trx)
     if (this.#longCommands.isReading)
       for await (const entries of shared.entriesBetween(trx, this.#head.sequence, head.sequence))
         this.#longCommands.onCommit(entries)
     this.#head = head
     this.#clock = { ...this.#clock, setBackAt }
+    this.#moving = moving
   }
 
   /** Reads the end of the ledger, and announces entries in the file that were not announced yet. */
@@ -345,6 +353,8 @@ export class Writer<T extends Handlers> {
    * Runs a command. If it fails, undoes what it wrote; without a savepoint, rolls the whole transaction back.
    */
   async #run(batch: Batch<T>, { command, readAhead }: QueuedCommand<T>): Promise<Settled<T>['result']> {
+    if (this.#moving !== undefined && !this.#mayRunWhileMoving(command))
+      return { error: moving(this.#moving) }
     const { trx, callers, entries } = batch
     const { actor } = command
     const before = this.#head
@@ -379,6 +389,10 @@ export class Writer<T extends Handlers> {
     }
   }
 
+  #mayRunWhileMoving({ kind }: CommandIn<T>): boolean {
+    return this.#commands.whileMoving.includes(kind)
+  }
+
   #handle(context: CommandContext, { kind, input }: CommandIn<T>): Promise<unknown> {
     // The table pairs each kind with its input; a union type cannot express the pairing.
     const handler = this.#commands.handlers[kind] as (
@@ -405,6 +419,12 @@ export class Writer<T extends Handlers> {
 
 async function refuseToRecord(): Promise<never> {
   throw new Postponed('a snapshot accepts no writes')
+}
+
+function moving(reason: string): DepotError {
+  return new DepotError('moving', `the depot accepts no changes: ${reason}`, {
+    retryAfterSeconds: MOVING_RETRY_AFTER_S,
+  })
 }
 
 /** Says what became of a command that failed for a reason that its caller must know. */

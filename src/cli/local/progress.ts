@@ -28,9 +28,10 @@ export class Progress implements Reporter {
     if (total !== 0) this.#show({ inLog: true })
   }
 
-  advance(): void {
-    this.#done += 1
-    this.#show({ inLog: this.#done % ITEMS_PER_LINE === 0 })
+  advance(by = 1): void {
+    const linesBefore = Math.floor(this.#done / ITEMS_PER_LINE)
+    this.#done += by
+    this.#show({ inLog: Math.floor(this.#done / ITEMS_PER_LINE) > linesBefore })
   }
 
   fail(what: string, why: string): void {

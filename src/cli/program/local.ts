@@ -65,6 +65,11 @@ export const LOCAL: Entries = {
       load: async () => (await import('../local/migrate.ts')).migrate,
     },
     {
+      name: 'move',
+      summary: 'move the depot to another database and another store of packages',
+      load: async () => (await import('../local/move.ts')).move,
+    },
+    {
       name: 'import-builder',
       summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
       load: async () => (await import('../local/import-builder.ts')).importBuilder,

@@ -42,7 +42,7 @@ export const MIGRATING = 4_117_002
 /** What a connection is for. */
 export interface Use {
   /** In `pg_stat_activity`. */
-  readonly name: 'reads' | 'writer' | 'snapshot' | 'migration' | 'listener'
+  readonly name: 'reads' | 'writer' | 'snapshot' | 'migration' | 'listener' | 'load'
   readonly max: number
   /** The statements that begin a transaction. By default, `begin`. */
   readonly begin?: string

@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import type { Engine, Reading, Reads, Trx, Writing } from '../database.ts'
+import type { Db, Engine, Reading, Reads, Trx, Writing } from '../database.ts'
 import { readMigrations } from '../migrations.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 import { BEGIN_WRITING, connectClient, openPool, openSnapshot } from './connection.ts'
 import type { PostgresServer } from './connection.ts'
+import { loadRows } from './load.ts'
 import { findPending, migrate } from './migrate.ts'
 
 const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/postgres')
@@ -76,6 +77,15 @@ export class PostgresEngine implements Engine {
 
   async openSnapshot({ refusesWrites = false } = {}): Promise<Reading> {
     return openSnapshot(this.#server, refusesWrites)
+  }
+
+  async load<T>(act: (db: Db) => Promise<T>): Promise<T> {
+    const { db, close } = openPool(this.#server, { name: 'load', max: 1 })
+    try {
+      return await loadRows(db, act)
+    } finally {
+      await close()
+    }
   }
 
   openReads(): Reads {

@@ -7,6 +7,7 @@ import { readMigrations } from '../migrations.ts'
 import type { Schema } from '../schema.ts'
 import { StablePlanDialect } from './compiler.ts'
 import { connect, withStatementCache } from './connection.ts'
+import { loadRows } from './load.ts'
 import { findPending, migrate } from './migrate.ts'
 import { ReadingThreads } from './reading-threads.ts'
 
@@ -74,6 +75,15 @@ export class SqliteEngine implements Engine {
     const reading = connect(this.#file, true)
     reading.exec('BEGIN')
     return { reader: kysely(reading), close: async () => void reading.close() }
+  }
+
+  async load<T>(act: (db: Db) => Promise<T>): Promise<T> {
+    const connection = connect(this.#file, false)
+    try {
+      return await loadRows(connection, kysely(connection), act)
+    } finally {
+      connection.close()
+    }
   }
 
   openReads(): Reads {

@@ -103,6 +103,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   data_gone: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },
   overloaded: { status: 503, netCode: INTERNAL },
+  moving: { status: 503, netCode: INTERNAL },
   database_unavailable: { status: 503, netCode: INTERNAL },
   issuer_unavailable: { status: 503, netCode: INTERNAL },
 }

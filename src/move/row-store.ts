@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Db } from '../database/database.ts'
+import { inserter } from '../database/engine-sql.ts'
+import { COPIED_TABLES, KEYS } from './tables.ts'
+import type { CopiedTable } from './tables.ts'
+
+/** The rows of one table, counted and hashed in the order of its primary key. */
+export interface TableSum {
+  readonly table: CopiedTable
+  readonly rows: number
+  /** SHA-256 in hex, over each row as JSON in a line. Equal on all engines for equal rows. */
+  readonly hash: string
+}
+
+type Value = string | number | null
+type Row = Readonly<Record<string, Value>>
+
+/** Rows have long texts, so few are held at once. */
+const PAGE_ROWS = 500
+
+/**
+ * Copies all rows of all tables, inside a transaction of {@link Engine.load}, whose tables it empties first.
+ * Returns what it read. `onRows` is called after each piece, with the number of rows in it.
+ */
+export async function copyRows(
+  from: Db,
+  to: Db,
+  onRows: (rows: number) => void = () => undefined,
+): Promise<readonly TableSum[]> {
+  const columns = await readColumns(from)
+  for (const table of COPIED_TABLES) await to.deleteFrom(table).execute()
+  return sumTables(from, columns, async (table, rows) => {
+    const insert = inserter(table, (columns.get(table) ?? []) as never[])
+    await insert(to, rows as never[], {} as never)
+    onRows(rows.length)
+  })
+}
+
+/** Counts and hashes all rows of all tables. Calls `onRows` like {@link copyRows}. */
+export async function sumRows(
+  db: Db,
+  onRows: (rows: number) => void = () => undefined,
+): Promise<readonly TableSum[]> {
+  return sumTables(db, await readColumns(db), async (_table, rows) => onRows(rows.length))
+}
+
+/** Counts all rows of all tables. */
+export async function countRows(db: Db): Promise<number> {
+  let rows = 0
+  for (const table of COPIED_TABLES) {
+    const { count } = await db
+      .selectFrom(table)
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow()
+    rows += count
+  }
+  return rows
+}
+
+async function sumTables(
+  db: Db,
+  columns: ReadonlyMap<string, readonly string[]>,
+  onPage: (table: CopiedTable, rows: readonly Row[]) => Promise<void>,
+): Promise<readonly TableSum[]> {
+  const sums: TableSum[] = []
+  for (const table of COPIED_TABLES) {
+    const ofTable = columns.get(table)
+    if (ofTable === undefined) throw new Error(`the database has no table ${table}`)
+    const hash = createHash('sha256')
+    let rows = 0
+    for await (const page of pagesOf(db, table, ofTable)) {
+      for (const row of page) hash.update(`${JSON.stringify(ofTable.map((column) => row[column]))}\n`)
+      await onPage(table, page)
+      rows += page.length
+    }
+    sums.push({ table, rows, hash: hash.digest('hex') })
+  }
+  return sums
+}
+
+/** Yields the rows of a table in the order of its primary key. */
+async function* pagesOf(
+  db: Db,
+  table: CopiedTable,
+  columns: readonly string[],
+): AsyncGenerator<readonly Row[]> {
+  const key = KEYS[table]
+  const refs = sql.join(key.map((column) => sql.ref(column)))
+  for (let last: Row | undefined; ;) {
+    const after = last && sql`where (${refs}) > (${sql.join(key.map((column) => last?.[column]))})`
+    const { rows } = await sql<Row>`
+      select ${sql.join(columns.map((column) => sql.ref(column)))} from ${sql.table(table)}
+      ${after ?? sql``} order by ${refs} limit ${sql.lit(PAGE_ROWS)}`.execute(db)
+    if (rows.length > 0) yield rows
+    last = rows.at(-1)
+    if (rows.length < PAGE_ROWS) return
+  }
+}
+
+/** Returns the names of all columns of each table, in alphabetical order. */
+async function readColumns(db: Db): Promise<ReadonlyMap<string, readonly string[]>> {
+  const tables = await db.introspection.getTables()
+  return new Map(tables.map(({ name, columns }) => [name, columns.map((column) => column.name).toSorted()]))
+}
