@@ -92,6 +92,7 @@ const ROOMS: readonly string[] = [
   'backup',
   'upstream',
   'edge',
+  'move',
   // the edges
   'http/requests',
   'http/habitat/conventions',
@@ -297,6 +298,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
       'backup',
       'upstream',
       'edge',
+      'move',
     )(file) ||
     [
       'config/secret-file.ts',

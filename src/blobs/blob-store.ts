@@ -145,6 +145,7 @@ function blobOf(row: { checksum: string; size_bytes: number; damage: string | nu
 /** A blob that no release needs and whose bytes may still exist. */
 export interface UnneededBlob {
   readonly checksum: string
+  readonly sizeBytes: number
   /** Since when no release needs the blob, in epoch milliseconds. */
   readonly since: number
   /** How long the bytes are kept after that; 0 unless retention removed the release. */
@@ -167,7 +168,7 @@ export async function listUnneeded(
   const { since = 0, checksum = '' } = after ?? {}
   const rows = await db
     .selectFrom('blobs')
-    .select(['checksum', 'unreferenced_since', 'quarantine_ms'])
+    .select(['checksum', 'size_bytes', 'unreferenced_since', 'quarantine_ms'])
     .where('unreferenced_since', 'is not', null)
     .where('removed_at', 'is', null)
     .where('unreferenced_since', '>=', since)
@@ -178,9 +179,20 @@ export async function listUnneeded(
     .execute()
   return rows.map((row) => ({
     checksum: row.checksum,
+    sizeBytes: row.size_bytes,
     since: row.unreferenced_since ?? 0,
     quarantineMs: row.quarantine_ms ?? 0,
   }))
+}
+
+/** Lists the blobs that no release needs, and whose rows say that the bytes are stored, a page at a time. */
+export async function* allUnneeded(db: Db): AsyncGenerator<UnneededBlob> {
+  let last: UnneededBlob | undefined
+  do {
+    const page: UnneededBlob[] = await listUnneeded(db, { after: last, limit: ROWS_IN_A_PAGE })
+    yield* page
+    last = page.at(-1)
+  } while (last !== undefined)
 }
 
 /** Returns those of the checksums whose rows say that the bytes are stored. */

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { verifyDepot } from '../audit/verify.ts'
 import type { Verification } from '../audit/verify.ts'
 import { copyBlob } from '../backup/copy-blob.ts'
-import { allBlobs, countBlobs } from '../blobs/blob-store.ts'
+import { allBlobs, allUnneeded, countBlobs } from '../blobs/blob-store.ts'
 import { inspect, verifyBytes } from '../blobs/damage.ts'
 import { openStorage, storageOf } from '../blobs/open.ts'
 import type { OpenedStorage } from '../blobs/open.ts'
@@ -117,7 +117,7 @@ async function copyBlobs(
   { from, blobs: target, hashes }: Sides,
   { onProgress, signal }: MoveOptions,
 ): Promise<number> {
-  const storage = storageOf(from)
+  const storage = await storageOf(from)
   let copied = 0
   onProgress?.('packages', { total: await countBlobs(db) })
   await each(allBlobs(db), PARALLEL, async ({ damage: recorded, ...blob }) => {
@@ -132,6 +132,12 @@ async function copyBlobs(
         )
     }
     onProgress?.('packages', { done: 1 })
+  })
+  // Those in quarantine may be needed again. The others may be gone by now.
+  await each(allUnneeded(db), PARALLEL, async (blob) => {
+    signal?.throwIfAborted()
+    if ((await inspect(target.storage, blob)).damage !== undefined)
+      copied += (await copyBlob(blob, storage, target, { hashes })).damage === undefined ? 1 : 0
   })
   return copied
 }
