@@ -151,8 +151,8 @@ async function copyTables(
   { target }: Sides,
   { onProgress }: MoveOptions,
 ): Promise<readonly TableSum[]> {
-  const { sequence, hash } = await reading(target.openReader(), findHead)
-  if (sequence > 0 && (await findHash(db, sequence)) !== hash)
+  const present = await reading(target.openReader(), findHead)
+  if (present.sequence > 0 && (await findHash(db, present.sequence)) !== present.hash)
     throw new DepotError(
       'conflict',
       `${target.name} has another depot, or one that was changed after a move: name an empty database`,

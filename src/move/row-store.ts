@@ -32,7 +32,7 @@ export async function copyRows(
   for (const table of COPIED_TABLES) await to.deleteFrom(table).execute()
   return sumTables(from, columns, async (table, rows) => {
     const insert = inserter(table, (columns.get(table) ?? []) as never[])
-    await insert(to, rows as never[], {} as never)
+    await insert(to, rows, {})
     onRows(rows.length)
   })
 }

@@ -354,7 +354,7 @@ export class Writer<T extends Handlers> {
    */
   async #run(batch: Batch<T>, { command, readAhead }: QueuedCommand<T>): Promise<Settled<T>['result']> {
     if (this.#moving !== undefined && !this.#mayRunWhileMoving(command))
-      return { error: moving(this.#moving) }
+      return { error: acceptsNoChanges(this.#moving) }
     const { trx, callers, entries } = batch
     const { actor } = command
     const before = this.#head
@@ -421,7 +421,7 @@ async function refuseToRecord(): Promise<never> {
   throw new Postponed('a snapshot accepts no writes')
 }
 
-function moving(reason: string): DepotError {
+function acceptsNoChanges(reason: string): DepotError {
   return new DepotError('moving', `the depot accepts no changes: ${reason}`, {
     retryAfterSeconds: MOVING_RETRY_AFTER_S,
   })
