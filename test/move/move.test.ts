@@ -9,7 +9,7 @@ import type { TableSum } from '../../src/move/row-store.ts'
 import { COPIED_TABLES, KEYS } from '../../src/move/tables.ts'
 import { ask } from '../support/ask.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
-import { furnish, gatherTeam } from '../support/furnish.ts'
+import { createFullOrigin, createTeam } from '../support/full-origin.ts'
 import { bearer, makeOrigin, promoteTo, publishAll } from '../support/origin.ts'
 import { runHere, scratchFolder } from '../support/run-cli.ts'
 import { furnished, startDepot } from '../support/start-depot.ts'
@@ -18,8 +18,8 @@ import { databaseSettings, dropTestDatabase, isOnPostgres } from '../support/tes
 // With PostgreSQL, depots move from a server to a file, and from there to another database of the server.
 
 const start = furnished(async (started) => {
-  const team = await gatherTeam(started)
-  await furnish(started, team, 'acmecorp')
+  const team = await createTeam(started)
+  await createFullOrigin(started, team, 'acmecorp')
   await makeOrigin(started)
   const harts = await publishAll(started, 'acme/app/1.0.0/20260101000000', 'acme/app/1.1.0/20260101000000')
   for (const hart of harts) await promoteTo(started, 'union', hart)
