@@ -346,9 +346,9 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
     (file) => inFolder('blobs')(file) || ['config/storage-config.ts', 'cli/local/denial.ts'].includes(file),
   ],
   'only blobs/ knows which store has them': [/\b(FilesystemStorage|FileStream)\b/, inFolder('blobs')],
-  'only the writer begins and commits': [
+  'only the writer, and who loads a whole database, begin and commit': [
     /\.(startTransaction|savepoint)\(|\.commit\(\)|import .*\/savepoints\.ts'/,
-    (file) => file.startsWith('writer/'),
+    (file) => file.startsWith('writer/') || file === 'database/postgres/load.ts',
   ],
   'the clock is an argument': [
     /Date\.now\(|new Date\(\)/,
