@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
@@ -42,4 +43,24 @@ export async function listLatestOf(
     .orderBy('releases.ident')
     .execute()
   return rows.map(viewReleaseOf)
+}
+
+/** Counts the members of an origin in a view, and those of them whose bytes have never been here. */
+export async function countMembersOf(
+  db: Db,
+  { viewId, originId }: { viewId: number; originId: number },
+): Promise<{ members: number; announced: number }> {
+  const { members, announced } = await db
+    .selectFrom(usingIndex('members', 'members_current'))
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .innerJoin('packages', 'packages.id', 'releases.package_id')
+    .where('members.view_id', '=', viewId)
+    .where('members.to_revision', 'is', null)
+    .where('packages.origin_id', '=', originId)
+    .select(({ fn }) => [
+      fn.countAll<number>().as('members'),
+      fn.coalesce(fn.sum<number>('releases.is_announced'), sql<number>`0`).as('announced'),
+    ])
+    .executeTakeFirstOrThrow()
+  return { members, announced }
 }

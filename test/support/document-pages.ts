@@ -13,7 +13,7 @@ interface Part {
   readonly last: string
 }
 
-/** Lists the pages in docs/, as `docs/NAME.md`. */
+/** Lists the pages in docs/, as paths from the root of the clone. */
 export async function listPages(): Promise<string[]> {
   const names = (await readdir(join(CLONE, 'docs'))).filter((name) => name.endsWith('.md'))
   return names.toSorted().map((name) => `docs/${name}`)

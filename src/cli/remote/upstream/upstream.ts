@@ -115,10 +115,11 @@ function show(out: Output, upstream: Upstream, refreshes: readonly string[] = []
         : [
             `Upstream is ${printable(url)}.`,
             out.table(
-              ['CHANNEL', 'REFRESHED', 'STATE'],
-              channels.map(({ origin, channel, adopted, refreshed_at: at, refreshing, fault }) => [
+              ['CHANNEL', 'REFRESHED', 'FETCHED', 'STATE'],
+              channels.map(({ origin, channel, adopted, refreshed_at: at, refreshing, fault, ...counts }) => [
                 `${origin}/${channel}`,
                 at ?? 'never',
+                `${counts.fetched} of ${counts.releases}`,
                 !adopted ? 'not adopted' : refreshing ? 'refreshing' : fault === null ? 'ok' : 'see below',
               ]),
             ),

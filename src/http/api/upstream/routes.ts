@@ -5,6 +5,10 @@ import { listRefreshed } from '../../../channels/refresh-store.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import type { MirrorOperations, MirrorPlan } from '../../../upstream/mirror.ts'
 import { adoptedChannels, formatChannel, notAdopted, upstreamChannels } from '../../../upstream/channels.ts'
+import type { UpstreamChannel } from '../../../upstream/channels.ts'
+import { findOrigin } from '../../../origins/origin-store.ts'
+import { countMembersOf } from '../../../revisions/mirrored-store.ts'
+import { findView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
@@ -28,20 +32,31 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror 
     return {
       url: upstream?.url ?? null,
       origins: [...(upstream?.origins ?? [])],
-      channels: upstreamChannels(depot).map((channel) => {
-        const isAdopted = adopted.has(formatChannel(channel))
-        const row = isAdopted ? known.get(formatChannel(channel)) : undefined
-        return {
-          ...channel,
-          adopted: isAdopted,
-          refreshing: refreshing.has(formatChannel(channel)),
-          refreshed_at: row?.refreshedAt === undefined ? null : wireTime(row.refreshedAt),
-          attempted_at: row === undefined ? null : wireTime(row.attemptedAt),
-          fault: row?.fault ?? null,
-          held_removals: row?.removals ?? 0,
-        }
-      }),
+      channels: await Promise.all(
+        upstreamChannels(depot).map(async (channel) => {
+          const isAdopted = adopted.has(formatChannel(channel))
+          const row = isAdopted ? known.get(formatChannel(channel)) : undefined
+          return {
+            ...channel,
+            adopted: isAdopted,
+            refreshing: refreshing.has(formatChannel(channel)),
+            refreshed_at: row?.refreshedAt === undefined ? null : wireTime(row.refreshedAt),
+            attempted_at: row === undefined ? null : wireTime(row.attemptedAt),
+            fault: row?.fault ?? null,
+            held_removals: row?.removals ?? 0,
+            ...(await countReleases(channel)),
+          }
+        }),
+      ),
     }
+  }
+
+  const countReleases = async ({ origin, channel }: UpstreamChannel) => {
+    const [view, found] = [await findView(depot.db, channel), await findOrigin(depot.db, origin)]
+    if (view === undefined || found === undefined) return { releases: 0, fetched: 0 }
+    const place = { viewId: view.id, originId: found.id }
+    const { members, announced } = await countMembersOf(depot.db, place)
+    return { releases: members, fetched: members - announced }
   }
 
   api.get(

@@ -99,6 +99,8 @@ export const UpstreamChannel = named(
     held_removals: z
       .int()
       .describe('how many releases the last refresh would have removed, if it was held because of them'),
+    releases: z.int().describe('how many releases of the origin the channel has'),
+    fetched: z.int().describe('how many of these have been fetched; the others come when somebody asks'),
   }),
 )
 
@@ -122,6 +124,8 @@ export const Upstream = named(
         attempted_at: NOW,
         fault: null,
         held_removals: 0,
+        releases: 2_200,
+        fetched: 310,
       },
     ],
   },

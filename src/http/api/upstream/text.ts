@@ -46,10 +46,11 @@ export function upstreamText({ url, channels }: z.infer<typeof shapes.Upstream>)
   if (url === null) return 'This depot has no upstream.'
   return sections(
     formatColumns(
-      ['CHANNEL', 'REFRESHED', 'STATE'],
-      channels.map(({ origin, channel, adopted, refreshed_at: at, refreshing, fault }) => [
+      ['CHANNEL', 'REFRESHED', 'FETCHED', 'STATE'],
+      channels.map(({ origin, channel, adopted, refreshed_at: at, refreshing, fault, ...counts }) => [
         `${origin}/${channel}`,
         at === null ? 'never' : timeText(at),
+        `${counts.fetched} of ${counts.releases}`,
         !adopted ? 'not adopted' : refreshing ? 'refreshing' : fault === null ? 'ok' : 'see below',
       ]),
     ),

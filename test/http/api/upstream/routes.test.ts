@@ -38,20 +38,22 @@ test('administrators refresh channels, whose releases are then announced', async
   t.match(await state(), {
     url: upstreamUrl,
     origins: ['core'],
-    channels: [{ origin: 'core', channel: 'stable', refreshed_at: null, fault: null, held_removals: 0 }],
+    channels: [
+      { origin: 'core', channel: 'stable', refreshed_at: null, fault: null, held_removals: 0, releases: 0 },
+    ],
   })
   t.match(await callApi(site, 'POST', '/api/v1/upstream/refresh'), { status: 200 })
   await until('the channel is refreshed', async () =>
     (await state()).channels.every(({ refreshing }) => !refreshing),
   )
-  t.match(await state(), { channels: [{ refreshed_at: /^2026/, fault: null }] })
+  t.match(await state(), { channels: [{ refreshed_at: /^2026/, fault: null, releases: 2, fetched: 0 }] })
   t.match((await callApi(site, 'GET', path)).body, {
     announced: true,
     signer: '',
     views: [{ view: 'stable' }],
   })
   const text = await callApi(site, 'GET', '/api/v1/upstream?format=text')
-  t.match(text.text, /core\/stable +2026\S+ +ok/)
+  t.match(text.text, /core\/stable +2026\S+ +0 of 2 +ok/)
 })
 
 test('a refresh needs an administrator, and names of channels', async (t) => {
@@ -68,7 +70,7 @@ test('a refresh needs an administrator, and names of channels', async (t) => {
 
 test('the command line refreshes and shows what came of it', async (t) => {
   const run = commandsOn(site)
-  t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +2026\S+ +ok/ })
+  t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +2026\S+ +0 of 2 +ok/ })
   t.match(await run(['upstream', 'refresh', 'core/stable', '--quiet']), { code: 0, stdout: 'core/stable\n' })
   t.match(await run(['upstream', 'refresh', 'acme/stable']), { code: 5 })
   await publishAll(source, LATER)
@@ -106,6 +108,7 @@ test('a download of an announced release fetches it, and its row then says what 
     size_bytes: redis.bytes.length,
     views: [{ view: 'stable' }, { view: 'unstable' }],
   })
+  t.match(await state(), { channels: [{ releases: 3, fetched: 2 }] })
 })
 
 test('channels of a disowned origin are not refreshed', async (t) => {
@@ -116,7 +119,7 @@ test('channels of a disowned origin are not refreshed', async (t) => {
   t.match(await run(['origin', 'show', 'core']), { code: 0, stdout: /come from upstream/ })
   await submit('disownOrigin')
   t.match(await state(), { channels: [{ adopted: false, fault: null }] })
-  t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +never +not adopted/ })
+  t.match(await run(['upstream', 'status']), { code: 0, stdout: /core\/stable +never +2 of 3 +not adopted/ })
   t.match(await run(['upstream', 'refresh']), { code: 0 })
   t.match(await run(['upstream', 'refresh', 'core/stable']), { code: 3, stderr: /upstream adopt core/ })
   t.notMatch(await (await fetch(`${site.url}/metrics`)).text(), /refreshed_timestamp_seconds\{/)
