@@ -139,6 +139,7 @@ const ROOMS: readonly string[] = [
   'http/page/activity',
   'http/page/changes',
   'http/page/search',
+  'http/page/plans',
   'http/page',
   'http',
   'cli',

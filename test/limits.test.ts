@@ -20,6 +20,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'upstream/refresh-channel.ts MAX_REASONS',
   'accounts/page-session-store.ts MAX_DELETED_SESSIONS',
   'http/page/pipeline/routes.ts MAX_COUNTED_CHANGES',
+  'http/page/plans/change-form.ts MAX_RELEASES_LENGTH', // half of a form
   'http/page/sign-in/routes.ts MAX_PATH_LENGTH', // to which a sign-in returns; longer ones are ignored
   'accounts/denials.ts MAX_PATH_LENGTH', // of a path that a list shows
   'edge/follow-depot.ts MAX_WAIT_S', // of an edge, which is a client

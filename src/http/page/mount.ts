@@ -19,7 +19,6 @@ const SECTIONS = [
   'live',
   'pkgs',
   'plans',
-  'proposals',
   'search',
   'sign-in',
   'sign-out',

@@ -29,6 +29,7 @@ import { mainRequestOf } from './mount.ts'
 import type { Prepare } from './mount.ts'
 import { packageRoutes } from './package/routes.ts'
 import { pipelineRoutes } from './pipeline/routes.ts'
+import { planRoutes } from './plans/routes.ts'
 import { searchRoutes } from './search/routes.ts'
 import { expectOwnForm, makeFormToken } from './sessions/forms.ts'
 import { clearSessionCookie, formCookie, openPageSession } from './sessions/session.ts'
@@ -139,6 +140,7 @@ export async function openPage(context: RouteContext, prepare: Prepare): Promise
     activityRoutes(pages, context)
     changeRoutes(pages, context)
     searchRoutes(pages, context)
+    planRoutes(pages, context)
   })
   await page.ready()
   return page

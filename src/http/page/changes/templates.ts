@@ -90,7 +90,7 @@ function waitingList(visit: Visit, waiting: readonly WaitingProposal[]): SafeHtm
   return html`<h2>Proposals that wait</h2><ul>${waiting.map(({ proposal, view }) => {
     const { account, effect, createdAt, expiresAt, request } = proposal
     const approvers = view?.gates.approval?.approvers
-    return html`<li>${viewLink(visit, proposal.view)}: ${effect.act}${request.reason === undefined ? null : html` — ${request.reason}`} <span class="dim">by ${account ?? 'the operator'}, ${timeAgo(visit, createdAt)}, until ${timeAgo(visit, expiresAt)}</span>. Waits for ${
+    return html`<li>${viewLink(visit, proposal.view)}: <a href="${visit.to(`/plans/${proposal.token}`)}">${effect.act}</a>${request.reason === undefined ? null : html` — ${request.reason}`} <span class="dim">by ${account ?? 'the operator'}, ${timeAgo(visit, createdAt)}, until ${timeAgo(visit, expiresAt)}</span>. Waits for ${
       approvers === undefined
         ? 'anyone else who may promote'
         : listWords(approvers.map((name) => name.replace(/^group:/, 'the group ')))

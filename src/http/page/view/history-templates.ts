@@ -4,6 +4,7 @@ import type { Revision } from '../../../revisions/history-store.ts'
 import type { View } from '../../../views/view.ts'
 import type { Content } from '../html/layout.ts'
 import { crumbs, emptyState, timeAgo, viewLink, viewPath } from '../html/parts.ts'
+import { withQuery } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
 import { actOf, moveLine, quietReleases, revisionPath, withoutMoves } from './moves.ts'
 
@@ -19,13 +20,21 @@ export function historyTable(visit: Visit, view: string, revisions: readonly Rev
 ${revisions.map(
   (
     revision,
-  ) => html`<tr id="revision-${revision.revision}"><th scope="row"><a href="${visit.to(revisionPath(view, revision.revision))}">${revision.revision}</a></th><td>${timeAgo(visit, revision.at)}</td><td>${authorOf(revision)}</td><td>${actOf(visit, view, revision)}${moves(visit, view, revision)}</td><td class="reason">${revision.reason ?? ''}${
+  ) => html`<tr id="revision-${revision.revision}"><th scope="row"><a href="${visit.to(revisionPath(view, revision.revision))}">${revision.revision}</a></th><td>${timeAgo(visit, revision.at)}</td><td>${authorOf(revision)}</td><td>${actOf(visit, view, revision)}${moves(visit, view, revision)}${undoLinks(visit, view, revision.revision)}</td><td class="reason">${revision.reason ?? ''}${
     revision.override === undefined
       ? null
       : html`<br /><b>Gates were overridden:</b> ${revision.override.reason}`
   }</td></tr>
 `,
 )}</tbody></table></div>`
+}
+
+/** Links to the plans that undo a revision, for those who are signed in. */
+function undoLinks(visit: Visit, view: string, revision: number): SafeHtml | null {
+  if (visit.caller === undefined) return null
+  const revert = withQuery('/plans/new', { view, act: 'revert', revision: String(revision) })
+  const rollback = withQuery('/plans/new', { view, act: 'rollback', to: String(revision) })
+  return html`<small class="undo"><a href="${visit.to(revert)}">Revert this</a> · <a href="${visit.to(rollback)}">Roll back to this</a></small>`
 }
 
 function authorOf({ account, proposer }: Revision): SafeHtml {
@@ -80,6 +89,7 @@ ${override === undefined ? null : html`<dt>Override</dt><dd>${override.reason}</
 ${pointers.length === 0 ? html`<p>Nothing moved that this page may show.</p>` : html`<ul class="moves">${pointers.map((move) => moveLine(visit, move))}</ul>`}
 ${quietReleases(visit, withoutMoves(joined, pointers, 'to'), 'Joined, and is not latest')}
 ${quietReleases(visit, withoutMoves(left, pointers, 'from'), 'Left, and was not latest')}
+${undoLinks(visit, view.name, number)}
 <nav class="pager" aria-label="Revisions">
 ${number <= 1 ? null : html`<a rel="prev" href="${path(number - 1)}">Revision ${number - 1}</a>`}
 <a href="${visit.to(`${viewPath(view.name)}?at=${number}`)}">The whole view at this revision</a>

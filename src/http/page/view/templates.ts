@@ -16,6 +16,7 @@ import {
   timeAgo,
   viewPath,
 } from '../html/parts.ts'
+import { withQuery } from '../html/query.ts'
 import { loadCommand, updateCommand } from '../html/supervisor-commands.ts'
 import type { Visit } from '../html/visit.ts'
 import { historyTable } from './history-templates.ts'
@@ -55,6 +56,7 @@ ${isPast ? pastNotice(visit, shown) : html`<p class="lead">Revision ${revision}$
 <label>Origin<input name="origin" value="${shown.query.origin ?? ''}" maxlength="255" spellcheck="false" /></label>
 <button>Show</button>${isPast || shown.query.origin !== undefined ? html`<a href="${visit.to(viewPath(view.name))}">Show all of it as it is now</a>` : html`<a href="${visit.to(`${viewPath(view.name)}?at=${revision}`)}">Link to this state</a>`}
 </form>
+${isPast || visit.caller === undefined ? null : actions(visit, view)}
 ${shown.pointers.length === 0 ? emptyState(isPast ? 'The view had nothing then' : 'Nothing is here', html`<p>A promotion brings releases into the view: <code>hart-depot promote ${view.name} ORIGIN/NAME/VERSION/RELEASE</code></p>`) : contents(visit, shown)}
 <h2>Rules</h2>
 <ul>${ruleSentences(visit, view).map((sentence) => html`<li>${sentence}</li>`)}</ul>
@@ -71,6 +73,12 @@ function states({ closedAt, freezes }: View, previewOf: string | undefined): Saf
       ? null
       : html` ${badge('info', freezes.some(({ origin, name }) => origin === undefined && name === undefined) ? 'frozen' : 'partly frozen')}`
   }${previewOf === undefined ? null : html` ${badge('plain', `preview of ${previewOf}`)}`}`
+}
+
+/** Links to the forms that lead to a plan. */
+function actions(visit: Visit, { name }: View): SafeHtml {
+  const link = (act: string) => visit.to(withQuery('/plans/new', { view: name, act }))
+  return html`<p class="actions"><a class="button primary" href="${link('promote')}">Promote into ${name}</a><a class="button" href="${link('demote')}">Demote</a><a class="button" href="${link('rollback')}">Roll back</a></p>`
 }
 
 function pastNotice(visit: Visit, { view, revision, madeAt }: ShownView): SafeHtml {

@@ -1,0 +1,56 @@
+import type { StoredPlan } from '../../../revisions/stored-plan.ts'
+import type { Moment } from '../../../views/change-request.ts'
+
+/** The maximum number of releases that a command on the page lists. */
+const SHOWN_RELEASES = 20
+
+/**
+ * Returns the command that plans the same change, without its last revisions pinned to the ledger's marks.
+ */
+export function commandOf({ request, view }: StoredPlan): string {
+  const reason = request.reason === undefined ? '' : ` --reason ${quoted(request.reason)}`
+  return `hart-depot ${request.act} ${view} ${argumentsOf(request)}${reason}`
+}
+
+function argumentsOf(request: StoredPlan['request']): string {
+  switch (request.act) {
+    case 'promote':
+    case 'demote': {
+      const { source } = request
+      const deps = request.act === 'promote' && request.withDeps === true ? ' --with-deps' : ''
+      if ('from' in source)
+        return `--from ${source.from}${source.at === undefined ? '' : `@${momentText(source.at)}`}${filter(source)}${deps}`
+      if ('lockfile' in source) return '--lockfile FILE'
+      const idents = source.releases.map(({ ident }) => ident)
+      const others = idents.length > SHOWN_RELEASES ? ' …' : ''
+      return `${idents.slice(0, SHOWN_RELEASES).join(' ')}${others}${deps}`
+    }
+    case 'rollback':
+      return `--to ${momentText(request.to)}${filter(request.only ?? {})}`
+    case 'revert':
+      return `${request.revision}${filter(request.only ?? {})}`
+    case 'set-rule':
+      return request.rule
+    default:
+      return request satisfies never
+  }
+}
+
+function filter({ origin, name }: { origin?: string; name?: string }): string {
+  return `${origin === undefined ? '' : ` --origin ${origin}`}${name === undefined ? '' : ` --name ${name}`}`
+}
+
+function momentText(moment: Moment): string {
+  return 'revision' in moment ? String(moment.revision) : new Date(moment.time).toISOString()
+}
+
+/** Quotes a text for a shell. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** Returns the request that applies a plan. */
+export function curlOf(depotUrl: string, { token, kind }: StoredPlan): string {
+  return `curl -sS --fail-with-body -X POST -H "Authorization: Bearer $HART_DEPOT_TOKEN" \\
+  ${depotUrl}/api/v1/plans/${token}/${kind === 'proposal' ? 'approve' : 'apply'}`
+}
