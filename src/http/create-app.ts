@@ -9,7 +9,7 @@ import { closeIfSending } from './requests/drain.ts'
 import { replyHabitat, replyProblem } from './requests/error-reply.ts'
 import { CURRENT_RESPONSE } from './requests/one-at-a-time.ts'
 import { pathOf, proxyTrust, withoutPath } from './requests/public-path.ts'
-import { validate } from './requests/validate.ts'
+import { WITHOUT_COMPILERS, validate } from './requests/validate.ts'
 import { logRequest } from './request-log.ts'
 
 const MAX_PARAMETER_LENGTH = 2_048
@@ -59,8 +59,7 @@ export function createApp(
     },
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
     exposeHeadRoutes: false, // answerHead instead
-    // Keeps fastify from loading its own compilers, which are a tenth of all modules.
-    schemaController: { compilersFactory: { buildValidator: notBuilt, buildSerializer: notBuilt } },
+    schemaController: WITHOUT_COMPILERS,
   })
   app.setValidatorCompiler(validate)
   app.setSerializerCompiler(() => JSON.stringify) // response schemas serve only openapi.yaml and TypeScript
@@ -69,11 +68,6 @@ export function createApp(
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _body, done) => done(null))
   return app
-}
-
-/** Stands in for compilers of fastify that are never used. */
-function notBuilt(): never {
-  throw new Error('the compilers of schemas are set when the server is built')
 }
 
 /**

@@ -4,6 +4,7 @@ import type { RouteOptions } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import { stringify } from 'yaml'
 import { describeHabitatRoute } from '../habitat/describe-route.ts'
+import { WITHOUT_COMPILERS } from '../requests/validate.ts'
 import { completeDocument } from './document.ts'
 import type { Document } from './document.ts'
 import { INTRODUCTION, TAGS } from './introduction.ts'
@@ -32,7 +33,7 @@ const MEANINGS: Readonly<Record<string, string>> = { 200: 'success', 201: 'creat
  * document.
  */
 export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<string> {
-  const app = fastify({ exposeHeadRoutes: false })
+  const app = fastify({ exposeHeadRoutes: false, schemaController: WITHOUT_COMPILERS })
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => JSON.stringify)
   await app.register(swagger, {

@@ -14,7 +14,7 @@ import { proxyTrust } from '../requests/public-path.ts'
 import { hasBody } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { SingleSignOn } from '../requests/single-sign-on.ts'
-import { validate } from '../requests/validate.ts'
+import { WITHOUT_COMPILERS, validate } from '../requests/validate.ts'
 import { activityRoutes } from './activity/routes.ts'
 import { assetRoutes, encodingOf } from './assets/assets.ts'
 import type { AssetPaths } from './assets/assets.ts'
@@ -91,6 +91,7 @@ export async function openPage(context: RouteContext, prepare: Prepare): Promise
     trustProxy: config.trustProxy === false ? false : proxyTrust(config.trustProxy),
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true },
+    schemaController: WITHOUT_COMPILERS,
   })
   page.setValidatorCompiler(validate)
   for (const field of FIELDS_OF_MAIN)

@@ -25,6 +25,18 @@ export const validate: FastifySchemaCompiler<z.ZodType> =
     return { error }
   }
 
+/**
+ * Keeps fastify from loading its own compilers of schemas, which are a tenth of all modules. Every instance
+ * must have this option: the bundle leaves the compilers out.
+ */
+export const WITHOUT_COMPILERS = {
+  compilersFactory: { buildValidator: notBuilt, buildSerializer: notBuilt },
+}
+
+function notBuilt(): never {
+  throw new Error('the compilers of schemas are set when the server is built')
+}
+
 function describe(issue: z.core.$ZodRawIssue): string {
   if (issue.code !== 'unrecognized_keys') return shapeFault(issue)
   const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
