@@ -126,10 +126,9 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   }
 
   #receive(message: WriterMessage): void {
-    if (message.kind === 'announcement') {
-      const { entries, through, commit } = message
+    for (const { entries, through, commit } of message.announcements)
       this.#announce({ entries: entries.map(parseEntry), through }, commit)
-    } else if (this.#delays.size === 0) this.#settle(message.outcomes)
+    if (this.#delays.size === 0) this.#settle(message.outcomes)
     else void this.#settleLater(message.outcomes)
   }
 

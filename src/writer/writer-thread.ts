@@ -35,16 +35,19 @@ export interface SubmittedCommand<Command> {
 
 /**
  * A message from the writer to a port. Announcements go to every port, outcomes only to the port that
- * submitted the commands. Entries are sent as texts, which are cheaper to copy than parsed entries.
+ * submitted the commands. The announcements of a message come before its outcomes.
  */
-export type WriterMessage =
-  | {
-      readonly kind: 'announcement'
-      readonly entries: readonly StoredEntry[]
-      readonly through: number
-      readonly commit: CommitStats | undefined
-    }
-  | { readonly kind: 'outcomes'; readonly outcomes: readonly CommandOutcome[] }
+export interface WriterMessage {
+  readonly announcements: readonly AnnouncedCommit[]
+  readonly outcomes: readonly CommandOutcome[]
+}
+
+/** An announcement. Its entries are sent as texts, which are cheaper to copy than parsed entries. */
+interface AnnouncedCommit {
+  readonly entries: readonly StoredEntry[]
+  readonly through: number
+  readonly commit: CommitStats | undefined
+}
 
 /** The outcome of the command with this id. */
 export type CommandOutcome =
@@ -67,8 +70,7 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
   const { database: location, at, announced: shared, files: opened } = workerData as WriterStart
   const engine = await openEngine(location)
   const database = await engine.openWriting()
-  const announced = new BigInt64Array(shared)
-  const ports = new Set<MessagePort>()
+  const outbox = new Outbox(new BigInt64Array(shared))
   // The thread cannot read its parent's clock, so each command carries the time.
   let clock = at
   const files = new OpenedFiles(opened).with(engine.logFiles)
@@ -80,12 +82,9 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
     beforeCommit: () => files.expectPresent(),
     ...(database.notify && { notify: database.notify }),
   })
-  writer.onAnnouncement((announcement, commit) => {
-    const { entries, through } = announcement
-    const message = { kind: 'announcement', entries: entries.map(storedEntryOf), through, commit } as const
-    for (const port of ports) post(port, message)
-    Atomics.store(announced, 0, BigInt(through)) // before any command is answered
-  })
+  writer.onAnnouncement(({ entries, through }, commit) =>
+    outbox.announce({ entries: entries.map(storedEntryOf), through, commit }),
+  )
   const run = async ({ id, command, at: now }: SubmittedCommand<CommandIn<T>>): Promise<CommandOutcome> => {
     clock = now
     try {
@@ -95,23 +94,16 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
     }
   }
   const serve = (port: MessagePort): void => {
-    ports.add(port)
-    const outcomes: CommandOutcome[] = []
-    const answer = (outcome: CommandOutcome): void => {
-      // The outcomes of a commit come in one turn. A tick runs after all of them.
-      if (outcomes.length === 0)
-        process.nextTick(() => post(port, { kind: 'outcomes', outcomes: outcomes.splice(0) }))
-      outcomes.push(outcome)
-    }
+    outbox.ports.add(port)
     port.on('message', (submitted: readonly SubmittedCommand<CommandIn<T>>[]) => {
-      for (const one of submitted) void run(one).then(answer)
+      for (const one of submitted) void run(one).then((outcome) => outbox.answer(port, outcome))
     })
-    port.on('close', () => ports.delete(port)) // closed, or its thread died
+    port.on('close', () => outbox.ports.delete(port)) // closed, or its thread died
   }
   const end = async (): Promise<void> => {
     await writer.close()
     await database.close()
-    for (const port of ports) port.close()
+    for (const port of outbox.ports) port.close()
     parentPort?.close()
   }
   parentPort?.on('message', (message: ParentMessage) => {
@@ -123,6 +115,62 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
       parentPort?.postMessage({ port: port2 } satisfies PortReply, [port2])
     }
   })
+}
+
+/**
+ * The messages to the ports. They are sent at the end of a turn, which brings all outcomes of a commit.
+ */
+class Outbox {
+  readonly ports = new Set<MessagePort>()
+  /** See {@link WriterPort.announced}. */
+  readonly #announced: BigInt64Array
+  readonly #announcements: AnnouncedCommit[] = []
+  readonly #outcomes = new Map<MessagePort, CommandOutcome[]>()
+  #isWaiting = false
+
+  constructor(announced: BigInt64Array) {
+    this.#announced = announced
+  }
+
+  announce(commit: AnnouncedCommit): void {
+    this.#announcements.push(commit)
+    this.#sendLater()
+  }
+
+  answer(port: MessagePort, outcome: CommandOutcome): void {
+    const outcomes = this.#outcomes.get(port) ?? []
+    outcomes.push(outcome)
+    this.#outcomes.set(port, outcomes)
+    this.#sendLater()
+  }
+
+  #sendLater(): void {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    process.nextTick(() => this.#send())
+  }
+
+  /** Announces commits to every port, then raises the shared number, then answers commands. */
+  #send(): void {
+    this.#isWaiting = false
+    const announcements = this.#announcements.splice(0)
+    const last = announcements.at(-1)
+    const [first] = this.ports
+    if (last !== undefined) {
+      // A single port gets its outcomes in the same message, so that its thread wakes once.
+      const outcomes = this.ports.size === 1 && first !== undefined ? this.#takeOutcomes(first) : []
+      for (const port of this.ports) post(port, { announcements, outcomes })
+      Atomics.store(this.#announced, 0, BigInt(last.through))
+    }
+    for (const port of this.#outcomes.keys())
+      post(port, { announcements: [], outcomes: this.#takeOutcomes(port) })
+  }
+
+  #takeOutcomes(port: MessagePort): CommandOutcome[] {
+    const outcomes = this.#outcomes.get(port) ?? []
+    this.#outcomes.delete(port)
+    return outcomes
+  }
 }
 
 function post(port: MessagePort, message: WriterMessage): void {

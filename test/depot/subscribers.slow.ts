@@ -195,12 +195,13 @@ function relay(port: MessagePort, fateOf: () => Fate): MessagePort {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
   const send = (message: WriterMessage) => port1.postMessage(message)
   port.on('message', (message: WriterMessage) => {
-    const fate = message.kind === 'announcement' ? fateOf() : 'arrives'
+    const fate = message.announcements.length > 0 ? fateOf() : 'arrives'
     if (fate === 'arrives after the next') {
       late.push(message)
       return
     }
-    if (message.kind === 'announcement' && fate === 'loses its entries') send({ ...message, entries: [] })
+    const emptied = message.announcements.map((announcement) => ({ ...announcement, entries: [] }))
+    if (fate === 'loses its entries') send({ ...message, announcements: emptied })
     else if (fate !== 'is lost') send(message)
     if (fate === 'arrives twice') send(message)
     for (const earlier of late.splice(0)) send(earlier)
