@@ -19,6 +19,7 @@ import { measurePoll } from './poll.ts'
 import { measurePromotions } from './promotions.ts'
 import { measurePull } from './pull.ts'
 import { openScratch } from './scratch.ts'
+import { measureS3 } from './s3.ts'
 import { measureSmallUploads } from './small-uploads.ts'
 import { measureStall } from './stall.ts'
 import { measureStart } from './start.ts'
@@ -51,6 +52,7 @@ const MEASURES = [
   measureInstall,
   measureUpload,
   measureSmallUploads,
+  measureS3,
   measureDownload,
   measurePromotions,
   measureWaits,

@@ -7,17 +7,27 @@ import { Workers, listen } from '../../src/http/workers.ts'
 import { tuneForStart, tuneForRequests } from '../../src/cli/local/tune-v8.ts'
 import { serve } from './process.ts'
 
-// The depot with its default settings, except the number of workers, upstream and the mirror, which come from
+// The depot with its default settings, except the number of workers, upstream, the mirror and S3, which come from
 // the environment. Its log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the
 // administrator's token. SIGUSR2 starts the background work, such as the scrub.
 
 tuneForStart() // as `serve` does
 const [dataFolder = '', token = ''] = process.argv.slice(2)
-const { DEPOT_WORKERS, DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS, DEPOT_MIRROR, DEPOT_MIRROR_RATE } = process.env
+const {
+  DEPOT_WORKERS,
+  DEPOT_UPSTREAM,
+  DEPOT_UPSTREAM_ORIGINS,
+  DEPOT_MIRROR,
+  DEPOT_MIRROR_RATE,
+  DEPOT_BLOBS,
+  DEPOT_S3_ENDPOINT,
+  DEPOT_S3_PATH_STYLE,
+} = process.env
 const config = readConfig({
   ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS, DEPOT_LOG_LEVEL: 'warn' }),
   ...(DEPOT_UPSTREAM !== undefined && { DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS }),
   ...(DEPOT_MIRROR !== undefined && { DEPOT_MIRROR, DEPOT_MIRROR_RATE }),
+  ...(DEPOT_BLOBS !== undefined && { DEPOT_BLOBS, DEPOT_S3_ENDPOINT, DEPOT_S3_PATH_STYLE }),
   DEPOT_DATA: dataFolder,
   DEPOT_LISTEN: '127.0.0.1:0',
   DEPOT_ADMIN_TOKEN: token,
