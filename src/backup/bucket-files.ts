@@ -2,7 +2,6 @@ import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { refusalOf } from '../blobs/s3/fault.ts'
 import { S3Objects } from '../blobs/s3/objects.ts'
 import { S3Storage } from '../blobs/s3/storage.ts'
 import { Spool } from '../blobs/spool.ts'
@@ -15,7 +14,7 @@ import type { BackupFiles } from './backup-files.ts'
 /**
  * Backups in S3, under the same names as in a folder. Files are written to and read from a temporary folder.
  * S3 has no locks, so the caller makes sure that one process writes at a time. All methods throw
- * `storage_unavailable` or `storage_full` for faults of the service.
+ * {@link S3Fault}.
  */
 export class BucketFiles implements BackupFiles {
   readonly place: string
@@ -39,7 +38,7 @@ export class BucketFiles implements BackupFiles {
     const opened = new BucketFiles(place, await mkdtemp(join(tmpdir(), 'hart-depot-backup-')), lock)
     try {
       await opened.blobs.spool.reset()
-      await translated(() => opened.#objects.check())
+      await opened.#objects.check()
       return opened
     } catch (error) {
       opened.close()
@@ -49,10 +48,8 @@ export class BucketFiles implements BackupFiles {
 
   async ids(): Promise<string[]> {
     const ids = new Set<string>()
-    await translated(async () => {
-      for await (const page of this.#objects.list(`${BACKUPS}/`))
-        for (const { name } of page) ids.add(name.split('/')[1] ?? '')
-    })
+    for await (const page of this.#objects.list(`${BACKUPS}/`))
+      for (const { name } of page) ids.add(name.split('/')[1] ?? '')
     return [...ids]
   }
 
@@ -74,10 +71,7 @@ export class BucketFiles implements BackupFiles {
   async complete(id: string, manifest: string): Promise<void> {
     const names = await readdir(join(this.#folder, id))
     await writeFile(this.pathOf(id, MANIFEST), manifest)
-    await translated(async () => {
-      for (const name of [...names, MANIFEST])
-        await this.#objects.put(this.pathOf(id, name), nameOf(id, name))
-    })
+    for (const name of [...names, MANIFEST]) await this.#objects.put(this.pathOf(id, name), nameOf(id, name))
   }
 
   async fetch(id: string, name: string): Promise<string> {
@@ -90,11 +84,9 @@ export class BucketFiles implements BackupFiles {
   }
 
   async remove(id: string): Promise<void> {
-    await translated(async () => {
-      await this.#objects.delete(nameOf(id, MANIFEST))
-      for await (const page of this.#objects.list(`${BACKUPS}/${id}/`))
-        for (const { name } of page) await this.#objects.delete(name)
-    })
+    await this.#objects.delete(nameOf(id, MANIFEST))
+    for await (const page of this.#objects.list(`${BACKUPS}/${id}/`))
+      for (const { name } of page) await this.#objects.delete(name)
   }
 
   close(): void {
@@ -106,19 +98,10 @@ export class BucketFiles implements BackupFiles {
   async #download(id: string, name: string): Promise<string | undefined> {
     await mkdir(join(this.#folder, id), { recursive: true })
     const path = this.pathOf(id, name)
-    return (await translated(() => this.#objects.download(nameOf(id, name), path))) ? path : undefined
+    return (await this.#objects.download(nameOf(id, name), path)) ? path : undefined
   }
 }
 
 function nameOf(id: string, name: string): string {
   return `${BACKUPS}/${id}/${name}`
-}
-
-/** Converts faults of S3 to refusals. */
-async function translated<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (error) {
-    throw refusalOf(error)
-  }
 }

@@ -312,10 +312,36 @@ test('errors about wrong names and values suggest the nearest known one', async 
     [{ DEPOT_PUBLIC_URL: 'depot.example' }, 'DEPOT_PUBLIC_URL must be a URL, such as https://depot.example'],
     [{ DEPOT_DATABASE_URL: 'sqlite:' }, 'DEPOT_DATABASE_URL must be sqlite:FILE'],
     [{ DEPOT_BLOBS: 'fs:' }, 'DEPOT_BLOBS must be fs:FOLDER, or s3://BUCKET or s3://BUCKET/PREFIX'],
+    [{ DEPOT_BLOBS: 's3://Bucket' }, /^DEPOT_BLOBS must be fs:FOLDER, or s3:/],
+    [{ DEPOT_BLOBS: 's3://bucket/a//b' }, /^DEPOT_BLOBS must be/],
+    [{ DEPOT_BLOBS: 's3://bucket/../b' }, /^DEPOT_BLOBS must be/],
+    [{ DEPOT_S3_ENDPOINT: 'https://key:secret@s3.example' }, /^DEPOT_S3_ENDPOINT must be a URL with no path/],
+    [{ DEPOT_ACCEL_LOCATION: '/_packages/', DEPOT_TRUST_PROXY: 'on' }, /without a slash at its end/],
+    [{ DEPOT_ACCEL_LOCATION: '/_packages' }, /but DEPOT_TRUST_PROXY is off/],
     [{ DEPOT_LISTEN: 'a b:1' }, 'DEPOT_LISTEN must be HOST:PORT, for example 127.0.0.1:9636'],
   ] as const) {
-    t.throws(() => readConfig(wrong), { code: 'invalid_request', message }, message)
+    t.throws(() => readConfig(wrong), { code: 'invalid_request', message }, String(message))
   }
+})
+
+test('a bucket is read with its prefix, and where the service is', (t) => {
+  const endpoint = 'https://s3.example'
+  const config = readConfig({
+    DEPOT_DATA: '/d',
+    DEPOT_BLOBS: 's3://packages/a/b/',
+    DEPOT_S3_ENDPOINT: endpoint,
+  })
+  t.strictSame(config.blobBucket, {
+    bucket: 'packages',
+    prefix: 'a/b/',
+    endpoint,
+    region: 'us-east-1',
+    hasPathStyle: false,
+  })
+  t.equal(config.blobFolder, '/d/blobs', 'uploads are received there')
+  t.match(readConfig({ DEPOT_BLOBS: 's3://packages' }), { blobBucket: { prefix: '', region: undefined } })
+  t.match(readConfig({ DEPOT_S3_ENDPOINT: endpoint, AWS_REGION: 'x-1' }), { s3: { region: undefined } })
+  t.end()
 })
 
 test('relative paths start from the current folder, also under npm', async (t) => {

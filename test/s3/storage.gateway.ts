@@ -137,7 +137,7 @@ test('a stopped gateway refuses puts and reads for a reason, and readers wait fo
     damage: undefined,
     reason: 'nothing listens there',
   })
-  await t.rejects(storage.check(), { code: 'ECONNREFUSED' })
+  await t.rejects(storage.check(), { message: /nothing listens there/ })
   t.equal(await findStorageFault(storage), 'nothing listens there')
   const read = buffer(reader)
   await s3.gateway.start()
@@ -160,7 +160,7 @@ test('wrong settings are told, and no blob counts as missing for them', async (t
     code: 'storage_unavailable',
     message: /the bucket does not exist/,
   })
-  await t.rejects(noBucket.list().next(), { code: 'NoSuchBucket' })
+  await t.rejects(noBucket.list().next(), { message: /the bucket does not exist/ })
   await t.rejects(findStorageFault(noBucket), {
     code: 'invalid_request',
     message: /the bucket does not exist/,

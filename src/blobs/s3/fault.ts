@@ -1,6 +1,8 @@
 import { DepotError } from '../../errors.ts'
 import { networkFault } from '../../network-fault.ts'
 
+const RETRY_AFTER_SECONDS = 10
+
 /**
  * Why a service that speaks S3 did not do something:
  *
@@ -12,21 +14,22 @@ import { networkFault } from '../../network-fault.ts'
  */
 export type S3FaultKind = 'absent' | 'out of range' | 'full' | 'misconfigured' | 'away'
 
-/** An error of a service that speaks S3, or of the way to it. */
-export class S3Fault extends Error {
-  readonly code: string
+/**
+ * An error of a service that speaks S3, or of the way to it. Its code is `storage_full` or
+ * `storage_unavailable`.
+ */
+export class S3Fault extends DepotError {
   readonly kind: S3FaultKind
   /** The cause as a part of a sentence. It names no key, place or credential. */
   readonly reason: string
 
-  constructor(
-    kind: S3FaultKind,
-    reason: string,
-    { code = 'S3', cause }: { code?: string; cause?: unknown } = {},
-  ) {
-    super(`S3: ${reason}`, { cause })
+  constructor(kind: S3FaultKind, reason: string, cause?: unknown) {
+    super(
+      kind === 'full' ? 'storage_full' : 'storage_unavailable',
+      `the storage in S3 ${kind === 'full' ? 'is full' : 'cannot be used now'}: ${reason}`,
+      { cause, ...(kind !== 'full' && { retryAfterSeconds: RETRY_AFTER_SECONDS }) },
+    )
     this.name = 'S3Fault'
-    this.code = code
     this.kind = kind
     this.reason = reason
   }
@@ -54,7 +57,6 @@ const NAMED: Readonly<Record<string, readonly [S3FaultKind, string]>> = {
   SlowDown: ['away', 'it asks for fewer requests'],
   TimeoutError: ['away', 'no answer came in time'],
 }
-const RETRY_AFTER_SECONDS = 10
 const INSUFFICIENT_STORAGE = 507
 
 /** Converts an error of the SDK to an {@link S3Fault}. Returns an error of the local system unchanged. */
@@ -62,40 +64,19 @@ export function s3Fault(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof S3Fault) return error
   const { name } = error
   const status = statusOf(error)
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : name
   const named = NAMED[name]
-  if (named !== undefined) return new S3Fault(...named, { code: name, cause: error })
-  if (status === INSUFFICIENT_STORAGE)
-    return new S3Fault('full', 'its disks are full', { code: name, cause: error })
-  if (status !== undefined)
-    return new S3Fault('away', `it answered ${status} ${name}`, { code: name, cause: error })
+  if (named !== undefined) return new S3Fault(...named, error)
+  if (status === INSUFFICIENT_STORAGE) return new S3Fault('full', 'its disks are full', error)
+  if (status !== undefined) return new S3Fault('away', `it answered ${status} ${name}`, error)
   if (error.message === 'Region is missing')
-    return new S3Fault('misconfigured', 'no region is set: set DEPOT_S3_REGION', { cause: error })
+    return new S3Fault('misconfigured', 'no region is set: set DEPOT_S3_REGION', error)
   if ('syscall' in error && 'path' in error) return error // of the local disk
-  return new S3Fault('away', networkFault(error), { code, cause: error })
+  return new S3Fault('away', networkFault(error), error)
 }
 
 /** Explains an error of a service in a few words that name no place. */
 export function reasonOf(error: unknown): string {
   return error instanceof S3Fault ? error.reason : 'it failed'
-}
-
-/**
- * Converts a fault to the refusal of whatever needs the service: `storage_full` or `storage_unavailable`.
- * Returns any other error unchanged.
- */
-export function refusalOf(error: unknown): unknown {
-  if (!(error instanceof S3Fault)) return error
-  const { kind, reason } = error
-  return kind === 'full'
-    ? new DepotError('storage_full', `the storage in S3 is full: ${reason}; nothing was stored`, {
-        cause: error,
-      })
-    : new DepotError(
-        'storage_unavailable',
-        `the storage in S3 cannot be used now: ${reason}; nothing was stored`,
-        { cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS },
-      )
 }
 
 function statusOf(error: Error): number | undefined {

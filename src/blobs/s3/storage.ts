@@ -2,7 +2,7 @@ import type { S3Place } from '../../config/s3-place.ts'
 import { sizeFault } from '../file-fault.ts'
 import { BlobAbsent, BlobUnreadable } from '../storage.ts'
 import type { BlobHead, BlobRef, BlobStorage, BlobStream, ByteRange, ListedPage } from '../storage.ts'
-import { S3Fault, refusalOf } from './fault.ts'
+import { S3Fault } from './fault.ts'
 import { S3Objects } from './objects.ts'
 import { EmptyStream, S3Stream } from './stream.ts'
 import type { OpenedObject } from './stream.ts'
@@ -34,7 +34,7 @@ export class S3Storage implements BlobStorage {
       await this.#objects.put(spoolPath, nameOf(checksum))
     } catch (error) {
       this.#checked = undefined
-      throw refusalOf(error)
+      throw error
     }
   }
 

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
+import { registerHooks } from 'node:module'
 import { PassThrough, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'tap'
 import { S3Stream } from '../../src/blobs/s3/stream.ts'
+import { loadSdk } from '../../src/blobs/s3/sdk.ts'
 import { ByteBudget } from '../../src/blobs/s3/byte-budget.ts'
 
 const BYTES = Buffer.from('0123456789')
@@ -94,4 +96,19 @@ test('a budget lets operations begin in their order, when there is room', async 
   ends.get('c')?.()
   await Promise.all(all)
   t.equal(await budget.with(10, async () => 'all of it is free again'), 'all of it is free again')
+})
+
+test('without the AWS SDK, the depot says what to install', async (t) => {
+  const hooks = registerHooks({
+    resolve(name, context, next) {
+      if (!name.startsWith('@aws-sdk/')) return next(name, context)
+      throw Object.assign(new Error(`Cannot find package ${name}`), { code: 'ERR_MODULE_NOT_FOUND' })
+    },
+  })
+  t.teardown(async () => hooks.deregister())
+  await t.rejects(loadSdk(), {
+    code: 'invalid_request',
+    message:
+      /npm install @aws-sdk\/client-s3@3\.\d+\.0 @aws-sdk\/lib-storage@3\.\d+\.0 @aws-sdk\/s3-request-presigner@3/,
+  })
 })
