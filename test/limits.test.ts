@@ -26,6 +26,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'edge/follow-depot.ts MAX_WAIT_S', // of an edge, which is a client
   'edge/follow-depot.ts MAX_PAUSE_MS',
   'edge/layout.ts MAX_FILE_NAME_BYTES', // of file systems
+  'edge/materializer.ts MAX_LOOKING',
   'audit/signed-note.ts MAX_NOTE_CHARACTERS', // of a file that an operator names
   'blobs/read-buffers.ts MAX_SPARE_BUFFERS',
   'blobs/s3/objects.ts MAX_PARTS', // of S3; parts grow with the file

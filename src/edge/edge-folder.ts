@@ -21,6 +21,8 @@ export interface EdgeState {
   readonly position: string
   /** The revision of each view whose pointers the files have. */
   readonly revisions: Readonly<Record<string, number>>
+  /** See `Reached` in materializer.ts. */
+  readonly hasHidden: boolean
   /** When the depot last confirmed that nothing is newer, epoch milliseconds. */
   readonly confirmedAt: number
   /** The boot of the machine. Files that were written before a power failure may be damaged. */

@@ -66,12 +66,12 @@ class Edge {
   readonly #materializer: Materializer
   #hasRepaired = false
   #reported = ''
-  /** Whether the last page of the ledger had no entry. */
+  /** Whether the last page of the ledger was read, and all that it demands was done. */
   isCurrent = false
 
   constructor(options: FollowDepot) {
     this.#options = options
-    this.#materializer = new Materializer(new DepotAnswers(options.depot, options.signal))
+    this.#materializer = new Materializer(new DepotAnswers(options.depot, options.signal), options.now)
   }
 
   /** Writes everything, or reads the next page of the ledger. Returns whether there was no failure. */
@@ -83,11 +83,12 @@ class Edge {
       const files = folder.files()
       if (!this.#hasRepaired) files.repair()
       this.#hasRepaired = true
-      const wait = isFollowing && this.isCurrent ? waitSeconds(maxStaleMs) : 0
+      const waitS = isFollowing && this.isCurrent ? waitSeconds(maxStaleMs) : 0
+      const wait = state.hasHidden ? Math.min(this.#materializer.restMs / 1_000, MAX_WAIT_S) : waitS
       const page = await depot.listEvents({ after: state.position, limit: 1_000, wait }, { signal })
       const confirmedAt = this.#options.now()
-      this.isCurrent = page.events.length === 0 || page.next === null
       const reached = await this.#materializer.follow(files, page, state)
+      this.isCurrent = !reached.hasHidden && (page.events.length === 0 || page.next === null)
       folder.keep(files, { ...reached, confirmedAt: this.isCurrent ? confirmedAt : state.confirmedAt })
       if (this.isCurrent) this.#serve()
       return true

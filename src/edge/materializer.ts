@@ -15,7 +15,12 @@ import type { ViewContent } from './write-view.ts'
 export interface Reached {
   readonly position: string
   readonly revisions: Readonly<Record<string, number>>
+  /** Whether an entry was hidden, and releases that it may have hidden have not been looked for yet. */
+  readonly hasHidden: boolean
 }
+
+/** Looking for hidden releases reads every view, so it takes at most this fraction of the time. */
+const MAX_LOOKING = 0.1
 
 /** Thrown when a set of answers must be written anew, because the depot was restored from an older copy. */
 export class DepotRestored extends Error {}
@@ -26,9 +31,18 @@ export class DepotRestored extends Error {}
  */
 export class Materializer {
   readonly #answers: DepotAnswers
+  readonly #now: () => number
+  /** When hidden releases may be looked for again. */
+  #nextLook = Number.NEGATIVE_INFINITY
 
-  constructor(answers: DepotAnswers) {
+  constructor(answers: DepotAnswers, now: () => number) {
     this.#answers = answers
+    this.#now = now
+  }
+
+  /** How long hidden releases are not looked for, in milliseconds. */
+  get restMs(): number {
+    return Math.max(0, this.#nextLook - this.#now())
   }
 
   /** Writes every answer into an empty set. */
@@ -53,7 +67,7 @@ export class Materializer {
       await this.#writeChannels(files, origin)
       await this.#writeKeys(files, origin)
     })
-    return { position, revisions }
+    return { position, revisions, hasHidden: false }
   }
 
   /**
@@ -68,15 +82,17 @@ export class Materializer {
     const changes = changesOf(events)
     if (changes.isRestored) throw new DepotRestored()
     for (const view of changes.closed) files.removeView(view)
-    if (changes.hasHidden) await this.#removeVanished(files, changes)
+    const hasHidden = changes.hasHidden || before.hasHidden
+    const looks = hasHidden && this.restMs === 0
+    if (looks) await this.#removeVanished(files, changes)
     await this.#writeBodies(files, changes.bodies.values())
     const revisions = { ...before.revisions }
     for (const view of changes.closed) delete revisions[view]
     await this.#moveViews(files, changes, revisions)
-    if (changes.hasOtherViews || changes.hasHidden) await this.#writeViewNames(files)
+    if (changes.hasOtherViews || looks) await this.#writeViewNames(files)
     await each(changes.origins, PARALLEL_READS, async (origin) => this.#writeChannels(files, origin))
     await each(changes.keys, PARALLEL_READS, async (origin) => this.#writeKeys(files, origin))
-    return { position, revisions }
+    return { position, revisions, hasHidden: hasHidden && !looks }
   }
 
   async #moveViews(
@@ -121,10 +137,12 @@ export class Materializer {
    */
   async #removeVanished(files: AnswerFiles, changes: Changes): Promise<void> {
     const { depot, options } = this.#answers
+    const begun = this.#now()
     const visible = new Set<string>()
     for await (const { name: view } of depot.each('listViews', { limit: 1_000 }, options))
       for await (const member of depot.each('listMembers', { view, limit: 1_000 }, options))
         visible.add(bodyKey(member))
+    this.#nextLook = this.#now() + (this.#now() - begun) * (1 / MAX_LOOKING - 1)
     for (const release of files.releasesExcept(visible)) {
       files.removeRelease(release)
       changes.everywhere.set(releaseKey(release), release)
