@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { measureBackup } from './backup.ts'
 import { measureCli } from './cli.ts'
 import { measureDownload } from './download.ts'
+import { measureEdge } from './edge.ts'
 import { measureFeed } from './feed.ts'
 import { measureFirstPromotion } from './first-promotion.ts'
 import { measureGateways } from './gateways.ts'
@@ -43,6 +44,7 @@ const MEASURES = [
   measurePoll,
   measureTokenPolls,
   measureTls,
+  measureEdge,
   measureOthers,
   measureWorkers,
   measureStall,

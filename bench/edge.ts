@@ -27,7 +27,8 @@ import { freePort, startProgram } from './servers/program.ts'
 // nginx on the same file; how long an acknowledged promotion takes until nginx answers it; and how long it
 // takes to write 10,000 packages, against a copy of the same files.
 
-const MAX_OF_BARE = 1.1
+/** Of the processor time of bare nginx. On a kept connection, the patterns of the URL weigh more. */
+const MAX_OF_BARE = { 'keep-alive': 1.3, close: 1.15 }
 /** A file system in memory. Files of an edge can be written again at any time, so they belong there. */
 const MEMORY = '/dev/shm'
 const pathOf = (name: string) => `/v1/depot/views/${VIEW}/pkgs/${ORIGIN}/${name}/latest`
@@ -230,7 +231,7 @@ async function measurePolls(
       unit: 'processor µs',
       depot: spreadOf(samples.edge),
       yardstick: { name: 'bare nginx, the same file', ...spreadOf(samples.bare) },
-      goal: MAX_OF_BARE,
+      goal: MAX_OF_BARE[connection],
     })
   }
   return measurements

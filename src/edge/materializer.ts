@@ -2,7 +2,7 @@ import type { Event } from '../client/client.ts'
 import { originOf, releaseKey } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { each } from '../remote/each.ts'
-import type { AnswerFiles } from './answer-files.ts'
+import type { AnswerFiles, Moves } from './answer-files.ts'
 import { changesOf } from './changes.ts'
 import type { Changes } from './changes.ts'
 import { PARALLEL_READS, isAbsent } from './depot-answers.ts'
@@ -85,22 +85,34 @@ export class Materializer {
     const hasHidden = changes.hasHidden || before.hasHidden
     const looks = hasHidden && this.restMs === 0
     if (looks) await this.#removeVanished(files, changes)
-    await this.#writeBodies(files, changes.bodies.values())
     const revisions = { ...before.revisions }
     for (const view of changes.closed) delete revisions[view]
-    await this.#moveViews(files, changes, revisions)
+    // Both are awaited even if one fails, so that no late answer overwrites that of the next attempt.
+    const [moves, bodies] = await Promise.allSettled([
+      this.#gatherMoves(files, changes, revisions),
+      this.#writeBodies(files, changes.bodies.values()),
+    ])
+    if (bodies.status === 'rejected') throw bodies.reason
+    if (moves.status === 'rejected') throw moves.reason
+    for (const { view, moves: ofView, revision } of moves.value) {
+      files.addView(view)
+      files.move(view, ofView)
+      revisions[view] = revision
+    }
     if (changes.hasOtherViews || looks) await this.#writeViewNames(files)
     await each(changes.origins, PARALLEL_READS, async (origin) => this.#writeChannels(files, origin))
     await each(changes.keys, PARALLEL_READS, async (origin) => this.#writeKeys(files, origin))
     return { position, revisions, hasHidden: hasHidden && !looks }
   }
 
-  async #moveViews(
+  /** Finds how the pointers of views move, and to which revision. Removes views that are closed by now. */
+  async #gatherMoves(
     files: AnswerFiles,
     { views, everywhere }: Changes,
-    revisions: Record<string, number>,
-  ): Promise<void> {
+    revisions: Readonly<Record<string, number>>,
+  ): Promise<{ view: string; moves: Moves; revision: number }[]> {
     const names = new Set([...views.keys(), ...(everywhere.size > 0 ? files.views() : [])])
+    const gathered = []
     for (const view of names) {
       if (!isFileName(view)) continue
       const changes = views.get(view)
@@ -108,18 +120,21 @@ export class Materializer {
         const content = await this.#readView(view)
         if (content === undefined) files.removeView(view)
         else {
-          files.addView(view)
-          files.move(view, await movesTo(view, content, { files, answers: this.#answers }))
-          revisions[view] = content.revision
+          const moves = await movesTo(view, content, { files, answers: this.#answers })
+          gathered.push({ view, moves, revision: content.revision })
         }
         continue
       }
       const before = revisions[view] ?? 0
       const after = Math.max(before, changes?.revision ?? 0)
       const context = { everywhere: [...everywhere.values()], before, after }
-      files.move(view, await movesBy({ view, changes }, context, this.#answers))
-      revisions[view] = after
+      gathered.push({
+        view,
+        moves: await movesBy({ view, changes }, context, this.#answers),
+        revision: after,
+      })
     }
+    return gathered
   }
 
   async #readView(view: string): Promise<ViewContent | undefined> {

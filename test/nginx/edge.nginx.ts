@@ -133,6 +133,7 @@ test('all other requests get the answers of the depot', async (t) => {
     ['/v1/depot/channels/..%2f..%2fstate/now/pkgs/acme/latest'],
     ['/views/acceptance/now/acme/app,x86_64-linux'],
     ['/state.json'],
+    [`/v1/depot/channels/acme/unstable/pkgs/${'a'.repeat(300)}/latest`],
     [`/v1/depot/pkgs/${OLD}`],
     [`/v1/depot/pkgs/${OLD}?target=aarch64-darwin`],
     [`/v1/depot/channels/acme/acceptance/pkgs/app/1.1.0/20260102000000?target=x86_64-linux`],
