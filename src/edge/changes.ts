@@ -35,7 +35,7 @@ export interface Changes {
   readonly views: Map<string, ViewChanges>
   /** The releases whose bodies have changed, by key. */
   readonly bodies: Map<string, ReleaseName>
-  /** The releases for whose sake `latest` may have changed in any view, by key. */
+  /** The releases because of which `latest` may have changed in any view, by key. */
   readonly everywhere: Map<string, ReleaseName>
   /** The origins whose lists of channels may have changed. */
   readonly origins: Set<string>

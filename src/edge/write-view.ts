@@ -69,7 +69,7 @@ export async function movesTo(
   return moves.all
 }
 
-/** The releases for whose sake `latest` may have changed in every view, and the revisions of one view. */
+/** The releases because of which `latest` may have changed in every view, and the revisions of one view. */
 export interface MoveContext {
   readonly everywhere: readonly ReleaseName[]
   /** The revision that the files have. */

@@ -44,8 +44,8 @@ const SHORT_MS = 15_000
 const SIGNED_SECONDS = 300
 
 /**
- * The objects below a prefix of a bucket. Nothing is asked of the service that some ignore: no conditions, no
- * checksums of its own, no order of lists. All methods reject with {@link S3Fault}.
+ * The objects below a prefix of a bucket. Uses only what every service supports: no conditions, no checksums
+ * of the service, no order of lists. All methods reject with {@link S3Fault}.
  */
 export class S3Objects {
   readonly #place: S3Place
