@@ -1,13 +1,13 @@
-import { stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { allBlobs, countBlobs, listIdentsOf } from '../blobs/blob-store.ts'
 import { storageOf } from '../blobs/open.ts'
 import type { BlobStorage } from '../blobs/storage.ts'
 import { sync } from '../blobs/sync.ts'
-import { sqliteFileOf } from '../config/database.ts'
 import { copyDatabase, openEngine } from '../database/engine.ts'
 import type { Db } from '../database/database.ts'
+import { copyRows } from '../database/row-store.ts'
 import { findState } from '../database/state-store.ts'
 import { holdBlobs } from '../depot/blob-hold.ts'
 import { recordBackup } from '../depot/last-backup.ts'
@@ -81,11 +81,11 @@ async function writeBackup(
   target: Backups,
   options: BackUpOptions,
 ): Promise<BackUpResult> {
-  const { pace, at, writeSecretKey } = options
+  const { at, writeSecretKey } = options
   const source = await storageOf(config)
   await source.check()
   const file = target.fileOf(id, 'database')
-  await copyDatabase(sqliteFileOf(config), file, (bytes) => pace?.takeNow(bytes))
+  await copyToFile(config, file, options)
   await sync(file)
   const database = await (await openEngine({ engine: 'sqlite', file })).openReader()
   try {
@@ -116,6 +116,22 @@ async function writeBackup(
   } finally {
     await database.close()
   }
+}
+
+/** Copies the database, as it is now, to an SQLite file. */
+async function copyToFile({ database }: Config, file: string, { at, pace }: BackUpOptions): Promise<void> {
+  if (database.engine === 'sqlite') return copyDatabase(database.file, file, (bytes) => pace?.takeNow(bytes))
+  const loaded = `${file}.loaded`
+  const [source, copy] = [await openEngine(database), await openEngine({ engine: 'sqlite', file: loaded })]
+  await copy.migrate(at)
+  const snapshot = await source.openSnapshot()
+  try {
+    await copy.load((to) => copyRows(snapshot.reader, to))
+  } finally {
+    await snapshot.close()
+  }
+  await copyDatabase(loaded, file)
+  await rm(loaded)
 }
 
 /**

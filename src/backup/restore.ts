@@ -14,12 +14,13 @@ import { BlobAbsent } from '../blobs/storage.ts'
 import type { BlobStorage } from '../blobs/storage.ts'
 import { sync } from '../blobs/sync.ts'
 import type { Config } from '../config/config.ts'
-import { sqliteFileOf } from '../config/database.ts'
 import { openEngine } from '../database/engine.ts'
+import { copyRows } from '../database/row-store.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { openDepot, restoringFileOf } from '../depot/open.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
+import { findHead } from '../ledger/ledger-store.ts'
 import type { Backups } from './backups.ts'
 import { checksumOf, readChecksums } from './checksums.ts'
 import { copyBlobs } from './copy-blobs.ts'
@@ -29,6 +30,8 @@ import type { DamagedBlob, Manifest } from './manifest.ts'
 // starts on the folder. A restore that was interrupted is run again, and copies only what is missing.
 
 export interface RestoreOptions {
+  /** The present time in epoch milliseconds. */
+  readonly at: number
   readonly actor: Actor
   /** Called when the number of packages is known, and after each. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
@@ -71,9 +74,9 @@ export async function restoreBackup(
   config: Config,
   options: RestoreOptions,
 ): Promise<Restored> {
-  const databaseFile = sqliteFileOf(config)
+  const databaseFile = workFileOf(config)
   const database = restoringFileOf(databaseFile)
-  await expectEmpty(config)
+  await expectEmpty(config, options)
   const copied = await openEngine({ engine: 'sqlite', file: await from.fetch(backup.id, 'database') })
   const migrations = await copied.pendingMigrations()
   const copiesKey = needsKeyOfBackup(backup, config)
@@ -95,16 +98,53 @@ export async function restoreBackup(
   }
   if (depot.engine.logFiles.some((file) => existsSync(file)))
     throw new Error(`the log of ${database} is not empty`)
-  await rename(database, databaseFile)
-  await sync(dirname(database))
+  if (config.database.engine === 'sqlite') {
+    await rename(database, databaseFile)
+    await sync(dirname(database))
+  } else await loadInto(config, database, options)
   await rm(`${database}.lock`, { force: true })
   return restored
 }
 
+/**
+ * The file in which the database is restored. That of a PostgreSQL database is loaded into the server at the
+ * end.
+ */
+function workFileOf({ database, dataFolder }: Config): string {
+  return database.engine === 'sqlite' ? database.file : join(dataFolder, 'depot.sqlite')
+}
+
+/** Moves the rows of a complete file to the server, in one transaction. */
+async function loadInto(config: Config, file: string, { at }: RestoreOptions): Promise<void> {
+  await expectEmptyServer(config, at)
+  const [source, target] = [await openEngine({ engine: 'sqlite', file }), await openEngine(config.database)]
+  const snapshot = await source.openSnapshot()
+  try {
+    await target.load((to) => copyRows(snapshot.reader, to))
+  } finally {
+    await snapshot.close()
+  }
+  await rm(file)
+}
+
+/** Creates the tables in the database of a server. Throws `conflict` if there is a depot in it. */
+async function expectEmptyServer({ database }: Config, at: number): Promise<void> {
+  const engine = await openEngine(database)
+  await engine.migrate(at)
+  const reading = await engine.openReader()
+  try {
+    if ((await findHead(reading.reader)).sequence > 0)
+      throw new DepotError('conflict', `${engine.name} is the database of a depot: restore into an empty one`)
+  } finally {
+    await reading.close()
+  }
+}
+
 /** Throws `conflict` if the folder is not empty, unless a restore into it was interrupted. */
-async function expectEmpty(config: Config): Promise<void> {
+async function expectEmpty(config: Config, { at }: RestoreOptions): Promise<void> {
   const { dataFolder } = config
-  const databaseFile = sqliteFileOf(config)
+  const databaseFile = workFileOf(config)
+  if (config.database.engine === 'postgres') await expectEmptyServer(config, at)
   if (existsSync(databaseFile))
     throw new DepotError(
       'conflict',

@@ -19,8 +19,8 @@ import { DepotError } from '../errors.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { findHash, findHead } from '../ledger/ledger-store.ts'
 import { each } from '../remote/each.ts'
-import { copyRows, countRows, sumRows } from './row-store.ts'
-import type { TableSum } from './row-store.ts'
+import { copyRows, countRows } from '../database/row-store.ts'
+import type { TableSum } from '../database/row-store.ts'
 
 // Moves a depot to another database and another store of blobs. Most packages are copied while the depot
 // still accepts changes. Then it refuses them, and the rest is copied and compared. Rows arrive in one
@@ -160,16 +160,9 @@ async function copyTables(
   const onRows = (done: number) => onProgress?.('rows', { done })
   onProgress?.('rows', { total: (await countRows(db)) * 2 })
   return target.load(async (to) => {
-    const read = await copyRows(db, to, onRows)
-    const written = await sumRows(to, onRows)
-    const differing = read.filter(({ hash }, index) => hash !== written[index]?.hash)
-    if (differing.length > 0)
-      throw new DepotError(
-        'conflict',
-        `the rows of ${differing.map(({ table }) => table).join(', ')} differ after they were copied; nothing was moved`,
-      )
+    const sums = await copyRows(db, to, onRows)
     await setState(to, 'moving', undefined)
-    return read
+    return sums
   })
 }
 

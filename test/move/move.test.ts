@@ -4,9 +4,9 @@ import { test } from 'tap'
 import { readConfig } from '../../src/config/config.ts'
 import { openEngine } from '../../src/database/engine.ts'
 import { FilesystemStorage } from '../../src/blobs/filesystem.ts'
-import { sumRows } from '../../src/move/row-store.ts'
-import type { TableSum } from '../../src/move/row-store.ts'
-import { COPIED_TABLES, KEYS } from '../../src/move/tables.ts'
+import { sumRows } from '../../src/database/row-store.ts'
+import type { TableSum } from '../../src/database/row-store.ts'
+import { COPIED_TABLES, KEYS } from '../../src/database/copied-tables.ts'
 import { ask } from '../support/ask.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
 import { createFullOrigin, createTeam } from '../support/full-origin.ts'
@@ -129,6 +129,28 @@ for (const onServer of isOnPostgres ? [false, true] : [false]) {
       stderr: /accepts no changes: it was moved to /,
     })
     t.match(await move(from, to), { code: 3, stderr: /has another depot, or one that was changed/ })
+  })
+}
+
+for (const onServer of isOnPostgres ? [false, true] : [false]) {
+  test(`a backup is restored into ${onServer ? 'a server' : 'a file'}`, async (t) => {
+    const from = await source(t)
+    const to = await target(t, { onServer })
+    const folder = join(await scratchFolder(t), 'backups')
+    const before = await sumsOf(from)
+    t.match(await runHere(['backup', folder, '--with-secret-key'], from.settings), { code: 0 })
+    t.match(await runHere(['restore', folder], to.settings), { code: 0 })
+    t.match(await runHere(['verify', '--bytes'], to.settings), { code: 0 })
+    const differing = (await sumsOf(to)).filter(({ hash }, index) => hash !== before[index]?.hash)
+    t.strictSame(
+      differing.map(({ table }) => table).toSorted(),
+      ['depot_state', 'ledger'],
+      'only the new history differs',
+    )
+    t.match(await runHere(['restore', folder], to.settings), {
+      code: 3,
+      stderr: /is the database of a depot/,
+    })
   })
 }
 

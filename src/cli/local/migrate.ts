@@ -1,7 +1,6 @@
 import { rm, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import pino from 'pino'
-import { sqliteFileOf } from '../../config/database.ts'
 import { copyDatabase, openEngine } from '../../database/engine.ts'
 import { openDepot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
@@ -40,7 +39,9 @@ the database beside it.`,
       expectDepot(config, check ? 'read' : 'write')
       const engine = await openEngine(config.database)
       const pending = await engine.pendingMigrations()
-      const trial = check && pending.length > 0 ? await tryUpgrade(sqliteFileOf(config), io.now()) : undefined
+      const { database } = config
+      const isTried = check && pending.length > 0 && database.engine === 'sqlite'
+      const trial = isTried ? await tryUpgrade(database.file, io.now()) : undefined
       if (!check && pending.length > 0) {
         const log = pino({ level: 'silent' })
         await (await openDepot(config, { log, inProcess: true, keepsBlobs: true })).close()

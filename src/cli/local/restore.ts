@@ -38,6 +38,7 @@ notice what was lost. A restore that was interrupted continues when it is run ag
       try {
         const backup = await from.get(options.backup)
         const restored = await restoreBackup(backup, from, config, {
+          at: io.now(),
           actor: CLI_ACTOR,
           signal: io.signal,
           onProgress: (done, total) =>

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely'
-import type { Schema } from '../database/schema.ts'
+import type { Schema } from './schema.ts'
 
 /** A table that is copied: all but the views of SQL. */
 export type CopiedTable = Exclude<keyof Schema, 'storage_totals' | 'needed_blobs'>

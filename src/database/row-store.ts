@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
-import type { Db } from '../database/database.ts'
-import { inserter } from '../database/engine-sql.ts'
-import { COPIED_TABLES, KEYS } from './tables.ts'
-import type { CopiedTable } from './tables.ts'
+import { DepotError } from '../errors.ts'
+import type { Db } from './database.ts'
+import { inserter } from './engine-sql.ts'
+import { COPIED_TABLES, KEYS } from './copied-tables.ts'
+import type { CopiedTable } from './copied-tables.ts'
 
 /** The rows of one table, counted and hashed in the order of its primary key. */
 export interface TableSum {
@@ -21,13 +22,26 @@ const PAGE_ROWS = 500
 
 /**
  * Copies all rows of all tables, inside a transaction of {@link Engine.load}, whose tables it empties first.
- * Returns what it read. `onRows` is called after each piece, with the number of rows in it.
+ * Then reads the copy again and compares the sums, which it returns. `onRows` is called with the number of
+ * rows of each piece that was written or read again. Throws `conflict` if a table differs.
  */
 export async function copyRows(
   from: Db,
   to: Db,
   onRows: (rows: number) => void = () => undefined,
 ): Promise<readonly TableSum[]> {
+  const written = await writeRows(from, to, onRows)
+  const read = await sumRows(to, onRows)
+  const differing = written.filter(({ hash }, index) => hash !== read[index]?.hash)
+  if (differing.length > 0)
+    throw new DepotError(
+      'conflict',
+      `the rows of ${differing.map(({ table }) => table).join(', ')} differ after they were copied, so they were not kept`,
+    )
+  return written
+}
+
+async function writeRows(from: Db, to: Db, onRows: (rows: number) => void): Promise<readonly TableSum[]> {
   const columns = await readColumns(from)
   for (const table of COPIED_TABLES) await to.deleteFrom(table).execute()
   return sumTables(from, columns, async (table, rows) => {
