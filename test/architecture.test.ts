@@ -56,8 +56,8 @@ const ROOMS: readonly string[] = [
   'hart',
   // rows and bytes, and how rows change; the writer knows no noun and no command
   'database',
-  'cluster',
   'ledger',
+  'cluster',
   'writer',
   'blobs',
   // the nouns

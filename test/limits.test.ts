@@ -82,6 +82,7 @@ const OF_NO_CLIENT: readonly string[] = [
 
 /** The start of the row of each limit. */
 const ROWS: Readonly<Record<string, string>> = {
+  'cluster/node.ts MAX_WAIT_MS': 'time that a change waits for other nodes',
   'config/upstream-config.ts MAX_NEWEST': 'releases of each package of a channel that a mirror keeps',
   'config/upstream-config.ts MAX_PARALLEL': 'packages that a mirror fetches at the same time',
   'config/upstream-config.ts MIN_RATE': "rate of a mirror's downloads",

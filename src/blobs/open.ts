@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
 import { chmod, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -29,7 +31,7 @@ export interface OpenedStorage {
   readonly close: () => void
 }
 
-type Places = Pick<Config, 'dataFolder' | 'blobFolder' | 'blobBucket'>
+type Places = Pick<Config, 'dataFolder' | 'blobFolder' | 'blobBucket'> & Partial<Pick<Config, 'database'>>
 
 const FIRST_CHECK_MS = 3_000
 const LOCK = 'lock.sqlite'
@@ -38,9 +40,10 @@ const SPOOL = 'spool'
 const OPENING_THREAD = 'own'
 
 /**
- * Opens the store of a depot for this process alone, creates what is missing, and removes what a crash left
- * in the spool. Call it after the data folder is locked. Throws `invalid_request` if the folder cannot be
- * used, and `data_in_use` if another depot uses it.
+ * Opens the store of a depot, creates what is missing, and removes what a crash left in this process's spool.
+ * Nodes of a depot on PostgreSQL may share the folder of blobs; otherwise it belongs to this process alone.
+ * Call it after the data folder is locked. Throws `invalid_request` if the folder cannot be used, and
+ * `data_in_use` if another depot uses it.
  */
 export async function openStorage(places: Places): Promise<OpenedStorage> {
   const { dataFolder, blobFolder } = places
@@ -48,9 +51,10 @@ export async function openStorage(places: Places): Promise<OpenedStorage> {
   await makeFoldersPrivate(blobFolder)
   // Another data folder may use the same folder of blobs. In its usual place, the lock of the data folder is
   // enough.
-  const lock = dirname(blobFolder) === dataFolder ? undefined : lockData(join(blobFolder, LOCK))
+  const isLocked = dirname(blobFolder) === dataFolder || isShared(places)
+  const lock = isLocked ? undefined : lockData(join(blobFolder, LOCK))
   try {
-    const spool = new Spool(join(blobFolder, SPOOL), OPENING_THREAD)
+    const spool = new Spool(spoolFolder(places), OPENING_THREAD)
     await spool.reset()
     return { storage: await storageOf(places), spool, watched: [blobFolder], close: () => lock?.close() }
   } catch (error) {
@@ -64,8 +68,24 @@ export async function openStorage(places: Places): Promise<OpenedStorage> {
  * depot. If the further thread dies, the opening thread removes its files from the spool.
  */
 export async function joinBlobs(config: Config, claims: Claims, name: string): Promise<Blobs> {
-  const spool = new Spool(join(config.blobFolder, SPOOL), name)
+  const spool = new Spool(spoolFolder(config), name)
   return { storage: await storageOf(config), spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
+}
+
+/** Reports whether other nodes use the folder of blobs, too. */
+function isShared({ dataFolder, blobFolder, database }: Places): boolean {
+  return database?.engine === 'postgres' && dirname(blobFolder) !== dataFolder
+}
+
+/**
+ * Returns the folder of files that this process receives. It is on the file system of the blobs. In a folder
+ * that nodes share, each has its own, which is the same after a restart.
+ */
+function spoolFolder(places: Places): string {
+  const { dataFolder, blobFolder } = places
+  if (!isShared(places)) return join(blobFolder, SPOOL)
+  const node = createHash('sha256').update(`${hostname()} ${dataFolder}`).digest('hex').slice(0, 16)
+  return join(blobFolder, SPOOL, node)
 }
 
 /** Opens the store that the settings name. Reading needs no lock. Loads the code of S3 only for S3. */

@@ -1,3 +1,5 @@
+import { TIMING } from './timing.ts'
+
 /**
  * Milliseconds of the machine's monotonic clock. All threads of a process read the same value, unlike that of
  * `performance.now()`, which counts from each thread's start.
@@ -30,7 +32,10 @@ const UNIT_MS = 16
 export class Lease {
   readonly #end: Int32Array
 
+  readonly shared: SharedLease
+
   constructor(shared: SharedLease) {
+    this.shared = shared
     this.#end = new Int32Array(shared)
   }
 
@@ -42,6 +47,17 @@ export class Lease {
   /** Returns for how many milliseconds the lease has ended at a time, or 0 if it has not. */
   endedSince(at: number): number {
     return Math.max(0, -this.#remaining(at) * UNIT_MS)
+  }
+
+  /** Reports whether the lease has not ended now. */
+  isHeld(): boolean {
+    return this.isHeldAt(monotonic())
+  }
+
+  /** Returns for how many milliseconds this process may have missed changes, or 0 if the lease is held. */
+  behindMs(): number {
+    const endedMs = this.endedSince(monotonic())
+    return endedMs === 0 ? 0 : endedMs + TIMING.leaseMs
   }
 
   /** Sets the end, up to 16 ms too early. Only the thread that renews the lease calls this. */

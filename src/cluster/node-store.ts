@@ -1,4 +1,4 @@
-import type { Listener } from '../database/postgres/listener.ts'
+import type { Listener } from '../database/database.ts'
 import type { NodeRow } from './presence.ts'
 
 // The table `nodes`: one row for each node that serves, or did until a moment ago. PostgreSQL alone has it.

@@ -1,6 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Listener } from '../database/postgres/listener.ts'
+import type { Listener, ListenerOptions } from '../database/database.ts'
+import { DepotError } from '../errors.ts'
+import type { LedgerEntry } from '../ledger/entry.ts'
+import { listEntries } from '../ledger/ledger-store.ts'
 import { Lease, monotonic } from './lease.ts'
 import type { SharedLease } from './lease.ts'
 import {
@@ -16,13 +18,15 @@ import {
 } from './node-store.ts'
 import type { LedgerEnd } from './node-store.ts'
 import { Presence } from './presence.ts'
+import { TIMING } from './timing.ts'
+import type { Timing } from './timing.ts'
 
 /** The ledger, as the threads of this node know it. */
 export interface FollowedLedger {
-  /** The last entry that all threads know. */
+  /** The last entry that was announced to all threads. */
   readonly known: LedgerEnd
-  /** Reads the entries up to this sequence that were not announced yet, and announces them to all threads. */
-  follow(through: number): Promise<void>
+  /** Announces entries to all threads. They may have been announced before. */
+  announce(entries: readonly LedgerEntry[]): Promise<void>
 }
 
 /** What happens to a node, for its log. */
@@ -34,26 +38,25 @@ export type NodeEvent =
   /** The database has another history than this node knows. The node no longer serves. */
   | { readonly kind: 'history lost'; readonly reason: string }
 
-export interface Timing {
-  /** How long a node may answer after it began to renew its lease. */
-  readonly leaseMs: number
-  readonly renewMs: number
-  /** How much longer than a lease other nodes wait, because clocks do not run equally fast. */
-  readonly marginMs: number
-  /** How long a query may take, before the connection is given up. */
-  readonly queryMs: number
-}
+const PAGE_SIZE = 1_000
+/** How long a change waits for other nodes. Only without the database does it take longer than a lease. */
+const MAX_WAIT_MS = 10_000
+const RETRY_AFTER_SECONDS = 5
 
-export const TIMING: Timing = { leaseMs: 2_000, renewMs: 500, marginMs: 250, queryMs: 1_500 }
-
-interface NodeOptions {
-  /** The server itself, not a pooler in transaction mode. */
-  readonly url: string
+/** What a process says of itself. Can be sent to another thread. */
+export interface NodeIdentity {
+  /** Of this incarnation: a new one for each start. */
+  readonly id: string
   /** What people call this node, for example its host. */
   readonly name: string
   readonly version: string
   /** Epoch milliseconds. */
   readonly startedAt: number
+}
+
+interface NodeOptions extends NodeIdentity {
+  /** Connects to the server itself, not to a pooler. */
+  readonly connect: (options: ListenerOptions) => Promise<Listener>
   readonly ledger: FollowedLedger
   readonly lease: SharedLease
   readonly onEvent: (event: NodeEvent) => void
@@ -66,7 +69,6 @@ interface NodeOptions {
  * docs/decisions/0085 has the argument why no answer is older than an acknowledgement.
  */
 export class ClusterNode {
-  readonly id = randomUUID()
   readonly #options: NodeOptions
   readonly #timing: Timing
   readonly #lease: Lease
@@ -80,6 +82,7 @@ export class ClusterNode {
   #isServing = false
   #isHistoryLost = false
   #isReading = false
+  #following: Promise<void> = Promise.resolve()
   #isReadWanted = false
   #readTimer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
@@ -91,7 +94,7 @@ export class ClusterNode {
     this.#options = options
     this.#timing = { ...TIMING, ...options.timing }
     this.#lease = new Lease(options.lease)
-    this.#presence = new Presence(this.id, this.#timing, monotonic())
+    this.#presence = new Presence(options.id, this.#timing, monotonic())
   }
 
   /** Joins the other nodes. Rejects if it cannot. Call it when everything else is loaded. */
@@ -103,12 +106,19 @@ export class ClusterNode {
 
   /**
    * Resolves once every node that may answer from memory has applied a sequence that was committed before the
-   * call.
+   * call. Rejects with `database_unavailable` if that is not known in time. A node that has not started waits
+   * for nobody: it has no callers yet.
    */
-  applied(sequence: number): Promise<void> {
+  async applied(sequence: number): Promise<void> {
+    if (this.#running === undefined) return
+    const late = new AbortController()
     const confirmed = this.#presence.applied(sequence, monotonic())
     this.#read()
-    return confirmed
+    try {
+      await Promise.race([confirmed, expire(late.signal)])
+    } finally {
+      late.abort()
+    }
   }
 
   /** Stops to serve, and tells the other nodes that they need not wait. */
@@ -121,7 +131,7 @@ export class ClusterNode {
     const listener = this.#listener
     this.#listener = undefined
     if (listener === undefined) return
-    await removeNode(listener, { id: this.id, renewal: this.#renewal }).catch(() => undefined) // its lease ends soon
+    await removeNode(listener, { id: this.#options.id, renewal: this.#renewal }).catch(() => undefined) // its lease ends soon
     await listener.close().catch(() => undefined)
   }
 
@@ -149,8 +159,7 @@ export class ClusterNode {
 
   /** A new connection, which hears of every commit that a later read does not find. */
   async #connect(): Promise<Listener> {
-    const listener = await Listener.connect({
-      url: this.#options.url,
+    const listener = await this.#options.connect({
       timeoutMs: this.#timing.queryMs,
       onNotification: (channel, payload) => this.#hear(channel, payload),
       onLost: (error) => {
@@ -190,7 +199,7 @@ export class ClusterNode {
     const sent = monotonic()
     this.#renewal += 1
     await renewLease(listener, {
-      id: this.id,
+      id: this.#options.id,
       name,
       version,
       startedAt,
@@ -198,7 +207,7 @@ export class ClusterNode {
       renewal: this.#renewal,
       applied: ledger.known.sequence,
     })
-    await ledger.follow(await this.#observe(listener))
+    await this.#follow(await this.#observe(listener))
     if (this.#hasEnded) return
     const endedForMs = this.#lease.endedSince(monotonic())
     this.#lease.holdUntil(sent + leaseMs)
@@ -250,12 +259,30 @@ export class ClusterNode {
   #hear(channel: string, payload: string): void {
     const { sequence, id } = parseNotification(payload)
     if (channel === APPLIED_CHANNEL) this.#presence.confirm(id, sequence)
-    else if (id !== this.id) void this.#follow(sequence) // the writer announces its own commits
+    else if (id !== this.#options.id) void this.#hearOf(sequence) // the writer announces its own commits
   }
 
-  async #follow(sequence: number): Promise<void> {
-    await this.#options.ledger.follow(sequence).catch(() => undefined) // the next renewal tries again, and fails with the error
+  async #hearOf(sequence: number): Promise<void> {
+    await this.#follow(sequence).catch(() => undefined) // the next renewal tries again, and fails with the error
     await this.#tell()
+  }
+
+  /** Announces all entries up to a sequence. Calls take turns, so that no entry is read twice. */
+  #follow(sequence: number): Promise<void> {
+    const following = this.#following.then(() => this.#announce(sequence))
+    this.#following = following.catch(() => undefined)
+    return following
+  }
+
+  async #announce(through: number): Promise<void> {
+    const { ledger } = this.#options
+    while (ledger.known.sequence < through) {
+      if (this.#listener === undefined) throw new Error('the connection to PostgreSQL is closed')
+      const after = ledger.known.sequence
+      const { entries } = await listEntries(this.#listener.db, { after, through, limit: PAGE_SIZE })
+      if (entries.length === 0) return // the database lost it, which the next renewal finds
+      await ledger.announce(entries)
+    }
   }
 
   /** Tells other nodes what this one has applied, once for all entries that come meanwhile. */
@@ -266,7 +293,7 @@ export class ClusterNode {
       for (;;) {
         const { sequence } = this.#options.ledger.known
         if (this.#listener === undefined || sequence <= this.#told) return
-        await tellApplied(this.#listener, this.id, sequence)
+        await tellApplied(this.#listener, this.#options.id, sequence)
         this.#told = sequence
       }
     } catch {
@@ -297,4 +324,18 @@ export class ClusterNode {
     )
     if (!this.#hasEnded) this.#wake = new AbortController()
   }
+}
+
+/** Rejects when a change has waited too long, and resolves when the signal comes first. */
+async function expire(signal: AbortSignal): Promise<void> {
+  try {
+    await pause(MAX_WAIT_MS, undefined, { signal })
+  } catch {
+    return
+  }
+  throw new DepotError(
+    'database_unavailable',
+    'the change was made, but it is not known whether every node shows it, because the database cannot be reached',
+    { retryAfterSeconds: RETRY_AFTER_SECONDS },
+  )
 }

@@ -27,6 +27,10 @@ export interface Config extends StorageConfig {
   readonly port: number
   readonly dataFolder: string
   readonly database: DatabaseLocation
+  /** Whether a change is acknowledged once all nodes show it, or once it is committed. */
+  readonly waitsForAllNodes: boolean
+  /** Whether a node that cannot reach the others answers from memory, which may be old. */
+  readonly answersStale: boolean
   /** The first administrator's token. If absent, the first start generates one and shows it. */
   readonly adminToken: string | undefined
   /** A file that holds the first administrator's token. */
@@ -95,6 +99,8 @@ const Environment = z.object({
   DEPOT_DATABASE_URL: z.string().refine(isDatabaseUrl, `must be sqlite:FILE or ${POSTGRES_FORM}`).optional(),
   DEPOT_DATABASE_URL_FILE: z.string().optional(),
   DEPOT_DATABASE_LISTEN_URL: z.string().refine(isPostgresUrl, `must be ${POSTGRES_FORM}`).optional(),
+  DEPOT_ACK: choice(['all', 'one']).default('all'),
+  DEPOT_STALE: choice(['refuse', 'serve']).default('refuse'),
   ...STORAGE_VARIABLES,
   DEPOT_ADMIN_TOKEN: AdminToken.optional(),
   DEPOT_ADMIN_TOKEN_FILE: z.string().optional(),
@@ -173,6 +179,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: Number(port),
     dataFolder,
     database: readDatabaseLocation(env, join(dataFolder, 'depot.sqlite'), resolve),
+    waitsForAllNodes: env.DEPOT_ACK === 'all',
+    answersStale: env.DEPOT_STALE === 'serve',
     ...storageConfig(env, { dataFolder, environment, resolve }),
     adminToken: env.DEPOT_ADMIN_TOKEN,
     adminTokenFile:

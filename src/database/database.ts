@@ -63,8 +63,10 @@ export interface Engine {
   pendingMigrations(): Promise<readonly string[]>
   /** Migrates the database, and opens it for reading and writing in the calling thread. */
   open(at: number): Promise<Reading & Writing>
-  /** Opens a migrated database for the writer. */
-  openWriting(): Promise<Writing>
+  /** Opens a migrated database for the writer. `node` is told with each notification of a commit. */
+  openWriting(node?: string): Promise<Writing>
+  /** Present if other processes write, too: connects for their notifications. */
+  listen?(options: ListenerOptions): Promise<Listener>
   /** Opens a connection for reading, beside processes that write. */
   openReader(): Promise<Reading>
   /**
@@ -80,4 +82,27 @@ export interface Engine {
   load<T>(act: (db: Db) => Promise<T>): Promise<T>
   /** Opens the reads of an answering thread on a migrated database. */
   openReads(): Reads
+}
+
+export interface ListenerOptions {
+  /** How long connecting or a query may take, in milliseconds. After that, the connection is given up. */
+  readonly timeoutMs: number
+  readonly onNotification: (channel: string, payload: string) => void
+  /** Called once, when the connection is lost or given up. Not called by {@link Listener.close}. */
+  readonly onLost: (error: Error) => void
+}
+
+/** A row of a result. 64-bit numbers come as numbers. */
+export type Row = Readonly<Record<string, unknown>>
+
+/**
+ * A connection that hears notifications and runs small queries, one after another. An error of a connection
+ * that hangs or was cut comes after `timeoutMs` at the latest.
+ */
+export interface Listener {
+  /** Reads on this connection. */
+  readonly db: Db
+  /** Runs a query after those before it. An error that the server did not report gives the connection up. */
+  query<R extends Row = Row>(text: string, values?: readonly unknown[]): Promise<readonly R[]>
+  close(): Promise<void>
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
+import type { StopLeading } from '../cluster/leadership.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { originsOf } from '../ledger/entry.ts'
@@ -82,6 +84,9 @@ export class Webhooks implements WebhookOperations, Subscriber {
   /** The last read of a changed webhook. Reads run one after the other. */
   #reading: Promise<void> = Promise.resolve()
   #head: number
+  /** Whether this process delivers: one of all nodes does. */
+  #isDelivering = false
+  #stopLeading: StopLeading | undefined
   #isClosed = false
 
   private constructor(
@@ -114,12 +119,19 @@ export class Webhooks implements WebhookOperations, Subscriber {
    * before the writer.
    */
   static async open(
-    depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
+    depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets' | 'leadership'>,
     options: Partial<DeliveryOptions> = {},
   ): Promise<Webhooks> {
     const { sequence } = await findHead(depot.db)
     const opened = new Webhooks(depot, { ...DEFAULTS, ...options }, sequence)
-    for (const webhook of await listWebhooks(depot.db, { limit: MAX_WEBHOOKS })) opened.#start(webhook)
+    const { leadership } = depot
+    if (leadership === undefined) await opened.#startAll()
+    else
+      opened.#stopLeading = leadership.whileLeading('webhooks', async (signal) => {
+        await opened.#startAll()
+        if (!signal.aborted) await once(signal, 'abort')
+        await opened.#stopAll()
+      })
     return opened
   }
 
@@ -202,11 +214,26 @@ export class Webhooks implements WebhookOperations, Subscriber {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#pings.abort()
+    await this.#stopLeading?.()
+    await this.#stopAll()
+    await this.flush()
+    this.#context.deliveryLog.close()
+  }
+
+  async #startAll(): Promise<void> {
+    this.#isDelivering = true
+    for (const webhook of await listWebhooks(this.#depot.db, { limit: MAX_WEBHOOKS })) this.#start(webhook)
+  }
+
+  /** Aborts deliveries in flight. Their progress is stored with {@link flush}. */
+  async #stopAll(): Promise<void> {
+    this.#isDelivering = false
     await this.#reading
     for (const delivery of this.#deliveries.values()) this.#stop(delivery)
     await Promise.all(this.#ending)
+    if (this.#isClosed) return
     await this.flush()
-    this.#context.deliveryLog.close()
+    this.#deliveries.clear()
   }
 
   /** Stops the delivery of a changed webhook at once, and starts another one from the new row. */
@@ -222,7 +249,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
     try {
       await before
       const webhook = await findWebhook(this.#depot.db, name)
-      if (webhook !== undefined && !this.#isClosed) this.#start(webhook)
+      if (webhook !== undefined && this.#isDelivering && !this.#isClosed) this.#start(webhook)
     } catch (error) {
       this.#depot.log.error(
         { err: error, webhook: name },

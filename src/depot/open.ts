@@ -16,6 +16,8 @@ import { parseAdminToken } from '../config/secrets.ts'
 import type { Config } from '../config/config.ts'
 import { lockData, openEngine } from '../database/engine.ts'
 import type { Db, Engine } from '../database/database.ts'
+import type { Leadership } from '../cluster/leadership.ts'
+import type { Lease, SharedLease } from '../cluster/lease.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
@@ -64,6 +66,20 @@ export interface Depot {
    */
   readInThreads(): void
   readonly writer: DepotWriter
+  /**
+   * The lease under which this process may answer from memory. Absent on SQLite, which no other process
+   * writes.
+   */
+  readonly lease: Lease | undefined
+  /**
+   * Takes the lease, and begins to follow other nodes. Call it when everything is loaded, before requests.
+   */
+  joinNodes(): Promise<void>
+  /**
+   * Decides which node does what only one should. Absent if no other process can work on the same depot, and
+   * in further threads, which do no such work.
+   */
+  readonly leadership: Leadership | undefined
   /** Passes each commit to the {@link SUBSCRIBERS} of this thread. */
   readonly follower: LedgerFollower<SubscriberName>
   readonly blobs: Blobs
@@ -100,6 +116,7 @@ export interface Share {
   readonly secretKeys: readonly Uint8Array[]
   readonly files: readonly OpenedFile[]
   readonly writerPort: WriterPort
+  readonly lease: SharedLease | undefined
 }
 
 /** Limits of a depot, with values that tests replace. docs/limits.md lists all limits. */
@@ -200,6 +217,8 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       readInThreads,
       writer,
       judge,
+      lease,
+      joinNodes,
       files: opened,
     } = await openData(engine, config, options, { watched, closers })
     const secretKeys = await findSecretKeys(config, db, log)
@@ -229,8 +248,10 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
 
     const files = opened.with(engine.logFiles) // the log exists since the commit of setUpDepot
     const limits = { ...LIMITS, ...options.limits }
+    const leadership = lease && (await loadNode()).openLeadership(engine, log)
+    closers.push(() => leadership?.close())
     const upkeep = makeUpkeep(
-      { config, limits, db, judge, blobs, hashes, writer, files, log, now },
+      { leadership, config, limits, db, judge, blobs, hashes, writer, files, log, now },
       keepsBlobs,
     )
     closers.push(() => upkeep.close())
@@ -244,6 +265,9 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       db,
       readInThreads,
       writer,
+      lease,
+      leadership,
+      joinNodes,
       follower,
       blobs,
       scanner,
@@ -258,7 +282,14 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       async share() {
         if (!(writer instanceof ThreadedWriter))
           throw new Error('a depot that was opened in process cannot be shared')
-        return { config, limits, secretKeys, files: files.files, writerPort: await writer.join() }
+        return {
+          config,
+          limits,
+          secretKeys,
+          files: files.files,
+          writerPort: await writer.join(),
+          lease: lease?.shared,
+        }
       },
       close,
     }
@@ -334,9 +365,9 @@ async function setUpDepot(
 async function openData(
   engine: Engine,
   config: Config,
-  { now = Date.now, elapsed, inProcess = false }: OpenOptions,
+  { now = Date.now, elapsed, inProcess = false, log }: OpenOptions,
   { watched, closers }: { watched: readonly string[]; closers: Closers },
-): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'judge' | 'files'>> {
+): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'judge' | 'joinNodes' | 'lease' | 'files'>> {
   const openedFiles = () => OpenedFiles.of([join(config.dataFolder, LOCK), ...engine.files, ...watched])
   if (inProcess) {
     // A depot with threads does not need them in this one.
@@ -359,31 +390,48 @@ async function openData(
     closers.push(() => writer.close())
     const judge: JudgeReleases = (part, { onlySettled = false } = {}) =>
       judgePage(database.reader, part, { now: now(), onlySettled })
-    return { db: database.reader, readInThreads: () => undefined, writer, judge, files }
+    const nothing = { readInThreads: () => undefined, joinNodes: async () => undefined, lease: undefined }
+    return { db: database.reader, writer, judge, files, ...nothing }
   }
   await engine.migrate(now())
   const files = openedFiles()
   const reads = engine.openReads()
   closers.push(() => reads.close())
+  const node = engine.isWrittenByOneProcess ? undefined : (await loadNode()).makeNode(config, { log, now })
   const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, {
     database: config.database,
     files: files.files,
     now,
+    node,
   })
   closers.push(() => writer.close())
   const judging = new JudgingThread(config.database, now)
   closers.push(() => judging.close())
-  return { db: reads.db(), readInThreads: () => reads.start(), writer, judge: judging.judge, files }
+  return {
+    db: reads.db(),
+    readInThreads: () => reads.start(),
+    writer,
+    judge: judging.judge,
+    joinNodes: async () => (node === undefined ? undefined : writer.joinNodes()),
+    lease: node?.lease,
+    files,
+  }
 }
+
+/** Loads what only depots with several nodes need. */
+const loadNode = async () => import('./node.ts')
 
 /** Makes the background work of a depot, which collects no files while it keeps unneeded blobs. */
 function makeUpkeep(
-  depot: Pick<Depot, 'config' | 'limits' | 'db' | 'judge' | 'hashes' | 'writer' | 'files' | 'log' | 'now'> & {
+  depot: Pick<
+    Depot,
+    'leadership' | 'config' | 'limits' | 'db' | 'judge' | 'hashes' | 'writer' | 'files' | 'log' | 'now'
+  > & {
     readonly blobs: Blobs & { readonly claims: ClaimsInMemory }
   },
   keepsBlobs: () => Promise<boolean>,
 ): Upkeep {
-  const { config, limits, db, judge, blobs, hashes, writer, files, log, now } = depot
+  const { leadership, config, limits, db, judge, blobs, hashes, writer, files, log, now } = depot
   const scrub = new Scrub({ db, blobs, hashes, writer, log, now, bytesPerS: config.scrubBytesPerS })
   const collector = new Collector({
     db,
@@ -396,7 +444,7 @@ function makeUpkeep(
     spoolGraceMs: limits.spoolGraceMs,
   })
   const retention = new Retention({ db, judge, writer, log, now, quarantineMs: config.quarantineMs })
-  return new Upkeep({ files, log, scrub, collector, retention })
+  return new Upkeep({ leadership, files, log, scrub, collector, retention })
 }
 
 /** Reads the configured administrator's token. Throws `invalid_request`. */

@@ -3,6 +3,7 @@ import { AddressLimit } from '../accounts/address-limit.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { RequestMetrics } from './operator/request-metrics.ts'
+import { addLeaseHook, isBehind } from './requests/behind.ts'
 import { pathOf, publicPathOf } from './requests/public-path.ts'
 import { admit } from './requests/reading.ts'
 import { isPoll } from './requests/request.ts'
@@ -65,9 +66,11 @@ export function addRequestHooks(
       throw limited ?? error
     }
   }
+  addLeaseHook(app, depot)
   app.addHook('onRequest', (_request, _reply, done) => {
     const behind = depot.follower.catchUp()
-    return behind === undefined ? done() : behind
+    if (behind === undefined) return done()
+    return depot.config.answersStale && isBehind(depot) ? behind.catch(() => undefined) : behind
   })
   app.addHook('onRequest', (request, _reply, done) => {
     if (hasTwoHosts(request.raw.rawHeaders))

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { Leadership, StopLeading } from '../cluster/leadership.ts'
 import type { Collector } from './collect.ts'
 import type { Retention } from './retention.ts'
 import type { Scrub } from './scrub.ts'
@@ -17,6 +18,8 @@ export class Upkeep {
   readonly #files: OpenedFiles
   readonly #log: Logger
   readonly #abort = new AbortController()
+  readonly #leadership: Leadership | undefined
+  #stopLeading: StopLeading | undefined
   #isGone = false
   #timer: NodeJS.Timeout | undefined
   #running: Promise<unknown> = Promise.resolve()
@@ -27,13 +30,17 @@ export class Upkeep {
     scrub,
     collector,
     retention,
+    leadership,
   }: {
     files: OpenedFiles
     log: Logger
     scrub: Scrub
     collector: Collector
     retention: Retention
+    /** Absent if no other process works on the same depot. */
+    leadership: Leadership | undefined
   }) {
+    this.#leadership = leadership
     this.scrub = scrub
     this.collector = collector
     this.retention = retention
@@ -44,17 +51,24 @@ export class Upkeep {
   /** Watches the files from now on. Scrubbing, collecting and retention begin after `firstAfterMs`. */
   start(firstAfterMs = FIRST_RUN_AFTER_MS): void {
     this.#timer = setInterval(() => this.checkFiles(), CHECK_EVERY_MS).unref()
-    const { signal } = this.#abort
-    this.#running = sleep(firstAfterMs, undefined, { signal, ref: false }).then(
-      () => Promise.all([this.scrub.run(signal), this.collector.run(signal), this.retention.run(signal)]),
-      () => undefined, // the depot was closed before
-    )
+    if (this.#leadership === undefined) this.#running = this.#work(this.#abort.signal, firstAfterMs)
+    else
+      this.#stopLeading = this.#leadership.whileLeading('upkeep', (signal) =>
+        this.#work(signal, firstAfterMs),
+      )
+  }
+
+  async #work(signal: AbortSignal, firstAfterMs: number): Promise<void> {
+    await sleep(firstAfterMs, undefined, { signal, ref: false }).catch(() => undefined)
+    if (!signal.aborted)
+      await Promise.all([this.scrub.run(signal), this.collector.run(signal), this.retention.run(signal)])
   }
 
   /** Stops the work in progress and stores its position. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     this.#abort.abort()
+    await this.#stopLeading?.()
     await this.#running
   }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { Pace } from '../backup/pace.ts'
 import type { MirrorConfig } from '../config/upstream-config.ts'
+import type { StopLeading } from '../cluster/leadership.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
@@ -59,6 +60,7 @@ export class Mirror implements MirrorOperations {
   #status: MirrorStatus = NEVER
   #running: Promise<void> | undefined
   #schedule: Promise<void> = Promise.resolve()
+  #stopLeading: StopLeading | undefined
 
   private constructor(
     depot: Depot,
@@ -92,7 +94,10 @@ export class Mirror implements MirrorOperations {
   /** Runs again and again, with the pause that the settings name. */
   start(): void {
     const { everyMs } = this.#settings
-    if (everyMs > 0) this.#schedule = this.#repeat(everyMs).catch(() => undefined) // ended by `close`
+    if (everyMs === 0) return
+    const { leadership } = this.#depot
+    if (leadership === undefined) this.#schedule = this.#repeat(everyMs, this.#abort.signal)
+    else this.#stopLeading = leadership.whileLeading('mirror', (signal) => this.#repeat(everyMs, signal))
   }
 
   async startMirror(): Promise<void> {
@@ -127,13 +132,15 @@ export class Mirror implements MirrorOperations {
   /** Ends the run in progress. Waits for releases that are arriving, which closing `upstream` ends. */
   async close(): Promise<void> {
     this.#abort.abort()
+    await this.#stopLeading?.()
     await Promise.all([this.#schedule, this.#running])
   }
 
-  async #repeat(everyMs: number): Promise<void> {
-    const { signal } = this.#abort
+  /** Resolves when the signal aborts. */
+  async #repeat(everyMs: number, signal: AbortSignal): Promise<void> {
     for (let pauseMs = Math.min(FIRST_AFTER_MS, everyMs); ; pauseMs = everyMs) {
-      await sleep(pauseMs, undefined, { signal, ref: false })
+      await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined)
+      if (signal.aborted) return
       await this.run()
     }
   }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { listRefreshed } from '../channels/refresh-store.ts'
+import type { StopLeading } from '../cluster/leadership.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { findOrigin } from '../origins/origin-store.ts'
@@ -48,6 +49,7 @@ export class Refresher implements RefreshOperations {
   >()
   #last: Promise<unknown> = Promise.resolve()
   #schedule: Promise<void> = Promise.resolve()
+  #stopLeading: StopLeading | undefined
 
   /** `abort` ends the requests of the source. The caller closes the refresher before the depot. */
   constructor(depot: Depot, source: RemoteDepot, abort = new AbortController()) {
@@ -71,7 +73,10 @@ export class Refresher implements RefreshOperations {
   /** Refreshes all channels again and again, with the pause that the settings name. */
   start(): void {
     const everyMs = this.#depot.config.upstream?.refreshMs ?? 0
-    if (everyMs > 0) this.#schedule = this.#repeat(everyMs).catch(() => undefined) // ended by `close`
+    if (everyMs === 0) return
+    const { leadership } = this.#depot
+    if (leadership === undefined) this.#schedule = this.#repeat(everyMs, this.#abort.signal)
+    else this.#stopLeading = leadership.whileLeading('refresh', (signal) => this.#repeat(everyMs, signal))
   }
 
   async refresh(channels: readonly UpstreamChannel[], options: RefreshOptions): Promise<void> {
@@ -94,13 +99,15 @@ export class Refresher implements RefreshOperations {
   /** Ends the refresh in progress between two of its steps. */
   async close(): Promise<void> {
     this.#abort.abort()
+    await this.#stopLeading?.()
     await Promise.all([this.#schedule, this.#last])
   }
 
-  async #repeat(everyMs: number): Promise<void> {
-    const { signal } = this.#abort
+  /** Resolves when the signal aborts. */
+  async #repeat(everyMs: number, signal: AbortSignal): Promise<void> {
     for (let pauseMs = Math.min(FIRST_AFTER_MS, everyMs); ; pauseMs = everyMs) {
-      await sleep(pauseMs, undefined, { signal, ref: false })
+      await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined)
+      if (signal.aborted) return
       await this.refreshAll()
     }
   }

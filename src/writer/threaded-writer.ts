@@ -4,9 +4,19 @@ import type { DatabaseLocation } from '../config/database.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 import type { AnyWriter, CommitListener } from './writer.ts'
+import type { NodeEvent } from '../cluster/node.ts'
+import { unpackError } from '../threads/thread-error.ts'
 import { WriterClient } from './writer-client.ts'
 import type { WriterPort } from './writer-client.ts'
-import type { ParentMessage, PortReply, WriterStart } from './writer-thread.ts'
+import type { NodeStart, ParentMessage, ThreadReply, WriterStart } from './writer-thread.ts'
+
+interface ThreadedWriterOptions {
+  readonly database: DatabaseLocation
+  readonly files: readonly OpenedFile[]
+  readonly now: () => number
+  /** Present if the database may have several nodes. */
+  readonly node?: { readonly start: NodeStart; readonly onEvent: (event: NodeEvent) => void } | undefined
+}
 
 /**
  * A {@link Writer} in its own thread with its own connection, so that large changes and slow disks do not
@@ -20,6 +30,7 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   readonly #own: WriterClient<T>
   /** Resolve the calls of `join` that wait for their ports, oldest first. */
   readonly #joining: ((port: WriterPort) => void)[] = []
+  readonly #joinedNodes = Promise.withResolvers<void>()
   #isClosed = false
 
   /**
@@ -27,19 +38,19 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
    * database must be migrated. The writer refuses commits once a path in `files` no longer names the file
    * that was opened.
    */
-  constructor(
-    entry: URL,
-    { database, files, now }: { database: DatabaseLocation; files: readonly OpenedFile[]; now: () => number },
-  ) {
-    const start: WriterStart = { database, at: now(), announced: this.#announced, files }
+  constructor(entry: URL, { database, files, now, node }: ThreadedWriterOptions) {
+    const start: WriterStart = { database, at: now(), announced: this.#announced, files, node: node?.start }
     this.#thread = new Worker(entry, { workerData: start, execArgv: [] }) // without the parent's preloaded modules
     const { port1, port2 } = new MessageChannel()
     this.#own = new WriterClient({ port: port1, announced: this.#announced }, now)
     this.#own.start()
     this.#post({ kind: 'join', port: port2 })
-    this.#thread.on('message', ({ port }: PortReply) =>
-      this.#joining.shift()?.({ port, announced: this.#announced }),
-    )
+    this.#thread.on('message', (reply: ThreadReply) => {
+      if (reply.kind === 'port') this.#joining.shift()?.({ port: reply.port, announced: this.#announced })
+      else if (reply.kind === 'node') node?.onEvent(reply.event)
+      else if (reply.error === undefined) this.#joinedNodes.resolve()
+      else this.#joinedNodes.reject(unpackError(reply.error))
+    })
     this.#thread.on('exit', (code) => {
       if (!this.#own.isSettled() || !this.#isClosed) throw new Error(`the writer's thread ended with ${code}`)
     })
@@ -54,6 +65,15 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
     this.#joining.push(resolve)
     this.#post({ kind: 'port' })
     return promise
+  }
+
+  /**
+   * Takes the lease under which this process answers from memory, and begins to follow other nodes. Rejects
+   * if the database cannot be reached. Call it when everything else is loaded.
+   */
+  joinNodes(): Promise<void> {
+    this.#post({ kind: 'join nodes' })
+    return this.#joinedNodes.promise
   }
 
   onAnnouncement(listener: CommitListener): void {

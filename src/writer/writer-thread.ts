@@ -1,6 +1,10 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { DatabaseLocation } from '../config/database.ts'
+import { AnnouncedLedger } from '../cluster/announced-ledger.ts'
+import type { SharedLease } from '../cluster/lease.ts'
+import type { ClusterNode, NodeEvent, NodeIdentity } from '../cluster/node.ts'
+import type { Engine } from '../database/database.ts'
 import { openEngine } from '../database/engine.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
@@ -23,6 +27,15 @@ export interface WriterStart {
   /** See {@link WriterPort.announced}. */
   readonly announced: SharedArrayBuffer
   readonly files: readonly OpenedFile[]
+  /** Present if the database may have several nodes. */
+  readonly node: NodeStart | undefined
+}
+
+/** This process among the nodes of a database. */
+export interface NodeStart extends NodeIdentity {
+  readonly lease: SharedLease
+  /** Whether callers wait until all nodes have applied what was committed. */
+  readonly waitsForAll: boolean
 }
 
 /** A command on its way to the writer. A message has a list of these, which were submitted in one turn. */
@@ -54,22 +67,30 @@ export type CommandOutcome =
   | { readonly id: number; readonly outcome: unknown }
   | { readonly id: number; readonly error: PackedError }
 
-/** A message from the parent thread: serve this port, send me a new port, or close. */
+/** A message from the parent thread: serve this port, send me a new port, join the other nodes, or close. */
 export type ParentMessage =
   | { readonly kind: 'join'; readonly port: MessagePort }
   | { readonly kind: 'port' }
+  | { readonly kind: 'join nodes' }
   | { readonly kind: 'close' }
 
-/** A message to the parent thread: the other end of a new port. */
-export interface PortReply {
-  readonly port: MessagePort
-}
+/** A message to the parent thread: the other end of a new port, or news of this node. */
+export type ThreadReply =
+  | { readonly kind: 'port'; readonly port: MessagePort }
+  | { readonly kind: 'joined nodes'; readonly error?: PackedError }
+  | { readonly kind: 'node'; readonly event: NodeEvent }
 
 /** Runs the calling thread as a writer of these commands until the parent thread closes it. */
 export async function runWriterThread<T extends Handlers>(commands: CommandTable<T>): Promise<void> {
-  const { database: location, at, announced: shared, files: opened } = workerData as WriterStart
+  const {
+    database: location,
+    at,
+    announced: shared,
+    files: opened,
+    node: nodeStart,
+  } = workerData as WriterStart
   const engine = await openEngine(location)
-  const database = await engine.openWriting()
+  const database = await engine.openWriting(nodeStart?.id)
   const outbox = new Outbox(new BigInt64Array(shared))
   // The thread cannot read its parent's clock, so each command carries the time.
   let clock = at
@@ -81,10 +102,16 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
     openSnapshot: () => engine.openSnapshot({ refusesWrites: true }),
     beforeCommit: () => files.expectPresent(),
     ...(database.notify && { notify: database.notify }),
+    ...(nodeStart?.waitsForAll === true && {
+      acknowledge: async (sequence: number): Promise<void> => node?.applied(sequence),
+    }),
   })
-  writer.onAnnouncement(({ entries, through }, commit) =>
-    outbox.announce({ entries: entries.map(storedEntryOf), through, commit }),
-  )
+  writer.onAnnouncement(({ entries, through }, commit) => {
+    outbox.announce({ entries: entries.map(storedEntryOf), through, commit })
+    if (nodeStart !== undefined) outbox.send() // before this node says that all its threads know the entries
+  })
+  const node: ClusterNode | undefined =
+    nodeStart && (await openNode(nodeStart, engine, new AnnouncedLedger(writer, writer.head)))
   const run = async ({ id, command, at: now }: SubmittedCommand<CommandIn<T>>): Promise<CommandOutcome> => {
     clock = now
     try {
@@ -102,6 +129,7 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
   }
   const end = async (): Promise<void> => {
     await writer.close()
+    await node?.close()
     await database.close()
     for (const port of outbox.ports) port.close()
     parentPort?.close()
@@ -109,10 +137,11 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
   parentPort?.on('message', (message: ParentMessage) => {
     if (message.kind === 'join') serve(message.port)
     else if (message.kind === 'close') void end()
+    else if (message.kind === 'join nodes') void joinNodes(node)
     else {
       const { port1, port2 } = new MessageChannel()
       serve(port1)
-      parentPort?.postMessage({ port: port2 } satisfies PortReply, [port2])
+      parentPort?.postMessage({ kind: 'port', port: port2 } satisfies ThreadReply, [port2])
     }
   })
 }
@@ -147,11 +176,11 @@ class Outbox {
   #sendLater(): void {
     if (this.#isWaiting) return
     this.#isWaiting = true
-    process.nextTick(() => this.#send())
+    process.nextTick(() => this.send())
   }
 
   /** Announces commits to every port, then raises the shared number, then answers commands. */
-  #send(): void {
+  send(): void {
     this.#isWaiting = false
     const announcements = this.#announcements.splice(0)
     const last = announcements.at(-1)
@@ -160,7 +189,9 @@ class Outbox {
       // A single port gets its outcomes in the same message, so that its thread wakes once.
       const outcomes = this.ports.size === 1 && first !== undefined ? this.#takeOutcomes(first) : []
       for (const port of this.ports) post(port, { announcements, outcomes })
-      Atomics.store(this.#announced, 0, BigInt(last.through))
+      // What another node committed may be announced after a later commit.
+      const through = BigInt(last.through)
+      if (through > Atomics.load(this.#announced, 0)) Atomics.store(this.#announced, 0, through)
     }
     for (const port of this.#outcomes.keys())
       post(port, { announcements: [], outcomes: this.#takeOutcomes(port) })
@@ -171,6 +202,30 @@ class Outbox {
     this.#outcomes.delete(port)
     return outcomes
   }
+}
+
+async function openNode(start: NodeStart, engine: Engine, ledger: AnnouncedLedger): Promise<ClusterNode> {
+  const { ClusterNode } = await import('../cluster/node.ts') // depots on SQLite do without
+  return new ClusterNode({
+    ...start,
+    ledger,
+    connect: (options) => engine.listen?.(options) ?? Promise.reject(new Error('this database has one node')),
+    onEvent: (event) => tellParent({ kind: 'node', event }),
+  })
+}
+
+async function joinNodes(node: ClusterNode | undefined): Promise<void> {
+  try {
+    await node?.start()
+    tellParent({ kind: 'joined nodes' })
+  } catch (error) {
+    tellParent({ kind: 'joined nodes', error: packError(error) })
+  }
+}
+
+function tellParent(reply: ThreadReply): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
+  parentPort?.postMessage(reply)
 }
 
 function post(port: MessagePort, message: WriterMessage): void {

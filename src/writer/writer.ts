@@ -80,6 +80,11 @@ export interface WriterOptions {
   readonly openSnapshot?: (() => Promise<Reading>) | undefined
   /** See {@link Writing.notify}. */
   readonly notify?: Writing['notify']
+  /**
+   * Called after each commit, with the last sequence that its commands may have read. The callers get their
+   * outcomes once it resolves, and its error if it rejects.
+   */
+  readonly acknowledge?: (sequence: number) => Promise<void>
 }
 
 /**
@@ -107,6 +112,8 @@ export class Writer<T extends Handlers> {
   /** Why the depot accepts no changes. */
   #moving: string | undefined
   #draining: Promise<void> | undefined
+  /** Commits whose callers do not have their outcomes yet. */
+  readonly #unacknowledged = new Set<Promise<void>>()
   #closed = false
 
   private constructor(
@@ -179,6 +186,18 @@ export class Writer<T extends Handlers> {
     this.#closed = true
     while (this.#draining !== undefined || this.#longCommands.running !== undefined)
       await (this.#draining ?? this.#longCommands.running)
+    await Promise.all(this.#unacknowledged)
+  }
+
+  /** The last entry that this writer has seen committed. */
+  get head(): LedgerHead {
+    return this.#head
+  }
+
+  /** Announces entries that another process has committed. They may come again. */
+  async announce(entries: readonly LedgerEntry[]): Promise<void> {
+    const last = entries.at(-1)
+    if (last !== undefined) await this.#announce({ entries, through: last.sequence })
   }
 
   #enqueue(queued: QueuedCommand<T>): void {
@@ -271,11 +290,17 @@ export class Writer<T extends Handlers> {
       durationMs: elapsed() - begun,
     }
     await this.#announce({ entries, through: this.#head.sequence }, commit)
-    for (const { queued, result } of settled) {
-      if (result === 'postponed') queued.postpone()
-      else if ('error' in result) queued.reject(translate(result.error))
-      else queued.resolve(result.outcome)
-    }
+    for (const { queued, result } of settled) if (result === 'postponed') queued.postpone()
+    const { acknowledge } = this.#options
+    if (acknowledge === undefined) return settle(settled)
+    // Later batches do not wait for this.
+    const acknowledged = acknowledge(this.#head.sequence)
+      .then(
+        () => settle(settled),
+        (error: unknown) => settle(settled, error),
+      )
+      .finally(() => this.#unacknowledged.delete(acknowledged))
+    this.#unacknowledged.add(acknowledged)
   }
 
   /**
@@ -414,6 +439,16 @@ export class Writer<T extends Handlers> {
     if (setBackAt !== before) await setState(trx, 'clock_set_back_at', setBackAt?.toString())
     this.#clock = { now, setBackAt }
     return this.#clock
+  }
+}
+
+/** Gives the callers of a commit their outcomes, or in their place the reason why it is not acknowledged. */
+function settle<T extends Handlers>(settled: readonly Settled<T>[], unacknowledged?: unknown): void {
+  for (const { queued, result } of settled) {
+    if (result === 'postponed') continue
+    if ('error' in result) queued.reject(translate(result.error))
+    else if (unacknowledged === undefined) queued.resolve(result.outcome)
+    else queued.reject(unacknowledged)
   }
 }
 

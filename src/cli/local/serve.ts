@@ -67,6 +67,7 @@ uploads and downloads in flight may continue for up to ten minutes. A second sig
         const app = await buildServer(depot, { ...(workers && { workers }) })
         const control = await openControl(config.dataFolder, depot)
         try {
+          await depot.joinNodes()
           const port = await listen(app, config, workers).catch((error: unknown) => {
             throw cannotListen(config, error)
           })

@@ -67,7 +67,10 @@ export interface PostgresServer extends PostgresLocation {
  * Returns the settings of a connection. A pooler (PgBouncer) refuses parameters of the session, and gives the
  * same session to many, so behind one the role's own settings apply.
  */
-function settingsFor({ url, listenUrl }: PostgresServer, { name, isReadOnly = false }: Use): ClientConfig {
+export function settingsFor(
+  { url, listenUrl }: PostgresServer,
+  { name, isReadOnly = false }: Use,
+): ClientConfig {
   const isDirect = listenUrl === undefined || name === 'listener' || name === 'migration'
   const options = {
     ...(isReadOnly && { default_transaction_read_only: 'on' }),

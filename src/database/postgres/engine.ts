@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import type { Db, Engine, Reading, Reads, Trx, Writing } from '../database.ts'
+import type { Db, Engine, Listener, ListenerOptions, Reading, Reads, Trx, Writing } from '../database.ts'
 import { readMigrations } from '../migrations.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 import { BEGIN_WRITING, connectClient, openPool, openSnapshot } from './connection.ts'
 import type { PostgresServer } from './connection.ts'
+import { connectListener } from './listener.ts'
 import { loadRows } from './load.ts'
 import { findPending, migrate } from './migrate.ts'
 
@@ -65,9 +66,9 @@ export class PostgresEngine implements Engine {
     }
   }
 
-  async openWriting(): Promise<Writing> {
+  async openWriting(node = ''): Promise<Writing> {
     const { db, close } = openPool(this.#server, { name: 'writer', max: 1, begin: BEGIN_WRITING })
-    return { writable: db, notify, close }
+    return { writable: db, notify: async (trx, through) => notify(trx, through, node), close }
   }
 
   async openReader(): Promise<Reading> {
@@ -88,13 +89,17 @@ export class PostgresEngine implements Engine {
     }
   }
 
+  listen(options: ListenerOptions): Promise<Listener> {
+    return connectListener(this.#server, options)
+  }
+
   openReads(): Reads {
     const { db, close } = openPool(this.#server, { name: 'reads', max: MAX_READS, isReadOnly: true })
     return { db: () => db, start: () => undefined, close }
   }
 }
 
-/** Tells all nodes the sequence of the last entry, once the transaction is committed. */
-async function notify(trx: Trx, through: number): Promise<void> {
-  await sql`select pg_notify(${CHANNEL}, ${String(through)})`.execute(trx)
+/** Tells all nodes the sequence of the last entry and who wrote it, once the transaction is committed. */
+async function notify(trx: Trx, through: number, node: string): Promise<void> {
+  await sql`select pg_notify(${CHANNEL}, ${`${through} ${node}`})`.execute(trx)
 }

@@ -8,6 +8,7 @@ import type { Depot } from '../../depot/open.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { counted } from '../../text/counted.ts'
+import { isBehind } from '../requests/behind.ts'
 import { readLastRun } from '../../upstream/last-run.ts'
 import { adoptedChannels, formatChannel } from '../../upstream/channels.ts'
 
@@ -27,6 +28,7 @@ export interface Readiness {
 /** Names of problems, for alerts. */
 export const PROBLEMS = [
   'database',
+  'node',
   'data_gone',
   'disk',
   'storage',
@@ -55,6 +57,9 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
   const behind = database === 'ok' ? await listBehind(depot).catch(() => []) : []
   const found: Record<Problem['code'], string | undefined> = {
     database: database === 'ok' ? undefined : 'the database does not answer',
+    node: !isBehind(depot)
+      ? undefined
+      : `this node cannot reach the other nodes through the database, and ${depot.config.answersStale ? 'answers from memory, which may be old' : 'refuses requests'}`,
     data_gone:
       depot.files.findGone() === undefined
         ? undefined
@@ -79,7 +84,8 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
     const detail = found[code]
     return detail === undefined ? [] : [{ code, detail }]
   })
-  return { isReady: database === 'ok', database, disk, problems }
+  const isReady = isBehind(depot) ? depot.config.answersStale : database === 'ok'
+  return { isReady, database, disk, problems }
 }
 
 /** Returns the time by which the last commit is ahead of the clock; 0 if it is not. */

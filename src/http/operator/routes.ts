@@ -64,7 +64,7 @@ export async function operatorRoutes(
   app.get(
     '/healthz',
     {
-      ...shows('everyone'),
+      config: { ...shows('everyone').config, needsNoLease: true },
       schema: {
         operationId: 'isAlive',
         tags,
@@ -80,7 +80,7 @@ export async function operatorRoutes(
   app.get(
     '/readyz',
     {
-      ...shows('everyone'),
+      config: { ...shows('everyone').config, needsNoLease: true },
       schema: {
         operationId: 'isReady',
         tags,
@@ -102,6 +102,7 @@ export async function operatorRoutes(
   app.get(
     '/metrics',
     {
+      config: { needsNoLease: true },
       schema: {
         operationId: 'getMetrics',
         tags,

@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { audienceOf } from '../../../access/access.ts'
 import type { Caller } from '../../../access/access.ts'
+import { isBehind } from '../../requests/behind.ts'
 import { mayReadPoll } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { answerPoll, mayBeUpstream, whenKnown } from './answer-poll.ts'
@@ -85,7 +86,7 @@ export class FastPath {
     }
     const onData = (chunk: Buffer) => {
       const begun = performance.now()
-      const request = this.#isStopping ? undefined : parsePollRequest(chunk)
+      const request = this.#isStopping || isBehind(this.#context.depot) ? undefined : parsePollRequest(chunk)
       if (request === undefined) return handOver(chunk)
       try {
         const reply = this.#reply(request)

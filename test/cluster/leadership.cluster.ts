@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { ThrowawayPostgres } from '../../scripts/cluster/postgres.ts'
+import { Leadership } from '../../src/cluster/leadership.ts'
+import { PostgresEngine } from '../../src/database/postgres/engine.ts'
+import { startCuttableProxy } from '../support/cuttable-proxy.ts'
+import type { CuttableProxy } from '../support/cuttable-proxy.ts'
+import { until } from '../support/until.ts'
+
+// Which of two nodes does a job, over a real PostgreSQL.
+
+interface Contender {
+  readonly leadership: Leadership
+  readonly cable: CuttableProxy
+  readonly isLeading: () => boolean
+}
+
+async function contend(t: Test, postgres: ThrowawayPostgres): Promise<Contender> {
+  const cable = await startCuttableProxy(t, postgres.port)
+  const url = `postgres://postgres@127.0.0.1:${cable.port}/postgres`
+  const engine = new PostgresEngine({ engine: 'postgres', url, urlFile: undefined, listenUrl: undefined })
+  const leadership = new Leadership(
+    (options) => engine.listen(options),
+    () => undefined,
+  )
+  t.teardown(() => leadership.close())
+  let leading = false
+  leadership.whileLeading('webhooks', async (signal) => {
+    leading = true
+    if (!signal.aborted) await once(signal, 'abort')
+    leading = false
+  })
+  return { leadership, cable, isLeading: () => leading }
+}
+
+test('one of two nodes does a job, and it moves', async (t) => {
+  const postgres = await ThrowawayPostgres.start()
+  t.teardown(() => postgres.close())
+  const a = await contend(t, postgres)
+  await until('a leads', a.isLeading)
+  const b = await contend(t, postgres)
+  await until('b has asked', async () => (await locks(postgres)) >= 1)
+  t.notOk(b.isLeading())
+
+  await postgres.query(
+    `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and classid = 4117100`,
+  )
+  await until('one leads', () => a.isLeading() !== b.isLeading())
+  const [leader, other] = a.isLeading() ? [a, b] : [b, a]
+
+  leader.cable.cut()
+  await until('it stops', () => !leader.isLeading())
+  await postgres.query(`select pg_terminate_backend(pid) from pg_locks where classid = 4117100`) // as the keepalive does after 40 s
+  await until('the other one leads', other.isLeading)
+  leader.cable.mend()
+
+  await other.leadership.close()
+  t.notOk(other.isLeading())
+  await until('the first one leads again', leader.isLeading)
+  t.equal(await locks(postgres), 1)
+})
+
+async function locks(postgres: ThrowawayPostgres): Promise<number> {
+  return Number(
+    await postgres.query(`select count(*) from pg_locks where locktype = 'advisory' and classid = 4117100`),
+  )
+}
