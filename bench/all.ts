@@ -15,6 +15,7 @@ import { measureHistory } from './history.ts'
 import { measureInstall } from './install.ts'
 import { measureMillion } from './million.ts'
 import { measureOthers } from './others.ts'
+import { measurePage } from './page.ts'
 import { measurePages } from './pages.ts'
 import { measurePoll } from './poll.ts'
 import { measurePromotions } from './promotions.ts'
@@ -59,6 +60,7 @@ const MEASURES = [
   measurePromotions,
   measureWaits,
   measureHistory,
+  measurePage,
   measurePages,
   measurePull,
   measureUpstream,

@@ -58,6 +58,13 @@ const STEP_LINES = 250
 /** The maximum number of lines that one page with a filter looks at. */
 const MAX_EXAMINED_LINES = 5_000
 
+/** What rows are read for. */
+interface Reading {
+  readonly filter: RowFilter
+  readonly audience: Audience
+  readonly now: number
+}
+
 /**
  * Reads a page of the pipeline after a place, by package and target. With a filter, the page may have fewer
  * rows than `limit` although more follow.
@@ -65,24 +72,14 @@ const MAX_EXAMINED_LINES = 5_000
 export async function readRows(
   db: Db,
   views: readonly View[],
-  {
-    after,
-    limit,
-    filter,
-    audience,
-    now,
-  }: {
-    after: PointerPlace | undefined
-    limit: number
-    filter: RowFilter
-    audience: Audience
-    now: number
-  },
+  { after, limit, ...reading }: Reading & { after: PointerPlace | undefined; limit: number },
 ): Promise<RowPage> {
+  const { filter, now } = reading
   const rows: Row[] = []
   let place = after
   for (let examined = 0; examined < Math.max(limit, MAX_EXAMINED_LINES); examined += STEP_LINES) {
-    const step = await readStep(db, views, { after: place, filter, audience, now })
+    const lines = isFiltering(filter) ? STEP_LINES : Math.min(STEP_LINES, limit - rows.length)
+    const step = await readStep(db, views, { ...reading, after: place, lines })
     for (const row of step.rows) {
       if (!matches(row, filter, now)) continue
       if (rows.length === limit) return { rows, next: placeOf(rows.at(-1)) }
@@ -90,8 +87,14 @@ export async function readRows(
     }
     if (step.next === undefined) return { rows, next: undefined }
     place = step.next
+    if (rows.length === limit) break
   }
   return { rows, next: place }
+}
+
+/** Reports whether a filter may leave out lines that a step has read. */
+function isFiltering({ text, differs, changedWithinMs, behindForMs }: RowFilter): boolean {
+  return text !== undefined || differs || changedWithinMs !== undefined || behindForMs !== undefined
 }
 
 async function readStep(
@@ -99,27 +102,23 @@ async function readStep(
   views: readonly View[],
   {
     after,
+    lines: count,
     filter: { origin },
     audience,
     now,
-  }: {
-    after: PointerPlace | undefined
-    filter: RowFilter
-    audience: Audience
-    now: number
-  },
+  }: Reading & { after: PointerPlace | undefined; lines: number },
 ): Promise<RowPage> {
   const page = {
     ...(origin !== undefined && { origin }),
     ...(after !== undefined && { after }),
-    limit: STEP_LINES + 1,
+    limit: count + 1,
   }
   const found = await Promise.all(
     views.map((view) => listPointersAt(db, view, view.revision, page, audience)),
   )
   const lines = linesOf(found)
   const pointers = found.map((list) => new Map(list.map((pointer) => [keyOf(pointer), pointer])))
-  const kept = lines.slice(0, STEP_LINES)
+  const kept = lines.slice(0, count)
   const shown = found.flatMap((list) => list.map(({ releaseId }) => releaseId))
   const [marks, authors] = await Promise.all([
     findMarks(db, [...new Set(shown)]),
@@ -149,7 +148,7 @@ async function readStep(
       ),
     }
   })
-  return { rows, next: lines.length > STEP_LINES ? placeOf(kept.at(-1)) : undefined }
+  return { rows, next: lines.length > count ? placeOf(kept.at(-1)) : undefined }
 }
 
 /** Returns the lines of all views once, in order. */

@@ -53,7 +53,7 @@ export function pipelineRoutes(app: FastifyInstance, { depot }: RouteContext): v
       [...Map.groupBy(proposals, ({ view }) => view)].map(([view, { length }]) => [view, length]),
     )
     return reply.page(
-      pipelineContent(visit, { columns, page, query, waiting, runningChanges: changes.length }),
+      await pipelineContent(visit, { columns, page, query, waiting, runningChanges: changes.length }),
     )
   })
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import { parseIdent } from '../../../package/ident.ts'
@@ -45,7 +46,11 @@ const BEHIND = [
   ['4w', 'four weeks'],
 ] as const
 
-export function pipelineContent(visit: Visit, pipeline: Pipeline): Content {
+/** Other requests run after this many rows. */
+const ROWS_IN_A_PIECE = 200
+
+export async function pipelineContent(visit: Visit, pipeline: Pipeline): Promise<Content> {
+  const rows = await writeRows(visit, pipeline)
   const { columns, page, query } = pipeline
   return {
     title: 'Pipeline',
@@ -54,7 +59,7 @@ export function pipelineContent(visit: Visit, pipeline: Pipeline): Content {
     main: html`<h1>Pipeline</h1>
 ${summary(visit, pipeline)}
 ${filterForm(visit, query)}
-${page.rows.length === 0 ? nothing(visit, pipeline) : table(visit, pipeline)}
+${page.rows.length === 0 ? nothing(visit, pipeline) : table(visit, pipeline, rows)}
 ${pager(visit, pipeline)}
 ${otherViews(visit, columns.others)}`,
   }
@@ -94,14 +99,28 @@ function choices(list: readonly (readonly [string, string])[], chosen: string | 
   )
 }
 
-function table(visit: Visit, { columns, page, waiting, query }: Pipeline): SafeHtml {
+/** Writes the rows of the table in pieces, because thousands would keep other requests waiting. */
+async function writeRows(visit: Visit, { columns, page, query }: Pipeline): Promise<SafeHtml[]> {
+  const options = {
+    hasTargets: page.rows.some(({ target }) => target !== DEFAULT_TARGET),
+    isBrief: query.all === '1',
+  }
+  const pieces: SafeHtml[] = []
+  for (let at = 0; at < page.rows.length; at += ROWS_IN_A_PIECE) {
+    const rows = page.rows.slice(at, at + ROWS_IN_A_PIECE)
+    pieces.push(html`${rows.map((row) => rowOf(visit, columns.shown, row, options))}`)
+    await setImmediate()
+  }
+  return pieces
+}
+
+function table(visit: Visit, { columns, waiting }: Pipeline, rows: readonly SafeHtml[]): SafeHtml {
   const { shown } = columns
-  const hasTargets = page.rows.some(({ target }) => target !== DEFAULT_TARGET)
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Pipeline"><table class="full pipeline">
 <caption class="visually-hidden">What each view runs. A sign before a release compares it with the view to its left.</caption>
 <thead><tr><th scope="col" data-sortable>Package</th>${shown.map((view) => columnHeading(visit, view, waiting.get(view.name) ?? 0))}</tr></thead>
 <tbody>
-${page.rows.map((row) => rowOf(visit, shown, row, { hasTargets, isBrief: query.all === '1' }))}
+${[...rows]}
 </tbody></table></div>
 <p class="hint"><b>=</b> the same release as in the view to its left · <b>&lt;</b> a lower one · <b>&gt;</b> a higher one · <b>+</b> nothing to its left</p>`
 }
