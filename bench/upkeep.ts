@@ -24,7 +24,7 @@ import { startBare } from './servers/record.ts'
 // retention removes half, 500 MB of packages to back up and to read again, and 200 MB to fetch from upstream.
 // `--each` measures each work alone, too.
 
-const ROUNDS = 5
+const ROUNDS = 4
 const IDLE_MS = 4_000
 const WARMING_MS = 4_000
 const MAX_BUSY_MS = 10_000
@@ -107,6 +107,7 @@ async function measureRound(
     DEPOT_UPSTREAM_ORIGINS: UPSTREAM_ORIGIN,
     DEPOT_MIRROR: `${UPSTREAM_ORIGIN}/stable`,
     DEPOT_MIRROR_RATE: '20MiB',
+    DEPOT_UPSTREAM_REFRESH: '0', // only the mirror run refreshes
   })
   await using polls = startPolls(depot.port, paths(), SUPERVISOR)
   await using bare = await startBare(depot.port, paths(), join(scratch, 'bare'))
