@@ -5,6 +5,8 @@ import { createView } from './views/create-view.ts'
 import { INITIAL_VIEWS } from '../views/view.ts'
 import { findView } from '../revisions/view-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
+import { findState, setState } from '../database/state-store.ts'
+import { DepotError } from '../errors.ts'
 
 /** The name of the first administrator. */
 export const ADMINISTRATOR = 'admin'
@@ -18,12 +20,14 @@ export type AdminTokenStatus = 'added' | 'known' | 'revoked' | 'disabled'
 /**
  * Creates the first views and the first administrator where they are absent, and gives the administrator the
  * token with this hash, unless it is disabled. Runs whenever a depot opens. Returns `undefined` without a
- * hash.
+ * hash. `secretKeys` are the ids of this node's keys, if other nodes need the same ones; throws
+ * `invalid_request` if they have others.
  */
 export async function setUp(
   context: CommandContext,
-  input: { adminTokenHash: string | undefined },
+  input: { adminTokenHash: string | undefined; secretKeys?: readonly string[] },
 ): Promise<AdminTokenStatus | undefined> {
+  if (input.secretKeys !== undefined) await agreeOnSecretKey(context, input.secretKeys)
   for (const { name, rule } of INITIAL_VIEWS) {
     if ((await findView(context.trx, name)) === undefined)
       await createView(context, { name, rule, maker: 'depot' })
@@ -37,4 +41,16 @@ export async function setUp(
   if (administrator?.disabledAt !== undefined) return 'disabled'
   await issueToken(context, { account: ADMINISTRATOR, hash, label: 'first administrator' })
   return 'added'
+}
+
+/** Records the first key, which encrypts. A node that lacks the key that others encrypt with cannot go on. */
+async function agreeOnSecretKey({ trx }: CommandContext, keys: readonly string[]): Promise<void> {
+  const agreed = await findState(trx, 'secret_key')
+  if (agreed === keys[0]) return
+  if (agreed !== undefined && !keys.includes(agreed))
+    throw new DepotError(
+      'invalid_request',
+      `this node has the secret key ${keys.join(' and ')}, but the other nodes have ${agreed}: give all nodes the same DEPOT_SECRET_KEY`,
+    )
+  await setState(trx, 'secret_key', keys[0])
 }

@@ -20,6 +20,8 @@ export type StateName =
   | 'retention_day'
   /** Why the depot accepts no changes: it is being moved to another database, or was. */
   | 'moving'
+  /** The id of the key with which all nodes encrypt secrets. Absent where one process writes. */
+  | 'secret_key'
   /** How many bytes all releases together may have. */
   | 'quota_bytes'
   /** The patterns of the names that are reserved for origins of administrators, as JSON. */

@@ -26,7 +26,7 @@ import { DepotError } from '../errors.ts'
 import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
-import { SecretBox } from '../origins/secret-box.ts'
+import { SecretBox, secretKeyId } from '../origins/secret-box.ts'
 import { areBlobsHeld } from './blob-hold.ts'
 import { logClock, logOverrides, logQuotas } from './log-subscribers.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
@@ -244,7 +244,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     follower.subscribe('overrides in the log', logOverrides(log))
     follower.subscribe('quotas in the log', logQuotas(log))
     follower.subscribe('clock in the log', logClock({ log, now }, follower.head))
-    const setUp = await setUpDepot({ db, writer, log }, configuredToken)
+    const setUp = await setUpDepot({ db, engine, writer, log }, configuredToken, secretKeys)
 
     const files = opened.with(engine.logFiles) // the log exists since the commit of setUpDepot
     const limits = { ...LIMITS, ...options.limits }
@@ -339,15 +339,19 @@ async function expectStorage(storage: BlobStorage, log: Logger): Promise<void> {
  * without one a generated token.
  */
 async function setUpDepot(
-  { db, writer, log }: Pick<Depot, 'db' | 'writer' | 'log'>,
+  { db, engine, writer, log }: Pick<Depot, 'db' | 'engine' | 'writer' | 'log'>,
   configuredToken: string | undefined,
+  secretKeys: readonly Buffer[],
 ): Promise<Pick<Depot, 'isNew' | 'newAdminToken' | 'adminTokenStatus'>> {
   const isNew = (await findView(db, UNSTABLE)) === undefined
   const newAdminToken = isNew && configuredToken === undefined ? generateToken() : undefined
   const token = newAdminToken ?? configuredToken
   const status = await writer.submit({
     kind: 'setUp',
-    input: { adminTokenHash: token === undefined ? undefined : hashToken(token) },
+    input: {
+      adminTokenHash: token === undefined ? undefined : hashToken(token),
+      ...(!engine.isWrittenByOneProcess && { secretKeys: secretKeys.map(secretKeyId) }),
+    },
     actor: DEPOT_ACTOR,
   })
   if (!isNew && status === 'added')

@@ -15,7 +15,7 @@ import { readNamedFile, readSecretFile } from '../config/secret-file.ts'
 // The keys that encrypt stored secrets, one per line as 64 hex characters. The first one encrypts. The others
 // only decrypt: what was stored before a rotation, and the secrets of older backups.
 
-type KeySettings = Pick<Config, 'secretKeys' | 'secretKeyFile' | 'dataFolder'>
+type KeySettings = Pick<Config, 'secretKeys' | 'secretKeyFile' | 'dataFolder' | 'database'>
 
 /** Returns the file of the keys; `undefined` if DEPOT_SECRET_KEY holds them. */
 export function secretKeyFileOf({ secretKeys, secretKeyFile, dataFolder }: KeySettings): string | undefined {
@@ -24,8 +24,8 @@ export function secretKeyFileOf({ secretKeys, secretKeyFile, dataFolder }: KeySe
 
 /**
  * Finds the keys that encrypt secrets: the configured keys, or those in the file `secret.key`. Creates the
- * file with one key if it is missing and nothing is encrypted yet. Throws `invalid_request` if the key of a
- * stored secret is missing.
+ * file with one key if it is missing and nothing is encrypted yet, unless other nodes share the database: all
+ * must be given the same key. Throws `invalid_request` if the key of a stored secret is missing.
  */
 export async function findSecretKeys(config: KeySettings, db: Db, log: Logger): Promise<readonly Buffer[]> {
   const used = (await listSealingKeys(db)).map(({ key }) => key)
@@ -43,6 +43,11 @@ export async function findSecretKeys(config: KeySettings, db: Db, log: Logger): 
     throw new DepotError(
       'invalid_request',
       `${file} is missing, but stored secrets are encrypted with the key ${used.join(' and ')} that it contained: restore the file from the place where the database was backed up`,
+    )
+  if (config.database.engine === 'postgres')
+    throw new DepotError(
+      'invalid_request',
+      'set DEPOT_SECRET_KEY or DEPOT_SECRET_KEY_FILE: all nodes on a PostgreSQL database need the same key. openssl rand -hex 32 makes one',
     )
   const keys = [generateSecretKey()]
   await writeSecretKeys(file, keys)
