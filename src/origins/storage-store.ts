@@ -93,7 +93,8 @@ export async function listOriginSizes(
         .onRef('storage.origin_id', '=', 'origins.id')
         .on('storage.month', '<', before ?? AFTER_ALL_MONTHS),
     )
-    .select(['origins.name', 'origins.quota_bytes', ...sums])
+    .select(['origins.name', ...sums])
+    .select((eb) => eb.fn.max('origins.quota_bytes').as('quota_bytes')) // the only one of the group
     .where('origins.deleted_at', 'is', null)
     .where('origins.name', '>', after ?? '')
     .$if(!audience.seesAll, (query) => query.where('origins.name', 'in', audience.origins))

@@ -154,7 +154,7 @@ function withDependents(db: Db, { dependency, target }: { dependency: string; ta
       .selectNoFrom((eb) => [
         eb.cast<string>(eb.val(dependency), 'text').as('dependency'),
         eb.cast<Target>(eb.val(target), 'text').as('target'),
-        eb.cast<number | null>(eb.lit(0), 'integer').as('package_id'),
+        eb.cast<number | null>(eb.lit(0), 'bigint').as('package_id'),
       ])
       .unionAll(
         cte

@@ -233,8 +233,8 @@ function dependentMembers(
             sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')}`.as('dependency'),
             'releases.target',
             'releases.ident',
-            eb.lit<number | null>(null).as('package_id'),
-            eb.cast<number | null>(eb.lit(0), 'integer').as('next_id'),
+            eb.cast<number | null>(eb.lit(null), 'bigint').as('package_id'),
+            eb.cast<number | null>(eb.lit(0), 'bigint').as('next_id'),
             eb.lit<number>(0).as('before'),
             eb.lit<number>(0).as('found'),
           ])

@@ -144,3 +144,12 @@ test('only a lack of space counts as a full disk', async (t) => {
   for (const error of [coded('SQLITE_BUSY'), coded('EIO'), new Error('full'), 'ENOSPC', undefined])
     t.notOk(isDiskFull(error))
 })
+
+const namesIn = (engine: string, first: number) =>
+  readMigrations(join(import.meta.dirname, '../../migrations', engine), first).map(({ name }) => name)
+
+test('both folders of migrations have the same numbers and names', async (t) => {
+  // The first one for PostgreSQL stands for those of SQLite up to its number.
+  const [, ...later] = namesIn('postgres', 35)
+  t.strictSame(later, namesIn('sqlite', 1).slice(35))
+})

@@ -4,6 +4,7 @@ import { main } from '../../src/cli/main.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { ADMIN_TOKEN } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
+import { knownDatabaseSettings } from './test-database.ts'
 
 export interface CommandResult {
   readonly code: number
@@ -55,7 +56,7 @@ export async function runCommand(
     stdin: typed === undefined ? Readable.from([stdin]) : keyboard,
     stdout: out('stdout'),
     stderr: Object.assign(new EventEmitter(), out('stderr')), // prompts listen for a new size of the terminal
-    env,
+    env: { ...(await knownDatabaseSettings(env['DEPOT_DATA'])), ...env },
     now: () => now,
     pause: async () => undefined,
     signal: signal ?? new AbortController().signal,

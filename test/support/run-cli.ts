@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { main } from '../../src/cli/main.ts'
 import { processIo } from '../../src/cli/process-io.ts'
+import { knownDatabaseSettings } from './test-database.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 // With a compile cache, a process starts in half the time.
@@ -109,7 +110,8 @@ const here = new AsyncLocalStorage<Here>()
  */
 export async function runHere(args: readonly string[], environment: Environment = {}): Promise<Ended> {
   catchWrites()
-  const ended: Here = { env: { ...ownEnvironment(), ...environment }, stdout: '', stderr: '' }
+  const settings = await knownDatabaseSettings(environment['DEPOT_DATA'])
+  const ended: Here = { env: { ...ownEnvironment(), ...settings, ...environment }, stdout: '', stderr: '' }
   const code = await here.run(ended, () => main(args, processIo()))
   return { code, signal: null, stdout: ended.stdout, stderr: ended.stderr }
 }

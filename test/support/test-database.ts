@@ -30,6 +30,11 @@ export async function databaseSettings(
   return { DEPOT_DATABASE_URL: urlOf(databases.get(folder) ?? ''), DEPOT_SECRET_KEY: SECRET_KEY }
 }
 
+/** Returns the settings for a folder whose depot this process has started, and none for other folders. */
+export async function knownDatabaseSettings(folder: string | undefined): Promise<Record<string, string>> {
+  return folder !== undefined && databases.has(folder) ? databaseSettings(folder) : {}
+}
+
 /** Copies the database of a closed depot to that of a folder without one. */
 export async function copyTestDatabase(from: string, to: string): Promise<void> {
   const template = databases.get(from)
@@ -79,17 +84,39 @@ function urlOf(name: string): string {
   return url.href
 }
 
-let connected: Promise<Client> | undefined
+/** The driver has these two, its types do not. */
+type Connected = Client & { ref(): void; unref(): void }
 
+let connected: Promise<Connected> | undefined
+let last: Promise<unknown> = Promise.resolve()
+
+/** Runs a statement on the server, after those before it. */
 async function onServer(sql: string): Promise<void> {
-  connected ??= connect()
-  await (await connected).query(sql)
+  const before = last
+  const { promise, resolve } = Promise.withResolvers<void>()
+  last = promise
+  await before
+  try {
+    await query(sql)
+  } finally {
+    resolve()
+  }
 }
 
-async function connect(): Promise<Client> {
-  const client = new Client({ connectionString: SERVER })
+/** Between statements, the connection keeps no process alive. */
+async function query(sql: string): Promise<void> {
+  const client = await (connected ??= connect())
+  client.ref()
+  try {
+    await client.query(sql)
+  } finally {
+    client.unref()
+  }
+}
+
+async function connect(): Promise<Connected> {
+  const client = new Client({ connectionString: SERVER }) as Connected
   client.on('error', () => undefined) // the server may stop first
   await client.connect()
-  ;(client as unknown as { connection: { stream: { unref(): void } } }).connection.stream.unref()
   return client
 }

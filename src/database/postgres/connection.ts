@@ -1,8 +1,9 @@
 import { Kysely } from 'kysely'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import { Client, Pool } from 'pg'
-import type { ClientConfig, PoolClient } from 'pg'
+import type { ClientBase, ClientConfig, PoolClient } from 'pg'
 import type { PostgresLocation } from '../../config/database.ts'
+import { DepotError } from '../../errors.ts'
 import { isConnectionLost, translateLost } from './errors.ts'
 import type { Db } from '../database.ts'
 import type { Schema } from '../schema.ts'
@@ -31,8 +32,8 @@ const KEEPALIVE_COUNT = 3
 const MAX_NAMED_SQL_LENGTH = 10_000
 const MAX_NAMED_STATEMENTS = 1_000
 
-/** `bool`, `int8` and `numeric`, which is the type of sums of `int8` (pg_type.dat). */
-const [BOOL, INT8, NUMERIC] = [16, 20, 1700]
+/** The object ids of types (pg_type.dat). `numeric` is the type of sums of `int8`. */
+const TYPES = { bool: 16, int2: 21, int4: 23, int8: 20, float4: 700, float8: 701, numeric: 1700 }
 
 /** The lock that a writer has during its transaction, so that writers take turns. */
 export const WRITERS_TURN = 4_117_001
@@ -98,13 +99,13 @@ export function settingsFor(
 }
 
 const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
-  [BOOL, (text) => (text === 't' ? 1 : 0)], // as SQLite has them
-  [INT8, parseNumber],
-  [NUMERIC, parseNumber],
-  [21, Number],
-  [23, Number],
-  [700, Number],
-  [701, Number],
+  [TYPES.bool, (text) => (text === 't' ? 1 : 0)], // as SQLite has them
+  [TYPES.int2, Number],
+  [TYPES.int4, Number],
+  [TYPES.int8, parseNumber],
+  [TYPES.float4, Number],
+  [TYPES.float8, Number],
+  [TYPES.numeric, parseNumber],
 ])
 
 /** Throws for a number that JavaScript would round. */
@@ -134,56 +135,58 @@ export function openPool(server: PostgresServer, use: Use): OpenPool {
   // The next query notices a connection that was lost.
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
-  const isNaming = server.listenUrl === undefined
-  const clients = new WeakMap<PoolClient, PooledClient>()
-  const pooled: PostgresPool = {
-    options: {},
-    async connect() {
-      const client = await pool.connect().catch(rethrow)
-      const known = clients.get(client) ?? new PooledClient(client, isNaming, use.begin)
-      clients.set(client, known)
-      return known
-    },
-    end: () => pool.end(),
+  const known = new WeakMap<PoolClient, Connection>()
+  const connect = async () => {
+    const client = await pool.connect().catch(rethrow)
+    const options = {
+      ...use,
+      isNaming: isNaming(server),
+      release: (isLost: boolean) => client.release(isLost),
+    }
+    const connection = known.get(client) ?? new Connection(client, options)
+    known.set(client, connection)
+    return connection
   }
-  const db = new Kysely<Schema>({ dialect: new CompilingDialect({ pool: pooled }) })
-  return { db, close: async () => pool.end() }
+  return { db: kysely(connect), close: async () => pool.end() }
 }
 
 /**
  * Opens a connection on which every read sees the state of the database at the first one. What is written
  * there, for example temporary tables, does not last. With `refusesWrites`, writes fail.
  */
-export function openSnapshot(
-  server: PostgresServer,
-  refusesWrites: boolean,
-): { reader: Db; close(): Promise<void> } {
+export function openSnapshot(server: PostgresServer, refusesWrites: boolean): OpenPool {
   const client = new Client(settingsFor(server, { name: 'snapshot', max: 1 }))
   client.on('error', () => undefined)
-  const begin = `start transaction isolation level repeatable read${refusesWrites ? ', read only' : ''}`
-  let opening: Promise<PostgresPoolClient> | undefined
-  const open = async (): Promise<PostgresPoolClient> => {
+  let opening: Promise<Connection> | undefined
+  const open = async (): Promise<Connection> => {
     await client.connect().catch(rethrow)
-    await client.query(begin).catch(rethrow)
-    return {
-      query: async <R>(text?: string, values?: readonly unknown[]) =>
-        (await client
-          .query(text ?? '', [...(values ?? [])])
-          .catch(rethrow)) as unknown as PostgresQueryResult<R>,
-      release: () => undefined,
-    } as PostgresPoolClient
+    const connection = new Connection(client, { isNaming: isNaming(server), release: () => undefined })
+    await connection.query(
+      `start transaction isolation level repeatable read${refusesWrites ? ', read only' : ''}`,
+      [],
+    )
+    return connection
   }
-  const pooled: PostgresPool = {
-    options: {},
-    connect: async () => (opening ??= open()),
-    end: async () => undefined,
+  return {
+    db: kysely(async () => (opening ??= open())),
+    async close() {
+      if (opening !== undefined) await client.end()
+    },
   }
-  const reader = new Kysely<Schema>({ dialect: new CompilingDialect({ pool: pooled }) })
-  return { reader, close: async () => void (opening !== undefined && (await client.end())) }
+}
+
+function kysely(connect: () => Promise<PostgresPoolClient>): Db {
+  const pool: PostgresPool = { options: {}, connect, end: async () => undefined }
+  return new Kysely<Schema>({ dialect: new CompilingDialect({ pool }) })
 }
 
 function rethrow(error: unknown): never {
   throw translateLost(error)
+}
+
+/** Behind a pooler, the next statement may go to another session, which does not have the prepared ones. */
+function isNaming({ listenUrl }: PostgresServer): boolean {
+  return listenUrl === undefined
 }
 
 /** The names of prepared statements, by their texts. The server plans a named statement once. */
@@ -198,31 +201,69 @@ function nameOf(sql: string): string | undefined {
   return name
 }
 
-/** A connection of a pool, as Kysely uses it. It is closed after an error that leaves it in doubt. */
-class PooledClient implements PostgresPoolClient {
-  readonly #client: PoolClient
-  readonly #isNaming: boolean
-  readonly #begin: string | undefined
+const WRITES = /^(insert|update)\b/
+const MAX_INT8 = '9223372036854775807'
+
+/** PostgreSQL stores no text with a NUL character. */
+function storedValue(parameter: unknown): unknown {
+  if (typeof parameter === 'string' && parameter.includes('\0'))
+    throw new DepotError('invalid_request', 'a text has a NUL character, which cannot be stored')
+  return parameter
+}
+
+/**
+ * Stored numbers are compared with infinite ones, which `int8` does not have, and stored texts with texts that
+ * have a NUL character, which none of them has.
+ */
+function comparedValue(parameter: unknown): unknown {
+  if (parameter === Infinity) return MAX_INT8
+  if (parameter === -Infinity) return `-${MAX_INT8}`
+  return typeof parameter === 'string' && parameter.includes('\0')
+    ? parameter.replaceAll('\0', '\uFFFD')
+    : parameter
+}
+
+interface ConnectionOptions {
+  readonly isNaming: boolean
+  readonly begin?: string
+  /** Gives the connection back, to be closed if it is lost. */
+  readonly release: (isLost: boolean) => void
+}
+
+/** A connection as Kysely uses it. Runs one statement after another. */
+class Connection implements PostgresPoolClient {
+  readonly #client: ClientBase
+  readonly #options: ConnectionOptions
+  #last: Promise<unknown> = Promise.resolve()
   #isLost = false
 
-  constructor(client: PoolClient, isNaming: boolean, begin: string | undefined) {
+  constructor(client: ClientBase, options: ConnectionOptions) {
     this.#client = client
-    this.#isNaming = isNaming
-    this.#begin = begin
+    this.#options = options
   }
 
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
   query(): never
   async query<R>(sql = '', parameters: readonly unknown[] = []): Promise<PostgresQueryResult<R>> {
+    const result = this.#last.then(async () => this.#query(sql, parameters))
+    this.#last = result.catch(() => undefined)
+    return (await result) as PostgresQueryResult<R>
+  }
+
+  async #query(sql: string, parameters: readonly unknown[]): Promise<unknown> {
+    const { isNaming: names, begin } = this.#options
     try {
       // Several statements in one text cannot be prepared.
-      if (sql === 'begin' && this.#begin !== undefined) {
-        await this.#client.query(this.#begin)
-        return { command: 'SELECT', rowCount: 0, rows: [] }
+      if (sql === 'begin' && begin !== undefined) {
+        await this.#client.query(begin)
+        return { rows: [] }
       }
-      const name = this.#isNaming ? nameOf(sql) : undefined
-      const result = await this.#client.query({ text: sql, values: [...parameters], ...(name && { name }) })
-      return result as unknown as PostgresQueryResult<R>
+      const name = names ? nameOf(sql) : undefined
+      return await this.#client.query({
+        text: sql,
+        values: parameters.map(WRITES.test(sql) ? storedValue : comparedValue),
+        ...(name && { name }),
+      })
     } catch (cause) {
       const error = translateLost(cause)
       this.#isLost ||= isConnectionLost(error)
@@ -231,6 +272,6 @@ class PooledClient implements PostgresPoolClient {
   }
 
   release(isBroken = false): void {
-    this.#client.release(isBroken || this.#isLost)
+    this.#options.release(isBroken || this.#isLost)
   }
 }

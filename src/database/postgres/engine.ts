@@ -77,7 +77,8 @@ export class PostgresEngine implements Engine {
   }
 
   async openSnapshot({ refusesWrites = false } = {}): Promise<Reading> {
-    return openSnapshot(this.#server, refusesWrites)
+    const { db, close } = openSnapshot(this.#server, refusesWrites)
+    return { reader: db, close }
   }
 
   async load<T>(act: (db: Db) => Promise<T>): Promise<T> {

@@ -9,8 +9,6 @@ import { migrate } from '../../../src/database/sqlite/migrate.ts'
 import { emptyDatabase } from '../../support/test-database.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../migrations')
-/** The first migration of PostgreSQL stands for those of SQLite up to this number. */
-const FIRST = 35
 
 /** What a database consists of, one line for each column, key, reference and index, sorted. */
 type Shape = readonly string[]
@@ -175,14 +173,6 @@ test('both engines have the same tables, columns, keys, references and indexes',
     sqlite.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' ORDER BY name").pluck().all(),
   )
   sqlite.close()
-})
-
-test('migrations have the same numbers and names in both folders', async (t) => {
-  const [inSqlite = [], inPostgres = []] = [
-    readMigrations(join(FOLDER, 'sqlite')),
-    readMigrations(join(FOLDER, 'postgres'), FIRST),
-  ].map((migrations) => migrations.map(({ name }) => name))
-  t.strictSame(inPostgres.slice(1), inSqlite.slice(FIRST))
 })
 
 test('nodes that migrate at the same time wait for each other, and all find a migrated database', async (t) => {

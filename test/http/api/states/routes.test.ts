@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { verifyDepot } from '../../../../src/audit/verify.ts'
+import { faultsOf } from '../../../support/retention.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
 import type { ReleaseRow } from '../../../support/release-rows.ts'
@@ -330,5 +330,5 @@ test('a repeated key gets the first answer, and the ledger verifies', async (t) 
   t.strictSame((await apply({ [view]: { contents: [app2] } }, { key: 'once' })).body, first.body)
   t.strictSame(await latestOf(view), [app3.ident])
   t.match(await apply({ [view]: { contents: [app1] } }, { key: 'once' }), { status: 422, differences: '' })
-  t.strictSame((await verifyDepot(started.depot.db)).findings, [])
+  t.strictSame(await faultsOf(started), [])
 })
