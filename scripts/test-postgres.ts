@@ -16,7 +16,9 @@ const IS_ABOUT_SQLITE = /'better-sqlite3'|database\/sqlite\/|sqliteFileOf/
 /** Suites about what differs on PostgreSQL, or where files and processes of a depot are. */
 const ONLY_SQLITE: readonly string[] = [
   'test/http/api/promotions/unchanged.test.ts', // memory decides only where one process writes
+  'test/http/habitat/channels/promote-release.test.ts',
   'test/cli/local/doctor.test.ts', // examines the files
+  'test/cli/command-line.test.ts', // reads the file
 ]
 
 function suites(): string[] {

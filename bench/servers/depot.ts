@@ -7,8 +7,8 @@ import { Workers, listen } from '../../src/http/workers.ts'
 import { tuneForStart, tuneForRequests } from '../../src/cli/local/tune-v8.ts'
 import { serve } from './process.ts'
 
-// The depot with its default settings, except the number of workers, upstream, the mirror and S3, which come from
-// the environment. Its log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the
+// The depot with its default settings, except the number of workers, upstream, the mirror, S3 and the database,
+// which come from the environment. Its log is written, but thrown away. `depot.ts DATA TOKEN` takes the data folder and the
 // administrator's token. SIGUSR2 starts the background work, such as the scrub.
 
 tuneForStart() // as `serve` does
@@ -23,12 +23,15 @@ const {
   DEPOT_BLOBS,
   DEPOT_S3_ENDPOINT,
   DEPOT_S3_PATH_STYLE,
+  DEPOT_DATABASE_URL,
+  DEPOT_SECRET_KEY,
 } = process.env
 const config = readConfig({
   ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS, DEPOT_LOG_LEVEL: 'warn' }),
   ...(DEPOT_UPSTREAM !== undefined && { DEPOT_UPSTREAM, DEPOT_UPSTREAM_ORIGINS }),
   ...(DEPOT_MIRROR !== undefined && { DEPOT_UPSTREAM_REFRESH, DEPOT_MIRROR, DEPOT_MIRROR_RATE }),
   ...(DEPOT_BLOBS !== undefined && { DEPOT_BLOBS, DEPOT_S3_ENDPOINT, DEPOT_S3_PATH_STYLE }),
+  ...(DEPOT_DATABASE_URL !== undefined && { DEPOT_DATABASE_URL, DEPOT_SECRET_KEY }),
   DEPOT_DATA: dataFolder,
   DEPOT_LISTEN: '127.0.0.1:0',
   DEPOT_ADMIN_TOKEN: token,

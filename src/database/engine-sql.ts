@@ -73,7 +73,7 @@ export function columnType(type: 'text' | 'number'): Expression<unknown> {
 /**
  * Returns a function that inserts rows in few statements. All rows of a statement are one parameter. `shared`
  * names the columns that have the same value in every row. If a row exists already, the insert fails or, with
- * `onConflict: 'keep'`, keeps that row. PostgreSQL would use `json_populate_recordset`.
+ * `onConflict: 'keep'`, keeps that row. PostgreSQL uses `json_populate_recordset`.
  */
 export function inserter<
   Table extends keyof Schema,
@@ -133,7 +133,7 @@ export function engineCallOf(node: FunctionNode): EngineCall | undefined {
 /**
  * Returns the list after `in` or `not in`; `undefined` for other operations. Compilers write the list as one
  * parameter, so that one statement serves any number of values, even none, for which SQL has no list.
- * PostgreSQL would write `= any` and an array.
+ * PostgreSQL has `= any` and an array.
  */
 export function listAfterIn({
   operator,

@@ -212,12 +212,14 @@ function storedValue(parameter: unknown): unknown {
 }
 
 /**
- * Stored numbers are compared with infinite ones, which `int8` does not have, and stored texts with texts that
- * have a NUL character, which none of them has.
+ * Stored numbers are compared with larger ones than `int8` has, even infinite ones, and stored texts with
+ * texts that have a NUL character, which none of them has.
  */
 function comparedValue(parameter: unknown): unknown {
-  if (parameter === Infinity) return MAX_INT8
-  if (parameter === -Infinity) return `-${MAX_INT8}`
+  if (typeof parameter === 'number') {
+    if (parameter > Number.MAX_SAFE_INTEGER) return MAX_INT8
+    return parameter < Number.MIN_SAFE_INTEGER ? `-${MAX_INT8}` : parameter
+  }
   return typeof parameter === 'string' && parameter.includes('\0')
     ? parameter.replaceAll('\0', '\uFFFD')
     : parameter
