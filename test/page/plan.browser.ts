@@ -108,6 +108,21 @@ test('a rollback of one package, from a row of the history', async (t) => {
   t.equal(await latest(url, 'acceptance'), APP[1])
 })
 
+test('a release leads to the plan of promoting it, and a column to that of its neighbour', async (t) => {
+  const { url } = await startCompany(t)
+  const { page } = await openWindow(t, browser)
+  await signIn(page, url, JANE_TOKEN, `/pkgs/${APP[3]}`)
+  await review(t, page, 'release-signed-in')
+  await page.getByLabel('Promote into').selectOption('rehearsal')
+  await page.getByRole('button', { name: 'Plan it' }).click()
+  await page.getByRole('button', { name: 'Show the plan' }).click()
+  t.match(await page.locator('table').textContent(), /acme\/app.*1\.1\.0.*1\.3\.0/s)
+  await page.goto(url)
+  await review(t, page, 'pipeline-signed-in')
+  await page.getByRole('link', { name: 'Promote from acceptance' }).click()
+  t.equal(await page.locator('select[name=from]').inputValue(), 'acceptance')
+})
+
 test('a session that is revoked on the page changes nothing', async (t) => {
   const started = await startCompany(t)
   const { page } = await openWindow(t, browser)

@@ -21,6 +21,8 @@ export interface ShownRelease {
   readonly dependents: readonly string[]
   readonly hasMoreDependents: boolean
   readonly changes: readonly ChangeRecord[]
+  /** The views into which it can be promoted. */
+  readonly views: readonly string[]
 }
 
 export function releaseContent(visit: Visit, shown: ShownRelease): Content {
@@ -47,6 +49,7 @@ ${release.exposes.length === 0 ? null : html`<dt>Ports</dt><dd>${release.exposes
 </dl>
 <h2>Where it is</h2>
 ${where(visit, shown)}
+${promoteForm(visit, shown)}
 ${changes(visit, shown.changes)}
 <h2>Needs</h2>
 ${idents(visit, release.deps, 'nothing')}
@@ -78,6 +81,14 @@ function signature(visit: Visit, { signer, isVerified, ident }: Release): SafeHt
   return isVerified
     ? html`${key} ${badge('good', 'verified')}`
     : html`${signer} ${badge('warn', 'unknown signer', 'The depot did not have this key when the release was published')}`
+}
+
+/** A form that leads to the plan of promoting the release, for those who are signed in. */
+function promoteForm(visit: Visit, { release, views }: ShownRelease): SafeHtml | null {
+  if (visit.caller === undefined || views.length === 0) return null
+  return html`<form class="filters" action="${visit.to('/plans/new')}">
+<input type="hidden" name="act" value="promote" /><input type="hidden" name="releases" value="${formatIdent(release.ident)} ${release.target}" />
+<label>Promote into<select name="view">${views.map((name) => html`<option value="${name}">${name}</option>`)}</select></label><button>Plan it</button></form>`
 }
 
 function where(visit: Visit, { why, reasons }: ShownRelease): SafeHtml {

@@ -99,7 +99,7 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const release = await findRelease(db, ident, request.query.target, audience)
       if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
       const { target } = release
-      const [publisher, targets, why, reasons, dependents, changes] = await Promise.all([
+      const [publisher, targets, why, reasons, dependents, changes, views] = await Promise.all([
         getAccountName(db, release.publisherId),
         listTargets(db, ident, audience),
         findWhy(db, release, { audience, now: now() }),
@@ -111,6 +111,7 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
           audience,
         ),
         listChangesOfRelease(db, release.id, audience),
+        listViews(db),
       ])
       return reply.page(
         releaseContent(request.visit, {
@@ -122,6 +123,9 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
           dependents: dependents.slice(0, SHOWN_DEPENDENTS).map((dependent) => dependent.ident),
           hasMoreDependents: dependents.length > SHOWN_DEPENDENTS,
           changes,
+          views: views
+            .filter(({ name, preview }) => name !== UNSTABLE && preview === undefined)
+            .map(({ name }) => name),
         }),
       )
     },

@@ -16,6 +16,7 @@ import {
   viewLink,
   viewPath,
 } from '../html/parts.ts'
+import { withQuery } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
 import type { Columns } from './columns.ts'
 import type { PipelineQuery } from './query.ts'
@@ -118,14 +119,18 @@ function table(visit: Visit, { columns, waiting }: Pipeline, rows: readonly Safe
   const { shown } = columns
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Pipeline"><table class="full pipeline">
 <caption class="visually-hidden">What each view runs. A sign before a release compares it with the view to its left.</caption>
-<thead><tr><th scope="col" data-sortable>Package</th>${shown.map((view) => columnHeading(visit, view, waiting.get(view.name) ?? 0))}</tr></thead>
+<thead><tr><th scope="col" data-sortable>Package</th>${shown.map((view, index) => columnHeading(visit, view, { left: shown[index - 1], waiting: waiting.get(view.name) ?? 0 }))}</tr></thead>
 <tbody>
 ${[...rows]}
 </tbody></table></div>
 <p class="hint"><b>=</b> the same release as in the view to its left · <b>&lt;</b> a lower one · <b>&gt;</b> a higher one · <b>+</b> nothing to its left</p>`
 }
 
-function columnHeading(visit: Visit, view: View, waiting: number): SafeHtml {
+function columnHeading(
+  visit: Visit,
+  view: View,
+  { left, waiting }: { left: View | undefined; waiting: number },
+): SafeHtml {
   const frozen = view.freezes.filter((freeze) => isInForce(freeze, visit.now))
   const whole = frozen.find((freeze) => !hasFilter(freeze))
   return html`<th scope="col" data-sortable>${viewLink(visit, view.name)}<small>revision ${view.revision}${
@@ -136,7 +141,14 @@ function columnHeading(visit: Visit, view: View, waiting: number): SafeHtml {
         : null
   }${
     waiting === 0 ? null : html` ${badge('warn', waiting === 1 ? '1 proposal' : `${waiting} proposals`)}`
-  }</small></th>`
+  }</small>${promoteLink(visit, left, view)}</th>`
+}
+
+/** A link to the plan that brings a view what is latest in the view to its left, for those who are signed in. */
+function promoteLink(visit: Visit, left: View | undefined, { name }: View): SafeHtml | null {
+  if (visit.caller === undefined || left === undefined) return null
+  const path = withQuery('/plans/new', { view: name, act: 'promote', from: left.name })
+  return html`<small><a href="${visit.to(path)}">Promote from ${left.name}</a></small>`
 }
 
 function rowOf(
