@@ -144,7 +144,9 @@ function columnHeading(
   }</small>${promoteLink(visit, left, view)}</th>`
 }
 
-/** A link to the plan that brings a view what is latest in the view to its left, for those who are signed in. */
+/**
+ * A link to the plan that brings a view what is latest in the view to its left, for those who are signed in.
+ */
 function promoteLink(visit: Visit, left: View | undefined, { name }: View): SafeHtml | null {
   if (visit.caller === undefined || left === undefined) return null
   const path = withQuery('/plans/new', { view: name, act: 'promote', from: left.name })
