@@ -38,7 +38,7 @@ export class BucketFiles implements BackupFiles {
     const opened = new BucketFiles(place, await mkdtemp(join(tmpdir(), 'hart-depot-backup-')), lock)
     try {
       await opened.blobs.spool.reset()
-      await opened.#objects.check()
+      await opened.#objects.check(0)
       return opened
     } catch (error) {
       opened.close()

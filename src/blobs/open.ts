@@ -6,7 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import { lockData } from '../database/engine.ts'
 import { makeFolder } from '../database/make-folder.ts'
-import { DepotError } from '../errors.ts'
 import type { Claims } from './claims.ts'
 import { DiskRoom } from './disk-space.ts'
 import { FilesystemStorage } from './filesystem.ts'
@@ -33,7 +32,7 @@ export interface OpenedStorage {
 
 type Places = Pick<Config, 'dataFolder' | 'blobFolder' | 'blobBucket'> & Partial<Pick<Config, 'database'>>
 
-const FIRST_CHECK_MS = 3_000
+const ANSWER_MS = 3_000
 const LOCK = 'lock.sqlite'
 const SPOOL = 'spool'
 /** The name that the thread that opens the depot has in the spool. */
@@ -98,23 +97,29 @@ export async function storageOf({
   return new S3Storage(blobBucket)
 }
 
+/** Why a service that has the blobs cannot be used. */
+export interface ServiceFault {
+  /** A part of a sentence that names no place and no secret. */
+  readonly reason: string
+  /** Whether the settings are why, or what they name. */
+  readonly isMisconfigured: boolean
+}
+
 /**
- * Waits a moment for the answer of a store that is just being opened. Throws `invalid_request` if the
- * settings are wrong. Returns the reason if the store cannot be used now, since a depot answers polls without
- * it.
+ * Asks the service that has the blobs whether it works, and waits a moment for the answer. Returns
+ * `undefined` if it works.
  */
-export async function findStorageFault(
+export async function findServiceFault(
   storage: BlobStorage,
-  waitMs = FIRST_CHECK_MS,
-): Promise<string | undefined> {
+  waitMs = ANSWER_MS,
+): Promise<ServiceFault | undefined> {
   try {
     const isLate = await Promise.race([storage.check(), sleep(waitMs, true, { ref: false })])
-    return isLate === true ? 'no answer came in time' : undefined
+    return isLate === true ? { reason: 'no answer came in time', isMisconfigured: false } : undefined
   } catch (error) {
     const { S3Fault } = await import('./s3/fault.ts')
     if (!(error instanceof S3Fault)) throw error
-    if (error.kind !== 'misconfigured') return error.reason
-    throw new DepotError('invalid_request', `DEPOT_BLOBS cannot be used: ${error.reason}`, { cause: error })
+    return { reason: error.reason, isMisconfigured: error.kind === 'misconfigured' }
   }
 }
 

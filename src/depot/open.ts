@@ -8,7 +8,7 @@ import { Collector } from '../upkeep/collect.ts'
 import type { BlobStorage, Damage } from '../blobs/storage.ts'
 import { ClaimsInMemory } from '../blobs/claims.ts'
 import { DiskRoom } from '../blobs/disk-space.ts'
-import { findStorageFault, openStorage } from '../blobs/open.ts'
+import { findServiceFault, openStorage } from '../blobs/open.ts'
 import type { Blobs } from '../blobs/open.ts'
 import { Retention } from '../upkeep/retention.ts'
 import { Scrub } from '../upkeep/scrub.ts'
@@ -327,9 +327,11 @@ export function lockFolders({ dataFolder, database }: Config, closers: Closers):
   }
 }
 
-/** Warns if packages cannot be read and stored now. Throws `invalid_request` if the settings are why. */
+/** Logs that packages cannot be read and stored now. Throws `invalid_request` if the settings are why. */
 async function expectStorage(storage: BlobStorage, log: Logger): Promise<void> {
-  const reason = await findStorageFault(storage)
+  const { reason, isMisconfigured } = (await findServiceFault(storage)) ?? {}
+  if (isMisconfigured === true)
+    throw new DepotError('invalid_request', `DEPOT_BLOBS cannot be used: ${reason}`)
   if (reason !== undefined)
     log.error({ reason }, 'the storage of packages cannot be used now: the depot answers everything else')
 }

@@ -58,6 +58,28 @@ test('a slow reader is not a silent service', async (t) => {
   t.equal(String(await buffer(stream)), '3456789')
 })
 
+test('a connection that is cut while nobody reads is opened again when somebody does', async (t) => {
+  const body = new PassThrough()
+  body.write(Buffer.alloc(64 * 1024)) // as much as the stream takes ahead
+  const starts: number[] = []
+  const end = 64 * 1024
+  const stream = new S3Stream({
+    ...BLOB,
+    end,
+    object: { ...TAG, body },
+    async reopen(start) {
+      starts.push(start)
+      return { ...TAG, body: Readable.from([Buffer.alloc(1)], { objectMode: false }) }
+    },
+  })
+  await once(stream, 'readable')
+  body.destroy()
+  await once(body, 'close')
+  t.strictSame(starts, [], 'it would only be cut again')
+  t.equal((await buffer(stream)).length, end + 1)
+  t.strictSame(starts, [end])
+})
+
 test('a replaced object and surplus bytes fail the read', async (t) => {
   const replaced = new S3Stream({
     ...BLOB,

@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
-import { findStorageFault } from '../../src/blobs/open.ts'
+import { findServiceFault } from '../../src/blobs/open.ts'
 import { S3Storage } from '../../src/blobs/s3/storage.ts'
 import { Spool } from '../../src/blobs/spool.ts'
 import type { BlobStream, ListedPage } from '../../src/blobs/storage.ts'
@@ -138,7 +138,7 @@ test('a stopped gateway refuses puts and reads for a reason, and readers wait fo
     reason: 'nothing listens there',
   })
   await t.rejects(storage.check(), { message: /nothing listens there/ })
-  t.equal(await findStorageFault(storage), 'nothing listens there')
+  t.strictSame(await findServiceFault(storage), { reason: 'nothing listens there', isMisconfigured: false })
   const read = buffer(reader)
   await s3.gateway.start()
   t.equal((await read).compare(bytes), 0)
@@ -161,23 +161,20 @@ test('wrong settings are told, and no blob counts as missing for them', async (t
     message: /the bucket does not exist/,
   })
   await t.rejects(noBucket.list().next(), { message: /the bucket does not exist/ })
-  await t.rejects(findStorageFault(noBucket), {
-    code: 'invalid_request',
-    message: /the bucket does not exist/,
-  })
+  t.match(await findServiceFault(noBucket), { reason: /the bucket does not exist/, isMisconfigured: true })
 
   const { AWS_SECRET_ACCESS_KEY: right, AWS_ACCESS_KEY_ID: id } = process.env
   process.env['AWS_SECRET_ACCESS_KEY'] = 'wrong'
   const wrongSecret = new S3Storage(place)
-  await t.rejects(findStorageFault(wrongSecret), {
-    code: 'invalid_request',
-    message: /the secret key is wrong/,
-  })
+  t.match(await findServiceFault(wrongSecret), { reason: /the secret key is wrong/, isMisconfigured: true })
   await t.rejects(wrongSecret.head(blob.checksum), { code: 'BLOB_UNREADABLE', damage: undefined })
   process.env['AWS_ACCESS_KEY_ID'] = 'unknown'
-  await t.rejects(findStorageFault(new S3Storage(place)), { message: /the access key is not known/ })
+  t.match(await findServiceFault(new S3Storage(place)), {
+    reason: /the access key is not known/,
+    isMisconfigured: true,
+  })
   Object.assign(process.env, { AWS_SECRET_ACCESS_KEY: right, AWS_ACCESS_KEY_ID: id })
-  await t.resolves(findStorageFault(new S3Storage(place)))
+  t.equal(await findServiceFault(new S3Storage(place)), undefined)
 })
 
 test('a full bucket refuses puts as a full disk does, and keeps what it has', async (t) => {

@@ -74,11 +74,6 @@ export function s3Fault(error: unknown): unknown {
   return new S3Fault('away', networkFault(error), error)
 }
 
-/** Explains an error of a service in a few words that name no place. */
-export function reasonOf(error: unknown): string {
-  return error instanceof S3Fault ? error.reason : 'it failed'
-}
-
 function statusOf(error: Error): number | undefined {
   const { $metadata } = error as { $metadata?: { httpStatusCode?: number } }
   return $metadata?.httpStatusCode

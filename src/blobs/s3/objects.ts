@@ -40,6 +40,8 @@ const BUDGET_BYTES = 96 * 1024 * 1024
 const READ_BYTES = 1024 * 1024
 /** How long the answer to a request without a body may take to begin. */
 const SHORT_MS = 15_000
+/** How long a bucket that was there is taken to be there. A backup asks for many objects that are absent. */
+const HEAD_CHECK_MS = 1_000
 /** How long a presigned URL is valid. Its receiver uses it at once. */
 const SIGNED_SECONDS = 300
 
@@ -49,6 +51,8 @@ const SIGNED_SECONDS = 300
  */
 export class S3Objects {
   readonly #place: S3Place
+  /** When the last check succeeded, by `performance.now`. */
+  #workedAt = -Infinity
   readonly #budget = new ByteBudget(BUDGET_BYTES)
   #opened: Promise<{ sdk: Sdk; client: S3Client }> | undefined
 
@@ -131,7 +135,7 @@ export class S3Objects {
       client.send(new sdk.client.HeadObjectCommand(this.#key(name)), { requestTimeout: SHORT_MS }),
     ).catch(async (error: unknown) => {
       // The answer to HEAD has no body, so it does not say whether the object is missing or the bucket.
-      if (error instanceof S3Fault && error.kind === 'absent') await this.check()
+      if (error instanceof S3Fault && error.kind === 'absent') await this.check(HEAD_CHECK_MS)
       throw error
     })
     return { sizeBytes: found.ContentLength ?? 0, version: versionOf(found) }
@@ -203,14 +207,19 @@ export class S3Objects {
     return `${pathname}${search}`
   }
 
-  /** Resolves if the bucket exists and its objects can be listed. */
-  async check(): Promise<void> {
+  /**
+   * Resolves if the bucket exists and its objects can be listed. A success of the last `maxAgeMs` counts,
+   * unless something failed since.
+   */
+  async check(maxAgeMs: number): Promise<void> {
+    if (performance.now() - this.#workedAt < maxAgeMs) return
     const { bucket, prefix } = this.#place
     await this.#send(({ sdk, client }) =>
       client.send(new sdk.client.ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }), {
         requestTimeout: SHORT_MS,
       }),
     )
+    this.#workedAt = performance.now()
   }
 
   /** Returns the URL of an object, for messages to operators. */
@@ -230,7 +239,9 @@ export class S3Objects {
     try {
       return await act(opened)
     } catch (error) {
-      throw s3Fault(error)
+      const fault = s3Fault(error)
+      if (fault instanceof S3Fault && fault.kind !== 'absent') this.#workedAt = -Infinity
+      throw fault
     }
   }
 

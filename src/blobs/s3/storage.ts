@@ -10,7 +10,7 @@ import type { OpenedObject } from './stream.ts'
 const NAME = /^([0-9a-f]{2})\/(\1[0-9a-f]{62})$/
 /** Uploads in parts that are older were interrupted. Other depots may still be sending younger ones. */
 const UPLOAD_MAX_MS = 24 * 60 * 60_000
-/** How long the result of a check is used. Probes ask often, and each list costs money. */
+/** How long a successful check counts. Probes ask often, and each list costs money. */
 const CHECK_MS = 10_000
 
 /**
@@ -19,7 +19,6 @@ const CHECK_MS = 10_000
  */
 export class S3Storage implements BlobStorage {
   readonly #objects: S3Objects
-  #checked: { readonly at: number; readonly result: Promise<void> } | undefined
 
   constructor(place: S3Place) {
     this.#objects = new S3Objects(place)
@@ -30,12 +29,7 @@ export class S3Storage implements BlobStorage {
    * full.
    */
   async put(spoolPath: string, checksum: string): Promise<void> {
-    try {
-      await this.#objects.put(spoolPath, nameOf(checksum))
-    } catch (error) {
-      this.#checked = undefined
-      throw error
-    }
+    await this.#objects.put(spoolPath, nameOf(checksum))
   }
 
   async open(blob: BlobRef, range?: ByteRange): Promise<BlobStream> {
@@ -101,10 +95,7 @@ export class S3Storage implements BlobStorage {
 
   /** Rejects with {@link S3Fault}. */
   async check(): Promise<void> {
-    const at = performance.now()
-    if (this.#checked === undefined || at - this.#checked.at >= CHECK_MS)
-      this.#checked = { at, result: this.#objects.check() }
-    await this.#checked.result
+    await this.#objects.check(CHECK_MS)
   }
 }
 

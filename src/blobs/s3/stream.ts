@@ -48,6 +48,8 @@ export class S3Stream extends BlobStream {
   #at: number
   #isWanted = false
   #isReopening = false
+  /** Whether the connection was cut while the reader did not read. */
+  #isCut = false
   #reopened = 0
   #idle: NodeJS.Timeout | undefined
 
@@ -65,7 +67,8 @@ export class S3Stream extends BlobStream {
 
   override _read(): void {
     this.#isWanted = true
-    this.#move()
+    if (this.#isCut) void this.#reopen(undefined)
+    else this.#move()
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -103,11 +106,13 @@ export class S3Stream extends BlobStream {
   #ended(error: Error | undefined): void {
     clearTimeout(this.#idle)
     if (this.#at > this.#range.end) this.push(null)
-    else void this.#reopen(error)
+    else if (this.#isWanted) void this.#reopen(error)
+    else this.#isCut = true // a connection of a slow reader would only be cut again
   }
 
   async #reopen(cause: unknown): Promise<void> {
     this.#isReopening = true
+    this.#isCut = false
     const { object, reopen } = this.#range
     for (let fault = cause; !this.destroyed;) {
       this.#reopened += 1

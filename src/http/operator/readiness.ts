@@ -1,5 +1,6 @@
 import { access, constants } from 'node:fs/promises'
 import { countDamaged } from '../../blobs/blob-store.ts'
+import { findServiceFault } from '../../blobs/open.ts'
 import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { DiskSpace } from '../../blobs/disk-space.ts'
 import { listRefreshed } from '../../channels/refresh-store.ts'
@@ -52,7 +53,7 @@ export async function checkReadiness(depot: Depot): Promise<Readiness> {
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', describeFailure)
   const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0
   const disk = await diskState(depot).catch(describeFailure)
-  const storageFault = await findServiceFault(depot)
+  const storageFault = await storageFaultOf(depot)
   const aheadMs = database === 'ok' ? await commitTimeAheadMs(depot).catch(() => 0) : 0
   const behind = database === 'ok' ? await listBehind(depot).catch(() => []) : []
   const found: Record<Problem['code'], string | undefined> = {
@@ -129,14 +130,9 @@ async function findMirrorFault({
   return isLate ? `the last run of the mirror ended at ${new Date(last.endedAt).toISOString()}` : undefined
 }
 
-/**
- * Returns why packages in S3 cannot be stored and sent now. `undefined` if they can, or if they are in a
- * folder.
- */
-async function findServiceFault({ config, blobs }: Depot): Promise<string | undefined> {
-  if (config.blobBucket === undefined) return undefined
-  const { reasonOf } = await import('../../blobs/s3/fault.ts')
-  return blobs.storage.check().then(() => undefined, reasonOf)
+/** Returns why packages in S3 cannot be stored and sent now. `undefined` for packages in a folder. */
+async function storageFaultOf({ config, blobs }: Depot): Promise<string | undefined> {
+  return config.blobBucket && (await findServiceFault(blobs.storage))?.reason
 }
 
 async function diskState(depot: Depot): Promise<string> {
