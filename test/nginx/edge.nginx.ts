@@ -13,6 +13,7 @@ import { answersIn, pathsOf } from '../support/edge.ts'
 import { bearer, makeOrigin, publishAll } from '../support/origin.ts'
 import { startNginx } from '../support/proxy-programs.ts'
 import { makeReleases, setVisibility } from '../support/release-rows.ts'
+import { run as runProcess } from '../support/run-cli.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
@@ -257,8 +258,9 @@ test('polls see promotions in order, and each revision at once, while files foll
   const run = commandsOn(started)
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-edge-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const end = new AbortController()
-  const following = run(['materialize', '--to', folder, '--follow'], { signal: end.signal })
+  // in a process of its own, so that polls come between its steps
+  const following = runProcess(['materialize', '--to', folder, '--follow', '--url', started.url])
+  t.teardown(async () => void following.process.kill('SIGKILL'))
   // Until a view has a file for a package, the depot answers, which may be ahead of the files.
   await run(['promote', 'acceptance', ...pair(versions[0] ?? ''), '--yes'])
   const file = join(folder, 'current/views/acceptance/now/acme/app,x86_64-linux')
@@ -290,6 +292,6 @@ test('polls see promotions in order, and each revision at once, while files foll
   await Promise.all(polls)
   t.strictSame(faults, [])
   t.match(await readFile(file, 'utf8'), /"version":"1\.0\.19"/)
-  end.abort()
-  t.match(await following, { code: 1 })
+  following.process.kill('SIGTERM')
+  t.match(await following.ended, { code: 143 })
 })
