@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync 
 import { cpus, release, type } from 'node:os'
 import { join } from 'node:path'
 import { measureBackup } from './backup.ts'
+import { measureCluster } from './cluster.ts'
 import { measureCli } from './cli.ts'
 import { measureDownload } from './download.ts'
 import { measureEdge } from './edge.ts'
@@ -59,6 +60,7 @@ const MEASURES = [
   measureDownload,
   measurePromotions,
   measureWaits,
+  measureCluster,
   measureHistory,
   measurePage,
   measurePages,

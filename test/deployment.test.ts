@@ -25,7 +25,7 @@ const composeText = read('docker-compose.yml')
 const {
   services: { depot },
   volumes,
-} = Compose.parse(parse(composeText))
+} = Compose.parse(parse(composeText, { merge: true }))
 
 const dockerfile = read('Dockerfile').replaceAll('\\\n', '').split('\n')
 const instructions = (name: string) =>
@@ -41,7 +41,7 @@ const sources = instructions('COPY')
 
 test('docker-compose.yml conforms to the Compose Specification', (t) => {
   const isCompose = composeSchema()
-  t.ok(isCompose(parse(composeText)), JSON.stringify(isCompose.errors))
+  t.ok(isCompose(parse(composeText, { merge: true })), JSON.stringify(isCompose.errors))
   t.notOk(isCompose(parse(composeText.replace('restart:', 'restarts:'))), 'a misspelt key does not conform')
   t.notOk(isCompose(parse(composeText.replace('11m', 'soon'))), 'a malformed duration does not conform')
   t.end()
@@ -66,6 +66,25 @@ test('image and compose file set only known variables, to valid values', (t) => 
   t.end()
 })
 
+test('the nodes of the cluster have known settings', (t) => {
+  const { services } = z
+    .object({
+      services: z.record(
+        z.string(),
+        z.looseObject({ environment: z.record(z.string(), z.string()).optional() }),
+      ),
+    })
+    .parse(parse(composeText, { merge: true }))
+  for (const name of ['node1', 'node2', 'migrate'])
+    for (const variable of Object.keys(services[name]?.environment ?? {}))
+      t.ok(VARIABLES.includes(variable), variable)
+  t.equal(
+    new Set(['node1', 'node2', 'migrate'].map((name) => services[name]?.environment?.['DEPOT_DATA'])).size,
+    3,
+  )
+  t.end()
+})
+
 test('image and compose file use the default port', (t) => {
   const { port } = readConfig({})
   t.equal(readConfig(imageSettings).port, port)
@@ -76,10 +95,8 @@ test('image and compose file use the default port', (t) => {
 
 test('the data folder is a volume of the image and a named volume of the compose file', (t) => {
   t.strictSame(instructions('VOLUME'), [imageSettings['DEPOT_DATA']])
-  t.strictSame(
-    depot.volumes,
-    Object.keys(volumes).map((name) => `${name}:${imageSettings['DEPOT_DATA']}`),
-  )
+  t.strictSame(depot.volumes, [`data:${imageSettings['DEPOT_DATA']}`])
+  t.ok('data' in volumes)
   t.end()
 })
 

@@ -24,6 +24,13 @@ export interface Claims {
   forget(checksum: string): Promise<void>
 }
 
+/** Keeps blobs that this process needs from being removed by others. See {@link BlobLocks}. */
+export interface OtherProcesses {
+  share(checksum: string): Promise<void>
+  unshare(checksum: string): Promise<void>
+  ifFree(checksum: string, act: () => Promise<void>): Promise<void>
+}
+
 /**
  * Claims in memory. An upload claims its blob until its row is committed or refused, so that a failing upload
  * cannot remove bytes that another upload of the same file needs.
@@ -33,6 +40,7 @@ export class ClaimsInMemory implements Claims {
   readonly #isNeeded: (checksum: string) => Promise<boolean>
   /** The claims of each blob: how many uploads have one, and whether the last must look for a row. */
   readonly #claims = new Map<string, { readonly count: number; readonly isDoubtful: boolean }>()
+  readonly #others: OtherProcesses | undefined
   /** The last operation on each blob, while operations run or wait. */
   readonly #last = new Map<string, Promise<unknown>>()
 
@@ -40,17 +48,24 @@ export class ClaimsInMemory implements Claims {
   constructor(
     storage: Pick<BlobStorage, 'put' | 'delete'>,
     isNeeded: (checksum: string) => Promise<boolean>,
+    others?: OtherProcesses,
   ) {
+    this.#others = others
     this.#storage = storage
     this.#isNeeded = isNeeded
   }
 
   async keep(spoolPath: string, checksum: string): Promise<void> {
     await this.exclusively(checksum, async () => {
+      const isFirst = !this.#claims.has(checksum)
+      if (isFirst) await this.#others?.share(checksum)
       try {
         await this.#storage.put(spoolPath, checksum)
       } catch (error) {
-        if (!this.#claims.has(checksum)) await this.#remove(checksum).catch(() => undefined) // if this fails, the collector removes it later
+        if (isFirst) {
+          await this.#others?.unshare(checksum)
+          await this.#remove(checksum).catch(() => undefined) // if this fails, the collector removes it later
+        }
         throw error
       }
       const { count = 0, isDoubtful = false } = this.#claims.get(checksum) ?? {}
@@ -68,6 +83,7 @@ export class ClaimsInMemory implements Claims {
         return
       }
       this.#claims.delete(checksum)
+      await this.#others?.unshare(checksum)
       if (isDoubtful) await this.#remove(checksum)
     })
   }
@@ -81,7 +97,11 @@ export class ClaimsInMemory implements Claims {
   }
 
   async #remove(checksum: string): Promise<void> {
-    if (!(await this.#isNeeded(checksum))) await this.#storage.delete(checksum)
+    const remove = async () => {
+      if (!(await this.#isNeeded(checksum))) await this.#storage.delete(checksum)
+    }
+    // If another process needs the blob, it removes the blob when it no longer does.
+    await (this.#others === undefined ? remove() : this.#others.ifFree(checksum, remove))
   }
 
   /**

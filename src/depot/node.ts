@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
+import { BlobLocks } from '../cluster/blob-locks.ts'
 import { Leadership } from '../cluster/leadership.ts'
 import { Lease, newLease } from '../cluster/lease.ts'
 import type { NodeEvent } from '../cluster/node.ts'
@@ -37,6 +38,13 @@ export function openLeadership(engine: Engine, log: Logger): Leadership {
     (options) => engine.listen?.(options) ?? Promise.reject(new Error('the engine does not listen')),
     (error) =>
       log.warn({ err: error }, 'this node may no longer do what one node does for all; it tries again'),
+  )
+}
+
+/** Opens the locks with which nodes keep blobs from each other. They connect at the first use. */
+export function openBlobLocks(engine: Engine): BlobLocks {
+  return new BlobLocks(
+    (options) => engine.listen?.(options) ?? Promise.reject(new Error('the engine does not listen')),
   )
 }
 

@@ -229,9 +229,12 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
         'the depot was restored from an older copy, so files that no release needs are kept: hart-depot restored --list shows them',
       )
     const keepsBlobs = async () => areBlobsHeld(config) || keepsOrphans()
+    const blobLocks = engine.isWrittenByOneProcess ? undefined : (await loadNode()).openBlobLocks(engine)
+    closers.push(() => blobLocks?.close())
     const claims = new ClaimsInMemory(
       storage,
       async (checksum) => (await isBlobKept(db, checksum, now())) || keepsBlobs(),
+      blobLocks,
     )
     const blobs = { storage, spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
     const scanner = new ArchiveScanner()

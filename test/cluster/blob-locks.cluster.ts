@@ -1,0 +1,58 @@
+import { test } from 'tap'
+import { ThrowawayPostgres } from '../../scripts/cluster/postgres.ts'
+import { ClaimsInMemory } from '../../src/blobs/claims.ts'
+import { BlobLocks } from '../../src/cluster/blob-locks.ts'
+import { PostgresEngine } from '../../src/database/postgres/engine.ts'
+import { until } from '../support/until.ts'
+
+// Claims of two nodes on one store, over a real PostgreSQL.
+
+const BLOB = 'ab'.repeat(32)
+
+test('a node removes no blob that another one needs', async (t) => {
+  const postgres = await ThrowawayPostgres.start()
+  t.teardown(() => postgres.close())
+  const engine = new PostgresEngine({
+    engine: 'postgres',
+    url: postgres.url,
+    urlFile: undefined,
+    listenUrl: undefined,
+  })
+  const stored = new Set<string>()
+  const rows = new Set<string>()
+  const storage = {
+    put: async (_path: string, checksum: string) => void stored.add(checksum),
+    delete: async (checksum: string) => void stored.delete(checksum),
+  }
+  const node = () => {
+    const locks = new BlobLocks((options) => engine.listen(options))
+    t.teardown(() => locks.close())
+    return new ClaimsInMemory(storage, async (checksum) => rows.has(checksum), locks)
+  }
+  const [a, b] = [node(), node()]
+
+  await a.keep('spool', BLOB)
+  await b.keep('spool', BLOB)
+  await a.release(BLOB, 'unknown')
+  t.ok(stored.has(BLOB), 'the upload on b is not committed yet')
+  rows.add(BLOB)
+  await b.release(BLOB, 'published')
+  await a.forget(BLOB)
+  t.ok(stored.has(BLOB), 'a row needs it')
+  rows.delete(BLOB)
+  await b.forget(BLOB)
+  t.notOk(stored.has(BLOB))
+
+  await a.keep('spool', BLOB)
+  await postgres.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hart-depot listener'`,
+  )
+  await until('a has its lock again', async () => {
+    const held = `select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock'`
+    return (await postgres.query(held)) === '1'
+  })
+  await b.forget(BLOB)
+  t.ok(stored.has(BLOB))
+  await a.release(BLOB, 'unknown')
+  t.notOk(stored.has(BLOB), 'the last one that needed it removes it')
+})
