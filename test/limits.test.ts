@@ -29,6 +29,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'edge/materializer.ts MAX_LOOKING',
   'audit/signed-note.ts MAX_NOTE_CHARACTERS', // of a file that an operator names
   'blobs/read-buffers.ts MAX_SPARE_BUFFERS',
+  'cluster/blob-locks.ts MAX_WAIT_MS', // far longer than removing a blob takes
   'blobs/s3/objects.ts MAX_PARTS', // of S3; parts grow with the file
   'blobs/s3/sdk.ts MAX_CONNECTIONS', // more than clients have
   'blobs/s3/stream.ts MAX_REOPENED',
