@@ -15,6 +15,7 @@ import { measureFleet } from './fleet.ts'
 import { measureHistory } from './history.ts'
 import { measureInstall } from './install.ts'
 import { measureMillion } from './million.ts'
+import { measureMove } from './move.ts'
 import { measureOthers } from './others.ts'
 import { measurePage } from './page.ts'
 import { measurePages } from './pages.ts'
@@ -61,6 +62,7 @@ const MEASURES = [
   measurePromotions,
   measureWaits,
   measureCluster,
+  measureMove,
   measureHistory,
   measurePage,
   measurePages,
