@@ -34,6 +34,8 @@ export class Materializer {
   readonly #now: () => number
   /** When hidden releases may be looked for again. */
   #nextLook = Number.NEGATIVE_INFINITY
+  /** Hidden releases that were removed. The latest of their packages is asked for, also after a failure. */
+  #vanished: ReleaseName[] = []
 
   constructor(answers: DepotAnswers, now: () => number) {
     this.#answers = answers
@@ -84,7 +86,11 @@ export class Materializer {
     for (const view of changes.closed) files.removeView(view)
     const hasHidden = changes.hasHidden || before.hasHidden
     const looks = hasHidden && this.restMs === 0
-    if (looks) await this.#removeVanished(files, changes)
+    if (looks) await this.#removeVanished(files)
+    for (const release of this.#vanished) {
+      changes.everywhere.set(releaseKey(release), release)
+      changes.origins.add(originOf(release.ident))
+    }
     const revisions = { ...before.revisions }
     for (const view of changes.closed) delete revisions[view]
     // Both are awaited even if one fails, so that no late answer overwrites that of the next attempt.
@@ -102,6 +108,7 @@ export class Materializer {
     if (changes.hasOtherViews || looks) await this.#writeViewNames(files)
     await each(changes.origins, PARALLEL_READS, async (origin) => this.#writeChannels(files, origin))
     await each(changes.keys, PARALLEL_READS, async (origin) => this.#writeKeys(files, origin))
+    this.#vanished = []
     return { position, revisions, hasHidden: hasHidden && !looks }
   }
 
@@ -150,7 +157,7 @@ export class Materializer {
    * Removes releases that are not public any more. The entry that hid them is hidden, too, so the members of
    * all views are read. What the pointers of their packages answer now is asked later.
    */
-  async #removeVanished(files: AnswerFiles, changes: Changes): Promise<void> {
+  async #removeVanished(files: AnswerFiles): Promise<void> {
     const { depot, options } = this.#answers
     const begun = this.#now()
     const visible = new Set<string>()
@@ -160,8 +167,7 @@ export class Materializer {
     this.#nextLook = this.#now() + (this.#now() - begun) * (1 / MAX_LOOKING - 1)
     for (const release of files.releasesExcept(visible)) {
       files.removeRelease(release)
-      changes.everywhere.set(releaseKey(release), release)
-      changes.origins.add(originOf(release.ident))
+      this.#vanished.push(release)
     }
   }
 
