@@ -2,6 +2,7 @@ import { test } from 'tap'
 import { FormBrowser } from '../../support/form-browser.ts'
 import { APP, JANE_TOKEN, startCompany } from '../../support/page-scene.ts'
 import { fileTest } from '../../support/run-files.ts'
+import { ADMIN_TOKEN } from '../../support/start-depot.ts'
 
 const started = await startCompany(fileTest())
 const { app, depot } = started
@@ -22,6 +23,11 @@ async function plan(browser: FormBrowser, fields: Record<string, string>) {
 
 async function decide(browser: FormBrowser, path: string, fields: Record<string, string>) {
   return browser.post(path, { _csrf: await browser.formToken(path), ...fields })
+}
+
+/** Sends a form of the page of the view `acceptance`. */
+async function sendForm(browser: FormBrowser, path: string, fields: Record<string, string>) {
+  return browser.post(path, { _csrf: await browser.formToken('/views/acceptance'), ...fields })
 }
 
 async function revisionOf(view: string): Promise<number> {
@@ -110,4 +116,17 @@ test('a view with approval asks for its name, and refuses what nobody else has a
   t.equal(withdrawn.headers.location, proposal)
   t.match((await jane.get(proposal)).body, 'Rejected')
   t.equal(await revisionOf('rehearsal'), 3)
+})
+
+test('a view is frozen with a reason, by those who may, and thawed', async (t) => {
+  const admin = await signedIn(ADMIN_TOKEN)
+  const fields = { reason: '<b>moving</b> house', period: '2d', origin: '', name: '' }
+  t.equal((await sendForm(await signedIn(JANE_TOKEN), '/views/acceptance/freeze', fields)).statusCode, 403)
+  t.equal((await sendForm(admin, '/views/acceptance/freeze', { ...fields, period: 'long' })).statusCode, 400)
+  t.equal((await sendForm(admin, '/views/acceptance/freeze', fields)).headers.location, '/views/acceptance')
+  const { body } = await admin.get('/views/acceptance')
+  t.match(body, '&lt;b&gt;moving&lt;/b&gt; house')
+  t.match(body, 'Thaw acceptance')
+  t.equal((await sendForm(admin, '/views/acceptance/thaw', { origin: '', name: '' })).statusCode, 303)
+  t.notMatch((await admin.get('/views/acceptance')).body, 'Thaw acceptance')
 })

@@ -8,9 +8,12 @@ import { countPointers, listPointersAt } from '../../../revisions/content-store.
 import { filterVisibleFreezes } from '../../../revisions/freeze-store.ts'
 import { getRevision, listRevisions } from '../../../revisions/history-store.ts'
 import { findRevisionTime, getRevisionAt } from '../../../revisions/revision-store.ts'
-import { getPastView, getViewById } from '../../../revisions/view-store.ts'
+import { getPastView, getView, getViewById } from '../../../revisions/view-store.ts'
+import { parsePeriod } from '../../../text/period.ts'
 import { isInForce } from '../../../views/freeze.ts'
+import { parsePackageFilter } from '../../api/conventions/package-filter.ts'
 import { momentOf } from '../../api/conventions/moment.ts'
+import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { OptionalText, withQuery } from '../html/query.ts'
 import { viewPath } from '../html/parts.ts'
@@ -19,6 +22,14 @@ import { viewContent } from './templates.ts'
 
 const ViewParams = z.object({ view: z.string() })
 const ViewQuery = z.object({ at: OptionalText, origin: OptionalText, after: OptionalText })
+const ThawForm = z.object({ _csrf: z.string(), origin: OptionalText, name: OptionalText })
+const FreezeForm = ThawForm.extend({
+  reason: z.string().trim().min(1).max(500),
+  period: OptionalText.refine(
+    (text) => text === undefined || parsePeriod(text) !== undefined,
+    'is a period, such as 6h or 2d',
+  ),
+})
 const PAGE_ROWS = 200
 const NEWEST_REVISIONS = 8
 const PAGE_REVISIONS = 50
@@ -113,6 +124,38 @@ export function viewRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       const view = await getPastView(db, request.params.view)
       const revision = await getRevision(db, view, request.params.revision, audienceOf(request.caller))
       return reply.page(revisionContent(request.visit, view, revision))
+    },
+  )
+
+  pages.post(
+    '/views/:view/freeze',
+    { schema: { params: ViewParams, body: FreezeForm } },
+    async (request, reply) => {
+      const { reason, period, origin, name } = request.body
+      const { name: view } = await getView(db, request.params.view)
+      const lastsMs = period === undefined ? undefined : parsePeriod(period)
+      request.subject = `freeze ${view}`
+      const input = {
+        view,
+        ...parsePackageFilter({ origin, name }),
+        reason,
+        ...(lastsMs !== undefined && { until: now() + lastsMs }),
+      }
+      await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'page') })
+      return reply.redirect(request.visit.to(viewPath(view)), 303)
+    },
+  )
+
+  pages.post(
+    '/views/:view/thaw',
+    { schema: { params: ViewParams, body: ThawForm } },
+    async (request, reply) => {
+      const { name: view } = await getView(db, request.params.view)
+      const { origin, name } = request.body
+      request.subject = `thaw ${view}`
+      const input = { view, ...parsePackageFilter({ origin, name }) }
+      await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'page') })
+      return reply.redirect(request.visit.to(viewPath(view)), 303)
     },
   )
 }

@@ -19,6 +19,7 @@ import {
 import { withQuery } from '../html/query.ts'
 import { loadCommand, updateCommand } from '../html/supervisor-commands.ts'
 import type { Visit } from '../html/visit.ts'
+import { freezeForms } from './freeze-form.ts'
 import { historyTable } from './history-templates.ts'
 import { revisionPath } from './moves.ts'
 import { ruleSentences } from './sentences.ts'
@@ -60,6 +61,7 @@ ${isPast || visit.caller === undefined ? null : actions(visit, view)}
 ${shown.pointers.length === 0 ? emptyState(isPast ? 'The view had nothing then' : 'Nothing is here', html`<p>A promotion brings releases into the view: <code>hart-depot promote ${view.name} ORIGIN/NAME/VERSION/RELEASE</code></p>`) : contents(visit, shown)}
 <h2>Rules</h2>
 <ul>${ruleSentences(visit, view).map((sentence) => html`<li>${sentence}</li>`)}</ul>
+${isPast ? null : freezeForms(visit, view)}
 ${isPast ? null : supervisors(visit, shown)}
 <h2>History</h2>
 ${historyTable(visit, view.name, shown.history)}
