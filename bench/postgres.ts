@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import pino from 'pino'
 import { readConfig } from '../src/config/config.ts'
@@ -30,11 +31,9 @@ export async function measurePostgres({ isQuick }: { isQuick: boolean }): Promis
   await using scratch = await openScratch()
   const server = await ThrowawayPostgres.start({ isDurable: true })
   try {
+    const promotions = await measurePromotions(server, scratch.path, isQuick)
     return {
-      measurements: [
-        ...(await measurePromotions(server, scratch.path, isQuick)),
-        ...(await measurePolls(server, scratch.path, isQuick)),
-      ],
+      measurements: [...promotions, ...(await measurePolls(server, scratch.path, isQuick))],
       limits: [],
       missing: [],
     }
@@ -130,7 +129,11 @@ async function measurePolls(
   })
   await using onSqlite = await startServer('depot.ts', [join(folder, 'polled-sqlite'), TOKEN])
   const servers = { depot: onPostgres, sqlite: onSqlite }
-  for (const [name, { port }] of Object.entries(servers)) await publishApp(port, join(folder, name))
+  for (const [name, { port }] of Object.entries(servers)) {
+    const own = join(folder, name)
+    await mkdir(own)
+    await publishApp(port, own)
+  }
   const measurements: Measurement[] = []
   for (const connection of ['keep-alive', 'close'] as const) {
     const poll = connection === 'close' ? pollClosing : pollKeepingAlive

@@ -17,6 +17,7 @@ const IS_ABOUT_SQLITE = /'better-sqlite3'|database\/sqlite\/|sqliteFileOf/
 const ONLY_SQLITE: readonly string[] = [
   'test/http/api/promotions/unchanged.test.ts', // memory decides only where one process writes
   'test/http/habitat/channels/promote-release.test.ts',
+  'test/depot/open.test.ts', // removes the file
   'test/cli/local/doctor.test.ts', // examines the files
   'test/cli/command-line.test.ts', // reads the file
 ]

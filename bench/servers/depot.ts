@@ -41,6 +41,7 @@ const depot = await openDepot(config, {
 })
 const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
 const app = await buildServer(depot, { ...(workers && { workers }) })
+await depot.joinNodes()
 const port = await listen(app, config, workers)
 tuneForRequests()
 process.on('SIGUSR2', () => depot.upkeep?.start(0))
