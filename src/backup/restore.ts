@@ -16,6 +16,8 @@ import { sync } from '../blobs/sync.ts'
 import type { Config } from '../config/config.ts'
 import { openEngine } from '../database/engine.ts'
 import { copyRows } from '../database/row-store.ts'
+import { setState } from '../database/state-store.ts'
+import type { Db, Engine } from '../database/database.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { openDepot, restoringFileOf } from '../depot/open.ts'
 import type { Depot } from '../depot/open.ts'
@@ -120,7 +122,11 @@ async function loadInto(config: Config, file: string, { at }: RestoreOptions): P
   const [source, target] = [await openEngine({ engine: 'sqlite', file }), await openEngine(config.database)]
   const snapshot = await source.openSnapshot()
   try {
-    await target.load((to) => copyRows(snapshot.reader, to))
+    await target.load(async (to) => {
+      await expectNoEntries(to, target)
+      await copyRows(snapshot.reader, to)
+      await setState(to, 'secret_key', undefined) // the first node that starts says it anew
+    })
   } finally {
     await snapshot.close()
   }
@@ -133,11 +139,15 @@ async function expectEmptyServer({ database }: Config, at: number): Promise<void
   await engine.migrate(at)
   const reading = await engine.openReader()
   try {
-    if ((await findHead(reading.reader)).sequence > 0)
-      throw new DepotError('conflict', `${engine.name} is the database of a depot: restore into an empty one`)
+    await expectNoEntries(reading.reader, engine)
   } finally {
     await reading.close()
   }
+}
+
+async function expectNoEntries(db: Db, { name }: Engine): Promise<void> {
+  if ((await findHead(db)).sequence > 0)
+    throw new DepotError('conflict', `${name} is the database of a depot: restore into an empty one`)
 }
 
 /** Throws `conflict` if the folder is not empty, unless a restore into it was interrupted. */

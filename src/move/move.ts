@@ -11,7 +11,7 @@ import type { Config } from '../config/config.ts'
 import { expectMigrated, openEngine } from '../database/engine.ts'
 import type { Db, Engine, Reading } from '../database/database.ts'
 import { makeFolder } from '../database/make-folder.ts'
-import { setState } from '../database/state-store.ts'
+import { findState, setState } from '../database/state-store.ts'
 import { holdBlobs } from '../depot/blob-hold.ts'
 import { lockFolders } from '../depot/open.ts'
 import { findSecretKeys, secretKeyFileOf, writeSecretKeys } from '../depot/secret-key.ts'
@@ -53,6 +53,8 @@ export interface Moved {
 
 /** The number of blobs that are copied at the same time. */
 const PARALLEL = 16
+/** How the reason begins for which a depot refuses changes after its move. */
+const MOVED = 'it was moved to'
 
 /**
  * Moves a depot, whose server may be running, into an empty one, whose server must not be. Verifies the copy:
@@ -93,22 +95,33 @@ interface Sides {
 
 async function move(sides: Sides, options: MoveOptions): Promise<Moved> {
   const { source, target } = sides
-  let copied = await reading(source.openReader(), (db) => copyBlobs(db, sides, options))
+  let copied = await reading(source.openReader(), async (db) => {
+    await expectNotMoved(db)
+    return copyBlobs(db, sides, options)
+  })
   await options.refuseChanges(
     `it is being moved to ${target.name}. If that was interrupted, run hart-depot move again, or hart-depot move --cancel`,
   )
   try {
-    const tables = await reading(source.openSnapshot(), async (db) => {
-      copied += await copyBlobs(db, sides, options)
-      return copyTables(db, sides, options)
-    })
+    copied += await reading(source.openReader(), (db) => copyBlobs(db, sides, options))
+    const tables = await reading(source.openSnapshot(), (db) => copyTables(db, sides, options))
     const ledger = await verify(sides, options)
-    await options.refuseChanges(`it was moved to ${target.name}`)
+    await options.refuseChanges(`${MOVED} ${target.name}`)
     return { to: target.name, tables, ledger, copied }
   } catch (error) {
     await options.refuseChanges(undefined)
     throw error
   }
+}
+
+/** Throws `conflict` if the depot was moved: the other one may have changed since. */
+async function expectNotMoved(db: Db): Promise<void> {
+  const reason = await findState(db, 'moving')
+  if (reason?.startsWith(MOVED) === true)
+    throw new DepotError(
+      'conflict',
+      `the depot cannot be moved again: ${reason}. If nobody uses that one, hart-depot move --cancel lets this one accept changes again`,
+    )
 }
 
 /** Copies the blobs that the target lacks. Returns their number. Throws `conflict` for a damaged one. */
@@ -151,17 +164,18 @@ async function copyTables(
   { target }: Sides,
   { onProgress }: MoveOptions,
 ): Promise<readonly TableSum[]> {
-  const present = await reading(target.openReader(), findHead)
-  if (present.sequence > 0 && (await findHash(db, present.sequence)) !== present.hash)
-    throw new DepotError(
-      'conflict',
-      `${target.name} has another depot, or one that was changed after a move: name an empty database`,
-    )
   const onRows = (done: number) => onProgress?.('rows', { done })
   onProgress?.('rows', { total: (await countRows(db)) * 2 })
   return target.load(async (to) => {
+    const present = await findHead(to)
+    if (present.sequence > 0 && (await findHash(db, present.sequence)) !== present.hash)
+      throw new DepotError(
+        'conflict',
+        `${target.name} has another depot, or one that was changed after a move: name an empty database`,
+      )
     const sums = await copyRows(db, to, onRows)
     await setState(to, 'moving', undefined)
+    await setState(to, 'secret_key', undefined) // the first node that starts says it anew
     return sums
   })
 }

@@ -139,6 +139,7 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}/why': 'anyone',
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}/dependents': 'anyone',
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}/download': 'anyone',
+  'DELETE /api/v1/releases/{origin}/{name}/{version}/{release}': 'manage origin',
   'PUT /api/v1/releases/{origin}/{name}/{version}/{release}/yank': 'manage origin',
   'DELETE /api/v1/releases/{origin}/{name}/{version}/{release}/yank': 'manage origin',
   'PUT /api/v1/releases/{origin}/{name}/{version}/{release}/deprecation': 'manage origin',

@@ -24,7 +24,7 @@ await createFullOrigin(started, team, 'other')
 const releases = await makeReleases(
   started,
   APP.ident,
-  ...['patched', 'deleted'].map((name) => `acme/${name}/1.0.0/20260101120000`),
+  ...['patched', 'deleted', 'removed'].map((name) => `acme/${name}/1.0.0/20260101120000`),
 )
 await makeView(started, 'prod', 'promoted')
 for (const release of releases.slice(0, 2)) await move(started, 'promote', 'prod', [release])
@@ -105,6 +105,7 @@ const MORE: Readonly<
     names: { name: 'absent' },
   },
   'GET /api/v1/releases/{origin}/{name}/{version}/{release}/download': { names: { name: 'absent' } },
+  'DELETE /api/v1/releases/{origin}/{name}/{version}/{release}': { names: { name: 'removed' } },
   'DELETE /v1/depot/pkgs/{origin}/{name}/{version}/{release}': { names: { name: 'deleted' } },
   'PATCH /v1/depot/pkgs/{origin}/{name}/{version}/{release}/{visibility}': { names: { name: 'patched' } },
   'DELETE /v1/depot/channels/{origin}/{channel}': { names: { channel: 'canary' } },

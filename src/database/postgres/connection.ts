@@ -86,8 +86,10 @@ export function settingsFor(
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_MS,
     types: { getTypeParser: (oid: number) => PARSERS.get(oid) ?? String },
-    ...(name !== 'migration' &&
-      name !== 'listener' && { query_timeout: (name === 'writer' ? WRITE_MS : READ_MS) + GRACE_MS }),
+    // A migration and a load have statements over whole tables.
+    ...((name === 'writer' || name === 'reads' || name === 'snapshot') && {
+      query_timeout: (name === 'writer' ? WRITE_MS : READ_MS) + GRACE_MS,
+    }),
     ...(isDirect && {
       options: Object.entries(options)
         .map(([key, value]) => `-c ${key}=${value}`)
@@ -256,10 +258,7 @@ class Connection implements PostgresPoolClient {
     const { isNaming: names, begin } = this.#options
     try {
       // Several statements in one text cannot be prepared.
-      if (sql === 'begin' && begin !== undefined) {
-        await this.#client.query(begin)
-        return { rows: [] }
-      }
+      if (sql === 'begin' && begin !== undefined) return await this.#begin(begin)
       const name = names ? nameOf(sql) : undefined
       return await this.#client.query({
         text: sql,
@@ -269,6 +268,20 @@ class Connection implements PostgresPoolClient {
     } catch (cause) {
       const error = translateLost(cause)
       this.#isLost ||= isConnectionLost(error)
+      throw error
+    }
+  }
+
+  /**
+   * Begins with several statements. If a later one fails, for example by the limit of a lock, the session is
+   * left in a transaction that accepts nothing, so the connection must be closed.
+   */
+  async #begin(statements: string): Promise<unknown> {
+    try {
+      await this.#client.query(statements)
+      return { rows: [] }
+    } catch (error) {
+      this.#isLost = true
       throw error
     }
   }

@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
 import type { Db } from '../database.ts'
+import { WRITERS_TURN } from './connection.ts'
 
 /** See {@link Engine.load}. `db` has one connection, which is in no transaction. */
 export async function loadRows<T>(db: Db, act: (db: Db) => Promise<T>): Promise<T> {
   const trx = await db.startTransaction().execute()
   try {
+    await sql`select pg_advisory_xact_lock(${sql.lit(WRITERS_TURN)})`.execute(trx)
     const keys = await takeForeignKeys(trx)
     const tables = await listTables(trx)
     for (const table of tables) await sql`alter table ${sql.id(table)} disable trigger user`.execute(trx)

@@ -183,8 +183,8 @@ test('the command removes what goes, and brings it back', async (t) => {
     [['--view', 'union', '--promoted-to', 'stable'], /of a view has --keep-last, --newer-than and --history/],
     [['--depot', '--history', '14d'], /--history is for --view/],
     [['--depot', '--keep-all', '--keep-last', '3'], /--keep-all keeps everything/],
-    [['--depot', '--keep-last', '0'], /--keep-last must be at least 1/],
-    [['--depot', '--newer-than', '0d'], /--newer-than must be at least 1s/],
+    [['--depot', '--keep-last', '0'], /--keep-last must be from 1 to 1000;/],
+    [['--depot', '--newer-than', '0d'], /--newer-than must be from 1s to 3650d;/],
     [['--depot'], /say what stays: --keep-all, --keep-last/],
   ] as const)
     t.match(await run(['retention', 'set', ...options]), { code: 2, stderr: refusal })
