@@ -10,6 +10,7 @@ import type { Db } from '../database/database.ts'
 import { copyRows } from '../database/row-store.ts'
 import { findState } from '../database/state-store.ts'
 import { holdBlobs } from '../depot/blob-hold.ts'
+import type { Hold } from '../depot/blob-hold.ts'
 import { recordBackup } from '../depot/last-backup.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import { findHash, findHead } from '../ledger/ledger-store.ts'
@@ -58,27 +59,27 @@ const NAMED_DAMAGED = 100
  * A damaged blob is left out and listed, unless an earlier backup has it; blobs in the quarantine of
  * retention are left out and counted. After any error, the blobs that were copied stay for the next backup.
  * Throws `conflict` if the folder has backups of another depot, or of another history of this one that
- * `mayChangeHistory` does not allow.
+ * `mayChangeHistory` does not allow, and `database_unavailable` if other nodes may have removed blobs because
+ * the connection was lost.
  */
 export async function backUp(config: Config, target: Backups, options: BackUpOptions): Promise<BackUpResult> {
-  const hold = holdBlobs(config)
+  const hold = await holdBlobs(config)
   try {
     const id = await target.begin(options.at)
     try {
-      return await writeBackup(id, config, target, options)
+      return await writeBackup(id, { config, target, hold }, options)
     } catch (error) {
       await target.abandon(id)
       throw error
     }
   } finally {
-    hold.close()
+    await hold.close()
   }
 }
 
 async function writeBackup(
   id: string,
-  config: Config,
-  target: Backups,
+  { config, target, hold }: { config: Config; target: Backups; hold: Hold },
   options: BackUpOptions,
 ): Promise<BackUpResult> {
   const { at, writeSecretKey } = options
@@ -109,6 +110,7 @@ async function writeBackup(
       damaged: [...damaged.values()].slice(0, NAMED_DAMAGED),
       damaged_in_all: damaged.size,
     }
+    await hold.expectHeld()
     await target.finish(manifest)
     await recordBackup(config, at)
     const { blobs: quarantined } = await readQuarantine(db)

@@ -38,9 +38,12 @@ export class Backups {
    * another process writes or reads there, `invalid_request` for a folder that has other contents, and the
    * errors of {@link BucketFiles}.
    */
-  static async openForWriting(place: string, config: Pick<Config, 'dataFolder' | 's3'>): Promise<Backups> {
+  static async openForWriting(
+    place: string,
+    config: Pick<Config, 'dataFolder' | 'database' | 's3'>,
+  ): Promise<Backups> {
     const files = isS3Url(place)
-      ? await openBucket(place, config, lockBackups(config))
+      ? await openBucket(place, config, await lockBackups(config))
       : await FolderFiles.openForWriting(place)
     const opened = new Backups(files)
     try {

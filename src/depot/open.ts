@@ -228,7 +228,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       log.warn(
         'the depot was restored from an older copy, so files that no release needs are kept: hart-depot restored --list shows them',
       )
-    const keepsBlobs = async () => areBlobsHeld(config) || keepsOrphans()
+    const keepsBlobs = async () => (await areBlobsHeld(config, db)) || keepsOrphans()
     const blobLocks = engine.isWrittenByOneProcess ? undefined : (await loadNode()).openBlobLocks(engine)
     closers.push(() => blobLocks?.close())
     const claims = new ClaimsInMemory(

@@ -73,7 +73,7 @@ export async function moveDepot(from: Config, to: Config, options: MoveOptions):
     lockFolders(to, closers)
     const blobs = await openStorage(to)
     closers.push(blobs.close)
-    const hold = holdBlobs(from)
+    const hold = await holdBlobs(from)
     closers.push(() => hold.close())
     const hashes = new HashThreads()
     closers.push(() => hashes.close())

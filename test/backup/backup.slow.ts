@@ -71,10 +71,11 @@ test('one backup is written to a folder at a time, and its list can be read mean
   t.match(await run('backup', to), { code: 1, stderr: /another process uses the backups in/ })
   t.match(await run('backup', 'list', to, '--json'), { code: 0, stdout: '[]\n' })
   other.close()
-  const [one, two] = [1, 2].map(() => holdBlobs(started.depot.config))
+  const { config, db } = started.depot
+  const [one, two] = [await holdBlobs(config), await holdBlobs(config)]
   t.match(await run('backup', to), { code: 0 }, 'backups to several folders may run at once')
-  one?.close()
-  t.ok(areBlobsHeld(started.depot.config))
-  two?.close()
-  t.notOk(areBlobsHeld(started.depot.config))
+  await one.close()
+  t.ok(await areBlobsHeld(config, db))
+  await two.close()
+  t.notOk(await areBlobsHeld(config, db))
 })

@@ -60,10 +60,10 @@ test('while a backup runs, deleted releases keep their files', async (t) => {
   const later = 'acme/later/1.0.0/20260101000000'
   const [published] = await publishAll(started, later)
   const { storage } = started.depot.blobs
-  const hold = holdBlobs(started.depot.config)
+  const hold = await holdBlobs(started.depot.config)
   t.match(await removeRelease(started, WEB), { status: 204 })
   await t.resolves(storage.head(web.checksum))
-  hold.close()
+  await hold.close()
   t.match(await removeRelease(started, later), { status: 204 })
   await t.rejects(storage.head(published?.checksum ?? ''), { code: 'BLOB_ABSENT' })
 })

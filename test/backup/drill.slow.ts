@@ -16,7 +16,7 @@ import { ADMIN_TOKEN } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
-import { areBlobsHeld } from '../../src/depot/blob-hold.ts'
+import { isHeld } from '../../src/database/engine.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const env = { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN }
@@ -119,10 +119,10 @@ test('after kill -9 in the middle of a backup, the next one goes on from there',
   await until('some packages are copied', async () => {
     return existsSync(join(to, 'blobs')) && (await blobsIn(to)).length > 2
   })
-  t.ok(areBlobsHeld({ dataFolder: folder }))
+  t.ok(isHeld(join(folder, 'hold.sqlite')))
   slow.process.kill('SIGKILL')
   await slow.ended
-  t.notOk(areBlobsHeld({ dataFolder: folder }), 'the depot removes files again')
+  t.notOk(isHeld(join(folder, 'hold.sqlite')), 'the depot removes files again')
   const before = (await blobsIn(to)).length
   t.ok(before < harts.length, 'it was in the middle')
   t.match(await runHere(['backup', 'list', to, '--json'], {}), { stdout: '[]\n' })

@@ -275,7 +275,7 @@ test('a depot is backed up to S3, restored from it, and repaired from it', async
   const second = await run('backup', backups, '--with-secret-key', '--json')
   t.match(JSON.parse(second.stdout), { packages: 3, copied: 1 })
 
-  const lock = lockBackups(started.depot.config)
+  const lock = await lockBackups(started.depot.config)
   t.match(await run('backup', backups), { code: 1, stderr: /another process/i })
   lock.close()
 
