@@ -43,10 +43,10 @@ export class SharedLedger {
     this.#elapsed = elapsed
   }
 
-  /** Reads the entries after the sequence `after` in the transaction, in pages. */
-  async *entriesBetween(trx: Trx, after: number, through: number): AsyncGenerator<readonly LedgerEntry[]> {
+  /** Reads the entries after the sequence `after`, in pages. */
+  async *entriesBetween(db: Db, after: number, through: number): AsyncGenerator<readonly LedgerEntry[]> {
     for (let read = after; read < through;) {
-      const page = await listEntries(trx, { after: read, through, limit: PAGE_SIZE })
+      const page = await listEntries(db, { after: read, through, limit: PAGE_SIZE })
       yield page.entries
       read = page.through
     }

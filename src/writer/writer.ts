@@ -265,19 +265,27 @@ export class Writer<T extends Handlers> {
   async #commit(taken: readonly QueuedCommand<T>[]): Promise<void> {
     const { elapsed } = this.#options
     const begun = elapsed()
-    const clockBefore = this.#clock
     const entries: LedgerEntry[] = []
     let settled: readonly Settled<T>[]
+    let [head, clock] = [this.#head, this.#clock]
+    const setBack = (): void => {
+      this.#head = head
+      this.#clock = clock
+    }
     try {
       if (this.#isHeadUncertain) await this.#readHead()
-      const run = async () => this.#runBatch(taken, entries)
+      ;[head, clock] = [this.#head, this.#clock]
+      const run = async () => {
+        setBack() // an earlier run may have come to nothing
+        return this.#runBatch(taken, entries)
+      }
       settled = await (this.#shared?.untilKnown(run) ?? run())
       if (settled.some(({ queued }) => this.#mayRunWhileMoving(queued.command)))
         this.#moving = (await readLedgerEnd(this.#db)).moving
     } catch (error) {
       // The rows of a commit that reported failure may still be in the file.
       this.#isHeadUncertain = true
-      this.#clock = clockBefore
+      setBack()
       this.#longCommands.onCommit(entries)
       await this.#readHead().catch(() => undefined) // the next batch tries again
       for (const queued of taken) queued.reject(translate(error))
@@ -354,17 +362,22 @@ export class Writer<T extends Handlers> {
   /** Takes over what other writers have committed since the last batch. */
   async #followOthers(trx: Trx, shared: SharedLedger): Promise<void> {
     const { head, setBackAt, moving } = await readLedgerEnd(trx)
-    if (this.#longCommands.isReading)
-      for await (const entries of shared.entriesBetween(trx, this.#head.sequence, head.sequence))
-        this.#longCommands.onCommit(entries)
-    this.#head = head
+    await this.#moveTo(head, trx, shared)
     this.#clock = { ...this.#clock, setBackAt }
     this.#moving = moving
   }
 
+  /** Takes over the end of the ledger. Long commands get the entries of other writers up to there. */
+  async #moveTo(head: LedgerHead, db: Db, shared: SharedLedger | undefined): Promise<void> {
+    if (shared !== undefined && this.#longCommands.isReading)
+      for await (const entries of shared.entriesBetween(db, this.#head.sequence, head.sequence))
+        this.#longCommands.onCommit(entries)
+    this.#head = head
+  }
+
   /** Reads the end of the ledger, and announces entries in the file that were not announced yet. */
   async #readHead(): Promise<void> {
-    this.#head = await findHead(this.#db)
+    await this.#moveTo(await findHead(this.#db), this.#db, this.#shared)
     this.#isHeadUncertain = false
     await this.#announce({ entries: [], through: this.#head.sequence })
   }

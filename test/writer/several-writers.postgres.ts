@@ -1,10 +1,14 @@
+import { sql } from 'kysely'
 import { test } from 'tap'
 import { listAccounts } from '../../src/accounts/account-store.ts'
 import { verifyDepot } from '../../src/audit/verify.ts'
-import { listEntries } from '../../src/ledger/ledger-store.ts'
+import { commandTable } from '../../src/commands/command-table.ts'
+import { findHead, listEntries } from '../../src/ledger/ledger-store.ts'
+import { Writer } from '../../src/writer/writer.ts'
 import { startCuttingProxy } from '../support/cutting-proxy.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
-import { startDepot } from '../support/start-depot.ts'
+import type { ReleaseRow } from '../support/release-rows.ts'
+import { START, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
 // Several writers on one database, each of which stands for a node.
@@ -172,4 +176,73 @@ test('while the server is away, writes are refused with a reason, and afterwards
   t.ok((await namesIn(node)).includes('back'))
   t.notOk((await namesIn(node)).includes('away'))
   t.equal((await node.app.inject('/readyz')).statusCode, 200)
+})
+
+/**
+ * Promotes one release by another node, and another release by a writer whose commands all read on a
+ * snapshot. While it reads, this writer's next batch loses its turn to the other node's promotion, and fails
+ * with `error`. Returns whether the batch failed for its caller, and the outcome of the second promotion.
+ */
+async function promoteWhileBatchFails(t: Test, error: Error) {
+  const first = await startDepot(t)
+  const [one, two] = (await makeReleases(
+    first,
+    'acme/app/1.0/20260101000000',
+    'acme/app/2.0/20260101000000',
+  )) as [ReleaseRow, ReleaseRow]
+  const database = await first.depot.engine.open(START)
+  const opened = Promise.withResolvers<void>()
+  const going = Promise.withResolvers<void>()
+  let [time, isLong, failsNext] = [0, true, false]
+  const writer = await Writer.open(database.writable, commandTable, {
+    now: () => START,
+    elapsed: () => (time += isLong ? 1_000 : 0),
+    async openSnapshot() {
+      const snapshot = await first.depot.engine.openSnapshot({ refusesWrites: true })
+      await findHead(snapshot.reader) // from here, the snapshot does not change
+      opened.resolve()
+      await going.promise
+      return snapshot
+    },
+    async notify(trx, through) {
+      if (!failsNext) return database.notify?.(trx, through)
+      failsNext = false
+      await sql`rollback`.execute(trx)
+      await move(first, 'promote', 'union', [one])
+      throw error
+    },
+  })
+  t.teardown(async () => {
+    await writer.close()
+    await database.close()
+  })
+  const outcome = move({ depot: { db: first.depot.db, writer } }, 'promote', 'union', [two])
+  await opened.promise
+  ;[isLong, failsNext] = [false, true]
+  const failed = await writer.submit(adding('meanwhile')).then(
+    () => false,
+    () => true,
+  )
+  going.resolve()
+  const { revision, releases } = await outcome
+  return { failed, revision, change: releases[0]?.change, faults: await faultsOf(first) }
+}
+
+test('a command that read ahead reads again if another node commits before a batch has failed', async (t) => {
+  t.strictSame(await promoteWhileBatchFails(t, new Error('the batch fails')), {
+    failed: true,
+    revision: 2,
+    change: 'moved',
+    faults: [],
+  })
+})
+
+test('a command that read ahead reads again if another node commits between two runs of a batch', async (t) => {
+  const collision = Object.assign(new Error('the batch collides'), { code: '40001' })
+  t.strictSame(await promoteWhileBatchFails(t, collision), {
+    failed: false,
+    revision: 2,
+    change: 'moved',
+    faults: [],
+  })
 })
