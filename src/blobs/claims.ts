@@ -27,8 +27,11 @@ export interface Claims {
 /** Keeps blobs that this process needs from being removed by others. See {@link BlobLocks}. */
 export interface OtherProcesses {
   share(checksum: string): Promise<void>
-  unshare(checksum: string): Promise<void>
-  ifFree(checksum: string, act: () => Promise<void>): Promise<void>
+  /** Returns whether the blob was kept all the time. */
+  unshare(checksum: string): Promise<boolean>
+  ifFree(checksum: string, act: (isStillFree: () => Promise<boolean>) => Promise<void>): Promise<void>
+  /** Examines a needed blob that may have been removed, and records damage. Called without waiting. */
+  onDoubt(checksum: string): void
 }
 
 /**
@@ -83,8 +86,9 @@ export class ClaimsInMemory implements Claims {
         return
       }
       this.#claims.delete(checksum)
-      await this.#others?.unshare(checksum)
+      const wasKept = (await this.#others?.unshare(checksum)) ?? true
       if (isDoubtful) await this.#remove(checksum)
+      if (!wasKept) this.#others?.onDoubt(checksum)
     })
   }
 
@@ -97,11 +101,18 @@ export class ClaimsInMemory implements Claims {
   }
 
   async #remove(checksum: string): Promise<void> {
-    const remove = async () => {
+    const others = this.#others
+    if (others === undefined) {
       if (!(await this.#isNeeded(checksum))) await this.#storage.delete(checksum)
+      return
     }
     // If another process needs the blob, it removes the blob when it no longer does.
-    await (this.#others === undefined ? remove() : this.#others.ifFree(checksum, remove))
+    await others.ifFree(checksum, async (isStillFree) => {
+      if ((await this.#isNeeded(checksum)) || !(await isStillFree())) return
+      await this.#storage.delete(checksum)
+      // This process may have been stopped before the removal, for so long that an upload overtook it.
+      if (await this.#isNeeded(checksum)) others.onDoubt(checksum)
+    })
   }
 
   /**

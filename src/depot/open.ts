@@ -234,7 +234,17 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     const claims = new ClaimsInMemory(
       storage,
       async (checksum) => (await isBlobKept(db, checksum, now())) || keepsBlobs(),
-      blobLocks,
+      blobLocks && {
+        share: (checksum) => blobLocks.share(checksum),
+        unshare: (checksum) => blobLocks.unshare(checksum),
+        ifFree: (checksum, act) => blobLocks.ifFree(checksum, act),
+        onDoubt: (checksum) =>
+          void upkeep.scrub
+            .examine(checksum)
+            .catch((error: unknown) =>
+              log.error({ err: error, checksum }, 'a package could not be examined'),
+            ),
+      },
     )
     const blobs = { storage, spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
     const scanner = new ArchiveScanner()

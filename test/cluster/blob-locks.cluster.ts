@@ -20,6 +20,8 @@ test('a node removes no blob that another one needs', async (t) => {
   })
   const stored = new Set<string>()
   const rows = new Set<string>()
+  const doubtful: string[] = []
+  let isNeeded: (checksum: string) => boolean | Promise<boolean> = (checksum) => rows.has(checksum)
   const storage = {
     put: async (_path: string, checksum: string) => void stored.add(checksum),
     delete: async (checksum: string) => void stored.delete(checksum),
@@ -27,7 +29,14 @@ test('a node removes no blob that another one needs', async (t) => {
   const node = () => {
     const locks = new BlobLocks((options) => engine.listen(options))
     t.teardown(() => locks.close())
-    return new ClaimsInMemory(storage, async (checksum) => rows.has(checksum), locks)
+    const others = {
+      share: async (checksum: string) => locks.share(checksum),
+      unshare: async (checksum: string) => locks.unshare(checksum),
+      ifFree: async (checksum: string, act: (isStillFree: () => Promise<boolean>) => Promise<void>) =>
+        locks.ifFree(checksum, act),
+      onDoubt: (checksum: string) => void doubtful.push(checksum),
+    }
+    return new ClaimsInMemory(storage, async (checksum) => isNeeded(checksum), others)
   }
   const [a, b] = [node(), node()]
 
@@ -43,16 +52,39 @@ test('a node removes no blob that another one needs', async (t) => {
   await b.forget(BLOB)
   t.notOk(stored.has(BLOB))
 
-  await a.keep('spool', BLOB)
-  await postgres.query(
-    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hart-depot listener'`,
-  )
-  await until('a has its lock again', async () => {
+  t.strictSame(doubtful, [])
+
+  const disconnect = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hart-depot listener'`
+  const hasLock = async () => {
     const held = `select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock'`
     return (await postgres.query(held)) === '1'
-  })
+  }
+  await a.keep('spool', BLOB)
+  await postgres.query(disconnect)
+  await until('a has its lock again', hasLock)
   await b.forget(BLOB)
   t.ok(stored.has(BLOB))
   await a.release(BLOB, 'unknown')
   t.notOk(stored.has(BLOB), 'the last one that needed it removes it')
+  t.strictSame(doubtful.splice(0), [BLOB], 'it may have been removed meanwhile')
+
+  await a.keep('spool', BLOB)
+  await postgres.stop('SIGKILL')
+  await postgres.restart()
+  await until('a has its lock again, though nothing needed the connection', hasLock)
+  rows.add(BLOB)
+  await a.release(BLOB, 'published')
+  t.strictSame(doubtful.splice(0), [BLOB])
+
+  rows.clear()
+  isNeeded = async () => {
+    await postgres.query(disconnect)
+    return false
+  }
+  await t.rejects(a.forget(BLOB))
+  t.ok(stored.has(BLOB), 'the lock was lost before the removal')
+
+  isNeeded = (checksum) => !stored.has(checksum)
+  await a.forget(BLOB)
+  t.strictSame(doubtful, [BLOB], 'an upload overtook the removal')
 })
