@@ -100,6 +100,24 @@ export class ClaimsInMemory implements Claims {
     })
   }
 
+  /**
+   * Like {@link exclusively}, and for all processes. Returns `undefined` without calling `act` if another
+   * process needs the blob. `act` asks `isStillFree` right before it relies on that.
+   */
+  async unlessElsewhere<T>(
+    checksum: string,
+    act: (isStillFree: () => Promise<boolean>) => Promise<T>,
+  ): Promise<T | undefined> {
+    return this.exclusively(checksum, async () => {
+      if (this.#others === undefined) return act(async () => true)
+      let result: T | undefined
+      await this.#others.ifFree(checksum, async (isStillFree) => {
+        result = await act(isStillFree)
+      })
+      return result
+    })
+  }
+
   async #remove(checksum: string): Promise<void> {
     const others = this.#others
     if (others === undefined) {

@@ -9,6 +9,8 @@ import { until } from '../support/until.ts'
 
 const BLOB = 'ab'.repeat(32)
 
+const call = async (isStillFree: () => Promise<boolean>) => isStillFree()
+
 test('a node removes no blob that another one needs', async (t) => {
   const postgres = await ThrowawayPostgres.start()
   t.teardown(() => postgres.close())
@@ -53,6 +55,12 @@ test('a node removes no blob that another one needs', async (t) => {
   t.notOk(stored.has(BLOB))
 
   t.strictSame(doubtful, [])
+
+  t.equal(await a.unlessElsewhere(BLOB, call), true)
+  await a.keep('spool', BLOB)
+  t.equal(await a.unlessElsewhere(BLOB, call), true, 'its own claims do not count')
+  t.equal(await b.unlessElsewhere(BLOB, call), undefined, 'a may be replacing damaged bytes')
+  await a.release(BLOB, 'unknown')
 
   const disconnect = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hart-depot listener'`
   const hasLock = async () => {
