@@ -12,7 +12,7 @@ import { NEW, OLD, startMoved } from '../../../support/view-scene.ts'
 type Document = Record<string, unknown> & { pkg: { ident: string }; process: { state: string } }
 
 function documentsOf(version: string): Document[] {
-  const file = resolve(import.meta.dirname, `../../fixtures/gateway/services-${version}.json`)
+  const file = resolve(import.meta.dirname, `../../../fixtures/gateway/services-${version}.json`)
   return JSON.parse(readFileSync(file, 'utf8')) as Document[]
 }
 
