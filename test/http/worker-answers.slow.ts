@@ -233,7 +233,7 @@ test('pollers that different threads answered are counted together', async (t) =
   await everywhere(`${started.url}/v1/depot/channels/acme/ghost/pkgs/app/latest`)
   for (const { text } of await everywhere(`${started.url}/api/v1/pollers`, bearer()))
     t.match(JSON.parse(text), {
-      lines: [{ view: 'acceptance', package: 'acme/app', pollers: 3, told: 3 }],
+      lines: [{ view: 'acceptance', package: 'acme/app', pollers: 3, up_to_date: 3 }],
       absent_views: [{ view: 'ghost', polls: EVERYWHERE }],
     })
 })
