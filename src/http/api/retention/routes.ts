@@ -5,24 +5,22 @@ import { audienceOf } from '../../../access/access.ts'
 import { inspect } from '../../../blobs/damage.ts'
 import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
-import { DEFAULT_TARGET, TARGETS } from '../../../package/target.ts'
+import { DEFAULT_TARGET } from '../../../package/target.ts'
 import { findQuarantined, listQuarantined } from '../../../retention/quarantine-store.ts'
-import { listHidden } from '../../../revisions/dependency-store.ts'
 import { retirePage } from '../../../upkeep/retire-page.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { administratorOnly, needs, signedIn, signedInAs } from '../../requests/rights.ts'
-import { parsePackageFilter } from '../conventions/package-filter.ts'
+import { administratorOnly, needs, signedInAs } from '../../requests/rights.ts'
 import { cursorOf, cutPage, placeIn } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery, ReleasePath, TargetQuery } from '../conventions/shapes.ts'
 import { Quarantine, Returned, Run, RunBody, Verdicts, VerdictsQuery } from './shapes.ts'
 import { quarantineText, returnedText, runText, verdictsText } from './text.ts'
-import { wireQuarantined, wireVerdict } from './wire.ts'
+import { CandidatePlace, describeVerdicts, expectFilter, judgesOnly } from './verdicts.ts'
+import { wireQuarantined } from './wire.ts'
 
 const tags = ['retention']
-const CandidatePlace = z.tuple([z.int(), z.enum(TARGETS), z.string()])
 const QuarantinePlace = z.tuple([z.int(), z.int()])
 
 /** Routes that say which releases go, remove them, and bring them back. */
@@ -60,12 +58,8 @@ export function retentionRoutes(app: FastifyInstance, { depot }: RouteContext): 
       const shown = items.filter(
         ({ reasons }) => only === undefined || (only === 'going') === (reasons.length === 0),
       )
-      const named = shown.flatMap(({ reasons }) =>
-        reasons.flatMap((reason) => (reason.kind === 'dependency' ? [reason.by] : [])),
-      )
-      const hidden = await listHidden(depot.db, named, audienceOf(request.caller))
       return reply.send({
-        verdicts: shown.map((verdict) => wireVerdict(verdict, hidden)),
+        verdicts: await describeVerdicts(depot.db, shown, request.caller),
         freed_bytes: shown.reduce((sum, { freedBytes }) => sum + freedBytes, 0),
         next,
       })
@@ -171,21 +165,6 @@ export function retentionRoutes(app: FastifyInstance, { depot }: RouteContext): 
       return reply.send(name)
     },
   )
-}
-
-/** Route hook for administrators, and for administrators of the origin in the query. */
-async function judgesOnly(request: FastifyRequest): Promise<void> {
-  const { origin } = request.query as { origin?: unknown }
-  if (typeof origin !== 'string' || signedIn(request, 'manage').isAdministrator)
-    await administratorOnly(request)
-  else signedInAs(request, 'administrator', origin, 'manage')
-}
-
-/** Throws `ident_malformed`, and `invalid_request` for a name without an origin. */
-function expectFilter({ origin, name }: { origin?: string | undefined; name?: string | undefined }): void {
-  parsePackageFilter({ origin, name })
-  if (name !== undefined && origin === undefined)
-    throw new DepotError('invalid_request', 'name needs origin: it is the name of a package in it')
 }
 
 async function maintainersOnly(request: FastifyRequest): Promise<void> {

@@ -2,17 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
-import { readStored } from '../../../blobs/blob-store.ts'
-import type { Depot } from '../../../depot/open.ts'
 import { getOrigin } from '../../../origins/origin-store.ts'
-import { quotaWarning } from '../../../origins/quota.ts'
-import {
-  listOriginSizes,
-  listPackageSizes,
-  readDepotStorage,
-  readOriginStorage,
-} from '../../../origins/storage-store.ts'
-import type { NamedSize, Storage } from '../../../origins/storage-store.ts'
+import { listOriginSizes, listPackageSizes } from '../../../origins/storage-store.ts'
+import type { NamedSize } from '../../../origins/storage-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -21,6 +13,7 @@ import { cutPage, placeIn } from '../conventions/pages.ts'
 import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { OriginPath } from '../origins/shapes.ts'
+import { describeDepot, describeOrigin } from './describe.ts'
 import { DepotStorage, OriginSizes, OriginStorage, PackageSizes, QuotaBody, StorageQuery } from './shapes.ts'
 import { depotStorageText, originSizesText, originStorageText, packageSizesText } from './text.ts'
 
@@ -196,31 +189,4 @@ export function storageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       return reply.headers(NO_STORE).send(await describeOrigin(depot, origin))
     },
   )
-}
-
-async function describeDepot({ db }: Depot): Promise<z.infer<typeof DepotStorage>> {
-  const [storage, stored] = await Promise.all([readDepotStorage(db), readStored(db)])
-  return {
-    ...wireStorage(undefined, storage),
-    unneeded_bytes: Math.max(stored.bytes - storage.bytes, 0), // a commit may fall between the reads
-  }
-}
-
-async function describeOrigin({ db }: Depot, name: string): Promise<z.infer<typeof OriginStorage>> {
-  const origin = await getOrigin(db, name)
-  return { origin: name, ...wireStorage(name, await readOriginStorage(db, origin.id)) }
-}
-
-function wireStorage(
-  origin: string | undefined,
-  { releases, bytes: usedBytes, quotaBytes, months }: Storage,
-) {
-  const warning = quotaBytes === undefined ? undefined : quotaWarning({ origin, usedBytes, quotaBytes })
-  return {
-    releases,
-    used_bytes: usedBytes,
-    quota_bytes: quotaBytes ?? null,
-    warning: warning ?? null,
-    months: [...months],
-  }
 }

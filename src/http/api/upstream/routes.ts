@@ -1,63 +1,25 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
-import { listRefreshed } from '../../../channels/refresh-store.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import type { MirrorOperations, MirrorPlan } from '../../../upstream/mirror.ts'
 import { adoptedChannels, formatChannel, notAdopted, upstreamChannels } from '../../../upstream/channels.ts'
-import type { UpstreamChannel } from '../../../upstream/channels.ts'
-import { findOrigin } from '../../../origins/origin-store.ts'
-import { countMembersOf } from '../../../revisions/mirrored-store.ts'
-import { findView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
 import { NO_STORE, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
+import { describeUpstream } from './describe.ts'
 import { MAX_PLANNED, Mirror, MirrorBody, RefreshBody, Upstream } from './shapes.ts'
 import { mirrorText, upstreamText } from './text.ts'
 
 const tags = ['upstream']
 
 /** Routes for administrators of a depot with an upstream. */
-export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror }: RouteContext): void {
+export function upstreamRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { depot, refresher, mirror } = context
   const api = app.withTypeProvider<ZodTypeProvider>()
-
-  const describe = async (): Promise<z.infer<typeof Upstream>> => {
-    const { upstream } = depot.config
-    const known = new Map((await listRefreshed(depot.db)).map((row) => [formatChannel(row), row]))
-    const adopted = new Set((await adoptedChannels(depot)).map(formatChannel))
-    const refreshing = new Set((await refresher?.refreshing())?.map(formatChannel))
-    return {
-      url: upstream?.url ?? null,
-      origins: [...(upstream?.origins ?? [])],
-      channels: await Promise.all(
-        upstreamChannels(depot).map(async (channel) => {
-          const isAdopted = adopted.has(formatChannel(channel))
-          const row = isAdopted ? known.get(formatChannel(channel)) : undefined
-          return {
-            ...channel,
-            adopted: isAdopted,
-            refreshing: refreshing.has(formatChannel(channel)),
-            refreshed_at: row?.refreshedAt === undefined ? null : wireTime(row.refreshedAt),
-            attempted_at: row === undefined ? null : wireTime(row.attemptedAt),
-            fault: row?.fault ?? null,
-            held_removals: row?.removals ?? 0,
-            ...(await countReleases(channel)),
-          }
-        }),
-      ),
-    }
-  }
-
-  const countReleases = async ({ origin, channel }: UpstreamChannel) => {
-    const [view, found] = [await findView(depot.db, channel), await findOrigin(depot.db, origin)]
-    if (view === undefined || found === undefined) return { releases: 0, fetched: 0 }
-    const place = { viewId: view.id, originId: found.id }
-    const { members, announced } = await countMembersOf(depot.db, place)
-    return { releases: members, fetched: members - announced }
-  }
 
   api.get(
     '/upstream/mirror',
@@ -122,7 +84,7 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror 
       onRequest: administratorOnly,
       preSerialization: orText(upstreamText),
     },
-    async (_request, reply) => reply.headers(NO_STORE).send(await describe()),
+    async (_request, reply) => reply.headers(NO_STORE).send(await describeUpstream(context)),
   )
 
   api.post(
@@ -159,7 +121,7 @@ export function upstreamRoutes(app: FastifyInstance, { depot, refresher, mirror 
         if (!adopted.some((channel) => channel.origin === origin))
           throw new DepotError('conflict', notAdopted(origin))
       await refresher.refresh(chosen ?? adopted, { acceptsRemovals, by: request.caller?.accountName })
-      return reply.headers(NO_STORE).send(await describe())
+      return reply.headers(NO_STORE).send(await describeUpstream(context))
     },
   )
 }

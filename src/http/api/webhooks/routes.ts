@@ -1,15 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { WebhookChange } from '../../../commands/webhooks/change-webhook.ts'
-import { webhookSecretPurpose, webhookUrlPurpose } from '../../../origins/secret-purposes.ts'
-import { hostOf } from '../../../text/address-ranges.ts'
+import { webhookSecretPurpose } from '../../../origins/secret-purposes.ts'
 import { listDeliveries } from '../../../webhooks/delivery-store.ts'
 import { urlOf } from '../../../webhooks/outgoing.ts'
 import { generateSecret } from '../../../webhooks/signature.ts'
 import { getWebhook, listWebhooks } from '../../../webhooks/webhook-store.ts'
-import { parseWebhookUrl } from '../../../webhooks/webhook.ts'
 import type { Webhook as StoredWebhook } from '../../../webhooks/webhook.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -19,6 +16,7 @@ import { cutPage, placeIn } from '../conventions/pages.ts'
 import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
+import { createWebhook, sealUrl, withoutAbsent } from './create.ts'
 import {
   Deliveries,
   MadeSecret,
@@ -36,24 +34,14 @@ import { wireDelivery, wirePing, wireWebhook } from './wire.ts'
 
 const tags = ['webhooks']
 const onRequest = administratorOnly
-const KEY_BYTES = 8
 
-export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteContext): void {
+export function webhookRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { depot, webhooks } = context
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   /** Converts a webhook with its URL, which may be secret, and its progress. */
   const toWire = async (webhook: StoredWebhook): Promise<z.infer<typeof Webhook>> =>
     wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.progressOf(webhook)) })
-
-  /**
-   * Encrypts the URL of a webhook. Throws `invalid_request` if the URL is malformed or the depot may not
-   * connect to its host.
-   */
-  const sealUrl = async (text: string, key: string) => {
-    const url = parseWebhookUrl(text)
-    await webhooks.expectReachable(url.href)
-    return { sealed: depot.secrets.seal(url.href, webhookUrlPurpose(key)), host: hostOf(url) }
-  }
 
   const change = async (request: FastifyRequest, input: WebhookChange) => {
     await webhooks.flush() // so that entries already delivered are not delivered again
@@ -77,21 +65,9 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       onRequest,
     },
     async (request, reply) => {
-      const { name, filter, after } = request.body
+      const { name } = request.body
       request.subject = `webhook ${name}`
-      const key = randomBytes(KEY_BYTES).toString('hex')
-      const secret = generateSecret()
-      const url = await sealUrl(request.body.url, key)
-      const sealed = {
-        sealedUrl: url.sealed,
-        host: url.host,
-        sealedSecret: depot.secrets.seal(secret, webhookSecretPurpose(key)),
-      }
-      const made = await depot.writer.submit({
-        kind: 'addWebhook',
-        input: { name, key, filter: withoutAbsent(filter), ...sealed, ...(after !== undefined && { after }) },
-        actor: actorOf(request, 'api'),
-      })
+      const { made, secret } = await createWebhook(context, request.body, actorOf(request, 'api'))
       return reply
         .code(201)
         .headers({ ...NO_STORE, location: `${request.publicPath}/api/v1/webhooks/${name}` })
@@ -172,7 +148,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       const { name, key } = await getWebhook(depot.db, request.params.webhook)
       const changed = await change(request, {
         webhook: name,
-        ...(url !== undefined && { url: await sealUrl(url, key) }),
+        ...(url !== undefined && { url: await sealUrl(context, url, key) }),
         ...(filter !== undefined && { filter: withoutAbsent(filter) }),
         ...(paused !== undefined && { isPaused: paused }),
       })
@@ -324,13 +300,4 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       return reply.headers(NO_STORE).send(wirePing(id, receipt))
     },
   )
-}
-
-/** Removes fields that are `undefined`, which JSON would lose anyway. */
-function withoutAbsent({
-  views,
-  origins,
-  kinds,
-}: z.infer<typeof NewWebhook>['filter']): StoredWebhook['filter'] {
-  return { ...(views && { views }), ...(origins && { origins }), ...(kinds && { kinds }) }
 }
