@@ -140,6 +140,7 @@ const ROOMS: readonly string[] = [
   'http/page/changes',
   'http/page/search',
   'http/page/plans',
+  'http/page/administration',
   'http/page',
   'http',
   'cli',

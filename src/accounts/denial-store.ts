@@ -44,7 +44,7 @@ export async function deleteOldDenials(db: Db): Promise<void> {
 /** Lists denials whose last request was at `since` (epoch milliseconds) or later, newest first. */
 export async function listDenials(
   db: Db,
-  { since, account }: { since: number; account: string | undefined },
+  { since, account, limit }: { since: number; account: string | undefined; limit?: number },
 ): Promise<Denial[]> {
   const rows = await db
     .selectFrom('denials')
@@ -53,6 +53,7 @@ export async function listDenials(
     .$if(account !== undefined, (query) => query.where('account', '=', account ?? ''))
     .orderBy('last_at', 'desc')
     .orderBy('id', 'desc')
+    .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
     .execute()
   return rows.map((row) => ({
     firstAt: row.first_at,

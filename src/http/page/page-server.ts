@@ -16,6 +16,7 @@ import type { RouteContext } from '../requests/request.ts'
 import { SingleSignOn } from '../requests/single-sign-on.ts'
 import { WITHOUT_COMPILERS, validate } from '../requests/validate.ts'
 import { activityRoutes } from './activity/routes.ts'
+import { administrationRoutes } from './administration/routes.ts'
 import { assetRoutes, encodingOf } from './assets/assets.ts'
 import type { AssetPaths } from './assets/assets.ts'
 import { changeRoutes } from './changes/routes.ts'
@@ -142,6 +143,7 @@ export async function openPage(context: RouteContext, prepare: Prepare): Promise
     changeRoutes(pages, context)
     searchRoutes(pages, context)
     planRoutes(pages, context)
+    administrationRoutes(pages, context)
   })
   await page.ready()
   return page

@@ -57,7 +57,7 @@ export function layout(visit: Visit, assets: AssetPaths, { title, section, main,
         html`<a href="${visit.to(path)}" ${name === section ? html` aria-current="page"` : null}
           >${label}</a
         >`,
-    )}</nav>
+    )}${visit.caller === undefined ? null : html`<a href="${visit.to('/admin')}"${section === 'admin' ? html` aria-current="page"` : null}>Administration</a>`}</nav>
 <form class="find" role="search" action="${visit.to('/search')}">
 <input type="search" name="q" placeholder="Search  /" aria-label="Search packages, releases, views and people" data-find maxlength="200" />
 </form>

@@ -1,0 +1,106 @@
+import { html } from '@remix-run/html-template'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { listAccounts } from '../../../accounts/account-store.ts'
+import type { Account } from '../../../accounts/account-store.ts'
+import { cutPage, placeIn } from '../../api/conventions/pages.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { administratorOnly } from '../../requests/rights.ts'
+import { badge, formToken, timeAgo } from '../html/parts.ts'
+import { OptionalText, withQuery } from '../html/query.ts'
+import type { Visit } from '../html/visit.ts'
+import { Csrf, ListQuery, actButton, adminContent, confirmedAct, link, pager, table } from './frame.ts'
+
+const PATH = '/admin/accounts'
+const AccountForm = z.object({
+  ...Csrf,
+  account: z.string().trim().min(1).max(255),
+  email: OptionalText,
+  administrator: z.literal('1').optional(),
+})
+const StateForm = z.object({ ...Csrf, state: z.enum(['disabled', 'enabled']) })
+const onRequest = administratorOnly
+
+/** Pages for accounts. */
+export function accountPages(app: FastifyInstance, { depot }: RouteContext): void {
+  const pages = app.withTypeProvider<ZodTypeProvider>()
+  const { db, writer } = depot
+
+  pages.get(PATH, { schema: { querystring: ListQuery }, onRequest }, async (request, reply) => {
+    const { visit, query } = request
+    const listKey = { list: 'accounts' }
+    const after = placeIn(query, listKey, z.string())
+    const found = await listAccounts(db, { after, limit: query.limit + 1 })
+    const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ name }) => name })
+    return reply.page(
+      adminContent(visit, {
+        title: 'Accounts',
+        main: html`${table(
+          'Accounts',
+          ['Account', 'State', 'Email', 'Since', 'Tokens', 'Change'],
+          items.map((account) => [
+            account.name,
+            stateOf(account),
+            account.email ?? '',
+            timeAgo(visit, account.createdAt),
+            link(visit, withQuery('/admin/tokens', { account: account.name }), 'tokens'),
+            account.name === visit.caller?.accountName ? '' : stateChange(visit, account),
+          ]),
+        )}${pager(next)}
+<h2>Add an account</h2>
+<form class="filters" method="post" action="${visit.to(PATH)}">${formToken(visit)}
+<label>Name<input name="account" required maxlength="100" spellcheck="false" autocomplete="off" /></label>
+<label>Email<input name="email" type="email" maxlength="255" autocomplete="off" /></label>
+<label class="check"><input type="checkbox" name="administrator" value="1" />administrator of the depot</label>
+<button>Add</button></form>
+<p class="hint">A new account has no token and no role. Give it a role in an origin, and a token.</p>`,
+      }),
+    )
+  })
+
+  pages.post(PATH, { schema: { body: AccountForm }, onRequest }, async (request, reply) => {
+    const { account: name, email, administrator } = request.body
+    request.subject = `account ${name}`
+    await writer.submit({
+      kind: 'addAccount',
+      input: { name, isAdministrator: administrator === '1', ...(email !== undefined && { email }) },
+      actor: actorOf(request, 'page'),
+    })
+    return reply.redirect(request.visit.to(PATH), 303)
+  })
+
+  pages.post(
+    `${PATH}/:account`,
+    { schema: { params: z.object({ account: z.string().max(255) }), body: StateForm }, onRequest },
+    async (request, reply) => {
+      const { account } = request.params
+      const { state } = request.body
+      request.subject = `account ${account}, ${state}`
+      await writer.submit({
+        kind: 'disableAccount',
+        input: { account, isDisabled: state === 'disabled' },
+        actor: actorOf(request, 'page'),
+      })
+      return reply.redirect(request.visit.to(PATH), 303)
+    },
+  )
+}
+
+function stateOf({ disabledAt, isAdministrator }: Account) {
+  if (disabledAt !== undefined) return badge('bad', 'disabled')
+  return isAdministrator ? badge('info', 'administrator') : badge('plain', 'active')
+}
+
+function stateChange(visit: Visit, { name, disabledAt }: Account) {
+  const path = `${PATH}/${encodeURIComponent(name)}`
+  return disabledAt === undefined
+    ? confirmedAct(visit, {
+        path,
+        fields: { state: 'disabled' },
+        label: 'Disable',
+        effect: `All tokens of ${name} are refused at once. They work again when the account is enabled.`,
+      })
+    : actButton(visit, { path, fields: { state: 'enabled' }, label: 'Enable' })
+}

@@ -1,0 +1,140 @@
+import { html } from '@remix-run/html-template'
+import type { SafeHtml } from '@remix-run/html-template'
+import type { z } from 'zod'
+import { ACTIONS } from '../../../access/access.ts'
+import type { Token as TokenShape } from '../../api/tokens/shapes.ts'
+import type { Content } from '../html/layout.ts'
+import { badge, copyable, emptyState, formToken, timeAgo } from '../html/parts.ts'
+import type { Visit } from '../html/visit.ts'
+import { adminContent, confirmedAct, facts, link, mayAdministrate, pager, table } from './frame.ts'
+
+type Token = z.infer<typeof TokenShape>
+
+const PATH = '/admin/tokens'
+
+/** The tokens of an account, or of all accounts, and the form for a new one. */
+export function tokensContent(
+  visit: Visit,
+  {
+    tokens,
+    next,
+    account,
+    once,
+  }: { tokens: readonly Token[]; next: string | null; account: string | undefined; once: string },
+): Content {
+  const isOwn = account === visit.caller?.accountName
+  return adminContent(visit, {
+    title: account === undefined ? 'All tokens' : isOwn ? 'Your tokens' : `Tokens of ${account}`,
+    above: isOwn ? [] : [link(visit, PATH, 'Your tokens')],
+    main: html`${mayAdministrate(visit.caller) && account !== undefined ? html`<p>${link(visit, `${PATH}?all=true`, 'The tokens of all accounts')}</p>` : null}
+${tokens.length === 0 ? emptyState('No tokens', html`<p>The form below makes one.</p>`) : list(visit, tokens)}${pager(next)}
+<h2>Make a token</h2>
+<form class="stack change" method="post" action="${visit.to(PATH)}">${formToken(visit)}<input type="hidden" name="once" value="${once}" />
+${mayAdministrate(visit.caller) ? html`<label>Account<input name="account" value="${account ?? ''}" maxlength="255" spellcheck="false" autocomplete="off" /></label>` : null}
+<label>Label<input name="label" maxlength="200" placeholder="What the token is for" /></label>
+${narrowingFields('no box ticked: all of them')}
+<div class="actions"><button class="primary">Make the token</button></div></form>
+<p class="hint">The next page shows the token, once. A token has at most the rights of its account.</p>`,
+  })
+}
+
+function list(visit: Visit, tokens: readonly Token[]): SafeHtml {
+  return table(
+    'Tokens',
+    ['Token', 'Account', 'State', 'May', 'Last used', 'Made', 'Expires'],
+    tokens.map((token) => [
+      link(visit, `${PATH}/${token.id}`, token.label === '' ? `token ${token.id}` : token.label),
+      token.account,
+      html`${stateOf(token)}${token.current ? html` ${badge('info', 'this session')}` : null}`,
+      mayText(token),
+      time(visit, token.last_used_at, 'never'),
+      time(visit, token.created_at, ''),
+      time(visit, token.expires_at, 'never'),
+    ]),
+  )
+}
+
+/** A token, with the forms that narrow and revoke it. */
+export function tokenContent(visit: Visit, token: Token): Content {
+  const path = `${PATH}/${token.id}`
+  const isUsable = token.state !== 'revoked'
+  return adminContent(visit, {
+    title: token.label === '' ? `Token ${token.id}` : token.label,
+    above: [link(visit, PATH, 'Your tokens')],
+    main: html`${factsOf(visit, token)}
+${
+  isUsable
+    ? html`<h2>Narrow this token</h2>
+<form class="stack change" method="post" action="${visit.to(`${path}/narrow`)}">${formToken(visit)}
+${narrowingFields('no box ticked: as now')}
+<div class="actions"><button>Narrow</button></div></form>
+<p class="hint">Empty fields keep what the token has. A token never gains rights: make another one for that.</p>
+<h2>Revoke this token</h2>
+${confirmedAct(visit, {
+  path: `${path}/revoke`,
+  fields: {},
+  label: 'Revoke',
+  effect: token.current
+    ? 'This session ends at once, because it was opened with this token. The token never works again.'
+    : 'Everything that uses this token is refused at once. The token never works again.',
+})}`
+    : null
+}`,
+  })
+}
+
+/** A token that was just made. Its secret is on no other page. */
+export function madeTokenContent(visit: Visit, token: Token, secret: string): Content {
+  return adminContent(visit, {
+    title: 'A new token',
+    above: [link(visit, PATH, 'Your tokens')],
+    main: html`<p class="notice good" role="status">Copy the token now. No other page shows it.</p>
+${copyable(secret)}
+${factsOf(visit, token)}
+<p>${link(visit, `${PATH}/${token.id}`, 'Narrow or revoke it')}</p>`,
+  })
+}
+
+function factsOf(visit: Visit, token: Token): SafeHtml {
+  return facts([
+    ['Label', token.label],
+    ['Account', token.account],
+    ['State', html`${stateOf(token)}${token.current ? html` ${badge('info', 'this session')}` : null}`],
+    ['Actions', token.actions?.join(', ') ?? 'all'],
+    ['Origins', token.origins?.join(', ') ?? 'all'],
+    ['Views', token.views?.join(', ') ?? 'all'],
+    ['Last used', time(visit, token.last_used_at, 'never')],
+    ['Made', time(visit, token.created_at, '')],
+    ['Expires', time(visit, token.expires_at, 'never')],
+    ...(token.revoked_at === null ? [] : [['Revoked', time(visit, token.revoked_at, '')] as const]),
+  ])
+}
+
+function narrowingFields(unticked: string): SafeHtml {
+  return html`<fieldset><legend>Only these actions (${unticked})</legend><div class="filters">${ACTIONS.map(
+    (action) =>
+      html`<label class="check"><input type="checkbox" name="actions" value="${action}" />${action}</label> `,
+  )}</div></fieldset>
+<label>Only these origins<input name="origins" maxlength="600" placeholder="all" spellcheck="false" autocomplete="off" /></label>
+<label>Only these views<input name="views" maxlength="600" placeholder="all" spellcheck="false" autocomplete="off" /></label>
+<label>Expires<input name="expires" maxlength="40" placeholder="never; or 90d, 12h, 2027-01-31" spellcheck="false" autocomplete="off" /></label>`
+}
+
+const STATES = { active: 'good', expired: 'warn', revoked: 'plain', disabled: 'bad' } as const
+
+function stateOf({ state }: Token): SafeHtml {
+  return badge(STATES[state], state === 'disabled' ? 'account disabled' : state)
+}
+
+function mayText({ actions, origins, views }: Token): string {
+  const parts = [
+    actions?.join(', '),
+    origins === null ? undefined : `in ${origins.join(', ')}`,
+    views === null ? undefined : `for ${views.join(', ')}`,
+  ].filter((part) => part !== undefined)
+  return parts.length === 0 ? 'everything' : parts.join(' ')
+}
+
+function time(visit: Visit, at: string | null, absent: string): SafeHtml | string {
+  return at === null ? absent : timeAgo(visit, Date.parse(at))
+}
