@@ -12,12 +12,16 @@ export type Job = keyof typeof JOBS
 const LOCK_CLASS = 4_117_100
 const CONTEND_EVERY_MS = 1_000
 const QUERY_MS = 2_000
+/** After a job has failed, the node lets every other node ask for it first. */
+const ROUNDS_AFTER_FAILURE = 2
 
 interface Contender {
   readonly job: Job
   readonly act: (signal: AbortSignal) => Promise<void>
   /** Present while this node leads. */
   leading: { readonly abort: AbortController; readonly done: Promise<void> } | undefined
+  /** For how many rounds this node does not ask for the job. */
+  waits: number
 }
 
 /** Ends the work on a job, and lets another node lead it. */
@@ -44,20 +48,18 @@ export class Leadership {
   }
 
   /**
-   * Calls `act` whenever this node comes to lead a job. `act` works until its signal aborts, and must not end
-   * before.
+   * Calls `act` whenever this node comes to lead a job. `act` works until its signal aborts. If it ends
+   * before, any node may lead the job next.
    */
   whileLeading(job: Job, act: (signal: AbortSignal) => Promise<void>): StopLeading {
-    const contender: Contender = { job, act, leading: undefined }
+    const contender: Contender = { job, act, leading: undefined, waits: 0 }
     this.#contenders.add(contender)
     this.#running ??= this.#run()
     return async () => {
       this.#contenders.delete(contender)
       if (contender.leading === undefined) return
       await endWork(contender)
-      await this.#listener
-        ?.query('select pg_advisory_unlock($1, $2)', [LOCK_CLASS, JOBS[job]])
-        .catch(() => undefined) // the lock ends with the connection
+      await this.#unlock(job)
     }
   }
 
@@ -96,20 +98,41 @@ export class Leadership {
     if ((row?.held ?? 0) < leading.length) throw new Error('PostgreSQL has freed the locks of this node')
     for (const contender of this.#contenders) {
       if (contender.leading !== undefined) continue
+      if (contender.waits > 0) {
+        contender.waits -= 1
+        continue
+      }
       const [answer] = await listener.query<{ taken: number }>(
         'select pg_try_advisory_lock($1, $2)::int as taken',
         [LOCK_CLASS, JOBS[contender.job]],
       )
-      if (answer?.taken === 1) this.#begin(contender)
+      if (answer?.taken !== 1) continue
+      if (this.#contenders.has(contender)) this.#begin(contender)
+      else await this.#unlock(contender.job) // it was stopped meanwhile
     }
   }
 
   #begin(contender: Contender): void {
     const abort = new AbortController()
-    const done = contender.act(abort.signal).catch((error: unknown) => {
-      if (!abort.signal.aborted) this.#onError(error)
-    })
-    contender.leading = { abort, done }
+    const work = async (): Promise<void> => {
+      try {
+        await contender.act(abort.signal)
+      } catch (error) {
+        if (!abort.signal.aborted) this.#onError(error)
+      }
+      if (abort.signal.aborted) return
+      abort.abort() // ends what is left of the work
+      contender.leading = undefined
+      contender.waits = ROUNDS_AFTER_FAILURE
+      await this.#unlock(contender.job)
+    }
+    contender.leading = { abort, done: work() }
+  }
+
+  async #unlock(job: Job): Promise<void> {
+    await this.#listener
+      ?.query('select pg_advisory_unlock($1, $2)', [LOCK_CLASS, JOBS[job]])
+      .catch(() => undefined) // the lock ends with the connection
   }
 
   async #endAll(): Promise<void> {

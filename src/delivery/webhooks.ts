@@ -128,9 +128,12 @@ export class Webhooks implements WebhookOperations, Subscriber {
     if (leadership === undefined) await opened.#startAll()
     else
       opened.#stopLeading = leadership.whileLeading('webhooks', async (signal) => {
-        await opened.#startAll()
-        if (!signal.aborted) await once(signal, 'abort')
-        await opened.#stopAll()
+        try {
+          await opened.#startAll()
+          if (!signal.aborted) await once(signal, 'abort')
+        } finally {
+          await opened.#stopAll()
+        }
       })
     return opened
   }
