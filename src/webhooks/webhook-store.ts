@@ -78,16 +78,30 @@ export async function updateWebhook(db: Db, webhook: Webhook): Promise<void> {
     .execute()
 }
 
-/** Stores the progress of a webhook, unless it was changed or removed since this version. */
+/**
+ * Stores the progress of a webhook, unless it was changed or removed since this version. Progress never goes
+ * back, and a pause at the same place stays: a node that delivered before may store what it knows late.
+ */
 export async function updateProgress(
   db: Db,
   { key, version, progress }: Pick<Webhook, 'key' | 'version' | 'progress'>,
 ): Promise<void> {
+  const { position, replay } = progress
   await db
     .updateTable('webhooks')
     .set(progressRow(progress))
     .where('key', '=', key)
     .where('version', '=', version)
+    .where((eb) =>
+      eb.or([
+        eb('position', '<', position),
+        eb.and([
+          eb('position', '=', position),
+          eb('paused_at', 'is', null),
+          ...(replay === undefined ? [] : [eb('replay_next', '<=', replay.next)]),
+        ]),
+      ]),
+    )
     .execute()
 }
 

@@ -5,6 +5,8 @@ import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
 import { Webhooks } from '../../src/delivery/webhooks.ts'
 import { listEntries } from '../../src/ledger/ledger-store.ts'
+import { freshProgress } from '../../src/webhooks/progress.ts'
+import type { Progress } from '../../src/webhooks/progress.ts'
 import { ask } from '../support/ask.ts'
 import { callApi } from '../support/call-api.ts'
 import type { Received } from '../support/receiver.ts'
@@ -407,4 +409,34 @@ test('the last thousand attempts of each webhook are kept', async (t) => {
     .execute()
   t.equal(rows.length, 1_000)
   t.match([rows[0], rows.at(-1)], [{ sequence: 401 }, { sequence: 700 }])
+})
+
+test('progress that is stored late neither sets a webhook back nor ends its pause', async (t) => {
+  const started = await scene(t)
+  await hook(started, 'deploys')
+  const stored = async () => started.depot.db.selectFrom('webhooks').selectAll().executeTakeFirstOrThrow()
+  const { key, version, position } = await stored()
+  const store = async (progress: Partial<Progress>) => {
+    await started.depot.writer.submit({
+      kind: 'saveDeliveries',
+      input: {
+        webhooks: [{ key, version, progress: { ...freshProgress(position), ...progress }, deliveries: [] }],
+      },
+      actor: { client: 'tests', door: 'cli' },
+    })
+    const row = await stored()
+    return { position: row.position, attempts: row.attempts, paused: row.paused_why }
+  }
+  const at = (ahead: number) => ({ position: position + ahead })
+  t.match(await store({ ...at(2), attempts: 1 }), { ...at(2), attempts: 1 })
+  t.match(await store({ ...at(1), attempts: 5 }), { ...at(2), attempts: 1 })
+  const pause = { at: START, why: 'gone' } as const
+  t.match(await store({ ...at(2), attempts: 2, pause }), { ...at(2), paused: 'gone' })
+  t.match(await store({ ...at(2), attempts: 1 }), { ...at(2), attempts: 2, paused: 'gone' })
+  t.match(await store({ ...at(2), replay: { next: 1, to: 2 } }), { paused: 'gone' })
+  t.strictSame(
+    await store(at(3)),
+    { ...at(3), attempts: 0, paused: null },
+    'the receiver has accepted an entry',
+  )
 })
