@@ -19,13 +19,13 @@ export type AdminTokenStatus = 'added' | 'known' | 'revoked' | 'disabled'
 
 /**
  * Creates the first views and the first administrator where they are absent, and gives the administrator the
- * token with this hash, unless it is disabled. Runs whenever a depot opens. Returns `undefined` without a
- * hash. `secretKeys` are the ids of this node's keys, if other nodes need the same ones; throws
- * `invalid_request` if they have others.
+ * token with this hash, unless it is disabled. Adds a generated token only if it creates the administrator.
+ * Runs whenever a depot opens. Returns `undefined` if there is no token to add. `secretKeys` are the ids of
+ * this node's keys, if other nodes need the same ones; throws `invalid_request` if they have others.
  */
 export async function setUp(
   context: CommandContext,
-  input: { adminTokenHash: string | undefined; secretKeys?: readonly string[] },
+  input: { adminTokenHash: string | undefined; isGenerated?: boolean; secretKeys?: readonly string[] },
 ): Promise<AdminTokenStatus | undefined> {
   if (input.secretKeys !== undefined) await agreeOnSecretKey(context, input.secretKeys)
   for (const { name, rule } of INITIAL_VIEWS) {
@@ -36,6 +36,7 @@ export async function setUp(
   if (administrator === undefined) await addAccount(context, { name: ADMINISTRATOR, isAdministrator: true })
   const hash = input.adminTokenHash
   if (hash === undefined) return undefined
+  if (input.isGenerated === true && administrator !== undefined) return undefined // another node was first
   const known = await findTokenByHash(context.trx, hash)
   if (known !== undefined) return known.revokedAt === undefined ? 'known' : 'revoked'
   if (administrator?.disabledAt !== undefined) return 'disabled'

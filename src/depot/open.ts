@@ -358,23 +358,30 @@ async function setUpDepot(
   configuredToken: string | undefined,
   secretKeys: readonly Buffer[],
 ): Promise<Pick<Depot, 'isNew' | 'newAdminToken' | 'adminTokenStatus'>> {
-  const isNew = (await findView(db, UNSTABLE)) === undefined
-  const newAdminToken = isNew && configuredToken === undefined ? generateToken() : undefined
-  const token = newAdminToken ?? configuredToken
+  const wasEmpty = (await findView(db, UNSTABLE)) === undefined
+  const generated = wasEmpty && configuredToken === undefined ? generateToken() : undefined
+  const token = generated ?? configuredToken
   const status = await writer.submit({
     kind: 'setUp',
     input: {
       adminTokenHash: token === undefined ? undefined : hashToken(token),
+      ...(generated !== undefined && { isGenerated: true }),
       ...(!engine.isWrittenByOneProcess && { secretKeys: secretKeys.map(secretKeyId) }),
     },
     actor: DEPOT_ACTOR,
   })
+  // Another node may have created the depot meanwhile.
+  const isNew = wasEmpty && status === 'added'
   if (!isNew && status === 'added')
     log.warn('the administrator can now also use the token of DEPOT_ADMIN_TOKEN; earlier tokens stay valid')
   if (status === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked and is not valid')
   if (status === 'disabled')
     log.warn('the token of DEPOT_ADMIN_TOKEN was not added, because the account admin is disabled')
-  return { isNew, newAdminToken, adminTokenStatus: isNew ? undefined : status }
+  return {
+    isNew,
+    newAdminToken: isNew ? generated : undefined,
+    adminTokenStatus: isNew ? undefined : status,
+  }
 }
 
 /**

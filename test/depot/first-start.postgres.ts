@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { findTokenByHash } from '../../src/accounts/account-store.ts'
+import { hashToken } from '../../src/accounts/token.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { openEngine } from '../../src/database/engine.ts'
+import { WRITERS_TURN } from '../../src/database/postgres/connection.ts'
+import { openDepot } from '../../src/depot/open.ts'
+import { openLogTo } from '../../src/log.ts'
+import { emptyDatabase } from '../support/test-database.ts'
+import { until } from '../support/until.ts'
+
+const ignore = () => undefined
+
+test('of two nodes that start on an empty database, one makes the token of the administrator', async (t) => {
+  const { url = '' } = await emptyDatabase(t)
+  const open = async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
+    t.teardown(async () => rm(folder, { recursive: true }))
+    const config = readConfig({
+      DEPOT_DATA: folder,
+      DEPOT_DATABASE_URL: url,
+      DEPOT_SECRET_KEY: 'a'.repeat(64),
+    })
+    return openDepot(config, { log: openLogTo('silent', { write: () => undefined }), inProcess: true })
+  }
+  const engine = await openEngine({ engine: 'postgres', url, urlFile: undefined, listenUrl: undefined })
+  const turn = await engine.listen?.({ timeoutMs: 5_000, onNotification: ignore, onLost: ignore })
+  if (turn === undefined) throw new Error('unreachable')
+  await turn.query('select pg_advisory_lock($1)', [WRITERS_TURN])
+  const opening = Promise.all([open(), open()])
+  await until('both have found no depot', async () => {
+    const waiting = await turn.query(
+      `select 1 from pg_locks where objid = $1 and not granted
+         and database = (select oid from pg_database where datname = current_database())`,
+      [WRITERS_TURN],
+    )
+    return waiting.length === 2
+  })
+  await turn.close()
+  const depots = await opening
+  const tokens = depots.map(({ newAdminToken }) => newAdminToken).filter((token) => token !== undefined)
+  t.equal(tokens.length, 1)
+  const [depot] = depots
+  t.match(depot && (await findTokenByHash(depot.db, hashToken(tokens[0] ?? ''))), { revokedAt: undefined })
+  for (const each of depots) await each.close()
+})
