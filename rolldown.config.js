@@ -38,7 +38,7 @@ export default {
         for (const chunk of Object.values(bundle))
           // Escapes would show in raw templates.
           if (chunk.type === 'chunk' && !/\braw`/.test(chunk.code))
-            chunk.code = chunk.code.replaceAll(/[^\x00-\x7f]/g, (character) => {
+            chunk.code = chunk.code.replaceAll(/[\u0080-\uffff]/g, (character) => {
               const unit = character.charCodeAt(0).toString(16)
               return `\\u${unit.padStart(4, '0')}`
             })
