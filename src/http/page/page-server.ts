@@ -28,6 +28,7 @@ import type { Visit } from './html/visit.ts'
 import { liveRoutes } from './live/routes.ts'
 import { mainRequestOf } from './mount.ts'
 import type { Prepare } from './mount.ts'
+import { markRoutes } from './package/mark-routes.ts'
 import { packageRoutes } from './package/routes.ts'
 import { pipelineRoutes } from './pipeline/routes.ts'
 import { planRoutes } from './plans/routes.ts'
@@ -35,6 +36,7 @@ import { searchRoutes } from './search/routes.ts'
 import { expectOwnForm, makeFormToken } from './sessions/forms.ts'
 import { clearSessionCookie, formCookie, openPageSession } from './sessions/session.ts'
 import { signInRoutes } from './sign-in/routes.ts'
+import { ruleRoutes } from './view/rule-routes.ts'
 import { viewRoutes } from './view/routes.ts'
 
 declare module 'fastify' {
@@ -138,7 +140,9 @@ export async function openPage(context: RouteContext, prepare: Prepare): Promise
     liveRoutes(pages, context)
     pipelineRoutes(pages, context)
     viewRoutes(pages, context)
+    ruleRoutes(pages, context)
     packageRoutes(pages, context)
+    markRoutes(pages, context)
     activityRoutes(pages, context)
     changeRoutes(pages, context)
     searchRoutes(pages, context)

@@ -1,5 +1,6 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
+import { hasRole } from '../../../access/access.ts'
 import type { ChangeRecord } from '../../../changes/change-record.ts'
 import { formatIdent, formatPackageName } from '../../../package/ident.ts'
 import type { Target } from '../../../package/target.ts'
@@ -8,7 +9,9 @@ import type { Why, WhyInView } from '../../../revisions/why.ts'
 import { formatBytes } from '../../../text/columns.ts'
 import type { Content } from '../html/layout.ts'
 import { badge, copyable, crumbs, packagePath, releasePath, timeAgo, viewLink } from '../html/parts.ts'
+import { withQuery } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
+import { marksPath } from './mark-templates.ts'
 
 /** A release, as its page shows it. */
 export interface ShownRelease {
@@ -50,6 +53,7 @@ ${release.exposes.length === 0 ? null : html`<dt>Ports</dt><dd>${release.exposes
 <h2>Where it is</h2>
 ${where(visit, shown)}
 ${promoteForm(visit, shown)}
+${markLink(visit, release)}
 ${changes(visit, shown.changes)}
 <h2>Needs</h2>
 ${idents(visit, release.deps, 'nothing')}
@@ -91,12 +95,19 @@ function promoteForm(visit: Visit, { release, views }: ShownRelease): SafeHtml |
 <label>Promote into<select name="view">${views.map((name) => html`<option value="${name}">${name}</option>`)}</select></label><button>Plan it</button></form>`
 }
 
-function where(visit: Visit, { why, reasons }: ShownRelease): SafeHtml {
+/** Leads maintainers of the origin to the forms for its marks. */
+function markLink(visit: Visit, release: Release): SafeHtml | null {
+  const { caller } = visit
+  if (caller === undefined || !hasRole(caller, release.ident.origin, 'maintainer')) return null
+  return html`<p class="actions"><a class="button" href="${visit.to(marksPath(release))}">Yank, deprecate or hold</a></p>`
+}
+
+function where(visit: Visit, { release, why, reasons }: ShownRelease): SafeHtml {
   const { views, proposals } = why
   return html`${
     views.length === 0
       ? html`<p>Only in ${viewLink(visit, 'unstable')}.</p>`
-      : html`<div class="scroll"><table><thead><tr><th scope="col">View</th><th scope="col">Since</th><th scope="col">State</th></tr></thead><tbody>${views.map((view) => viewRow(visit, view))}</tbody></table></div>`
+      : html`<div class="scroll"><table><thead><tr><th scope="col">View</th><th scope="col">Since</th><th scope="col">State</th>${visit.caller === undefined ? null : html`<th scope="col">Change</th>`}</tr></thead><tbody>${views.map((view) => viewRow(visit, release, view))}</tbody></table></div>`
   }${proposals.map(
     ({ view, account, createdAt }) =>
       html`<p class="notice warn">A proposal for ${viewLink(visit, view)} names it, made by ${account ?? 'the operator'} ${timeAgo(visit, createdAt)}.</p>`,
@@ -105,13 +116,18 @@ function where(visit: Visit, { why, reasons }: ShownRelease): SafeHtml {
 
 function viewRow(
   visit: Visit,
+  { ident, target }: Release,
   { view, since, sinceRevision, isLatest, chains, hasHiddenDependents }: WhyInView,
 ): SafeHtml {
   return html`<tr><th scope="row">${viewLink(visit, view.name)}</th><td>${timeAgo(visit, since)}, revision ${sinceRevision}</td><td>${isLatest ? badge('good', 'latest') : html`<span class="dim">member</span>`}${
     chains.length === 0
       ? null
       : html` needed by ${chains.map(([first = ''], index) => html`${index === 0 ? null : ', '}<a href="${visit.to(packagePath(first))}">${first}</a>`)}`
-  }${hasHiddenDependents ? html` <span class="dim">and by others</span>` : null}</td></tr>`
+  }${hasHiddenDependents ? html` <span class="dim">and by others</span>` : null}</td>${
+    visit.caller === undefined
+      ? null
+      : html`<td><a href="${visit.to(withQuery('/plans/new', { view: view.name, act: 'demote', releases: `${formatIdent(ident)} ${target}` }))}">Demote</a></td>`
+  }</tr>`
 }
 
 function changes(visit: Visit, records: readonly ChangeRecord[]): SafeHtml | null {

@@ -1,5 +1,6 @@
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import type { Moment } from '../../../views/change-request.ts'
+import { quoted } from '../html/shell.ts'
 
 /** The maximum number of releases that a command on the page lists. */
 const SHOWN_RELEASES = 20
@@ -42,15 +43,4 @@ function filter({ origin, name }: { origin?: string; name?: string }): string {
 
 function momentText(moment: Moment): string {
   return 'revision' in moment ? String(moment.revision) : new Date(moment.time).toISOString()
-}
-
-/** Quotes a text for a shell. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
-}
-
-/** Returns the request that applies a plan. */
-export function curlOf(depotUrl: string, { token, kind }: StoredPlan): string {
-  return `curl -sS --fail-with-body -X POST -H "Authorization: Bearer $HART_DEPOT_TOKEN" \\
-  ${depotUrl}/api/v1/plans/${token}/${kind === 'proposal' ? 'approve' : 'apply'}`
 }

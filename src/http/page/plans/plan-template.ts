@@ -20,9 +20,10 @@ import {
   timeAgo,
   viewLink,
 } from '../html/parts.ts'
+import { curlCommand } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import { quietReleases, revisionPath, withoutMoves } from '../view/moves.ts'
-import { commandOf, curlOf } from './commands.ts'
+import { commandOf } from './commands.ts'
 
 /** A plan or a proposal, as its page shows it. */
 export interface ShownPlan {
@@ -68,7 +69,7 @@ ${isOpen ? decision(visit, shown) : null}
 <details><summary>The same on the command line</summary>
 <p>Plan and make the change:</p>${copyable(commandOf(plan))}
 <p>${plan.kind === 'proposal' ? 'Approve exactly this proposal:' : 'Apply exactly this plan:'}</p>${copyable(`hart-depot ${plan.kind === 'proposal' ? 'approve' : 'apply'} ${plan.token}`)}
-${copyable(curlOf(visit.depotUrl, plan))}</details>`,
+${copyable(curlCommand(visit, { method: 'POST', path: `${planPath(plan.token)}/${plan.kind === 'proposal' ? 'approve' : 'apply'}` }))}</details>`,
   }
 }
 

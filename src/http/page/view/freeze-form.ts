@@ -3,6 +3,7 @@ import type { SafeHtml } from '@remix-run/html-template'
 import { isInForce } from '../../../views/freeze.ts'
 import type { View } from '../../../views/view.ts'
 import { formToken, viewPath } from '../html/parts.ts'
+import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 
 /**
@@ -24,5 +25,15 @@ ${formToken(visit)}<input type="hidden" name="origin" value="${origin ?? ''}" />
 <label>For, such as 6h or 2d<input name="period" maxlength="8" placeholder="until it is thawed" /></label>
 <label>Only the origin<input name="origin" maxlength="255" spellcheck="false" /></label>
 <label>Only the name<input name="name" maxlength="255" spellcheck="false" /></label>
-<button class="danger">Freeze</button></form></details>`
+<button class="danger">Freeze</button></form></details>
+${sameCommands([
+  `hart-depot freeze ${name} --reason 'end of the year' --until 6h`,
+  curlCommand(visit, {
+    method: 'PUT',
+    path: `${viewPath(name)}/freeze`,
+    body: { reason: 'end of the year' },
+  }),
+  `hart-depot thaw ${name}`,
+  curlCommand(visit, { method: 'DELETE', path: `${viewPath(name)}/freeze` }),
+])}`
 }

@@ -4,6 +4,8 @@ import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Marks } from '../../../releases/mark-store.ts'
 import type { PointerAt } from '../../../revisions/content-store.ts'
 import type { Revision } from '../../../revisions/history-store.ts'
+import { mayOverride, requesterOf } from '../../../views/gates.ts'
+import { UNSTABLE } from '../../../views/view.ts'
 import type { View } from '../../../views/view.ts'
 import type { Content } from '../html/layout.ts'
 import {
@@ -20,6 +22,7 @@ import { withQuery } from '../html/query.ts'
 import { loadCommand, updateCommand } from '../html/supervisor-commands.ts'
 import type { Visit } from '../html/visit.ts'
 import { freezeForms } from './freeze-form.ts'
+import { gatesPath } from './gates-templates.ts'
 import { historyTable } from './history-templates.ts'
 import { revisionPath } from './moves.ts'
 import { ruleSentences } from './sentences.ts'
@@ -77,10 +80,19 @@ function states({ closedAt, freezes }: View, previewOf: string | undefined): Saf
   }${previewOf === undefined ? null : html` ${badge('plain', `preview of ${previewOf}`)}`}`
 }
 
-/** Links to the forms that lead to a plan. */
-function actions(visit: Visit, { name }: View): SafeHtml {
+/** Links to the forms that change the view. Leaves out the forms that this caller certainly may not use. */
+function actions(visit: Visit, view: View): SafeHtml {
+  const { name } = view
   const link = (act: string) => visit.to(withQuery('/plans/new', { view: name, act }))
-  return html`<p class="actions"><a class="button primary" href="${link('promote')}">Promote into ${name}</a><a class="button" href="${link('demote')}">Demote</a><a class="button" href="${link('rollback')}">Roll back</a></p>`
+  return html`<p class="actions"><a class="button primary" href="${link('promote')}">Promote into ${name}</a><a class="button" href="${link('demote')}">Demote</a><a class="button" href="${link('rollback')}">Roll back</a>${maySetGates(visit, view) ? html`<a class="button" href="${visit.to(gatesPath(name))}">Change the rules</a>` : null}</p>`
+}
+
+function maySetGates({ caller }: Visit, view: View): boolean {
+  return caller !== undefined && hasGates(view) && mayOverride(requesterOf(caller), view.gates)
+}
+
+function hasGates({ name, preview }: View): boolean {
+  return name !== UNSTABLE && preview === undefined
 }
 
 function pastNotice(visit: Visit, { view, revision, madeAt }: ShownView): SafeHtml {

@@ -1,0 +1,160 @@
+import { test } from 'tap'
+import { FormBrowser } from '../../support/form-browser.ts'
+import { publishAll } from '../../support/origin.ts'
+import { APP, JANE_TOKEN, ROBOT_TOKEN, startCompany } from '../../support/page-scene.ts'
+import { fileTest } from '../../support/run-files.ts'
+import { ADMIN_TOKEN } from '../../support/start-depot.ts'
+
+const started = await startCompany(fileTest())
+const { app, depot } = started
+const NEEDY = 'acme/needy/1.0.0/20260105120000'
+const [first = '', , third = '', fourth = ''] = APP
+const HOSTILE = `<script>alert("1")</script> & 'that'`
+
+async function signedIn(token: string): Promise<FormBrowser> {
+  const browser = new FormBrowser(app)
+  await browser.signIn(token)
+  return browser
+}
+
+const [admin, jane, robot] = [
+  await signedIn(ADMIN_TOKEN),
+  await signedIn(JANE_TOKEN),
+  await signedIn(ROBOT_TOKEN),
+]
+
+/** Fills in a form of the page. */
+async function fill(browser: FormBrowser, path: string, fields: Record<string, string>) {
+  return browser.post(path, { _csrf: await browser.formToken(path), ...fields })
+}
+
+async function gatesOf(view: string) {
+  const answer = await app.inject({
+    url: `/api/v1/views/${view}/gates`,
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+  })
+  return answer.json<Record<string, unknown>>()
+}
+
+test('hostile reasons stay text on every page', async (t) => {
+  const csrf = await admin.formToken('/views/acceptance')
+  await admin.post('/views/acceptance/freeze', { _csrf: csrf, reason: HOSTILE })
+  t.match(await gatesOf('acceptance'), { frozen: { reason: HOSTILE } })
+  for (const url of ['/', '/views/acceptance', '/activity'])
+    t.notMatch((await admin.get(url)).body, '<script>alert', url)
+  t.match((await admin.get('/views/acceptance')).body, '&lt;script&gt;alert')
+})
+
+test('a release is yanked, deprecated and held, and the end of this is there, too', async (t) => {
+  const path = `/pkgs/${first}/marks`
+  for (const [mark, shown] of [
+    ['deprecated', 'Deprecated'],
+    ['held', 'Held'],
+    ['yanked', 'Yanked'],
+  ] as const) {
+    const set = await fill(jane, path, { mark, act: 'set', reason: HOSTILE })
+    t.equal(set.headers.location, `/pkgs/${first}`, mark)
+    const { body } = await jane.get(`/pkgs/${first}`)
+    t.match(body, `<b>${shown}</b>`)
+    t.notMatch(body, '<script>alert')
+    await fill(jane, path, { mark, act: 'remove' })
+    t.notMatch((await jane.get(`/pkgs/${first}`)).body, `<b>${shown}</b>`)
+  }
+  t.equal((await fill(jane, path, { mark: 'yanked', act: 'set', reason: '' })).statusCode, 400)
+})
+
+test('marks need the rights of a maintainer, and a form of this browser', async (t) => {
+  const path = `/pkgs/${first}/marks`
+  t.equal((await new FormBrowser(app).get(path)).statusCode, 303)
+  const fields = { mark: 'yanked', act: 'set', reason: 'r' }
+  const csrf = await jane.formToken(path)
+  for (const [given, headers] of [
+    [fields, {}],
+    [{ ...fields, _csrf: csrf }, { origin: 'https://evil.example' }],
+    [{ ...fields, _csrf: await robot.formToken(path) }, {}],
+  ] as const)
+    t.equal((await jane.post(path, given, headers)).statusCode, 403)
+  t.notMatch((await jane.get(`/pkgs/${first}`)).body, '<b>Yanked</b>')
+})
+
+const GATES = {
+  requires_view: 'union',
+  requires_as: 'current',
+  requires_soak: '2d',
+  requires_phases: 'smoke, functional',
+  closure: 'view',
+  downgrade: 'refuse',
+  settle: '3m',
+  promoters: 'jane, group:release',
+  approval: '1',
+  approvers: 'robot',
+  expires: '1d',
+  overriders: 'jane',
+}
+
+test('the form for rules writes the JSON of the API, and shows it', async (t) => {
+  const path = '/views/delivered/gates'
+  t.equal((await fill(admin, path, GATES)).headers.location, '/views/delivered')
+  t.match(await gatesOf('delivered'), {
+    requires: [{ view: 'union', as: 'current', soak_seconds: 172_800, phases: ['smoke', 'functional'] }],
+    closure: 'view',
+    downgrade: 'refuse',
+    settle_seconds: 180,
+    promoters: ['jane', 'group:release'],
+    approval: { approvers: ['robot'], expires_seconds: 86_400 },
+    overriders: ['jane'],
+  })
+  const { body } = await admin.get(path)
+  for (const value of ['2d', 'smoke, functional', '3m', 'jane, group:release', '1d'])
+    t.match(body, `value="${value}"`)
+  const kept = await fill(jane, path, { ...GATES, settle: '5m', override: 'it is urgent' })
+  t.equal(kept.statusCode, 303, 'an overrider may, with a reason')
+  t.equal((await gatesOf('delivered')).settle_seconds, 300)
+  t.equal((await fill(jane, path, { ...GATES, promoters: 'jane', override: 'mine' })).statusCode, 403)
+  t.equal((await robot.get(path)).statusCode, 403)
+  for (const wrong of [
+    { settle: 'soon' },
+    { closure: 'none' },
+    { promoters: 'nobody-here' },
+    { settle: '99w' },
+  ]) {
+    const refused = await fill(admin, path, { ...GATES, ...wrong })
+    t.equal(refused.statusCode, 400, JSON.stringify(wrong))
+    t.match(refused.body, 'role="alert"')
+  }
+  t.equal((await fill(admin, path, { closure: '' })).statusCode, 303)
+  t.match(await gatesOf('delivered'), { requires: [], closure: null, promoters: null, approval: null })
+})
+
+test('each gate refuses on the page, and names its rule', async (t) => {
+  await publishAll(started, { ident: NEEDY, deps: [third], tdeps: [third] })
+  await fill(admin, `/pkgs/${fourth}/marks`, { mark: 'yanked', act: 'set', reason: 'loses data' })
+  const before = await revisionOf('rehearsal')
+  for (const [rule, gates, release] of [
+    ['requires', { requires_view: 'union', requires_as: 'member' }, fourth],
+    ['requires', { requires_view: 'union', requires_as: 'member', requires_phases: 'smoke' }, third],
+    ['yanked', {}, fourth],
+    ['downgrade', { downgrade: 'refuse' }, first],
+    ['settle', { settle: '7d' }, third],
+    ['approval', { approval: '1' }, third],
+    ['closure', { closure: 'view' }, NEEDY],
+  ] as const) {
+    await fill(admin, '/views/rehearsal/gates', { closure: '', ...gates })
+    const form = { view: 'rehearsal', act: 'promote', releases: release }
+    const csrf = await jane.formToken('/plans/new?view=rehearsal')
+    const path = String((await jane.post('/plans', { _csrf: csrf, ...form })).headers.location)
+    t.match((await jane.get(path)).body, `<b>${rule}</b>`, rule)
+    const refused = await fill(jane, path, { action: 'apply', confirm: 'rehearsal' })
+    t.equal(refused.statusCode, 409, rule)
+  }
+  await fill(admin, '/views/rehearsal/gates', { closure: '', promoters: 'robot' })
+  const csrf = await jane.formToken('/')
+  const stranger = { _csrf: csrf, view: 'rehearsal', act: 'promote', releases: third }
+  t.equal((await jane.post('/plans', stranger)).statusCode, 403)
+  t.equal(await revisionOf('rehearsal'), before)
+})
+
+async function revisionOf(view: string): Promise<number> {
+  const query = depot.db.selectFrom('views').select('revision').where('name', '=', view)
+  return (await query.executeTakeFirstOrThrow()).revision
+}
