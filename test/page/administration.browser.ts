@@ -1,0 +1,48 @@
+import { test } from 'tap'
+import { openWindow, review, startBrowser } from '../support/browser.ts'
+import { startCompany } from '../support/page-scene.ts'
+import { fileTest } from '../support/run-files.ts'
+import { ADMIN_TOKEN } from '../support/start-depot.ts'
+
+const browser = await startBrowser(fileTest())
+
+const PAGES = [
+  '/admin',
+  '/admin/origins',
+  '/admin/origins/acme',
+  '/admin/tokens',
+  '/admin/accounts',
+  '/admin/storage',
+  '/admin/retention',
+  '/admin/retention/dry-run',
+  '/admin/webhooks',
+  '/admin/upstream',
+  '/admin/trusted-keys',
+  '/admin/health',
+  '/admin/audit',
+]
+
+test('the pages of the administration', async (t) => {
+  const { url } = await startCompany(t)
+  const { page } = await openWindow(t, browser)
+  await page.goto(`${url}/sign-in?to=/admin`)
+  await page.getByLabel('Token').fill(ADMIN_TOKEN)
+  await page.getByRole('button', { name: 'Sign in with a token' }).click()
+  await page.waitForURL(/\/admin$/)
+  for (const path of PAGES) {
+    await page.goto(`${url}${path}`)
+    await review(t, page, path.slice(1).replaceAll('/', '-'))
+  }
+  await page.goto(`${url}/admin/tokens`)
+  await page.locator('input[name=label]').fill('laptop')
+  await page.locator('input[name=actions][value=read]').check()
+  await page.getByRole('button', { name: 'Make the token' }).click()
+  t.match(await page.locator('main pre').textContent(), /^hart_/)
+  await review(t, page, 'admin-token-made')
+  await page.getByRole('link', { name: 'Narrow or revoke it' }).click()
+  await page.locator('summary').click()
+  await review(t, page, 'admin-token')
+  await page.locator('button.danger').click()
+  await page.waitForURL(/\/admin\/tokens$/)
+  t.match(await page.locator('main table').textContent(), /laptop.*revoked/s)
+})
