@@ -24,11 +24,20 @@ export interface QueuedCommand<T extends Handlers> {
 /** What long commands need of the writer. */
 interface LongCommandWriter<T extends Handlers> {
   enqueue(queued: QueuedCommand<T>): void
-  /**
-   * Runs a handler on a snapshot. A result or an error before the handler's first write is the outcome of the
-   * command. The first write throws; see {@link isWriteAttempt}.
-   */
-  runOnSnapshot(command: CommandIn<T>, ahead: ReadAhead): Promise<unknown>
+  /** Runs a handler on a snapshot. Rejects if the snapshot cannot be read. */
+  runOnSnapshot(command: CommandIn<T>, ahead: ReadAhead): Promise<SnapshotRun>
+  /** Gives a caller the outcome of such a run. */
+  answer(queued: QueuedCommand<T>, run: SnapshotRun): void
+}
+
+/**
+ * A result or an error before the handler's first write is the outcome of the command. The first write
+ * throws; see {@link isWriteAttempt}.
+ */
+export interface SnapshotRun {
+  readonly result: { outcome: unknown } | { error: unknown }
+  /** The sequence of the last entry in the snapshot. */
+  readonly through: number
 }
 
 /** How often a command reads on a snapshot, before it reads in the transaction instead. */
@@ -89,7 +98,9 @@ export class LongCommands<T extends Handlers> {
         readAhead = new ReadAhead()
         this.#readAhead = readAhead // before the snapshot is opened, so that it gets every commit since
         try {
-          return queued.resolve(await this.#writer.runOnSnapshot(command, readAhead))
+          const run = await this.#writer.runOnSnapshot(command, readAhead)
+          if (!('error' in run.result && isWriteAttempt(run.result.error)))
+            return this.#writer.answer(queued, run)
         } catch (error) {
           if (!isWriteAttempt(error)) return queued.reject(error)
         }

@@ -15,7 +15,7 @@ import type { LimitedReads, ReadAhead } from '../ledger/read-ahead.ts'
 import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 import { traced } from '../tracing/traced.ts'
 import { LongCommands } from './long-commands.ts'
-import type { QueuedCommand } from './long-commands.ts'
+import type { QueuedCommand, SnapshotRun } from './long-commands.ts'
 import { CommitInDoubt, SharedLedger, readLedgerEnd } from './shared-ledger.ts'
 import type { LedgerEnd } from './shared-ledger.ts'
 
@@ -81,8 +81,8 @@ export interface WriterOptions {
   /** See {@link Writing.notify}. */
   readonly notify?: Writing['notify']
   /**
-   * Called after each commit, with the last sequence that its commands may have read. The callers get their
-   * outcomes once it resolves, and its error if it rejects.
+   * Called after each commit, and after each command that ends on a snapshot, with the last sequence that its
+   * commands may have read. The callers get their outcomes once it resolves, and its error if it rejects.
    */
   readonly acknowledge?: (sequence: number) => Promise<void>
 }
@@ -102,6 +102,7 @@ export class Writer<T extends Handlers> {
   readonly #longCommands = new LongCommands<T>({
     enqueue: (queued) => this.#enqueue(queued),
     runOnSnapshot: (command, readAhead) => this.#runOnSnapshot(command, readAhead),
+    answer: (queued, { result, through }) => this.#answer([{ queued, result }], through),
   })
   /** Present if other processes write, too. */
   readonly #shared: SharedLedger | undefined
@@ -213,7 +214,7 @@ export class Writer<T extends Handlers> {
     this.#draining = undefined
   }
 
-  async #runOnSnapshot(command: CommandIn<T>, readAhead: ReadAhead): Promise<unknown> {
+  async #runOnSnapshot(command: CommandIn<T>, readAhead: ReadAhead): Promise<SnapshotRun> {
     const { now, openSnapshot } = this.#options
     if (openSnapshot === undefined) throw new Postponed('the writer cannot open snapshots')
     const snapshot = await openSnapshot()
@@ -221,24 +222,26 @@ export class Writer<T extends Handlers> {
     try {
       const head = await findHead(db)
       const clock = { ...this.#clock, now: now() }
-      const caller = await this.#commands.checkCallers(now).authorize(db, command)
       const read: CommandContext['read'] = async (name, basis, act) => {
         const value = await act(db)
         readAhead.store(name, basis, value)
         return value
       }
-      return await this.#handle(
-        {
-          trx: db as Trx,
-          at: Math.max(clock.now, head.at + 1),
-          clock,
-          actor: command.actor,
-          caller,
-          read,
-          record: refuseToRecord,
-        },
-        command,
+      const context = {
+        trx: db as Trx,
+        at: Math.max(clock.now, head.at + 1),
+        clock,
+        actor: command.actor,
+        read,
+        record: refuseToRecord,
+      }
+      const authorized = this.#commands.checkCallers(now).authorize(db, command)
+      const handled = authorized.then((caller) => this.#handle({ ...context, caller }, command))
+      const result = await handled.then(
+        (outcome) => ({ outcome }),
+        (error: unknown) => ({ error }),
       )
+      return { result, through: head.sequence }
     } finally {
       await snapshot.close()
     }
@@ -299,10 +302,14 @@ export class Writer<T extends Handlers> {
     }
     await this.#announce({ entries, through: this.#head.sequence }, commit)
     for (const { queued, result } of settled) if (result === 'postponed') queued.postpone()
+    this.#answer(settled, this.#head.sequence)
+  }
+
+  /** Gives callers their outcomes once these are acknowledged. Later batches do not wait for this. */
+  #answer(settled: readonly Settled<T>[], through: number): void {
     const { acknowledge } = this.#options
     if (acknowledge === undefined) return settle(settled)
-    // Later batches do not wait for this.
-    const acknowledged = acknowledge(this.#head.sequence)
+    const acknowledged = acknowledge(through)
       .then(
         () => settle(settled),
         (error: unknown) => settle(settled, error),

@@ -303,6 +303,35 @@ test('rows of a commit that reported a failure count as changed for commands tha
   t.match(await outcome, { revision: 2, releases: [{ ident: two.ident, change: 'moved', from: one.ident }] })
 })
 
+test('an outcome from a snapshot waits until what the snapshot had is acknowledged', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
+  const engine = new SqliteEngine(join(folder, 'depot.sqlite'))
+  const database = await engine.open(0)
+  let [time, isLong] = [0, false]
+  const asked: number[] = []
+  const writer = await Writer.open(database.writable, commandTable, {
+    now: () => 1_000,
+    elapsed: () => (time += isLong ? 1_000 : 0),
+    openSnapshot: () => engine.openSnapshot(),
+    async acknowledge(sequence) {
+      asked.push(sequence)
+      if (isLong) throw new Error('a node did not apply it')
+    },
+  })
+  t.teardown(async () => {
+    await writer.close()
+    await database.close()
+    await rm(folder, { recursive: true })
+  })
+  const depot = { depot: { writer, db: database.reader } }
+  await writer.submit({ kind: 'setUp', input: { adminTokenHash: undefined }, actor })
+  const [one] = (await makeReleases(depot, 'acme/app/1.0/20260101000000')) as [ReleaseRow]
+  await move(depot, 'promote', 'union', [one])
+  isLong = true
+  await t.rejects(move(depot, 'promote', 'union', [one]), { message: 'a node did not apply it' })
+  t.equal(asked.at(-1), writer.head.sequence)
+})
+
 test('after a commit that reported failure, the ledger goes on behind its rows, once its end can be read again', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
