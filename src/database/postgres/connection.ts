@@ -9,8 +9,11 @@ import type { Db } from '../database.ts'
 import type { Schema } from '../schema.ts'
 import { CompilingDialect } from './compiler.ts'
 
-/** How long to wait for a connection. */
+/** How long to wait for the server when connecting. */
 const CONNECT_MS = 5_000
+/** How long to wait for a connection while all of a pool are in use. */
+const WAIT_MS = 15_000
+const RETRY_AFTER_SECONDS = 5
 /** A statement that reads may take this long. */
 const READ_MS = 30_000
 /** A statement of the writer may take this long. */
@@ -27,6 +30,9 @@ const GRACE_MS = 5_000
 const KEEPALIVE_MS = 10_000
 /** The server gives up a connection after this many questions without an answer. */
 const KEEPALIVE_COUNT = 3
+
+/** The pool's message, which has no code. */
+const WAITED_TOO_LONG = 'timeout exceeded when trying to connect'
 
 /** Statements are prepared by name on each connection, if they are no longer than this. */
 const MAX_NAMED_SQL_LENGTH = 10_000
@@ -45,6 +51,8 @@ export interface Use {
   /** In `pg_stat_activity`. */
   readonly name: 'reads' | 'writer' | 'snapshot' | 'migration' | 'listener' | 'load'
   readonly max: number
+  /** How long to wait while all connections are in use. */
+  readonly waitMs?: number
   /** The statements that begin a transaction. By default, `begin`. */
   readonly begin?: string
   readonly isReadOnly?: boolean
@@ -133,13 +141,25 @@ interface OpenPool {
 
 /** Opens a pool of connections. They are made when they are first needed. The caller closes it. */
 export function openPool(server: PostgresServer, use: Use): OpenPool {
-  const pool = new Pool({ ...settingsFor(server, use), max: use.max, idleTimeoutMillis: IDLE_MS })
+  const settings = settingsFor(server, use)
+  const pool = new Pool({
+    ...settings,
+    // The pool's limit is for the whole wait, and that of a client for connecting.
+    connectionTimeoutMillis: use.waitMs ?? WAIT_MS,
+    Client: class extends Client {
+      constructor() {
+        super(settings)
+      }
+    },
+    max: use.max,
+    idleTimeoutMillis: IDLE_MS,
+  })
   // The next query notices a connection that was lost.
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   const known = new WeakMap<PoolClient, Connection>()
   const connect = async () => {
-    const client = await pool.connect().catch(rethrow)
+    const client = await pool.connect().catch(rethrowWait)
     const options = {
       ...use,
       isNaming: isNaming(server),
@@ -180,6 +200,14 @@ export function openSnapshot(server: PostgresServer, refusesWrites: boolean): Op
 function kysely(connect: () => Promise<PostgresPoolClient>): Db {
   const pool: PostgresPool = { options: {}, connect, end: async () => undefined }
   return new Kysely<Schema>({ dialect: new CompilingDialect({ pool }) })
+}
+
+function rethrowWait(error: unknown): never {
+  if (!(error instanceof Error && error.message === WAITED_TOO_LONG)) return rethrow(error)
+  throw new DepotError('overloaded', 'all connections to the database are in use; nothing was changed', {
+    cause: error,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  })
 }
 
 function rethrow(error: unknown): never {
