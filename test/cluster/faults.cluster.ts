@@ -4,12 +4,11 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.ts'
 import { runCommand } from '../../scripts/cluster/node-process.ts'
-import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
-import type { Answer } from '../support/ask.ts'
-import { buildHart, makeKeys } from '../support/build-hart.ts'
+import { buildHart } from '../support/build-hart.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
+import { ClusterClient, expect, pollPath } from '../support/cluster-client.ts'
 import { startCuttableProxy } from '../support/cuttable-proxy.ts'
 import type { CuttableProxy } from '../support/cuttable-proxy.ts'
 import { runsOf, seeded } from '../support/random.ts'
@@ -33,7 +32,7 @@ const HAS_ENDED_MS = 4_000
 interface Scene {
   readonly cluster: LocalCluster
   readonly cables: readonly CuttableProxy[]
-  readonly call: (url: string, method: string, path: string, body?: unknown) => Promise<Answer>
+  readonly client: ClusterClient
 }
 
 async function startScene(t: Test): Promise<Scene> {
@@ -47,33 +46,7 @@ async function startScene(t: Test): Promise<Scene> {
     },
   })
   t.teardown(() => cluster.close())
-  const authorization = `Bearer ${cluster.adminToken}`
-  return {
-    cluster,
-    cables,
-    call: (url, method, path, body) =>
-      ask(url + path, {
-        method,
-        headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      }),
-  }
-}
-
-/** Throws unless the answer has the status. */
-async function expect(answer: Promise<Answer>, status: number): Promise<Answer> {
-  const given = await answer
-  if (given.status !== status) throw new Error(`got ${given.status} instead of ${status}: ${given.text}`)
-  return given
-}
-
-async function upload({ cluster }: Scene, url: string, hart: BuiltHart): Promise<Answer> {
-  const query = new URLSearchParams({ checksum: hart.checksum, target: hart.target }).toString()
-  return ask(`${url}/v1/depot/pkgs/${formatIdent(hart.ident)}?${query}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${cluster.adminToken}` },
-    body: hart.bytes,
-  })
+  return { cluster, cables, client: new ClusterClient(cluster) }
 }
 
 const releaseOf = (line: number, version: number): BuiltHart =>
@@ -92,16 +65,16 @@ interface Known {
 
 /** Uploads and promotes versions of a line one after another through nginx, until a signal. */
 async function promoteOn(scene: Scene, line: number, known: Known, signal: AbortSignal): Promise<void> {
-  const { cluster, call } = scene
+  const { client } = scene
   for (let version = 1; !signal.aborted; version += 1) {
     const hart = releaseOf(line, version)
     const ident = formatIdent(hart.ident)
     await repeat(signal, async () => {
-      const { status } = await upload(scene, cluster.url, hart)
+      const { status } = await client.upload(hart)
       return status === 201 || status === 409
     })
     await repeat(signal, async () => {
-      const { status, text } = await call(cluster.url, 'POST', '/api/v1/views/prod/promotions', {
+      const { status, text } = await client.call('POST', '/api/v1/views/prod/promotions', {
         releases: [ident],
         reason: 'the test',
       })
@@ -128,8 +101,7 @@ async function pollAll({ cluster }: Scene, known: Known, signal: AbortSignal): P
     cluster.nodes.map(async ({ name, url }) => {
       for (let line = 0; !signal.aborted; line = (line + 1) % LINES) {
         const before = known.acknowledged[line] ?? 0
-        const path = `/v1/depot/channels/acme/prod/pkgs/app${line}/latest?target=x86_64-linux`
-        const answer = await ask(url + path).catch(() => undefined)
+        const answer = await ask(url + pollPath(`app${line}`)).catch(() => undefined)
         if (answer === undefined || answer.status >= 500) known.refused += 1
         else {
           known.answered += 1
@@ -181,33 +153,14 @@ async function breakSomething(scene: Scene, fault: (typeof FAULTS)[number], at: 
   }
 }
 
-async function whenAllAnswer({ cluster }: Scene): Promise<void> {
-  for (const { name, url } of cluster.nodes)
-    await until(
-      `${name} is ready`,
-      async () => (await ask(`${url}/readyz`).catch(() => undefined))?.status === 200,
-      60_000,
-    )
-}
-
 test('whatever breaks, nothing acknowledged is lost and no answer is older', async (t) => {
   const scene = await startScene(t)
-  const { cluster, call } = scene
+  const { cluster, client } = scene
   const [first] = cluster.nodes
   const receiver = await startReceiver(t)
-  await expect(call(cluster.url, 'POST', '/api/v1/origins', { name: 'acme' }), 201)
-  const key = makeKeys('acme').publicKey
-  await expect(
-    ask(`${cluster.url}/v1/depot/origins/acme/keys/${key.revision}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${cluster.adminToken}` },
-      body: formatPublicKey(key),
-    }),
-    201,
-  )
-  await expect(call(cluster.url, 'POST', '/api/v1/views', { name: 'prod', rule: 'promoted' }), 201)
-  await expect(
-    call(cluster.url, 'POST', '/api/v1/webhooks', {
+  await client.makeOrigin()
+  expect(
+    await client.call('POST', '/api/v1/webhooks', {
       name: 'all',
       url: receiver.url,
       filter: { views: ['prod'] },
@@ -226,7 +179,7 @@ test('whatever breaks, nothing acknowledged is lost and no answer is older', asy
   for (let round = 0; round < rounds; round += 1) {
     const fault = FAULTS[round < FAULTS.length ? round : Math.floor(random() * FAULTS.length)] ?? FAULTS[0]
     await breakSomething(scene, fault, Math.floor(random() * cluster.nodes.length))
-    await whenAllAnswer(scene)
+    await client.whenAllAnswer()
     const before = known.revisions.length
     await until(`promotions are acknowledged after: ${fault}`, () => known.revisions.length > before, 60_000)
     t.strictSame(known.stale, [], fault)
@@ -240,8 +193,8 @@ test('whatever breaks, nothing acknowledged is lost and no answer is older', asy
   )
   for (const { url } of cluster.nodes)
     for (const [line, version] of known.acknowledged.entries()) {
-      const path = `/v1/depot/channels/acme/prod/pkgs/app${line}/latest?target=x86_64-linux`
-      t.ok(versionIn((await ask(url + path)).text) >= version, `app${line} on ${url}`)
+      const { text } = await ask(url + pollPath(`app${line}`))
+      t.ok(versionIn(text) >= version, `app${line} on ${url}`)
     }
   t.equal(new Set(known.revisions).size, known.revisions.length, 'each promotion has a revision of its own')
   const select = (what: string, where: string) =>
