@@ -4,7 +4,7 @@ import { Client, Pool } from 'pg'
 import type { ClientBase, ClientConfig, PoolClient } from 'pg'
 import type { PostgresLocation } from '../../config/database.ts'
 import { DepotError } from '../../errors.ts'
-import { isConnectionLost, translateLost } from './errors.ts'
+import { isConnectionLost, isPlanStale, translateLost } from './errors.ts'
 import type { Db } from '../database.ts'
 import type { Schema } from '../schema.ts'
 import { CompilingDialect } from './compiler.ts'
@@ -268,6 +268,8 @@ class Connection implements PostgresPoolClient {
   readonly #options: ConnectionOptions
   #last: Promise<unknown> = Promise.resolve()
   #isLost = false
+  /** How often a migration made prepared statements useless. They are then prepared under other names. */
+  #generation = 0
 
   constructor(client: ClientBase, options: ConnectionOptions) {
     this.#client = client
@@ -291,9 +293,13 @@ class Connection implements PostgresPoolClient {
       return await this.#client.query({
         text: sql,
         values: parameters.map(WRITES.test(sql) ? storedValue : comparedValue),
-        ...(name && { name }),
+        ...(name && { name: `${name}_${this.#generation}` }),
       })
     } catch (cause) {
+      if (isPlanStale(cause)) {
+        this.#generation += 1
+        if (begin === undefined) return this.#query(sql, parameters) // a writer runs its whole transaction again
+      }
       const error = translateLost(cause)
       this.#isLost ||= isConnectionLost(error)
       throw error

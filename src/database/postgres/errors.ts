@@ -5,6 +5,9 @@ const DISK_FULL: readonly unknown[] = ['53100']
 const READ_ONLY: readonly unknown[] = ['25006']
 /** Two transactions that could not both go on: `serialization_failure` and `deadlock_detected`. */
 const COLLISIONS: readonly unknown[] = ['40001', '40P01']
+/** A migration changed the columns of a table that a prepared statement reads. */
+const STALE_PLAN: readonly unknown[] = ['0A000']
+const STALE_PLAN_MESSAGE = 'cached plan must not change result type'
 /** The connection, and with it the transaction, is lost; or there was none. */
 const LOST =
   /^(08...|57P0[1-5]|25P03|53300|28000|28P01|3D000|E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|HOSTDOWN|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|NOENT))$/
@@ -24,7 +27,12 @@ export function isReadOnly(error: unknown): boolean {
 
 /** Reports whether a transaction failed because of another one, so that it may succeed if it runs again. */
 export function isCollision(error: unknown): boolean {
-  return COLLISIONS.includes(codeOf(error))
+  return COLLISIONS.includes(codeOf(error)) || isPlanStale(error)
+}
+
+/** Reports whether a statement must be prepared again, and would then succeed. */
+export function isPlanStale(error: unknown): boolean {
+  return STALE_PLAN.includes(codeOf(error)) && error instanceof Error && error.message === STALE_PLAN_MESSAGE
 }
 
 /** The connection to the server was lost, or could not be made. Without a commit, nothing was changed. */
