@@ -33,6 +33,8 @@ export class LocalCluster {
   readonly postgres: ThrowawayPostgres
   readonly nodes: readonly NodeProcess[]
   readonly adminToken: string
+  /** The settings of all nodes. */
+  readonly environment: Readonly<Record<string, string>>
   /** Where nginx listens. */
   readonly url: string
   readonly #nginx: ChildProcess
@@ -43,6 +45,7 @@ export class LocalCluster {
     postgres: ThrowawayPostgres
     nodes: readonly NodeProcess[]
     adminToken: string
+    environment: Readonly<Record<string, string>>
     url: string
     nginx: ChildProcess
     cancelGuard: () => void
@@ -51,6 +54,7 @@ export class LocalCluster {
     this.postgres = made.postgres
     this.nodes = made.nodes
     this.adminToken = made.adminToken
+    this.environment = made.environment
     this.url = made.url
     this.#nginx = made.nginx
     this.#cancelGuard = made.cancelGuard
@@ -92,7 +96,7 @@ export class LocalCluster {
       undo.push(() => Promise.all(nodes.map((node) => node.stop())))
       await Promise.all(nodes.map((node) => node.start()))
       const { nginx, url } = await startNginx(folder, nodes)
-      return new LocalCluster({ folder, postgres, nodes, adminToken, url, nginx, cancelGuard })
+      return new LocalCluster({ folder, postgres, nodes, adminToken, environment, url, nginx, cancelGuard })
     } catch (error) {
       for (const each of undo.toReversed()) await each()
       cancelGuard()

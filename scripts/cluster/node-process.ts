@@ -7,16 +7,22 @@ import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { whenGone } from './when-gone.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+/** The folder of this version of the program. */
+const ROOT = resolve(import.meta.dirname, '../..')
+const mainOf = (root: string) => join(root, 'src/main.ts')
 /** How long a node that ended by itself waits before it starts again. */
 const AGAIN_MS = 500
 
-/** Runs a command of the depot to its end, and resolves with what it prints. Rejects if it fails. */
+/**
+ * Runs a command of the depot to its end, and resolves with what it prints. Rejects if it fails. `root` is the
+ * folder of the program.
+ */
 export async function runCommand(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
+  root = ROOT,
 ): Promise<string> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...environment } })
+  const child = spawn(process.execPath, [mainOf(root), ...args], { env: { ...process.env, ...environment } })
   const [printed, said, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
@@ -34,6 +40,7 @@ export class NodeProcess {
   /** Its data folder, which holds uploads that are being received, and the log of this process. */
   readonly folder: string
   readonly #environment: Readonly<Record<string, string>>
+  readonly #root: string
   #child: ChildProcess | undefined
   #isWanted = false
   #starting: Promise<void> | undefined
@@ -45,7 +52,10 @@ export class NodeProcess {
     port: number
     folder: string
     environment: Readonly<Record<string, string>>
+    /** The folder of the program, by default of this version. */
+    root?: string
   }) {
+    this.#root = options.root ?? ROOT
     this.name = options.name
     this.port = options.port
     this.folder = join(options.folder, options.name)
@@ -91,7 +101,7 @@ export class NodeProcess {
   async #launch(): Promise<void> {
     await mkdir(this.folder, { recursive: true })
     const log = createWriteStream(join(this.folder, 'node.log'), { flags: 'a' })
-    const child = spawn(process.execPath, [MAIN, 'serve'], {
+    const child = spawn(process.execPath, [mainOf(this.#root), 'serve'], {
       env: { ...process.env, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // Ctrl-C ends the cluster in order

@@ -125,6 +125,7 @@ async function copyToFile({ database }: Config, file: string, { at, pace }: Back
   if (database.engine === 'sqlite') return copyDatabase(database.file, file, (bytes) => pace?.takeNow(bytes))
   const loaded = `${file}.loaded`
   const [source, copy] = [await openEngine(database), await openEngine({ engine: 'sqlite', file: loaded })]
+  await source.pendingMigrations() // throws if a later version added columns, which the copy would lack
   await copy.migrate(at)
   const snapshot = await source.openSnapshot()
   try {

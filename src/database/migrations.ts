@@ -7,10 +7,15 @@ export interface Migration {
   readonly name: string
   readonly sql: string
   readonly checksum: string
+  /** Whether the version before it works on a database that has it. */
+  readonly isAdditive: boolean
 }
 
 /** A migration that a database has had. */
 export type AppliedMigration = Pick<Migration, 'name' | 'checksum'>
+
+/** Begins the files of migrations that are additive. */
+const ADDITIVE = '-- additive'
 
 /**
  * Reads the files `NNNN-subject.sql` of a folder in the order of their numbers, which count from `first`
@@ -24,7 +29,8 @@ export function readMigrations(folder: string, first = 1): Migration[] {
     if (Number(name.slice(0, 4)) !== index + first)
       throw new Error(`${join(folder, name)} is out of sequence: its number should be ${index + first}`)
     const sql = readFileSync(join(folder, name), 'utf8')
-    return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
+    const checksum = createHash('sha256').update(sql).digest('hex')
+    return { name, sql, checksum, isAdditive: sql.startsWith(ADDITIVE) }
   })
 }
 

@@ -110,15 +110,15 @@ async function more({ known }: Scene, wanted: Partial<Record<'refusals' | 'publi
   )
 }
 
-test('packages in S3', { skip: !isInstalled && "Ceph's gateway is not installed" }, async (t) => {
+test('packages in S3', { skip: !isInstalled && "Ceph's gateway is not installed" }, async (whole) => {
   const gateway = await startS3Gateway()
-  t.teardown(() => gateway.stop())
+  whole.teardown(() => gateway.stop())
   // It takes seconds under load, so it is set before the load begins.
   const quota = (...args: readonly string[]) =>
     gateway.admin('quota', ...args, '--quota-scope=bucket', '--uid=depot')
   await quota('set', `--max-objects=${MAX_OBJECTS}`)
   await quota('enable')
-  const cluster = await startCluster(t, gateway)
+  const cluster = await startCluster(whole, gateway)
   const client = new ClusterClient(cluster)
   await client.makeOrigin()
   expect(await client.upload(buildHart({ ident: PROMOTED })), 201)
@@ -138,7 +138,7 @@ test('packages in S3', { skip: !isInstalled && "Ceph's gateway is not installed"
     ...cluster.nodes.map(({ url }) => pollOn(scene, url)),
   ])
 
-  await t.test('while the bucket is full, uploads get 507 and the rest goes on', async (t) => {
+  await whole.test('while the bucket is full, uploads get 507 and the rest goes on', async (t) => {
     const isFull = () =>
       known.refused.size === LINES && [...known.refused.values()].every((each) => each === '507 storage_full')
     await until('all uploads are refused because the bucket is full', isFull, LIMIT_MS)
@@ -158,7 +158,7 @@ test('packages in S3', { skip: !isInstalled && "Ceph's gateway is not installed"
     await more(scene, { published: LINES * 2 })
   })
 
-  await t.test('while the gateway is away, uploads get 503 and the rest goes on', async (t) => {
+  await whole.test('while the gateway is away, uploads get 503 and the rest goes on', async (t) => {
     for (let round = 0; round < runsOf(2); round += 1) {
       await gateway.kill()
       await more(scene, { refusals: LINES * 2 })
@@ -172,11 +172,11 @@ test('packages in S3', { skip: !isInstalled && "Ceph's gateway is not installed"
 
   over.abort()
   await load
-  t.strictSame(known.unexpected, [])
+  whole.strictSame(known.unexpected, [])
   const [first] = cluster.nodes
   for (const hart of known.published) {
     const path = `/v1/depot/pkgs/${formatIdent(hart.ident)}/download`
     const { status, body } = await ask(first?.url + path)
-    if (status !== 200 || !body.equals(hart.bytes)) t.fail(`${formatIdent(hart.ident)}: ${status}`)
+    if (status !== 200 || !body.equals(hart.bytes)) whole.fail(`${formatIdent(hart.ident)}: ${status}`)
   }
 })

@@ -18,7 +18,12 @@ async function scratch(t: { teardown(fn: () => Promise<void>): unknown }): Promi
   return join(folder, 'depot.sqlite')
 }
 
-const migration = (name: string, sql: string, checksum = sql): Migration => ({ name, sql, checksum })
+const migration = (name: string, sql: string, checksum = sql): Migration => ({
+  name,
+  sql,
+  checksum,
+  isAdditive: false,
+})
 const ONE = migration('0001-one.sql', 'CREATE TABLE one (id INTEGER PRIMARY KEY) STRICT')
 const TWO = migration('0002-two.sql', 'CREATE TABLE two (id INTEGER PRIMARY KEY) STRICT')
 const coded = (code: string) => Object.assign(new Error(code), { code })

@@ -11,7 +11,7 @@ const READY_MS = 60_000
 
 type ClusterParts = Pick<LocalCluster, 'url' | 'nodes' | 'adminToken'>
 
-/** An administrator who sends requests to nginx or to single nodes of a cluster. */
+/** An administrator who sends requests to `url`, which is that of nginx or of a node. */
 export class ClusterClient {
   readonly #cluster: ClusterParts
 
@@ -23,7 +23,7 @@ export class ClusterClient {
     return `Bearer ${this.#cluster.adminToken}`
   }
 
-  /** Sends a request through nginx. */
+  /** Sends a request. JSON is expected and sent. */
   async call(method: string, path: string, body?: unknown): Promise<Answer> {
     return ask(this.#cluster.url + path, {
       method,
@@ -36,7 +36,6 @@ export class ClusterClient {
     })
   }
 
-  /** Uploads through nginx. */
   async upload(hart: BuiltHart): Promise<Answer> {
     const query = new URLSearchParams({ checksum: hart.checksum, target: hart.target }).toString()
     return ask(`${this.#cluster.url}/v1/depot/pkgs/${formatIdent(hart.ident)}?${query}`, {
