@@ -145,6 +145,7 @@ export async function startDepot(t: Teardown, options: Options = {}): Promise<Te
     ...(workers && { workers }),
     ...(!workers && { pollerSeed: 1 }), // so that estimates are the same in each run
   })
+  await depot.joinNodes()
   const url = options.listen === true ? `http://127.0.0.1:${await listen(app, config, workers)}` : ''
   let isOpen = true
   const close = async () => {
