@@ -27,7 +27,7 @@ for (const javaScriptEnabled of [true, false])
     const { page } = await openWindow(t, browser, { javaScriptEnabled })
     await signIn(page, url, JANE_TOKEN, '/views/rehearsal')
     if (javaScriptEnabled) {
-      await page.getByText('Freeze rehearsal').click()
+      await page.getByText('Freeze rehearsal', { exact: true }).click()
       await review(t, page, 'view-signed-in')
     }
     await page.getByRole('link', { name: 'Promote into rehearsal' }).click()
