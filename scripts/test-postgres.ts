@@ -18,6 +18,7 @@ const ONLY_SQLITE: readonly string[] = [
   'test/http/api/promotions/unchanged.test.ts', // memory decides only where one process writes
   'test/http/habitat/channels/promote-release.test.ts',
   'test/depot/open.test.ts', // removes the file
+  'test/ledger/read-ahead.test.ts', // counts turns while a command reads; test/writer/several-writers.postgres.ts is its sibling
   'test/backup/backup.test.ts', // names the depot by its folder; test/move/move.test.ts backs up a server
   'test/cli/local/doctor.test.ts', // examines the files
   'test/cli/command-line.test.ts', // reads the file
