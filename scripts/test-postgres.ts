@@ -20,7 +20,7 @@ const ONLY_SQLITE: readonly string[] = [
   'test/depot/open.test.ts', // removes the file
   'test/ledger/read-ahead.test.ts', // counts turns while a command reads; test/writer/several-writers.postgres.ts is its sibling
   'test/backup/backup.test.ts', // names the depot by its folder; test/move/move.test.ts backs up a server
-  'test/cli/local/doctor.test.ts', // examines the files
+  'test/cli/local/installation/doctor.test.ts', // examines the files
   'test/cli/command-line.test.ts', // reads the file
 ]
 

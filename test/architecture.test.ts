@@ -244,7 +244,7 @@ const LOADED_AT_START =
 const MAX_FILES_AT_START = 235
 
 test('a server loads few modules before its first request', async (t) => {
-  const reached = new Set(['main.ts', 'cli/command.ts', 'cli/local/serve.ts', 'http/server.ts'])
+  const reached = new Set(['main.ts', 'cli/command.ts', 'cli/local/server/serve.ts', 'http/server.ts'])
   for (const file of reached) for (const name of importsOf(file)) reached.add(name)
   const loaded = [...reached].filter((name) => !/^(?:node:|@fastify\/proxy-addr$)/.test(name))
   t.strictSame(

@@ -4,7 +4,7 @@ import { openDepot } from '../../src/depot/open.ts'
 import { openLogTo } from '../../src/log.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
-import { tuneForStart, tuneForRequests } from '../../src/cli/local/tune-v8.ts'
+import { tuneForStart, tuneForRequests } from '../../src/cli/local/server/tune-v8.ts'
 import { serve } from './process.ts'
 
 // The depot with its default settings, except the number of workers, upstream, the mirror, S3 and the database,

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Config } from '../../config/config.ts'
-import { quoteForShell } from './first-steps.ts'
+import { quoteForShell } from './server/first-steps.ts'
 
 /** Explains in a sentence why access to a path is denied, and who has it. */
 export function describeDenial(path: string, config?: Config): string {

@@ -154,7 +154,7 @@ export const ADMINISTRATION: Entries = {
       load: async (isRemote) =>
         isRemote
           ? (await import('../remote/accounts/accounts.ts')).accountAdd
-          : (await import('../local/accounts.ts')).accountAdd,
+          : (await import('../local/accounts/accounts.ts')).accountAdd,
     },
     {
       name: 'account list',
@@ -162,7 +162,7 @@ export const ADMINISTRATION: Entries = {
       load: async (isRemote) =>
         isRemote
           ? (await import('../remote/accounts/accounts.ts')).accountList
-          : (await import('../local/accounts.ts')).accountList,
+          : (await import('../local/accounts/accounts.ts')).accountList,
     },
     {
       name: 'account disable',
@@ -210,7 +210,7 @@ export const ADMINISTRATION: Entries = {
       load: async (isRemote) =>
         isRemote
           ? (await import('../remote/accounts/tokens.ts')).tokenAdd
-          : (await import('../local/tokens.ts')).tokenAdd,
+          : (await import('../local/accounts/tokens.ts')).tokenAdd,
     },
     {
       name: 'token list',
@@ -218,7 +218,7 @@ export const ADMINISTRATION: Entries = {
       load: async (isRemote) =>
         isRemote
           ? (await import('../remote/accounts/tokens.ts')).tokenList
-          : (await import('../local/tokens.ts')).tokenList,
+          : (await import('../local/accounts/tokens.ts')).tokenList,
     },
     {
       name: 'token revoke',
@@ -226,7 +226,7 @@ export const ADMINISTRATION: Entries = {
       load: async (isRemote) =>
         isRemote
           ? (await import('../remote/accounts/tokens.ts')).tokenRevoke
-          : (await import('../local/tokens.ts')).tokenRevoke,
+          : (await import('../local/accounts/tokens.ts')).tokenRevoke,
     },
   ],
   Upstream: [
