@@ -3,9 +3,18 @@ import { formatIdent, makeIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
 import { byTurns, formatResults, spreadOf } from './results.ts'
 import type { Measurement, Limit, Results } from './results.ts'
-import { makeService } from './harts.ts'
-import { askClosing, getRequest } from './load.ts'
-import { checksumOf, createChannel, introduce, ORIGIN, promote, TARGET, TOKEN, upload } from './publisher.ts'
+import { makeService } from './fillings/harts.ts'
+import { askClosing, getRequest } from './clients/load.ts'
+import {
+  checksumOf,
+  createChannel,
+  introduce,
+  ORIGIN,
+  promote,
+  TARGET,
+  TOKEN,
+  upload,
+} from './clients/publisher.ts'
 import { openScratch } from './scratch.ts'
 import { memoryOf, startServer } from './servers/process.ts'
 import { startBare } from './servers/record.ts'

@@ -11,7 +11,7 @@ import { getView } from '../src/revisions/view-store.ts'
 import type { View } from '../src/views/view.ts'
 import { byTurns, formatResults, spreadOf } from './results.ts'
 import type { Measurement, Results } from './results.ts'
-import { fillWithHistory, REVISIONS, TARGET } from './filling.ts'
+import { fillWithHistory, REVISIONS, TARGET } from './fillings/filling.ts'
 import { openScratch } from './scratch.ts'
 
 // Measures reads of the past: a view of 10,000 pointers and 10,000 revisions is read at past revisions and

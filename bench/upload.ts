@@ -5,9 +5,9 @@ import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { byTurns, formatResults, spreadOf } from './results.ts'
 import type { Measurement, Limit, Results } from './results.ts'
-import { makeCompressed, makeIncompressible, makeManyFiles, payloadOffsetOf } from './harts.ts'
-import type { HartFile } from './harts.ts'
-import { checksumOf, introduce, TOKEN, uploadPath } from './publisher.ts'
+import { makeCompressed, makeIncompressible, makeManyFiles, payloadOffsetOf } from './fillings/harts.ts'
+import type { HartFile } from './fillings/harts.ts'
+import { checksumOf, introduce, TOKEN, uploadPath } from './clients/publisher.ts'
 import { openScratch } from './scratch.ts'
 import { forgetPeakMemory, memoryOf, proportionalMemoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
@@ -29,7 +29,7 @@ const MANY_FILES_MB = 150
 /** Packs to more than 50 MB. */
 const ONE_BLOCK_MB = 210
 const QUICK_MANY_FILES_MB = 20
-const DECODE = fileURLToPath(new URL('decode.ts', import.meta.url))
+const DECODE = fileURLToPath(new URL('yardsticks/decode.ts', import.meta.url))
 
 type Decoder = 'decoder' | 'xz -dc'
 

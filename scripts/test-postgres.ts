@@ -10,7 +10,7 @@ import { ThrowawayPostgres } from './cluster/postgres.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 /** A suite with a depot imports one of these, perhaps through others of test/support. */
-const STARTS_DEPOT = /support\/(start-depot|furnish|webhook-scene|view-scene|origin|project)\.ts'/
+const STARTS_DEPOT = /support\/(start-depot|origin|webhooks\/webhook-scene|views\/(view-scene|project))\.ts'/
 /** A suite that opens SQLite files is about them. */
 const IS_ABOUT_SQLITE = /'better-sqlite3'|database\/sqlite\/|sqliteFileOf/
 /** Suites about what differs on PostgreSQL, or where files and processes of a depot are. */

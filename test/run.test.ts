@@ -81,7 +81,7 @@ test('only test files import tap, since the tests of another module would belong
     (file) =>
       !/\.(test|slow|install|nginx|proxy|ruby|shellcheck|tools|chroot|cluster|postgres|browser|gateway)\.ts$/.test(
         file,
-      ) && file !== 'support/run-files.ts',
+      ) && file !== 'support/runner/run-files.ts',
   )
   t.ok(modules.length > 20)
   for (const file of modules)

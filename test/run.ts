@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { chmodSync, existsSync, globSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative, resolve } from 'node:path'
-import type { FileResult } from './support/run-files.ts'
+import type { FileResult } from './support/runner/run-files.ts'
 
 // Runs the named test files and those of the named folders, or all: `test/run.ts [FILE | FOLDER]...`. There
 // is a process for each core, and one more. Each takes the next file when it is done with one, since starting
@@ -65,7 +65,7 @@ function tell(result: FileResult): void {
 async function runProcess(env: NodeJS.ProcessEnv): Promise<void> {
   let file = queue.shift()
   if (file === undefined) return
-  const child = fork(join(import.meta.dirname, 'support/run-files.ts'), { env, execArgv: EXEC_ARGV })
+  const child = fork(join(import.meta.dirname, 'support/runner/run-files.ts'), { env, execArgv: EXEC_ARGV })
   child.on('message', (result: FileResult | { readonly setTimeout: number }) => {
     if (!('file' in result)) return // tap's own message to the runner it expects
     tell(result)

@@ -1,4 +1,4 @@
-import { askAny, getRequest, pollKeepingAlive } from '../load.ts'
+import { askAny, getRequest, pollKeepingAlive } from './load.ts'
 
 // Sends COUNT polls, each after the answer to the last, and prints the polls per second. `eager.ts PORT URL
 // COUNT`.

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { rowOf, VERSIONS, VIEW } from '../by-hand.ts'
-import type { PromotionCost, Row } from '../by-hand.ts'
-import { TARGET, TOKEN } from '../publisher.ts'
+import { rowOf, VERSIONS, VIEW } from '../yardsticks/by-hand.ts'
+import type { PromotionCost, Row } from '../yardsticks/by-hand.ts'
+import { TARGET, TOKEN } from './publisher.ts'
 import type { ServerProcess } from '../servers/process.ts'
 
 interface Load {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { openByHand } from '../by-hand.ts'
+import { openByHand } from '../yardsticks/by-hand.ts'
 import { serve } from './process.ts'
 
 // The yardstick of promotions over HTTP: node:http in front of the transaction of by-hand.ts. `by-hand.ts

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { askAny, getRequest } from '../load.ts'
-import { TARGET } from '../publisher.ts'
+import { askAny, getRequest } from '../clients/load.ts'
+import { TARGET } from '../clients/publisher.ts'
 import { startServer } from './process.ts'
 import type { ServerProcess } from './process.ts'
 

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import { makeReleases } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
-import { ask, openAnswers } from '../support/open-answers.ts'
+import { ask, openAnswers } from '../support/http/open-answers.ts'
 
 test('requests for absent names use no memory', async (t) => {
   const started = await startDepot(t)

@@ -6,7 +6,7 @@ import type { LatestAnswer } from '../../src/answers/answers.ts'
 import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { isOnPostgres } from '../support/test-database.ts'
-import { ask, openAnswers } from '../support/open-answers.ts'
+import { ask, openAnswers } from '../support/http/open-answers.ts'
 
 const ACME = { origins: ['acme'], seesAll: false }
 

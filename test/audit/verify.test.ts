@@ -9,7 +9,7 @@ import { link } from '../../src/ledger/chain.ts'
 import { findHead } from '../../src/ledger/ledger-store.ts'
 import { MAX_FINDINGS, verifyDepot } from '../../src/audit/verify.ts'
 import type { Verification } from '../../src/audit/verify.ts'
-import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
+import { makeManyReleases, moveAtRandom } from '../support/views/random-moves.ts'
 import { announce, makeReleases, move } from '../support/release-rows.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 

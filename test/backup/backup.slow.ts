@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { readConfig } from '../../src/config/config.ts'
 import { Backups } from '../../src/backup/backups.ts'
 import { areBlobsHeld, holdBlobs } from '../../src/depot/blob-hold.ts'
-import { NEW, backupScene, blobsIn } from '../support/backups.ts'
+import { NEW, backupScene, blobsIn } from '../support/copies/backups.ts'
 import { publishAll } from '../support/origin.ts'
 
 test('a damaged package is left out and named, unless an earlier backup has it', async (t) => {

@@ -1,7 +1,7 @@
 import { writeFile, rm } from 'node:fs/promises'
 import { test } from 'tap'
 import { ask } from '../support/ask.ts'
-import { APP, NEW, WEB, backupScene } from '../support/backups.ts'
+import { APP, NEW, WEB, backupScene } from '../support/copies/backups.ts'
 import { publishAll } from '../support/origin.ts'
 import { openControl } from '../../src/depot/control.ts'
 import { startDepot } from '../support/start-depot.ts'

@@ -8,7 +8,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
-import { blocksOf } from '../support/document.ts'
+import { blocksOf } from '../support/documents/document.ts'
 import { makeOrigin } from '../support/origin.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 

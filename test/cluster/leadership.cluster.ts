@@ -5,8 +5,8 @@ import { ThrowawayPostgres } from '../../scripts/cluster/postgres.ts'
 import { Leadership } from '../../src/cluster/leadership.ts'
 import type { Row } from '../../src/database/database.ts'
 import { PostgresEngine } from '../../src/database/postgres/engine.ts'
-import { startCuttableProxy } from '../support/cuttable-proxy.ts'
-import type { CuttableProxy } from '../support/cuttable-proxy.ts'
+import { startCuttableProxy } from '../support/faults/cuttable-proxy.ts'
+import type { CuttableProxy } from '../support/faults/cuttable-proxy.ts'
 import { until } from '../support/until.ts'
 
 // Which of two nodes does a job, over a real PostgreSQL.

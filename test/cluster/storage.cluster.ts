@@ -10,7 +10,7 @@ import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
-import { ClusterClient, expect, pollPath } from '../support/cluster-client.ts'
+import { ClusterClient, expect, pollPath } from '../support/http/cluster-client.ts'
 import { runsOf } from '../support/random.ts'
 import { until } from '../support/until.ts'
 

@@ -8,7 +8,7 @@ import { LocalCluster } from '../../scripts/cluster/local-cluster.ts'
 import { NodeProcess, runCommand } from '../../scripts/cluster/node-process.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
-import { ClusterClient, expect, pollPath } from '../support/cluster-client.ts'
+import { ClusterClient, expect, pollPath } from '../support/http/cluster-client.ts'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 

@@ -20,7 +20,7 @@ import {
 import { isBlobReferenced } from '../../src/blobs/blob-store.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
-import { createFullOrigin, createTeam } from '../support/full-origin.ts'
+import { createFullOrigin, createTeam } from '../support/storage/full-origin.ts'
 import { bearer } from '../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
 import { isKnownIssuer } from '../../src/signin/exchange-rule-store.ts'

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'tap'
-import { CLONE } from '../support/document.ts'
+import { CLONE } from '../support/documents/document.ts'
 
 // Sources, tests and documents cite sections of documents, for example `(habitat-today.md 3.7)`, and
 // decisions, for example `(decision 0002)`. Every one of them exists.

@@ -1,4 +1,4 @@
 import tap from 'tap'
-import { testCommandsOf } from '../support/document-pages.ts'
+import { testCommandsOf } from '../support/documents/document-pages.ts'
 
 await testCommandsOf(tap, { first: 'a', last: 'h' })

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import tap, { test } from 'tap'
-import { blocksOf, readDocument, runScript, scriptOf, standIns } from '../support/document.ts'
-import { isIn, listPages } from '../support/document-pages.ts'
-import { follow, succeeds } from '../support/follow-document.ts'
+import { blocksOf, readDocument, runScript, scriptOf, standIns } from '../support/documents/document.ts'
+import { isIn, listPages } from '../support/documents/document-pages.ts'
+import { follow, succeeds } from '../support/documents/follow-document.ts'
 import { isExhaustive } from '../support/random.ts'
 
 // Every command of every document, run against depots of their own: the beginning of README.md in `npm test`,

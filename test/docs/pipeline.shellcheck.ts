@@ -1,6 +1,6 @@
 import tap, { test } from 'tap'
-import { standIns } from '../support/document.ts'
-import { follow, succeeds } from '../support/follow-document.ts'
+import { standIns } from '../support/documents/document.ts'
+import { follow, succeeds } from '../support/documents/follow-document.ts'
 
 // Needs shellcheck: `npm run test:pipeline`.
 

@@ -4,8 +4,15 @@ import { join } from 'node:path'
 import tap, { test } from 'tap'
 import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { buildHart } from '../support/build-hart.ts'
-import { CLONE, looseClone, readDocument, runScript, scriptOf, standIns } from '../support/document.ts'
-import { succeeds } from '../support/follow-document.ts'
+import {
+  CLONE,
+  looseClone,
+  readDocument,
+  runScript,
+  scriptOf,
+  standIns,
+} from '../support/documents/document.ts'
+import { succeeds } from '../support/documents/follow-document.ts'
 import { freePort } from '../support/free-port.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
@@ -188,7 +195,7 @@ const replaceAll = (text: string, replaced: Record<string, string>) =>
 
 const programs = await standIns(tap)
 for (const name of ['systemctl', 'journalctl'])
-  await symlink(join(CLONE, 'test/support/systemctl-stand-in.sh'), join(programs, name))
+  await symlink(join(CLONE, 'test/support/documents/systemctl-stand-in.sh'), join(programs, name))
 const { PATH = '', HOME = '' } = process.env
 const port = await freePort()
 const url = `http://127.0.0.1:${port}`

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { test } from 'tap'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
-import { DepotClient2016, HttpError2016, Supervisor2016, upload2016 } from '../support/hab-2016.ts'
-import { HabitatClient } from '../support/habitat-client.ts'
+import { DepotClient2016, HttpError2016, Supervisor2016, upload2016 } from '../support/habitat/hab-2016.ts'
+import { HabitatClient } from '../support/habitat/habitat-client.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 

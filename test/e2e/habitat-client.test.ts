@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { buildHart } from '../support/build-hart.ts'
-import { HabitatClient } from '../support/habitat-client.ts'
+import { HabitatClient } from '../support/habitat/habitat-client.ts'
 import { makeOrigin } from '../support/origin.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 

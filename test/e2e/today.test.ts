@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { test } from 'tap'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
-import { ApiError, HabToday, Machine, uploadToday } from '../support/hab-today.ts'
+import { ApiError, HabToday, Machine, uploadToday } from '../support/habitat/hab-today.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 
 const glibc = buildHart({ ident: 'core/glibc/2.41/20260101120000' })

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { test } from 'tap'
 import { buildHart } from '../support/build-hart.ts'
-import { HabToday, Machine, uploadToday } from '../support/hab-today.ts'
+import { HabToday, Machine, uploadToday } from '../support/habitat/hab-today.ts'
 import { makeOrigin } from '../support/origin.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
-import { GLIBC, REDIS, isDownload, startSite } from '../support/upstream-site.ts'
+import { GLIBC, REDIS, isDownload, startSite } from '../support/copies/upstream-site.ts'
 
 test("today's clients upload and install packages whose dependencies only upstream has", async (t) => {
   const { site, asked } = await startSite(t)

@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import { ask } from '../support/ask.ts'
 import { bearer } from '../support/origin.ts'
-import { startProxy } from '../support/proxy.ts'
+import { startProxy } from '../support/http/proxy.ts'
 import { startDepot } from '../support/start-depot.ts'
-import { followLinks, pullAndImport } from '../support/sub-path.ts'
+import { followLinks, pullAndImport } from '../support/copies/sub-path.ts'
 
 const PATH = '/builder/depot'
 

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { ask } from '../support/ask.ts'
-import { importInto, latestIn, membersOf } from '../support/import.ts'
+import { importInto, latestIn, membersOf } from '../support/copies/import.ts'
 import { makeOrigin, publishAll } from '../support/origin.ts'
 import { startDepot } from '../support/start-depot.ts'
 

@@ -1,8 +1,8 @@
 import { test } from 'tap'
 import { ask } from '../support/ask.ts'
-import { importInto, membersOf } from '../support/import.ts'
-import { APP, NEWER, TOOL, startSource } from '../support/import-source.ts'
-import { startProxy } from '../support/proxy.ts'
+import { importInto, membersOf } from '../support/copies/import.ts'
+import { APP, NEWER, TOOL, startSource } from '../support/copies/import-source.ts'
+import { startProxy } from '../support/http/proxy.ts'
 import { setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import tap, { test } from 'tap'
 import { findHead } from '../../src/ledger/ledger-store.ts'
-import { standIns } from '../support/document.ts'
+import { standIns } from '../support/documents/document.ts'
 import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 

@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { ask } from '../support/ask.ts'
-import { startNginx } from '../support/proxy-programs.ts'
+import { startNginx } from '../support/http/proxy-programs.ts'
 import { startDepot } from '../support/start-depot.ts'
-import { followLinks, pullAndImport } from '../support/sub-path.ts'
+import { followLinks, pullAndImport } from '../support/copies/sub-path.ts'
 
 // A depot behind a real nginx, with the configurations of docs/proxies.md. Needs nginx: `npm run test:nginx`.
 

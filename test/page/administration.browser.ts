@@ -1,7 +1,7 @@
 import { test } from 'tap'
-import { openWindow, review, startBrowser } from '../support/browser.ts'
-import { startCompany } from '../support/page-scene.ts'
-import { fileTest } from '../support/run-files.ts'
+import { openWindow, review, startBrowser } from '../support/browser/browser.ts'
+import { startCompany } from '../support/browser/page-scene.ts'
+import { fileTest } from '../support/runner/run-files.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
 const browser = await startBrowser(fileTest())

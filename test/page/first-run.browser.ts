@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { review, openWindow, startBrowser } from '../support/browser.ts'
-import { fileTest } from '../support/run-files.ts'
+import { review, openWindow, startBrowser } from '../support/browser/browser.ts'
+import { fileTest } from '../support/runner/run-files.ts'
 import { startDepot } from '../support/start-depot.ts'
 
 const browser = await startBrowser(fileTest())

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { fill, viewOf } from '../../bench/million-rows.ts'
-import { openWindow, review, startBrowser } from '../support/browser.ts'
-import { fileTest } from '../support/run-files.ts'
+import { fill, viewOf } from '../../bench/fillings/million-rows.ts'
+import { openWindow, review, startBrowser } from '../support/browser/browser.ts'
+import { fileTest } from '../support/runner/run-files.ts'
 import { startDepot } from '../support/start-depot.ts'
 
 const browser = await startBrowser(fileTest())

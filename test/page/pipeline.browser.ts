@@ -1,8 +1,8 @@
 import { test } from 'tap'
-import { openWindow, review, startBrowser } from '../support/browser.ts'
+import { openWindow, review, startBrowser } from '../support/browser/browser.ts'
 import { commandsOn } from '../support/command.ts'
-import { APP, startCompany } from '../support/page-scene.ts'
-import { fileTest } from '../support/run-files.ts'
+import { APP, startCompany } from '../support/browser/page-scene.ts'
+import { fileTest } from '../support/runner/run-files.ts'
 
 const browser = await startBrowser(fileTest())
 

@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import type { Page } from 'playwright-core'
-import { openWindow, review, startBrowser } from '../support/browser.ts'
+import { openWindow, review, startBrowser } from '../support/browser/browser.ts'
 import { commandsOn } from '../support/command.ts'
-import { APP, JANE_TOKEN, ROBOT_TOKEN, startCompany } from '../support/page-scene.ts'
-import { fileTest } from '../support/run-files.ts'
+import { APP, JANE_TOKEN, ROBOT_TOKEN, startCompany } from '../support/browser/page-scene.ts'
+import { fileTest } from '../support/runner/run-files.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
 const browser = await startBrowser(fileTest())

@@ -1,7 +1,7 @@
 import { test } from 'tap'
-import { openWindow, review, startBrowser } from '../support/browser.ts'
-import { CLIENT_ID, startIdentityProvider } from '../support/identity-provider.ts'
-import { fileTest } from '../support/run-files.ts'
+import { openWindow, review, startBrowser } from '../support/browser/browser.ts'
+import { CLIENT_ID, startIdentityProvider } from '../support/signin/identity-provider.ts'
+import { fileTest } from '../support/runner/run-files.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 
 const browser = await startBrowser(fileTest())

@@ -3,9 +3,17 @@ import { join } from 'node:path'
 import tap, { test } from 'tap'
 import { formatIdent } from '../../src/package/ident.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
-import { bytesOf, latestIn } from '../support/import.ts'
-import { LIB, NEWER, TOOL, pullFrom, saveFrom, startDestination, startPullSource } from '../support/pull.ts'
-import { startProxy } from '../support/proxy.ts'
+import { bytesOf, latestIn } from '../support/copies/import.ts'
+import {
+  LIB,
+  NEWER,
+  TOOL,
+  pullFrom,
+  saveFrom,
+  startDestination,
+  startPullSource,
+} from '../support/copies/pull.ts'
+import { startProxy } from '../support/http/proxy.ts'
 import { scratchFolder } from '../support/run-cli.ts'
 
 const fileOf = (folder: string, { ident, target }: BuiltHart) =>

@@ -9,12 +9,20 @@ import { getViewRevision } from '../../src/remote/destination.ts'
 import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
-import { bytesOf, changesOf, latestIn, membersOf } from '../support/import.ts'
+import { bytesOf, changesOf, latestIn, membersOf } from '../support/copies/import.ts'
 import { freePort } from '../support/free-port.ts'
-import { keyOf } from '../support/locked-releases.ts'
+import { keyOf } from '../support/copies/locked-releases.ts'
 import { bearer, makeOrigin, publishAll } from '../support/origin.ts'
-import { LIB, NEWER, TOOL, pullFrom, startDestination, startPullSource, trust } from '../support/pull.ts'
-import { startProxy } from '../support/proxy.ts'
+import {
+  LIB,
+  NEWER,
+  TOOL,
+  pullFrom,
+  startDestination,
+  startPullSource,
+  trust,
+} from '../support/copies/pull.ts'
+import { startProxy } from '../support/http/proxy.ts'
 import { move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 

@@ -2,7 +2,7 @@ import tap, { test } from 'tap'
 import { callApi } from '../support/call-api.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
-import { DAY_MS, OPERATOR, retire, setRule, verdictsOn } from '../support/retention.ts'
+import { DAY_MS, OPERATOR, retire, setRule, verdictsOn } from '../support/storage/retention.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 
 const STAMP = '20260101000000'

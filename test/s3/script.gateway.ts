@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'tap'
-import { CLONE } from '../support/document.ts'
+import { CLONE } from '../support/documents/document.ts'
 import { until } from '../support/until.ts'
 
 test('the gateway is gone when the process that started it dies', async (t) => {

@@ -19,7 +19,7 @@ import type { BlobStream, ListedPage } from '../../src/blobs/storage.ts'
 import type { S3Place } from '../../src/config/s3-place.ts'
 import { put, storageContract } from '../blobs/contract.ts'
 import type { StorageUnderTest } from '../blobs/contract.ts'
-import { startRelay, startS3 } from '../support/s3.ts'
+import { startRelay, startS3 } from '../support/storage/s3.ts'
 
 // The store of blobs in S3, on Ceph's real gateway. Needs Debian's packages: see scripts/s3-gateway.ts.
 

@@ -4,7 +4,7 @@ import type { ProviderSettings } from '../../src/signin/identity-provider.ts'
 import { ISSUER_NETWORKS } from '../../src/signin/issuer-request.ts'
 import { MAX_GROUPS, readPerson } from '../../src/signin/person.ts'
 import { AddressPolicy } from '../../src/text/address-ranges.ts'
-import { CLIENT_ID, REDIRECT_URL, startIdentityProvider } from '../support/identity-provider.ts'
+import { CLIENT_ID, REDIRECT_URL, startIdentityProvider } from '../support/signin/identity-provider.ts'
 
 const real = await startIdentityProvider(tap)
 real.people.set('248289761001', { preferred_username: 'jane', groups: ['payments', 'ops'] })

@@ -4,8 +4,8 @@ import type { IssuerRequestOptions } from '../../src/signin/issuer-request.ts'
 import { FRESH_MS, IssuerKeys, MIN_INTERVAL_MS, USABLE_MS } from '../../src/signin/issuer-keys.ts'
 import { verifyIdToken } from '../../src/signin/verify-id-token.ts'
 import { AddressPolicy } from '../../src/text/address-ranges.ts'
-import { startLyingDepot } from '../support/lying-depot.ts'
-import { AUDIENCE, makeSigningKey, startTokenIssuer } from '../support/token-issuer.ts'
+import { startLyingDepot } from '../support/faults/lying-depot.ts'
+import { AUDIENCE, makeSigningKey, startTokenIssuer } from '../support/signin/token-issuer.ts'
 import { START } from '../support/start-depot.ts'
 
 const OPTIONS: IssuerRequestOptions = {

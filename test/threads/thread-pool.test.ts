@@ -2,7 +2,7 @@ import { extname } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { IDLE_MS, ThreadPool } from '../../src/threads/thread-pool.ts'
-import { ManualTimers } from '../support/manual-timers.ts'
+import { ManualTimers } from '../support/webhooks/manual-timers.ts'
 import type { Task } from '../support/pool-tasks.ts'
 
 const ENTRY = new URL(`../support/pool-tasks${extname(import.meta.filename)}`, import.meta.url)

@@ -7,7 +7,7 @@ import { ask } from '../support/ask.ts'
 import { makeOrigin, publishAll, upload } from '../support/origin.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
-import { DAY_MS, faultsOf, retire, setRule, verdictsOn } from '../support/retention.ts'
+import { DAY_MS, faultsOf, retire, setRule, verdictsOn } from '../support/storage/retention.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 
 const STAMP = '20260101000000'

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { buildHart } from '../support/build-hart.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
 import { bearer, upload } from '../support/origin.ts'
-import { FAST, start, download, flipByte, scrubOf } from '../support/scrub.ts'
+import { FAST, start, download, flipByte, scrubOf } from '../support/storage/scrub.ts'
 
 test('all threads refuse damaged bytes, and the first one records the damage', async (t) => {
   const { started, harts, pathOf } = await start(t, {

@@ -10,7 +10,7 @@ import { bearer, upload } from '../support/origin.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
-import { FAST, start, download, flipByte, scrubOf } from '../support/scrub.ts'
+import { FAST, start, download, flipByte, scrubOf } from '../support/storage/scrub.ts'
 
 /** The problem document (RFC 9457) of a refused download. */
 const problem = async ({ url }: TestDepot, ident: string): Promise<unknown> =>

@@ -12,7 +12,7 @@ import { listRefreshed } from '../../src/channels/refresh-store.ts'
 import { Refresher } from '../../src/upstream/refresher.ts'
 import { recordKeys } from '../../src/upstream/record-keys.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
-import { startLiar } from '../support/lying-depot.ts'
+import { startLiar } from '../support/faults/lying-depot.ts'
 import { bearer } from '../support/origin.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
@@ -24,8 +24,8 @@ import {
   isDownload,
   startSite,
   startUpstream,
-} from '../support/upstream-site.ts'
-import type { Lie } from '../support/upstream-site.ts'
+} from '../support/copies/upstream-site.ts'
+import type { Lie } from '../support/copies/upstream-site.ts'
 
 /** Sends these bytes as every download, with their length. */
 const instead =

@@ -13,7 +13,7 @@ import {
   isDownload,
   redis,
   startSite,
-} from '../support/upstream-site.ts'
+} from '../support/copies/upstream-site.ts'
 
 test('what is missing here comes from upstream', async (t) => {
   const { site, upstream, asked, upstreamUrl } = await startSite(t)

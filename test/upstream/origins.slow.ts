@@ -6,7 +6,7 @@ import { bearer, makeOrigin, promoteTo, publishAll, upload } from '../support/or
 import { ask } from '../support/ask.ts'
 import { runCommand } from '../support/command.ts'
 import { startDepot } from '../support/start-depot.ts'
-import { GLIBC, redis, startUpstream } from '../support/upstream-site.ts'
+import { GLIBC, redis, startUpstream } from '../support/copies/upstream-site.ts'
 
 const UPSTREAM = 'https://bldr.example'
 const actor = { client: 'tests', door: 'cli' } as const

@@ -16,7 +16,7 @@ import { guardedFetch } from '../../src/remote/guarded-fetch.ts'
 import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import { path } from '../../src/remote/resource-path.ts'
 import { openSource } from '../../src/upstream/source.ts'
-import { AUTHORITY, startLyingDepot } from '../support/lying-depot.ts'
+import { AUTHORITY, startLyingDepot } from '../support/faults/lying-depot.ts'
 
 const silent = openLogTo('silent', { write: () => true })
 

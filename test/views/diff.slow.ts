@@ -8,7 +8,7 @@ import { listDifferences } from '../../src/revisions/diff-store.ts'
 import type { Difference, ViewState } from '../../src/revisions/diff-store.ts'
 import { listLatestSpans } from '../../src/revisions/membership-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
-import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
+import { makeManyReleases, moveAtRandom } from '../support/views/random-moves.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 

@@ -10,8 +10,8 @@ import type { Command } from '../../src/commands/commands.ts'
 import { SEED, isExhaustive, runsOf } from '../support/random.ts'
 import { makeReleases, makeView } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
-import { ViewModel, latest, members, now } from '../support/view-model.ts'
-import type { CommandOptions, Result, ModelGates } from '../support/view-model.ts'
+import { ViewModel, latest, members, now } from '../support/views/view-model.ts'
+import type { CommandOptions, Result, ModelGates } from '../support/views/view-model.ts'
 
 // Runs random commands against the depot and a model of it. A failing run is shrunk to the shortest one that
 // fails and reported with its seed.

@@ -1,11 +1,19 @@
 import { test } from 'tap'
 import { MAX_ATTEMPTS } from '../../src/webhooks/progress.ts'
 import { callApi } from '../support/call-api.ts'
-import type { Received } from '../support/receiver.ts'
+import type { Received } from '../support/webhooks/receiver.ts'
 import { START } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
-import { TIMEOUT_MS, deliveries, entries, hook, scene, state, verifies } from '../support/webhook-scene.ts'
-import type { Scene } from '../support/webhook-scene.ts'
+import {
+  TIMEOUT_MS,
+  deliveries,
+  entries,
+  hook,
+  scene,
+  state,
+  verifies,
+} from '../support/webhooks/webhook-scene.ts'
+import type { Scene } from '../support/webhooks/webhook-scene.ts'
 
 const VIEWS = { filter: { kinds: ['view-created'] } }
 

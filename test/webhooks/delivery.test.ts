@@ -9,12 +9,20 @@ import { freshProgress } from '../../src/webhooks/progress.ts'
 import type { Progress } from '../../src/webhooks/progress.ts'
 import { ask } from '../support/ask.ts'
 import { callApi } from '../support/call-api.ts'
-import type { Received } from '../support/receiver.ts'
+import type { Received } from '../support/webhooks/receiver.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 import { isOnPostgres } from '../support/test-database.ts'
 import { until } from '../support/until.ts'
-import { TIMEOUT_MS, deliveries, entries, hook, scene, state, verifies } from '../support/webhook-scene.ts'
+import {
+  TIMEOUT_MS,
+  deliveries,
+  entries,
+  hook,
+  scene,
+  state,
+  verifies,
+} from '../support/webhooks/webhook-scene.ts'
 
 test('a promotion is delivered with a Standard Webhooks signature and the content of the ledger', async (t) => {
   const started = await scene(t)

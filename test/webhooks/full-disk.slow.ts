@@ -10,8 +10,8 @@ import { openDepot } from '../../src/depot/open.ts'
 import { Webhooks } from '../../src/delivery/webhooks.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
-import { ManualTimers } from '../support/manual-timers.ts'
-import { startReceiver } from '../support/receiver.ts'
+import { ManualTimers } from '../support/webhooks/manual-timers.ts'
+import { startReceiver } from '../support/webhooks/receiver.ts'
 import { until } from '../support/until.ts'
 
 test('while a full disk prevents recording, attempts are limited by memory, and the rest follows later', async (t) => {

@@ -12,7 +12,7 @@ import { listChanges } from '../../src/changes/change-store.ts'
 import { FIRST_HEAD, link } from '../../src/ledger/chain.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-const SCRIPT = fileURLToPath(new URL('../support/change-until-killed.ts', import.meta.url))
+const SCRIPT = fileURLToPath(new URL('../support/faults/change-until-killed.ts', import.meta.url))
 
 test('after kill -9, the depot opens with every acknowledged change and no partial one', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-killed-'))

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { makeProject, startProject } from '../../support/project.ts'
+import { makeProject, startProject } from '../../support/views/project.ts'
 
 const FIRST = 'acme/app/1.0.0/20260101000000'
 

@@ -5,8 +5,8 @@ import { test } from 'tap'
 import { parse } from 'yaml'
 import { configSchema } from '../../../src/cli/pipeline/config.ts'
 import { fillTemplate } from '../../../src/cli/pipeline/templates.ts'
-import { readDocument } from '../../support/document.ts'
-import { makeProject } from '../../support/project.ts'
+import { readDocument } from '../../support/documents/document.ts'
+import { makeProject } from '../../support/views/project.ts'
 
 const right = (scripts: string) => ({
   code: 0,

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { CLONE } from '../../support/document.ts'
+import { CLONE } from '../../support/documents/document.ts'
 import { run } from '../../support/run-cli.ts'
 import type { Running } from '../../support/run-cli.ts'
-import { makeProject } from '../../support/project.ts'
+import { makeProject } from '../../support/views/project.ts'
 import { until } from '../../support/until.ts'
 
 // Phases in processes of their own: what their commands print, and how they end.

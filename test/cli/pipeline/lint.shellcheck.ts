@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { makeProject } from '../../support/project.ts'
+import { makeProject } from '../../support/views/project.ts'
 
 // Needs shellcheck: `npm run test:pipeline`.
 

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { parse } from 'yaml'
-import { CLONE, readDocument, runScript, standIns } from '../../support/document.ts'
-import { startProject } from '../../support/project.ts'
+import { CLONE, readDocument, runScript, standIns } from '../../support/documents/document.ts'
+import { startProject } from '../../support/views/project.ts'
 import { ADMIN_TOKEN } from '../../support/start-depot.ts'
 
 // The steps of the templates in docs/ci, run by a shell as their CI system would, but for what installs

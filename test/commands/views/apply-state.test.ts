@@ -1,6 +1,6 @@
 import tap, { test } from 'tap'
 import { UNRESTRICTED_AUDIENCE } from '../../../src/access/access.ts'
-import { faultsOf } from '../../support/retention.ts'
+import { faultsOf } from '../../support/storage/retention.ts'
 import { planState } from '../../../src/commands/views/plan-state.ts'
 import { DepotError } from '../../../src/errors.ts'
 import { listPointersAt } from '../../../src/revisions/content-store.ts'

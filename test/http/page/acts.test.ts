@@ -1,8 +1,8 @@
 import { test } from 'tap'
-import { FormBrowser } from '../../support/form-browser.ts'
+import { FormBrowser } from '../../support/browser/form-browser.ts'
 import { publishAll } from '../../support/origin.ts'
-import { APP, JANE_TOKEN, ROBOT_TOKEN, startCompany } from '../../support/page-scene.ts'
-import { fileTest } from '../../support/run-files.ts'
+import { APP, JANE_TOKEN, ROBOT_TOKEN, startCompany } from '../../support/browser/page-scene.ts'
+import { fileTest } from '../../support/runner/run-files.ts'
 import { ADMIN_TOKEN } from '../../support/start-depot.ts'
 
 const started = await startCompany(fileTest())

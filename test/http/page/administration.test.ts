@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import { getToken, listTokens } from '../../../src/accounts/account-store.ts'
 import { listMembers } from '../../../src/origins/origin-store.ts'
-import { FormBrowser } from '../../support/form-browser.ts'
-import { JANE_TOKEN, startCompany } from '../../support/page-scene.ts'
-import { fileTest } from '../../support/run-files.ts'
+import { FormBrowser } from '../../support/browser/form-browser.ts'
+import { JANE_TOKEN, startCompany } from '../../support/browser/page-scene.ts'
+import { fileTest } from '../../support/runner/run-files.ts'
 import { ADMIN_TOKEN } from '../../support/start-depot.ts'
 
 const started = await startCompany(fileTest())

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { fileTest } from '../../support/run-files.ts'
+import { fileTest } from '../../support/runner/run-files.ts'
 import { startDepot } from '../../support/start-depot.ts'
 
 const { app } = await startDepot(fileTest())

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { chooseColumns } from '../../../src/http/page/pipeline/columns.ts'
 import { listViews } from '../../../src/revisions/view-store.ts'
 import type { View } from '../../../src/views/view.ts'
-import { startMoved, OLD, NEW } from '../../support/view-scene.ts'
+import { startMoved, OLD, NEW } from '../../support/views/view-scene.ts'
 
 const HTML = { accept: 'text/html' }
 const names = (columns: readonly View[]): string[] => columns.map(({ name }) => name)

@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { FormBrowser, HTML } from '../../support/form-browser.ts'
-import { fileTest } from '../../support/run-files.ts'
+import { FormBrowser, HTML } from '../../support/browser/form-browser.ts'
+import { fileTest } from '../../support/runner/run-files.ts'
 import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 
 const started = await startDepot(fileTest())

@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { fileTest } from '../../support/run-files.ts'
-import { NEW, OLD, startMoved } from '../../support/view-scene.ts'
+import { fileTest } from '../../support/runner/run-files.ts'
+import { NEW, OLD, startMoved } from '../../support/views/view-scene.ts'
 
 const { started } = await startMoved(fileTest())
 const { app, depot } = started

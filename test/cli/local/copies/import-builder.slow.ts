@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { test } from 'tap'
-import { importInto, membersOf } from '../../../support/import.ts'
-import { NEWER, startSource } from '../../../support/import-source.ts'
-import { startProxy } from '../../../support/proxy.ts'
+import { importInto, membersOf } from '../../../support/copies/import.ts'
+import { NEWER, startSource } from '../../../support/copies/import-source.ts'
+import { startProxy } from '../../../support/http/proxy.ts'
 import { run, scratchFolder } from '../../../support/run-cli.ts'
 import { ADMIN_TOKEN, startDepot } from '../../../support/start-depot.ts'
 

@@ -1,9 +1,9 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
-import { latestIn } from '../../../support/import.ts'
-import { NEWER, pullFrom, startDestination, startPullSource } from '../../../support/pull.ts'
-import { startProxy } from '../../../support/proxy.ts'
+import { latestIn } from '../../../support/copies/import.ts'
+import { NEWER, pullFrom, startDestination, startPullSource } from '../../../support/copies/pull.ts'
+import { startProxy } from '../../../support/http/proxy.ts'
 import { run, runHere, scratchFolder } from '../../../support/run-cli.ts'
 import { ADMIN_TOKEN } from '../../../support/start-depot.ts'
 

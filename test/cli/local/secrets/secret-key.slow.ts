@@ -11,7 +11,7 @@ import { callApi } from '../../../support/call-api.ts'
 import { runHere, scratchFolder } from '../../../support/run-cli.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 
-import { SECRETS, depotWithSecrets, keysIn } from '../../../support/secrets.ts'
+import { SECRETS, depotWithSecrets, keysIn } from '../../../support/signin/secrets.ts'
 
 test('an interrupted rotation is finished without another key, and nothing is forgotten before', async (t) => {
   const { started, close } = await depotWithSecrets(t)

@@ -4,7 +4,7 @@ import { listSealedOtherwise, listSealingKeys } from '../../../../src/origins/se
 import { callApi } from '../../../support/call-api.ts'
 import { runHere } from '../../../support/run-cli.ts'
 
-import { ACME, SECRETS, depotWithSecrets, keysIn } from '../../../support/secrets.ts'
+import { ACME, SECRETS, depotWithSecrets, keysIn } from '../../../support/signin/secrets.ts'
 
 test('a rotation encrypts every secret again while the depot runs, and keeps the old key until it is forgotten', async (t) => {
   const { started, read, close } = await depotWithSecrets(t)

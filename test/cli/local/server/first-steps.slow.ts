@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { test } from 'tap'
-import { standIns } from '../../../support/document.ts'
+import { standIns } from '../../../support/documents/document.ts'
 import { scratchFolder, startServer } from '../../../support/run-cli.ts'
 
 test('the commands that the first start prints work in a shell', async (t) => {

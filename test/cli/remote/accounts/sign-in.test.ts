@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
 import { commandsOn, runCommand } from '../../../support/command.ts'
-import { CLIENT_ID, startIdentityProvider } from '../../../support/identity-provider.ts'
+import { CLIENT_ID, startIdentityProvider } from '../../../support/signin/identity-provider.ts'
 import { makeReleases } from '../../../support/release-rows.ts'
 import { START, startDepot } from '../../../support/start-depot.ts'
-import { AUDIENCE, startTokenIssuer } from '../../../support/token-issuer.ts'
+import { AUDIENCE, startTokenIssuer } from '../../../support/signin/token-issuer.ts'
 
 const issuer = await startTokenIssuer(tap)
 const started = await startDepot(tap, {

@@ -7,7 +7,7 @@ import tap, { test } from 'tap'
 import { parseHosts } from '../../../../src/cli/fleet/hosts.ts'
 import type { Fleet } from '../../../../src/cli/fleet/report.ts'
 import { commandsOn } from '../../../support/command.ts'
-import { NEW, OLD, startMoved } from '../../../support/view-scene.ts'
+import { NEW, OLD, startMoved } from '../../../support/views/view-scene.ts'
 
 type Document = Record<string, unknown> & { pkg: { ident: string }; process: { state: string } }
 

@@ -4,8 +4,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { test } from 'tap'
 import { commandsOn } from '../../../support/command.ts'
-import { makeMachine } from '../../../support/machine.ts'
-import { NEW, OLD, startMoved } from '../../../support/view-scene.ts'
+import { makeMachine } from '../../../support/copies/machine.ts'
+import { NEW, OLD, startMoved } from '../../../support/views/view-scene.ts'
 
 test('a hook that never ends is killed with its children', async (t) => {
   const { started } = await startMoved(t)

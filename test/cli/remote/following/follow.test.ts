@@ -8,8 +8,8 @@ import { StateFolder, filesToKeep } from '../../../../src/cli/follow/state.ts'
 import { formatPublicKey } from '../../../../src/hart/origin-key.ts'
 import { makeKeys } from '../../../support/build-hart.ts'
 import { commandsOn, runCommand } from '../../../support/command.ts'
-import { makeMachine } from '../../../support/machine.ts'
-import { NEW, OLD, startMoved } from '../../../support/view-scene.ts'
+import { makeMachine } from '../../../support/copies/machine.ts'
+import { NEW, OLD, startMoved } from '../../../support/views/view-scene.ts'
 
 const { started } = await startMoved(tap)
 const run = commandsOn(started)

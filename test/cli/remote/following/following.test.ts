@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { commandsOn, runCommand } from '../../../support/command.ts'
-import { NEW, OLD, OTHER, json, startMoved } from '../../../support/view-scene.ts'
+import { NEW, OLD, OTHER, json, startMoved } from '../../../support/views/view-scene.ts'
 
 test('events shows the ledger, filtered', async (t) => {
   const { started } = await startMoved(t)

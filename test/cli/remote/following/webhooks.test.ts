@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import { commandsOn } from '../../../support/command.ts'
-import { startReceiver } from '../../../support/receiver.ts'
+import { startReceiver } from '../../../support/webhooks/receiver.ts'
 import { makeView } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
-import { verifies } from '../../../support/webhook-scene.ts'
+import { verifies } from '../../../support/webhooks/webhook-scene.ts'
 
 test('a webhook is added, tried, paused, changed, resumed and deleted', async (t) => {
   const receiver = await startReceiver(t)

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { commandsOn } from '../../../support/command.ts'
 import { ADMIN_TOKEN } from '../../../support/start-depot.ts'
-import { NEW, OLD, startMoved } from '../../../support/view-scene.ts'
+import { NEW, OLD, startMoved } from '../../../support/views/view-scene.ts'
 
 /** A program that judges a revision by the end of HAB_BLDR_URL. */
 function judge(script: string): string[] {

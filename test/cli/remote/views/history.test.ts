@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { commandsOn } from '../../../support/command.ts'
-import { NEW, OLD, OTHER, json, startMoved } from '../../../support/view-scene.ts'
+import { NEW, OLD, OTHER, json, startMoved } from '../../../support/views/view-scene.ts'
 
 test('history lists revisions, newest first', async (t) => {
   const { started } = await startMoved(t)

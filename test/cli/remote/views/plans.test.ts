@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { commandsOn } from '../../../support/command.ts'
-import { NEW, OLD, OTHER, json, startMoved } from '../../../support/view-scene.ts'
+import { NEW, OLD, OTHER, json, startMoved } from '../../../support/views/view-scene.ts'
 
 test('a plan takes the arguments of the change, and apply makes it', async (t) => {
   const { started } = await startMoved(t)

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { commandsOn } from '../../../support/command.ts'
-import { NEW, OLD, OTHER, json, startMoved } from '../../../support/view-scene.ts'
+import { NEW, OLD, OTHER, json, startMoved } from '../../../support/views/view-scene.ts'
 
 test('view shows what is latest, now and in the past', async (t) => {
   const { started } = await startMoved(t)

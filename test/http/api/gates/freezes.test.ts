@@ -1,7 +1,7 @@
 import tap, { test } from 'tap'
 import { ask } from '../../../support/ask.ts'
 import { callApi } from '../../../support/call-api.ts'
-import { gateScene, refused, STAMP } from '../../../support/gate-scene.ts'
+import { gateScene, refused, STAMP } from '../../../support/views/gate-scene.ts'
 import { mentions } from '../../../support/mentions.ts'
 import { bearer } from '../../../support/origin.ts'
 import { makeReleases, setVisibility } from '../../../support/release-rows.ts'

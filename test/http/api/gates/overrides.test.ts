@@ -1,7 +1,7 @@
 import tap, { test } from 'tap'
 import { generateToken, hashToken } from '../../../../src/accounts/token.ts'
 import { callApi } from '../../../support/call-api.ts'
-import { gateScene } from '../../../support/gate-scene.ts'
+import { gateScene } from '../../../support/views/gate-scene.ts'
 import { mentions } from '../../../support/mentions.ts'
 import { ADMIN_TOKEN } from '../../../support/start-depot.ts'
 

@@ -1,6 +1,6 @@
 import tap, { test } from 'tap'
 import { callApi } from '../../../support/call-api.ts'
-import { gateScene, refused, STAMP } from '../../../support/gate-scene.ts'
+import { gateScene, refused, STAMP } from '../../../support/views/gate-scene.ts'
 import { mentions } from '../../../support/mentions.ts'
 import { makeReleases, move, setVisibility } from '../../../support/release-rows.ts'
 import type { ReleaseRow } from '../../../support/release-rows.ts'

@@ -3,7 +3,7 @@ import { callApi } from '../../../support/call-api.ts'
 import { commandsOn } from '../../../support/command.ts'
 import { makeReleases, move, setVisibility } from '../../../support/release-rows.ts'
 import type { ReleaseRow } from '../../../support/release-rows.ts'
-import { DAY_MS } from '../../../support/retention.ts'
+import { DAY_MS } from '../../../support/storage/retention.ts'
 import { START, startDepot } from '../../../support/start-depot.ts'
 
 const STAMP = '20260101000000'

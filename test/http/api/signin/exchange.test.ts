@@ -3,7 +3,7 @@ import { listTokens } from '../../../../src/accounts/account-store.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { makeReleases } from '../../../support/release-rows.ts'
 import { START, startDepot } from '../../../support/start-depot.ts'
-import { AUDIENCE, startTokenIssuer } from '../../../support/token-issuer.ts'
+import { AUDIENCE, startTokenIssuer } from '../../../support/signin/token-issuer.ts'
 
 const issuer = await startTokenIssuer(tap)
 const started = await startDepot(tap, {

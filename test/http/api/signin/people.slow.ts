@@ -1,6 +1,6 @@
 import tap, { test } from 'tap'
 import { callApi } from '../../../support/call-api.ts'
-import { CLIENT_ID, startIdentityProvider } from '../../../support/identity-provider.ts'
+import { CLIENT_ID, startIdentityProvider } from '../../../support/signin/identity-provider.ts'
 import { makeReleases } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 

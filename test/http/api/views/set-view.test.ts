@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { faultsOf } from '../../../support/retention.ts'
+import { faultsOf } from '../../../support/storage/retention.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { mentions } from '../../../support/mentions.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'

@@ -1,7 +1,7 @@
 import tap, { test } from 'tap'
 import { callApi } from '../../../support/call-api.ts'
 import { mentions } from '../../../support/mentions.ts'
-import { startReceiver } from '../../../support/receiver.ts'
+import { startReceiver } from '../../../support/webhooks/receiver.ts'
 import { makeView } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 import { until } from '../../../support/until.ts'

@@ -10,7 +10,7 @@ import {
 } from '../../../../src/hart/origin-key.ts'
 import { makeKeys } from '../../../support/build-hart.ts'
 import { callApi } from '../../../support/call-api.ts'
-import { createFullOrigin, createTeam } from '../../../support/full-origin.ts'
+import { createFullOrigin, createTeam } from '../../../support/storage/full-origin.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
 

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { ROLES } from '../../../../src/access/access.ts'
 import { callApi } from '../../../support/call-api.ts'
-import { createFullOrigin, createTeam } from '../../../support/full-origin.ts'
+import { createFullOrigin, createTeam } from '../../../support/storage/full-origin.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 
 // habitat-today.md 6, Members.
