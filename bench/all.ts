@@ -9,7 +9,7 @@ import { measureEdge } from './edge.ts'
 import { measureFeed } from './feed.ts'
 import { measureFirstPromotion } from './first-promotion.ts'
 import { measureGateways } from './gateways.ts'
-import { formatResults, joinResults, spreadOf } from './results.ts'
+import { formatResults, spreadOf } from './results.ts'
 import type { Results } from './results.ts'
 import { measureFleet } from './fleet.ts'
 import { measureHistory } from './history.ts'
@@ -35,88 +35,111 @@ import { measureUpstream } from './upstream.ts'
 import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
 
-// `npm run bench` takes every measurement, prints the results and writes RESULTS.md. `npm run bench --
-// --quick` takes a minute, is less exact and only prints.
+// `npm run bench` takes every measurement, prints the results, and replaces their sections in RESULTS.md as it
+// goes. `npm run bench -- start tls` takes these alone. `npm run bench -- --quick` takes a minute or two, is less
+// exact, and only prints.
 
 const RESULTS = new URL('RESULTS.md', import.meta.url)
-/** Notes on profiles, written by hand. */
-const PROFILE = new URL('profile.md', import.meta.url)
+
+const INTRODUCTION = `# What things cost
+
+Each section is the last run of one measurement of \`npm run bench\`, on the day and the machine that it names. Each cell is the median
+of the rounds, and in brackets their least and most. Depot and yardstick ran by turns, each in a process of its own; processor time is
+that of the server's process, in the kernel too. The ratio, of the medians, is what to look at: the rest is the machine's.
+[profile.md](profile.md) says where the time goes.
+`
+
+interface Subject {
+  /** The heading of its section. */
+  readonly title: string
+  readonly measure: (options: { isQuick: boolean }) => Promise<Results>
+  /** Takes minutes even when it is quick, so that a quick run leaves it out. */
+  readonly isSlow?: true
+}
+
+/** By the name of the file, in the order of the sections. */
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  poll: { title: 'Polls', measure: measurePoll },
+  'token-polls': { title: 'Polls with a token', measure: measureTokenPolls },
+  tls: { title: 'Polls over TLS', measure: measureTls, isSlow: true },
+  edge: { title: 'The edge', measure: measureEdge },
+  others: { title: 'Polls of other registries', measure: measureOthers },
+  workers: { title: 'Workers', measure: measureWorkers },
+  stall: { title: 'Polls while much else is done', measure: measureStall, isSlow: true },
+  upkeep: { title: 'Polls during background work', measure: measureUpkeep, isSlow: true },
+  fleet: { title: 'A fleet', measure: measureFleet, isSlow: true },
+  feed: { title: 'Many readers of the feed', measure: measureFeed },
+  install: { title: 'Installs', measure: measureInstall, isSlow: true },
+  upload: { title: 'Uploads', measure: measureUpload },
+  'small-uploads': { title: 'Small uploads', measure: measureSmallUploads },
+  s3: { title: 'Packages in S3', measure: measureS3 },
+  download: { title: 'Downloads', measure: measureDownload },
+  promotions: { title: 'Promotions', measure: measurePromotions },
+  waits: { title: 'A small change beside a large one', measure: measureWaits },
+  cluster: { title: 'Several nodes', measure: measureCluster },
+  move: { title: 'Moves between engines', measure: measureMove },
+  history: { title: 'The past, and verify', measure: measureHistory, isSlow: true },
+  page: { title: 'The page', measure: measurePage },
+  pages: { title: 'Pages of lists', measure: measurePages },
+  pull: { title: 'Pulls', measure: measurePull, isSlow: true },
+  upstream: { title: 'Installs through a depot with an upstream', measure: measureUpstream, isSlow: true },
+  backup: { title: 'Backups', measure: measureBackup },
+  start: { title: 'Start and memory', measure: measureStart },
+  cli: { title: 'The command line', measure: measureCli },
+  'first-promotion': {
+    title: 'From a clone to a first promotion',
+    measure: measureFirstPromotion,
+    isSlow: true,
+  },
+  gateways: { title: 'Gateways', measure: measureGateways },
+  million: { title: 'A million releases', measure: measureMillion },
+}
+
 const isQuick = process.argv.includes('--quick')
+const asked = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+const unknown = asked.filter((name) => !Object.hasOwn(SUBJECTS, name))
+if (unknown.length > 0) {
+  console.error(
+    `There is no measurement ${unknown.join(', ')}. There are: ${Object.keys(SUBJECTS).join(', ')}.`,
+  )
+  process.exit(2)
+}
 
-const MEASURES = [
-  measurePoll,
-  measureTokenPolls,
-  measureTls,
-  measureEdge,
-  measureOthers,
-  measureWorkers,
-  measureStall,
-  measureUpkeep,
-  measureFleet,
-  measureFeed,
-  measureInstall,
-  measureUpload,
-  measureSmallUploads,
-  measureS3,
-  measureDownload,
-  measurePromotions,
-  measureWaits,
-  measureCluster,
-  measureMove,
-  measureHistory,
-  measurePage,
-  measurePages,
-  measurePull,
-  measureUpstream,
-  measureBackup,
-  measureStart,
-  measureCli,
-  measureFirstPromotion,
-  measureGateways,
-  measureMillion,
-]
-/** The measurements that a quick run leaves out. */
-const LEFT_OUT_OF_QUICK = new Map<unknown, string>([
-  [measureTls, 'polls over TLS'],
-  [measureStall, 'polls while much else is done'],
-  [measureUpkeep, 'polls during background work'],
-  [measureFleet, 'polls of a fleet'],
-  [measureInstall, 'installs'],
-  [measureFirstPromotion, 'from a clone to a first promotion'],
-  [measureHistory, 'the past, and verify'],
-  [measurePull, 'pulls'],
-  [measureUpstream, 'installs through a depot with an upstream'],
-])
-
-const measured: Results[] = []
-for (const measure of MEASURES) {
-  const leftOut = isQuick ? LEFT_OUT_OF_QUICK.get(measure) : undefined
-  if (leftOut !== undefined) {
-    measured.push({ measurements: [], limits: [], missing: [`${leftOut}: not in a quick run`] })
+for (const [name, { title, measure, isSlow = false }] of Object.entries(SUBJECTS)) {
+  if (asked.length > 0 && !asked.includes(name)) continue
+  if (isQuick && isSlow && asked.length === 0) {
+    console.log(`## ${title}\n\nThis takes too long for a quick run: npm run bench -- ${name}\n`)
     continue
   }
   const begun = performance.now()
-  measured.push(await measure({ isQuick }))
-  console.error(`${measure.name}: ${((performance.now() - begun) / 1_000).toFixed(1)} s`)
+  const results = formatResults(await measure({ isQuick }))
+  console.log(`## ${title}\n\n${results}`)
+  console.error(`${name}: ${((performance.now() - begun) / 1_000).toFixed(1)} s`)
+  if (!isQuick) await replaceSection(title, `${await machine()}\n\n${results}`)
 }
-const results = formatResults(joinResults(measured))
-console.log(results)
-if (!isQuick) writeFileSync(RESULTS, `${await introduction()}\n${results}\n${readFileSync(PROFILE, 'utf8')}`)
 
-async function introduction(): Promise<string> {
+/** Writes RESULTS.md again, with `text` as the section of this title, and the others as they were. */
+async function replaceSection(title: string, text: string): Promise<void> {
+  const sections = new Map<string, string>()
+  for (const section of readFileSync(RESULTS, 'utf8').split(/^## /m).slice(1)) {
+    const end = section.indexOf('\n')
+    sections.set(section.slice(0, end), section.slice(end + 1).trim())
+  }
+  sections.set(title, text.trim())
+  const kept = Object.values(SUBJECTS).flatMap((subject) => {
+    const section = sections.get(subject.title)
+    return section === undefined ? [] : [`## ${subject.title}\n\n${section}\n`]
+  })
+  writeFileSync(RESULTS, [INTRODUCTION, ...kept].join('\n'))
+}
+
+/** The day and the machine of a section. */
+async function machine(): Promise<string> {
   const [cpu] = cpus()
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     version: string
   }
-  return `# The last run of \`npm run bench\`
-
-hart-depot ${version}, Node ${process.versions.node}, ${type()} ${release().replace(/-.*/, '')}, ${cpus().length} × ${cpu?.model ?? 'unknown processor'}, 4 KB
-written and synced in ${(await syncMicros()).toFixed(0)} µs, ${new Date().toISOString().slice(0, 10)}.
-
-Each cell is the median of the rounds, and in brackets their least and most. Depot and yardstick ran by turns, each in a process of
-its own; processor time is that of the server's process, in the kernel too. The ratio, of the medians, is what to look at: the rest
-is the machine's.
-`
+  return `${new Date().toISOString().slice(0, 10)}, hart-depot ${version}, Node ${process.versions.node}, ${type()} ${release().replace(/-.*/, '')}, ${cpus().length} × ${cpu?.model ?? 'unknown processor'}, 4 KB written and synced in ${(await syncMicros()).toFixed(0)} µs`
 }
 
 /** Measures the time of a durable write on this disk, in microseconds. */
