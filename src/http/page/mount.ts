@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { mayReadEverything } from '../../access/anonymous-reading.ts'
 import { DepotError } from '../../errors.ts'
 import { acceptsHtml } from '../requests/as-text.ts'
-import type { RouteContext } from '../requests/request.ts'
+import type { AddHooks, RouteContext } from '../requests/request.ts'
 import { writeMap } from './map.ts'
+import type { PageServer } from './page-server.ts'
 
 // The page for browsers. It is a fastify server of its own, with its own hooks, plugins and errors, that does
 // not listen: the routes below hand requests to it. It is loaded when the first browser asks, because most
@@ -28,15 +29,12 @@ const SECTION = `:section(^(?:${SECTIONS.join('|')})$)`
 /** Requests of scripts, style sheets and event streams, which do not accept HTML. */
 const FOR_PAGES = /^\/(?:assets|live)\b/
 
-/** Makes a server hooked up like the main one, for {@link mountPage}. */
-export type Prepare = (page: FastifyInstance) => void
-
 /**
  * Adds the routes of the page. `prepare` adds the hooks for answers to the server of the page. Clients that
  * do not accept HTML get a map of the depot as text.
  */
-export function mountPage(app: FastifyInstance, context: RouteContext, prepare: Prepare): void {
-  let opened: Promise<FastifyInstance> | undefined
+export function mountPage(app: FastifyInstance, context: RouteContext, prepare: AddHooks): void {
+  let opened: Promise<PageServer> | undefined
   const open = () => {
     opened ??= import('./page-server.ts').then(({ openPage }) => openPage(context, prepare))
     opened.catch(() => (opened = undefined)) // the next request tries again
@@ -55,11 +53,7 @@ export function mountPage(app: FastifyInstance, context: RouteContext, prepare: 
         .type('text/plain; charset=utf-8')
         .send(text)
     }
-    const page = await open()
-    reply.hijack()
-    PAGE_REQUESTS.set(request.raw, request)
-    page.routing(request.raw, reply.raw)
-    return reply
+    return (await open()).answer(request, reply)
   }
   const options = { config: { reach: 'everyone', isPage: true }, schema: { hide: true } } as const
   for (const url of ['/', `/${SECTION}`, `/${SECTION}/*`]) {
@@ -69,14 +63,4 @@ export function mountPage(app: FastifyInstance, context: RouteContext, prepare: 
   app.addHook('onClose', async () => {
     await (await opened?.catch(() => undefined))?.close()
   })
-}
-
-/** The requests of the main server that the page answers, by the request of node:http. */
-const PAGE_REQUESTS = new WeakMap<object, FastifyRequest>()
-
-/** Returns the request of the main server that the page answers. */
-export function mainRequestOf({ raw }: FastifyRequest): FastifyRequest {
-  const request = PAGE_REQUESTS.get(raw)
-  if (request === undefined) throw new Error('the page got a request from elsewhere')
-  return request
 }

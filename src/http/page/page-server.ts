@@ -12,7 +12,7 @@ import { describeProblem } from '../requests/error-reply.ts'
 import { answerHead } from '../requests/head.ts'
 import { proxyTrust } from '../requests/public-path.ts'
 import { hasBody } from '../requests/request.ts'
-import type { RouteContext } from '../requests/request.ts'
+import type { AddHooks, RouteContext } from '../requests/request.ts'
 import { SingleSignOn } from '../requests/single-sign-on.ts'
 import { WITHOUT_COMPILERS, validate } from '../requests/validate.ts'
 import { activityRoutes } from './activity/routes.ts'
@@ -26,8 +26,6 @@ import { layout } from './html/layout.ts'
 import type { Content } from './html/layout.ts'
 import type { Visit } from './html/visit.ts'
 import { liveRoutes } from './live/routes.ts'
-import { mainRequestOf } from './mount.ts'
-import type { Prepare } from './mount.ts'
 import { markRoutes } from './package/mark-routes.ts'
 import { packageRoutes } from './package/routes.ts'
 import { pipelineRoutes } from './pipeline/routes.ts'
@@ -80,15 +78,32 @@ const MAX_BODY_BYTES = 1024 * 1024
 /** Shorter pages are sent as they are. */
 const COMPRESSED_FROM_LENGTH = 2_048
 
-/** Builds the server of the page. It does not listen. */
-export async function openPage(context: RouteContext, prepare: Prepare): Promise<FastifyInstance> {
+/** The server of the page. It does not listen: the main server gives it requests. */
+export interface PageServer {
+  /** Answers a request of the main server. */
+  answer(request: FastifyRequest, reply: FastifyReply): FastifyReply
+  close(): Promise<void>
+}
+
+/** The requests of the main server that the page answers, by the request of node:http. */
+const MAIN_REQUESTS = new WeakMap<object, FastifyRequest>()
+
+/** Returns the request of the main server that the page answers. */
+function mainRequestOf({ raw }: Pick<FastifyRequest, 'raw'>): FastifyRequest {
+  const request = MAIN_REQUESTS.get(raw)
+  if (request === undefined) throw new Error('the page got a request from elsewhere')
+  return request
+}
+
+/** Builds the server of the page. */
+export async function openPage(context: RouteContext, prepare: AddHooks): Promise<PageServer> {
   const { depot } = context
   const { config } = depot
   const loggerInstance: FastifyBaseLogger = depot.log
   const page = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: (raw) => mainRequestOf({ raw } as FastifyRequest).id,
+    genReqId: (raw) => mainRequestOf({ raw }).id,
     childLoggerFactory: (logger) => logger,
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: config.trustProxy === false ? false : proxyTrust(config.trustProxy),
@@ -150,7 +165,15 @@ export async function openPage(context: RouteContext, prepare: Prepare): Promise
     administrationRoutes(pages, context)
   })
   await page.ready()
-  return page
+  return {
+    answer: (request, reply) => {
+      reply.hijack()
+      MAIN_REQUESTS.set(request.raw, request)
+      page.routing(request.raw, reply.raw)
+      return reply
+    },
+    close: () => page.close(),
+  }
 }
 
 /** Adds the session, the look and the errors of pages. */
