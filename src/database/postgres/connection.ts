@@ -67,6 +67,9 @@ export const BEGIN_WRITING = [
   `select pg_advisory_xact_lock(${WRITERS_TURN})`,
 ].join('; ')
 
+/** A load has statements over whole tables, and the role may have a limit for reads. */
+export const BEGIN_LOADING = 'begin; set local statement_timeout = 0'
+
 /** A PostgreSQL database with the URL that was read. */
 export interface PostgresServer extends PostgresLocation {
   readonly url: string
@@ -86,6 +89,7 @@ export function settingsFor(
     tcp_keepalives_idle: KEEPALIVE_MS / 1_000,
     tcp_keepalives_interval: KEEPALIVE_MS / 1_000,
     tcp_keepalives_count: KEEPALIVE_COUNT,
+    ...(name === 'migration' && { statement_timeout: 0 }), // the role may have a limit, for reads
   }
   return {
     connectionString: isDirect ? (listenUrl ?? url) : url,

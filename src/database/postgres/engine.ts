@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Db, Engine, Listener, ListenerOptions, Reading, Reads, Trx, Writing } from '../database.ts'
 import { readMigrations } from '../migrations.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
-import { BEGIN_WRITING, connectClient, openPool, openSnapshot } from './connection.ts'
+import { BEGIN_LOADING, BEGIN_WRITING, connectClient, openPool, openSnapshot } from './connection.ts'
 import type { PostgresServer } from './connection.ts'
 import { connectListener } from './listener.ts'
 import { loadRows } from './load.ts'
@@ -82,7 +82,7 @@ export class PostgresEngine implements Engine {
   }
 
   async load<T>(act: (db: Db) => Promise<T>): Promise<T> {
-    const { db, close } = openPool(this.#server, { name: 'load', max: 1 })
+    const { db, close } = openPool(this.#server, { name: 'load', max: 1, begin: BEGIN_LOADING })
     try {
       return await loadRows(db, act)
     } finally {

@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { openPool } from '../../../src/database/postgres/connection.ts'
-import { databaseSettings, dropTestDatabase } from '../../support/test-database.ts'
+import { connectClient, openPool } from '../../../src/database/postgres/connection.ts'
+import { PostgresEngine } from '../../../src/database/postgres/engine.ts'
+import { databaseSettings, dropTestDatabase, emptyDatabase } from '../../support/test-database.ts'
 
 const TURN = 7
 
@@ -22,4 +23,17 @@ test('a writer that did not get its turn in time tries again with another connec
   const again = await late.db.startTransaction().execute()
   t.strictSame((await sql<{ one: number }>`select 1 as one`.execute(again)).rows, [{ one: 1 }])
   await again.rollback().execute()
+})
+
+test('migrations and loads are not bound to a limit for statements that the role has', async (t) => {
+  const location = await emptyDatabase(t)
+  const { pathname } = new URL(location.url ?? '')
+  const server = { ...location, url: location.url ?? '' }
+  const client = await connectClient(server, { name: 'migration', max: 1 })
+  await client.query(`alter database ${pathname.slice(1)} set statement_timeout = 5`)
+  await client.end()
+  const engine = new PostgresEngine(server)
+  await engine.migrate(0)
+  await engine.load(async (db) => sql`select pg_sleep(0.05)`.execute(db))
+  t.strictSame(await engine.pendingMigrations(), [])
 })
