@@ -10,6 +10,7 @@ import { readConfig } from '../../../config/config.ts'
 import { isS3Url } from '../../../config/s3-place.ts'
 import { parseSize } from '../../../text/size.ts'
 import { expectMigrated, openEngine } from '../../../database/engine.ts'
+import { makeFolder } from '../../../database/make-folder.ts'
 import { isDiskFull } from '../../../database/errors.ts'
 import { findSecretKeys, formatSecretKeys } from '../../../depot/secret-key.ts'
 import { HashThreads } from '../../../hart/hash-threads.ts'
@@ -46,7 +47,8 @@ was interrupted starts again, but does not copy again what it has copied. A dama
       const keep = options.keep === undefined ? undefined : parseCount(options.keep)
       const pace = options.rate === undefined ? undefined : new Pace(parseRate(options.rate))
       const config = readLocalConfig(io)
-      expectDepot(config, 'write') // it locks a file beside the database
+      expectDepot(config, 'write')
+      await makeFolder(config.dataFolder, 'DEPOT_DATA') // for locks; with PostgreSQL, it may be new
       await expectMigrated(await openEngine(config.database))
       const folder = isS3Url(given) ? given : pathOf(io, given)
       if (!isS3Url(folder) && resolve(folder) === config.dataFolder)
