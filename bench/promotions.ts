@@ -28,7 +28,7 @@ import { parseIdent } from '../src/package/ident.ts'
 const PACKAGES = 500
 const QUICK_PACKAGES = 64
 const RULED = 'ruled'
-const BY_HAND = fileURLToPath(new URL('by-hand.ts', import.meta.url))
+const BY_HAND = fileURLToPath(new URL('yardsticks/by-hand.ts', import.meta.url))
 const MAX_OF_BY_HAND = 0.33
 
 export async function measurePromotions({ isQuick }: { isQuick: boolean }): Promise<Results> {
