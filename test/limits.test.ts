@@ -296,8 +296,9 @@ function findLimits(): Limit[] {
     })),
   )
   const [, fields = ''] =
-    /^const LIMITS: Limits = \{\n(.*?)^\}/ms.exec(readFileSync(new URL('depot/open.ts', SOURCE), 'utf8')) ??
-    []
+    /^export const LIMITS: Limits = \{\n(.*?)^\}/ms.exec(
+      readFileSync(new URL('depot/limits.ts', SOURCE), 'utf8'),
+    ) ?? []
   return [
     ...constants,
     ...[...fields.matchAll(/^ {2}(\w+): (.*),$/gm)].map(([, name = '', value = '']) => ({

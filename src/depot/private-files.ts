@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { lockFileOf } from './folders.ts'
 
 /**
  * Makes all files of a depot private to this user. Sets the umask of the process for new files, and changes
@@ -10,7 +10,7 @@ import type { Config } from '../config/config.ts'
 export async function makeFilesPrivate(config: Config): Promise<void> {
   process.umask(0o077)
   const { dataFolder, database } = config
-  await narrowMode(join(dataFolder, 'lock.sqlite'), 0o600)
+  await narrowMode(lockFileOf(dataFolder), 0o600)
   if (database.engine !== 'sqlite') return
   // SQLite gives its log and its index the mode of the database.
   for (const end of ['', '-wal', '-shm', '.lock']) await narrowMode(`${database.file}${end}`, 0o600)

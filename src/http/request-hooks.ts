@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AddressLimit } from '../accounts/address-limit.ts'
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import { DepotError } from '../errors.ts'
 import type { RequestMetrics } from './operator/request-metrics.ts'
 import { addLeaseHook, isBehind } from './requests/behind.ts'

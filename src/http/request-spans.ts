@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import { readVersion } from '../package-root.ts'
 import type { RequestSpan, Tracing } from '../tracing/open.ts'
 import type { TraceSettings } from '../tracing/trace-settings.ts'

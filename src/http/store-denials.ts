@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { Denials } from '../accounts/denials.ts'
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import type { RequestMetrics } from './operator/request-metrics.ts'
 import type { AddHooks } from './requests/request.ts'
 

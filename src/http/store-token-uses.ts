@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { DEPOT_ACTOR } from '../access/access.ts'
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 
 const STORE_EVERY_MS = 60_000
 

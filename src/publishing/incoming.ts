@@ -1,6 +1,6 @@
 import { PassThrough, finished } from 'node:stream'
 import type { Readable } from 'node:stream'
-import type { Limits } from '../depot/open.ts'
+import type { Limits } from '../depot/limits.ts'
 import { DepotError } from '../errors.ts'
 
 /** The slowest pace at which a client may send a body. */

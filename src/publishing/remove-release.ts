@@ -1,5 +1,5 @@
 import type { Actor } from '../access/access.ts'
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import type { Target } from '../package/target.ts'
 
 /**

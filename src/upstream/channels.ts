@@ -1,4 +1,4 @@
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import { findOrigin } from '../origins/origin-store.ts'
 
 /** A channel of an upstream origin. */

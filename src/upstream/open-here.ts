@@ -1,4 +1,4 @@
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import { Mirror } from './mirror.ts'
 import type { OpenedUpstream } from './open.ts'
 import { Refresher } from './refresher.ts'

@@ -1,5 +1,5 @@
 import { isListed } from '../config/upstream-config.ts'
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import { listUpstreamOrigins } from '../origins/origin-store.ts'
 import type { MirrorOperations } from './mirror.ts'
 import type { RefreshOperations } from './refresher.ts'

@@ -1,7 +1,7 @@
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { getAccount } from '../accounts/account-store.ts'
 import { ADMINISTRATOR } from '../commands/set-up.ts'
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import { DepotError } from '../errors.ts'
 import { formatKeyName, formatPublicKey, isKeyRevision, parsePublicKey } from '../hart/origin-key.ts'
 import type { KeyName } from '../hart/origin-key.ts'

@@ -1,7 +1,7 @@
 import { DEPOT_ACTOR, UNRESTRICTED_AUDIENCE } from '../access/access.ts'
 import type { AnnouncedRelease } from '../commands/upstream/announce-releases.ts'
 import type { Db } from '../database/database.ts'
-import type { Depot } from '../depot/open.ts'
+import type { Depot } from '../depot/depot.ts'
 import { DepotError } from '../errors.ts'
 import { findOrigin } from '../origins/origin-store.ts'
 import { formatIdent, makeIdent, parseIdent, releaseKey, releaseName } from '../package/ident.ts'

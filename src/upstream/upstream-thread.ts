@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { claimsThrough } from '../blobs/claims.ts'
 import { joinDepot } from '../depot/join.ts'
-import type { Share } from '../depot/open.ts'
+import type { Share } from '../depot/depot.ts'
 import { openLog } from '../log.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import { lowerPriority } from '../threads/thread-priority.ts'

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { sql } from 'kysely'
-import type { Depot } from '../../src/depot/open.ts'
+import type { Depot } from '../../src/depot/depot.ts'
 
 const TABLES = [
   'packages',

@@ -1,6 +1,6 @@
 import { Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
-import type { Depot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/depot.ts'
 import { findQuotas, listQuotas } from '../../origins/quota-store.ts'
 import { isNear } from '../../origins/quota.ts'
 import type { Quota } from '../../origins/quota.ts'

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Depot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/depot.ts'
 import { DepotError } from '../../errors.ts'
 
 // What a node answers while it holds no lease: other nodes may have acknowledged changes that it does not

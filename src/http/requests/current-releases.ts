@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { audienceOfChanges } from '../../access/access.ts'
 import type { ViewRevision } from '../../answers/answers.ts'
-import type { Depot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/depot.ts'
 import { originOf } from '../../package/ident.ts'
 import type { ReleaseName } from '../../package/ident.ts'
 import type { RouteContext } from './request.ts'

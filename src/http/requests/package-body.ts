@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Depot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/depot.ts'
 import { DepotError } from '../../errors.ts'
 import { parserMessage } from './error-reply.ts'
 import { incoming } from '../../publishing/incoming.ts'

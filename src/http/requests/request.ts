@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Caller, CallerActor } from '../../access/access.ts'
 import type { Answers } from '../../answers/answers.ts'
-import type { Depot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/depot.ts'
 import { DepotError } from '../../errors.ts'
 import type { Feed } from '../../following/feed.ts'
 import type { VisiblePages } from '../../following/visible-pages.ts'

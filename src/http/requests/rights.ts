@@ -9,7 +9,7 @@ import {
   expectRole,
   expectTokenReachesView,
 } from '../../access/rights.ts'
-import type { Depot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/depot.ts'
 import { DepotError } from '../../errors.ts'
 import { expectMayChangeView, namesCaller, requesterOf } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'

@@ -1,5 +1,5 @@
 import { generateToken, hashToken } from '../../accounts/token.ts'
-import type { Depot } from '../../depot/open.ts'
+import type { Depot } from '../../depot/depot.ts'
 import { readNamedFile } from '../../config/secret-file.ts'
 import { DepotError } from '../../errors.ts'
 import { IdentityProvider } from '../../signin/identity-provider.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import type { Limits } from '../../../src/depot/open.ts'
+import type { Limits } from '../../../src/depot/limits.ts'
 import { formatIdent } from '../../../src/package/ident.ts'
 import { buildHart } from '../build-hart.ts'
 import type { BuiltHart } from '../build-hart.ts'

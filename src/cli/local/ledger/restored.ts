@@ -4,7 +4,7 @@ import { CLI_ACTOR } from '../submit.ts'
 import { formatBytes, formatColumns } from '../../../text/columns.ts'
 import { findState } from '../../../database/state-store.ts'
 import { openDepot } from '../../../depot/open.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import {

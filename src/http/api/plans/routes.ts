@@ -6,7 +6,7 @@ import { audienceOf, audienceOfChanges } from '../../../access/access.ts'
 import type { Audience } from '../../../access/access.ts'
 import type { Applied } from '../../../commands/views/apply-plan.ts'
 import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 import { DepotError } from '../../../errors.ts'
 import {
   findPlan,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Audience } from '../../../access/access.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 import { listLockfileKeys } from '../../../lockfiles/depot-key-store.ts'
 import { expectSameReleases } from '../../../lockfiles/lockfile-store.ts'
 import { expectWhole } from '../../../lockfiles/lockfile.ts'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { readStored } from '../../../blobs/blob-store.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 import { getOrigin } from '../../../origins/origin-store.ts'
 import { quotaWarning } from '../../../origins/quota.ts'
 import { readDepotStorage, readOriginStorage } from '../../../origins/storage-store.ts'

@@ -3,7 +3,7 @@ import { audienceOf, audienceOfChanges, hasRole } from '../../../access/access.t
 import type { Audience, Session } from '../../../access/access.ts'
 import { listChannelNames } from '../../../channels/channel-store.ts'
 import type { BulkOutcome } from '../../../commands/views/promote-all.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import type { Target } from '../../../package/target.ts'

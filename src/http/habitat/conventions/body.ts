@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { z } from 'zod'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 import { DepotError } from '../../../errors.ts'
 import { shapeFault } from '../../../text/shape-fault.ts'
 import { incomingText } from '../../../publishing/incoming.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../../access/access.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 import { listIdents, listIdentsInView, listPackages, listVersions } from '../../../releases/list-store.ts'
 import type { Slice } from '../../../releases/ident-count-store.ts'
 import { findRelease, listViewsOf } from '../../../releases/release-store.ts'

@@ -1,5 +1,5 @@
 import type { Answers } from '../../../answers/answers.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import type { Pollers } from '../../../pollers/pollers.ts'
 import { didYouMean } from '../../../text/nearest.ts'

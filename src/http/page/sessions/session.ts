@@ -5,7 +5,7 @@ import { findSession } from '../../../accounts/account-store.ts'
 import { findPageSession } from '../../../accounts/page-session-store.ts'
 import type { Session } from '../../../access/access.ts'
 import { DEPOT_ACTOR } from '../../../access/access.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { Depot } from '../../../depot/depot.ts'
 
 // Sessions of browsers. A browser has a random cookie, and the database has its hash and the token with whose
 // rights the browser acts. Every request reads both, so a session ends at once with its token or account, in

@@ -1,0 +1,54 @@
+import type { Logger } from 'pino'
+import { DEPOT_ACTOR } from '../access/access.ts'
+import { generateToken, hashToken } from '../accounts/token.ts'
+import type { Config } from '../config/config.ts'
+import { readNamedFile } from '../config/secret-file.ts'
+import { parseAdminToken } from '../config/secrets.ts'
+import { secretKeyId } from '../origins/secret-box.ts'
+import { findView } from '../revisions/view-store.ts'
+import { UNSTABLE } from '../views/view.ts'
+import type { Depot } from './depot.ts'
+
+/**
+ * Creates what a new depot needs, and adds the administrator's token: the configured one, or for a new depot
+ * without one a generated token.
+ */
+export async function setUpDepot(
+  { db, engine, writer, log }: Pick<Depot, 'db' | 'engine' | 'writer' | 'log'>,
+  configuredToken: string | undefined,
+  secretKeys: readonly Buffer[],
+): Promise<Pick<Depot, 'isNew' | 'newAdminToken' | 'adminTokenStatus'>> {
+  const wasEmpty = (await findView(db, UNSTABLE)) === undefined
+  const generated = wasEmpty && configuredToken === undefined ? generateToken() : undefined
+  const token = generated ?? configuredToken
+  const status = await writer.submit({
+    kind: 'setUp',
+    input: {
+      adminTokenHash: token === undefined ? undefined : hashToken(token),
+      ...(generated !== undefined && { isGenerated: true }),
+      ...(!engine.isWrittenByOneProcess && { secretKeys: secretKeys.map(secretKeyId) }),
+    },
+    actor: DEPOT_ACTOR,
+  })
+  // Another node may have created the depot meanwhile.
+  const isNew = wasEmpty && status === 'added'
+  if (!isNew && status === 'added')
+    log.warn('the administrator can now also use the token of DEPOT_ADMIN_TOKEN; earlier tokens stay valid')
+  if (status === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked and is not valid')
+  if (status === 'disabled')
+    log.warn('the token of DEPOT_ADMIN_TOKEN was not added, because the account admin is disabled')
+  return {
+    isNew,
+    newAdminToken: isNew ? generated : undefined,
+    adminTokenStatus: isNew ? undefined : status,
+  }
+}
+
+/** Reads the configured administrator's token. Throws `invalid_request`. */
+export async function readAdminToken(
+  { adminToken, adminTokenFile: file }: Config,
+  log: Logger,
+): Promise<string | undefined> {
+  if (file === undefined) return adminToken
+  return parseAdminToken(await readNamedFile(file, 'DEPOT_ADMIN_TOKEN_FILE', log), file)
+}
