@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { openWindow, review, startBrowser } from '../support/browser/browser.ts'
+import { openWindow, review, signIn, startBrowser } from '../support/browser/browser.ts'
 import { startCompany } from '../support/browser/page-scene.ts'
 import { fileTest } from '../support/runner/run-files.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
@@ -25,10 +25,7 @@ const PAGES = [
 test('the pages of the administration', async (t) => {
   const { url } = await startCompany(t)
   const { page } = await openWindow(t, browser)
-  await page.goto(`${url}/sign-in?to=/admin`)
-  await page.getByLabel('Token').fill(ADMIN_TOKEN)
-  await page.getByRole('button', { name: 'Sign in with a token' }).click()
-  await page.waitForURL(/\/admin$/)
+  await signIn(page, url, ADMIN_TOKEN, '/admin')
   for (const path of PAGES) {
     await page.goto(`${url}${path}`)
     await review(t, page, path.slice(1).replaceAll('/', '-'))

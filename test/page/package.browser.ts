@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { openWindow, review, startBrowser } from '../support/browser/browser.ts'
+import { openWindow, review, signIn, startBrowser } from '../support/browser/browser.ts'
 import { APP, JANE_TOKEN, startCompany } from '../support/browser/page-scene.ts'
 import { fileTest } from '../support/runner/run-files.ts'
 
@@ -31,10 +31,7 @@ test('packages, releases, activity, changes and the search', async (t) => {
 test('where changes stand in the phases, and what waits for whom', async (t) => {
   const started = await startCompany(t)
   const { page } = await openWindow(t, browser)
-  await page.goto(`${started.url}/sign-in?to=/changes`)
-  await page.getByLabel('Token').fill(JANE_TOKEN)
-  await page.keyboard.press('Enter')
-  await page.waitForURL(`${started.url}/changes`)
+  await signIn(page, started.url, JANE_TOKEN, '/changes')
   t.match(await page.locator('main').textContent(), /rehearsal: promote — ready for the week/)
   await review(t, page, 'changes')
   await page.locator('tbody a').first().click()

@@ -1,19 +1,11 @@
 import { test } from 'tap'
-import type { Page } from 'playwright-core'
-import { openWindow, review, startBrowser } from '../support/browser/browser.ts'
+import { openWindow, review, signIn, startBrowser } from '../support/browser/browser.ts'
 import { commandsOn } from '../support/command.ts'
 import { APP, JANE_TOKEN, ROBOT_TOKEN, startCompany } from '../support/browser/page-scene.ts'
 import { fileTest } from '../support/runner/run-files.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
 const browser = await startBrowser(fileTest())
-
-async function signIn(page: Page, url: string, token: string, to: string): Promise<void> {
-  await page.goto(`${url}/sign-in?to=${encodeURIComponent(to)}`)
-  await page.getByLabel('Token').fill(token)
-  await page.getByRole('button', { name: 'Sign in with a token' }).click()
-  await page.waitForURL((address) => address.pathname !== '/sign-in')
-}
 
 async function latest(url: string, view: string): Promise<string> {
   const answer = await fetch(`${url}/v1/depot/views/${view}/pkgs/acme/app/latest`)

@@ -49,6 +49,8 @@ declare module 'fastify' {
     visitorCookie: string | undefined
     /** Whether the browser has the cookie of a session that has ended. */
     hasEnded: boolean
+    /** The number of entries that the ledger had when the request came. */
+    sequence: number
   }
   interface FastifyReply {
     /** Sends a page. */
@@ -177,11 +179,12 @@ export async function openPage(context: RouteContext, prepare: AddHooks): Promis
 }
 
 /** Adds the session, the look and the errors of pages. */
-function addPageHooks(pages: FastifyInstance, { depot }: RouteContext, assets: AssetPaths): void {
+function addPageHooks(pages: FastifyInstance, { depot, feed }: RouteContext, assets: AssetPaths): void {
   const { config, now } = depot
   pages.decorateRequest('pageCookie', undefined)
   pages.decorateRequest('visitorCookie', undefined)
   pages.decorateRequest('hasEnded', false)
+  pages.decorateRequest('sequence', 0)
   pages.decorateRequest('isSecure', {
     getter(this: FastifyRequest) {
       return depotUrl(this, config).startsWith('https:')
@@ -189,12 +192,13 @@ function addPageHooks(pages: FastifyInstance, { depot }: RouteContext, assets: A
   })
   pages.decorateRequest('visit', {
     getter(this: FastifyRequest): Visit {
-      const { caller, publicPath, url } = this
+      const { caller, sequence, publicPath, url } = this
       const formed = formCookie(this)
       return {
         depotUrl: depotUrl(this, config),
         path: url,
         now: now(),
+        sequence,
         caller,
         formToken: formed === undefined ? undefined : makeFormToken(formed),
         to: (path) => `${publicPath}${path}`,
@@ -214,6 +218,7 @@ function addPageHooks(pages: FastifyInstance, { depot }: RouteContext, assets: A
   pages.addHook('onRequest', async (request, reply) => {
     // A token in the Authorization header signs in to the API alone.
     request.caller = undefined
+    request.sequence = feed.head.sequence
     reply.headers({ 'cache-control': 'no-store', vary: 'accept, accept-encoding, cookie' })
     const found = await openPageSession(request, depot)
     if (found === 'ended') {

@@ -51,6 +51,14 @@ export async function openWindow(
   return { page: await window.newPage(), window }
 }
 
+/** Signs in with a token. Resolves when the page `to` has been loaded. */
+export async function signIn(page: Page, url: string, token: string, to = '/'): Promise<void> {
+  await page.goto(`${url}/sign-in?to=${encodeURIComponent(to)}`)
+  await page.getByLabel('Token').fill(token)
+  await page.getByRole('button', { name: 'Sign in with a token' }).click()
+  await page.waitForURL((address) => address.pathname !== '/sign-in')
+}
+
 interface AxeResults {
   readonly violations: readonly {
     readonly id: string

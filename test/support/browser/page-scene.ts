@@ -17,7 +17,7 @@ export const ROBOT_TOKEN = 'token-of-the-robot-that-promotes'
 export const APP = ['1.0.0', '1.1.0', '1.2.0', '1.3.0'].map(
   (version, day) => `acme/app/${version}/2026010${day + 1}120000`,
 )
-const LIB = ['2.4.1', '2.5.0'].map((version, day) => `acme/lib/${version}/2026010${day + 1}090000`)
+export const LIB = ['2.4.1', '2.5.0'].map((version, day) => `acme/lib/${version}/2026010${day + 1}090000`)
 const WEB = ['0.9.0', '0.10.0'].map((version, day) => `acme/web-frontend/${version}/2026010${day + 1}150000`)
 const TOOL = 'acme/migration-tool/7.0.3/20260103100000'
 

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /**
@@ -32,10 +33,12 @@ export interface Below {
 
 const ROOT: Below = { path: '', isTakenAway: true }
 
-/** Starts a proxy of a depot on a loopback address. */
+/**
+ * Starts a proxy on a loopback address before a depot. `to` is its URL, or returns the one for the next request.
+ */
 export async function startProxy(
   t: { teardown(fn: () => Promise<void>): unknown },
-  to: string,
+  to: string | ((incoming: IncomingMessage) => string),
   fateOf: (asked: string, nth: number) => Fate = () => 'pass',
   below = ROOT,
 ): Promise<Proxy> {
@@ -60,7 +63,7 @@ export async function startProxy(
       return
     }
     const forwarded = httpRequest(
-      to + (below.isTakenAway ? url.slice(below.path.length) : url),
+      (typeof to === 'string' ? to : to(incoming)) + (below.isTakenAway ? url.slice(below.path.length) : url),
       { method: incoming.method, headers: { ...incoming.headers, ...below.headers }, agent: false },
       (answer) => {
         if (fate === 'pass') answer.pipe(outgoing.writeHead(answer.statusCode ?? 502, answer.headers))
@@ -73,6 +76,7 @@ export async function startProxy(
       },
     )
     forwarded.once('error', () => incoming.socket.destroy())
+    outgoing.once('close', () => forwarded.destroy()) // the client has left, or has everything
     incoming.pipe(forwarded)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

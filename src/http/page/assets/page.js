@@ -13,6 +13,9 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
   /** Pages are read again at most this often. */
   const REFRESH_MS = 1_000
   const MARKED_MS = 20_000
+  /** The depot says something every 15 seconds. */
+  const SILENT_MS = 40_000
+  const AGAIN_MS = 10_000
 
   function toast(text) {
     const place = find('[data-toast]')
@@ -54,20 +57,18 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
     }
   }
 
-  /** Sorts the rows of a table by the column of a heading. */
-  function sortBy(heading) {
+  /** Sorts the rows of a table by the column of a heading. `order` is `ascending` or `descending`. */
+  function sortRows(heading, order) {
     const table = heading.closest('table')
     const [body] = table.tBodies
-    const column = [...heading.parentElement.children].indexOf(heading)
-    const isUp = heading.getAttribute('aria-sort') !== 'ascending'
     for (const other of findAll('th[aria-sort]', table)) other.removeAttribute('aria-sort')
-    heading.setAttribute('aria-sort', isUp ? 'ascending' : 'descending')
+    heading.setAttribute('aria-sort', order)
     const key = (row) => {
-      const cell = row.cells[column]
+      const cell = row.cells[heading.cellIndex]
       return cell.dataset.sort ?? cell.textContent.trim()
     }
     const rows = [...body.rows].map((row) => [key(row), row])
-    rows.sort(([a], [b]) => (isUp ? 1 : -1) * a.localeCompare(b, 'en', { numeric: true }))
+    rows.sort(([a], [b]) => (order === 'ascending' ? 1 : -1) * a.localeCompare(b, 'en', { numeric: true }))
     body.append(...rows.map(([, row]) => row))
   }
 
@@ -88,7 +89,10 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
   document.addEventListener('click', (event) => {
     const button = event.target.closest('button')
     if (button?.hasAttribute('data-copy')) void copy(button)
-    else if (button?.classList.contains('sorter')) sortBy(button.parentElement)
+    else if (button?.classList.contains('sorter')) {
+      const heading = button.parentElement
+      sortRows(heading, heading.getAttribute('aria-sort') === 'ascending' ? 'descending' : 'ascending')
+    }
   })
 
   document.addEventListener('keydown', (event) => {
@@ -111,37 +115,23 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
     for (const form of findAll('form[data-sent]')) delete form.dataset.sent
   })
 
+  /** The number of entries of the ledger that the page shows, and that the depot has. */
+  let shown = document.body.dataset.sequence
+  let latest = shown
   let isRefreshing = false
-  let isDue = false
 
   /** Reads the page again and changes what differs, without moving what a person reads or types. */
   async function refresh() {
-    isDue = true
     if (isRefreshing) return
     isRefreshing = true
     try {
-      while (isDue) {
-        isDue = false
+      while (shown !== latest) {
+        const next = latest
         const answer = await fetch(location.href, { headers: { accept: 'text/html' }, redirect: 'manual' })
         if (!answer.ok) return say('out of date: load the page again')
-        const next = new DOMParser().parseFromString(await answer.text(), 'text/html')
-        const changed = []
-        Idiomorph.morph(find('main'), find('main', next), {
-          ignoreActiveValue: true,
-          restoreFocus: true,
-          callbacks: {
-            beforeNodeMorphed(before, after) {
-              if (before.nodeName === 'DETAILS' && before.open) after.setAttribute('open', '')
-              if (before.nodeName === 'TD' && before.dataset.cell !== after.dataset.cell) changed.push(before)
-              return before.nodeName !== 'TIME' || before.dateTime !== after.dateTime
-            },
-            afterNodeAdded(node) {
-              if (node.nodeName === 'TR' || node.nodeName === 'LI') changed.push(node)
-            },
-          },
-        })
-        for (const node of changed) mark(node)
-        enhance()
+        change(new DOMParser().parseFromString(await answer.text(), 'text/html'))
+        shown = next
+        say('live')
         await new Promise((resolve) => setTimeout(resolve, REFRESH_MS))
       }
     } catch {
@@ -149,6 +139,53 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
     } finally {
       isRefreshing = false
     }
+  }
+
+  /** Makes the page equal to a new one, except for what a person has opened, typed, sorted or scrolled to. */
+  function change(next) {
+    keepSorting(next)
+    const changed = []
+    const place = placeOfReader()
+    Idiomorph.morph(find('main'), find('main', next), {
+      restoreFocus: true,
+      callbacks: {
+        beforeNodeMorphed(before, after) {
+          if (before.nodeType !== Node.ELEMENT_NODE) return true
+          if (before.matches('input:not([type=hidden]), select, textarea')) return false
+          if (before.nodeName === 'DETAILS' && before.open) after.setAttribute('open', '')
+          if (before.classList.contains('changed')) after.classList.add('changed')
+          if (before.nodeName === 'TD' && before.dataset.cell !== after.dataset.cell) changed.push(before)
+          return before.nodeName !== 'TIME' || before.dateTime !== after.dateTime
+        },
+        afterNodeAdded(node) {
+          if (node.nodeName === 'TR' || node.nodeName === 'LI') changed.push(node)
+        },
+      },
+    })
+    for (const node of changed) mark(node)
+    enhance()
+    place?.restore()
+  }
+
+  /** Sorts the tables of a new page like those of the present one. */
+  function keepSorting(next) {
+    const tables = findAll('main table', next)
+    for (const [index, table] of findAll('main table').entries()) {
+      const heading = find('th[aria-sort]', table)
+      const same = heading && tables[index]?.tHead?.rows[0]?.cells[heading.cellIndex]
+      if (same) sortRows(same, heading.getAttribute('aria-sort'))
+    }
+  }
+
+  /** Finds what a person reads: the focus if it is in the window, or else the first row that is in it. */
+  function placeOfReader() {
+    if (scrollY === 0) return undefined
+    const topOf = (node) => node.getBoundingClientRect().top
+    const isInside = (node) => topOf(node) >= 0 && topOf(node) < innerHeight
+    const node = [...findAll('main :focus'), ...findAll('main [id]')].find(isInside)
+    if (node === undefined) return undefined
+    const top = topOf(node)
+    return { restore: () => node.isConnected && scrollBy(0, topOf(node) - top) }
   }
 
   function mark(node) {
@@ -166,28 +203,38 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
   const { live } = document.body.dataset
   if (live !== undefined) {
     let source
-    let known
+    let timer
     const connect = () => {
+      disconnect()
       source = new EventSource(live)
-      source.addEventListener('begin', ({ data }) => {
-        say('live')
-        if (known !== undefined && known !== data) void refresh()
-        known = data
-      })
-      source.addEventListener('commit', ({ data }) => {
-        known = data
-        void refresh()
-      })
+      source.addEventListener('begin', hear)
+      source.addEventListener('commit', hear)
+      source.addEventListener('beat', hear)
       source.addEventListener('error', () => {
         say('not connected')
-        if (source.readyState === EventSource.CLOSED) setTimeout(connect, 10_000)
+        if (source.readyState === EventSource.CLOSED) connectIn(AGAIN_MS)
       })
+      connectIn(SILENT_MS)
+    }
+    const disconnect = () => {
+      clearTimeout(timer)
+      source?.close()
+    }
+    const connectIn = (ms) => {
+      clearTimeout(timer)
+      timer = setTimeout(() => {
+        say('not connected')
+        connect()
+      }, ms)
+    }
+    const hear = ({ data }) => {
+      connectIn(SILENT_MS)
+      latest = data
+      if (shown === latest) say('live')
+      else void refresh()
     }
     // A page that nobody looks at does not hold a connection.
-    document.addEventListener('visibilitychange', () => {
-      if (document.hidden) source.close()
-      else connect()
-    })
+    document.addEventListener('visibilitychange', () => (document.hidden ? disconnect() : connect()))
     if (!document.hidden) connect()
   }
 

@@ -48,7 +48,7 @@ export function layout(visit: Visit, assets: AssetPaths, { title, section, main,
 <link rel="stylesheet" href="${visit.to(assets.style)}" />
 <script defer src="${visit.to(assets.script)}"></script>
 </head>
-<body${live === undefined ? null : html` data-live="${visit.to(live)}"`}>
+<body${live === undefined ? null : html` data-live="${visit.to(live)}" data-sequence="${visit.sequence}"`}>
 <a class="skip" href="#main">Skip to the content</a>
 <header class="top">
 <a class="brand" href="${visit.to('/')}">hart-depot</a>

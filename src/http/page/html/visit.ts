@@ -8,6 +8,8 @@ export interface Visit {
   readonly path: string
   /** Epoch milliseconds. */
   readonly now: number
+  /** The number of entries that the ledger had when the request came. The page shows at least these. */
+  readonly sequence: number
   readonly caller: Caller
   /** The token that each form must send in the field `_csrf`. */
   readonly formToken: string | undefined

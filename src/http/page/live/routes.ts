@@ -31,13 +31,15 @@ export function liveRoutes(app: FastifyInstance, { depot, feed }: RouteContext):
         })
       const { view } = request.query
       const stream = new PassThrough()
+      const send = (event: 'begin' | 'commit' | 'beat') =>
+        stream.write(`event: ${event}\ndata: ${feed.head.sequence}\n\n`)
       const tell = () => {
         if (feed.isClosed) stream.end()
-        else if (stream.readableLength === 0) stream.write(`event: commit\ndata: ${feed.head.sequence}\n\n`)
+        else if (stream.readableLength === 0) send('commit')
       }
       const unwatch = feed.watch({ topic: view === undefined ? EVERYTHING : viewTopic(view) }, tell)
       const heartbeat = setInterval(
-        () => stream.readableLength === 0 && stream.write(':\n\n'),
+        () => stream.readableLength === 0 && send('beat'),
         depot.limits.unreadMs / HEARTBEATS_PER_UNREAD,
       ).unref()
       const end = setTimeout(() => stream.end(), LIFETIME_MS).unref()
@@ -49,7 +51,8 @@ export function liveRoutes(app: FastifyInstance, { depot, feed }: RouteContext):
         unwatch()
       })
       request.isHeld = true
-      stream.write(`retry: ${RECONNECT_AFTER_MS}\nevent: begin\ndata: ${feed.head.sequence}\n\n`)
+      stream.write(`retry: ${RECONNECT_AFTER_MS}\n`)
+      send('begin')
       return reply.type('text/event-stream').header('x-accel-buffering', 'no').send(stream)
     },
   )
