@@ -9,6 +9,7 @@ import type { Target } from '../package/target.ts'
 import type { ChangeState } from '../views/phase.ts'
 import { UNSTABLE } from '../views/view.ts'
 import type { ChangeRecord, ChangeRelease, NewChange, PhaseReport } from './change-record.ts'
+import { listPhases } from './phase-store.ts'
 
 /** Filters of a list of changes. All of them must match. */
 export interface ChangeFilter {
@@ -18,9 +19,6 @@ export interface ChangeFilter {
   readonly view?: string | undefined
   readonly state?: ChangeState | undefined
 }
-
-/** The value of `view` in rows of phases that run without a view. NULL cannot be part of a primary key. */
-export const NO_VIEW = ''
 
 /** Finds a change by its id for clients. A change that the audience may not see is not found. */
 export async function findChange(
@@ -265,27 +263,6 @@ export async function countChangesOf(db: Db, releaseId: number): Promise<number>
   return count
 }
 
-/** Replaces the last report of a phase. The new one is about the releases that the change has now. */
-export async function replacePhase(
-  db: Db,
-  { id, releases }: ChangeRecord,
-  report: Omit<PhaseReport, 'by' | 'releaseCount'> & { accountId: number | undefined },
-): Promise<void> {
-  const values = {
-    status: report.status,
-    job: report.job ?? null,
-    message: report.message ?? null,
-    releases: releases.length,
-    account_id: report.accountId ?? null,
-    at: report.at,
-  }
-  await db
-    .insertInto('change_phases')
-    .values({ change_id: id, phase: report.phase, view: report.view ?? NO_VIEW, ...values })
-    .onConflict((conflict) => conflict.columns(['change_id', 'phase', 'view']).doUpdateSet(values))
-    .execute()
-}
-
 export async function updateState(db: Db, changeId: number, state: ChangeState): Promise<void> {
   await db.updateTable('changes').set({ state }).where('id', '=', changeId).execute()
 }
@@ -379,39 +356,5 @@ async function listReleases(db: Db, changeIds: readonly number[]): Promise<[numb
   return rows.map(({ change_id, release_id, replaced_by, ...release }) => [
     change_id,
     { ...release, releaseId: release_id, replacedBy: replaced_by ?? undefined },
-  ])
-}
-
-/** Lists the last reports with the ids of their changes, sorted by time. */
-async function listPhases(db: Db, changeIds: readonly number[]): Promise<[number, PhaseReport][]> {
-  const rows = await db
-    .selectFrom('change_phases')
-    .leftJoin('accounts', 'accounts.id', 'change_phases.account_id')
-    .select([
-      'change_phases.change_id',
-      'change_phases.phase',
-      'change_phases.view',
-      'change_phases.status',
-      'change_phases.job',
-      'change_phases.message',
-      'change_phases.releases',
-      'change_phases.at',
-      'accounts.name as by',
-    ])
-    .where('change_phases.change_id', 'in', changeIds)
-    .orderBy('change_phases.at')
-    .orderBy('change_phases.phase')
-    .orderBy('change_phases.view')
-    .execute()
-  return rows.map(({ change_id, view, job, message, by, releases, ...report }) => [
-    change_id,
-    {
-      ...report,
-      view: view === NO_VIEW ? undefined : view,
-      job: job ?? undefined,
-      message: message ?? undefined,
-      releaseCount: releases,
-      by: by ?? undefined,
-    },
   ])
 }

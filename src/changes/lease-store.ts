@@ -1,7 +1,7 @@
 import { durationStart } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { Db } from '../database/database.ts'
-import { NO_VIEW } from './change-store.ts'
+import { NO_VIEW } from './phase-store.ts'
 
 /** How long a lease lasts after it was taken or renewed. */
 export const LEASE_MS = 60_000

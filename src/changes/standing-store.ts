@@ -5,7 +5,7 @@ import type { MissingPhase, MissingPhases, Standing } from '../views/gate.ts'
 import { CHANGE_PHASES } from '../views/phase.ts'
 import type { PhaseStatus } from '../views/phase.ts'
 import type { Requirement, ViewRelease } from '../views/view.ts'
-import { NO_VIEW } from './change-store.ts'
+import { NO_VIEW } from './phase-store.ts'
 
 /** A release as a part of a change. */
 interface Part {
