@@ -38,3 +38,14 @@ export interface CommandTable<T extends Handlers> {
   /** Called at the start of each transaction and each snapshot. `now` returns epoch milliseconds. */
   readonly checkCallers: (now: () => number) => CallerCheck<T>
 }
+
+/** Calls the handler of a command. */
+export function handle<T extends Handlers>(
+  handlers: T,
+  context: CommandContext,
+  { kind, input }: CommandIn<T>,
+): Promise<unknown> {
+  // The table pairs each kind with its input; a union type cannot express the pairing.
+  const handler = handlers[kind] as (context: CommandContext, input: unknown) => Promise<unknown>
+  return handler(context, input)
+}

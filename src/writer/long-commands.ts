@@ -2,6 +2,7 @@ import { isReadOnly } from '../database/errors.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { Postponed, ReadAhead, nextTurn } from '../ledger/read-ahead.ts'
 import type { CommandIn, Handlers } from './command-table.ts'
+import type { SnapshotRun } from './snapshot-run.ts'
 
 /** A command that waits for the writer. */
 export interface QueuedCommand<T extends Handlers> {
@@ -28,16 +29,6 @@ interface LongCommandWriter<T extends Handlers> {
   runOnSnapshot(command: CommandIn<T>, ahead: ReadAhead): Promise<SnapshotRun>
   /** Gives a caller the outcome of such a run. */
   answer(queued: QueuedCommand<T>, run: SnapshotRun): void
-}
-
-/**
- * A result or an error before the handler's first write is the outcome of the command. The first write
- * throws; see {@link isWriteAttempt}.
- */
-export interface SnapshotRun {
-  readonly result: { outcome: unknown } | { error: unknown }
-  /** The sequence of the last entry in the snapshot. */
-  readonly through: number
 }
 
 /** How often a command reads on a snapshot, before it reads in the transaction instead. */

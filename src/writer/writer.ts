@@ -1,5 +1,5 @@
-import { asUnavailable, isCollision, isDiskFull } from '../database/errors.ts'
-import type { Db, Reading, Trx, Writing } from '../database/database.ts'
+import { isCollision } from '../database/errors.ts'
+import type { Db, Trx } from '../database/database.ts'
 import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/savepoints.ts'
 import { setState } from '../database/state-store.ts'
 import { DepotError, shuttingDown } from '../errors.ts'
@@ -10,14 +10,20 @@ import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
 import type { CommandContext } from '../ledger/command-context.ts'
 import type { Announcement } from '../ledger/follower.ts'
-import { Postponed, limitReads, yielding } from '../ledger/read-ahead.ts'
+import { Postponed, limitReads } from '../ledger/read-ahead.ts'
 import type { LimitedReads, ReadAhead } from '../ledger/read-ahead.ts'
-import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 import { traced } from '../tracing/traced.ts'
+import { handle } from './command-table.ts'
+import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 import { LongCommands } from './long-commands.ts'
-import type { QueuedCommand, SnapshotRun } from './long-commands.ts'
-import { CommitInDoubt, SharedLedger, readLedgerEnd } from './shared-ledger.ts'
+import type { QueuedCommand } from './long-commands.ts'
+import { Outcomes, forCaller } from './outcomes.ts'
+import type { Settled } from './outcomes.ts'
+import { SharedLedger, readLedgerEnd } from './shared-ledger.ts'
 import type { LedgerEnd } from './shared-ledger.ts'
+import { runOnSnapshot } from './snapshot-run.ts'
+import type { SnapshotRun } from './snapshot-run.ts'
+import type { WriterOptions } from './writer-options.ts'
 
 /**
  * Called with an announcement and, if a commit succeeded, with its statistics. See {@link
@@ -36,12 +42,6 @@ export interface CommitStats {
 
 /** A writer in this thread, or a client of the writer's thread. */
 export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onAnnouncement' | 'catchUp' | 'close'>
-
-/** A command that has run in a transaction, with its result. */
-interface Settled<T extends Handlers> {
-  readonly queued: QueuedCommand<T>
-  readonly result: { outcome: unknown } | { error: unknown } | 'postponed'
-}
 
 /** The commands of one transaction. */
 interface Batch<T extends Handlers> {
@@ -62,31 +62,6 @@ const MOVING_RETRY_AFTER_S = 60
 /** How long a command may read in the transaction. Longer reads are made on a snapshot. */
 const MAX_READ_MS = 50
 
-export interface WriterOptions {
-  readonly now: () => number
-  /**
-   * Awaited before each batch. Commands that arrive meanwhile join the batch. By default, waits for commands
-   * of the same turn.
-   */
-  readonly gather: () => Promise<unknown>
-  /** Called at the last moment before a batch is committed. If it throws, the batch fails with that error. */
-  readonly beforeCommit: () => void
-  /** Milliseconds of a monotonic clock. */
-  readonly elapsed: () => number
-  /**
-   * Opens a snapshot of the database outside the writer's transactions. Without it, all reads run in
-   * transactions.
-   */
-  readonly openSnapshot?: (() => Promise<Reading>) | undefined
-  /** See {@link Writing.notify}. */
-  readonly notify?: Writing['notify']
-  /**
-   * Called after each commit, and after each command that ends on a snapshot, with the last sequence that its
-   * commands may have read. The callers get their outcomes once it resolves, and its error if it rejects.
-   */
-  readonly acknowledge?: (sequence: number) => Promise<void>
-}
-
 /**
  * The only place that begins and commits transactions. Queued commands share a commit. A failing command
  * leaves nothing behind and does not affect the others. Callers get their outcomes once the commit is on
@@ -102,8 +77,9 @@ export class Writer<T extends Handlers> {
   readonly #longCommands = new LongCommands<T>({
     enqueue: (queued) => this.#enqueue(queued),
     runOnSnapshot: (command, readAhead) => this.#runOnSnapshot(command, readAhead),
-    answer: (queued, { result, through }) => this.#answer([{ queued, result }], through),
+    answer: (queued, { result, through }) => this.#outcomes.give([{ queued, result }], through),
   })
+  readonly #outcomes: Outcomes<T>
   /** Present if other processes write, too. */
   readonly #shared: SharedLedger | undefined
   #head: LedgerHead
@@ -113,8 +89,6 @@ export class Writer<T extends Handlers> {
   /** Why the depot accepts no changes. */
   #moving: string | undefined
   #draining: Promise<void> | undefined
-  /** Commits whose callers do not have their outcomes yet. */
-  readonly #unacknowledged = new Set<Promise<void>>()
   #closed = false
 
   private constructor(
@@ -126,6 +100,7 @@ export class Writer<T extends Handlers> {
     this.#db = db
     this.#commands = commands
     this.#options = options
+    this.#outcomes = new Outcomes(options.acknowledge)
     this.#shared = options.notify && new SharedLedger(db, options.notify, options.elapsed)
     this.#head = head
     this.#clock = { now: head.at, setBackAt }
@@ -187,7 +162,7 @@ export class Writer<T extends Handlers> {
     this.#closed = true
     while (this.#draining !== undefined || this.#longCommands.running !== undefined)
       await (this.#draining ?? this.#longCommands.running)
-    await Promise.all(this.#unacknowledged)
+    await this.#outcomes.given()
   }
 
   /** The last entry that this writer has seen committed. */
@@ -217,34 +192,8 @@ export class Writer<T extends Handlers> {
   async #runOnSnapshot(command: CommandIn<T>, readAhead: ReadAhead): Promise<SnapshotRun> {
     const { now, openSnapshot } = this.#options
     if (openSnapshot === undefined) throw new Postponed('the writer cannot open snapshots')
-    const snapshot = await openSnapshot()
-    const db = yielding(snapshot.reader)
-    try {
-      const head = await findHead(db)
-      const clock = { ...this.#clock, now: now() }
-      const read: CommandContext['read'] = async (name, basis, act) => {
-        const value = await act(db)
-        readAhead.store(name, basis, value)
-        return value
-      }
-      const context = {
-        trx: db as Trx,
-        at: Math.max(clock.now, head.at + 1),
-        clock,
-        actor: command.actor,
-        read,
-        record: refuseToRecord,
-      }
-      const authorized = this.#commands.checkCallers(now).authorize(db, command)
-      const handled = authorized.then((caller) => this.#handle({ ...context, caller }, command))
-      const result = await handled.then(
-        (outcome) => ({ outcome }),
-        (error: unknown) => ({ error }),
-      )
-      return { result, through: head.sequence }
-    } finally {
-      await snapshot.close()
-    }
+    const { setBackAt } = this.#clock
+    return runOnSnapshot(await openSnapshot(), this.#commands, command, { readAhead, now, setBackAt })
   }
 
   /**
@@ -291,7 +240,7 @@ export class Writer<T extends Handlers> {
       setBack()
       this.#longCommands.onCommit(entries)
       await this.#readHead().catch(() => undefined) // the next batch tries again
-      for (const queued of taken) queued.reject(translate(error))
+      for (const queued of taken) queued.reject(forCaller(error))
       return
     }
     this.#queue.unshift(...taken.slice(settled.length))
@@ -302,20 +251,7 @@ export class Writer<T extends Handlers> {
     }
     await this.#announce({ entries, through: this.#head.sequence }, commit)
     for (const { queued, result } of settled) if (result === 'postponed') queued.postpone()
-    this.#answer(settled, this.#head.sequence)
-  }
-
-  /** Gives callers their outcomes once these are acknowledged. Later batches do not wait for this. */
-  #answer(settled: readonly Settled<T>[], through: number): void {
-    const { acknowledge } = this.#options
-    if (acknowledge === undefined) return settle(settled)
-    const acknowledged = acknowledge(through)
-      .then(
-        () => settle(settled),
-        (error: unknown) => settle(settled, error),
-      )
-      .finally(() => this.#unacknowledged.delete(acknowledged))
-    this.#unacknowledged.add(acknowledged)
+    this.#outcomes.give(settled, this.#head.sequence)
   }
 
   /**
@@ -419,7 +355,11 @@ export class Writer<T extends Handlers> {
     try {
       const caller = await callers.authorize(trx, command)
       const read = this.#readerFor(batch, readAhead)
-      const outcome = await this.#handle({ trx, at, clock, actor, caller, read, record }, command)
+      const outcome = await handle(
+        this.#commands.handlers,
+        { trx, at, clock, actor, caller, read, record },
+        command,
+      )
       if (hasSavepoint) await releaseSavepoint(trx)
       return { outcome }
     } catch (error) {
@@ -438,15 +378,6 @@ export class Writer<T extends Handlers> {
     return this.#commands.whileMoving.includes(kind)
   }
 
-  #handle(context: CommandContext, { kind, input }: CommandIn<T>): Promise<unknown> {
-    // The table pairs each kind with its input; a union type cannot express the pairing.
-    const handler = this.#commands.handlers[kind] as (
-      context: CommandContext,
-      input: unknown,
-    ) => Promise<unknown>
-    return handler(context, input)
-  }
-
   /**
    * Reads the clock for a command. Stores when the clock fell far behind the last commit time, and deletes
    * this once the clock has caught up. Call this before the savepoint is set, so that a failing command does
@@ -462,33 +393,8 @@ export class Writer<T extends Handlers> {
   }
 }
 
-/** Gives the callers of a commit their outcomes, or in their place the reason why it is not acknowledged. */
-function settle<T extends Handlers>(settled: readonly Settled<T>[], unacknowledged?: unknown): void {
-  for (const { queued, result } of settled) {
-    if (result === 'postponed') continue
-    if ('error' in result) queued.reject(translate(result.error))
-    else if (unacknowledged === undefined) queued.resolve(result.outcome)
-    else queued.reject(unacknowledged)
-  }
-}
-
-async function refuseToRecord(): Promise<never> {
-  throw new Postponed('a snapshot accepts no writes')
-}
-
 function acceptsNoChanges(reason: string): DepotError {
   return new DepotError('moving', `the depot accepts no changes: ${reason}`, {
     retryAfterSeconds: MOVING_RETRY_AFTER_S,
   })
-}
-
-/** Says what became of a command that failed for a reason that its caller must know. */
-function translate(error: unknown): unknown {
-  if (isDiskFull(error))
-    return new DepotError('storage_full', 'the disk of the depot is full; nothing was changed', {
-      cause: error,
-    })
-  return error instanceof CommitInDoubt
-    ? asUnavailable(error.cause, 'whether the change was made is not known')
-    : asUnavailable(error)
 }
