@@ -130,13 +130,14 @@ const SYSTEM_SENTENCES: Readonly<Record<string, (path: string) => string>> = {
 
 function sentenceFor(error: unknown): string | undefined {
   if (error instanceof DepotError) return error.message
-  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return undefined
+  if (!(error instanceof Error)) return undefined
+  const database = describeDatabaseError(error)
+  if (database !== undefined) return database
+  if (!('code' in error && typeof error.code === 'string')) return undefined
   const { code } = error
   const path = 'path' in error && typeof error.path === 'string' ? error.path : undefined
   const describe = SYSTEM_SENTENCES[code]
   if (describe !== undefined) return describe(path ?? 'a file')
-  const database = describeDatabaseError(code)
-  if (database !== undefined) return database
   // Other codes come from the network, from commands and from the client of other depots.
   return isNetworkFault(code)
     ? `the connection${path === undefined ? '' : ` to ${path}`} failed: ${networkFault(error)}`

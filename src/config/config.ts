@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve as absolute } from 'node:path'
 import { z } from 'zod'
 import type { AnonymousReading } from '../access/anonymous-reading.ts'
-import { isDatabaseUrl, isPostgresUrl, readDatabaseLocation } from './database.ts'
+import { databaseUrlFault, postgresUrlFault, readDatabaseLocation } from './database.ts'
 import type { DatabaseLocation } from './database.ts'
 import { DepotError } from '../errors.ts'
 import { givenPath } from '../given-path.ts'
@@ -12,7 +12,15 @@ import { shapeFault } from '../text/shape-fault.ts'
 import { readTraceSettings } from '../tracing/trace-settings.ts'
 import type { ReadTraceSettings } from '../tracing/trace-settings.ts'
 import { AdminToken, SecretKeys } from './secrets.ts'
-import { accountNames, anonymousReading, choice, networks, size, targets } from './setting-values.ts'
+import {
+  accountNames,
+  anonymousReading,
+  choice,
+  faultless,
+  networks,
+  size,
+  targets,
+} from './setting-values.ts'
 import { SINGLE_SIGN_ON_VARIABLES, singleSignOnConfig } from './single-sign-on-config.ts'
 import type { SingleSignOnConfig } from './single-sign-on-config.ts'
 import { STORAGE_VARIABLES, storageConfig } from './storage-config.ts'
@@ -86,9 +94,6 @@ const DAY_MS = 24 * 60 * 60_000
 const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch64-linux,aarch64-darwin'
 const MIN_UPLOAD_BYTES = 1024
 
-const POSTGRES_FORM =
-  'postgres://USER:PASSWORD@HOST:PORT/NAME, perhaps with sslmode=verify-full, no-verify or disable'
-
 const Environment = z.object({
   DEPOT_LISTEN: z
     .string()
@@ -96,9 +101,9 @@ const Environment = z.object({
     .refine((text) => Number(/\d+$/.exec(text)?.[0]) <= MAX_PORT, `has a port above ${MAX_PORT}`)
     .default('127.0.0.1:9636'),
   DEPOT_DATA: z.string().optional(),
-  DEPOT_DATABASE_URL: z.string().refine(isDatabaseUrl, `must be sqlite:FILE or ${POSTGRES_FORM}`).optional(),
+  DEPOT_DATABASE_URL: faultless(databaseUrlFault).optional(),
   DEPOT_DATABASE_URL_FILE: z.string().optional(),
-  DEPOT_DATABASE_LISTEN_URL: z.string().refine(isPostgresUrl, `must be ${POSTGRES_FORM}`).optional(),
+  DEPOT_DATABASE_LISTEN_URL: faultless(postgresUrlFault).optional(),
   DEPOT_ACK: choice(['all', 'one']).default('all'),
   DEPOT_STALE: choice(['refuse', 'serve']).default('refuse'),
   ...STORAGE_VARIABLES,

@@ -25,18 +25,30 @@ interface DatabaseSettings {
 }
 
 const POSTGRES = /^postgres(ql)?:\/\//
-/** `sslmode`s whose meaning is plain. The others of libpq encrypt without checking who the server is. */
-const SSL_MODES: readonly (string | null)[] = [null, 'disable', 'verify-full', 'no-verify']
+/**
+ * The values of `sslmode`, with the meaning of libpq (postgresql.org/docs/current/libpq-ssl.html).
+ * `no-verify` is that of node-postgres. The others of libpq, `allow` and `prefer`, connect without TLS if the
+ * server offers none.
+ */
+const SSL_MODES: readonly string[] = ['disable', 'no-verify', 'require', 'verify-ca', 'verify-full']
+const POSTGRES_FORM = 'postgres://USER:PASSWORD@HOST:PORT/NAME'
 
-/** Reports whether a text is the URL of a database. */
-export function isDatabaseUrl(text: string): boolean {
-  return /^sqlite:./.test(text) || isPostgresUrl(text)
+/** Returns what is wrong with the URL of a database, as the end of a sentence, or `undefined`. */
+export function databaseUrlFault(text: string): string | undefined {
+  if (/^sqlite:./.test(text)) return undefined
+  return POSTGRES.test(text) ? postgresUrlFault(text) : `must be sqlite:FILE or ${POSTGRES_FORM}`
 }
 
-/** Reports whether a text is the URL of a PostgreSQL database, with an `sslmode` that the depot accepts. */
-export function isPostgresUrl(text: string): boolean {
+/** Like {@link databaseUrlFault}, for the URL of a server. */
+export function postgresUrlFault(text: string): string | undefined {
   const url = POSTGRES.test(text) ? URL.parse(text) : null
-  return url !== null && url.pathname.length > 1 && SSL_MODES.includes(url.searchParams.get('sslmode'))
+  if (url === null || url.pathname.length <= 1) return `must be ${POSTGRES_FORM}`
+  const sslMode = url.searchParams.get('sslmode')
+  if (sslMode !== null && !SSL_MODES.includes(sslMode))
+    return `has sslmode=${sslMode}, but must have one of ${SSL_MODES.join(', ')}`
+  return sslMode === 'verify-ca' && !url.searchParams.has('sslrootcert')
+    ? 'has sslmode=verify-ca, which needs sslrootcert=FILE with the certificate of the authority'
+    : undefined
 }
 
 /**

@@ -15,6 +15,12 @@ import { UNSTABLE, isViewName } from '../views/view.ts'
 /** The largest size of any setting. */
 const MAX_BYTES = 1024 ** 5
 
+/** A text with which nothing is wrong: `findFault` returns the end of a sentence about it, or `undefined`. */
+export const faultless = (findFault: (text: string) => string | undefined) =>
+  z.string().refine((text) => findFault(text) === undefined, {
+    error: ({ input }) => findFault(String(input)),
+  })
+
 /** Splits a list at commas, and leaves out empty items. */
 export const list = z.string().transform((text) =>
   text

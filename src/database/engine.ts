@@ -2,7 +2,7 @@ import type { DatabaseLocation } from '../config/database.ts'
 import { DepotError } from '../errors.ts'
 import type { Engine } from './database.ts'
 import { readNamedFile } from '../config/secret-file.ts'
-import { isPostgresUrl } from '../config/database.ts'
+import { postgresUrlFault } from '../config/database.ts'
 import { SqliteEngine } from './sqlite/engine.ts'
 
 // The only place that chooses an engine. The SQL that differs between engines is in `engine-sql.ts`, and
@@ -20,16 +20,16 @@ export { copyDatabase } from './sqlite/copy.ts'
 export async function openEngine(location: DatabaseLocation): Promise<Engine> {
   if (location.engine === 'sqlite') return new SqliteEngine(location.file)
   const { PostgresEngine } = await import('./postgres/engine.ts') // only here is the driver loaded
-  return new PostgresEngine({ ...location, url: location.url ?? (await readUrl(location.urlFile ?? '')) })
+  const server = { ...location, url: location.url ?? (await readUrl(location.urlFile ?? '')) }
+  await (await import('./postgres/tls.ts')).expectTlsFiles(server)
+  return new PostgresEngine(server)
 }
 
 async function readUrl(file: string): Promise<string> {
   const url = await readNamedFile(file, 'DEPOT_DATABASE_URL_FILE')
-  if (isPostgresUrl(url)) return url
-  throw new DepotError(
-    'invalid_request',
-    `${file} must hold a URL such as postgres://USER:PASSWORD@HOST:PORT/NAME`,
-  )
+  const fault = postgresUrlFault(url)
+  if (fault === undefined) return url
+  throw new DepotError('invalid_request', `the URL in ${file}, which DEPOT_DATABASE_URL_FILE names, ${fault}`)
 }
 
 /**

@@ -18,9 +18,9 @@ export function isReadOnly(error: unknown): boolean {
   return sqlite.isReadOnly(error) || postgres.isReadOnly(error)
 }
 
-/** Explains an error code of the database to the operator. Returns `undefined` for other codes. */
-export function describeDatabaseError(code: string): string | undefined {
-  return sqlite.describeDatabaseError(code) ?? postgres.describeDatabaseError(code)
+/** Explains an error of the database to the operator. Returns `undefined` for other errors. */
+export function describeDatabaseError(error: Error): string | undefined {
+  return sqlite.describeDatabaseError(error) ?? postgres.describeDatabaseError(error)
 }
 
 const RETRY_AFTER_SECONDS = 5

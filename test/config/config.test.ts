@@ -311,6 +311,12 @@ test('errors about wrong names and values suggest the nearest known one', async 
     ],
     [{ DEPOT_PUBLIC_URL: 'depot.example' }, 'DEPOT_PUBLIC_URL must be a URL, such as https://depot.example'],
     [{ DEPOT_DATABASE_URL: 'sqlite:' }, 'DEPOT_DATABASE_URL must be sqlite:FILE'],
+    [
+      { DEPOT_DATABASE_URL: 'postgres://db.example/depot?sslmode=prefer' },
+      /^DEPOT_DATABASE_URL has sslmode=prefer, but/,
+    ],
+    [{ DEPOT_DATABASE_LISTEN_URL: 'postgres://db.example/' }, /^DEPOT_DATABASE_LISTEN_URL must be postgres:/],
+    [{ DEPOT_DATABASE_URL: 'postgres://db.example/depot?sslmode=verify-ca' }, /which needs sslrootcert=FILE/],
     [{ DEPOT_BLOBS: 'fs:' }, 'DEPOT_BLOBS must be fs:FOLDER, or s3://BUCKET or s3://BUCKET/PREFIX'],
     [{ DEPOT_BLOBS: 's3://Bucket' }, /^DEPOT_BLOBS must be fs:FOLDER, or s3:/],
     [{ DEPOT_BLOBS: 's3://bucket/a//b' }, /^DEPOT_BLOBS must be/],

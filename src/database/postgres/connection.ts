@@ -8,6 +8,7 @@ import { isConnectionLost, isPlanStale, translateLost } from './errors.ts'
 import type { Db } from '../database.ts'
 import type { Schema } from '../schema.ts'
 import { CompilingDialect } from './compiler.ts'
+import { connectionString } from './tls.ts'
 
 /** How long to wait for the server when connecting. */
 const CONNECT_MS = 5_000
@@ -92,7 +93,7 @@ export function settingsFor(
     ...(name === 'migration' && { statement_timeout: 0 }), // the role may have a limit, for reads
   }
   return {
-    connectionString: isDirect ? (listenUrl ?? url) : url,
+    connectionString: connectionString(isDirect ? (listenUrl ?? url) : url),
     application_name: `hart-depot ${name}`,
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,

@@ -1,3 +1,5 @@
+import { networkFault } from '../../network-fault.ts'
+
 // The codes of PostgreSQL (postgresql.org/docs/current/errcodes-appendix.html) and of the network.
 
 const DISK_FULL: readonly unknown[] = ['53100']
@@ -10,10 +12,10 @@ const STALE_PLAN: readonly unknown[] = ['0A000']
 const STALE_PLAN_MESSAGE = 'cached plan must not change result type'
 /** The connection, and with it the transaction, is lost; or there was none. */
 const LOST =
-  /^(08...|57P0[1-5]|25P03|53300|28000|28P01|3D000|E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|HOSTDOWN|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|NOENT))$/
+  /^(08...|57P0[1-5]|25P03|53300|28000|28P01|3D000|(ERR_(TLS|SSL)|CERT|UNABLE_TO)_\w+|\w+_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|E(PROTO|CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|HOSTDOWN|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|NOENT))$/
 /** The driver has no codes for these. */
 const LOST_MESSAGE =
-  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after)/
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after|The server does not support SSL)/
 /** Waited too long: for a lock, or for the end of a statement. */
 const TOO_SLOW: readonly unknown[] = ['55P03', '57014']
 
@@ -77,7 +79,24 @@ const SENTENCES: Readonly<Record<string, string>> = {
   '57P03': 'the database server is starting or stopping',
 }
 
-/** Explains an error code of PostgreSQL to the operator. Returns `undefined` for other codes. */
-export function describeDatabaseError(code: string): string | undefined {
-  return SENTENCES[code]
+const UNKNOWN_AUTHORITY = 'its certificate is of another authority than those of sslrootcert, or of Node'
+/** Why TLS failed, by the code of Node (nodejs.org/api/tls.html) or the message of the driver. */
+const TLS_FAULTS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    'its certificate is for other names than the one in the URL, and sslmode=verify-full',
+  'The server does not support SSL connections': 'it offers no TLS, and sslmode in the URL requires it',
+}
+
+/** Explains an error of PostgreSQL, or of a connection to it, to the operator. Otherwise `undefined`. */
+export function describeDatabaseError(error: Error): string | undefined {
+  const code = String(codeOf(error))
+  const sentence = SENTENCES[code]
+  if (sentence !== undefined || !isConnectionLost(error)) return sentence
+  const reason = TLS_FAULTS[code] ?? TLS_FAULTS[error.message] ?? networkFault(error)
+  return `the database server in DEPOT_DATABASE_URL or DEPOT_DATABASE_LISTEN_URL cannot be used: ${reason}`
 }

@@ -36,7 +36,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SQLITE_LOCKED: 'the database is in use by another program',
 }
 
-/** Explains an error code of the database to the operator. Returns `undefined` for other codes. */
-export function describeDatabaseError(code: string): string | undefined {
+/** Explains an error of SQLite to the operator. Returns `undefined` for other errors. */
+export function describeDatabaseError(error: Error): string | undefined {
+  const code = String(codeOf(error))
   return Object.entries(SENTENCES).find(([known]) => code === known || code.startsWith(`${known}_`))?.[1]
 }
