@@ -79,7 +79,7 @@ function sentenceOf({ message, problem: { errors = [] } }: RequestRefused): stri
   }, message)
 }
 
-function adviceFor({ code, problem, tokenAdvice }: RequestRefused): string {
+function adviceFor({ code, message, problem, tokenAdvice }: RequestRefused): string {
   switch (code) {
     case 'unauthenticated':
       return `. ${tokenAdvice ?? 'Log in with hart-depot login URL --with-token'}`
@@ -90,9 +90,19 @@ function adviceFor({ code, problem, tokenAdvice }: RequestRefused): string {
       return '. Nothing was changed: look again, and repeat the command'
     case 'refused':
       return adviceForRules((problem.errors ?? []).flatMap(({ rule }) => rule ?? []))
+    case 'not_found':
+      return momentAdvice(message)
     default:
       return ''
   }
+}
+
+/** Advises how to name a past state, if the view that does not exist may be meant as a view and a moment. */
+function momentAdvice(message: string): string {
+  const [, view, moment] = /^there is no view "([^"]+)@([^"@]+)"/.exec(message) ?? []
+  return view === undefined
+    ? ''
+    : `. If ${moment} is a moment of ${view}, write it as a revision or a time: ${view}@41, or ${view}@2026-01-02T08:00:00Z`
 }
 
 /** Advises on the rules of a view that refuse a change. Only some can be overridden. */
@@ -109,11 +119,17 @@ export function describeFailure(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
+/** Stands for the path of a system error that names none. */
+const UNNAMED = 'a file'
+
 /** Sentences for system errors, by Node's code (nodejs.org/api/errors.html, common system errors). */
 const SYSTEM_SENTENCES: Readonly<Record<string, (path: string) => string>> = {
-  ENOENT: (path) => `there is no ${path}`,
+  ENOENT: (path) => (path === UNNAMED ? 'a file is missing' : `there is no ${path}`),
   EEXIST: (path) => `${path} already exists`,
-  EISDIR: (path) => `${path} is a folder; a file is expected`,
+  EISDIR: (path) =>
+    path === UNNAMED
+      ? 'a folder was given where a file is expected'
+      : `${path} is a folder; a file is expected`,
   ENOTDIR: (path) => `a part of ${path} is a file, not a folder`,
   ENOTEMPTY: (path) => `${path} is not empty`,
   EROFS: (path) => `${path} is on a read-only disk`,
@@ -137,7 +153,7 @@ function sentenceFor(error: unknown): string | undefined {
   const { code } = error
   const path = 'path' in error && typeof error.path === 'string' ? error.path : undefined
   const describe = SYSTEM_SENTENCES[code]
-  if (describe !== undefined) return describe(path ?? 'a file')
+  if (describe !== undefined) return describe(path ?? UNNAMED)
   // Other codes come from the network, from commands and from the client of other depots.
   return isNetworkFault(code)
     ? `the connection${path === undefined ? '' : ` to ${path}`} failed: ${networkFault(error)}`

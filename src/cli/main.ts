@@ -82,6 +82,8 @@ function startsWith(words: readonly string[], name: string): boolean {
 function unknownCommand(words: readonly string[]): string {
   const names = ENTRIES.map(({ name }) => name)
   const [first = ''] = words
+  if (first.startsWith('-'))
+    return `the command must come first, and ${first} after it: see hart-depot --help`
   const hint =
     didYouMean(words.slice(0, 2).join(' '), names) ||
     didYouMean(first, [...names, ...names.map((name) => name.split(' ', 1)[0] ?? '')])

@@ -26,7 +26,9 @@ const viewByName = prepared<{ name: string }>()((db, { name }) => viewRows(db).w
  */
 export async function getView(db: Db, name: string): Promise<View> {
   const view = await findView(db, name)
-  if (view === undefined || view.closedAt !== undefined) throw await viewNotFound(db, name)
+  if (view === undefined) throw await viewNotFound(db, name)
+  if (view.closedAt !== undefined)
+    throw new DepotError('not_found', `the view ${quote(name)} is closed; it can be created again`)
   return view
 }
 

@@ -141,6 +141,10 @@ test('wrong arguments give exit code 2 and one line with the usage', async (t) =
     stdout: '',
     stderr: 'hart-depot: there is no command "fly": see hart-depot --help\n',
   })
+  t.match(await runHere(['--url', 'http://127.0.0.1:9', 'views']), {
+    code: 2,
+    stderr: 'hart-depot: the command must come first, and --url after it: see hart-depot --help\n',
+  })
   for (const [args, message] of [
     [['revoke', '1', '--now'], "unknown option '--now'; see hart-depot token revoke --help"],
     [['revoke', 'x'], '"x" is not the ID of a token: see hart-depot token list'],

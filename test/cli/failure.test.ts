@@ -19,7 +19,11 @@ test('a system error is a sentence that names the path', async (t) => {
   }
   for (const [code, sentence] of Object.entries(sentences))
     t.equal(describeFailure(Object.assign(new Error('failed'), { code, path: '/data/x' })), sentence)
-  t.equal(describeFailure(Object.assign(new Error('failed'), { code: 'ENOENT' })), 'there is no a file')
+  t.equal(describeFailure(Object.assign(new Error('failed'), { code: 'ENOENT' })), 'a file is missing')
+  t.equal(
+    describeFailure(Object.assign(new Error('failed'), { code: 'EISDIR' })),
+    'a folder was given where a file is expected',
+  )
 })
 
 test('a bug is its stack', async (t) => {

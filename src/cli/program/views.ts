@@ -96,7 +96,7 @@ export const VIEWS: Entries = {
     },
     {
       name: 'view close',
-      summary: 'close a preview',
+      summary: 'close a preview, or an empty view',
       load: async () => (await import('../remote/views/views.ts')).viewClose,
     },
   ],

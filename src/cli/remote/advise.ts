@@ -11,11 +11,3 @@ export async function elseAdvise<Answer>(asked: Promise<Answer>, advice: string)
     throw new Exit(EXIT.notFound, `${explain(error)}. ${advice}`)
   }
 }
-
-/** Returns what to say if there is no view of this name, which may be meant as a view and a moment. */
-export function momentAdvice(given: string): string {
-  const [, view, moment] = /^(.+)@([^@]+)$/.exec(given) ?? []
-  return view === undefined
-    ? ''
-    : `If ${moment} is a moment of ${view}, write it as a revision or a time: ${view}@41, or ${view}@2026-01-02T08:00:00Z`
-}

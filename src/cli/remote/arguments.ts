@@ -45,7 +45,7 @@ export function splitMoment(text: string): { view: string; at: string | undefine
 export function checkMoment(text: string, what: string): string {
   if (!REVISION.test(text) && (!TIME.test(text) || Number.isNaN(Date.parse(text))))
     throw new UsageError(
-      `${what} is a revision such as 41, or a time such as 2026-01-02T08:00:00Z, not ${JSON.stringify(text)}`,
+      `${what} must be a number such as 41, or a time such as 2026-01-02T08:00:00Z, not ${JSON.stringify(text)}`,
     )
   return text
 }

@@ -246,6 +246,15 @@ test('an unknown plan, token or moment is answered with what to do next', async 
     code: 5,
     stderr: /If yesterday is a moment of union, .*union@41, or union@2026-01-02T08:00:00Z/,
   })
+  for (const args of [
+    ['promote', 'union', '--from', 'acceptance@yesterday'],
+    ['diff', 'union', 'acceptance@x'],
+  ])
+    t.match(
+      await run(args),
+      { code: 5, stderr: /is a moment of acceptance, .*acceptance@41/ },
+      args.join(' '),
+    )
   t.match(await run(['view', 'nowhere']), { code: 5, stderr: /nowhere/ })
 })
 

@@ -81,7 +81,8 @@ export function writeProfiles(io: Pick<Io, 'env'>, profiles: Profiles): void {
  * Finds the depot of a command: `--url` or `--profile`, then `HART_DEPOT_URL`, then the pair of
  * `HAB_BLDR_URL` and `HAB_AUTH_TOKEN`, then the current profile. A token is used only with the URL that it
  * was given for. `HART_DEPOT_URL` never uses the token of a profile: a secret that a CI system lacks must not
- * become the token of a person. Throws a UsageError.
+ * become the token of a person. Nor may the token of a profile act in place of another `HART_DEPOT_TOKEN`.
+ * Throws a UsageError.
  */
 export function findTarget(io: Pick<Io, 'env'>, options: TargetOptions): Target {
   const found = lookUpTarget(io, options)
@@ -116,7 +117,13 @@ function lookUpTarget(io: Pick<Io, 'env'>, { url, profile }: TargetOptions): Tar
     return { url: builder, source: 'HAB_BLDR_URL', ...tokenOfVariable(builderToken, 'HAB_AUTH_TOKEN') }
   const { current, profiles } = readProfiles(io)
   const found = current === undefined ? undefined : profiles[current]
-  return current === undefined || found === undefined ? undefined : targetOf(current, found)
+  if (current === undefined || found === undefined) return undefined
+  const token = nonEmpty(env['HART_DEPOT_TOKEN'])
+  if (token !== undefined && token !== found.token)
+    throw new UsageError(
+      `HART_DEPOT_TOKEN is set without HART_DEPOT_URL, and is not the token of profile ${current}: set HART_DEPOT_URL, too, or unset HART_DEPOT_TOKEN`,
+    )
+  return targetOf(current, found)
 }
 
 type FoundToken = Pick<Target, 'token' | 'tokenAdvice'>

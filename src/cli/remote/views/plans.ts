@@ -182,9 +182,10 @@ async function decide(
   const input = { plan: id, body: decisionOf(options) }
   const decision = verb === 'apply' ? depot.applyPlan(input) : depot.approveProposal(input)
   const promotion = await elseAdvise(decision, PLANS).catch((error: unknown) => {
-    const next = newPlanOf(error)
-    if (next !== undefined) io.stderr.write(`${wholePlan(out, next)}\n`)
-    throw error
+    const stale = staleOf(error)
+    if (stale === undefined) throw error
+    io.stderr.write(`${wholePlan(out, stale.next)}\n`)
+    throw new Exit(EXIT.stale, `${stale.message}. Nothing was changed`)
   })
   out.show(promotion, {
     whole: () => promotionText(out, promotion),
@@ -236,10 +237,11 @@ export const proposals: Define = (command, io) =>
       })
     })
 
-/** Returns the plan that the depot made in place of a stale one. */
-function newPlanOf(error: unknown): Plan | undefined {
+/** Returns the plan that the depot made in place of a stale one, and what it said. */
+function staleOf(error: unknown): { next: Plan; message: string } | undefined {
   if (!(error instanceof RequestRefused) || error.code !== 'stale_plan') return undefined
-  return error.problem['plan'] as Plan | undefined
+  const next = error.problem['plan'] as Plan | undefined
+  return next && { next, message: error.message }
 }
 
 /** Formats a proposal as a line, because a table would cut its ID on a narrow terminal. */

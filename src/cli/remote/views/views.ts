@@ -2,7 +2,6 @@ import { counted } from '../../../text/counted.ts'
 import { examples } from '../../command.ts'
 import type { Define } from '../../command.ts'
 import { printable, wholeSeconds } from '../../../text/columns.ts'
-import { elseAdvise, momentAdvice } from '../advise.ts'
 import { checkRule, packageFilterOf, splitMoment } from '../arguments.ts'
 import { confirm, shouldAsk } from '../confirm.ts'
 import { connect, connectToChange, remoteOptions } from '../connect.ts'
@@ -46,7 +45,7 @@ export const view: Define = (command, io) =>
       const { depot, out } = connect(io, options)
       const { view: viewName, at } = splitMoment(given)
       const input = { view: viewName, ...(at !== undefined && { at }), ...packageFilterOf({ origin, name }) }
-      const detail = await elseAdvise(depot.getView({ view: input.view }), momentAdvice(viewName))
+      const detail = await depot.getView({ view: input.view })
       const first = await depot.listContent(input)
       // All pages show the revision of the first one.
       const pointers =
@@ -58,7 +57,7 @@ export const view: Define = (command, io) =>
         {
           whole: () =>
             [
-              `${input.view} at revision ${first.revision}${first.at === null ? '' : ` of ${wholeSeconds(first.at)}`}, rule ${detail.rule}`,
+              `${input.view}${detail.closed_at === null ? '' : `, closed ${wholeSeconds(detail.closed_at)},`} at revision ${first.revision}${first.at === null ? '' : ` of ${wholeSeconds(first.at)}`}, rule ${detail.rule}`,
               ...(detail.frozen === null
                 ? []
                 : [out.style('yellow', `frozen now: ${printable(detail.frozen.reason)}`)]),

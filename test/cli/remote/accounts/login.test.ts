@@ -128,6 +128,17 @@ test('a token that is missing in the environment is not replaced by a stored one
   t.match(await runCommand(['whoami', '--quiet', '--url', url], { env: { XDG_CONFIG_HOME } }), { code: 0 })
 })
 
+test('a token of the environment without a URL is not replaced by another one of a profile', async (t) => {
+  const { url } = shared
+  const { XDG_CONFIG_HOME } = await configFolder(t)
+  const env = { XDG_CONFIG_HOME, HART_DEPOT_TOKEN: 'hart_narrow' }
+  t.match(await runCommand(['whoami'], { env }), { code: 2, stderr: /no depot is named/ })
+  await runCommand(['login', url, '--with-token'], { env, stdin: ADMIN_TOKEN })
+  t.match(await runCommand(['whoami'], { env }), { code: 2, stdout: '', stderr: /without HART_DEPOT_URL/ })
+  t.match(await runCommand(['whoami', '--profile', 'default'], { env }), { code: 0 })
+  t.match(await runCommand(['whoami'], { env: { ...env, HART_DEPOT_TOKEN: ADMIN_TOKEN } }), { code: 0 })
+})
+
 test('a refused token is named by where it came from', async (t) => {
   const { url } = shared
   const { XDG_CONFIG_HOME, file } = await configFolder(t)

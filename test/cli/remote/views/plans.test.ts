@@ -34,7 +34,7 @@ test('a plan that has become stale is not applied', async (t) => {
   const { plan } = await json<{ plan: string }>(run, 'plan', 'rollback', 'union')
   await run(['demote', NEW, 'union'])
   const refused = await run(['apply', plan])
-  t.match(refused, { code: 4, stdout: '', stderr: /Nothing was changed/ })
+  t.match(refused, { code: 4, stdout: '', stderr: /Nothing was changed\n$/ })
   const [, next = ''] = /hart-depot apply (\S+)$/m.exec(refused.stderr) ?? []
   t.match(await run(['plan', 'show', next]), { code: 0, stdout: refused.stderr.split('\n')[0] })
   t.match(await run(['apply', next]), { code: 0 })
@@ -56,6 +56,10 @@ test('rollback undoes the last move, of the whole view or of a package', async (
     stdout: /union is at revision 5/,
   })
   t.match(await run(['rollback', 'union', '--to', 'yesterday']), { code: 2 })
+  t.match(await run(['revert', 'union', 'x']), {
+    code: 2,
+    stderr: /the revision must be a number such as 41/,
+  })
   t.match(await run(['rollback', 'delivered']), { code: 1, stderr: /nothing has moved in delivered/ })
   t.match(await run(['rollback', 'union', '--to', '99']), { code: 5 })
 })

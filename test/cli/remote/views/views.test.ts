@@ -35,7 +35,8 @@ test('views are created and closed', async (t) => {
   })
   t.match(await run(['view', 'union.tomorrow', '--quiet']), { stdout: `${NEW}\n` })
   t.match(await run(['view', 'close', 'union.tomorrow']), { code: 0, stdout: /Closed/ })
-  t.match(await run(['view', 'close', 'union.tomorrow']), { code: 5 })
+  t.match(await run(['view', 'close', 'union.tomorrow']), { code: 5, stderr: /"union\.tomorrow" is closed/ })
+  t.match(await run(['view', 'union.tomorrow']), { code: 0, stdout: /^union\.tomorrow, closed .*Z, at / })
 })
 
 test('a freeze refuses changes until it ends', async (t) => {
