@@ -21,6 +21,7 @@ import { LazyRoutes } from './lazy-routes.ts'
 import { logPoll, requestIds } from './request-log.ts'
 import { addRequestHooks, decorateRequests, guessesOf } from './request-hooks.ts'
 import { traceRequests } from './request-spans.ts'
+import { replyNoRoute } from './requests/error-reply.ts'
 import { maxConnections } from './requests/descriptors.ts'
 import { sendContinueOnRead } from './requests/drain.ts'
 import { answerHead } from './requests/head.ts'
@@ -174,7 +175,7 @@ async function assemble(
   }
   // The hooks are those of a scope, so that they do not run for requests that are passed on.
   await app.register(async (scope) => {
-    prepare(scope).setNotFoundHandler((_request, reply) => reply.code(404).send())
+    prepare(scope).setNotFoundHandler(replyNoRoute)
     await scope.register(operatorRoutes, { context, metricsText, allRoutes })
     mountPage(scope, context, (page) => addSendHook(page, context))
   })

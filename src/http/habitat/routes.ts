@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { replyHabitat } from '../requests/error-reply.ts'
+import { replyHabitat, replyNoRoute } from '../requests/error-reply.ts'
 import { streamBodies } from '../requests/package-body.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { profileRoutes, profileTokenRoutes } from './accounts/profile.ts'
@@ -33,7 +33,7 @@ export async function habitatRoutes(
   { context }: { context: RouteContext },
 ): Promise<void> {
   app.setErrorHandler(replyHabitat)
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send())
+  app.setNotFoundHandler(replyNoRoute)
   await streamBodies(app)
   app.decorateRequest('past', undefined)
 

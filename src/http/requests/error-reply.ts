@@ -208,6 +208,24 @@ export function replyHabitat(error: unknown, request: FastifyRequest, reply: Fas
   return text === undefined ? reply.send() : reply.type('text/plain').send(text)
 }
 
+/**
+ * Replies 404 where Builder's answer has no body. People at a shell and clients that accept text or problem
+ * documents get the sentence, all others no body.
+ */
+export function replyNothing(request: FastifyRequest, reply: FastifyReply, detail: string): FastifyReply {
+  if (namesProblem(request))
+    return sendProblem({ code: 'not_found', status: 404, detail, parts: [] }, request, reply)
+  reply.code(404)
+  return acceptPrefersText(request) || AT_A_SHELL.test(request.headers['user-agent'] ?? '')
+    ? reply.type('text/plain; charset=utf-8').send(`${detail}\n`)
+    : reply.send()
+}
+
+/** Replies to a request for which there is no route. */
+export function replyNoRoute(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return replyNothing(request, reply, `there is nothing at ${request.url.split('?', 1)[0]}`)
+}
+
 /** The programs that people use at a shell, for example `curl/8.5.0` and `Wget/1.21`. */
 const AT_A_SHELL = /^(curl|wget)\b/i
 

@@ -9,7 +9,7 @@ import { answerPoll, mayBeUpstream, whenKnown } from './answer-poll.ts'
 import { countPoll } from './count-poll.ts'
 import { writePackage } from './package-reply.ts'
 import type { PackageReply } from './package-reply.ts'
-import { parsePollRequest } from './poll-request.ts'
+import { mayWantSentence, parsePollRequest } from './poll-request.ts'
 import type { PollRequest } from './poll-request.ts'
 
 /** An answer that was sent on the fast path. */
@@ -32,7 +32,8 @@ interface Answered {
  * the cost. Each connection starts here and stays as long as each chunk that arrives is one complete poll.
  * The first chunk that is not a simple poll hands the connection to node:http for good. Answers other than
  * 200, 304 or 404 (a missing or wrong token, an internal error) are handed over, too, because errors are
- * formatted in only one place, and so are polls that upstream may answer.
+ * formatted in only one place, and so are polls without a release that upstream may answer or that get a
+ * sentence.
  */
 export class FastPath {
   readonly #server: Server
@@ -143,7 +144,7 @@ export class FastPath {
   /**
    * Reads missed commits, and answers a poll. Returns `undefined`, or a promise of it, for polls that are
    * left to node:http: those below the URL of a view that is not open, those of a caller who may not read
-   * there, and those that upstream may answer.
+   * there, and those without a release that upstream may answer or that get a sentence.
    */
   #reply(request: PollRequest): Answered | undefined | Promise<Answered | undefined> {
     const behind = this.#context.depot.follower.catchUp()
@@ -151,15 +152,18 @@ export class FastPath {
     return behind.then(() => this.#answer(request))
   }
 
-  #answer({ poll, authorization }: PollRequest): Answered | undefined | Promise<Answered | undefined> {
+  #answer(request: PollRequest): Answered | undefined | Promise<Answered | undefined> {
     const { answers, depot } = this.#context
+    const { poll, authorization } = request
     if (poll.view !== undefined && !answers.isOpen(poll.view)) return undefined
     return whenKnown(depot.authenticator.identify(authorization), (caller) => {
       const { anonymous } = depot.config
       if (!mayReadPoll(caller, poll, anonymous)) return undefined
       const answer = answerPoll(answers, poll, { audience: audienceOf(caller), anonymous })
       return whenKnown(answer, (reply) =>
-        reply.found === undefined && mayBeUpstream(depot, poll) ? undefined : { reply, caller },
+        reply.found === undefined && (mayBeUpstream(depot, poll) || mayWantSentence(request))
+          ? undefined
+          : { reply, caller },
       )
     })
   }

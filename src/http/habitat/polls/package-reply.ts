@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { PackageAnswer } from '../../../answers/package-answer.ts'
 import { matchesTag } from '../../requests/archive-reply.ts'
+import { replyNothing } from '../../requests/error-reply.ts'
 import { NO_CACHE } from '../conventions/replies.ts'
 
 /** The reply to a request for the JSON of a package. Without a package it is 404. */
@@ -33,16 +34,20 @@ function tagOf({ checksum }: PackageAnswer): string {
   return `"${checksum}"`
 }
 
-/** Sends the reply to a GET or HEAD request through fastify. */
+/**
+ * Sends the reply to a GET or HEAD request through fastify. `absent` makes the sentence that says that no
+ * package was found.
+ */
 export function replyPackage(
   request: FastifyRequest,
   reply: FastifyReply,
   packageReply: PackageReply,
+  absent: () => string,
 ): FastifyReply {
   const { found } = packageReply
   request.isVital = true
   reply.headers(headersOf(packageReply))
-  if (found === undefined) return reply.code(404).send()
+  if (found === undefined) return replyNothing(request, reply, absent())
   if (matchesTag(request.headers['if-none-match'], tagOf(found)))
     return reply.code(304).removeHeader('content-type').send()
   return reply.send(found.body)

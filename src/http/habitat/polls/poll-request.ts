@@ -12,6 +12,8 @@ export interface PollRequest {
   readonly forwardedFor: string | undefined
   /** Whether the client wants to close the connection after the answer. */
   readonly isLast: boolean
+  /** The lines of all headers. */
+  readonly head: string
 }
 
 /** Longer requests are left to node:http. Polls have a few hundred bytes. */
@@ -62,7 +64,13 @@ export function parsePollRequest(chunk: Buffer): PollRequest | undefined {
     ifNoneMatch: headers['if-none-match'],
     forwardedFor: headers['x-forwarded-for'],
     isLast: connection === 'close',
+    head,
   }
+}
+
+/** Reports whether the client may get a sentence in place of an empty 404. */
+export function mayWantSentence({ head }: PollRequest): boolean {
+  return /^(?:user-agent: *(?:curl|wget)|accept:.*(?:text\/|problem))/im.test(head)
 }
 
 function readPath(url: string): (PollPath & Pick<Poll, 'target'>) | undefined {

@@ -28,7 +28,7 @@ export function pollRoute(
       audience: audienceOf(request.caller),
       anonymous,
     })
-    if (past !== undefined) return replyFromPast(request, reply, answer)
+    if (past !== undefined) return replyFromPast(request, reply, answer, poll)
     const send = (known: PackageReply) => {
       if (known.found === undefined && mayBeUpstream(context.depot, poll))
         return replyFromUpstream(context, poll, request, reply)
@@ -36,7 +36,7 @@ export function pollRoute(
         source: request.raw.socket,
         forwardedFor: request.headers['x-forwarded-for']?.toString(),
       })
-      return replyPackage(request, reply, known)
+      return replyPackage(request, reply, known, () => absenceOf(poll))
     }
     if (answer instanceof Promise) return answer.then(send)
     const sent = send(answer)
@@ -58,7 +58,7 @@ async function replyFromUpstream(
   const release = { ident: identTextOf(request), target: pollTarget(poll) }
   const announced = await context.answers.exact({ shape: 'whole', ...release }, audienceOf(request.caller))
   if (announced !== undefined)
-    return replyPackage(request, reply, { found: announced, cacheControl: NO_CACHE })
+    return replyPackage(request, reply, { found: announced, cacheControl: NO_CACHE }, () => absenceOf(poll))
   const text = await upstreamOf(context, poll.origin)?.showMissing(release, askerOf(request, poll.origin))
   if (text === undefined) throw new DepotError('not_found', `there is no release ${release.ident}`)
   return reply.header('cache-control', NO_CACHE).type('application/json; charset=utf-8').send(text)
@@ -74,11 +74,14 @@ async function replyFromPast(
   request: HabitatRequest,
   reply: FastifyReply,
   answer: PackageReply | Promise<PackageReply>,
+  poll: Poll,
 ): Promise<FastifyReply> {
   const known = await answer
   const isPublic = known.found?.isPublic === true && request.caller === undefined
   reply.header('vary', 'authorization')
-  return replyPackage(request, reply, isPublic ? { ...known, cacheControl: PAST_CACHE_CONTROL } : known)
+  return replyPackage(request, reply, isPublic ? { ...known, cacheControl: PAST_CACHE_CONTROL } : known, () =>
+    absenceOf(poll),
+  )
 }
 
 /** Parses a poll. Throws `target_malformed`. */
@@ -96,4 +99,11 @@ function pollOf(
     release: isLatest ? undefined : release,
   }
   return { ...path, target: parseTarget(request), userAgent: request.headers['user-agent'] }
+}
+
+/** Says that a poll found nothing. The sentence is the same for releases that the caller may not see. */
+function absenceOf(poll: Poll): string {
+  const { view, channel, origin, name, version, release } = poll
+  const ident = [origin, name, version, release].filter((part) => part !== undefined).join('/')
+  return `${view ?? channel ?? 'the depot'} has no release of ${ident} for ${pollTarget(poll)} that you may see`
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { DepotError } from '../../../errors.ts'
+import { replyNoRoute } from '../../requests/error-reply.ts'
 import { mayKnowView } from '../../requests/reading.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { channelLists } from '../channels/lists.ts'
@@ -61,7 +62,8 @@ export async function belowViews(
       )
     },
   })
-  for (const rest of ['', '/*']) app.get(`${view}${rest}`, async (_request, reply) => reply.code(404).send())
+  for (const rest of ['', '/*'])
+    app.get(`${view}${rest}`, async (request, reply) => replyNoRoute(request, reply))
 }
 
 /**

@@ -104,6 +104,8 @@ test('the fast path and the routes answer the same to every caller, after every 
     ['User-Agent: hab/2.0 (aarch64-linux; 6.1)'],
     [`If-None-Match: W/${tag}`, 'Connection: keep-alive'],
     ['Proxy-Connection: close'],
+    ['User-Agent: curl/8.5.0'],
+    ['Accept: text/plain', 'Connection: close'],
     [
       'If-None-Match: *',
       'Connection: close',
@@ -158,6 +160,30 @@ test('the fast path and the routes answer the same to every caller, after every 
     .catch(() => undefined)
   await compare('deleted')
   t.ok(found > compared / 20, 'not all in vain')
+})
+
+test('people at a shell get a sentence when there is no release, and Supervisors an empty answer', async (t) => {
+  const { url } = await startDepot(t, { listen: true, hasThreads: true })
+  const path = '/v1/depot/views/union/pkgs/acme/app/latest'
+  for (const header of ['User-Agent: curl/8.5.0', 'User-Agent: Wget/1.21', 'Accept: text/plain'])
+    t.match(
+      await answerTo(url, path, [header]),
+      /^HTTP\/1\.1 404 [^]*\n\nunion has no release of acme\/app for x86_64-linux that you may see\n$/,
+      header,
+    )
+  const version = '/v1/depot/channels/acme/stable/pkgs/app/1.0.0/latest?target=aarch64-linux'
+  t.match(
+    await answerTo(url, version, ['User-Agent: curl/8.5.0']),
+    /stable has no release of acme\/app\/1\.0\.0 for aarch64-linux that/,
+  )
+  t.match(
+    await answerTo(url, '/v1/nonsense', ['User-Agent: curl/8.5.0']),
+    /there is nothing at \/v1\/nonsense\n$/,
+  )
+  t.match(await answerTo(url, '/nonsense', ['User-Agent: curl/8.5.0']), /there is nothing at \/nonsense\n$/)
+  for (const header of ['User-Agent: hab/2.0 (x86_64-linux; 6.1)', 'Accept: */*'])
+    for (const at of [path, '/v1/nonsense'])
+      t.match(await answerTo(url, at, [header]), /content-length: 0\n[^]*\n\n$/)
 })
 
 const POLL = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n'
