@@ -15,8 +15,8 @@ export class AnnouncedLedger implements FollowedLedger {
   #known: LedgerEnd
 
   /**
-   * `known` is the end of the ledger when the writer was opened. Listeners that tell threads come before
-   * this.
+   * `known` is the end of the ledger when the writer was opened. Listeners that pass entries to threads must
+   * be added to the writer before this object is made: what it knows, the threads know.
    */
   constructor(writer: Announcer, known: LedgerEnd) {
     this.#writer = writer

@@ -16,10 +16,10 @@ interface Share {
 }
 
 /**
- * Keeps one node from removing a blob while another one needs it: shared advisory locks of PostgreSQL for
- * those who need a blob, and an exclusive one for who removes it. The locks belong to one connection, and are
- * taken again if it is lost. Only in the moment between could a blob be removed that an upload needs;
- * {@link unshare} reports such a moment.
+ * Keeps one node from removing a blob while another one needs it. A node that needs a blob takes a shared
+ * advisory lock of PostgreSQL, and a node that removes it takes an exclusive one. The locks belong to one
+ * connection, and are taken again if it is lost. Until they are, another node could remove a blob that an
+ * upload needs; {@link BlobLocks.unshare} reports that this was possible.
  */
 export class BlobLocks {
   readonly #connect: (options: ListenerOptions) => Promise<Listener>
@@ -32,7 +32,10 @@ export class BlobLocks {
     this.#connect = connect
   }
 
-  /** Keeps other nodes from removing a blob until {@link unshare}. Waits for one that is removing it. */
+  /**
+   * Keeps other nodes from removing a blob until {@link unshare}. Waits while another node is removing it,
+   * and throws `database_unavailable` if that takes too long.
+   */
   async share(checksum: string): Promise<void> {
     for (
       let waitedMs = 0;
@@ -68,9 +71,9 @@ export class BlobLocks {
   }
 
   /**
-   * Calls `act` while no node needs the blob and none is about to. Does nothing if one does. `act` asks
-   * `isStillFree` right before it removes the blob, because PostgreSQL frees the lock if this process was
-   * stopped for long.
+   * Calls `act` if no node needs the blob. Nodes that come to need it wait for `act`. Otherwise does nothing.
+   * `act` must ask `isStillFree` right before it removes the blob, because PostgreSQL frees the lock of a
+   * process that is stopped for long.
    */
   async ifFree(checksum: string, act: (isStillFree: () => Promise<boolean>) => Promise<void>): Promise<void> {
     const listener = await this.#listener()
@@ -132,7 +135,7 @@ export class BlobLocks {
     this.#isTakingAgain = false
   }
 
-  /** Takes a shared lock when the node that is removing the blob has done so. */
+  /** Takes a shared lock once the other node has removed the blob. */
   async #takeLater(listener: Listener, checksum: string, share: Share): Promise<void> {
     const { signal } = this.#closing
     try {

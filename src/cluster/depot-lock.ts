@@ -21,8 +21,9 @@ export class DepotLock {
   }
 
   /**
-   * Takes a lock, which several may share. Returns `undefined` on an engine that one process writes: its
-   * locks are files. Throws `data_in_use` if another process has the lock and does not share it.
+   * Takes a lock, with `shared` together with other processes. Returns `undefined` on an engine that one
+   * process writes: its locks are files. Throws `data_in_use` if another process has the lock and at least
+   * one of the two does not share it.
    */
   static async take(
     engine: Engine,

@@ -21,7 +21,7 @@ export function newLease(): SharedLease {
   return shared
 }
 
-/** The end is counted in these, so that 32 bits suffice for comparisons within a year of it. */
+/** The unit of the stored end: 32 bits then suffice to compare it with times within a year of it. */
 const UNIT_MS = 16
 
 /**

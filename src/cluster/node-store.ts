@@ -1,7 +1,7 @@
 import type { Listener } from '../database/database.ts'
 import type { NodeRow } from './presence.ts'
 
-// The table `nodes`: one row for each node that serves, or did until a moment ago. PostgreSQL alone has it.
+// The table `nodes`: one row for each node that serves, or did until a moment ago. Only PostgreSQL has it.
 
 /** The end of the ledger. */
 export interface LedgerEnd {
@@ -16,9 +16,9 @@ export interface NodeLease extends NodeRow {
   readonly leaseMs: number
 }
 
-/** Where writers tell of their commits, in the transaction: `SEQUENCE ID`. */
+/** The channel on which the transaction of a writer announces its commit, as `SEQUENCE ID`. */
 const COMMITS_CHANNEL = 'hart_depot'
-/** Where nodes tell what they have applied: `SEQUENCE ID`. */
+/** The channel on which nodes tell what they have applied, as `SEQUENCE ID`. */
 export const APPLIED_CHANNEL = 'hart_depot_applied'
 
 /** Parses the payload of both channels. The id is that of the node that sent it, or empty for a command. */
@@ -31,7 +31,7 @@ export async function listen(listener: Listener): Promise<void> {
   await listener.query(`listen ${COMMITS_CHANNEL}; listen ${APPLIED_CHANNEL}`)
 }
 
-/** Takes or renews a lease. `lease_until` is for people: no node compares it with a clock of its own. */
+/** Takes or renews a lease. People read `lease_until`; no node compares it with its clock. */
 export async function renewLease(listener: Listener, lease: NodeLease): Promise<void> {
   await listener.query(
     `insert into nodes (id, name, version, started_at, renewal, applied, lease_until)
@@ -69,7 +69,7 @@ export async function findEntryHash(listener: Listener, sequence: number): Promi
 }
 
 /**
- * Says which server this is: another one after a failover, and the same one in another life after a restart.
+ * Identifies the server's process. Every failover and every restart of the server changes the result.
  */
 export async function identifyServer(listener: Listener): Promise<string> {
   const [row] = await listener.query<{ server: string }>(
@@ -81,8 +81,8 @@ export async function identifyServer(listener: Listener): Promise<string> {
 }
 
 /**
- * Tells the other nodes what this one has applied. The row says so, too, for those that miss the
- * notification. Need not survive a crash of the server, so nobody waits for its disk.
+ * Tells the other nodes what this one has applied. Nodes that miss the notification find it in the row. The
+ * row need not survive a crash of the server, so the commit does not wait for the disk.
  */
 export async function tellApplied(listener: Listener, id: string, applied: number): Promise<void> {
   await listener.query(

@@ -39,13 +39,13 @@ export type NodeEvent =
   | { readonly kind: 'history lost'; readonly reason: string }
 
 const PAGE_SIZE = 1_000
-/** How long a change waits for other nodes. Only without the database does it take longer than a lease. */
+/** How long a change waits for other nodes. It waits longer than a lease only if the database is away. */
 const MAX_WAIT_MS = 10_000
 const RETRY_AFTER_SECONDS = 5
 
 /** What a process says of itself. Can be sent to another thread. */
 export interface NodeIdentity {
-  /** Of this incarnation: a new one for each start. */
+  /** A new id for each start. */
   readonly id: string
   /** What people call this node, for example its host. */
   readonly name: string
@@ -66,7 +66,7 @@ interface NodeOptions extends NodeIdentity {
 /**
  * This process among the nodes of one database: it renews the lease that allows this process to answer from
  * memory, follows the commits of other nodes, and knows when they have applied those of this one.
- * docs/decisions/0085 has the argument why no answer is older than an acknowledgement.
+ * docs/decisions/0085 explains why no answer is older than an acknowledgement.
  */
 export class ClusterNode {
   readonly #options: NodeOptions
@@ -76,7 +76,7 @@ export class ClusterNode {
   #listener: Listener | undefined
   #server: string | undefined
   #renewal = 0
-  /** What this incarnation has told others that it has applied. */
+  /** The last sequence of which this node has told others that it is applied. */
   #told = 0
   #isTelling = false
   #isServing = false
@@ -97,7 +97,7 @@ export class ClusterNode {
     this.#presence = new Presence(options.id, this.#timing, monotonic())
   }
 
-  /** Joins the other nodes. Rejects if it cannot. Call it when everything else is loaded. */
+  /** Joins the other nodes. Rejects if it cannot. The caller must have loaded everything else before. */
   async start(): Promise<void> {
     const listener = await this.#connect()
     await this.#renew(listener)
@@ -121,7 +121,7 @@ export class ClusterNode {
     }
   }
 
-  /** Stops to serve, and tells the other nodes that they need not wait. */
+  /** Stops serving, and tells the other nodes that they need not wait for this one. */
   async close(): Promise<void> {
     this.#lease.end()
     this.#closing.abort()
@@ -157,7 +157,7 @@ export class ClusterNode {
     return this.#closing.signal.aborted || this.#isHistoryLost
   }
 
-  /** A new connection, which hears of every commit that a later read does not find. */
+  /** Connects, and then listens for commits. A commit before that is found by the next read. */
   async #connect(): Promise<Listener> {
     const listener = await this.#options.connect({
       timeoutMs: this.#timing.queryMs,
@@ -190,8 +190,8 @@ export class ClusterNode {
   }
 
   /**
-   * Renews the lease, then reads the end of the ledger and follows it, then serves. In this order: a commit
-   * that this read does not find belongs to a writer that will find the renewed lease.
+   * Renews the lease, then reads the end of the ledger and follows it, then serves. The order matters: if
+   * this read does not find a commit, its writer finds the renewed lease, and waits for this node.
    */
   async #renew(listener: Listener): Promise<void> {
     const { name, version, startedAt, ledger } = this.#options
@@ -234,7 +234,7 @@ export class ClusterNode {
     return end.sequence
   }
 
-  /** Reads the nodes for those who wait for them: a read that began before a commit does not count for it. */
+  /** Reads the nodes, for commits that wait for them. A commit needs a read that begins after it. */
   #read(): void {
     this.#isReadWanted = true
     if (!this.#isReading) void this.#readWhileWanted()
@@ -297,7 +297,7 @@ export class ClusterNode {
         this.#told = sequence
       }
     } catch {
-      // The connection is lost, and the row will say it after the next renewal.
+      // The connection is lost. The next renewal writes the sequence to the row of this node.
     } finally {
       this.#isTelling = false
     }
@@ -326,7 +326,7 @@ export class ClusterNode {
   }
 }
 
-/** Rejects when a change has waited too long, and resolves when the signal comes first. */
+/** Rejects when a change has waited too long. Resolves if the signal aborts before that. */
 async function expire(signal: AbortSignal): Promise<void> {
   try {
     await pause(MAX_WAIT_MS, undefined, { signal })

@@ -30,9 +30,9 @@ interface Waiting {
 }
 
 /**
- * What one node knows of the others, and which of its commits they have applied. Clocks of other machines do
- * not matter: a lease has ended when its renewal was still the same in a read that began `leaseMs + marginMs`
- * after the end of another read that found it (docs/decisions/0085).
+ * What one node knows of the others, and which of its commits they have applied. Never compares clocks of two
+ * machines: a lease has ended if two reads find the same renewal, and the second read began at least
+ * `leaseMs + marginMs` after the first one ended (docs/decisions/0085).
  */
 export class Presence {
   readonly #own: string
@@ -62,8 +62,8 @@ export class Presence {
   }
 
   /**
-   * Resolves once all nodes have applied a sequence that was committed before `at`, or have lost their
-   * leases, or have never had one: a node that comes later reads the sequence before it serves.
+   * Resolves once all nodes that had a lease at `at` have applied a sequence, or have lost the lease. The
+   * sequence must have been committed before `at`. A node that comes later reads it before it serves.
    */
   applied(sequence: number, at: number): Promise<void> {
     if (sequence <= this.#confirmed) return Promise.resolve()
@@ -94,7 +94,7 @@ export class Presence {
     return lost
   }
 
-  /** Takes a node's word that it has applied a sequence. */
+  /** Records that a node says it has applied a sequence. */
   confirm(id: string, sequence: number): void {
     const node = this.#nodes.get(id)
     if (node === undefined || node.applied >= sequence) return
@@ -102,7 +102,7 @@ export class Presence {
     for (const waiting of this.#waiting) if (waiting.nodes !== undefined) this.#settle(waiting)
   }
 
-  /** When the next read can tell more about the sequences that are waited for; nothing if nobody waits. */
+  /** Returns when the next read can confirm a sequence that a commit waits for; `undefined` if none waits. */
   nextRead(): number | undefined {
     const times = [...this.#waiting].flatMap(({ since, nodes }) =>
       nodes === undefined

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Schema } from './schema.ts'
 
-/** A table that is copied: all but the views of SQL. */
+/** A table that copies of a database include: all tables, but no SQL views. */
 export type CopiedTable = Exclude<keyof Schema, 'storage_totals' | 'needed_blobs'>
 
 type Keys = { readonly [Table in CopiedTable]: readonly (keyof Selectable<Schema[Table]> & string)[] }

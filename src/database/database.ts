@@ -17,8 +17,8 @@ export interface Reading {
 export interface Writing {
   readonly writable: Db
   /**
-   * Present if other processes write, too. A transaction then begins when it is this writer's turn, and this
-   * sends the sequence of its last entry to all of them once it is committed.
+   * Present if other processes write, too. A transaction then begins when it is this writer's turn. This
+   * function sends the sequence of its last entry to all processes once the transaction is committed.
    */
   readonly notify?: (trx: Trx, through: number) => Promise<void>
   close(): Promise<void>
@@ -29,8 +29,8 @@ export interface Reads {
   /** Returns the database for stores. It has no transactions: each read sees the latest state. */
   db(): Db
   /**
-   * Prepares for requests, which must not wait for a read. Until this call, a depot that opens reads in the
-   * cheapest way.
+   * Prepares for requests, which must not wait for a read. Before this call, while the depot opens, reads
+   * run in the cheapest way.
    */
   start(): void
   /** Rejects waiting reads with `shutting_down` and lets running reads finish. */
@@ -63,9 +63,9 @@ export interface Engine {
   pendingMigrations(): Promise<readonly string[]>
   /** Migrates the database, and opens it for reading and writing in the calling thread. */
   open(at: number): Promise<Reading & Writing>
-  /** Opens a migrated database for the writer. `node` is told with each notification of a commit. */
+  /** Opens a migrated database for the writer. Notifications of its commits name the node `node`. */
   openWriting(node?: string): Promise<Writing>
-  /** Present if other processes write, too: connects for their notifications. */
+  /** Connects for the notifications of other processes. Absent if no other process writes. */
   listen?(options: ListenerOptions): Promise<Listener>
   /** Opens a connection for reading, beside processes that write. */
   openReader(): Promise<Reading>
@@ -96,13 +96,13 @@ export interface ListenerOptions {
 export type Row = Readonly<Record<string, unknown>>
 
 /**
- * A connection that hears notifications and runs small queries, one after another. An error of a connection
- * that hangs or was cut comes after `timeoutMs` at the latest.
+ * A connection that hears notifications and runs small queries, one after another. If the connection hangs
+ * or is cut, queries reject after `timeoutMs` at the latest.
  */
 export interface Listener {
   /** Reads on this connection. */
   readonly db: Db
-  /** Runs a query after those before it. An error that the server did not report gives the connection up. */
+  /** Runs a query when earlier ones have ended. Errors that the server did not report close the connection. */
   query<R extends Row = Row>(text: string, values?: readonly unknown[]): Promise<readonly R[]>
   close(): Promise<void>
 }

@@ -14,8 +14,8 @@ export { holdData, isHeld, lockData } from './sqlite/lock.ts'
 export { copyDatabase } from './sqlite/copy.ts'
 
 /**
- * Returns the engine of a database. Reads the file of the URL, if the settings name one, and throws
- * `invalid_request` if it has none.
+ * Returns the engine of a database. If the settings name a file with the URL, reads it, and throws
+ * `invalid_request` if the file holds no URL of PostgreSQL.
  */
 export async function openEngine(location: DatabaseLocation): Promise<Engine> {
   if (location.engine === 'sqlite') return new SqliteEngine(location.file)

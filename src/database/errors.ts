@@ -26,8 +26,8 @@ export function describeDatabaseError(error: Error): string | undefined {
 const RETRY_AFTER_SECONDS = 5
 
 /**
- * Returns `database_unavailable` for an error that says that the server cannot be reached or is busy, and
- * every other error as it is. `what` tells what became of the request.
+ * Returns `database_unavailable` for an error that says that the server cannot be reached, is busy or accepts
+ * no changes, and every other error as it is. `what` tells the caller what became of the request.
  */
 export function asUnavailable(error: unknown, what = 'nothing was changed'): unknown {
   const reason = postgres.isConnectionLost(error)

@@ -7,14 +7,14 @@ export interface Migration {
   readonly name: string
   readonly sql: string
   readonly checksum: string
-  /** Whether the version before it works on a database that has it. */
+  /** Whether the version of the program before this migration also works with the migrated database. */
   readonly isAdditive: boolean
 }
 
-/** A migration that a database has had. */
+/** A migration that was applied to a database. */
 export type AppliedMigration = Pick<Migration, 'name' | 'checksum'>
 
-/** Begins the files of migrations that are additive. */
+/** The files of additive migrations begin with this. */
 const ADDITIVE = '-- additive'
 
 /**

@@ -17,13 +17,13 @@ export interface TableSum {
 type Value = string | number | null
 type Row = Readonly<Record<string, Value>>
 
-/** Rows have long texts, so few are held at once. */
+/** Rows may have long texts, so few are held at once. */
 const PAGE_ROWS = 500
 
 /**
- * Copies all rows of all tables, inside a transaction of {@link Engine.load}, whose tables it empties first.
- * Then reads the copy again and compares the sums, which it returns. `onRows` is called with the number of
- * rows of each piece that was written or read again. Throws `conflict` if a table differs.
+ * Empties all tables of `to`, which must be a transaction of {@link Engine.load}, and copies all rows of
+ * `from` there. Then reads the copy again, compares the sums of both, and returns them. Calls `onRows` with
+ * the number of rows of each piece that was written or read again. Throws `conflict` if a table differs.
  */
 export async function copyRows(
   from: Db,

@@ -24,10 +24,10 @@ import type { TableSum } from '../database/row-store.ts'
 
 // Moves a depot to another database and another store of blobs. Most packages are copied while the depot
 // still accepts changes. Then it refuses them, and the rest is copied and compared. Rows arrive in one
-// transaction, so the target has all of them or none. What an interrupted move has copied is not copied
-// again.
+// transaction, so the target has all of them or none. Packages that an interrupted move has copied are not
+// copied again.
 
-/** What the move is doing, with the number of things that it will do. */
+/** What the move is doing. */
 export type Stage = 'packages' | 'rows' | 'bytes'
 
 export interface MoveOptions {
@@ -53,14 +53,15 @@ export interface Moved {
 
 /** The number of blobs that are copied at the same time. */
 const PARALLEL = 16
-/** How the reason begins for which a depot refuses changes after its move. */
+/** The first words of the reason for which a depot refuses changes after its move. */
 const MOVED = 'it was moved to'
 
 /**
  * Moves a depot, whose server may be running, into an empty one, whose server must not be. Verifies the copy:
  * the rows of each table by their hashes, the ledger and the views, and the bytes of every package. After
  * that, the source refuses all changes. Throws `conflict` if the target has other contents, if a package of
- * the source is damaged, or if the copy differs; then the source accepts changes again.
+ * the source is damaged, or if the copy differs; then the source accepts changes again. Throws
+ * `invalid_request` if both are the same database, or if the source was written by another version.
  */
 export async function moveDepot(from: Config, to: Config, options: MoveOptions): Promise<Moved> {
   const [source, target] = [await openEngine(from.database), await openEngine(to.database)]
@@ -146,7 +147,7 @@ async function copyBlobs(
     }
     onProgress?.('packages', { done: 1 })
   })
-  // Those in quarantine may be needed again. The others may be gone by now.
+  // Blobs in quarantine may be needed again. Other unneeded blobs may be gone by now.
   await each(allUnneeded(db), PARALLEL, async (blob) => {
     signal?.throwIfAborted()
     if ((await inspect(target.storage, blob)).damage !== undefined)
@@ -156,8 +157,8 @@ async function copyBlobs(
 }
 
 /**
- * Replaces the rows of the target, which may be those of an interrupted move. Throws `conflict` if they are
- * others, or if a row differs after it was copied.
+ * Replaces the rows of the target, which may be left from an interrupted move. Throws `conflict` if they
+ * belong to another depot, or if a row differs after it was copied.
  */
 async function copyTables(
   db: Db,
@@ -175,12 +176,12 @@ async function copyTables(
       )
     const sums = await copyRows(db, to, onRows)
     await setState(to, 'moving', undefined)
-    await setState(to, 'secret_key', undefined) // the first node that starts says it anew
+    await setState(to, 'secret_key', undefined) // the first node that starts stores it again
     return sums
   })
 }
 
-/** Verifies the target: its ledger and views, and the bytes of its packages. Throws `conflict`. */
+/** Verifies the ledger, the views and the bytes of packages of the target. Throws `conflict` for a fault. */
 async function verify(
   { target, blobs: { storage }, hashes }: Sides,
   { onProgress, signal }: MoveOptions,

@@ -12,7 +12,7 @@ import { connectionString } from './tls.ts'
 
 /** How long to wait for the server when connecting. */
 const CONNECT_MS = 5_000
-/** How long to wait for a connection while all of a pool are in use. */
+/** How long to wait for a connection while all connections of a pool are in use. */
 const WAIT_MS = 15_000
 const RETRY_AFTER_SECONDS = 5
 /** A statement that reads may take this long. */
@@ -21,7 +21,7 @@ const READ_MS = 30_000
 const WRITE_MS = 60_000
 /** How long a writer waits for its turn. */
 const TURN_MS = 15_000
-/** After this time without a statement, the server ends a transaction, whose node may be dead. */
+/** After this time without a statement, the server ends a transaction, because its node may be dead. */
 const IDLE_IN_TRANSACTION_MS = 10_000
 /** An unused connection is closed after this time. */
 const IDLE_MS = 60_000
@@ -49,7 +49,7 @@ export const MIGRATING = 4_117_002
 
 /** What a connection is for. */
 export interface Use {
-  /** In `pg_stat_activity`. */
+  /** The name in `pg_stat_activity`. */
   readonly name: 'reads' | 'writer' | 'snapshot' | 'migration' | 'listener' | 'load'
   readonly max: number
   /** How long to wait while all connections are in use. */
@@ -68,17 +68,17 @@ export const BEGIN_WRITING = [
   `select pg_advisory_xact_lock(${WRITERS_TURN})`,
 ].join('; ')
 
-/** A load has statements over whole tables, and the role may have a limit for reads. */
+/** The statements with which a load begins. Others, over whole tables, may take longer than the role allows. */
 export const BEGIN_LOADING = 'begin; set local statement_timeout = 0'
 
-/** A PostgreSQL database with the URL that was read. */
+/** A PostgreSQL database with its URL, which may have been read from a file. */
 export interface PostgresServer extends PostgresLocation {
   readonly url: string
 }
 
 /**
- * Returns the settings of a connection. A pooler (PgBouncer) refuses parameters of the session, and gives the
- * same session to many, so behind one the role's own settings apply.
+ * Returns the settings of a connection. A pooler (PgBouncer) refuses parameters of the session, because many
+ * clients use the same session. So behind a pooler, the role's own settings apply.
  */
 export function settingsFor(
   { url, listenUrl }: PostgresServer,
@@ -247,8 +247,8 @@ function storedValue(parameter: unknown): unknown {
 }
 
 /**
- * Stored numbers are compared with larger ones than `int8` has, even infinite ones, and stored texts with
- * texts that have a NUL character, which none of them has.
+ * Replaces a value that PostgreSQL cannot take by one that compares the same way: a number beyond `int8`,
+ * even an infinite one, by the outermost `int8`; a NUL character, which no stored text has, by U+FFFD.
  */
 function comparedValue(parameter: unknown): unknown {
   if (typeof parameter === 'number') {
@@ -263,7 +263,7 @@ function comparedValue(parameter: unknown): unknown {
 interface ConnectionOptions {
   readonly isNaming: boolean
   readonly begin?: string
-  /** Gives the connection back, to be closed if it is lost. */
+  /** Returns the connection to its pool, which closes it if it is lost. */
   readonly release: (isLost: boolean) => void
 }
 
@@ -312,8 +312,8 @@ class Connection implements PostgresPoolClient {
   }
 
   /**
-   * Begins with several statements. If a later one fails, for example by the limit of a lock, the session is
-   * left in a transaction that accepts nothing, so the connection must be closed.
+   * Begins with several statements. If a later one fails, for example because it waited too long for a lock,
+   * the session stays in a transaction that accepts nothing, so the connection must be closed.
    */
   async #begin(statements: string): Promise<unknown> {
     try {

@@ -10,7 +10,7 @@ import { loadRows } from './load.ts'
 import { findPending, migrate } from './migrate.ts'
 
 const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/postgres')
-/** The first migration makes the tables that those of SQLite with lower numbers and the same one make. */
+/** The number of the first migration. It makes the tables that SQLite's migrations up to this number make. */
 const FIRST_MIGRATION = 35
 /** The connections on which one answering thread reads at the same time. Further reads wait. */
 const MAX_READS = 4
@@ -100,7 +100,7 @@ export class PostgresEngine implements Engine {
   }
 }
 
-/** Tells all nodes the sequence of the last entry and who wrote it, once the transaction is committed. */
+/** Tells all nodes the sequence of the last entry and the node that wrote it, once they are committed. */
 async function notify(trx: Trx, through: number, node: string): Promise<void> {
   await sql`select pg_notify(${CHANNEL}, ${`${through} ${node}`})`.execute(trx)
 }

@@ -3,7 +3,7 @@ import { networkFault } from '../../network-fault.ts'
 // The codes of PostgreSQL (postgresql.org/docs/current/errcodes-appendix.html) and of the network.
 
 const DISK_FULL: readonly unknown[] = ['53100']
-/** A transaction that reads only, and a server that only copies another one. */
+/** A write in a read-only transaction, or on a replica. */
 const READ_ONLY: readonly unknown[] = ['25006']
 /** Two transactions that could not both go on: `serialization_failure` and `deadlock_detected`. */
 const COLLISIONS: readonly unknown[] = ['40001', '40P01']
@@ -37,7 +37,7 @@ export function isPlanStale(error: unknown): boolean {
   return STALE_PLAN.includes(codeOf(error)) && error instanceof Error && error.message === STALE_PLAN_MESSAGE
 }
 
-/** The connection to the server was lost, or could not be made. Without a commit, nothing was changed. */
+/** Thrown if the connection to the server was lost or could not be made. Nothing uncommitted was kept. */
 export class ConnectionLost extends Error {
   readonly code: unknown
 

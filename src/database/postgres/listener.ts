@@ -8,7 +8,7 @@ import { CompilingDialect } from './compiler.ts'
 import { settingsFor } from './connection.ts'
 import type { PostgresServer } from './connection.ts'
 
-/** Connects to a server itself. Rejects if it does not answer in time. The caller closes the listener. */
+/** Connects without a pooler. Rejects if the server does not answer in time. The caller closes the result. */
 export async function connectListener(
   server: PostgresServer,
   { timeoutMs, onNotification, onLost }: ListenerOptions,
@@ -55,7 +55,7 @@ class PostgresListener implements Listener {
     return rows as R[]
   }
 
-  /** Gives the connection up. */
+  /** Reports that the connection is lost, and closes it. */
   lose(error: Error): void {
     if (!this.#isOpen) return
     this.#onLost(error)

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db } from '../database.ts'
 import { WRITERS_TURN } from './connection.ts'
 
-/** See {@link Engine.load}. `db` has one connection, which is in no transaction. */
+/** See {@link Engine.load}. `db` must have one connection, in no transaction. */
 export async function loadRows<T>(db: Db, act: (db: Db) => Promise<T>): Promise<T> {
   const trx = await db.startTransaction().execute()
   try {
@@ -51,7 +51,7 @@ async function listTables(db: Db): Promise<readonly string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** Lets the ids that the tables give themselves go on after the highest ones. */
+/** Makes the ids that tables generate continue after the highest ones. */
 async function continueIdentities(db: Db): Promise<void> {
   const { rows } = await sql<{ table: string; column: string }>`
     select table_name as "table", column_name as "column"

@@ -20,7 +20,7 @@ export async function migrate(client: Client, migrations: readonly Migration[], 
   await client.query('begin')
   try {
     await client.query(`select pg_advisory_xact_lock(${MIGRATING})`)
-    const pending = await findMissing() // what others have not done meanwhile
+    const pending = await findMissing() // another node may have applied some meanwhile
     await client.query(`create table if not exists migrations (
       number bigint primary key, name text not null, checksum text not null, applied_at bigint not null)`)
     await client.query(

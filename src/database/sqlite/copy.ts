@@ -5,9 +5,9 @@ const PAGES_IN_A_STEP = 1_000
 
 /**
  * Copies the present state of a database to a new file. Other processes may write to the database meanwhile.
- * Calls `onBytes` with the number of bytes of each step; while `onBytes` runs, the next step waits. The copy
- * needs no write-ahead log, so it can also be read on a read-only disk. The caller syncs the copy. Throws an
- * error with the code `SQLITE_CORRUPT` if the database is damaged.
+ * Calls `onBytes` with the number of bytes of each step. The next step waits until `onBytes` returns. The
+ * copy needs no write-ahead log, so it can also be read on a read-only disk. The caller syncs the copy.
+ * Throws an error with the code `SQLITE_CORRUPT` if the database is damaged.
  */
 export async function copyDatabase(
   file: string,

@@ -1,7 +1,7 @@
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Db } from '../database.ts'
 
-/** See {@link Engine.load}. `db` writes through the connection. */
+/** See {@link Engine.load}. `db` must write through the connection. */
 export async function loadRows<T>(
   connection: BetterSqlite3.Database,
   db: Db,
