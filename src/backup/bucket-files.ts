@@ -13,7 +13,7 @@ import type { BackupFiles } from './backup-files.ts'
 
 /**
  * Backups in S3, under the same names as in a folder. Files are written to and read from a temporary folder.
- * S3 has no locks, so the caller makes sure that one process writes at a time. All methods throw
+ * S3 has no locks, so the caller must make sure that one process writes at a time. All methods throw
  * {@link S3Fault}.
  */
 export class BucketFiles implements BackupFiles {

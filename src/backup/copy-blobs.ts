@@ -21,7 +21,7 @@ interface Waiting<Blob> {
 
 /** The number of blobs that are read and written at the same time. */
 const PARALLEL = 32
-// What is copied until one of these is reached is made durable together. A crash loses the last two batches.
+// The limits of a batch. The copies of a batch become durable together. A crash loses at most two batches.
 const BATCH_BLOBS = 2_000
 const BATCH_BYTES = 256 * 1024 * 1024
 const BATCH_MS = 1_000

@@ -110,8 +110,8 @@ export async function restoreBackup(
 }
 
 /**
- * The file in which the database is restored. That of a PostgreSQL database is loaded into the server at the
- * end.
+ * Returns the file in which the database is restored. For PostgreSQL, its rows are loaded into the server at
+ * the end.
  */
 function workFileOf({ database, dataFolder }: Config): string {
   return database.engine === 'sqlite' ? database.file : join(dataFolder, 'depot.sqlite')
@@ -126,7 +126,7 @@ async function loadInto(config: Config, file: string, { at }: RestoreOptions): P
     await target.load(async (to) => {
       await expectNoEntries(to, target)
       await copyRows(snapshot.reader, to)
-      await setState(to, 'secret_key', undefined) // the first node that starts says it anew
+      await setState(to, 'secret_key', undefined) // the first node that starts stores it again
     })
   } finally {
     await snapshot.close()

@@ -102,7 +102,7 @@ export class ClaimsInMemory implements Claims {
 
   /**
    * Like {@link exclusively}, and for all processes. Returns `undefined` without calling `act` if another
-   * process needs the blob. `act` asks `isStillFree` right before it relies on that.
+   * process needs the blob. `act` must ask `isStillFree` right before it relies on that.
    */
   async unlessElsewhere<T>(
     checksum: string,

@@ -77,8 +77,8 @@ function isShared({ dataFolder, blobFolder, database }: Places): boolean {
 }
 
 /**
- * Returns the folder of files that this process receives. It is on the file system of the blobs. In a folder
- * that nodes share, each has its own, which is the same after a restart.
+ * Returns the folder of files that this process receives. It is on the file system of the blobs. If nodes
+ * share the folder of blobs, each node has a spool of its own, which is the same after a restart.
  */
 function spoolFolder(places: Places): string {
   const { dataFolder, blobFolder } = places
@@ -101,7 +101,7 @@ export async function storageOf({
 export interface ServiceFault {
   /** A part of a sentence that names no place and no secret. */
   readonly reason: string
-  /** Whether the settings are why, or what they name. */
+  /** Whether the cause is in the settings, or in what they name. */
   readonly isMisconfigured: boolean
 }
 

@@ -16,12 +16,12 @@ import type { ReleaseName } from '../package/ident.ts'
 import { FORMS, bodyKey, isFileName, releaseIn, showFile } from './layout.ts'
 import type { Form } from './layout.ts'
 
-/** The body that `latest` of each file answers; `undefined` if there is no answer. */
+/** For each file of `latest`, the body to which it becomes a link; `undefined` removes the file. */
 export type Moves = ReadonlyMap<string, { readonly release: ReleaseName; readonly form: Form } | undefined>
 
-/** A link to be made beside a file, and a file that is being written, have this ending. */
+/** The ending of a link or a file that is being made, before it is renamed to its place. */
 const NEXT = ',next'
-/** A view that is being removed has this beginning. */
+/** The name of a view that is being removed begins with this. */
 const GONE = ','
 const SIDES = ['a', 'b'] as const
 
@@ -54,7 +54,7 @@ export class AnswerFiles {
     return existsSync(join(this.folder, 'bodies/whole', bodyKey(release)))
   }
 
-  /** Removes the bodies of a release. Then nothing answers it, because all other files are links to them. */
+  /** Removes the bodies of a release. Then no file answers with them, because other files link to bodies. */
   removeRelease(release: ReleaseName): void {
     for (const form of FORMS) this.remove(`bodies/${form}/${bodyKey(release)}`)
     for (const form of FORMS) {

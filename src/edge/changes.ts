@@ -140,9 +140,10 @@ function addOrigin(changes: Changes, { origin = '' }: EventFields): void {
 }
 
 /**
- * Adds a promotion. The pointers that an entry shows are those of the public. Only the yank of a private
- * release may move a pointer that no entry shows, and not in `unstable`, whose rule is `highest`. After a new
- * rule, other releases may be the latest of their versions. In both cases the whole view is read again.
+ * Adds a promotion. Its entry shows how the pointers of the public move. In two cases that is not enough, and
+ * the whole view is read again: a new rule may change the latest release of any version, and an entry without
+ * a text may hide that the yank of a private release moved a pointer. The latter never happens in `unstable`,
+ * whose rule is `highest`.
  */
 function addPromotion(changes: Changes, fields: EventFields, isRedacted: boolean): void {
   const { view = '', revision = 0, rule, joined = [], left = [], pointers = [] } = fields

@@ -6,7 +6,7 @@ import type { ReleaseName } from '../package/ident.ts'
 import { UNSTABLE } from '../views/view.ts'
 import type { Form, LatestName } from './layout.ts'
 
-/** An answer of the depot to everybody. */
+/** An answer that the depot gives to everybody. */
 export interface PublicAnswer {
   readonly body: Buffer
   /** The revision that moved the pointer, in an answer to `latest` without a version. */
@@ -61,8 +61,8 @@ export class DepotAnswers {
   }
 
   /**
-   * Reads what describes a release for a target. The depot may instead describe another target, or pass on
-   * what upstream says of a release that it does not have. Nothing would tell when these change.
+   * Reads what describes a release for a target. Returns `undefined` if the depot describes another target
+   * instead, or passes on what upstream says of a release: no entry would tell when such an answer changes.
    */
   async #read(path: string, target: string): Promise<PublicAnswer | undefined> {
     const { status, headers, body } = await this.depot.read(path, this.options)

@@ -28,7 +28,7 @@ export type EdgeEvent =
   | { readonly event: 'withdrawn'; readonly detail: string }
   | { readonly event: 'trouble'; readonly detail: string }
 
-/** The depot answers only callers with a token. */
+/** Thrown if the depot answers only callers with a token. */
 export class ReadingClosed extends Error {}
 
 const MAX_WAIT_S = 30
@@ -101,7 +101,8 @@ class Edge {
   }
 
   /**
-   * Does what a failure demands. Returns false if waiting cannot cure it, and then the caller throws it.
+   * Handles an error of {@link step}. Returns whether to try again; if not, the caller throws the error.
+   * Throws {@link ReadingClosed}.
    */
   endure(error: unknown): boolean {
     const { folder, maxStaleMs, now, isFollowing } = this.#options
@@ -174,5 +175,5 @@ function isOtherHistory(error: unknown): boolean {
 /** Reports whether waiting may cure an error. */
 function isTrouble(error: unknown): error is Error {
   if (error instanceof RequestRefused) return error.status >= 500 || error.status === 429
-  return error instanceof Unreachable || error instanceof NotADepot // a proxy in front of it may say that
+  return error instanceof Unreachable || error instanceof NotADepot // a proxy may answer for the depot
 }

@@ -9,7 +9,7 @@ import type { Target } from '../package/target.ts'
 //   shows/ORIGIN/NAME,VERSION,RELEASE,TARGET[,brief]          a link to a body
 //   views/VIEW/now/ORIGIN/NAME,[VERSION,]TARGET[,brief]       `latest` in a view, a link to a body
 //   views/VIEW/now                       a link to one of the folders `a` and `b`
-//   views/VIEW/shows                     a link to `shows`, which is found only below views that exist
+//   views/VIEW/shows                     a link to `shows`, so that only views that exist answer with them
 //   keys/ORIGIN/REVISION, keys/ORIGIN/list
 //   channels/ORIGIN, view-names
 //

@@ -42,7 +42,7 @@ export class Materializer {
     this.#now = now
   }
 
-  /** How long hidden releases are not looked for, in milliseconds. */
+  /** How many milliseconds must pass before hidden releases are looked for again. */
   get restMs(): number {
     return Math.max(0, this.#nextLook - this.#now())
   }
@@ -155,7 +155,7 @@ export class Materializer {
 
   /**
    * Removes releases that are not public any more. The entry that hid them is hidden, too, so the members of
-   * all views are read. What the pointers of their packages answer now is asked later.
+   * all views are read. The caller asks later what the pointers of their packages answer now.
    */
   async #removeVanished(files: AnswerFiles): Promise<void> {
     const { depot, options } = this.#answers

@@ -69,7 +69,8 @@ export class Retention {
   }
 
   /**
-   * Makes one run. Releases go after those that depend on them, so it repeats until nothing goes any more.
+   * Makes one run. A release is removed only after all that depend on it, so this repeats until nothing more
+   * can be removed.
    */
   async once(signal?: AbortSignal): Promise<RetentionRun> {
     const { db, log, now } = this.#depot
@@ -109,7 +110,7 @@ export class Retention {
       for (const release of retired) freedBytes += release.freedBytes
       if (removed >= max) return { removed, freedBytes, isCut: true }
       after = next
-      // At most half of the time is spent on this.
+      // A run works at most half of the time.
       const pauseMs = Math.max(PAUSE_MS, performance.now() - begun)
       if (signal !== undefined) await sleep(pauseMs, undefined, { signal, ref: false })
     } while (after !== undefined)

@@ -178,8 +178,8 @@ export class Scrub {
     const { damage, reason } = seen.damage === undefined ? await this.#read(blob, pace) : seen
     if (damage === blob.damage) return damage
     // An upload may have replaced the blob since it was read; then its version differs, and it is intact.
-    // From here on nothing replaces it, because this thread holds the claim, and other nodes wait. If another
-    // node has a claim, its upload replaces the blob.
+    // While the function below runs, nothing replaces the blob: this thread holds the claim, and other nodes
+    // wait. If another node has a claim, the function does not run, because that node's upload replaces it.
     return claims.unlessElsewhere(checksum, async (isStillFree) => {
       if ((await inspect(storage, blob)).version !== seen.version || !(await isStillFree())) return undefined
       await writer.submit({

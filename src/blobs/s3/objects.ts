@@ -40,7 +40,7 @@ const BUDGET_BYTES = 96 * 1024 * 1024
 const READ_BYTES = 1024 * 1024
 /** How long the answer to a request without a body may take to begin. */
 const SHORT_MS = 15_000
-/** How long a bucket that was there is taken to be there. A backup asks for many objects that are absent. */
+/** How long an earlier check of the bucket counts. A backup asks for many objects that are absent. */
 const HEAD_CHECK_MS = 1_000
 /** How long a presigned URL is valid. Its receiver uses it at once. */
 const SIGNED_SECONDS = 300

@@ -8,14 +8,14 @@ import { EmptyStream, S3Stream } from './stream.ts'
 import type { OpenedObject } from './stream.ts'
 
 const NAME = /^([0-9a-f]{2})\/(\1[0-9a-f]{62})$/
-/** Uploads in parts that are older were interrupted. Other depots may still be sending younger ones. */
+/** Uploads in parts that began earlier were interrupted. Other depots may still be sending younger ones. */
 const UPLOAD_MAX_MS = 24 * 60 * 60_000
 /** How long a successful check counts. Probes ask often, and each list costs money. */
 const CHECK_MS = 10_000
 
 /**
- * Stores each blob as the object `ab/abcdef…` below a prefix of a bucket, which are the names in a folder of
- * blobs. Several depots that share a database may use one prefix.
+ * Stores each blob as the object `ab/abcdef…` below a prefix of a bucket. The names are those of files in a
+ * folder of blobs. Several nodes that share a database may use one prefix.
  */
 export class S3Storage implements BlobStorage {
   readonly #objects: S3Objects

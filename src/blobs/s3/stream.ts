@@ -28,8 +28,8 @@ const BUFFER_BYTES = 64 * 1024
 /** The buffers of this stream, of the body and of the parser of HTTP. */
 const HELD_BYTES = 3 * BUFFER_BYTES
 /**
- * How often a stream goes on without a byte in between. In all, it waits six seconds, in which a service can
- * restart.
+ * How often a stream opens the object again without receiving a byte. The pauses add up to six seconds, in
+ * which a service can restart.
  */
 const MAX_REOPENED = 5
 /** The pause before the second attempt. It grows with the square of the attempts. */
