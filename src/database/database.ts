@@ -102,7 +102,7 @@ export type Row = Readonly<Record<string, unknown>>
 export interface Listener {
   /** Reads on this connection. */
   readonly db: Db
-  /** Runs a query when earlier ones have ended. Errors that the server did not report close the connection. */
+  /** Runs a query after earlier ones. An error that the server did not report closes the connection. */
   query<R extends Row = Row>(text: string, values?: readonly unknown[]): Promise<readonly R[]>
   close(): Promise<void>
 }

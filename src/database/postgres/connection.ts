@@ -68,7 +68,7 @@ export const BEGIN_WRITING = [
   `select pg_advisory_xact_lock(${WRITERS_TURN})`,
 ].join('; ')
 
-/** The statements with which a load begins. Others, over whole tables, may take longer than the role allows. */
+/** The statements with which a load begins. Later ones, over whole tables, may exceed the role's limit. */
 export const BEGIN_LOADING = 'begin; set local statement_timeout = 0'
 
 /** A PostgreSQL database with its URL, which may have been read from a file. */
