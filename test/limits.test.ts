@@ -113,6 +113,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'answers/answers.ts MAX_ABSENT_KEYS': 'remembered questions without an answer',
   'answers/answer-cache.ts MAX_BODY_BYTES': 'answers to polls in memory',
   'pollers/pollers.ts MAX_LINES': 'packages in views whose pollers are counted',
+  'pollers/uptake.ts MAX_POINTS': 'points of the uptake of a package',
   'pollers/pollers.ts MAX_NAMES': 'views, packages and addresses by which failed polls are counted',
   'pollers/counted-names.ts MAX_NAME_LENGTH':
     'views, packages and addresses by which failed polls are counted',

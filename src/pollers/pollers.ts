@@ -3,13 +3,15 @@ import { CountedNames } from './counted-names.ts'
 import type { CountedName } from './counted-names.ts'
 import { addTo, estimate, hashText, makeSketch, mergeInto } from './sketch.ts'
 import type { Sketch } from './sketch.ts'
+import { estimateUptake, riseOf } from './uptake.ts'
+import type { Rise, UptakePoint } from './uptake.ts'
 
 // Counts the clients that poll, from their polls alone. A poller is an address, not a host: several hosts may
 // share an address, a proxy may hide all of them, and of a group with rolling updates only the leader polls.
 
 /** A poller counts for one to two windows after its last poll. */
 export const WINDOW_MS = 5 * 60_000
-/** The maximum number of lines that each answering thread counts. Each takes three sketches. */
+/** The maximum number of lines that each answering thread counts. Each takes three sketches and a list of rises. */
 const MAX_LINES = 2_000
 /** The maximum number of names in each of the lists of failed polls. */
 const MAX_NAMES = 1_000
@@ -34,15 +36,20 @@ interface LineSketches extends PolledLine {
   revision: number
   /** The pollers that were answered from that revision. */
   upToDate: Sketch
+  /** When the registers of `upToDate` rose. */
+  rises: Rise[]
 }
 
 /** The counts of one thread, or of several together. They can be sent to another thread. */
 export interface PollCounts {
+  /** Since when all of the threads have counted, in epoch milliseconds. */
+  readonly since: number
   readonly lines: readonly (PolledLine & {
     /** The pollers of the last one to two windows. */
     readonly recent: Sketch
     readonly revision: number
     readonly upToDate: Sketch
+    readonly rises: readonly Rise[]
   })[]
   /** Whether some lines were not counted in the last one to two windows, because there were too many. */
   readonly isIncomplete: boolean
@@ -61,6 +68,8 @@ export interface LineEstimate extends PolledLine {
   readonly revision: number
   /** Pollers that were answered from that revision. */
   readonly upToDate: number
+  /** How `upToDate` grew. */
+  readonly uptake: readonly UptakePoint[]
 }
 
 /** Returns a seed for {@link Pollers} that nobody can guess. */
@@ -73,6 +82,7 @@ export class Pollers {
   /** Whether distinct pollers are counted. Names that do not exist always are. */
   readonly isCounting: boolean
   readonly #now: () => number
+  readonly #since: number
   readonly #seed: number
   readonly #lines = new Map<string, LineSketches>()
   /** The window in which {@link #dropIdle} last searched. */
@@ -86,6 +96,7 @@ export class Pollers {
   /** All threads need the same seed, so that a poller has the same hash in all of them. */
   constructor({ now, seed, isCounting }: { now: () => number; seed: number; isCounting: boolean }) {
     this.#now = now
+    this.#since = now()
     this.#seed = seed
     this.isCounting = isCounting
   }
@@ -104,9 +115,11 @@ export class Pollers {
     if (revision > sketches.revision) {
       sketches.revision = revision
       sketches.upToDate = makeSketch()
+      sketches.rises = []
     }
     // Pollers with fewer rights may get an older release.
-    if (revision === sketches.revision) addTo(sketches.upToDate, hash)
+    if (revision === sketches.revision && addTo(sketches.upToDate, hash))
+      sketches.rises.push(riseOf(hash, this.#now()))
   }
 
   countAbsentPackage(view: string, packageName: string): void {
@@ -127,10 +140,13 @@ export class Pollers {
     const now = this.#now()
     const window = Math.floor(now / WINDOW_MS)
     return {
+      since: this.#since,
       lines: [...this.#lines.values()].flatMap((line) => {
-        const { view, package: name, target, revision, upToDate } = line
+        const { view, package: name, target, revision, upToDate, rises } = line
         const recent = recentOf(line, window)
-        return recent === undefined ? [] : [{ view, package: name, target, revision, upToDate, recent }]
+        return recent === undefined
+          ? []
+          : [{ view, package: name, target, revision, upToDate, rises, recent }]
       }),
       isIncomplete: window - this.#lastOverflow <= 1,
       absentViews: this.#absentViews.list(now),
@@ -159,6 +175,7 @@ export class Pollers {
       past: makeSketch(),
       revision: 0,
       upToDate: makeSketch(),
+      rises: [],
     }
     this.#lines.set(key, made)
     return made
@@ -201,6 +218,7 @@ export function mergeCounts(all: readonly PollCounts[]): PollCounts {
   const names = (of: 'absentViews' | 'absentPackages' | 'refusedAddresses') =>
     mergeNames(all.flatMap((counts) => counts[of]))
   return {
+    since: Math.max(...all.map(({ since }) => since)),
     lines: [...lines.values()],
     isIncomplete: all.some(({ isIncomplete }) => isIncomplete),
     absentViews: names('absentViews'),
@@ -214,8 +232,9 @@ type Line = PollCounts['lines'][number]
 function mergeLines(one: Line, other: Line): Line {
   const [newer, older] = one.revision >= other.revision ? [one, other] : [other, one]
   const recent = union([one.recent, other.recent])
-  const upToDate = older.revision === newer.revision ? union([one.upToDate, other.upToDate]) : newer.upToDate
-  return { ...newer, recent, upToDate }
+  if (older.revision !== newer.revision) return { ...newer, recent }
+  const upToDate = union([one.upToDate, other.upToDate])
+  return { ...newer, recent, upToDate, rises: [...one.rises, ...other.rises] }
 }
 
 function union(sketches: Iterable<Sketch>): Sketch {
@@ -237,13 +256,14 @@ function mergeNames(names: readonly CountedName[]): CountedName[] {
 /** Estimates the pollers of each line, sorted by view, package and target. */
 export function estimateLines({ lines }: PollCounts): LineEstimate[] {
   return lines
-    .map(({ view, package: name, target, recent, revision, upToDate }) => ({
+    .map(({ view, package: name, target, recent, revision, upToDate, rises }) => ({
       view,
       package: name,
       target,
       pollers: estimate(recent),
       revision,
       upToDate: estimate(upToDate),
+      uptake: estimateUptake(rises),
     }))
     .toSorted((a, b) =>
       compareTexts(`${a.view} ${a.package} ${a.target}`, `${b.view} ${b.package} ${b.target}`),

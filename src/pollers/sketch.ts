@@ -15,11 +15,23 @@ export function makeSketch(): Sketch {
   return new Uint8Array(SKETCH_BYTES)
 }
 
-/** Adds an item by its hash of 32 bits. */
-export function addTo(sketch: Sketch, hash: number): void {
-  const index = hash >>> (32 - INDEX_BITS)
-  const rank = Math.clz32((hash << INDEX_BITS) | (1 << (INDEX_BITS - 1))) + 1
-  if ((sketch[index] ?? 0) < rank) sketch[index] = rank
+/** Adds an item by its hash of 32 bits. Returns whether this raised a register. */
+export function addTo(sketch: Sketch, hash: number): boolean {
+  const index = indexOf(hash)
+  const rank = rankOf(hash)
+  if ((sketch[index] ?? 0) >= rank) return false
+  sketch[index] = rank
+  return true
+}
+
+/** Returns the register of an item. */
+export function indexOf(hash: number): number {
+  return hash >>> (32 - INDEX_BITS)
+}
+
+/** Returns the rank of an item, from 1 to 24. */
+export function rankOf(hash: number): number {
+  return Math.clz32((hash << INDEX_BITS) | (1 << (INDEX_BITS - 1))) + 1
 }
 
 /** Adds the items of `other` to `sketch`. */

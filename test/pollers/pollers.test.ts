@@ -62,6 +62,41 @@ test('counts of threads are merged', async (t) => {
   t.match(counts.absentViews, [{ name: 'delivred', polls: 2 }])
 })
 
+test('the uptake of a release is estimated over time, and merged over threads', async (t) => {
+  const [one, two] = [makePollers(), makePollers()]
+  const start = one.clock.now
+  one.pollers.countFound(APP, 3, 'a')
+  for (const [seconds, first, second] of [
+    [2, 'a', 'a'],
+    [61, 'b', 'a'],
+    [122, 'c', 'd'],
+    [183, 'a', 'b'],
+  ] as const) {
+    one.clock.now = two.clock.now = start + seconds * 1_000
+    one.pollers.countFound(APP, 4, first)
+    two.pollers.countFound(APP, 4, second)
+  }
+  const [line] = estimateLines(mergeCounts([one.pollers.counts(), two.pollers.counts()]))
+  t.strictSame(line?.uptake, [
+    { at: start + 5_000, pollers: 1 },
+    { at: start + 65_000, pollers: 2 },
+    { at: start + 125_000, pollers: 4 },
+  ])
+  one.pollers.countFound(APP, 5, 'a')
+  t.match(one.line()?.uptake, { length: 1 }, 'a later release begins anew')
+})
+
+test('an uptake has few points, and its last one is the present estimate', async (t) => {
+  const { clock, pollers, line } = makePollers()
+  for (let index = 0; index < 500; index += 1) {
+    clock.now += 5_000
+    pollers.countFound(APP, 4, `10.0.0.${index}`)
+  }
+  const { uptake = [], upToDate } = line() ?? {}
+  t.ok(uptake.length <= 60)
+  t.equal(uptake.at(-1)?.pollers, upToDate)
+})
+
 test('invented packages take bounded memory, and room returns when nobody polls for them', async (t) => {
   const { clock, pollers } = makePollers()
   for (let index = 0; index < 2_100; index += 1)

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
-import { WINDOW_MS, estimateLines } from '../../../pollers/pollers.ts'
+import { WINDOW_MS } from '../../../pollers/pollers.ts'
 import type { CountedName } from '../../../pollers/counted-names.ts'
-import type { Target } from '../../../package/target.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
 import { NO_STORE, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
+import { describeLines } from './describe.ts'
 import { PollersAnswer, PollersQuery } from './shapes.ts'
 import { pollersText } from './text.ts'
 
@@ -37,20 +37,9 @@ export function pollerRoutes(app: FastifyInstance, { depot, answers, pollCounts 
       const counts = await pollCounts()
       const answer: z.infer<typeof PollersAnswer> = {
         counting: depot.config.countsPollers,
+        since: wireTime(counts.since),
         window_seconds: WINDOW_MS / 1_000,
-        lines: estimateLines(counts)
-          .filter((line) => isSelected(line.view))
-          .map(({ view: name, package: of, target, pollers, revision, upToDate }) => {
-            const pointer = answers.pointerOf(name, { package: of, target })
-            return {
-              view: name,
-              package: of,
-              target: target as Target,
-              pollers,
-              revision: pointer?.revision ?? null,
-              up_to_date: pointer === undefined ? null : pointer.revision === revision ? upToDate : 0,
-            }
-          }),
+        lines: describeLines(counts, answers, ({ view: name }) => isSelected(name)),
         incomplete: counts.isIncomplete,
         absent_views: counts.absentViews
           .filter(({ name }) => isSelected(name))

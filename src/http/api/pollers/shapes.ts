@@ -21,6 +21,14 @@ const Line = z.object({
     .describe(
       'an estimate of the number of different pollers that got an answer from this revision; null if there is no latest now',
     ),
+  uptake: z
+    .array(
+      z.object({
+        at: Time,
+        pollers: z.int().min(1).describe('how many of up_to_date had got the answer by then'),
+      }),
+    )
+    .describe('how up_to_date grew: at most 60 points, the oldest first'),
 })
 
 const Counted = {
@@ -34,6 +42,9 @@ export const PollersAnswer = named(
     counting: z
       .boolean()
       .describe('whether the depot counts pollers (DEPOT_COUNT_POLLERS); otherwise lines is empty'),
+    since: Time.describe(
+      'when the depot began to count; an uptake that began before then lacks its beginning',
+    ),
     window_seconds: z.int().describe('lately means within the last one to two windows of this length'),
     lines: z.array(Line).describe('the packages in views for which somebody polled lately'),
     incomplete: z.boolean().describe('whether there are too many packages to count all of them'),
@@ -51,9 +62,18 @@ export const PollersAnswer = named(
   }),
   {
     counting: true,
+    since: NOW,
     window_seconds: 300,
     lines: [
-      { view: 'delivered', package: 'acme/app', target: TARGET, pollers: 120, revision: 12, up_to_date: 97 },
+      {
+        view: 'delivered',
+        package: 'acme/app',
+        target: TARGET,
+        pollers: 120,
+        revision: 12,
+        up_to_date: 97,
+        uptake: [{ at: NOW, pollers: 97 }],
+      },
     ],
     incomplete: false,
     absent_views: [{ view: 'delivred', polls: 60, last_at: NOW }],

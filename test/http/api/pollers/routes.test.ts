@@ -29,9 +29,11 @@ test('pollers are told apart by their addresses, on the fast path and beside it'
     ],
   })
   await move(started, 'promote', 'prod', releases.slice(1))
-  t.match(await pollers(), { lines: [{ pollers: 3, revision: 2, up_to_date: 0 }] })
+  t.match(await pollers(), { lines: [{ pollers: 3, revision: 2, up_to_date: 0, uptake: [] }] })
   await poll('channels/acme/prod/pkgs/app/latest', { 'x-forwarded-for': '10.0.0.2' })
-  t.match(await pollers('?view=prod'), { lines: [{ pollers: 3, revision: 2, up_to_date: 1 }] })
+  t.match(await pollers('?view=prod'), {
+    lines: [{ pollers: 3, revision: 2, up_to_date: 1, uptake: [{ pollers: 1 }] }],
+  })
   t.match(await pollers('?view=other'), { lines: { length: 0 } })
   t.match(
     (await commandsOn(started)(['pollers', 'prod'])).stdout,
