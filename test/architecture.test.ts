@@ -134,6 +134,7 @@ const ROOMS: readonly string[] = [
   'http/page/sign-in',
   'http/page/live',
   'http/page/pipeline',
+  'http/page/fleet',
   'http/page/view',
   'http/page/package',
   'http/page/activity',

@@ -6,6 +6,18 @@ import type { Action, Role, Session } from './access.ts'
 // the transaction, with the rights at that moment, and its check decides. Each function throws `forbidden`
 // and names the missing right.
 
+/** Reports whether a check of rights passes: any of those below, or one that throws the same codes. */
+export function passes(check: () => unknown): boolean {
+  try {
+    check()
+    return true
+  } catch (error) {
+    if (error instanceof DepotError && (error.code === 'forbidden' || error.code === 'unauthenticated'))
+      return false
+    throw error
+  }
+}
+
 /** Checks that the token allows an action. */
 export function expectTokenAllows(caller: Session, action: Action): void {
   if (!allowsAction(caller, action)) throw new DepotError('forbidden', `this token may not ${action}`)

@@ -11,7 +11,7 @@ import type { Rise, UptakePoint } from './uptake.ts'
 
 /** A poller counts for one to two windows after its last poll. */
 export const WINDOW_MS = 5 * 60_000
-/** The maximum number of lines that each answering thread counts. Each takes three sketches and a list of rises. */
+/** The maximum number of lines that each answering thread counts. Each has three sketches and rises. */
 const MAX_LINES = 2_000
 /** The maximum number of names in each of the lists of failed polls. */
 const MAX_NAMES = 1_000

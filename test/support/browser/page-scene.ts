@@ -134,8 +134,8 @@ const CHANGES: readonly (readonly [
 ]
 
 /** Starts the depot, with its clock five days after the start of the tests. */
-export async function startCompany(t: Test): Promise<TestDepot> {
-  const { started } = await furnish(t)
+export async function startCompany(t: Test, environment: Record<string, string> = {}): Promise<TestDepot> {
+  const { started } = await furnish(t, environment)
   started.setClock(START + 24 * 5 * HOUR_MS)
   return started
 }

@@ -200,7 +200,8 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
     document.body.classList.toggle('offline', state !== 'live')
   }
 
-  const { live } = document.body.dataset
+  const { live, refresh: seconds } = document.body.dataset
+  if (seconds !== undefined) setInterval(() => document.hidden || void refresh(), Number(seconds) * 1_000)
   if (live !== undefined) {
     let source
     let timer

@@ -25,6 +25,8 @@ export interface Content {
    * such a commit, and changes what differs. Absent for pages that do not follow the depot.
    */
   readonly follows?: { readonly view: string } | 'everything'
+  /** The browser also reads the page again each time that so many seconds have passed. */
+  readonly refreshSeconds?: number | undefined
 }
 
 const version = readVersion()
@@ -34,7 +36,11 @@ const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3' fill='%231d5fa8'/%3E%3Cpath d='M3 11h3v2H3zM6.5 7h3v6h-3zM10 3h3v10h-3z' fill='%23fff'/%3E%3C/svg%3E"
 
 /** Writes a whole page. */
-export function layout(visit: Visit, assets: AssetPaths, { title, section, main, follows }: Content): string {
+export function layout(
+  visit: Visit,
+  assets: AssetPaths,
+  { title, section, main, follows, refreshSeconds }: Content,
+): string {
   const live = follows === undefined ? undefined : livePath(follows)
   return String(
     html`<!doctype html>
@@ -48,7 +54,7 @@ export function layout(visit: Visit, assets: AssetPaths, { title, section, main,
 <link rel="stylesheet" href="${visit.to(assets.style)}" />
 <script defer src="${visit.to(assets.script)}"></script>
 </head>
-<body${live === undefined ? null : html` data-live="${visit.to(live)}" data-sequence="${visit.sequence}"`}>
+<body${live === undefined ? null : html` data-live="${visit.to(live)}" data-sequence="${visit.sequence}"`}${refreshSeconds === undefined ? null : html` data-refresh="${refreshSeconds}"`}>
 <a class="skip" href="#main">Skip to the content</a>
 <header class="top">
 <a class="brand" href="${visit.to('/')}">hart-depot</a>

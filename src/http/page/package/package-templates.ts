@@ -6,6 +6,8 @@ import type { ListedPackage } from '../../../releases/list-store.ts'
 import type { ListedRelease } from '../../../releases/package-list-store.ts'
 import { formatBytes } from '../../../text/columns.ts'
 import { UNSTABLE } from '../../../views/view.ts'
+import type { FleetFigures } from '../fleet/read-fleet.ts'
+import { FLEET_REFRESH_SECONDS, fleetSection } from '../fleet/templates.ts'
 import type { Content } from '../html/layout.ts'
 import {
   badge,
@@ -60,22 +62,25 @@ export interface ShownPackage {
   readonly target: Target
   readonly targets: readonly Target[]
   readonly lanes: readonly Lane[]
+  readonly fleet: FleetFigures | undefined
   readonly releases: readonly ListedRelease[]
   /** The cursor of the next page of releases. */
   readonly next: string | undefined
 }
 
 export function packageContent(visit: Visit, shown: ShownPackage): Content {
-  const { origin, name, target, targets, lanes, releases, next } = shown
+  const { origin, name, target, targets, lanes, fleet, releases, next } = shown
   return {
     title: name,
     section: 'none',
     follows: 'everything',
+    refreshSeconds: fleet?.isCounting === true ? FLEET_REFRESH_SECONDS : undefined,
     main: html`${crumbs([html`<a href="${visit.to('/')}">Pipeline</a>`, html`<a href="${visit.to(packagePath(origin))}">${origin}</a>`])}
 <h1>${name}</h1>
 ${targets.length < 2 ? null : targetLinks(visit, shown)}
 <h2>Through the views${targets.length < 2 && target === DEFAULT_TARGET ? null : html` <small class="dim">for ${target}</small>`}</h2>
 ${lanes.length === 0 ? emptyState('No view has it yet', html`<p>Promote a release: <code>hart-depot promote acceptance ${releases[0]?.ident ?? name}</code></p>`) : timeline(visit, lanes)}
+${fleetSection(visit, fleet, { names: 'View', command: `hart-depot fleet --hosts FILE --package ${name}` })}
 <h2>Releases</h2>
 ${releaseTable(visit, releases)}
 ${next === undefined ? null : html`<nav class="pager" aria-label="Pages"><a rel="next" href="${visit.to(withQuery(packagePath(name), { target, cursor: next }))}">Older releases</a></nav>`}`,

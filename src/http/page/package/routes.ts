@@ -22,6 +22,7 @@ import { findWhy } from '../../../revisions/why.ts'
 import { UNSTABLE } from '../../../views/view.ts'
 import { cursorOf, placeIn } from '../../api/conventions/pages.ts'
 import type { RouteContext } from '../../requests/request.ts'
+import { readFleet } from '../fleet/read-fleet.ts'
 import { OptionalText } from '../html/query.ts'
 import { originContent, packageContent } from './package-templates.ts'
 import { releaseContent } from './release-templates.ts'
@@ -39,8 +40,9 @@ const LANE_SPANS = 60
 const SHOWN_DEPENDENTS = 20
 
 /** Routes for origins, packages and releases. */
-export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+export function packageRoutes(app: FastifyInstance, context: RouteContext): void {
   const pages = app.withTypeProvider<ZodTypeProvider>()
+  const { depot } = context
   const { db, now } = depot
 
   pages.get(
@@ -73,16 +75,23 @@ export function packageRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       if (found.length === 0) throw new DepotError('not_found', `there is no package ${origin}/${name}`)
       const releases = found.slice(0, PAGE_RELEASES)
       const targets = TARGETS.filter((target) => releases.some((release) => release.target === target))
-      const target = request.query.target ?? (targets.includes(DEFAULT_TARGET) ? DEFAULT_TARGET : targets[0])
+      const [first = DEFAULT_TARGET] = targets
+      const target = request.query.target ?? (targets.includes(DEFAULT_TARGET) ? DEFAULT_TARGET : first)
       const packageName = formatPackageName({ origin, name })
       const last = found.length > PAGE_RELEASES ? releases.at(-1) : undefined
       return reply.page(
         packageContent(request.visit, {
           origin,
           name: packageName,
-          target: target ?? DEFAULT_TARGET,
+          target,
           targets,
-          lanes: await readLanes(packageName, target ?? DEFAULT_TARGET, audience),
+          lanes: await readLanes(packageName, target, audience),
+          fleet: await readFleet(
+            context,
+            request.caller,
+            await listViews(db),
+            (line) => line.package === packageName && line.target === target,
+          ),
           releases,
           next: last && cursorOf(listKey, last.place),
         }),

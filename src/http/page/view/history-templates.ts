@@ -2,6 +2,8 @@ import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import type { Revision } from '../../../revisions/history-store.ts'
 import type { View } from '../../../views/view.ts'
+import type { FleetFigures } from '../fleet/read-fleet.ts'
+import { FLEET_REFRESH_SECONDS, fleetSection } from '../fleet/templates.ts'
 import type { Content } from '../html/layout.ts'
 import { crumbs, emptyState, timeAgo, viewLink, viewPath } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
@@ -69,12 +71,19 @@ ${next === undefined ? null : html`<nav class="pager" aria-label="Pages"><a rel=
 }
 
 /** Everything that one revision changed. */
-export function revisionContent(visit: Visit, view: View, revision: Revision): Content {
+export function revisionContent(
+  visit: Visit,
+  { view, revision, fleet }: { view: View; revision: Revision; fleet: FleetFigures | undefined },
+): Content {
   const { revision: number, pointers, joined, left, reason, at, client, override } = revision
   const path = (to: number) => visit.to(revisionPath(view.name, to))
+  const isNewest = number >= view.revision
+  const figures = isNewest || (fleet?.lines.length ?? 0) > 0 ? fleet : undefined
   return {
     title: `${view.name}, revision ${number}`,
     section: 'pipeline',
+    ...(figures !== undefined && { follows: { view: view.name } }),
+    refreshSeconds: figures?.isCounting === true ? FLEET_REFRESH_SECONDS : undefined,
     main: html`${crumbs([html`<a href="${visit.to('/')}">Pipeline</a>`, viewLink(visit, view.name), html`<a href="${visit.to(`${viewPath(view.name)}/history`)}">History</a>`])}
 <h1>${view.name}, revision ${number}</h1>
 <dl class="facts">
@@ -89,11 +98,12 @@ ${override === undefined ? null : html`<dt>Override</dt><dd>${override.reason}</
 ${pointers.length === 0 ? html`<p>Nothing moved that this page may show.</p>` : html`<ul class="moves">${pointers.map((move) => moveLine(visit, move))}</ul>`}
 ${quietReleases(visit, withoutMoves(joined, pointers, 'to'), 'Joined, and is not latest')}
 ${quietReleases(visit, withoutMoves(left, pointers, 'from'), 'Left, and was not latest')}
+${fleetSection(visit, figures, { names: 'Package', command: `hart-depot fleet --hosts FILE --view ${view.name}` })}
 ${undoLinks(visit, view.name, number)}
 <nav class="pager" aria-label="Revisions">
 ${number <= 1 ? null : html`<a rel="prev" href="${path(number - 1)}">Revision ${number - 1}</a>`}
 <a href="${visit.to(`${viewPath(view.name)}?at=${number}`)}">The whole view at this revision</a>
-${number >= view.revision ? null : html`<a rel="next" href="${path(number + 1)}">Revision ${number + 1}</a>`}
+${isNewest ? null : html`<a rel="next" href="${path(number + 1)}">Revision ${number + 1}</a>`}
 </nav>`,
   }
 }

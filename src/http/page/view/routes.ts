@@ -15,6 +15,7 @@ import { parsePackageFilter } from '../../api/conventions/package-filter.ts'
 import { momentOf } from '../../api/conventions/moment.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
+import { readFleet } from '../fleet/read-fleet.ts'
 import { OptionalText, withQuery } from '../html/query.ts'
 import { viewPath } from '../html/parts.ts'
 import { historyContent, revisionContent } from './history-templates.ts'
@@ -35,8 +36,9 @@ const NEWEST_REVISIONS = 8
 const PAGE_REVISIONS = 50
 
 /** Routes for a view: what it has, at any revision or date, and its history. */
-export function viewRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
   const pages = app.withTypeProvider<ZodTypeProvider>()
+  const { depot } = context
   const { db, now } = depot
 
   pages.get(
@@ -48,7 +50,7 @@ export function viewRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       const found = await getPastView(db, request.params.view)
       const revision = await getRevisionAt(db, found, momentOf(at))
       const place = placeOf(after)
-      const [freezes, pointers, packages, history, madeAt, base] = await Promise.all([
+      const [freezes, pointers, packages, history, madeAt, base, fleet] = await Promise.all([
         filterVisibleFreezes(
           db,
           found.freezes.filter((freeze) => isInForce(freeze, now())),
@@ -65,6 +67,7 @@ export function viewRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         listRevisions(db, found, { before: revision + 1, limit: NEWEST_REVISIONS }, audience),
         findRevisionTime(db, found.id, revision),
         found.preview && getViewById(db, found.preview.baseId),
+        at === undefined ? readFleet(context, request.caller, [found]) : undefined,
       ])
       const shown = pointers.slice(0, PAGE_ROWS)
       const last = pointers.length > PAGE_ROWS ? shown.at(-1) : undefined
@@ -81,6 +84,7 @@ export function viewRoutes(app: FastifyInstance, { depot }: RouteContext): void 
           ),
           packages,
           history,
+          fleet,
           previewOf: base?.name,
           query: request.query,
           next:
@@ -122,8 +126,10 @@ export function viewRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     { schema: { params: ViewParams.extend({ revision: z.coerce.number().int().min(0) }) } },
     async (request, reply) => {
       const view = await getPastView(db, request.params.view)
-      const revision = await getRevision(db, view, request.params.revision, audienceOf(request.caller))
-      return reply.page(revisionContent(request.visit, view, revision))
+      const { caller } = request
+      const revision = await getRevision(db, view, request.params.revision, audienceOf(caller))
+      const fleet = await readFleet(context, caller, [view], (line) => line.revision === revision.revision)
+      return reply.page(revisionContent(request.visit, { view, revision, fleet }))
     },
   )
 

@@ -7,6 +7,8 @@ import type { Revision } from '../../../revisions/history-store.ts'
 import { mayOverride, requesterOf } from '../../../views/gates.ts'
 import { UNSTABLE } from '../../../views/view.ts'
 import type { View } from '../../../views/view.ts'
+import type { FleetFigures } from '../fleet/read-fleet.ts'
+import { FLEET_REFRESH_SECONDS, fleetSection } from '../fleet/templates.ts'
 import type { Content } from '../html/layout.ts'
 import {
   badge,
@@ -40,6 +42,7 @@ export interface ShownView {
   /** The number of packages that the view has now. */
   readonly packages: number
   readonly history: readonly Revision[]
+  readonly fleet: FleetFigures | undefined
   readonly previewOf: string | undefined
   readonly query: { readonly at?: string | undefined; readonly origin?: string | undefined }
   /** The path of the next page of the content. */
@@ -52,6 +55,7 @@ export function viewContent(visit: Visit, shown: ShownView): Content {
     title: isPast ? `${view.name} at revision ${revision}` : view.name,
     section: 'pipeline',
     ...(!isPast && { follows: { view: view.name } }),
+    refreshSeconds: shown.fleet?.isCounting === true ? FLEET_REFRESH_SECONDS : undefined,
     main: html`${crumbs([html`<a href="${visit.to('/')}">Pipeline</a>`])}
 <h1>${view.name}${states(view, shown.previewOf)}</h1>
 ${isPast ? pastNotice(visit, shown) : html`<p class="lead">Revision ${revision}${shown.madeAt === undefined ? ', before the first promotion' : html`, made ${timeAgo(visit, shown.madeAt)}`} · ${shown.packages} ${shown.packages === 1 ? 'package' : 'packages'}</p>`}
@@ -62,6 +66,7 @@ ${isPast ? pastNotice(visit, shown) : html`<p class="lead">Revision ${revision}$
 </form>
 ${isPast || visit.caller === undefined ? null : actions(visit, view)}
 ${shown.pointers.length === 0 ? emptyState(isPast ? 'The view had nothing then' : 'Nothing is here', html`<p>A promotion brings releases into the view: <code>hart-depot promote ${view.name} ORIGIN/NAME/VERSION/RELEASE</code></p>`) : contents(visit, shown)}
+${fleetSection(visit, shown.fleet, { names: 'Package', command: `hart-depot fleet --hosts FILE --view ${view.name}` })}
 <h2>Rules</h2>
 <ul>${ruleSentences(visit, view).map((sentence) => html`<li>${sentence}</li>`)}</ul>
 ${isPast ? null : freezeForms(visit, view)}
