@@ -57,7 +57,7 @@ declare module 'fastify' {
     page(content: Content): FastifyReply
   }
   interface FastifyContextConfig {
-    /** Whether a page shows nothing of the depot, so that everyone may see it, as the form for signing in. */
+    /** Whether everyone may see a page, because it shows nothing of the depot, like the form for signing in. */
     readonly isOpen?: boolean
   }
 }
@@ -208,7 +208,7 @@ function addPageHooks(pages: FastifyInstance, { depot, feed }: RouteContext, ass
   pages.decorateReply('page', function page(this: FastifyReply, content: Content) {
     return this.type('text/html; charset=utf-8').send(layout(this.request.visit, assets, content))
   })
-  // In the thread pool. Tokens of forms are masked anew each time, so lengths tell nothing about them.
+  // Compresses in the thread pool. The token of a form differs each time, so lengths tell nothing about it.
   pages.addHook('onSend', async (request, reply, payload) => {
     const isWorthIt = typeof payload === 'string' && payload.length >= COMPRESSED_FROM_LENGTH
     if (!isWorthIt || encodingOf(request.headers['accept-encoding']) === 'plain') return payload

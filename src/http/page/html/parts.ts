@@ -95,7 +95,7 @@ export function copyable(text: string): SafeHtml {
   </div>`
 }
 
-/** What a list says instead of nothing. */
+/** What a page shows in place of an empty list. */
 export function emptyState(title: string, advice: SafeHtml): SafeHtml {
   return html`<div class="empty">
     <p><b>${title}</b></p>

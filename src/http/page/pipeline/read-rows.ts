@@ -10,7 +10,10 @@ import type { PointerAt, PointerPlace } from '../../../revisions/content-store.t
 import { findAuthors } from '../../../revisions/history-store.ts'
 import type { View } from '../../../views/view.ts'
 
-/** How a release compares with that of the view to its left. */
+/**
+ * How a release compares with that of the view to its left. `missing`: that view has no release. `alone`:
+ * there is no view to the left.
+ */
 export type Difference = 'same' | 'behind' | 'ahead' | 'alone' | 'missing'
 
 /** What one view runs of a package. Times are epoch milliseconds. */

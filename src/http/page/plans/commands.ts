@@ -5,9 +5,7 @@ import { quoted } from '../html/shell.ts'
 /** The maximum number of releases that a command on the page lists. */
 const SHOWN_RELEASES = 20
 
-/**
- * Returns the command that plans the same change, without its last revisions pinned to the ledger's marks.
- */
+/** Returns the command that plans the same change. */
 export function commandOf({ request, view }: StoredPlan): string {
   const reason = request.reason === undefined ? '' : ` --reason ${quoted(request.reason)}`
   return `hart-depot ${request.act} ${view} ${argumentsOf(request)}${reason}`

@@ -161,7 +161,7 @@ function kindOf({ from, to }: PointerMove): SafeHtml {
     : badge('plain', 'moved')
 }
 
-/** What a person reads when the plan that they wanted to apply had become stale. */
+/** What a person reads who wanted to apply a plan that has become stale. */
 function replacement(before: StoredPlan, after: StoredPlan): SafeHtml {
   const lines = differences(before.effect.pointers, after.effect.pointers)
   return html`<section class="notice warn" role="alert"><p><b>${before.view} has changed while you read. Nothing was applied.</b> This is the new plan, on revision ${after.effect.revision} instead of ${before.effect.revision}.</p>

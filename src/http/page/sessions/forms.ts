@@ -7,8 +7,8 @@ import { DepotError } from '../../../errors.ts'
 import { depotOrigin } from '../html/depot-url.ts'
 import { formCookie } from './session.ts'
 
-// Forms of other sites cannot change anything. A request with a body must come from a page of this depot, by
-// its Origin header, and must have the token of a form that was made for this browser's cookie.
+// Forms of other sites cannot change anything. The Origin header of a request with a body must name this
+// depot, and the body must have the token of a form that was made for the cookie of the same browser.
 
 const tokens: Tokens.TokensSimple = makeTokens({})
 

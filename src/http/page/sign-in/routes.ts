@@ -19,7 +19,7 @@ import {
 } from '../sessions/session.ts'
 import { accountContent, signInContent } from './templates.ts'
 
-/** The cookie of a sign-in that goes on at the identity provider. It is encrypted. */
+/** The encrypted cookie of a browser that is signing in at the identity provider. */
 const FLOW_COOKIE = 'hart-depot-sign-in'
 const FLOW_PURPOSE = 'sign-in of the page'
 const FLOW_MS = 10 * 60_000
@@ -146,7 +146,7 @@ export function signInRoutes(app: FastifyInstance, { depot }: RouteContext, sign
     return reply.page(signInContent(request.visit, { to, reason, hasSignOn: signOn.isConfigured }))
   }
 
-  /** Reads the cookie of a sign-in. Throws `unauthenticated` if it is absent, too old or not ours. */
+  /** Reads the cookie of a sign-in. Throws `invalid_request` if it is absent, too old or not ours. */
   function readFlow(request: FastifyRequest): z.infer<typeof Flow> {
     const expired = new DepotError(
       'invalid_request',
