@@ -57,7 +57,7 @@ declare module 'fastify' {
     page(content: Content): FastifyReply
   }
   interface FastifyContextConfig {
-    /** Whether everyone may see a page, because it shows nothing of the depot, like the form for signing in. */
+    /** Whether everyone may see the page: it shows nothing of the depot, like the form for signing in. */
     readonly isOpen?: boolean
   }
 }
