@@ -51,7 +51,7 @@ export interface Depot {
   joinNodes(): Promise<void>
   /**
    * Decides which node does what only one should. Absent if no other process can work on the same depot, and
-   * in further threads, which do no such work.
+   * in further threads, except in that of upstream.
    */
   readonly leadership: Leadership | undefined
   /** Passes each commit to the {@link SUBSCRIBERS} of this thread. */

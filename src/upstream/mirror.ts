@@ -105,7 +105,9 @@ export class Mirror implements MirrorOperations {
   }
 
   async mirrorStatus(): Promise<MirrorStatus> {
-    return this.#status
+    if (this.#running !== undefined) return this.#status
+    const stored = await readLastRun(this.#depot.db) // perhaps of another node
+    return stored !== undefined && (stored.endedAt ?? 0) > (this.#status.endedAt ?? 0) ? stored : this.#status
   }
 
   async planMirror(): Promise<MirrorPlan> {
@@ -150,6 +152,8 @@ export class Mirror implements MirrorOperations {
     const { signal } = this.#abort
     this.#status = { ...NEVER, begunAt: now(), succeededAt: this.#status.succeededAt }
     try {
+      const { succeededAt } = (await readLastRun(this.#depot.db)) ?? this.#status // perhaps of another node
+      this.#status = { ...this.#status, succeededAt }
       const [fault] = await this.#refresher.refreshAll(this.#settings.channels)
       this.#status = { ...this.#status, fault }
       await this.#fetchAll(await planMirror(this.#depot, this.#settings))

@@ -19,15 +19,21 @@ let close = async () => {}
 
 const calls: ThreadCalls<DepotCalls> = new ThreadCalls<DepotCalls>(parent, {
   async open() {
+    const log = openLog(share.config.logLevel)
     const depot = await joinDepot(share, {
-      log: openLog(share.config.logLevel),
+      log,
       claims: claimsThrough(calls),
       examine: (checksum) => calls.call('examine', checksum),
       name,
     })
-    close = () => depot.close()
+    // One of all nodes refreshes and mirrors by schedule.
+    const leadership = share.lease && (await import('../depot/node.ts')).openLeadership(depot.engine, log)
+    close = async () => {
+      await leadership?.close()
+      await depot.close()
+    }
     depot.readInThreads()
-    opened = await openUpstreamHere(depot)
+    opened = await openUpstreamHere({ ...depot, leadership })
   },
   start: () => upstream().start(),
   counts: () => upstream().counts(),
