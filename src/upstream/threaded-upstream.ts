@@ -106,6 +106,7 @@ export class ThreadedUpstream implements OpenedUpstream {
   async #launch(): Promise<void> {
     const { log, blobs } = this.#depot
     const share = await this.#depot.share()
+    if (this.#isClosed) throw shuttingDown()
     const thread = new Worker(THREAD, {
       name: NAME,
       workerData: { share, name: NAME },
@@ -118,6 +119,7 @@ export class ThreadedUpstream implements OpenedUpstream {
     } satisfies DepotCalls)
     this.#thread = thread
     this.#calls = calls
+    let isOpen = false
     let cause: unknown
     thread.on('error', (error) => (cause = error))
     thread.on('exit', (code) => {
@@ -125,11 +127,22 @@ export class ThreadedUpstream implements OpenedUpstream {
       this.#thread = undefined
       this.#calls = undefined
       calls.end(this.#isClosed ? shuttingDown() : reason)
-      if (this.#isClosed) return
+      if (this.#isClosed || !isOpen) return
       log.error({ err: cause ?? reason }, 'the thread that asks upstream died and is being replaced')
-      setTimeout(() => void this.#replace(), RESTART_AFTER_MS).unref()
+      this.#replaceLater()
     })
-    await calls.call('open')
+    try {
+      await calls.call('open')
+      if (this.#isStarted) await calls.call('start')
+      isOpen = true
+    } catch (error) {
+      await thread.terminate() // it would keep the process from ending
+      throw error
+    }
+  }
+
+  #replaceLater(): void {
+    setTimeout(() => void this.#replace(), RESTART_AFTER_MS).unref()
   }
 
   async #replace(): Promise<void> {
@@ -138,9 +151,10 @@ export class ThreadedUpstream implements OpenedUpstream {
     try {
       await blobs.spool.removeFilesOf(NAME)
       await this.#launch()
-      if (this.#isStarted) await this.#call('start')
     } catch (error) {
-      log.error({ err: error }, 'the thread that asks upstream did not start')
+      if (this.#isClosed) return
+      log.error({ err: error }, 'the thread that asks upstream did not start; trying again')
+      this.#replaceLater()
     }
   }
 }

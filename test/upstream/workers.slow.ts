@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import { test } from 'tap'
 import type { Mirror } from '../../src/client/operations.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { buildHart } from '../support/build-hart.ts'
 import { startLiar } from '../support/faults/lying-depot.ts'
 import { bearer, makeOrigin, promoteTo, upload } from '../support/origin.ts'
+import { scratchFolder } from '../support/run-cli.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
@@ -95,4 +99,31 @@ test('every thread refreshes channels and runs the mirror, which the main thread
   )
   t.match(await everywhere('GET', '/upstream/mirror'), [{ status: { planned: 1, fetched: 1, fault: null } }])
   t.match(await everywhere('GET', '/views/stable'), [{ revision: 1 }])
+})
+
+test('a thread that dies is replaced, also if the first attempt fails', async (t) => {
+  const file = join(await scratchFolder(t), 'token')
+  await writeFile(file, 'secret', { mode: 0o600 })
+  const threads: Worker[] = []
+  const note = (thread: Worker) => void (thread.threadName === 'upstream' && threads.push(thread))
+  process.on('worker', note)
+  t.teardown(() => process.off('worker', note))
+  const site = await startDepot(t, {
+    listen: true,
+    hasThreads: true,
+    environment: {
+      DEPOT_UPSTREAM: 'http://127.0.0.1:9',
+      DEPOT_UPSTREAM_ORIGINS: 'core',
+      DEPOT_UPSTREAM_TOKEN_FILE: file,
+    },
+  })
+  await rename(file, `${file}.away`)
+  await threads[0]?.terminate()
+  await until('an attempt fails', () => site.logged.some(({ msg }) => /did not start/.test(String(msg))))
+  await rename(`${file}.away`, file)
+  await until('a thread answers', async () => {
+    const { status } = await fetch(`${site.url}/api/v1/upstream`, { headers: bearer() })
+    return status === 200
+  })
+  t.equal(threads.at(-1)?.threadName, 'upstream')
 })

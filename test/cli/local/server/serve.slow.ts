@@ -113,3 +113,13 @@ function createOrigin({ url }: RunningServer, token: string, name: string) {
     body: JSON.stringify({ name }),
   })
 }
+
+test('a server that cannot begin ends, and says why', async (t) => {
+  const environment = {
+    DEPOT_DATA: await scratchFolder(t),
+    DEPOT_UPSTREAM: 'http://127.0.0.1:9',
+    DEPOT_UPSTREAM_ORIGINS: 'core',
+    DEPOT_UPSTREAM_TOKEN_FILE: '/nowhere',
+  }
+  t.match(await runToEnd(['serve'], environment), { code: 1, stderr: /DEPOT_UPSTREAM_TOKEN_FILE names/ })
+})
