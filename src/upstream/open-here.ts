@@ -1,6 +1,6 @@
 import type { Depot } from '../depot/depot.ts'
 import { Mirror } from './mirror.ts'
-import type { OpenedUpstream } from './open.ts'
+import type { OpenedUpstream } from './opened-upstream.ts'
 import { Refresher } from './refresher.ts'
 import { Upstream } from './upstream.ts'
 

@@ -8,7 +8,7 @@ import type { Depot } from '../depot/depot.ts'
 import { shuttingDown } from '../errors.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { MirrorOperations } from './mirror.ts'
-import type { OpenedUpstream } from './open.ts'
+import type { OpenedUpstream } from './opened-upstream.ts'
 import type { RefreshOperations } from './refresher.ts'
 import type { FetchCounts, UpstreamOperations } from './upstream.ts'
 

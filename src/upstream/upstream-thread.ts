@@ -6,7 +6,7 @@ import { openLog } from '../log.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import { lowerPriority } from '../threads/thread-priority.ts'
 import { openUpstreamHere } from './open-here.ts'
-import type { OpenedUpstream } from './open.ts'
+import type { OpenedUpstream } from './opened-upstream.ts'
 import type { DepotCalls, UpstreamCalls } from './threaded-upstream.ts'
 
 // The other side of threaded-upstream.ts: runs in its thread.

@@ -5,7 +5,7 @@ import type { Refreshed } from '../../channels/refresh-store.ts'
 import type { Depot } from '../../depot/depot.ts'
 import { readLastRun } from '../../upstream/last-run.ts'
 import { adoptedChannels, formatChannel } from '../../upstream/channels.ts'
-import type { OpenedUpstream } from '../../upstream/open.ts'
+import type { OpenedUpstream } from '../../upstream/opened-upstream.ts'
 import { addGauge } from './gauge.ts'
 
 /**
