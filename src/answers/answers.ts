@@ -95,7 +95,7 @@ export class Answers implements Subscriber {
     this.#marked = state.marked
   }
 
-  /** Reads every pointer. The caller passes every later entry to `onCommit`. */
+  /** Reads every pointer. The caller must pass every later entry to `onCommit`. */
   static async open(db: Db, renderers: Renderers): Promise<Answers> {
     const views = await listViews(db)
     const pointers = await readPointers(db, views)

@@ -54,13 +54,12 @@ export interface PublishInput {
 }
 
 /**
- * Publishes verified, durable bytes as a release and adds it to `unstable`. An existing release stays in its
- * views. If upstream has announced it, its bytes now replace what upstream said of it. If its
- * bytes were damaged, the submitter has replaced them, and this clears the damage. Returns `isNew: false` for
- * an existing release with the same bytes, if the upload is forced or repairs them, and the warnings of
- * {@link useQuota}. Throws `not_found` for the origin, `origin_from_upstream`, `refused` for a release from
- * upstream if the origin no longer comes from there, `already_exists`, `release_differs`,
- * `package_type_mismatch` and `quota_exceeded`.
+ * Publishes verified, durable bytes as a release and adds it to `unstable`. A release that upstream has
+ * announced stays in its views, and what its bytes say replaces what upstream said. An upload of a published
+ * release is accepted only with the same bytes, and only if it is forced or replaces damaged bytes; this then
+ * clears the damage and returns `isNew: false`. Also returns the warnings of {@link useQuota}. Throws
+ * `not_found` for the origin, `origin_from_upstream`, `refused` for a release from upstream if the origin no
+ * longer comes from there, `already_exists`, `release_differs`, `package_type_mismatch` and `quota_exceeded`.
  */
 export async function publishRelease(
   context: CommandContext,

@@ -11,8 +11,8 @@ export interface NewWebhook extends WebhookSettings {
 }
 
 /**
- * Creates a webhook. The submitter has encrypted its URL and secret. Throws `already_exists`, and `conflict`
- * at the limit.
+ * Creates a webhook. The submitter must have encrypted its URL and secret. Throws `already_exists`, and
+ * `conflict` at the limit.
  */
 export async function addWebhook(context: CommandContext, input: NewWebhook): Promise<Webhook> {
   const { name, host } = input

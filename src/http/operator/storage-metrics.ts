@@ -15,8 +15,8 @@ const MAX_MEASURED_ORIGINS = 100
 const AGES = { 'this month and the last': 1, 'up to a year': 12, older: Infinity } as const
 
 /**
- * Adds gauges of what releases take, by age, and of quotas. The label `origin` has only names of origins to
- * which administrators gave quotas.
+ * Adds gauges of the bytes of releases, by age, and of quotas. The label `origin` has only names of origins
+ * to which administrators gave quotas.
  */
 export function measureStorage(registry: Registry, { db, now }: Depot): void {
   const registers = [registry]

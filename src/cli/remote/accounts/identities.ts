@@ -37,7 +37,7 @@ export const accountUnbind: Define = (command, io) =>
       'after',
       examples([
         ['account unbind jane --subject 248289761001', 'give the person no more tokens of the account'],
-        ['account unbind jane --subject 248289761001 --quiet', 'do so without a word'],
+        ['account unbind jane --subject 248289761001 --quiet', 'do so and print nothing'],
       ]),
     )
     .action(async (account, options) => {
