@@ -32,8 +32,9 @@ export interface ContentsFault {
 /**
  * Computes the change after which `latest` answers exactly the listed releases. The change also sets the
  * rule, if `rule` differs from that of the view. Members on lines that are not listed leave. Under `highest`,
- * members above a listed release leave, too. Other members stay, and so do a line whose `latest` is hidden
- * from the audience and a hidden member on a line without `latest`. A repeated release counts once.
+ * members above a listed release leave, too. Other members stay. A line whose `latest` is hidden from the
+ * audience does not change, and a hidden member on a line without `latest` stays. A repeated release counts
+ * once.
  */
 export async function changeToContents(
   db: Db,

@@ -5,7 +5,7 @@ export const LOCAL_TOO =
 const OPTION = /^--(?:url|profile)(?:=|$)/
 
 /**
- * Whether a command line or the environment names a depot. A stored profile alone does not, because people
+ * Reports whether a command line or the environment names a depot. A stored profile does not, because people
  * administer data folders, too.
  */
 export function namesDepot(

@@ -118,7 +118,7 @@ export const webhookPause: Define = (command, io) =>
       'after',
       examples([
         ['webhook pause deploys', 'send nothing until it is resumed; no entry is lost'],
-        ['webhook pause deploys --quiet', 'do so without a word'],
+        ['webhook pause deploys --quiet', 'do so and print nothing'],
       ]),
     )
     .action(async (name, options) => {
@@ -134,7 +134,7 @@ export const webhookResume: Define = (command, io) =>
       'after',
       examples([
         ['webhook resume deploys', 'continue with the entry at which it was paused'],
-        ['webhook resume deploys --quiet', 'do so without a word'],
+        ['webhook resume deploys --quiet', 'do so and print nothing'],
       ]),
     )
     .action(async (name, options) => {

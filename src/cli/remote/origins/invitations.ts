@@ -86,7 +86,7 @@ export const originIgnore: Define = (command, io) =>
       'after',
       examples([
         ['origin ignore acme', 'hide an invitation'],
-        ['origin ignore acme --quiet', 'do so without a word'],
+        ['origin ignore acme --quiet', 'do so and print nothing'],
       ]),
     )
     .action(async (origin, options) => {

@@ -61,7 +61,7 @@ export const originRemoveGroup: Define = (command, io) =>
           'origin remove-group acme developers',
           'take the role of a group, also from people who are signed in',
         ],
-        ['origin remove-group acme developers --quiet', 'do so without a word'],
+        ['origin remove-group acme developers --quiet', 'do so and print nothing'],
       ]),
     )
     .action(async (origin, group, options) => {
