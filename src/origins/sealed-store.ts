@@ -40,7 +40,7 @@ interface Column {
 /** The outcomes of repeated requests, which may hold the encrypted secret of a token in their JSON. */
 const REPLAYS = 'idempotency_keys.outcome'
 
-// Names of origins, revisions, keys and types have no spaces. What may have some comes last.
+// Names of origins, revisions, keys and types have no spaces. A part that may have spaces comes last.
 const PLACES = {
   'origin_keys.body': {
     rows: sql`SELECT k.id, k.body AS sealed, k.kind || ' ' || o.name || ' ' || k.revision AS names

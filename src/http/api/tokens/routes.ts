@@ -143,7 +143,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
         tags,
         summary: 'Narrows a token',
         description:
-          'Takes rights from a token, or lets it expire earlier. Absent fields keep their values, and a token never gains rights. Every token may do this to itself; to other tokens only one that is not narrowed.',
+          'Takes rights from a token, or lets it expire earlier. Absent fields keep their values, and a token never gains rights. Every token may narrow itself. Only a token that is not narrowed may narrow others.',
         errors: ['conflict', 'forbidden', 'not_found'],
 
         params: TokenPath,
@@ -175,7 +175,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
         tags,
         summary: 'Revokes a token',
         description:
-          'At once and for good. Every token may revoke itself; other tokens only one that is not narrowed.',
+          'At once and for good. Every token may revoke itself. Only a token that is not narrowed may revoke others.',
         errors: ['conflict', 'forbidden', 'not_found'],
 
         params: TokenPath,
