@@ -118,19 +118,3 @@ test('a release leads to the plan of promoting it, and a column to that of its n
   await page.getByRole('link', { name: 'Promote from acceptance' }).click()
   t.equal(await page.locator('select[name=from]').inputValue(), 'acceptance')
 })
-
-test('a session that is revoked on the page changes nothing', async (t) => {
-  const started = await startCompany(t)
-  const { page } = await openWindow(t, browser)
-  await signIn(page, started.url, JANE_TOKEN, '/plans/new?view=rehearsal&act=promote&from=union')
-  await page.getByRole('button', { name: 'Show the plan' }).click()
-  await page.getByRole('button', { name: 'Apply' }).waitFor()
-  await started.depot.writer.submit({
-    kind: 'disableAccount',
-    input: { account: 'jane', isDisabled: true },
-    actor: { client: 'tests', door: 'cli' },
-  })
-  await page.getByRole('button', { name: 'Apply' }).click()
-  await page.getByRole('heading', { name: 'You may not do this' }).waitFor()
-  t.equal(await latest(started.url, 'rehearsal'), APP[1])
-})

@@ -15,7 +15,7 @@ export interface PageFault {
 }
 
 const HEADINGS: Readonly<Record<number, string>> = {
-  401: 'Sign in to see this',
+  401: 'Sign in to go on',
   403: 'You may not do this',
   404: 'There is nothing here',
   409: 'This cannot be done now',

@@ -17,7 +17,10 @@ export function makeFormToken(cookie: string): string {
   return tokens.create(secretOf(cookie))
 }
 
-/** Checks that a page of this depot sent the request. Throws `forbidden`. */
+/**
+ * Checks that a page of this depot sent the request. Throws `forbidden`, or `unauthenticated` if the session
+ * of the form has ended.
+ */
 export function expectOwnForm(request: FastifyRequest, config: Pick<Config, 'publicUrl'>): void {
   const { origin, 'sec-fetch-site': site = 'same-origin' } = request.headers
   if (origin === undefined || site !== 'same-origin' || !isOwnOrigin(origin, request, config))
@@ -27,6 +30,8 @@ export function expectOwnForm(request: FastifyRequest, config: Pick<Config, 'pub
     )
   const cookie = formCookie(request)
   const { _csrf: token } = (request.body ?? {}) as { _csrf?: unknown }
+  if (request.hasEnded && cookie === undefined)
+    throw new DepotError('unauthenticated', 'your session has ended. Nothing was changed')
   if (cookie === undefined || typeof token !== 'string' || !tokens.verify(secretOf(cookie), token))
     throw new DepotError(
       'forbidden',
