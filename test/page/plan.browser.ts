@@ -31,7 +31,7 @@ for (const javaScriptEnabled of [true, false])
     t.equal(await latest(url, 'rehearsal'), APP[1], 'the plan changes nothing')
     if (javaScriptEnabled) await review(t, page, 'plan')
     const apply = page.getByRole('button', { name: 'Apply' })
-    await (javaScriptEnabled ? apply.dblclick() : apply.click())
+    await apply.click()
     await page.waitForURL(/\/views\/rehearsal\/revisions\/3$/)
     t.match(await page.locator('main').textContent(), '<i>ready</i> & tested')
     t.equal(await latest(url, 'rehearsal'), APP[2])
@@ -40,6 +40,54 @@ for (const javaScriptEnabled of [true, false])
     t.match(await page.locator('main').textContent(), 'it made revision 3', 'the plan says what became of it')
     t.equal(await page.getByRole('button', { name: 'Apply' }).count(), 0)
   })
+
+for (const javaScriptEnabled of [true, false])
+  test(`a double click applies a plan once, ${javaScriptEnabled ? 'with' : 'without'} JavaScript`, async (t) => {
+    const { url, depot } = await startCompany(t)
+    const { page } = await openWindow(t, browser, { javaScriptEnabled })
+    await signIn(page, url, JANE_TOKEN, '/plans/new?view=rehearsal&act=promote&from=union')
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    const plan = page.url()
+    await page.getByRole('button', { name: 'Apply' }).dblclick()
+    await page
+      .getByText('Applied')
+      .or(page.getByRole('heading', { name: 'revision 3' }))
+      .first()
+      .waitFor()
+    await page.goto(plan)
+    t.match(await page.locator('main').textContent(), 'it made revision 3')
+    const { revision } = await depot.db
+      .selectFrom('views')
+      .select('revision')
+      .where('name', '=', 'rehearsal')
+      .executeTakeFirstOrThrow()
+    t.equal(revision, 3)
+  })
+
+test('going back while the depot applies a plan, and forward again, shows what became of it', async (t) => {
+  const { url } = await startCompany(t)
+  const { page } = await openWindow(t, browser)
+  await signIn(page, url, JANE_TOKEN, '/plans/new?view=rehearsal&act=promote&from=union')
+  await page.getByRole('button', { name: 'Show the plan' }).click()
+  const plan = page.url()
+  const { promise: applied, resolve } = Promise.withResolvers<void>()
+  await page.route(plan, async (route) => {
+    if (route.request().method() !== 'POST') return route.continue()
+    await route.fetch({ maxRedirects: 0 }) // the depot applies it, and its answer never comes
+    resolve()
+  })
+  await page.getByRole('button', { name: 'Apply' }).click({ noWaitAfter: true })
+  await applied
+  await page.goBack().catch(() => undefined) // throws, because it ends the navigation that has no answer
+  await page.getByRole('button', { name: 'Show the plan' }).waitFor()
+  await page.goForward()
+  await page.getByText('it made').waitFor()
+  t.equal(await page.getByRole('button', { name: 'Apply' }).count(), 0)
+  t.equal(await latest(url, 'rehearsal'), APP[2])
+  await page.goBack()
+  await page.getByRole('button', { name: 'Show the plan' }).click()
+  t.match(await page.locator('main').textContent(), 'Nothing would change', 'and it is not applied twice')
+})
 
 test('a plan that became stale is shown anew, and nothing is applied', async (t) => {
   const started = await startCompany(t)
