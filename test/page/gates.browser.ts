@@ -9,9 +9,9 @@ import type { Gates } from '../../src/views/view.ts'
 // Each gate as a person meets it. plan.browser.ts has the freeze, and test/http/page/acts.test.ts has the form
 // that sets gates.
 
-const t = fileTest()
-const browser = await startBrowser(t)
-const started = await startCompany(t)
+const file = fileTest()
+const browser = await startBrowser(file)
+const started = await startCompany(file)
 const { depot, url } = started
 const actor = { client: 'tests', door: 'cli' } as const
 const DAY_MS = 24 * 3_600_000
@@ -21,7 +21,7 @@ const FOREIGN = 'other/thing/1.0.0/20260105120000'
 
 await publishAll(started, { ident: NEEDY, deps: [third], tdeps: [third] })
 await makeReleases(started, FOREIGN)
-const { page } = await openWindow(t, browser)
+const { page } = await openWindow(file, browser)
 await signIn(page, url, JANE_TOKEN)
 
 /** Replaces the gates of rehearsal. */

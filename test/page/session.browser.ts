@@ -16,7 +16,7 @@ const ENDS: Readonly<Record<string, (started: TestDepot, tokenId: number) => Pro
     depot.writer.submit({ kind: 'revokeToken', input: { tokenId }, actor }),
   'its account is disabled': ({ depot }, _tokenId) =>
     depot.writer.submit({ kind: 'disableAccount', input: { account: 'jane', isDisabled: true }, actor }),
-  'nobody used it for nine hours': ({ depot, setClock }) => setClock(depot.now() + NINE_HOURS_MS),
+  'nobody used it for nine hours': (started) => started.setClock(started.depot.now() + NINE_HOURS_MS),
 }
 
 async function revisionOf({ depot }: TestDepot): Promise<number> {
