@@ -5,6 +5,7 @@
 
 const find = (selector, root = document) => root.querySelector(selector)
 const findAll = (selector, root = document) => [...root.querySelectorAll(selector)]
+const topOf = (node) => node.getBoundingClientRect().top
 
 {
   const MINUTE_MS = 60_000
@@ -180,7 +181,6 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
   /** Finds what a person reads: the focus if it is in the window, or else the first row that is in it. */
   function placeOfReader() {
     if (scrollY === 0) return undefined
-    const topOf = (node) => node.getBoundingClientRect().top
     const isInside = (node) => topOf(node) >= 0 && topOf(node) < innerHeight
     const node = [...findAll('main :focus'), ...findAll('main [id]')].find(isInside)
     if (node === undefined) return undefined
