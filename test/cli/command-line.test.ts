@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { expectAccess, expectDepot, readLocalConfig } from '../../src/cli/local/data-folder.ts'
+import { submit } from '../../src/cli/local/submit.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { callApi } from '../support/call-api.ts'
 import { runCommand } from '../support/command.ts'
@@ -280,9 +281,13 @@ test('without DEPOT_DATA, the usual folders are searched, and the sentence names
     thrownBy(() => expectDepot(none, 'read')),
     {
       code: 'not_found',
-      message: `there is no depot in ${own} or ${system}. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one`,
+      message: `there is no depot in ${own} or ${system}. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one. Commands about accounts and tokens reach a depot over HTTP with --url or --profile`,
     },
   )
+  await t.rejects(submit(none, io, 'addAccount', { name: 'ci', isAdministrator: false }), {
+    code: 'not_found',
+  })
+  t.notOk(existsSync(own), 'no command but serve creates a depot in a usual folder')
   await writeFile(join(system, 'depot.sqlite'), '')
   t.equal(readLocalConfig(io, [own, system]).dataFolder, system)
   t.equal(written, `The data folder is ${system}.\n`, 'a folder that the person did not name is named')

@@ -84,9 +84,13 @@ export function expectDepot(config: LocalConfig, to: 'read' | 'write'): void {
     config.searched.length === 1
       ? `in ${config.dataFolder}: ${database.file} does not exist`
       : `in ${config.searched.join(' or ')}`
+  const elsewhere =
+    config.searched.length === 1
+      ? ''
+      : '. Commands about accounts and tokens reach a depot over HTTP with --url or --profile'
   throw new DepotError(
     'not_found',
-    `there is no depot ${where}. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one`,
+    `there is no depot ${where}. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one${elsewhere}`,
   )
 }
 

@@ -7,7 +7,8 @@ import type { Depot } from '../../depot/depot.ts'
 import { DepotError } from '../../errors.ts'
 import type { Input, Outcome, CommandKind, Command } from '../../commands/commands.ts'
 import type { Io, Out } from '../io.ts'
-import { expectAccess } from './data-folder.ts'
+import { expectAccess, expectDepot } from './data-folder.ts'
+import type { LocalConfig } from './data-folder.ts'
 import { connectControl, sendCommand } from '../../depot/control.ts'
 
 const MAX_WAIT_MS = 5_000
@@ -21,16 +22,18 @@ export const CLI_ACTOR: Actor = {
 
 /**
  * Runs a command on a data folder: through the running server, or by locking the folder if no server runs.
- * Waits a little for a server that is starting or stopping. Throws the command's errors, `data_in_use`, and
- * `forbidden` like {@link expectAccess}.
+ * Waits a little for a server that is starting or stopping. A folder that the person named may be empty, and
+ * becomes a depot; a usual one must have a depot, because the person may mean another. Throws the command's
+ * errors, `data_in_use`, and like {@link expectDepot}.
  */
 export async function submit<K extends CommandKind>(
-  config: Config,
+  config: Config | LocalConfig,
   { stderr }: Pick<Io, 'stderr'>,
   kind: K,
   input: Input<K>,
 ): Promise<Outcome<K>> {
-  expectAccess(config, 'write')
+  if ('searched' in config && config.searched.length > 1) expectDepot(config, 'write')
+  else expectAccess(config, 'write')
   const command: Command<K> = {
     kind,
     input,

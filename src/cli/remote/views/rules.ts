@@ -123,7 +123,8 @@ export const gates: Define = (command, io) =>
  * are not gates are left out. Throws a UsageError.
  */
 function gatesOf(value: unknown): NewGates {
-  if (value === null || value === undefined) return {}
+  if (value === null || value === undefined)
+    throw new UsageError('the file has no gates: write {} into it to remove all gates of the view')
   if (typeof value !== 'object' || Array.isArray(value))
     throw new UsageError('the gates must be a mapping, for example closure: view')
   const { view: _view, frozen: _frozen, freezes: _freezes, ...rest } = value as Partial<Gates>
@@ -135,7 +136,7 @@ function gatesText({ view, frozen: _frozen, freezes, requires, ...others }: Gate
     ([, value]) => value !== null,
   )
   return [
-    set.length === 0 ? `# ${view} has no gates` : stringify(Object.fromEntries(set)).trimEnd(),
+    set.length === 0 ? `{} # ${view} has no gates` : stringify(Object.fromEntries(set)).trimEnd(),
     ...freezes.map(
       ({ reason, until }) => `# frozen until ${until ?? 'somebody thaws it'}: ${printable(reason)}`,
     ),

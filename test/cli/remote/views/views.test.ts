@@ -64,11 +64,13 @@ test('gates are written as YAML, and read from YAML and JSON', async (t) => {
   const { started } = await startMoved(t)
   const run = commandsOn(started)
   const file = join(started.folder, 'gates.yml')
-  t.match(await run(['gates', 'union']), { code: 0, stdout: '# union has no gates\n' })
+  t.match(await run(['gates', 'union']), { code: 0, stdout: '{} # union has no gates\n' })
   await writeFile(file, 'closure: view\nrequires:\n  - view: acceptance\n    as: current\n')
   t.match(await run(['gates', 'union', '--set', file]), { code: 0 })
   const { stdout } = await run(['gates', 'union'])
-  t.match(await run(['gates', 'union', '--set', '-'], { stdin: '{}' }), { stdout: '# union has no gates\n' })
+  t.match(await run(['gates', 'union', '--set', '-'], { stdin: '{}' }), {
+    stdout: '{} # union has no gates\n',
+  })
   t.match(await run(['gates', 'union', '--set', '-'], { stdin: stdout }), { stdout })
   const second = commandsOn(started, await started.account('second'))
   await started.depot.writer.submit({
@@ -104,7 +106,11 @@ test('a mistake in a file of gates is told with its line and column', async (t) 
     ['- view', /mapping/],
   ] as const)
     t.match(await run(['gates', 'union', '--set', '-'], { stdin }), { code: 2, stdout: '', stderr: place })
-  t.match(await run(['gates', 'union']), { stdout: '# union has no gates\n' }, 'nothing was changed')
+  t.match(await run(['gates', 'union', '--set', '-'], { stdin: '\n' }), {
+    code: 2,
+    stderr: /has no gates: write {}/,
+  })
+  t.match(await run(['gates', 'union']), { stdout: '{} # union has no gates\n' }, 'nothing was changed')
 })
 
 test('a reason cannot manipulate the terminal', async (t) => {
