@@ -67,8 +67,18 @@ export function explain(error: unknown): string {
     error instanceof FileChanged
   )
     return error.message
-  if (error instanceof RequestRefused) return `${sentenceOf(error)}${adviceFor(error)}`
+  if (error instanceof RequestRefused) return explainRefusal(error)
   return describeFailure(error)
+}
+
+function explainRefusal(error: RequestRefused): string {
+  const { code, message, problem } = error
+  const { errors: reasons = [] } = problem
+  const advice = adviceFor(error)
+  // The sentence of the depot has only the first of several reasons.
+  return reasons.length > 1 && message.endsWith(`, and ${reasons.length - 1} more`)
+    ? `${code} for ${reasons.length} reasons:\n  ${reasons.map(({ detail }) => detail).join('\n  ')}${advice.replace('. ', '\n')}`
+    : `${sentenceOf(error)}${advice}`
 }
 
 /** Returns what the depot said, with the names of arguments instead of JSON pointers. */

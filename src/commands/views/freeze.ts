@@ -153,8 +153,13 @@ export function expectMayFreeze(
 ): readonly string[] {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.isAdministrator) return []
-  const detail = `${requester.account} may not freeze or thaw ${view.name}`
-  if (requester.reaches === 'all' && promotersAllow(requester, view.gates)) {
+  const detail = `${requester.account} may not freeze or thaw ${view.name}: only administrators may, and the promoters that its gates name, or without promoters its overriders with an override`
+  if (requester.reaches !== 'all')
+    throw new DepotError(
+      'forbidden',
+      `a token for some origins may not freeze or thaw ${view.name}, because a freeze concerns every origin`,
+    )
+  if (promotersAllow(requester, view.gates)) {
     if (view.gates.promoters !== undefined) return []
     if (override !== undefined && mayOverride(requester, view.gates)) return [detail]
   }

@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { parseDepotUrl } from '../../../client/depot-url.ts'
+import type { WhoAmI } from '../../../client/operations.ts'
 import { wholeSeconds } from '../../../text/columns.ts'
 import { examples } from '../../command.ts'
 import type { Define } from '../../command.ts'
@@ -9,6 +10,7 @@ import type { Io } from '../../io.ts'
 import { connect, makeClient, remoteOptions } from '../connect.ts'
 import { checkToken, isSameDepot, profilesFile, readProfiles, writeProfiles } from './profiles.ts'
 import type { Profile } from './profiles.ts'
+import { limitsOf } from './tokens.ts'
 
 const DEFAULT_PROFILE = 'default'
 /** How much longer to wait after `slow_down` (RFC 8628, 3.5). */
@@ -190,10 +192,22 @@ export const whoami: Define = (command, io) =>
       const { depot, out, target } = connect(io, options)
       const me = await depot.whoAmI()
       out.show(me, {
-        whole: () => `${me.account} on ${depot.url} (${target.source})`,
+        whole: () => [`${me.account} on ${depot.url} (${target.source})`, ...rightsOf(me)].join('\n'),
         brief: () => [me.account],
       })
     })
+
+/** Describes what the account and its token may do, a line each. */
+function rightsOf({ administrator, groups, roles, token }: WhoAmI): string[] {
+  const limits = limitsOf(token)
+  const end = token.expires_at === null ? '' : ` until ${wholeSeconds(token.expires_at)}`
+  return [
+    ...(administrator ? ['administrator of the depot'] : []),
+    ...Object.entries(roles).map(([origin, role]) => `${role.replace('_', ' ')} of ${origin}`),
+    ...(groups.length === 0 ? [] : [`in the groups ${groups.join(', ')}`]),
+    `token ${token.id}${end}${limits === '' ? '' : `, only for ${limits}`}`,
+  ]
+}
 
 /** Returns the URL of the depot itself. Throws a UsageError. */
 function parseBaseUrl(given: string): string {

@@ -144,7 +144,8 @@ function stateOf({ state, current, expires_at: until }: Token): string {
   return `${state}${state === 'active' && until !== null ? ` until ${until}` : ''}${current ? ', this one' : ''}`
 }
 
-function limitsOf({ actions, origins, views }: Token): string {
+/** Describes what a token is narrowed to; empty for a token that is not narrowed. */
+export function limitsOf({ actions, origins, views }: Pick<Token, 'actions' | 'origins' | 'views'>): string {
   return [
     ...(actions === null ? [] : [actions.join(',')]),
     ...(origins === null ? [] : [`origins ${origins.join(',')}`]),

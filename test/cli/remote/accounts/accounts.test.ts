@@ -32,6 +32,24 @@ test('accounts are added, listed, disabled and enabled over HTTP', async (t) => 
   const { stdout: token } = await run(['token', 'add', 'ci', '--quiet'])
   const ci = commandsOn(started, token.trim())
   t.match(await ci(['whoami', '--quiet']), { code: 0, stdout: 'ci\n' })
+  await makeOrigin(started)
+  await run(['origin', 'add-member', 'acme', 'ci', '--role', 'maintainer'])
+  const { stdout: narrow } = await run([
+    'token',
+    'add',
+    'ci',
+    '--action',
+    'read,upload',
+    '--view',
+    'union',
+    '--quiet',
+  ])
+  t.match(await commandsOn(started, narrow.trim())(['whoami']), {
+    stdout: /^ci on .*\nmaintainer of acme\ntoken 3, only for read,upload; views union\n$/,
+  })
+  t.match(await run(['whoami']), {
+    stdout: /^admin on .*\nadministrator of the depot\nowner of acme\ntoken 1\n$/,
+  })
   t.match(await run(['account', 'disable', 'ci']), { code: 0, stdout: /disabled ci/ })
   t.match(await ci(['whoami']), { code: 6 })
   t.match(await run(['account', 'enable', 'ci', '--json']), { code: 0, stdout: /"disabled_at": null/ })

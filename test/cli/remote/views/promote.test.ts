@@ -31,6 +31,26 @@ test('promote takes idents and the view in either order, and says what changed',
   })
 })
 
+test('every reason of a refusal is shown', async (t) => {
+  const { started, run } = await startFilled(t)
+  await run(['promote', NEW, 'union'])
+  await run(['gates', 'union', '--set', '-'], {
+    stdin: 'downgrade: refuse\nrequires: [{ view: acceptance, as: current }]',
+  })
+  const { stdout: id } = await run(['plan', 'promote', OLD, 'union', '--quiet'])
+  t.match(await run(['apply', id.trim()]), {
+    code: 3,
+    stderr: /^hart-depot: refused for 2 reasons:\n {2}\S.*acceptance.*\n {2}\S.*\nThose who may override/,
+  })
+  const guest = commandsOn(started, await started.account('guest'))
+  await run(['origin', 'add-member', 'acme', 'guest', '--role', 'maintainer'])
+  t.match(await guest(['freeze', 'union', '--reason', 'no']), {
+    code: 6,
+    stderr:
+      /guest may not freeze or thaw union: only administrators may, and the promoters that its gates name/,
+  })
+})
+
 test('promote refuses wrong arguments before it asks the depot', async (t) => {
   const env = { HART_DEPOT_URL: 'http://127.0.0.1:1' }
   for (const args of [
