@@ -7,6 +7,7 @@ import type { Define } from '../../command.ts'
 import { EXIT, Exit, UsageError } from '../../exit-codes.ts'
 import type { Output } from '../../output.ts'
 import { wholeNumber } from '../arguments.ts'
+import { expectNamesExist } from '../expect-names-exist.ts'
 import { connect, connectToChange, remoteOptions } from '../connect.ts'
 
 type Filter = NonNullable<NewWebhook['filter']>
@@ -60,6 +61,7 @@ export const webhookAdd: Define = (command, io) =>
     .action(async (name, url, options) => {
       const { depot, out } = connectToChange(io, options)
       const { after } = options
+      await expectNamesExist(depot, filterOf(options)) // a misspelled name would match no entry, in silence
       const made = await depot.createWebhook({
         body: { name, url, filter: filterOf(options), ...(after !== undefined && { after }) },
       })
@@ -101,6 +103,7 @@ export const webhookChange: Define = (command, io) =>
         throw new UsageError('--everything excludes --view, --origin and --kind')
       if (!hasFilter && options.everything !== true && options.to === undefined)
         throw new UsageError('nothing to change: give --to, --everything, --view, --origin or --kind')
+      await expectNamesExist(depot, filter)
       const changed = await depot.changeWebhook({
         webhook: name,
         body: {

@@ -15,6 +15,11 @@ test('a webhook is added, tried, paused, changed, resumed and deleted', async (t
   const added = await run(['webhook', 'add', 'deploys', receiver.url, '--kind', 'view-created,promotion'])
   t.match(added, { code: 0, stdout: /^whsec_\S+\n$/, stderr: /shown only now/ })
   t.match(await run(['webhook', 'add', 'deploys', receiver.url]), { code: 3, stderr: /deploys/ })
+  t.match(await run(['webhook', 'add', 'other', receiver.url, '--view', 'unoin']), {
+    code: 5,
+    stderr: /no view "unoin"; did you mean union/,
+  })
+  t.match(await run(['webhook', 'change', 'deploys', '--origin', 'nosuch']), { code: 5 })
   t.match(await run(['webhook', 'list', '--quiet']), { code: 0, stdout: 'deploys\n' })
   t.match(await run(['webhook', 'list']), {
     stdout: /^deploys +delivering +0 +kinds view-created,promotion +http/m,
