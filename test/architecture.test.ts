@@ -197,6 +197,16 @@ test('command handlers are in commands/', async (t) => {
   )
 })
 
+test('stores do not ask how many rows a statement changed, which PostgreSQL says too late', async (t) => {
+  t.strictSame(
+    files.filter((file) =>
+      /\bnum(Deleted|Updated|InsertedOrUpdated|Affected)Rows\b/.test(sources.get(file) ?? ''),
+    ),
+    [],
+    'use returning',
+  )
+})
+
 test('commands that talk to a depot know only its client', async (t) => {
   for (const file of files.filter(inFolder('cli/remote', 'cli/pipeline')))
     for (const name of importsOf(file).filter((path) => sources.has(path)))

@@ -42,6 +42,8 @@ const OF_NO_CLIENT: readonly string[] = [
   'database/postgres/connection.ts MAX_NAMED_SQL_LENGTH',
   'database/postgres/connection.ts MAX_NAMED_STATEMENTS',
   'database/postgres/connection.ts MAX_INT8',
+  'database/postgres/connection.ts MAX_DEFERRED',
+  'database/postgres/connection.ts MAX_DEFERRED_LENGTH',
   'database/postgres/engine.ts MAX_READS',
   'writer/shared-ledger.ts MAX_ATTEMPTS',
   'writer/shared-ledger.ts MAX_REPEATING_MS',

@@ -48,8 +48,8 @@ export async function insertOwnKey(db: Db, { key, sealed, madeAt }: OwnKey): Pro
 
 /** Deletes one of the depot's own keys. Returns false if there is none. */
 export async function deleteOwnKey(db: Db, id: string): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom('depot_keys').where('id', '=', id).executeTakeFirst()
-  return numDeletedRows > 0n
+  const deleted = await db.deleteFrom('depot_keys').where('id', '=', id).returning('id').execute()
+  return deleted.length > 0
 }
 
 /** Lists the trusted keys of other depots by name. */

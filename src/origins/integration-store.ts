@@ -39,12 +39,13 @@ export async function insertIntegration(
   integration: IntegrationName & { originId: number; sealed: string; at: number },
 ): Promise<boolean> {
   const { originId, type, name, sealed, at } = integration
-  const { numInsertedOrUpdatedRows } = await db
+  const inserted = await db
     .insertInto('integrations')
     .values({ origin_id: originId, type, name, body: sealed, created_at: at })
     .onConflict((conflict) => conflict.columns(['origin_id', 'type', 'name']).doNothing())
-    .executeTakeFirst()
-  return numInsertedOrUpdatedRows === 1n
+    .returning('name')
+    .execute()
+  return inserted.length === 1
 }
 
 /** Deletes an integration. Returns false if there is none. */
@@ -53,11 +54,12 @@ export async function deleteIntegration(
   originId: number,
   { type, name }: IntegrationName,
 ): Promise<boolean> {
-  const { numDeletedRows } = await db
+  const deleted = await db
     .deleteFrom('integrations')
     .where('origin_id', '=', originId)
     .where('type', '=', type)
     .where('name', '=', name)
-    .executeTakeFirst()
-  return numDeletedRows > 0n
+    .returning('name')
+    .execute()
+  return deleted.length > 0
 }

@@ -25,20 +25,22 @@ export async function insertSecret(
   secret: { originId: number; name: string; sealed: string; ownerId: number; at: number },
 ): Promise<boolean> {
   const { originId, name, sealed, ownerId, at } = secret
-  const { numInsertedOrUpdatedRows } = await db
+  const inserted = await db
     .insertInto('origin_secrets')
     .values({ origin_id: originId, name, value: sealed, owner_id: ownerId, created_at: at })
     .onConflict((conflict) => conflict.columns(['origin_id', 'name']).doNothing())
-    .executeTakeFirst()
-  return numInsertedOrUpdatedRows === 1n
+    .returning('name')
+    .execute()
+  return inserted.length === 1
 }
 
 /** Deletes a secret. Returns false if there is none. */
 export async function deleteSecret(db: Db, originId: number, name: string): Promise<boolean> {
-  const { numDeletedRows } = await db
+  const deleted = await db
     .deleteFrom('origin_secrets')
     .where('origin_id', '=', originId)
     .where('name', '=', name)
-    .executeTakeFirst()
-  return numDeletedRows > 0n
+    .returning('name')
+    .execute()
+  return deleted.length > 0
 }

@@ -145,11 +145,12 @@ async function listReplaysSealedOtherwise(db: Db, keyId: string, limit: number):
 export async function replaceSealed(db: Db, { place, id, sealed, replaces }: Resealed): Promise<boolean> {
   if (place === REPLAYS) return replaceReplay(db, { id: String(id), sealed, replaces })
   const [table = '', column = ''] = place.split('.')
-  const { numAffectedRows } = await sql`
+  const { rows } = await sql`
     UPDATE ${sql.table(table)} SET ${sql.ref(column)} = ${sealed}
     WHERE id = ${id} AND substr(${sql.ref(column)}, 1, ${sql.lit(CIPHERTEXT_ID_LENGTH)}) = ${replaces}
+    RETURNING id
   `.execute(db)
-  return numAffectedRows === 1n
+  return rows.length === 1
 }
 
 async function replaceReplay(

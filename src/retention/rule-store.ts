@@ -101,11 +101,12 @@ export async function upsertRule(
 
 /** Removes the rule of a scope. Reports whether there was one. */
 export async function deleteRule(db: Db, scope: RuleScope): Promise<boolean> {
-  const { numDeletedRows } = await db
+  const deleted = await db
     .deleteFrom('retention_rules')
     .where('scope', '=', formatScope(scope))
-    .executeTakeFirstOrThrow()
-  return numDeletedRows > 0n
+    .returning('scope')
+    .execute()
+  return deleted.length > 0
 }
 
 /** Removes the rules of an origin and of its packages. */

@@ -123,12 +123,11 @@ export async function readPresentState(
   { joining, leaving }: ViewDelta,
 ): Promise<PresentState> {
   const named = [...joining.map(({ release }) => release), ...leaving]
-  const members = new Set((await filterMembers(db, view, named)).map(({ releaseId }) => releaseId))
-  const pointers = new Map<string, ViewRelease>()
-  for (const ids of inBatches(named.map(({ packageId }) => packageId))) {
-    for (const pointer of await listPointersOfPackages(db, view.id, ids))
-      pointers.set(lineOf(pointer), pointer)
-  }
+  const [present, pointers] = await Promise.all([
+    filterMembers(db, view, named),
+    readPointers(db, view.id, named),
+  ])
+  const members = new Set(present.map(({ releaseId }) => releaseId))
   const joined = new Set(joining.map(({ release }) => lineOf(release)))
   const skipped = joining.map(({ release }) => release).filter((release) => skips(view.rule, release))
   const replacedLines = Map.groupBy([...leaving, ...skipped], lineOf)
@@ -139,6 +138,19 @@ export async function readPresentState(
       !(view.rule === 'promoted' && joined.has(line)),
   )
   return { members, pointers, successors: await findSuccessors(db, view, new Map(needsSuccessor)) }
+}
+
+/** Returns the pointers of the packages of these releases, by line. */
+async function readPointers(
+  db: Db,
+  viewId: number,
+  releases: readonly ViewRelease[],
+): Promise<Map<string, ViewRelease>> {
+  const pointers = new Map<string, ViewRelease>()
+  for (const ids of inBatches(releases.map(({ packageId }) => packageId)))
+    for (const pointer of await listPointersOfPackages(db, viewId, ids))
+      pointers.set(lineOf(pointer), pointer)
+  return pointers
 }
 
 /**

@@ -107,8 +107,8 @@ export async function updateProgress(
 
 /** Deletes a webhook and its deliveries. Returns false if there is none. */
 export async function deleteWebhook(db: Db, name: string): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom('webhooks').where('name', '=', name).executeTakeFirst()
-  return numDeletedRows > 0n
+  const deleted = await db.deleteFrom('webhooks').where('name', '=', name).returning('id').execute()
+  return deleted.length > 0
 }
 
 function withMaker(db: Db) {

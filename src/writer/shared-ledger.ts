@@ -15,9 +15,12 @@ export interface LedgerEnd {
 }
 
 export async function readLedgerEnd(db: Db): Promise<LedgerEnd> {
-  const { clock_set_back_at: setBackAt, moving } = await findStates(db, ['clock_set_back_at', 'moving'])
+  const [head, { clock_set_back_at: setBackAt, moving }] = await Promise.all([
+    findHead(db),
+    findStates(db, ['clock_set_back_at', 'moving']),
+  ])
   return {
-    head: await findHead(db),
+    head,
     setBackAt: setBackAt === undefined ? undefined : Number(setBackAt),
     moving,
   }
@@ -64,6 +67,14 @@ export class SharedLedger {
     } catch (error) {
       throw isConnectionLost(error) ? new CommitInDoubt(last, settled, error) : error
     }
+  }
+
+  /**
+   * Reports whether the error of a batch may be that of one command. Some errors of writes come with the
+   * commit.
+   */
+  mayBeOfOneCommand(error: unknown): boolean {
+    return !(error instanceof CommitInDoubt || isCollision(error) || isConnectionLost(error))
   }
 
   /**

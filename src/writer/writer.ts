@@ -293,9 +293,9 @@ export class Writer<T extends Handlers> {
         .rollback()
         .execute()
         .catch(() => undefined) // SQLite may have rolled back by itself
-      throw error
+      if (hasSavepoints || taken.length === 1 || this.#shared?.mayBeOfOneCommand(error) !== true) throw error
     }
-    if (!trx.isRolledBack || taken.length === 1) return settled
+    if (trx.isCommitted || taken.length === 1) return settled
     this.#head = head
     this.#clock = clock
     const known = settled.filter(({ result }) => result === 'postponed').map(({ queued }) => queued)

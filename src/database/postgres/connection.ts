@@ -1,7 +1,7 @@
 import { Kysely } from 'kysely'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import { Client, Pool } from 'pg'
-import type { ClientBase, ClientConfig, PoolClient } from 'pg'
+import type { ClientConfig, PoolClient } from 'pg'
 import type { PostgresLocation } from '../../config/database.ts'
 import { DepotError } from '../../errors.ts'
 import { isConnectionLost, isPlanStale, translateLost } from './errors.ts'
@@ -54,7 +54,7 @@ export interface Use {
   readonly max: number
   /** How long to wait while all connections are in use. */
   readonly waitMs?: number
-  /** The statements that begin a transaction. By default, `begin`. */
+  /** Present for writing: the statements that begin a transaction. See {@link Connection}. */
   readonly begin?: string
   readonly isReadOnly?: boolean
 }
@@ -82,7 +82,7 @@ export interface PostgresServer extends PostgresLocation {
  */
 export function settingsFor(
   { url, listenUrl }: PostgresServer,
-  { name, isReadOnly = false }: Use,
+  { name, begin, isReadOnly = false }: Use,
 ): ClientConfig {
   const isDirect = listenUrl === undefined || name === 'listener' || name === 'migration'
   const options = {
@@ -95,6 +95,7 @@ export function settingsFor(
   return {
     connectionString: connectionString(isDirect ? (listenUrl ?? url) : url),
     application_name: `hart-depot ${name}`,
+    pipeline: begin !== undefined,
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_MS,
@@ -236,8 +237,15 @@ function nameOf(sql: string): string | undefined {
   return name
 }
 
-const WRITES = /^(insert|update)\b/
+const WRITES = /^(insert|update)\b/i
 const MAX_INT8 = '9223372036854775807'
+
+/** Statements that return no rows, and after which a transaction in which they failed cannot be committed. */
+const DEFERRED = /^(begin$|(insert|update|delete)\b(?!.*\breturning\b)|select pg_notify\()/is
+const MAX_DEFERRED = 32
+/** A statement with a longer parameter is waited for, so that few such parameters are in memory at once. */
+const MAX_DEFERRED_LENGTH = 64 * 1024
+const NO_ROWS = { command: 'SELECT', rowCount: 0, rows: [] } as const
 
 /** PostgreSQL stores no text with a NUL character. */
 function storedValue(parameter: unknown): unknown {
@@ -260,6 +268,12 @@ function comparedValue(parameter: unknown): unknown {
     : parameter
 }
 
+type WiredClient = Pick<Client, 'query' | 'connection'>
+
+function isShort(value: unknown): boolean {
+  return typeof value !== 'string' || value.length <= MAX_DEFERRED_LENGTH
+}
+
 interface ConnectionOptions {
   readonly isNaming: boolean
   readonly begin?: string
@@ -267,16 +281,27 @@ interface ConnectionOptions {
   readonly release: (isLost: boolean) => void
 }
 
-/** A connection as Kysely uses it. Runs one statement after another. */
+/**
+ * A connection as Kysely uses it. Runs one statement after another.
+ *
+ * With `begin`, a statement that returns no rows resolves when it is sent. If it fails, the next statement
+ * that returns rows, or the commit, rejects with its error; the server runs neither. So the writes of a
+ * transaction and its commit take one round trip. They do not say how many rows they changed.
+ */
 class Connection implements PostgresPoolClient {
-  readonly #client: ClientBase
+  readonly #client: WiredClient
   readonly #options: ConnectionOptions
   #last: Promise<unknown> = Promise.resolve()
   #isLost = false
+  #isKeeping = false
+  /** How many statements were sent whose ends nobody waits for. */
+  #deferred = 0
+  /** The first error of these that no caller has got. */
+  #deferredError: unknown
   /** How often a migration made prepared statements useless. They are then prepared under other names. */
   #generation = 0
 
-  constructor(client: ClientBase, options: ConnectionOptions) {
+  constructor(client: WiredClient, options: ConnectionOptions) {
     this.#client = client
     this.#options = options
   }
@@ -284,43 +309,68 @@ class Connection implements PostgresPoolClient {
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
   query(): never
   async query<R>(sql = '', parameters: readonly unknown[] = []): Promise<PostgresQueryResult<R>> {
-    const result = this.#last.then(async () => this.#query(sql, parameters))
-    this.#last = result.catch(() => undefined)
-    return (await result) as PostgresQueryResult<R>
+    // A value that cannot be sent is refused before its statement counts as sent.
+    const values = parameters.map(WRITES.test(sql) ? storedValue : comparedValue)
+    if (this.#options.begin === undefined) {
+      const result = this.#last.then(() => this.#send(sql, values))
+      this.#last = result.catch(() => undefined)
+      return (await result) as PostgresQueryResult<R>
+    }
+    const isDeferred = this.#deferred < MAX_DEFERRED && DEFERRED.test(sql) && values.every(isShort)
+    if (isDeferred) this.#keepBytes(true)
+    const result = this.#send(sql, values)
+    if (isDeferred) {
+      this.#defer(result)
+      return NO_ROWS as unknown as PostgresQueryResult<R>
+    }
+    this.#keepBytes(false)
+    const ended = await result.then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    )
+    const earlier = this.#deferredError // the statements before this one have ended
+    this.#deferredError = undefined
+    if (earlier !== undefined && !sql.startsWith('rollback')) throw earlier
+    if ('error' in ended) throw ended.error
+    return ended.value as PostgresQueryResult<R>
   }
 
-  async #query(sql: string, parameters: readonly unknown[]): Promise<unknown> {
+  /** Keeps what is sent, or sends it together, so that the server wakes once for it. */
+  #keepBytes(keeps: boolean): void {
+    if (keeps === this.#isKeeping) return
+    this.#isKeeping = keeps
+    const { stream } = this.#client.connection
+    if (keeps) stream.cork()
+    else stream.uncork()
+  }
+
+  #defer(result: Promise<unknown>): void {
+    this.#deferred += 1
+    void result
+      .catch((error: unknown) => (this.#deferredError ??= error))
+      .finally(() => {
+        this.#deferred -= 1
+      })
+  }
+
+  async #send(sql: string, values: unknown[]): Promise<unknown> {
     const { isNaming: names, begin } = this.#options
     try {
       // Several statements in one text cannot be prepared.
-      if (sql === 'begin' && begin !== undefined) return await this.#begin(begin)
+      if (sql === 'begin' && begin !== undefined) return await this.#client.query(begin)
       const name = names ? nameOf(sql) : undefined
       return await this.#client.query({
         text: sql,
-        values: parameters.map(WRITES.test(sql) ? storedValue : comparedValue),
+        values,
         ...(name && { name: `${name}_${this.#generation}` }),
       })
     } catch (cause) {
       if (isPlanStale(cause)) {
         this.#generation += 1
-        if (begin === undefined) return this.#query(sql, parameters) // a writer runs its whole transaction again
+        if (begin === undefined) return this.#send(sql, values) // a writer runs its whole transaction again
       }
       const error = translateLost(cause)
       this.#isLost ||= isConnectionLost(error)
-      throw error
-    }
-  }
-
-  /**
-   * Begins with several statements. If a later one fails, for example because it waited too long for a lock,
-   * the session stays in a transaction that accepts nothing, so the connection must be closed.
-   */
-  async #begin(statements: string): Promise<unknown> {
-    try {
-      await this.#client.query(statements)
-      return { rows: [] }
-    } catch (error) {
-      this.#isLost = true
       throw error
     }
   }

@@ -1,12 +1,15 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
+import type { Db } from '../../../src/database/database.ts'
 import { connectClient, openPool } from '../../../src/database/postgres/connection.ts'
 import { PostgresEngine } from '../../../src/database/postgres/engine.ts'
+import { setSavepoint, undoToSavepoint } from '../../../src/database/savepoints.ts'
+import { startCuttingProxy } from '../../support/faults/cutting-proxy.ts'
 import { databaseSettings, dropTestDatabase, emptyDatabase } from '../../support/test-database.ts'
 
 const TURN = 7
 
-test('a writer that did not get its turn in time tries again with another connection', async (t) => {
+test('a writer that did not get its turn in time can try again', async (t) => {
   const { DEPOT_DATABASE_URL: url = '' } = await databaseSettings('turns')
   t.teardown(() => dropTestDatabase('turns'))
   const server = { engine: 'postgres' as const, url, urlFile: undefined, listenUrl: undefined }
@@ -18,7 +21,10 @@ test('a writer that did not get its turn in time tries again with another connec
     await late.close()
   })
   const trx = await held.db.startTransaction().execute()
-  await t.rejects(late.db.startTransaction().execute(), { message: /lock timeout/ })
+  await sql`select 1`.execute(trx)
+  const tooLate = await late.db.startTransaction().execute()
+  await t.rejects(sql`select 1`.execute(tooLate), { message: /lock timeout/ })
+  await tooLate.rollback().execute()
   await trx.rollback().execute()
   const again = await late.db.startTransaction().execute()
   t.strictSame((await sql<{ one: number }>`select 1 as one`.execute(again)).rows, [{ one: 1 }])
@@ -36,4 +42,57 @@ test('migrations and loads are not bound to a limit for statements that the role
   await engine.migrate(0)
   await engine.load(async (db) => sql`select pg_sleep(0.05)`.execute(db))
   t.strictSame(await engine.pendingMigrations(), [])
+})
+
+async function put(trx: Db, name: string, value: string): Promise<void> {
+  await trx
+    .insertInto('depot_state')
+    .values({ name: name as 'freezes', value })
+    .execute()
+}
+
+test('writes of a transaction are sent together, and their errors come before or with the commit', async (t) => {
+  const { DEPOT_DATABASE_URL: url = '' } = await databaseSettings('writes')
+  t.teardown(() => dropTestDatabase('writes'))
+  const proxy = await startCuttingProxy(t, url)
+  const server = { engine: 'postgres' as const, url: proxy.url, urlFile: undefined, listenUrl: undefined }
+  const { db, close } = openPool(server, { name: 'writer', max: 1, begin: 'begin; select 1' })
+  t.teardown(close)
+  const names = async () =>
+    (
+      await db.selectFrom('depot_state').select('name').where('value', '=', 'put').orderBy('name').execute()
+    ).map(({ name }) => name)
+  await put(db, 'z', 'put')
+
+  const done = await db.startTransaction().execute()
+  const before = proxy.messages
+  for (const name of ['a', 'b', 'c']) await put(done, name, 'put')
+  await done.commit().execute()
+  t.equal(proxy.messages - before, 1, 'one message has the beginning, three writes and the commit')
+  t.strictSame(await names(), ['a', 'b', 'c', 'z'])
+
+  const failing = await db.startTransaction().execute()
+  await put(failing, 'd', 'put')
+  await put(failing, 'd', 'put')
+  await put(failing, 'e', 'put')
+  await t.rejects(failing.commit().execute(), { code: '23505' })
+  await failing.rollback().execute()
+
+  const reading = await db.startTransaction().execute()
+  await put(reading, 'd', 'put')
+  await put(reading, 'd', 'put')
+  await t.rejects(reading.selectFrom('depot_state').select('name').execute(), { code: '23505' })
+  await reading.rollback().execute()
+
+  const refused = await db.startTransaction().execute()
+  await t.rejects(put(refused, 'f', 'a\0b'), { code: 'invalid_request' }, 'what cannot be sent fails at once')
+  await refused.rollback().execute()
+
+  const partly = await db.startTransaction().execute()
+  await put(partly, 'g', 'put')
+  await setSavepoint(partly)
+  await put(partly, 'g', 'put')
+  await undoToSavepoint(partly)
+  await partly.commit().execute()
+  t.strictSame(await names(), ['a', 'b', 'c', 'g', 'z'], 'what was undone does not fail the commit')
 })

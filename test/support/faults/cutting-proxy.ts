@@ -16,6 +16,8 @@ export interface CuttingProxy {
   restore(): void
   /** How many connections were cut because of a text. */
   readonly cuts: number
+  /** How often clients sent something. */
+  readonly messages: number
 }
 
 /** Starts a proxy, which stops when the test ends. */
@@ -28,6 +30,7 @@ export async function startCuttingProxy(
   let cutting: { text: string; when: 'before' | 'after' } | undefined
   let isSevered = false
   let cuts = 0
+  let messages = 0
   const server = createServer((client) => {
     if (isSevered) {
       client.resetAndDestroy()
@@ -45,6 +48,7 @@ export async function startCuttingProxy(
     }
     let isCut = false
     client.on('data', (data) => {
+      messages += 1
       if (cutting !== undefined && data.includes(cutting.text)) {
         const { when } = cutting
         cutting = undefined
@@ -82,6 +86,9 @@ export async function startCuttingProxy(
     restore: () => (isSevered = false),
     get cuts() {
       return cuts
+    },
+    get messages() {
+      return messages
     },
   }
 }
