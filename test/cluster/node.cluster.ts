@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { Client } from 'pg'
 import { ThrowawayPostgres } from '../../scripts/cluster/postgres.ts'
 import { AnnouncedLedger } from '../../src/cluster/announced-ledger.ts'
 import { Lease, monotonic, newLease } from '../../src/cluster/lease.ts'
@@ -163,6 +164,22 @@ test('nodes over one database', async (whole) => {
       t.equal(await b.commit(), a.ledger.known.sequence)
     },
   )
+
+  await whole.test('a node that cannot write its row leaves no sessions behind', async (t) => {
+    const database = await newDatabase()
+    const a = await startNode(t, postgres, database, 'a')
+    const other = new Client({ connectionString: postgres.url.replace(/postgres$/, database) })
+    await other.connect()
+    await other.query('begin; lock table nodes in exclusive mode')
+    const losses = () => a.events.filter(({ kind }) => kind === 'disconnected').length
+    await until('it has given up several connections', () => losses() >= 4)
+    const waiting = `select count(*) from pg_stat_activity where datname = '${database}' and wait_event_type = 'Lock'`
+    await until('all but the last ones have ended', async () => Number(await postgres.query(waiting)) <= 2)
+    t.notOk(a.lease.isHeldAt(monotonic()))
+    await other.end()
+    await until('it serves again', () => a.lease.isHeldAt(monotonic()))
+    t.pass()
+  })
 
   await whole.test('a node that closes is not waited for', async (t) => {
     const database = await newDatabase()

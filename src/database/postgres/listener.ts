@@ -17,6 +17,7 @@ export async function connectListener(
     ...settingsFor(server, { name: 'listener', max: 1 }),
     connectionTimeoutMillis: timeoutMs,
     query_timeout: timeoutMs,
+    lock_timeout: timeoutMs, // a session that waits for a lock outlives its connection
   })
   const listener = new PostgresListener(client, onLost)
   client.on('error', (error) => listener.lose(error))
