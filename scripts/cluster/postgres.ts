@@ -12,6 +12,9 @@ import type { User } from './when-gone.ts'
 
 const run = promisify(execFile)
 
+/** What a server logs when it accepts connections. A standby accepts only those that read. */
+const READY = /ready to accept (read-only )?connections/
+
 export interface ThrowawayPostgresOptions {
   /**
    * Whether commits survive a crash of the machine. Benches need that. Without, they survive only the death of
@@ -62,6 +65,41 @@ export class ThrowawayPostgres {
 
   /** Makes a data folder and starts a server in it. Throws if PostgreSQL is not installed. */
   static async start(options: ThrowawayPostgresOptions = {}): Promise<ThrowawayPostgres> {
+    const args = ['--username=postgres', '--auth=trust', '--encoding=UTF8', '--no-sync', '--no-instructions']
+    return ThrowawayPostgres.#make(options, async (programs, folder, user) => {
+      const locale = await localeOf(programs)
+      await run(join(programs, 'initdb'), [...args, ...locale, '-D', folder], { ...user, cwd: folder })
+    })
+  }
+
+  /**
+   * Starts a standby of this server, which follows it by streaming replication. It reaches this server through
+   * `port`, and `name` is what `synchronous_standby_names` calls it. `promote` makes it a server of its own.
+   */
+  async startStandby(
+    name: string,
+    { port = this.port, ...options }: ThrowawayPostgresOptions & { readonly port?: number } = {},
+  ): Promise<ThrowawayPostgres> {
+    const primary = `host=127.0.0.1 port=${port} user=postgres application_name=${name}`
+    const settings = { ...options.settings, primary_conninfo: primary }
+    return ThrowawayPostgres.#make({ ...options, settings }, async (programs, folder, user) => {
+      const args = ['--write-recovery-conf', '--checkpoint=fast', '--wal-method=stream', '--no-sync']
+      await run(join(programs, 'pg_basebackup'), [...args, '-d', primary, '-D', folder], {
+        ...user,
+        cwd: folder,
+      })
+    })
+  }
+
+  /** Lets a standby end its recovery. Resolves when it accepts writes. */
+  async promote(): Promise<void> {
+    await this.query('select pg_promote()')
+  }
+
+  static async #make(
+    options: ThrowawayPostgresOptions,
+    fill: (programs: string, folder: string, user: User | undefined) => Promise<void>,
+  ): Promise<ThrowawayPostgres> {
     const programs = findPrograms()
     const user = serverUser()
     const folder = mkdtempSync(join(options.below ?? tmpdir(), 'hart-depot-postgres-'))
@@ -76,17 +114,7 @@ export class ThrowawayPostgres {
     }
     const postgres = new ThrowawayPostgres(folder, await freePort(), programs, settings)
     try {
-      const args = [
-        '--username=postgres',
-        '--auth=trust',
-        '--encoding=UTF8',
-        '--no-sync',
-        '--no-instructions',
-      ]
-      await run(join(programs, 'initdb'), [...args, ...(await localeOf(programs)), '-D', folder], {
-        ...user,
-        cwd: folder,
-      })
+      await fill(programs, folder, user)
       await postgres.restart()
       return postgres
     } catch (error) {
@@ -112,7 +140,7 @@ export class ThrowawayPostgres {
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-10_000)
-      if (said.includes('ready to accept connections')) resolve()
+      if (READY.test(said)) resolve()
     })
     server.once('error', reject)
     server.once('exit', (code, signal) => {

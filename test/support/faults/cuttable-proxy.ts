@@ -9,15 +9,18 @@ export interface CuttableProxy {
   cut(): void
   /** Lets everything through that was held back. */
   mend(): void
+  /** Ends all connections, and passes new ones on to another port, as after a failover. */
+  leadTo(port: number): void
 }
 
-/** Starts a proxy on a loopback port that passes everything on to another. */
+/** Starts a proxy on a loopback port that passes everything on to another port. */
 export async function startCuttableProxy(
   t: { teardown(fn: () => Promise<void>): unknown },
   to: number,
 ): Promise<CuttableProxy> {
   const sockets = new Set<Socket>()
   let isCut = false
+  let target = to
   const carry = (from: Socket, into: Socket): void => {
     sockets.add(from)
     from.setNoDelay(true)
@@ -31,7 +34,7 @@ export async function startCuttableProxy(
     if (isCut) from.pause()
   }
   const server = createServer({ allowHalfOpen: true }, (near) => {
-    const far = connect(to, '127.0.0.1')
+    const far = connect(target, '127.0.0.1')
     far.once('error', () => near.destroy())
     carry(near, far)
     carry(far, near)
@@ -52,6 +55,10 @@ export async function startCuttableProxy(
     mend() {
       isCut = false
       for (const socket of sockets) socket.resume()
+    },
+    leadTo(other) {
+      target = other
+      for (const socket of sockets) socket.destroy()
     },
   }
 }
