@@ -21,7 +21,10 @@ export const upload: Define = (command, io) =>
   remoteOptions(command)
     .argument('<file...>', 'package files (.hart)')
     .option('--promote <view>', 'promote all of them into this view, in one revision')
-    .option('--with-deps <folder>', 'before them, upload from this folder what they need and the depot lacks')
+    .option(
+      '--with-deps <folder>',
+      'first upload the packages of this folder that they need and the depot lacks',
+    )
     .option(
       '--key <file>',
       'the public key of the signer, sent if the depot lacks it; also looked for where hab keeps keys',

@@ -46,7 +46,7 @@ export function wireIdent(ident: IdentValue): Json<typeof Ident> {
   return { origin: ident.origin, name: ident.name, version: ident.version, release: ident.release }
 }
 
-/** Returns the shape of a page of a current list, with a name and an example of one item. */
+/** Returns the shape of a page of a list as today's Builder sends it. `example` is an example of one item. */
 export function pageOf<Item extends z.ZodType>(id: string, item: Item, example: z.input<Item>) {
   return named(
     id,
@@ -60,7 +60,7 @@ export function pageOf<Item extends z.ZodType>(id: string, item: Item, example: 
   )
 }
 
-/** Makes a page of a current list, and its status: 206 while there are more items (habitat-today.md 3.5). */
+/** Makes such a page and its status, which is 206 while there are more items (habitat-today.md 3.5). */
 export function wirePage<Item, Wire>(
   { items, total }: Page<Item>,
   offset: number,
