@@ -50,7 +50,7 @@ export async function findReasons(
   )
   const known = all.slice(0, MAX_CHAINS).filter((needing) => !hiddenNames.has(releaseKey(needing)))
   const needs = await listNeeds(db, await readKeepers(db, now), [release, ...known])
-  const dependencies = await readDependencies(db, NO_VIEW, known, audience)
+  const dependencies = await readDependencies(db, undefined, known, audience)
   let hasHidden = hiddenNames.size > 0
   const chains: ReasonChain[] = []
   for (const needing of [release, ...known]) {
@@ -65,9 +65,6 @@ export async function findReasons(
   const hasMore = all.length > MAX_CHAINS || chains.length > MAX_CHAINS
   return { chains: chains.slice(0, MAX_CHAINS), hasMore, hasHidden }
 }
-
-/** The id of no view, for reading dependencies without comparing them with a view. */
-const NO_VIEW = 0
 
 /** Leaves out the proposals and changes that the audience may not see. */
 async function filterVisible(db: Db, needs: readonly Need[], audience: Audience): Promise<Need[]> {

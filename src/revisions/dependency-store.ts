@@ -112,13 +112,13 @@ export async function listTdeps(
 }
 
 /**
- * Reads the dependencies of releases, and which of them are in the depot and in the view. Dependencies that
- * are hidden from the audience count as absent. An announced release depends on itself, because its own bytes
- * are absent.
+ * Reads the dependencies of releases, and which of them are in the depot and, if `viewId` is given, in the
+ * view. Dependencies that are hidden from the audience count as absent. An announced release depends on
+ * itself, because its own bytes are absent.
  */
 export async function readDependencies(
   db: Db,
-  viewId: number,
+  viewId: number | undefined,
   releases: readonly ViewRelease[],
   audience: Audience,
 ): Promise<Dependencies> {
@@ -154,9 +154,9 @@ export async function readDependencies(
     }
   }
   const inView = new Set<number>()
-  for (const ids of inBatches(inDepot.values())) {
-    for (const id of await listMemberIds(db, viewId, ids)) inView.add(id)
-  }
+  if (viewId !== undefined)
+    for (const ids of inBatches(inDepot.values()))
+      for (const id of await listMemberIds(db, viewId, ids)) inView.add(id)
   return { tdeps, deps, inDepot, announced, inView }
 }
 

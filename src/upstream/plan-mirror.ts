@@ -11,9 +11,6 @@ import { listFirstMembers, listLatestOf } from '../revisions/mirrored-store.ts'
 import { findView } from '../revisions/view-store.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 
-/** The id of no view, for reading dependencies without comparing them with a view. */
-const NO_VIEW = 0
-
 /**
  * Lists the releases of upstream origins that a mirror should keep here and that are not here: the newest
  * ones of its channels, and everything that these and the packages of its views depend on. Views and channels
@@ -27,7 +24,7 @@ export async function planMirror(
   const origins = new Set((await listUpstreamOrigins(db)).filter((origin) => listed.has(origin)))
   const missing = new Map<string, ReleaseName>()
   for (const batch of inBatches(await listKept(db, mirror))) {
-    const { tdeps, inDepot } = await readDependencies(db, NO_VIEW, batch, UNRESTRICTED_AUDIENCE)
+    const { tdeps, inDepot } = await readDependencies(db, undefined, batch, UNRESTRICTED_AUDIENCE)
     for (const release of batch)
       for (const ident of tdeps.get(releaseKey(release)) ?? []) {
         const name = { ident, target: release.target }
