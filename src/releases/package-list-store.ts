@@ -89,6 +89,19 @@ export async function listReleasesOf(
   }))
 }
 
+/** Lists the targets for which a package has a visible release, in the order of {@link TARGETS}. */
+export async function listTargetsOfPackage(
+  db: Db,
+  { origin, name }: { origin: string; name: string },
+  audience: Audience,
+): Promise<Target[]> {
+  const of = { origin, name, version: undefined }
+  const highest = await Promise.all(
+    TARGETS.map((target) => releasesBelow(db, of, { target, after: undefined, limit: 1 }, audience)),
+  )
+  return highest.flatMap(([release]) => release?.target ?? [])
+}
+
 /** The columns that sort releases. */
 interface Placed {
   readonly order_key: string

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { APP, JANE_TOKEN, startCompany } from '../../support/browser/page-scene.ts'
+import { makeReleases } from '../../support/release-rows.ts'
 import { fileTest } from '../../support/runner/run-files.ts'
 import { FormBrowser } from '../../support/browser/form-browser.ts'
 
@@ -23,6 +24,16 @@ test('a package shows its way through the views, and all its releases', async (t
   t.match(text, 'acme-20260101000000')
   t.equal((await read('/pkgs/acme/absent')).status, 404)
   t.equal((await read('/pkgs/absent')).status, 404)
+})
+
+test('a package shows all its targets on each page of its releases', async (t) => {
+  const versions = Array.from({ length: 51 }, (_, patch) => `acme/tall/2.0.${patch}/20260101000000`)
+  await makeReleases(started, 'acme/tall/1.0.0/20260101000000 for aarch64-linux', ...versions)
+  const { body, text } = await read('/pkgs/acme/tall')
+  t.notMatch(body, 'acme/tall/1.0.0')
+  t.match(text, /x86_64-linux.*aarch64-linux|aarch64-linux.*x86_64-linux/s)
+  const [, next = ''] = /rel="next" href="([^"]+)"/.exec(body) ?? []
+  t.match((await read(next.replaceAll('&amp;', '&'))).body, 'target=x86_64-linux')
 })
 
 test('a release shows where it is, why, and its change', async (t) => {

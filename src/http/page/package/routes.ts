@@ -11,7 +11,11 @@ import { formatIdent, formatPackageName } from '../../../package/ident.ts'
 import { DEFAULT_TARGET, TARGETS } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
 import { listDependentReleases } from '../../../releases/dependents-store.ts'
-import { listPackagesAfter, listReleasesOf } from '../../../releases/package-list-store.ts'
+import {
+  listPackagesAfter,
+  listReleasesOf,
+  listTargetsOfPackage,
+} from '../../../releases/package-list-store.ts'
 import { findRelease, listTargets } from '../../../releases/release-store.ts'
 import { describeNeed } from '../../../retention/describe.ts'
 import { findReasons } from '../../../retention/reasons.ts'
@@ -74,7 +78,7 @@ export function packageRoutes(app: FastifyInstance, context: RouteContext): void
       )
       if (found.length === 0) throw new DepotError('not_found', `there is no package ${origin}/${name}`)
       const releases = found.slice(0, PAGE_RELEASES)
-      const targets = TARGETS.filter((target) => releases.some((release) => release.target === target))
+      const targets = await listTargetsOfPackage(db, { origin, name }, audience)
       const [first = DEFAULT_TARGET] = targets
       const target = request.query.target ?? (targets.includes(DEFAULT_TARGET) ? DEFAULT_TARGET : first)
       const packageName = formatPackageName({ origin, name })

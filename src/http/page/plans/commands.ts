@@ -1,3 +1,4 @@
+import type { ReleaseName } from '../../../package/ident.ts'
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import type { Moment } from '../../../views/change-request.ts'
 import { quoted } from '../html/shell.ts'
@@ -22,7 +23,7 @@ function argumentsOf(request: StoredPlan['request']): string {
       if ('lockfile' in source) return '--lockfile FILE'
       const idents = source.releases.map(({ ident }) => ident)
       const others = idents.length > SHOWN_RELEASES ? ' …' : ''
-      return `${idents.slice(0, SHOWN_RELEASES).join(' ')}${others}${deps}`
+      return `${idents.slice(0, SHOWN_RELEASES).join(' ')}${others}${targetOption(source.releases)}${deps}`
     }
     case 'rollback':
       return `--to ${momentText(request.to)}${filter(request.only ?? {})}`
@@ -33,6 +34,12 @@ function argumentsOf(request: StoredPlan['request']): string {
     default:
       return request satisfies never
   }
+}
+
+/** The command takes one target for all releases. */
+function targetOption(releases: readonly ReleaseName[]): string {
+  const [target, ...others] = new Set(releases.map((release) => release.target))
+  return target === undefined || others.length > 0 ? '' : ` --target ${target}`
 }
 
 function filter({ origin, name }: { origin?: string; name?: string }): string {
