@@ -36,8 +36,8 @@ import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
 
 // `npm run bench` takes every measurement, prints the results, and replaces their sections in RESULTS.md as it
-// goes. `npm run bench -- start tls` takes these alone. `npm run bench -- --quick` takes a minute or two, is less
-// exact, and only prints.
+// goes. `npm run bench -- start tls` takes these alone. `npm run bench -- --quick` takes a minute or two, leaves
+// out what is slow, is less exact, and only prints.
 
 const RESULTS = new URL('RESULTS.md', import.meta.url)
 
@@ -53,18 +53,18 @@ interface Subject {
   /** The heading of its section. */
   readonly title: string
   readonly measure: (options: { isQuick: boolean }) => Promise<Results>
-  /** Takes minutes even when it is quick, so that a quick run leaves it out. */
+  /** Takes ten seconds or more even when it is quick, so that a quick run leaves it out. */
   readonly isSlow?: true
 }
 
 /** By the name of the file, in the order of the sections. */
 const SUBJECTS: Readonly<Record<string, Subject>> = {
   poll: { title: 'Polls', measure: measurePoll },
-  'token-polls': { title: 'Polls with a token', measure: measureTokenPolls },
+  'token-polls': { title: 'Polls with a token', measure: measureTokenPolls, isSlow: true },
   tls: { title: 'Polls over TLS', measure: measureTls, isSlow: true },
-  edge: { title: 'The edge', measure: measureEdge },
+  edge: { title: 'The edge', measure: measureEdge, isSlow: true },
   others: { title: 'Polls of other registries', measure: measureOthers },
-  workers: { title: 'Workers', measure: measureWorkers },
+  workers: { title: 'Workers', measure: measureWorkers, isSlow: true },
   stall: { title: 'Polls while much else is done', measure: measureStall, isSlow: true },
   upkeep: { title: 'Polls during background work', measure: measureUpkeep, isSlow: true },
   fleet: { title: 'A fleet', measure: measureFleet, isSlow: true },
@@ -72,27 +72,27 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   install: { title: 'Installs', measure: measureInstall, isSlow: true },
   upload: { title: 'Uploads', measure: measureUpload },
   'small-uploads': { title: 'Small uploads', measure: measureSmallUploads },
-  s3: { title: 'Packages in S3', measure: measureS3 },
+  s3: { title: 'Packages in S3', measure: measureS3, isSlow: true },
   download: { title: 'Downloads', measure: measureDownload },
   promotions: { title: 'Promotions', measure: measurePromotions },
   waits: { title: 'A small change beside a large one', measure: measureWaits },
-  cluster: { title: 'Several nodes', measure: measureCluster },
-  move: { title: 'Moves between engines', measure: measureMove },
+  cluster: { title: 'Several nodes', measure: measureCluster, isSlow: true },
+  move: { title: 'Moves between engines', measure: measureMove, isSlow: true },
   history: { title: 'The past, and verify', measure: measureHistory, isSlow: true },
-  page: { title: 'The page', measure: measurePage },
+  page: { title: 'The page', measure: measurePage, isSlow: true },
   pages: { title: 'Pages of lists', measure: measurePages },
   pull: { title: 'Pulls', measure: measurePull, isSlow: true },
   upstream: { title: 'Installs through a depot with an upstream', measure: measureUpstream, isSlow: true },
-  backup: { title: 'Backups', measure: measureBackup },
-  start: { title: 'Start and memory', measure: measureStart },
-  cli: { title: 'The command line', measure: measureCli },
+  backup: { title: 'Backups', measure: measureBackup, isSlow: true },
+  start: { title: 'Start and memory', measure: measureStart, isSlow: true },
+  cli: { title: 'The command line', measure: measureCli, isSlow: true },
   'first-promotion': {
     title: 'From a clone to a first promotion',
     measure: measureFirstPromotion,
     isSlow: true,
   },
-  gateways: { title: 'Gateways', measure: measureGateways },
-  million: { title: 'A million releases', measure: measureMillion },
+  gateways: { title: 'Gateways', measure: measureGateways, isSlow: true },
+  million: { title: 'A million releases', measure: measureMillion, isSlow: true },
 }
 
 const isQuick = process.argv.includes('--quick')

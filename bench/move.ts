@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
@@ -26,9 +26,9 @@ export async function measureMove({ isQuick }: { isQuick: boolean }): Promise<Re
   const server = await ThrowawayPostgres.start({ isDurable: true })
   try {
     const folderOf = (name: string) => join(scratch.path, name)
-    await mkdir(folderOf('data'))
-    await fill(folderOf('data'), { releases, packages: Math.min(PACKAGES, releases / 5) })
-    recordMissing(join(folderOf('data'), 'depot.sqlite'))
+    await mkdir(folderOf('filled'))
+    await fill(folderOf('filled'), { releases, packages: Math.min(PACKAGES, releases / 5) })
+    recordMissing(join(folderOf('filled'), 'depot.sqlite'))
     const sql = (text: string) =>
       promisify(execFile)('psql', ['--quiet', '--command', text, server.url]).then(() => undefined)
     const url = server.url.replace(/postgres$/, 'moved')
@@ -56,6 +56,9 @@ export async function measureMove({ isQuick }: { isQuick: boolean }): Promise<Re
     const taken = await byTurns(ROUNDS, {
       there: async () => {
         await recreate('moved')
+        // A depot can be moved once.
+        await rm(folderOf('data'), { recursive: true, force: true })
+        await cp(folderOf('filled'), folderOf('data'), { recursive: true })
         return move('sqlite', 'postgres')
       },
       back: async () => {

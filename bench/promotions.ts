@@ -181,7 +181,7 @@ async function measureOverHttp(data: string, file: string, isQuick: boolean): Pr
     // Warm up, so that the code is compiled.
     await promoteAtOnce(depot, { ...load, times: 5 * times })
     await promoteAtOnce(hand, { ...byHand, times: 5 * times })
-    const samples = await byTurns(10, {
+    const samples = await byTurns(isQuick ? 4 : 10, {
       depot: () => promoteAtOnce(depot, { ...load, times }),
       hand: () => promoteAtOnce(hand, { ...byHand, times }),
     })
