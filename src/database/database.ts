@@ -1,11 +1,11 @@
-import type { ControlledTransaction, Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { Schema } from './schema.ts'
 
 /** The database that a store queries: a read-only connection or the writer's transaction. */
 export type Db = Kysely<Schema>
 
 /** A transaction of the writer. */
-export type Trx = ControlledTransaction<Schema, string[]>
+export type Trx = Transaction<Schema>
 
 /** A connection that cannot write. Whoever opened it closes it. */
 export interface Reading {

@@ -1,7 +1,8 @@
-import { ControlledTransaction, ExpressionWrapper, ValueNode } from 'kysely'
+import { ExpressionWrapper, ValueNode } from 'kysely'
 import type { CompiledQuery, DialectAdapter, OperationNode, QueryExecutor, UnknownRow } from 'kysely'
 import type { Db } from './database.ts'
 import type { Schema } from './schema.ts'
+import { GuardedDb } from './guarded-db.ts'
 
 type Value = string | number | null
 type Arguments = Readonly<Record<string, Value | readonly Value[]>>
@@ -64,6 +65,10 @@ export interface ImmediateAdapter extends DialectAdapter {
   runNow(sql: string, parameters: readonly unknown[]): unknown[]
 }
 
+export function isImmediate(adapter: DialectAdapter): adapter is ImmediateAdapter {
+  return 'runNow' in adapter
+}
+
 /**
  * Returns a function that runs a query. The query is built and compiled when it first runs, and kept, because
  * Kysely takes several times as long to build and compile a small query as SQLite takes to run it. `build`
@@ -80,9 +85,8 @@ export function prepared<Args extends Arguments = Readonly<Record<string, never>
     // The compiled queries, by the class of the engine's adapter, and then by the names of the lists with one
     // item.
     const known = new Map<unknown, Map<string, Variant<Row>>>()
-    return async (db, args) => {
-      if (db instanceof ControlledTransaction && (db.isCommitted || db.isRolledBack))
-        throw new Error('the transaction of a query is over')
+    const runOn = (db: Db, args: Args): Promise<Row[]> | Row[] => {
+      if (db instanceof GuardedDb) db.check()
       const executor = db.getExecutor()
       const kind = executor.adapter.constructor
       const names = listsOfOne(args)
@@ -94,6 +98,14 @@ export function prepared<Args extends Arguments = Readonly<Record<string, never>
         compiled,
         parameters.map((parameterIn) => parameterIn(args)),
       )
+    }
+    // Not an async function, whose promise would take two more turns of the queue for each query.
+    return (db, args) => {
+      try {
+        return Promise.resolve(runOn(db, args))
+      } catch (error) {
+        return Promise.reject(error)
+      }
     }
   }
 }
@@ -115,19 +127,28 @@ function remember<Row>(
   return variant
 }
 
-async function run<Row>(
+function run<Row>(
   executor: QueryExecutor,
   compiled: CompiledQuery<Row>,
   parameters: readonly unknown[],
-): Promise<Row[]> {
+): Promise<Row[]> | Row[] {
   const { adapter, plugins } = executor
   // Plugins may refuse a query or delay its result, but not change it.
   if (plugins.length > 0 && executor.transformQuery(compiled.query, compiled.queryId) !== compiled.query)
     throw new Error('a prepared query cannot be changed')
-  if (!('runNow' in adapter)) return (await executor.executeQuery<Row>({ ...compiled, parameters })).rows
-  let rows = (adapter as ImmediateAdapter).runNow(compiled.sql, parameters) as UnknownRow[]
-  for (const plugin of plugins)
-    ({ rows } = await plugin.transformResult({ result: { rows }, queryId: compiled.queryId }))
+  if (!isImmediate(adapter))
+    return executor.executeQuery<Row>({ ...compiled, parameters }).then(({ rows }) => rows)
+  const rows = adapter.runNow(compiled.sql, parameters) as Row[]
+  return plugins.length === 0 ? rows : transformed(rows, executor, compiled)
+}
+
+async function transformed<Row>(
+  found: Row[],
+  { plugins }: QueryExecutor,
+  { queryId }: CompiledQuery,
+): Promise<Row[]> {
+  let rows = found as UnknownRow[]
+  for (const plugin of plugins) ({ rows } = await plugin.transformResult({ result: { rows }, queryId }))
   return rows as Row[]
 }
 

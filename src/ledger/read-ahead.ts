@@ -1,4 +1,5 @@
 import type { Db } from '../database/database.ts'
+import { GuardedDb } from '../database/guarded-db.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
 // Long reads of commands. A command may read in its transaction only for a short time. A command that reads
@@ -147,12 +148,8 @@ export interface LimitedReads {
 export function limitReads(db: Db, elapsed: () => number): LimitedReads {
   const limited = {
     end: Infinity,
-    db: db.withPlugin({
-      transformQuery({ node }) {
-        if (elapsed() > limited.end) throw new Postponed('the reads took too long')
-        return node
-      },
-      transformResult: async ({ result }) => result,
+    db: new GuardedDb(db, () => {
+      if (elapsed() > limited.end) throw new Postponed('the reads took too long')
     }),
   }
   return limited

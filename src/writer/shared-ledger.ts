@@ -1,6 +1,8 @@
-import type { Db, Trx, Writing } from '../database/database.ts'
+import type { Db, Writing } from '../database/database.ts'
 import { isCollision, isConnectionLost } from '../database/errors.ts'
 import { findStates } from '../database/state-store.ts'
+import { begin } from '../database/transaction.ts'
+import type { OpenTransaction } from '../database/transaction.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { findHash, findHead, listEntries } from '../ledger/ledger-store.ts'
@@ -59,11 +61,15 @@ export class SharedLedger {
    * Commits a batch, and sends the sequence of its last entry to all processes. Throws {@link CommitInDoubt}
    * if the connection is lost.
    */
-  async commit(trx: Trx, entries: readonly LedgerEntry[], settled: unknown): Promise<void> {
+  async commit(
+    transaction: OpenTransaction,
+    entries: readonly LedgerEntry[],
+    settled: unknown,
+  ): Promise<void> {
     const last = entries.at(-1)
-    if (last !== undefined) await this.#notify(trx, last.sequence)
+    if (last !== undefined) await this.#notify(transaction.trx, last.sequence)
     try {
-      await trx.commit().execute()
+      await transaction.commit()
     } catch (error) {
       throw isConnectionLost(error) ? new CommitInDoubt(last, settled, error) : error
     }
@@ -106,11 +112,11 @@ export class SharedLedger {
     if (last === undefined) throw error
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const trx = await this.#db.startTransaction().execute()
+        const transaction = await begin(this.#db)
         try {
-          return (await findHash(trx, last.sequence)) === last.hash
+          return (await findHash(transaction.trx, last.sequence)) === last.hash
         } finally {
-          await trx.rollback().execute()
+          await transaction.rollback()
         }
       } catch {
         if (attempt === MAX_ATTEMPTS) throw error

@@ -2,6 +2,8 @@ import { isCollision } from '../database/errors.ts'
 import type { Db, Trx } from '../database/database.ts'
 import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/savepoints.ts'
 import { setState } from '../database/state-store.ts'
+import { begin } from '../database/transaction.ts'
+import type { OpenTransaction } from '../database/transaction.ts'
 import { DepotError, shuttingDown } from '../errors.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
@@ -45,7 +47,7 @@ export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onAnnoun
 
 /** The commands of one transaction. */
 interface Batch<T extends Handlers> {
-  readonly trx: Trx
+  readonly transaction: OpenTransaction
   readonly callers: CallerCheck<T>
   /** The transaction, for reads that may turn out to be long. */
   readonly limited: LimitedReads
@@ -200,7 +202,10 @@ export class Writer<T extends Handlers> {
    * Returns the `read` function for a command in a transaction. Starts the time limit of its reads, if it has
    * one.
    */
-  #readerFor({ trx, limited }: Batch<T>, readAhead: QueuedCommand<T>['readAhead']): CommandContext['read'] {
+  #readerFor(
+    { transaction: { trx }, limited }: Batch<T>,
+    readAhead: QueuedCommand<T>['readAhead'],
+  ): CommandContext['read'] {
     const { elapsed, openSnapshot } = this.#options
     if (readAhead === 'in transaction' || openSnapshot === undefined)
       return async (_name, _basis, act) => act(trx)
@@ -271,9 +276,10 @@ export class Writer<T extends Handlers> {
     const [head, clock] = [this.#head, this.#clock]
     const begun = elapsed()
     const settled: Settled<T>[] = []
-    const trx = await this.#db.startTransaction().execute()
+    const transaction = await begin(this.#db)
+    const { trx } = transaction
     const callers = this.#commands.checkCallers(now)
-    const batch = { trx, callers, limited: limitReads(trx, elapsed), entries, hasSavepoints }
+    const batch = { transaction, callers, limited: limitReads(trx, elapsed), entries, hasSavepoints }
     entries.length = 0
     try {
       if (this.#shared !== undefined) await this.#followOthers(trx, this.#shared)
@@ -282,20 +288,17 @@ export class Writer<T extends Handlers> {
         if (settled.length > 0 && (queued.readAhead !== undefined || elapsed() - begun >= MAX_BATCH_MS)) break
         const result = postponed?.has(queued) === true ? 'postponed' : await this.#run(batch, queued)
         settled.push({ queued, result })
-        if (trx.isRolledBack) break
+        if (transaction.isRolledBack) break
       }
-      if (!trx.isRolledBack) {
+      if (!transaction.isRolledBack) {
         beforeCommit()
-        await (this.#shared?.commit(trx, entries, settled) ?? trx.commit().execute())
+        await (this.#shared?.commit(transaction, entries, settled) ?? transaction.commit())
       }
     } catch (error) {
-      await trx
-        .rollback()
-        .execute()
-        .catch(() => undefined) // SQLite may have rolled back by itself
+      await transaction.rollback().catch(() => undefined) // SQLite may have rolled back by itself
       if (hasSavepoints || taken.length === 1 || this.#shared?.mayBeOfOneCommand(error) !== true) throw error
     }
-    if (trx.isCommitted || taken.length === 1) return settled
+    if (transaction.isCommitted || taken.length === 1) return settled
     this.#head = head
     this.#clock = clock
     const known = settled.filter(({ result }) => result === 'postponed').map(({ queued }) => queued)
@@ -336,7 +339,8 @@ export class Writer<T extends Handlers> {
   async #run(batch: Batch<T>, { command, readAhead }: QueuedCommand<T>): Promise<Settled<T>['result']> {
     if (this.#moving !== undefined && !this.#mayRunWhileMoving(command))
       return { error: acceptsNoChanges(this.#moving) }
-    const { trx, callers, entries } = batch
+    const { transaction, callers, entries } = batch
+    const { trx } = transaction
     const { actor } = command
     const before = this.#head
     const recorded = entries.length
@@ -364,7 +368,7 @@ export class Writer<T extends Handlers> {
       return { outcome }
     } catch (error) {
       // On a full disk SQLite rolls the whole transaction back. The batch then fails with the original error.
-      await (hasSavepoint ? undoToSavepoint(trx) : trx.rollback().execute()).catch(() => {
+      await (hasSavepoint ? undoToSavepoint(trx) : transaction.rollback()).catch(() => {
         throw error
       })
       if (isCollision(error)) throw error // the whole batch runs again

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { inserter } from '../../src/database/engine-sql.ts'
+import { GuardedDb } from '../../src/database/guarded-db.ts'
 import { SqliteEngine } from '../../src/database/sqlite/engine.ts'
 import { prepared } from '../../src/database/prepared.ts'
+import { begin } from '../../src/database/transaction.ts'
 
 const insertState = prepared<{ name: string; value: string }>()((db, { name, value }) =>
   db.insertInto('depot_state').values({ name, value }),
@@ -90,12 +92,36 @@ test('rows are inserted with the values that they share', async (t) => {
 
 test('a prepared query runs in the transaction and is undone with it', async (t) => {
   const { writable: db } = await openScratch(t)
-  const trx = await db.startTransaction().execute()
+  const transaction = await begin(db)
+  const { trx } = transaction
   await insertState(trx, { name: 'a', value: 'A' })
   t.strictSame(await valuesOf(trx, { names: ['a'], least: '' }), [{ value: 'A' }])
-  await trx.rollback().execute()
+  await transaction.rollback()
   t.strictSame(await valuesOf(db, { names: ['a'], least: '' }), [])
   await t.rejects(valuesOf(trx, { names: ['a'], least: '' }), 'nothing runs in a transaction that is over')
+  await t.rejects(trx.insertInto('depot_state').values({ name: 'a', value: 'A' }).execute(), 'is over')
+})
+
+test('guards around a database are called before every statement', async (t) => {
+  const { writable: db } = await openScratch(t)
+  let refusal: string | undefined
+  const expect = (name: string) => () => {
+    if (refusal === name) throw new Error(`refused by ${name}`)
+  }
+  const guarded = new GuardedDb(new GuardedDb(db, expect('the inner guard')), expect('the outer guard'))
+  const plugged = guarded.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => result,
+  })
+  await insertState(guarded, { name: 'a', value: 'A' })
+  for (refusal of ['the inner guard', 'the outer guard'])
+    for (const each of [guarded, plugged]) {
+      const expected = { message: `refused by ${refusal}` }
+      await t.rejects(valuesOf(each, { names: ['a'], least: '' }), expected)
+      await t.rejects(each.selectFrom('depot_state').selectAll().execute(), expected)
+    }
+  refusal = undefined
+  t.strictSame(await valuesOf(plugged, { names: ['a'], least: '' }), [{ value: 'A' }])
 })
 
 test('a prepared query reports the errors of the database', async (t) => {
