@@ -45,6 +45,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'database/postgres/connection.ts MAX_DEFERRED',
   'database/postgres/connection.ts MAX_DEFERRED_LENGTH',
   'database/postgres/engine.ts MAX_READS',
+  'database/postgres/engine.ts MAX_PROMPT_READS',
   'writer/shared-ledger.ts MAX_ATTEMPTS',
   'writer/shared-ledger.ts MAX_REPEATING_MS',
   'database/sqlite/connection.ts MAX_CACHED_STATEMENTS',
@@ -86,6 +87,7 @@ const OF_NO_CLIENT: readonly string[] = [
 
 /** The start of the row of each limit. */
 const ROWS: Readonly<Record<string, string>> = {
+  'database/postgres/connection.ts MAX_WAIT_MS': 'time that a read waits for a connection to PostgreSQL',
   'cluster/node.ts MAX_WAIT_MS': 'time that a change waits for other nodes',
   'config/upstream-config.ts MAX_NEWEST': 'releases of each package of a channel that a mirror keeps',
   'config/upstream-config.ts MAX_PARALLEL': 'packages that a mirror fetches at the same time',

@@ -29,6 +29,11 @@ export interface Reads {
   /** Returns the database for stores. It has no transactions: each read sees the latest state. */
   db(): Db
   /**
+   * Returns the same database, on connections of its own, for look-ups that must not wait until long reads
+   * have ended.
+   */
+  promptDb(): Db
+  /**
    * Prepares for requests, which must not wait for a read. Before this call, while the depot opens, reads
    * run in the cheapest way.
    */

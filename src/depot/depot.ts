@@ -34,8 +34,10 @@ export interface Depot {
   readonly engine: Engine
   /** For reading. Only the writer can write. */
   readonly db: Db
+  /** For look-ups that must not wait for long reads: what memory lacks of the ledger, sessions, readiness. */
+  readonly promptDb: Db
   /**
-   * Makes all later reads of `db` run in threads of their own, so that polls do not wait for them. Call it
+   * Makes all later reads run in threads of their own, so that polls do not wait for them. Call it
    * before the first request; see {@link Reads.start}.
    */
   readInThreads(): void

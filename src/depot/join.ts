@@ -39,13 +39,13 @@ export async function joinDepot(
   const { config, limits } = share
   const engine = await openEngine(config.database)
   const reads = engine.openReads()
-  const db = reads.db()
+  const [db, promptDb] = [reads.db(), reads.promptDb()]
   const writer = new WriterClient<typeof handlers>(share.writerPort, now)
   const judging = new JudgingThread(config.database, now)
   const scanner = new ArchiveScanner()
   const hashes = new HashThreads()
-  const authenticator = new Authenticator(db, now)
-  const follower = await LedgerFollower.open(db, writer, SUBSCRIBERS)
+  const authenticator = new Authenticator(promptDb, now)
+  const follower = await LedgerFollower.open(promptDb, writer, SUBSCRIBERS)
   follower.subscribe('sessions', authenticator)
   writer.start()
   return {
@@ -56,6 +56,7 @@ export async function joinDepot(
     files: new OpenedFiles(share.files),
     engine,
     db,
+    promptDb,
     readInThreads: () => reads.start(),
     writer,
     lease: share.lease && new (await import('../cluster/lease.ts')).Lease(share.lease),

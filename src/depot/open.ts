@@ -82,6 +82,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     const engine = await openEngine(config.database)
     const {
       db,
+      promptDb,
       readInThreads,
       writer,
       judge,
@@ -119,8 +120,8 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     closers.push(() => scanner.close())
     const hashes = new HashThreads()
     closers.push(() => hashes.close())
-    const authenticator = new Authenticator(db, now)
-    const follower = await LedgerFollower.open(db, writer, SUBSCRIBERS)
+    const authenticator = new Authenticator(promptDb, now)
+    const follower = await LedgerFollower.open(promptDb, writer, SUBSCRIBERS)
     follower.subscribe('sessions', authenticator)
     follower.subscribe('overrides in the log', logOverrides(log))
     follower.subscribe('quotas in the log', logQuotas(log))
@@ -144,6 +145,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       files,
       engine,
       db,
+      promptDb,
       readInThreads,
       writer,
       lease,
@@ -198,7 +200,9 @@ async function openData(
   config: Config,
   { now = Date.now, elapsed, inProcess = false, log }: OpenOptions,
   { watched, closers }: { watched: readonly string[]; closers: Closers },
-): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'judge' | 'joinNodes' | 'lease' | 'files'>> {
+): Promise<
+  Pick<Depot, 'db' | 'promptDb' | 'readInThreads' | 'writer' | 'judge' | 'joinNodes' | 'lease' | 'files'>
+> {
   const openedFiles = () => OpenedFiles.of([lockFileOf(config.dataFolder), ...engine.files, ...watched])
   if (inProcess) {
     // A depot with threads does not need them in this one.
@@ -222,7 +226,8 @@ async function openData(
     const judge: JudgeReleases = (part, { onlySettled = false } = {}) =>
       judgePage(database.reader, part, { now: now(), onlySettled })
     const nothing = { readInThreads: () => undefined, joinNodes: async () => undefined, lease: undefined }
-    return { db: database.reader, writer, judge, files, ...nothing }
+    const { reader } = database
+    return { db: reader, promptDb: reader, writer, judge, files, ...nothing }
   }
   await engine.migrate(now())
   const files = openedFiles()
@@ -240,6 +245,7 @@ async function openData(
   closers.push(() => judging.close())
   return {
     db: reads.db(),
+    promptDb: reads.promptDb(),
     readInThreads: () => reads.start(),
     writer,
     judge: judging.judge,

@@ -121,9 +121,9 @@ function trustOf({ config }: Depot): ProxyTrust {
 async function openCaches(
   depot: Depot,
 ): Promise<Pick<RouteContext, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
-  const { db, follower } = depot
+  const { db, promptDb, follower } = depot
   const answers = await follower.openSubscriber('answers', () =>
-    Answers.open(db, { whole: renderPackage, brief: renderPackageBriefly }),
+    Answers.open(promptDb, { whole: renderPackage, brief: renderPackageBriefly }),
   )
   const feed = await follower.openSubscriber('feed', (head) => Feed.open(db, head))
   const { pendingBytes, bodyBytes, slowAfterMs } = depot.limits

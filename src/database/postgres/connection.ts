@@ -13,7 +13,7 @@ import { connectionString } from './tls.ts'
 /** How long to wait for the server when connecting. */
 const CONNECT_MS = 5_000
 /** How long to wait for a connection while all connections of a pool are in use. */
-const WAIT_MS = 15_000
+const MAX_WAIT_MS = 15_000
 const RETRY_AFTER_SECONDS = 5
 /** A statement that reads may take this long. */
 const READ_MS = 30_000
@@ -151,7 +151,7 @@ export function openPool(server: PostgresServer, use: Use): OpenPool {
   const pool = new Pool({
     ...settings,
     // The pool's limit is for the whole wait, and that of a client for connecting.
-    connectionTimeoutMillis: use.waitMs ?? WAIT_MS,
+    connectionTimeoutMillis: use.waitMs ?? MAX_WAIT_MS,
     Client: class extends Client {
       constructor() {
         super(settings)

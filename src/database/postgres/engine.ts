@@ -14,6 +14,8 @@ const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/postgres')
 const FIRST_MIGRATION = 35
 /** The connections on which one answering thread reads at the same time. Further reads wait. */
 const MAX_READS = 4
+/** Further connections, for look-ups alone. */
+const MAX_PROMPT_READS = 2
 
 /** The channel on which writers notify all nodes of the last sequence of each commit. */
 export const CHANNEL = 'hart_depot'
@@ -95,8 +97,14 @@ export class PostgresEngine implements Engine {
   }
 
   openReads(): Reads {
-    const { db, close } = openPool(this.#server, { name: 'reads', max: MAX_READS, isReadOnly: true })
-    return { db: () => db, start: () => undefined, close }
+    const reads = openPool(this.#server, { name: 'reads', max: MAX_READS, isReadOnly: true })
+    const prompt = openPool(this.#server, { name: 'reads', max: MAX_PROMPT_READS, isReadOnly: true })
+    return {
+      db: () => reads.db,
+      promptDb: () => prompt.db,
+      start: () => undefined,
+      close: async () => void (await Promise.all([reads.close(), prompt.close()])),
+    }
   }
 }
 

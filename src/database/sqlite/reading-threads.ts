@@ -82,6 +82,10 @@ export class ReadingThreads implements Reads {
     })
   }
 
+  promptDb(): Db {
+    return this.db()
+  }
+
   close(): Promise<void> {
     this.start()
     return this.#threads.close()

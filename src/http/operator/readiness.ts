@@ -49,7 +49,8 @@ export interface Problem {
 const LATE_AFTER = 3
 
 /** Checks whether a depot can answer requests. Never rejects: problems are part of the result. */
-export async function checkReadiness(depot: Depot): Promise<Readiness> {
+export async function checkReadiness(served: Depot): Promise<Readiness> {
+  const depot: Depot = { ...served, db: served.promptDb }
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', describeFailure)
   const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0
   const disk = await diskState(depot).catch(describeFailure)

@@ -28,7 +28,7 @@ export type FoundSession = { readonly caller: Session; readonly cookie: string }
 export async function openPageSession(request: FastifyRequest, depot: Depot): Promise<FoundSession> {
   const cookie = request.cookies[COOKIE]
   if (cookie === undefined || cookie === '') return 'none'
-  const { db, now, authenticator } = depot
+  const { promptDb: db, now, authenticator } = depot
   const hash = hashCookie(cookie)
   const session = await findPageSession(db, hash)
   const at = now()
