@@ -267,9 +267,9 @@ const plans = new Map(
   ]),
 )
 
-/** There are few of these, and only operators make them; rows of a statement are its own. */
+/** There are few of these: only operators make them, or the oldest go. Rows of a statement are its own. */
 const SMALL =
-  /^SCAN (CONSTANT ROW|json_each VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|needed|dependents|ranked|counted|depot|targets|\(subquery-\d+\)|plans USING INDEX plans_waiting|origins USING INDEX origins_with_quotas|(views|webhooks|exchange_rules|depot_keys|trusted_keys|pins|registered_lockfiles|retention_rules|refreshes)( .*)?)$/
+  /^SCAN (CONSTANT ROW|json_each VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|needed|dependents|ranked|counted|depot|targets|\(subquery-\d+\)|plans USING INDEX plans_waiting|origins USING INDEX origins_with_quotas|(views|webhooks|exchange_rules|depot_keys|trusted_keys|pins|registered_lockfiles|retention_rules|refreshes|denials)( .*)?)$/
 /** Looked at only where a row that others refer to goes, and none does. */
 const ofForeignKeys = (sql: string) => /^insert into "(packages|releases|views)"/.test(sql)
 /** All that is, was, or happened in a view. */
