@@ -14,7 +14,7 @@ import { promotedSet, promotesAnything } from './plan-pull.ts'
 import type { PullTransfer, PullPlan } from './plan-pull.ts'
 import type { PullSource } from './source.ts'
 
-/** The numbers of what a pull or a save has copied. */
+/** How much a pull or a save has copied. */
 export interface Pulled {
   origins: number
   keys: number

@@ -28,7 +28,7 @@ export async function readLedgerEnd(db: Db): Promise<LedgerEnd> {
   }
 }
 
-/** How often a batch runs that comes to nothing, and for how long it is repeated. */
+/** How often a batch runs while nothing is committed, and for how long it is repeated. */
 const MAX_ATTEMPTS = 3
 const MAX_REPEATING_MS = 5_000
 const PAGE_SIZE = 1_000
@@ -84,9 +84,10 @@ export class SharedLedger {
   }
 
   /**
-   * Runs a batch, again if it came to nothing: if it collided with another transaction, or lost its
-   * connection. `run` rejects with {@link CommitInDoubt} if the connection was lost in its commit; what it
-   * settled is the result if the commit was made. Rejects with the error if that cannot be found out.
+   * Runs a batch. Runs it again if nothing was committed, because it collided with another transaction or
+   * lost its connection. `run` must reject with {@link CommitInDoubt} if the connection was lost during the
+   * commit. If the commit was made nevertheless, resolves with what the error says was settled. Rejects with
+   * the error if nobody can tell.
    */
   async untilKnown<Settled>(run: () => Promise<Settled>): Promise<Settled> {
     const begun = this.#elapsed()

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { quoteForShell } from './server/first-steps.ts'
 
-/** Explains in a sentence why access to a path is denied, and who has it. */
+/** Explains in a sentence why access to a path is denied, and which user has it. */
 export function describeDenial(path: string, config?: Config): string {
   const place = nearestReadable(path)
   const { uid } = statSync(place)

@@ -34,8 +34,8 @@ async function expectFiles(url: string | undefined, setting: string): Promise<vo
 }
 
 /**
- * Returns a URL of the database as node-postgres understands it. It takes `require` and `verify-ca` for
- * `verify-full`, unless it is told to follow libpq.
+ * Returns a URL of the database as node-postgres understands it. Unless a parameter tells it to follow libpq,
+ * node-postgres treats `require` and `verify-ca` like `verify-full`.
  */
 export function connectionString(url: string): string {
   const sslMode = new URL(url).searchParams.get('sslmode') ?? ''

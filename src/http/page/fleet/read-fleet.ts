@@ -6,7 +6,7 @@ import type { View } from '../../../views/view.ts'
 import { describeLines } from '../../api/pollers/describe.ts'
 import type { RouteContext } from '../../requests/request.ts'
 
-/** A page shows the figures of at most so many packages. */
+/** The maximum number of packages whose figures a page shows. */
 const SHOWN_LINES = 40
 
 /** What the API says of a package in a view, with the release that is latest there. */

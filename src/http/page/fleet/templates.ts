@@ -8,10 +8,10 @@ import type { Visit } from '../html/visit.ts'
 import type { FleetFigures, LineFigures } from './read-fleet.ts'
 import { uptakeChart } from './uptake-chart.ts'
 
-/** Pages with figures are read again after so many seconds, because no commit tells of polls. */
+/** The seconds after which a page with figures is read again, because no commit tells of polls. */
 export const FLEET_REFRESH_SECONDS = 15
 
-/** Charts end so long after the move. Pollers that come later are new ones. */
+/** How long after the move a chart ends. Pollers that come later are new ones. */
 const CHART_MS = 60 * 60_000
 
 /**

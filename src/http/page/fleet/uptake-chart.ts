@@ -5,7 +5,7 @@ const WIDTH = 160
 const HEIGHT = 28
 /** A chart covers at least this time. */
 const SHORTEST_MS = 2 * 60_000
-/** After the last rise, a chart goes on for this part of the time until then. */
+/** A chart covers the time from the move to the last rise, times this. */
 const REST = 1.25
 
 /**
