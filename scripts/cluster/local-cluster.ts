@@ -151,8 +151,9 @@ events { worker_connections 1024; }
 http {
   access_log off; ${temp}
   upstream depot {
-    # A node that fails is left out for a second.
+    # A node that fails is left out for a second. If all have failed, all are asked.
 ${nodes.map((node) => `    server 127.0.0.1:${node.port} max_fails=1 fail_timeout=1s;`).join('\n')}
+${nodes.map((node) => `    server 127.0.0.1:${node.port} max_fails=0 backup;`).join('\n')}
     keepalive 32;
   }
   server {
@@ -170,6 +171,7 @@ ${nodes.map((node) => `    server 127.0.0.1:${node.port} max_fails=1 fail_timeou
       proxy_read_timeout 120s;
       # A node without a lease answers 503. Requests that change something are not repeated.
       proxy_next_upstream error timeout http_503;
+      proxy_next_upstream_tries ${nodes.length};
     }
   }
 }

@@ -70,17 +70,26 @@ export function nginxConf(options: NginxOptions): string {
     upstream(options),
     ...(options.files === undefined ? [] : [maps()]),
     server(options),
-    ...(options.direct === undefined ? [] : [directServer(options.direct)]),
+    ...(options.direct === undefined ? [] : [directServer(options.direct, options.upstreams)]),
   ].join('\n')
 }
 
+/**
+ * nginx leaves out a depot that answers 503, as all do to downloads while their store is away. When all are
+ * left out, all are asked. Otherwise, nginx would answer 502 to every request.
+ */
 function upstream({ upstreams }: NginxOptions): string {
+  const backups = upstreams.length === 1 ? '' : serverLines(upstreams, 'max_fails=0 backup')
   return `
 upstream hart_depot {
-${upstreams.map((address) => `  server ${address} max_fails=1 fail_timeout=2s;`).join('\n')}
+${serverLines(upstreams, 'max_fails=1 fail_timeout=2s')}${backups}\
   keepalive 32;
 }
 `
+}
+
+function serverLines(upstreams: readonly string[], parameters: string): string {
+  return upstreams.map((address) => `  server ${address} ${parameters};\n`).join('')
 }
 
 function maps(): string {
@@ -118,13 +127,13 @@ function mapLine([url, file]: readonly [string, string], end: string): string {
   return `  "~${(MOUNT + url).replaceAll('PART', PART)}${end}" "${file}";`
 }
 
-function server({ files, listen, serverName, tls, blobs }: NginxOptions): string {
+function server({ files, listen, serverName, tls, blobs, upstreams }: NginxOptions): string {
   return `
 server {
   listen ${listen}${tls === undefined ? '' : ' ssl'};
 ${serverName === undefined ? '' : `  server_name ${serverName};\n`}${tls === undefined ? '' : tlsLines(tls)}\
   client_max_body_size 0;                 # packages are large: DEPOT_MAX_UPLOAD limits them
-${files === undefined ? depotLocation('/', blobs) : fileLocations(files) + depotLocation('@hart_depot', blobs)}\
+${files === undefined ? depotLocation('/', upstreams, blobs) : fileLocations(files) + depotLocation('@hart_depot', upstreams, blobs)}\
 ${blobs === undefined ? '' : blobLocation(blobs)}}
 `
 }
@@ -191,7 +200,7 @@ ${inside.replaceAll(/^(?=.)/gm, inside.startsWith('  location') ? '  ' : '')}\
 /** The location through which nginx sends packages itself; `DEPOT_ACCEL_LOCATION` of the depots. */
 const PACKAGES = '/_packages'
 
-function depotLocation(place: string, blobs?: string): string {
+function depotLocation(place: string, upstreams: readonly string[], blobs?: string): string {
   return `\
   location ${place} {
     proxy_pass http://hart_depot$request_uri;
@@ -206,6 +215,7 @@ function depotLocation(place: string, blobs?: string): string {
     proxy_connect_timeout 2s;
     proxy_read_timeout 330s;              # held requests wait up to five minutes
     proxy_next_upstream error timeout http_502 http_503 http_504;
+    proxy_next_upstream_tries ${upstreams.length};
   }
 `
 }
@@ -253,12 +263,12 @@ ${[...hidden, 'x-amz-server-side-encryption'].map((name) => `    proxy_hide_head
 `
 }
 
-function directServer(address: string): string {
+function directServer(address: string, upstreams: readonly string[]): string {
   return `
 # For hart-depot materialize --url http://${address}
 server {
   listen ${address};
-${depotLocation('/')}}
+${depotLocation('/', upstreams)}}
 `
 }
 

@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -168,6 +171,23 @@ test('another depot answers while one is away', async (t) => {
   const edge = await startEdge(t)
   const url = await startServer(t, edge, `${AWAY},${addressOf(edge.started)}`)
   for (let count = 0; count < 4; count += 1) t.equal((await ask(`${url}/healthz`)).status, 200)
+})
+
+test('depots that answer 503 to some requests are still asked the others', async (t) => {
+  const addresses: string[] = []
+  for (let count = 0; count < 2; count += 1) {
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === '/busy' ? 503 : 200).end()
+    }).listen(0, '127.0.0.1')
+    t.teardown(async () => void server.close())
+    await once(server, 'listening')
+    addresses.push(`127.0.0.1:${(server.address() as AddressInfo).port}`)
+  }
+  const url = await startServer(t, { folder: '/nowhere' }, addresses.join(','))
+  for (let count = 0; count < 5; count += 1) {
+    t.equal((await ask(`${url}/busy`)).status, 503)
+    t.equal((await ask(`${url}/readyz`)).status, 200)
+  }
 })
 
 test('nginx sends packages itself, after the depot has allowed it', async (t) => {
