@@ -220,7 +220,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/requests/public-path.ts MAX_PREFIX_LENGTH': 'path that a trusted proxy forwards',
   'search/package-query.ts MAX_QUERY_PARTS': 'words and fields of a search',
   'search/find-packages.ts MAX_EXAMINED_SUFFIXES': 'places in names',
-  'http/create-app.ts MAX_PARAMETER_LENGTH': "one part of a URL's path",
+  'http/requests/validate.ts MAX_PARAMETER_LENGTH': "one part of a URL's path",
   'http/stop.ts MAX_STOP_MS': 'time for requests to end',
   'clock.ts MAX_CLOCK_SKEW_MS': 'commit times ahead of the clock',
   'following/feed.ts MAX_CACHED_ENTRIES': 'entries in memory',

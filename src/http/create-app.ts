@@ -9,10 +9,9 @@ import { closeIfSending } from './requests/drain.ts'
 import { replyHabitat, replyProblem } from './requests/error-reply.ts'
 import { CURRENT_RESPONSE } from './requests/one-at-a-time.ts'
 import { pathOf, proxyTrust, withoutPath } from './requests/public-path.ts'
-import { WITHOUT_COMPILERS, validate } from './requests/validate.ts'
+import { MAX_PARAMETER_LENGTH, WITHOUT_COMPILERS, validate } from './requests/validate.ts'
 import { logRequest } from './request-log.ts'
 
-const MAX_PARAMETER_LENGTH = 2_048
 const MAX_CLOSE_MS = 2_000
 const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',

@@ -14,7 +14,7 @@ import { proxyTrust } from '../requests/public-path.ts'
 import { hasBody } from '../requests/request.ts'
 import type { AddHooks, RouteContext } from '../requests/request.ts'
 import { SingleSignOn } from '../requests/single-sign-on.ts'
-import { WITHOUT_COMPILERS, validate } from '../requests/validate.ts'
+import { MAX_PARAMETER_LENGTH, WITHOUT_COMPILERS, validate } from '../requests/validate.ts'
 import { activityRoutes } from './activity/routes.ts'
 import { administrationRoutes } from './administration/routes.ts'
 import { assetRoutes, encodingOf } from './assets/assets.ts'
@@ -110,7 +110,7 @@ export async function openPage(context: RouteContext, prepare: AddHooks): Promis
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: config.trustProxy === false ? false : proxyTrust(config.trustProxy),
     exposeHeadRoutes: false,
-    routerOptions: { ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
     schemaController: WITHOUT_COMPILERS,
   })
   page.setValidatorCompiler(validate)

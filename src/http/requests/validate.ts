@@ -25,6 +25,9 @@ export const validate: FastifySchemaCompiler<z.ZodType> =
     return { error }
   }
 
+/** The maximum length of a parameter in a path, such as the name of a view, in characters. */
+export const MAX_PARAMETER_LENGTH = 2_048
+
 /**
  * Keeps fastify from loading its own compilers of schemas, which are a tenth of all modules. Every instance
  * must have this option: the bundle leaves the compilers out.

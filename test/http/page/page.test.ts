@@ -47,6 +47,11 @@ test('style and script have the hash of their content in their names, and come c
   t.equal((await app.inject({ url: '/assets/page.css' })).statusCode, 404)
 })
 
+test('a name of any length that views may have has a page', async (t) => {
+  const answer = await app.inject({ url: `/views/${'a'.repeat(255)}`, headers: { accept: HTML } })
+  t.match(answer, { statusCode: 404, headers: { 'content-type': /^text\/html/ } })
+})
+
 test('errors are pages, and HEAD has no body', async (t) => {
   const absent = await app.inject({ url: '/views/a/b/c/d', headers: { accept: HTML } })
   t.equal(absent.statusCode, 404)
