@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import type { FastifyInstance } from 'fastify'
-import { copyTestDatabase, databaseSettings, dropTestDatabase } from './test-database.ts'
+import { startProxy } from './http/proxy.ts'
+import { copyTestDatabase, databaseSettings, dropTestDatabase, isOnPostgres } from './test-database.ts'
 import type { CallerActor, Scope } from '../../src/access/access.ts'
 import { getAccount } from '../../src/accounts/account-store.ts'
 import { generateToken, hashToken } from '../../src/accounts/token.ts'
@@ -24,6 +25,12 @@ const LIMITS: Partial<Limits> = { wrongTokensPerMinute: 1_000_000 }
 
 /** The time at which tests start. Each reading of the clock is a millisecond later. */
 export const START = Date.parse('2026-01-01T00:00:00Z')
+
+/**
+ * Whether every depot that listens gets a second node on its database, and a URL that leads to both in turns.
+ * Tests of the page run so on PostgreSQL with DEPOT_TEST_NODES=2.
+ */
+export const hasTwoNodes = isOnPostgres && process.env['DEPOT_TEST_NODES'] === '2'
 
 export const ADMIN_TOKEN = 'administrator-token-of-the-tests'
 
@@ -93,7 +100,7 @@ export function furnished<Made>(
   const make = async (environment: Environment) => {
     const folder = await mkdtemp(join(tmpdir(), 'hart-depot-furnished-'))
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-    const started = await startDepot({ teardown: () => undefined }, { folder, listen: true, environment })
+    const started = await startNode({ teardown: () => undefined }, { folder, listen: true, environment })
     const made = await furnish(started)
     await started.close()
     return { folder, made }
@@ -116,6 +123,41 @@ export function furnished<Made>(
 
 /** Starts a depot in a temporary folder. The test's teardown closes and removes it. */
 export async function startDepot(t: Teardown, options: Options = {}): Promise<TestDepot> {
+  if (!hasTwoNodes || options.listen !== true) return startNode(t, options)
+  const node = { ...options, hasThreads: true } // others join no nodes
+  return withSecondNode(t, await startNode(t, node), node)
+}
+
+/** Adds a node to a depot on PostgreSQL, and a proxy before both. */
+async function withSecondNode(t: Teardown, first: TestDepot, options: Options): Promise<TestDepot> {
+  const { folder: _folder, environment, ...others } = options
+  const second = await startNode(
+    t,
+    { ...others, environment: { ...environment, DEPOT_BLOBS: `fs:${join(first.folder, 'blobs')}` } },
+    first.folder,
+  )
+  // Pages and forms take turns apart from what pages load, so that both nodes get some of each.
+  const turns = { page: 0, other: 0 }
+  const { url } = await startProxy(t, ({ headers }) => {
+    const turn = (turns[headers.accept?.startsWith('text/html') === true ? 'page' : 'other'] += 1)
+    return turn % 3 === 1 ? first.url : second.url
+  })
+  return {
+    ...first,
+    url,
+    setClock(at) {
+      first.setClock(at)
+      second.setClock(at)
+    },
+    async close() {
+      await second.close()
+      await first.close()
+    },
+  }
+}
+
+/** Starts one node. It uses the database of the folder `beside`, or one of its own. */
+async function startNode(t: Teardown, options: Options, beside?: string): Promise<TestDepot> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'hart-depot-test-')))
   const logged: Record<string, unknown>[] = []
   const log = openLogTo('debug', {
@@ -123,7 +165,7 @@ export async function startDepot(t: Teardown, options: Options = {}): Promise<Te
   })
   let clock = START
   const now = () => (clock += 1)
-  const database = await databaseSettings(folder)
+  const database = await databaseSettings(beside ?? folder)
   const config = readConfig({
     DEPOT_DATA: folder,
     DEPOT_LISTEN: '127.0.0.1:0',
