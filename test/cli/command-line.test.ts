@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { expectAccess, expectDepot, readLocalConfig } from '../../src/cli/local/data-folder.ts'
@@ -299,6 +299,27 @@ test('without DEPOT_DATA, the usual folders are searched, and the sentence names
     thrownBy(() => expectDepot(given, 'read')),
     { code: 'not_found', message: /^there is no depot in \S+\/x: \S+depot\.sqlite does not exist/ },
   )
+})
+
+test('commands use the settings of the depot that systemd runs, unless another one is here', async (t) => {
+  const [folder, system] = [await scratchFolder(t), await scratchFolder(t)]
+  const [own, file] = [join(folder, 'data'), join(folder, 'environment')]
+  let written = ''
+  const read = (env = {}) =>
+    readLocalConfig({ env, stderr: { write: (text) => void (written += text) } }, [own, system], file)
+  await writeFile(join(system, 'depot.sqlite'), '')
+  t.match(read(), { dataFolder: system, host: '127.0.0.1' }, 'there is no file')
+  await writeFile(file, `# of the service\nNODE_OPTIONS=--no-such\nDEPOT_LISTEN='0.0.0.0:80'\n`)
+  t.match(read(), { dataFolder: system, host: '0.0.0.0', port: 80 })
+  t.match(written, `The data folder is ${system}, with the settings in ${file}.\n`)
+  t.match(read({ DEPOT_LISTEN: '127.0.0.1:81' }), { port: 81 }, 'the environment counts more')
+  t.match(read({ DEPOT_DATA: folder }), { dataFolder: folder, port: 9636 })
+  await writeFile(file, 'DEPOT_DATABASE_URL=postgres://depot@127.0.0.1/depot\n')
+  await rm(join(system, 'depot.sqlite'))
+  t.match(read(), { dataFolder: system, database: { engine: 'postgres' } })
+  await mkdir(own)
+  await writeFile(join(own, 'depot.sqlite'), '')
+  t.match(read(), { dataFolder: own, database: { engine: 'sqlite' } }, 'a depot in the first folder is meant')
 })
 
 test('a user without access gets the name of the owner and a command to run as the owner', async (t) => {

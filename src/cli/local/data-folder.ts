@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
 import { readConfig } from '../../config/config.ts'
 import type { Config } from '../../config/config.ts'
 import { DepotError } from '../../errors.ts'
@@ -15,14 +16,20 @@ export interface LocalConfig extends Config {
   readonly searched: readonly string[]
 }
 
+/** The settings of a depot that systemd runs (deploy/systemd/hart-depot.service). */
+const SERVICE_SETTINGS = '/etc/hart-depot/environment'
+
 /**
- * Reads the settings of the depot on this machine. Without DEPOT_DATA, its data folder is the first of the
- * usual folders that has a database or that this user may not look into, and else the first of them. Throws
+ * Reads the settings of the depot on this machine. Without DEPOT_DATA and a URL of the database, its data
+ * folder is the first of the usual folders that has a database or that this user may not look into, and else
+ * the first of them. A depot that systemd runs has further settings in a file: they are used unless the first
+ * usual folder has a depot, so that a command works on the database and the packages of the server. Throws
  * `invalid_request` like {@link readConfig}.
  */
 export function readLocalConfig(
   { env, stderr }: Pick<Io, 'env' | 'stderr'>,
   folders: readonly string[] = USUAL_FOLDERS,
+  settingsFile = SERVICE_SETTINGS,
 ): LocalConfig {
   if (
     ['DEPOT_DATA', 'DEPOT_DATABASE_URL', 'DEPOT_DATABASE_URL_FILE'].some((name) => (env[name] ?? '') !== '')
@@ -32,8 +39,31 @@ export function readLocalConfig(
   }
   const [usual = '', ...others] = folders
   const found = folders.find(mayHaveDepot)
+  const settings = found === usual ? undefined : readServiceSettings(settingsFile, stderr)
+  if (settings !== undefined) {
+    const config = readConfig({ DEPOT_DATA: others.at(-1), ...settings, ...env })
+    stderr.write(`The data folder is ${config.dataFolder}, with the settings in ${settingsFile}.\n`)
+    return { ...config, searched: [usual, config.dataFolder] }
+  }
   if (found !== undefined && others.includes(found)) stderr.write(`The data folder is ${found}.\n`)
   return { ...readConfig({ ...env, DEPOT_DATA: resolve(found ?? usual) }), searched: folders }
+}
+
+/**
+ * Reads the settings in a file of lines `NAME=value`. Returns `undefined` if there are none, and warns if
+ * this user may not read the file.
+ */
+function readServiceSettings(file: string, stderr: Io['stderr']): Record<string, string> | undefined {
+  try {
+    const settings = Object.entries(parseEnv(readFileSync(file, 'utf8'))).filter(
+      (setting): setting is [string, string] => setting[0].startsWith('DEPOT_') && setting[1] !== undefined,
+    )
+    return settings.length === 0 ? undefined : Object.fromEntries(settings)
+  } catch (error) {
+    if (codeOf(error) === 'EACCES')
+      stderr.write(`The settings in ${file} are not used, because this user may not read it.\n`)
+    return undefined
+  }
 }
 
 function mayHaveDepot(folder: string): boolean {

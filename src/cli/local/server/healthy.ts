@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import { readConfig } from '../../../config/config.ts'
 import { examples } from '../../command.ts'
 import type { Define } from '../../command.ts'
 import { EXIT, Exit } from '../../exit-codes.ts'
 import { Output, outputOptions } from '../../output.ts'
+import { readLocalConfig } from '../data-folder.ts'
 import { urlOf } from '../url.ts'
 
 /** Shorter than the usual timeout of container health checks. */
@@ -20,7 +20,7 @@ export const healthy: Define = (command, io) =>
       ])}\n\nRequests /healthz on DEPOT_LISTEN.`,
     )
     .action(async (options) => {
-      const { host, port } = readConfig(io.env)
+      const { host, port } = readLocalConfig({ env: io.env, stderr: { write: () => true } })
       const url = `${urlOf(host, port)}/healthz`
       const status = await statusOf(url).catch(() => {
         throw new Exit(EXIT.failed, `no depot answers at ${url}`)
