@@ -40,6 +40,6 @@ export async function expectMigrated(engine: Engine): Promise<void> {
   if ((await engine.pendingMigrations()).length > 0)
     throw new DepotError(
       'invalid_request',
-      `${engine.name} was written by an older hart-depot: start this one on it once, which upgrades it, or use the older one`,
+      `${engine.name} has no tables yet, or those of an older hart-depot: start this version on it once, which makes them, or use the older one`,
     )
 }

@@ -9,6 +9,7 @@ import { openEngine } from '../../src/database/engine.ts'
 import { WRITERS_TURN } from '../../src/database/postgres/connection.ts'
 import { openDepot } from '../../src/depot/open.ts'
 import { openLogTo } from '../../src/log.ts'
+import { runCommand } from '../support/command.ts'
 import { emptyDatabase } from '../support/test-database.ts'
 import { until } from '../support/until.ts'
 
@@ -46,4 +47,16 @@ test('of two nodes that start on an empty database, one makes the token of the a
   const [depot] = depots
   t.match(depot && (await findTokenByHash(depot.db, hashToken(tokens[0] ?? ''))), { revokedAt: undefined })
   for (const each of depots) await each.close()
+})
+
+test('on an empty database, migrate --check and other commands change nothing, and say so', async (t) => {
+  const { url = '' } = await emptyDatabase(t)
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
+  t.teardown(async () => rm(folder, { recursive: true }))
+  const env = { DEPOT_DATA: folder, DEPOT_DATABASE_URL: url, DEPOT_SECRET_KEY: 'a'.repeat(64) }
+  const checked = { code: 0, stdout: /would take these steps:[^]*not tried[^]*Nothing was changed\.\n$/ }
+  for (const _twice of [1, 2]) t.match(await runCommand(['migrate', '--check'], { env }), checked)
+  t.match(await runCommand(['token', 'list'], { env }), { code: 1, stderr: /has no tables yet/ })
+  t.match(await runCommand(['migrate'], { env }), { code: 0, stdout: /^upgraded the database/ })
+  t.match(await runCommand(['migrate', '--check'], { env }), { code: 0, stdout: /nothing to upgrade/ })
 })

@@ -32,7 +32,7 @@ export const migrate: Define = (command, io) =>
 
 serve upgrades a database by itself. An upgrade is one transaction: if it fails, the database stays as it was, and the older version can go on.
 After an upgrade, older versions cannot open the database. With --check, the older version may run; the trial needs room for three copies of
-the database beside it.`,
+the database beside it. On PostgreSQL, --check only lists the steps.`,
     )
     .action(async ({ check = false, ...options }) => {
       const config = readLocalConfig(io)
@@ -54,14 +54,16 @@ the database beside it.`,
             trial: { ms: trial.ms, bytes_before: trial.bytesBefore, bytes_after: trial.bytesAfter },
           }),
         },
-        { whole: () => textOf(pending, trial), brief: () => [...pending] },
+        { whole: () => textOf(pending, check, trial), brief: () => [...pending] },
       )
     })
 
-function textOf(pending: readonly string[], trial: Trial | undefined): string {
+function textOf(pending: readonly string[], isCheck: boolean, trial: Trial | undefined): string {
   if (pending.length === 0) return 'The database is that of this version: there is nothing to upgrade.'
   const steps = pending.map((name) => `  ${name}`).join('\n')
-  if (trial === undefined) return `upgraded the database:\n${steps}`
+  if (!isCheck) return `upgraded the database:\n${steps}`
+  if (trial === undefined)
+    return `The upgrade would take these steps:\n${steps}\n\nThey were not tried, because the database is on PostgreSQL. Nothing was changed.`
   const { ms, bytesBefore, bytesAfter } = trial
   return `The upgrade would take these steps:\n${steps}\n\nOn a copy of the database it succeeded, in ${(ms / 1_000).toFixed(1)} s. The database grew from ${formatBytes(bytesBefore)} to ${formatBytes(bytesAfter)}. Nothing was changed.`
 }

@@ -158,7 +158,7 @@ test('verify refuses the database of another version with a sentence, and does n
   t.match(await runHere(['verify'], { DEPOT_DATA }), {
     code: 1,
     stdout: '',
-    stderr: /an older hart-depot: start this one/,
+    stderr: /an older hart-depot: start this version/,
   })
   t.strictSame(database.prepare('SELECT * FROM migrations').all(), applied)
   for (const number of [applied.length + 1, applied.length + 2])
