@@ -136,19 +136,24 @@ export class ClusterNode {
   }
 
   async #run(first: Listener): Promise<void> {
+    const { renewMs } = this.#timing
     let listener: Listener | undefined = first
+    /** When this last began to connect. A server that accepts connections may still refuse the renewal. */
+    let triedAt = -Infinity
     while (!this.#hasEnded) {
-      const begun = monotonic()
       try {
-        if (listener === undefined) listener = await this.#connect()
-        else await this.#pauseUntil(begun + this.#timing.renewMs)
+        if (listener === undefined) {
+          triedAt = monotonic()
+          listener = await this.#connect()
+        } else await this.#pauseUntil(monotonic() + renewMs)
         if (!this.#hasEnded) await this.#renew(listener)
       } catch (error) {
         this.#noticeEnd(error)
         await this.#listener?.close().catch(() => undefined)
         this.#listener = undefined
-        if (listener === undefined) await this.#pauseUntil(begun + this.#timing.renewMs)
         listener = undefined // connects again
+        if (!this.#hasEnded) this.#wake = new AbortController() // the loss of a connection has ended the former
+        await this.#pauseUntil(triedAt + renewMs)
       }
     }
   }

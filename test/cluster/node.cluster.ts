@@ -29,6 +29,8 @@ interface TestNode {
   readonly events: NodeEvent[]
   /** The connection on which the node renews its lease. Its writer has another. */
   readonly cable: CuttableProxy
+  /** How often the node has connected. */
+  readonly connected: () => number
   /** Commits an entry, and resolves with the sequence that is then acknowledged. */
   commit(): Promise<number>
 }
@@ -81,9 +83,13 @@ async function startNode(
   const shared = newLease()
   const events: NodeEvent[] = []
   const reached = engineOf(cable.port, database)
+  let connected = 0
   const node = new ClusterNode({
     id,
-    connect: (options) => reached.listen(options),
+    connect: (options) => {
+      connected += 1
+      return reached.listen(options)
+    },
     name,
     version: '1',
     startedAt: 0,
@@ -101,6 +107,7 @@ async function startNode(
     node,
     events,
     cable,
+    connected: () => connected,
     ledger,
     lease: new Lease(shared),
     async commit() {
@@ -179,6 +186,18 @@ test('nodes over one database', async (whole) => {
     await other.end()
     await until('it serves again', () => a.lease.isHeldAt(monotonic()))
     t.pass()
+  })
+
+  await whole.test('a node that cannot renew its lease does not connect all the time', async (t) => {
+    const database = await newDatabase()
+    const node = await startNode(t, postgres, database, 'a')
+    await postgres.query('alter table nodes rename to away', database) // as on a full disk, the server refuses
+    await until('its lease ends', () => !node.lease.isHeldAt(monotonic()))
+    const [before, begun] = [node.connected(), monotonic()]
+    await until('it has connected some times', () => node.connected() >= before + 5)
+    t.ok(monotonic() - begun >= 4 * TIMING.renewMs, 'it pauses in between')
+    await postgres.query('alter table away rename to nodes', database)
+    await until('it serves again', () => node.lease.isHeldAt(monotonic()))
   })
 
   await whole.test('a node that closes is not waited for', async (t) => {
