@@ -44,3 +44,15 @@ export function asUnavailable(error: unknown, what = 'nothing was changed'): unk
         retryAfterSeconds: RETRY_AFTER_SECONDS,
       })
 }
+
+export function hasNul(value: unknown): value is string {
+  return typeof value === 'string' && value.includes('\0')
+}
+
+/**
+ * Returns the error for a text that cannot be stored. SQLite could store it, but then the depot could not be
+ * moved to PostgreSQL.
+ */
+export function cannotStoreNul(): DepotError {
+  return new DepotError('invalid_request', 'a text has a NUL character, which cannot be stored')
+}

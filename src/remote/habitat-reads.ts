@@ -36,11 +36,12 @@ const IdentShape = z.object({
   version: z.string(),
   release: z.string(),
 })
-// A description must not be larger than the metafiles of a package, because the depot stores it.
+// The depot stores a description, so it must have what the metafiles of a package can have.
 const limited = (metafile: keyof typeof METAFILES) =>
   z
     .string()
     .refine((text) => Buffer.byteLength(text) <= METAFILES[metafile], `is larger than a ${metafile} can be`)
+    .refine((text) => !text.includes('\0'), 'contains a NUL')
 const Dependencies = z
   .array(IdentShape)
   .refine((idents) => sizeOfList(idents) <= METAFILES.TDEPS, 'are more dependencies than a package can have')

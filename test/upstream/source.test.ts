@@ -206,7 +206,7 @@ test('a list that does not end is refused', async (t) => {
   await t.rejects(countListed(1e9, 50), { message: /has 1000000000 items/ })
 })
 
-test('a description that is larger than that of any package is refused', async (t) => {
+test('a description that no package can have is refused', async (t) => {
   const detail = { checksum: 'a'.repeat(64), target: 'x86_64-linux', visibility: 'public', manifest: '' }
   let answered: object = {}
   const url = await startLyingDepot(t, (_request, answer) =>
@@ -220,6 +220,7 @@ test('a description that is larger than that of any package is refused', async (
   t.match(await find({ manifest: 'm'.repeat(4 * 1024 * 1024), exposes: [80] }), { exposes: [80] })
   for (const more of [
     { manifest: 'm'.repeat(4 * 1024 * 1024 + 1) },
+    { manifest: 'm\0' },
     { config: '\u{e9}'.repeat(2 * 1024 * 1024 + 1) },
     { tdeps: Array.from({ length: 40_000 }, () => ident) },
     { exposes: Array.from({ length: 40_000 }, () => 80) },

@@ -4,6 +4,7 @@ import { Client, Pool } from 'pg'
 import type { ClientConfig, PoolClient } from 'pg'
 import type { PostgresLocation } from '../../config/database.ts'
 import { DepotError } from '../../errors.ts'
+import { cannotStoreNul, hasNul } from '../errors.ts'
 import { isConnectionLost, isPlanStale, translateLost } from './errors.ts'
 import type { Db } from '../database.ts'
 import type { Schema } from '../schema.ts'
@@ -247,11 +248,10 @@ const MAX_DEFERRED = 32
 const MAX_DEFERRED_LENGTH = 64 * 1024
 const NO_ROWS = { command: 'SELECT', rowCount: 0, rows: [] } as const
 
-/** PostgreSQL stores no text with a NUL character. */
+/** PostgreSQL stores no text with a NUL character. A list is compared, also by a statement that writes. */
 function storedValue(parameter: unknown): unknown {
-  if (typeof parameter === 'string' && parameter.includes('\0'))
-    throw new DepotError('invalid_request', 'a text has a NUL character, which cannot be stored')
-  return parameter
+  if (hasNul(parameter)) throw cannotStoreNul()
+  return Array.isArray(parameter) ? comparedValue(parameter) : parameter
 }
 
 /**
@@ -263,9 +263,8 @@ function comparedValue(parameter: unknown): unknown {
     if (parameter > Number.MAX_SAFE_INTEGER) return MAX_INT8
     return parameter < Number.MIN_SAFE_INTEGER ? `-${MAX_INT8}` : parameter
   }
-  return typeof parameter === 'string' && parameter.includes('\0')
-    ? parameter.replaceAll('\0', '\uFFFD')
-    : parameter
+  if (Array.isArray(parameter)) return parameter.map(comparedValue)
+  return hasNul(parameter) ? parameter.replaceAll('\0', '\uFFFD') : parameter
 }
 
 type WiredClient = Pick<Client, 'query' | 'connection'>

@@ -1,10 +1,12 @@
 import BetterSqlite3 from 'better-sqlite3'
-import type { SqliteDatabase } from 'kysely'
+import type { SqliteDatabase, SqliteStatement } from 'kysely'
+import { cannotStoreNul, hasNul } from '../errors.ts'
 
 const CACHE_KIB = 16 * 1024
 /** Longer statements are not cached: they take much memory, and are rarely used again. */
 const MAX_CACHED_SQL_LENGTH = 2_000
 const MAX_CACHED_STATEMENTS = 500
+const WRITES = /^(insert|update)\b/i
 
 /**
  * Opens a connection to an SQLite file. A connection that may write uses a write-ahead log, and its commits
@@ -26,18 +28,33 @@ export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): 
  * Every statement runs to its end at once, so a cached one is never busy.
  */
 export function withStatementCache(connection: BetterSqlite3.Database): SqliteDatabase {
-  const cached = new Map<string, BetterSqlite3.Statement>()
+  const cached = new Map<string, SqliteStatement>()
   return {
     prepare(sql) {
       const known = cached.get(sql)
       if (known !== undefined) return known
-      const statement = connection.prepare(sql)
+      const prepared = connection.prepare(sql)
+      const statement = WRITES.test(sql) ? withoutNul(prepared) : prepared
       const [oldest] = cached.keys()
       if (cached.size >= MAX_CACHED_STATEMENTS && oldest !== undefined) cached.delete(oldest)
       if (sql.length <= MAX_CACHED_SQL_LENGTH) cached.set(sql, statement)
       return statement
     },
     close: () => connection.close(),
+  }
+}
+
+/** Returns a statement that throws `invalid_request` for a text with a NUL character. */
+function withoutNul(statement: BetterSqlite3.Statement): SqliteStatement {
+  const storable = (parameters: readonly unknown[]) => {
+    if (parameters.some(hasNul)) throw cannotStoreNul()
+    return parameters
+  }
+  return {
+    reader: statement.reader,
+    all: (parameters) => statement.all(storable(parameters)),
+    run: (parameters) => statement.run(storable(parameters)),
+    iterate: (parameters) => statement.iterate(storable(parameters)),
   }
 }
 

@@ -35,6 +35,16 @@ test('an administrator adds an account, and a repeated request with its key chan
   t.match(await add({ account: 'boss', administrator: true }, 'five'), { body: { administrator: true } })
 })
 
+test('a NUL is refused where it would be stored, and names nothing where it is compared', async (t) => {
+  t.match(await add({ account: 'nul', email: 'a\0b' }, 'nul'), {
+    status: 400,
+    body: { code: 'invalid_request', detail: /NUL/ },
+  })
+  t.match(await callApi(started, 'GET', '/api/v1/accounts/nul'), { status: 404 })
+  const gates = { promoters: ['someone', 'nobody\0', 'nobody'] }
+  t.match(await callApi(started, 'PUT', '/api/v1/views/union/gates', { body: gates }), { status: 400 })
+})
+
 test('a token narrowed to an action adds accounts, and no administrators', async (t) => {
   await started.depot.writer.submit({
     kind: 'addAccount',
