@@ -1,5 +1,6 @@
 import { RequestRefused } from '../../client/errors.ts'
 import type { Change, Promotion } from '../../client/operations.ts'
+import { shellWord } from '../../text/shell-quote.ts'
 import { EXIT } from '../exit-codes.ts'
 import { changesAnything, decisionOf } from '../remote/views/change-view.ts'
 import type { Connected } from '../remote/connect.ts'
@@ -92,7 +93,7 @@ async function promote(
       out.note(planText(out, plan))
       const rules = plan.blocked.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ')
       const advice = plan.blocked.every(({ rule }) => rule === 'approval')
-        ? `. A second person must approve it: hart-depot propose promote ${view} ${idents.join(' ')}`
+        ? `. A second person must approve it: hart-depot propose promote ${view} ${idents.map(shellWord).join(' ')}`
         : ''
       return { blocked: `${view} refuses ${names} (${rules})${advice}` }
     }

@@ -1,14 +1,10 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
+import { shellQuote } from '../../../text/shell-quote.ts'
 import { copyable } from './parts.ts'
 import type { Visit } from './visit.ts'
 
 // Commands of a shell that do what a form does.
-
-/** Quotes a text for a shell. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
-}
 
 /** Returns the request of the API, with a body if it has one. `path` begins after `/api/v1`. */
 export function curlCommand(
@@ -19,8 +15,8 @@ export function curlCommand(
     `curl -sS --fail-with-body -X ${method} -H "Authorization: Bearer $HART_DEPOT_TOKEN"`,
     ...(body === undefined
       ? []
-      : [`  -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`]),
-    `  ${quoted(`${visit.depotUrl}/api/v1${path}`)}`,
+      : [`  -H 'Content-Type: application/json' -d ${shellQuote(JSON.stringify(body))}`]),
+    `  ${shellQuote(`${visit.depotUrl}/api/v1${path}`)}`,
   ].join(' \\\n')
 }
 

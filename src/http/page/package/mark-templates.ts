@@ -4,10 +4,11 @@ import { formatIdent } from '../../../package/ident.ts'
 import type { Mark } from '../../../package/mark.ts'
 import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Release } from '../../../releases/release.ts'
+import { shellQuote, shellWord } from '../../../text/shell-quote.ts'
 import type { Content } from '../html/layout.ts'
 import { crumbs, formToken, packagePath, releasePath, timeAgo } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
-import { curlCommand, quoted, sameCommands } from '../html/shell.ts'
+import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 
 interface Words {
@@ -95,9 +96,9 @@ function commandsOf(
   const option = target === DEFAULT_TARGET ? '' : ` --target ${target}`
   const path = `/releases/${name}/${resource}?target=${target}`
   return [
-    `hart-depot ${title.toLowerCase()} ${name}${option} --reason ${quoted(example)}`,
+    `hart-depot ${title.toLowerCase()} ${shellWord(name)}${option} --reason ${shellQuote(example)}`,
     curlCommand(visit, { method: 'PUT', path, body: { reason: example } }),
-    `hart-depot ${undo.toLowerCase()} ${name}${option}`,
+    `hart-depot ${undo.toLowerCase()} ${shellWord(name)}${option}`,
     curlCommand(visit, { method: 'DELETE', path }),
   ]
 }

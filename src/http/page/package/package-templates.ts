@@ -5,6 +5,7 @@ import type { Target } from '../../../package/target.ts'
 import type { ListedPackage } from '../../../releases/list-store.ts'
 import type { ListedRelease } from '../../../releases/package-list-store.ts'
 import { formatBytes } from '../../../text/columns.ts'
+import { shellWord } from '../../../text/shell-quote.ts'
 import { UNSTABLE } from '../../../views/view.ts'
 import type { FleetFigures } from '../fleet/read-fleet.ts'
 import { FLEET_REFRESH_SECONDS, fleetSection } from '../fleet/templates.ts'
@@ -79,7 +80,7 @@ export function packageContent(visit: Visit, shown: ShownPackage): Content {
 <h1>${name}</h1>
 ${targets.length < 2 ? null : targetLinks(visit, shown)}
 <h2>Through the views${targets.length < 2 && target === DEFAULT_TARGET ? null : html` <small class="dim">for ${target}</small>`}</h2>
-${lanes.length === 0 ? emptyState('No view has it yet', html`<p>Promote a release: <code>hart-depot promote acceptance ${releases[0]?.ident ?? name}</code></p>`) : timeline(visit, lanes)}
+${lanes.length === 0 ? emptyState('No view has it yet', html`<p>Promote a release: <code>hart-depot promote acceptance ${shellWord(releases[0]?.ident ?? name)}</code></p>`) : timeline(visit, lanes)}
 ${fleetSection(visit, fleet, { names: 'View', command: `hart-depot fleet --hosts FILE --package ${name}` })}
 <h2>Releases</h2>
 ${releaseTable(visit, releases)}

@@ -1,14 +1,14 @@
 import type { ReleaseName } from '../../../package/ident.ts'
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import type { Moment } from '../../../views/change-request.ts'
-import { quoted } from '../html/shell.ts'
+import { shellQuote, shellWord } from '../../../text/shell-quote.ts'
 
 /** The maximum number of releases that a command on the page lists. */
 const SHOWN_RELEASES = 20
 
 /** Returns the command that plans the same change. */
 export function commandOf({ request, view }: StoredPlan): string {
-  const reason = request.reason === undefined ? '' : ` --reason ${quoted(request.reason)}`
+  const reason = request.reason === undefined ? '' : ` --reason ${shellQuote(request.reason)}`
   return `hart-depot ${request.act} ${view} ${argumentsOf(request)}${reason}`
 }
 
@@ -23,7 +23,7 @@ function argumentsOf(request: StoredPlan['request']): string {
       if ('lockfile' in source) return '--lockfile FILE'
       const idents = source.releases.map(({ ident }) => ident)
       const others = idents.length > SHOWN_RELEASES ? ' …' : ''
-      return `${idents.slice(0, SHOWN_RELEASES).join(' ')}${others}${targetOption(source.releases)}${deps}`
+      return `${idents.slice(0, SHOWN_RELEASES).map(shellWord).join(' ')}${others}${targetOption(source.releases)}${deps}`
     }
     case 'rollback':
       return `--to ${momentText(request.to)}${filter(request.only ?? {})}`
