@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { FormBrowser, HTML } from '../../support/browser/form-browser.ts'
+import { startLyingDepot } from '../../support/faults/lying-depot.ts'
 import { fileTest } from '../../support/runner/run-files.ts'
 import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 
@@ -113,4 +114,32 @@ test('forms of other sites, of other browsers and without a token are refused', 
 test('signing in returns only to this depot', async (t) => {
   for (const to of ['//evil.example', 'https://evil.example', '/\\evil.example', 'javascript:alert(1)'])
     t.equal((await new FormBrowser(app).signIn(ADMIN_TOKEN, to)).headers.location, '/')
+})
+
+test('whoever says no at the single sign-on is told so, and may try again', async (t) => {
+  const issuer = await startLyingDepot(t, ({ headers: { host } }, answer) => {
+    const own = `http://${host}`
+    const [authorization, token, keys] = ['auth', 'token', 'keys'].map((path) => `${own}/${path}`)
+    const metadata = {
+      issuer: own,
+      authorization_endpoint: authorization,
+      token_endpoint: token,
+      jwks_uri: keys,
+    }
+    answer.setHeader('content-type', 'application/json').end(JSON.stringify(metadata))
+  })
+  const own = await startDepot(t, {
+    environment: {
+      DEPOT_OIDC_ISSUER: issuer,
+      DEPOT_OIDC_CLIENT_ID: 'depot',
+      DEPOT_ISSUER_NETWORKS: 'any',
+    },
+  })
+  const browser = new FormBrowser(own.app)
+  const begun = await browser.get('/sign-in/sso?to=/account')
+  const state = new URL(String(begun.headers.location)).searchParams.get('state') ?? ''
+  const answer = await browser.get(`/sign-in/done?error=access_denied&state=${state}`)
+  t.equal(answer.statusCode, 401)
+  t.match(answer.body, 'role="alert"')
+  t.match(answer.body, '/sign-in/sso?to=%2Faccount')
 })

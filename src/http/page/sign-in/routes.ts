@@ -90,10 +90,7 @@ export function signInRoutes(app: FastifyInstance, { depot }: RouteContext, sign
         await beginPageSession({ request, reply }, depot, { tokenId: caller.tokenId, ownsToken: false })
         request.subject = `${caller.accountName} signed in`
       } catch (error) {
-        if (!(error instanceof DepotError && error.code === 'unauthenticated')) throw error
-        request.refusal = error.message
-        request.refusalCode = error.code
-        return sendForm(request, reply.code(401), { to, reason: `That did not work: ${error.message}.` })
+        return refuse(request, reply, { to, error })
       }
       return reply.redirect(request.visit.to(to), 303)
     },
@@ -118,10 +115,14 @@ export function signInRoutes(app: FastifyInstance, { depot }: RouteContext, sign
     reply.clearCookie(FLOW_COOKIE, cookieOptions(request))
     const url = new URL(redirectUrl(request))
     url.search = new URL(request.url, url).search
-    const person = await signOn.ask((provider) => provider.finishCode(url, flow))
-    request.subject = `${person.subject} of ${person.issuer} signed in`
-    const { tokenId } = await signOn.issue(person, clientOf(request.headers))
-    await beginPageSession({ request, reply }, depot, { tokenId, ownsToken: true })
+    try {
+      const person = await signOn.ask((provider) => provider.finishCode(url, flow))
+      request.subject = `${person.subject} of ${person.issuer} signed in`
+      const { tokenId } = await signOn.issue(person, clientOf(request.headers))
+      await beginPageSession({ request, reply }, depot, { tokenId, ownsToken: true })
+    } catch (error) {
+      return refuse(request, reply, { to, error })
+    }
     return reply.redirect(request.visit.to(to), 303)
   })
 
@@ -144,6 +145,18 @@ export function signInRoutes(app: FastifyInstance, { depot }: RouteContext, sign
   ) {
     setVisitorCookie(request, reply)
     return reply.page(signInContent(request.visit, { to, reason, hasSignOn: signOn.isConfigured }))
+  }
+
+  /** Sends the form again, with the reason of `unauthenticated`. Throws every other error. */
+  function refuse(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { to, error }: { to: string; error: unknown },
+  ): FastifyReply {
+    if (!(error instanceof DepotError && error.code === 'unauthenticated')) throw error
+    request.refusal = error.message
+    request.refusalCode = error.code
+    return sendForm(request, reply.code(401), { to, reason: `That did not work: ${error.message}.` })
   }
 
   /** Reads the cookie of a sign-in. Throws `invalid_request` if it is absent, too old or not ours. */
