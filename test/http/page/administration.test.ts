@@ -164,6 +164,23 @@ test('a webhook is added, paused, resumed and removed', async (t) => {
   t.equal((await admin.get(path)).statusCode, 404)
 })
 
+test('a webhook with names that cannot exist is refused', async (t) => {
+  const page = '/admin/webhooks'
+  const fields = { name: 'wrong', url: 'https://9.9.9.9/', kind: '' }
+  for (const wrong of [{ views: 'a/b' }, { origins: 'UPPER' }, { url: 'ftp://9.9.9.9/' }])
+    t.equal((await send(admin, page, page, { ...fields, ...wrong })).statusCode, 400, JSON.stringify(wrong))
+  const made = await send(admin, page, page, { ...fields, views: ' , ', origins: ',' })
+  t.match(made.body, /whsec_.*everything/s, 'no name is no filter')
+})
+
+test('a token whose form has only commas is not narrowed', async (t) => {
+  const page = '/admin/tokens'
+  const fields = { once: 'c'.repeat(32), label: 'commas', account: '', expires: '' }
+  t.equal((await send(admin, page, page, { ...fields, origins: ',', views: ' , ' })).statusCode, 200)
+  const tokens = await listTokens(db, { account: 'admin', after: undefined, limit: 100 })
+  t.strictSame(tokens.find(({ label }) => label === 'commas')?.scope, {})
+})
+
 test('quotas are set and removed by administrators', async (t) => {
   const page = '/admin/storage'
   const path = `${page}/quota`

@@ -2,6 +2,7 @@ import { test } from 'tap'
 import { FormBrowser } from '../../support/browser/form-browser.ts'
 import { APP, JANE_TOKEN, startCompany } from '../../support/browser/page-scene.ts'
 import { fileTest } from '../../support/runner/run-files.ts'
+import { publishAll } from '../../support/origin.ts'
 import { ADMIN_TOKEN } from '../../support/start-depot.ts'
 
 const started = await startCompany(fileTest())
@@ -74,6 +75,27 @@ test('a form that makes no sense is shown again, with the reason', async (t) => 
     t.equal(answer.statusCode, 400, JSON.stringify(fields))
     t.match(answer.body, 'role="alert"')
   }
+})
+
+test('what is not a revision is not taken for one', async (t) => {
+  const jane = await signedIn(JANE_TOKEN)
+  for (const revision of ['abc', '1e3', '2x']) {
+    const answer = await plan(jane, { view: 'union', act: 'revert', revision })
+    t.equal(answer.statusCode, 400)
+    t.match(answer.body, `&quot;${revision}&quot; is not a revision`)
+  }
+})
+
+test('an ident that a shell would run is quoted in the commands of a page', async (t) => {
+  const ident = "acme/app/9;reboot&$(id)'/20260109120000"
+  await publishAll(started, ident)
+  const jane = await signedIn(JANE_TOKEN)
+  const { location } = (await plan(jane, { view: 'union', act: 'promote', releases: ident })).headers
+  const quoted = "'acme/app/9;reboot&$(id)'\\''/20260109120000'"
+    .replaceAll('&', '&amp;')
+    .replaceAll("'", '&#39;')
+  for (const path of [String(location), `/pkgs/${ident.split('/').map(encodeURIComponent).join('/')}/marks`])
+    t.ok((await jane.get(path)).body.includes(` ${quoted}`), path)
 })
 
 test('a token that may only read makes no plan', async (t) => {

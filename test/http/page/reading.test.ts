@@ -62,6 +62,15 @@ test('activity is the ledger, newest first, with filters and pages', async (t) =
   t.equal((await read('/activity?kind=absent')).status, 400)
 })
 
+test('the search finds a view with capital letters', async (t) => {
+  await depot.writer.submit({
+    kind: 'createView',
+    input: { name: 'QA-Prod', rule: 'promoted', maker: 'operator' },
+    actor,
+  })
+  for (const q of ['QA-Prod', 'qa', 'PROD']) t.match((await read(`/search?q=${q}`)).body, '/views/QA-Prod', q)
+})
+
 test('what only some may see is on no page of others', async (t) => {
   for (const ident of APP)
     await depot.writer.submit({ kind: 'setVisibility', input: { ident, visibility: 'private' }, actor })

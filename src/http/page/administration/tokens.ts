@@ -16,17 +16,16 @@ import { wireToken } from '../../api/tokens/wire.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs, signedIn, signedInAnyhow } from '../../requests/rights.ts'
-import { OptionalText, withQuery } from '../html/query.ts'
+import { OptionalText, namesIn, withQuery } from '../html/query.ts'
 import { Csrf, ListQuery } from './frame.ts'
 import { madeTokenContent, tokenContent, tokensContent } from './token-templates.ts'
 
 const PATH = '/admin/tokens'
-/** Names between spaces or commas. An empty field sets no limit. */
-const Names = OptionalText.transform((text) => text?.split(/[\s,]+/).filter((name) => name !== ''))
 /** A form sends one ticked box as a text, and several as a list. */
 const Actions = z
   .union([z.enum(ACTIONS).transform((action) => [action]), z.array(z.enum(ACTIONS)).max(ACTIONS.length)])
   .optional()
+const Names = OptionalText.transform(namesIn)
 const Narrowing = { actions: Actions, origins: Names, views: Names, expires: OptionalText }
 const NewTokenForm = z.object({
   ...Csrf,

@@ -13,19 +13,19 @@ import { wireDelivery, wireWebhook } from '../../api/webhooks/wire.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
-import { OptionalText } from '../html/query.ts'
+import { OptionalText, namesIn } from '../html/query.ts'
 import { Csrf, ListQuery } from './frame.ts'
 import { madeWebhookContent, webhookContent, webhooksContent } from './webhook-templates.ts'
 
 const PATH = '/admin/webhooks'
 const onRequest = administratorOnly
-const Names = OptionalText.transform((text) => text?.split(/[\s,]+/).filter((name) => name !== ''))
+const { views, origins } = NewWebhook.shape.filter.unwrap().shape
 const WebhookForm = z.object({
   ...Csrf,
   name: NewWebhook.shape.name,
   url: NewWebhook.shape.url,
-  views: Names,
-  origins: Names,
+  views: OptionalText.transform(namesIn).pipe(views),
+  origins: OptionalText.transform(namesIn).pipe(origins),
   kind: z
     .enum(['', ...KINDS])
     .transform((kind) => (kind === '' ? undefined : kind))
@@ -51,14 +51,10 @@ export function webhookPages(app: FastifyInstance, context: RouteContext): void 
   })
 
   pages.post(PATH, { schema: { body: WebhookForm }, onRequest }, async (request, reply) => {
-    const { name, url, views, origins, kind } = request.body
+    const { _csrf, name, url, kind, ...named } = request.body
     request.subject = `webhook ${name}`
-    const wanted = NewWebhook.parse({
-      name,
-      url,
-      filter: { views, origins, ...(kind !== undefined && { kinds: [kind] }) },
-    })
-    const { made, secret } = await createWebhook(context, wanted, actorOf(request, 'page'))
+    const filter = { ...named, ...(kind !== undefined && { kinds: [kind] }) }
+    const { made, secret } = await createWebhook(context, { name, url, filter }, actorOf(request, 'page'))
     return reply.page(madeWebhookContent(request.visit, await toWire(made), secret))
   })
 

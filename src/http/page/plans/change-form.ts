@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { DepotError } from '../../../errors.ts'
+import { DepotError, quote } from '../../../errors.ts'
+import { POSITION } from '../../../ledger/position.ts'
 import { TARGETS } from '../../../package/target.ts'
 import { REQUESTED_ACTS } from '../../../views/view.ts'
 import type { ChangeFields } from '../../api/promotions/parse-change.ts'
@@ -51,6 +52,8 @@ export function fieldsOf(form: ChangeForm): ChangeFields {
     case 'rollback':
       return { ...(to !== undefined && { to }), ...only }
     case 'revert':
+      if (revision !== undefined && !POSITION.test(revision))
+        throw new DepotError('invalid_request', `${quote(revision)} is not a revision`)
       return { ...(revision !== undefined && { revision }), ...only }
     default:
       return act satisfies never

@@ -70,7 +70,7 @@ export function searchRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     const common = {
       ...nothing,
       origins: (await findOrigin(db, q)) === undefined ? [] : [q],
-      views: views.filter((name) => name.includes(q.toLowerCase())),
+      views: views.filter((name) => name.toLowerCase().includes(q.toLowerCase())),
       changes: await listChanges(db, { change: q }, page),
       people: mayListPeople
         ? (await listAccounts(db))

@@ -3,7 +3,7 @@ import { DepotError } from '../../../errors.ts'
 import { parsePeriod } from '../../../text/period.ts'
 import { shapeFault } from '../../../text/shape-fault.ts'
 import { GatesBody } from '../../api/gates/shapes.ts'
-import { OptionalText } from '../html/query.ts'
+import { OptionalText, namesIn } from '../html/query.ts'
 
 // The form for the gates of a view. It describes the same JSON as the request of the API.
 
@@ -50,19 +50,19 @@ export function gatesBodyOf(form: GatesForm): z.infer<typeof GatesBody> {
               view: view.trim(),
               as: form.requires_as[index],
               soak_seconds: secondsOf(form.requires_soak[index]) ?? 0,
-              phases: namesOf(form.requires_phases[index]) ?? [],
+              phases: namesIn(form.requires_phases[index]) ?? [],
             },
           ],
     ),
     closure: form.closure === '' ? null : form.closure,
     downgrade: form.downgrade ?? null,
     settle_seconds: secondsOf(form.settle) ?? null,
-    promoters: namesOf(form.promoters) ?? null,
+    promoters: namesIn(form.promoters) ?? null,
     approval:
       form.approval === undefined
         ? null
-        : { approvers: namesOf(form.approvers) ?? null, expires_seconds: secondsOf(form.expires) },
-    overriders: namesOf(form.overriders) ?? null,
+        : { approvers: namesIn(form.approvers) ?? null, expires_seconds: secondsOf(form.expires) },
+    overriders: namesIn(form.overriders) ?? null,
     ...(form.override !== undefined && { override: { reason: form.override } }),
   }
   const parsed = GatesBody.safeParse(body, { error: shapeFault })
@@ -83,10 +83,4 @@ function secondsOf(text: string | undefined): number | undefined {
   if (ms === undefined)
     throw new DepotError('invalid_request', `${text}: write a time such as 30s, 90m, 6h or 2d`)
   return ms / 1_000
-}
-
-/** Splits names at commas and spaces; `undefined` without any. */
-function namesOf(text: string | undefined): string[] | undefined {
-  const names = (text ?? '').split(/[\s,]+/).filter((name) => name !== '')
-  return names.length === 0 ? undefined : names
 }
