@@ -2,7 +2,18 @@ import { execFileSync } from 'node:child_process'
 import { test } from 'tap'
 import { shellQuote, shellWord } from '../../src/text/shell-quote.ts'
 
-const TEXTS = ['acme/app/1.0.0/20260101000000', "9;reboot&$(id)'", '~', '=ls', '-n', '', 'a b', '`id`', 'a^b', '!1']
+const TEXTS = [
+  'acme/app/1.0.0/20260101000000',
+  "9;reboot&$(id)'",
+  '~',
+  '=ls',
+  '-n',
+  '',
+  'a b',
+  '`id`',
+  'a^b',
+  '!1',
+]
 
 test('a shell reads back what was quoted', async (t) => {
   for (const quote of [shellQuote, shellWord]) {
