@@ -46,16 +46,17 @@ export function withStatementCache(connection: BetterSqlite3.Database): SqliteDa
 
 /** Returns a statement that throws `invalid_request` for a text with a NUL character. */
 function withoutNul(statement: BetterSqlite3.Statement): SqliteStatement {
-  const storable = (parameters: readonly unknown[]) => {
-    if (parameters.some(hasNul)) throw cannotStoreNul()
-    return parameters
-  }
   return {
     reader: statement.reader,
     all: (parameters) => statement.all(storable(parameters)),
     run: (parameters) => statement.run(storable(parameters)),
     iterate: (parameters) => statement.iterate(storable(parameters)),
   }
+}
+
+function storable(parameters: readonly unknown[]): readonly unknown[] {
+  if (parameters.some(hasNul)) throw cannotStoreNul()
+  return parameters
 }
 
 /**
