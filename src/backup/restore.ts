@@ -16,7 +16,7 @@ import { sync } from '../blobs/sync.ts'
 import type { Config } from '../config/config.ts'
 import { openEngine } from '../database/engine.ts'
 import { copyRows } from '../database/row-store.ts'
-import { setState } from '../database/state-store.ts'
+import { findState, setState } from '../database/state-store.ts'
 import type { Db, Engine } from '../database/database.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { openDepot } from '../depot/open.ts'
@@ -104,7 +104,7 @@ export async function restoreBackup(
   if (config.database.engine === 'sqlite') {
     await rename(database, databaseFile)
     await sync(dirname(database))
-  } else await loadInto(config, database, options)
+  } else await loadInto(config, database)
   await rm(`${database}.lock`, { force: true })
   return restored
 }
@@ -118,14 +118,14 @@ function workFileOf({ database, dataFolder }: Config): string {
 }
 
 /** Moves the rows of a complete file to the server, in one transaction. */
-async function loadInto(config: Config, file: string, { at }: RestoreOptions): Promise<void> {
-  await expectEmptyServer(config, at)
+async function loadInto(config: Config, file: string): Promise<void> {
   const [source, target] = [await openEngine({ engine: 'sqlite', file }), await openEngine(config.database)]
   const snapshot = await source.openSnapshot()
   try {
     await target.load(async (to) => {
-      await expectNoEntries(to, target)
+      await expectUnused(to, target, { isRepeated: true })
       await copyRows(snapshot.reader, to)
+      await setState(to, 'restored_head', (await findHead(to)).hash)
       await setState(to, 'secret_key', undefined) // the first node that starts stores it again
     })
   } finally {
@@ -134,34 +134,47 @@ async function loadInto(config: Config, file: string, { at }: RestoreOptions): P
   await rm(file)
 }
 
-/** Creates the tables in the database of a server. Throws `conflict` if there is a depot in it. */
-async function expectEmptyServer({ database }: Config, at: number): Promise<void> {
+/**
+ * Creates the tables in the database of a server. Throws `conflict` if there is a depot in it, unless an
+ * interrupted restore, which `isRepeated` says that there was, loaded it and nobody has used it.
+ */
+async function expectUnusedServer(
+  { database }: Config,
+  at: number,
+  options: { isRepeated: boolean },
+): Promise<void> {
   const engine = await openEngine(database)
   await engine.migrate(at)
   const reading = await engine.openReader()
   try {
-    await expectNoEntries(reading.reader, engine)
+    await expectUnused(reading.reader, engine, options)
   } finally {
     await reading.close()
   }
 }
 
-async function expectNoEntries(db: Db, { name }: Engine): Promise<void> {
-  if ((await findHead(db)).sequence > 0)
-    throw new DepotError('conflict', `${name} is the database of a depot: restore into an empty one`)
+async function expectUnused(
+  db: Db,
+  { name }: Engine,
+  { isRepeated }: { isRepeated: boolean },
+): Promise<void> {
+  const { sequence, hash } = await findHead(db)
+  if (sequence === 0 || (isRepeated && hash === (await findState(db, 'restored_head')))) return
+  throw new DepotError('conflict', `${name} is the database of a depot: restore into an empty one`)
 }
 
 /** Throws `conflict` if the folder is not empty, unless a restore into it was interrupted. */
 async function expectEmpty(config: Config, { at }: RestoreOptions): Promise<void> {
   const { dataFolder } = config
   const databaseFile = workFileOf(config)
-  if (config.database.engine === 'postgres') await expectEmptyServer(config, at)
+  const isRepeated = existsSync(restoringFileOf(databaseFile))
+  if (config.database.engine === 'postgres') await expectUnusedServer(config, at, { isRepeated })
   if (existsSync(databaseFile))
     throw new DepotError(
       'conflict',
       `${databaseFile} is the database of a depot: restore into an empty folder`,
     )
-  if (existsSync(restoringFileOf(databaseFile))) return
+  if (isRepeated) return
   const found = existsSync(dataFolder) ? await readdir(dataFolder) : []
   const [other] = found.filter((name) => !ALLOWED_FILES.includes(name))
   if (other !== undefined)

@@ -20,6 +20,11 @@ export type StateName =
   | 'retention_day'
   /** Why the depot accepts no changes: it is being moved to another database, or was. */
   | 'moving'
+  /**
+   * The hash of the last entry that a restore loaded. While it is the last one, nobody has used the database,
+   * and a restore that was interrupted may load it again.
+   */
+  | 'restored_head'
   /** The id of the key with which all nodes encrypt secrets. Absent where one process writes. */
   | 'secret_key'
   /** How many bytes all releases together may have. */

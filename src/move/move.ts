@@ -13,6 +13,7 @@ import type { Db, Engine, Reading } from '../database/database.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { findState, setState } from '../database/state-store.ts'
 import { holdBlobs } from '../depot/blob-hold.ts'
+import type { Hold } from '../depot/blob-hold.ts'
 import { lockFolders } from '../depot/folders.ts'
 import { findSecretKeys, secretKeyFileOf, writeSecretKeys } from '../depot/secret-key.ts'
 import { DepotError } from '../errors.ts'
@@ -60,7 +61,8 @@ const MOVED = 'it was moved to'
  * Moves a depot, whose server may be running, into an empty one, whose server must not be. Verifies the copy:
  * the rows of each table by their hashes, the ledger and the views, and the bytes of every package. After
  * that, the source refuses all changes. Throws `conflict` if the target has other contents, if a package of
- * the source is damaged, or if the copy differs; then the source accepts changes again. Throws
+ * the source is damaged, or if the copy differs, and `database_unavailable` if nodes of the source may have
+ * removed packages because a connection was lost; then the source accepts changes again. Throws
  * `invalid_request` if both are the same database, or if the source was written by another version.
  */
 export async function moveDepot(from: Config, to: Config, options: MoveOptions): Promise<Moved> {
@@ -80,7 +82,7 @@ export async function moveDepot(from: Config, to: Config, options: MoveOptions):
     closers.push(() => hashes.close())
     await target.migrate(options.now())
     await copySecretKeys(from, to, source, options.log)
-    return await move({ from, source, target, blobs, hashes }, options)
+    return await move({ from, source, target, blobs, hold, hashes }, options)
   } finally {
     for (const close of closers.toReversed()) await close()
   }
@@ -91,6 +93,8 @@ interface Sides {
   readonly source: Engine
   readonly target: Engine
   readonly blobs: OpenedStorage
+  /** Keeps the blobs of the source while they are copied. */
+  readonly hold: Hold
   readonly hashes: HashThreads
 }
 
@@ -107,6 +111,7 @@ async function move(sides: Sides, options: MoveOptions): Promise<Moved> {
     copied += await reading(source.openReader(), (db) => copyBlobs(db, sides, options))
     const tables = await reading(source.openSnapshot(), (db) => copyTables(db, sides, options))
     const ledger = await verify(sides, options)
+    await sides.hold.expectHeld()
     await options.refuseChanges(`${MOVED} ${target.name}`)
     return { to: target.name, tables, ledger, copied }
   } catch (error) {
