@@ -20,6 +20,7 @@ import { measureOthers } from './others.ts'
 import { measurePage } from './page.ts'
 import { measurePages } from './pages.ts'
 import { measurePoll } from './poll.ts'
+import { measurePostgres } from './postgres.ts'
 import { measurePromotions } from './promotions.ts'
 import { measurePull } from './pull.ts'
 import { openScratch } from './scratch.ts'
@@ -76,6 +77,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   download: { title: 'Downloads', measure: measureDownload },
   promotions: { title: 'Promotions', measure: measurePromotions },
   waits: { title: 'A small change beside a large one', measure: measureWaits },
+  postgres: { title: 'PostgreSQL', measure: measurePostgres, isSlow: true },
   cluster: { title: 'Several nodes', measure: measureCluster, isSlow: true },
   move: { title: 'Moves between engines', measure: measureMove, isSlow: true },
   history: { title: 'The past, and verify', measure: measureHistory, isSlow: true },

@@ -1,5 +1,6 @@
 import { Agent } from 'node:http'
 import { LocalCluster } from '../scripts/cluster/local-cluster.ts'
+import { ThrowawayPostgres } from '../scripts/cluster/postgres.ts'
 import { ask } from '../test/support/ask.ts'
 import type { Answer } from '../test/support/ask.ts'
 import { buildHart, makeKeys } from '../test/support/build-hart.ts'
@@ -18,6 +19,8 @@ const MAX_MEDIAN_MS = 100
 const MAX_WORST_MS = 3_000
 
 export async function measureCluster({ isQuick = false }: { isQuick?: boolean } = {}): Promise<Results> {
+  if (!ThrowawayPostgres.isInstalled())
+    return { measurements: [], limits: [], missing: ['several nodes: PostgreSQL is not installed'] }
   const cluster = await LocalCluster.start({ isDurable: true, environment: { DEPOT_SIGNATURES: 'verify' } })
   const agent = new Agent({ keepAlive: true })
   try {

@@ -21,6 +21,8 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const SECRET_KEY = '5'.repeat(64)
 
 export async function measureMove({ isQuick }: { isQuick: boolean }): Promise<Results> {
+  if (!ThrowawayPostgres.isInstalled())
+    return { measurements: [], limits: [], missing: ['moves between engines: PostgreSQL is not installed'] }
   const releases = isQuick ? QUICK_RELEASES : RELEASES
   await using scratch = await openScratch()
   const server = await ThrowawayPostgres.start({ isDurable: true })

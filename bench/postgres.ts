@@ -19,7 +19,7 @@ import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 
 // Measures a depot on PostgreSQL, whose commits reach the disk: promotions against hand-written SQL that
-// writes the same rows on the same server, and polls against the same depot on SQLite.
+// writes the same rows on the same server, and polls of one of two nodes against a depot on SQLite.
 
 const SECRET_KEY = '5'.repeat(64)
 const CLIENTS = [1, 16] as const
@@ -28,6 +28,8 @@ const MAX_OF_BY_HAND = 1 / 0.7
 const MAX_OF_SQLITE = 1.2
 
 export async function measurePostgres({ isQuick }: { isQuick: boolean }): Promise<Results> {
+  if (!ThrowawayPostgres.isInstalled())
+    return { measurements: [], limits: [], missing: ['PostgreSQL: it is not installed'] }
   await using scratch = await openScratch()
   const server = await ThrowawayPostgres.start({ isDurable: true })
   try {
@@ -123,10 +125,9 @@ async function measurePolls(
   isQuick: boolean,
 ): Promise<Measurement[]> {
   await server.query('create database polled')
-  await using onPostgres = await startServer('depot.ts', [join(folder, 'polled'), TOKEN], {
-    DEPOT_DATABASE_URL: urlOf(server, 'polled'),
-    DEPOT_SECRET_KEY: SECRET_KEY,
-  })
+  const settings = { DEPOT_DATABASE_URL: urlOf(server, 'polled'), DEPOT_SECRET_KEY: SECRET_KEY }
+  await using onPostgres = await startServer('depot.ts', [join(folder, 'polled'), TOKEN], settings)
+  await using otherNode = await startServer('depot.ts', [join(folder, 'other-node'), TOKEN], settings)
   await using onSqlite = await startServer('depot.ts', [join(folder, 'polled-sqlite'), TOKEN])
   const servers = { depot: onPostgres, sqlite: onSqlite }
   for (const [name, { port }] of Object.entries(servers)) {
@@ -134,10 +135,11 @@ async function measurePolls(
     await mkdir(own)
     await publishApp(port, own)
   }
+  await askAny(otherNode.port, getRequest(LATEST, SUPERVISOR, 'close')) // it serves, too
   const measurements: Measurement[] = []
   for (const connection of ['keep-alive', 'close'] as const) {
     const poll = connection === 'close' ? pollClosing : pollKeepingAlive
-    const count = isQuick ? 500 : 1_000
+    const count = isQuick ? 500 : 2_000
     const sides: Record<string, () => Promise<number>> = {}
     for (const [name, measured] of Object.entries(servers)) {
       const request = getRequest(LATEST, SUPERVISOR, connection)
@@ -150,9 +152,9 @@ async function measurePolls(
         return (((await measured.cpuMs()) - before) * 1_000) / count
       }
     }
-    const samples = await byTurns(isQuick ? 7 : 25, sides)
+    const samples = await byTurns(isQuick ? 7 : 40, sides)
     measurements.push({
-      name: `poll of a depot on PostgreSQL, ${connection === 'close' ? 'Connection: close' : 'kept alive'}`,
+      name: `poll of one of two nodes on PostgreSQL, ${connection === 'close' ? 'Connection: close' : 'kept alive'}`,
       unit: 'processor µs',
       depot: spreadOf(samples['depot'] ?? []),
       yardstick: { name: 'the depot on SQLite', ...spreadOf(samples['sqlite'] ?? []) },

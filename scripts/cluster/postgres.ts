@@ -63,6 +63,11 @@ export class ThrowawayPostgres {
     )
   }
 
+  /** Reports whether {@link start} finds PostgreSQL's programs. */
+  static isInstalled(): boolean {
+    return findPrograms() !== undefined
+  }
+
   /** Makes a data folder and starts a server in it. Throws if PostgreSQL is not installed. */
   static async start(options: ThrowawayPostgresOptions = {}): Promise<ThrowawayPostgres> {
     const args = ['--username=postgres', '--auth=trust', '--encoding=UTF8', '--no-sync', '--no-instructions']
@@ -101,6 +106,7 @@ export class ThrowawayPostgres {
     fill: (programs: string, folder: string, user: User | undefined) => Promise<void>,
   ): Promise<ThrowawayPostgres> {
     const programs = findPrograms()
+    if (programs === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql')
     const user = serverUser()
     const folder = mkdtempSync(join(options.below ?? tmpdir(), 'hart-depot-postgres-'))
     if (user !== undefined) chownSync(folder, user.uid, user.gid)
@@ -191,15 +197,13 @@ function serverUser(): User | undefined {
   return { uid, gid }
 }
 
-/** Returns the folder of the newest PostgreSQL's programs. */
-function findPrograms(): string {
+/** Returns the folder of the newest PostgreSQL's programs; `undefined` if none is installed. */
+function findPrograms(): string | undefined {
   const folders = [
     ...globSync('/usr/lib/postgresql/*/bin').toSorted((a, b) => versionOf(b) - versionOf(a)), // Debian
     ...(process.env['PATH'] ?? '').split(':'),
   ]
-  const folder = folders.find((path) => existsSync(join(path, 'initdb')))
-  if (folder === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql')
-  return folder
+  return folders.find((path) => existsSync(join(path, 'initdb')))
 }
 
 function versionOf(folder: string): number {
