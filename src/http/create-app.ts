@@ -40,7 +40,10 @@ export function createApp(
   nextId: () => string,
   options: FastifyHttpOptions<Server> = {},
 ): FastifyInstance {
-  const loggerInstance: FastifyBaseLogger = log
+  // Fastify logs where it listens, in words of its own. `serve` says it.
+  const loggerInstance: FastifyBaseLogger = log.isLevelEnabled('info')
+    ? log.child({}, { level: 'warn' })
+    : log
   const app = fastify({
     ...options,
     loggerInstance,
@@ -49,6 +52,7 @@ export function createApp(
     childLoggerFactory: (logger) => logger, // a logger per request costs more than answering a poll
     trustProxy: config.trustProxy === false ? false : proxyTrust(config.trustProxy),
     bodyLimit: DEFAULT_MAX_BODY_BYTES,
+    pluginTimeout: 0, // routes load in turns, between answers
     // Handles URLs that cannot be decoded. They reach no hook and no route.
     frameworkErrors(error, request, reply) {
       closeIfSending(request, reply)

@@ -75,6 +75,7 @@ uploads and downloads in flight may continue for up to ten minutes. A second sig
           depot.upkeep?.start()
           const listens = `listens on ${urlOf(config.host, port)}`
           print(`hart-depot ${listens}`)
+          if (io.stderr.isTTY !== true) log.info(listens) // a terminal shows the line above
           void notifySystemd(io.env, listens, log)
           if (depot.isNew) print(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
           log.info({ signal: await signals.first }, 'stopping: waiting for requests in flight')

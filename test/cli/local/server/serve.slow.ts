@@ -26,6 +26,8 @@ test("the administrator's token is shown once and never logged, and a configured
       { level: /^[a-z]+$/, time: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/ },
       'the log of every thread is JSON lines',
     )
+  t.match(stderr, `"msg":"listens on ${first.url}"`)
+  t.notMatch(stderr, 'Server listening', 'fastify does not say it, too')
 
   // Then a token is configured.
   for (const reports of [1, 0]) {
