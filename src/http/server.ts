@@ -37,6 +37,18 @@ import { storeDenials } from './store-denials.ts'
 import { storeTokenUses } from './store-token-uses.ts'
 import type { SharedServices, Workers } from './workers.ts'
 
+/** Loads what takes longest among the modules of habitat/routes.ts, in pieces. */
+const PARTS_OF_HABITAT: readonly (() => Promise<unknown>)[] = [
+  () => import('../publishing/receive.ts'),
+  () => import('../publishing/publish.ts'),
+  () => import('./requests/package-body.ts'),
+  () => import('./habitat/packages/routes.ts'),
+  () => import('./habitat/channels/routes.ts'),
+  () => import('./habitat/accounts/profile.ts'),
+  () => import('./habitat/origins/secrets.ts'),
+  () => import('./habitat/views/routes.ts'),
+]
+
 interface ServerOptions {
   /** Replacements for parts of webhook delivery, for tests. */
   readonly webhooks?: Partial<DeliveryOptions>
@@ -158,6 +170,8 @@ async function assemble(
     return scope
   }
   const habitat = new LazyRoutes(app, '/v1', async () => {
+    const { inTurns } = await import('./requests/in-turns.ts')
+    await inTurns(PARTS_OF_HABITAT)
     const { habitatRoutes } = await import('./habitat/routes.ts')
     const lazy = prepare(createApp(depot, nextId))
     await lazy.register(habitatRoutes, { prefix: '/v1', context })

@@ -3,51 +3,58 @@ import { DepotError } from '../../errors.ts'
 import { replyProblem } from '../requests/error-reply.ts'
 import { incoming } from '../../publishing/incoming.ts'
 import { expectModest } from '../requests/json-limits.ts'
+import { inTurns } from '../requests/in-turns.ts'
 import { hasBody } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
-import { accountRoutes } from './accounts/routes.ts'
 import { collectMethods } from './allowed-methods.ts'
-import { changeRoutes } from './changes/routes.ts'
-import { latestRoutes } from './content/latest.ts'
-import { contentRoutes } from './content/routes.ts'
 import { DEFAULT_JSON_LIMITS } from './conventions/body-limits.ts'
 import { tagAnswers } from './conventions/entity-tags.ts'
-import { eventRoutes } from './events/routes.ts'
-import { gateRoutes } from './gates/routes.ts'
-import { historyRoutes } from './history/routes.ts'
-import { depotKeyRoutes } from './lockfiles/depot-keys.ts'
-import { lockfileRoutes } from './lockfiles/routes.ts'
-import { trustedKeyRoutes } from './lockfiles/trusted-keys.ts'
 import { mapRoutes } from './map.ts'
-import { originGroupRoutes } from './origins/groups.ts'
-import { invitationRoutes } from './origins/invitations.ts'
-import { originKeyRoutes } from './origins/keys.ts'
-import { originMemberRoutes } from './origins/members.ts'
-import { originSecretKeyRoutes } from './origins/secret-keys.ts'
-import { reservedNameRoutes } from './origins/reserved.ts'
-import { originRoutes } from './origins/routes.ts'
-import { packageRoutes } from './packages/routes.ts'
-import { planRoutes } from './plans/routes.ts'
-import { pollerRoutes } from './pollers/routes.ts'
-import { promotionRoutes } from './promotions/routes.ts'
-import { pinRoutes } from './retention/pins.ts'
-import { retentionRoutes } from './retention/routes.ts'
-import { ruleRoutes } from './retention/rules.ts'
-import { markRoutes } from './releases/marks.ts'
-import { releaseRoutes } from './releases/routes.ts'
-import { whyRoutes } from './releases/why.ts'
-import { packageFileRoutes } from './releases/upload.ts'
-import { exchangeRoutes } from './signin/exchange.ts'
-import { peopleRoutes } from './signin/people.ts'
-import { exchangeRuleRoutes } from './signin/rules.ts'
-import { stateRoutes } from './states/routes.ts'
-import { storageRoutes } from './storage/routes.ts'
-import { tokenRoutes } from './tokens/routes.ts'
-import { upstreamRoutes } from './upstream/routes.ts'
-import { versionRoutes } from './version/routes.ts'
-import { previewRoutes } from './views/previews.ts'
-import { viewRoutes } from './views/routes.ts'
-import { webhookRoutes } from './webhooks/routes.ts'
+
+type AddRoutes = (app: FastifyInstance, context: RouteContext) => void | Promise<void>
+
+/** Each loads the routes of a resource. */
+const RESOURCES: readonly (() => Promise<AddRoutes>)[] = [
+  async () => (await import('./views/routes.ts')).viewRoutes,
+  async () => (await import('./content/routes.ts')).contentRoutes,
+  async () => (await import('./content/latest.ts')).latestRoutes,
+  async () => (await import('./history/routes.ts')).historyRoutes,
+  async () => (await import('./events/routes.ts')).eventRoutes,
+  async () => (await import('./promotions/routes.ts')).promotionRoutes,
+  async () => (await import('./plans/routes.ts')).planRoutes,
+  async () => (await import('./gates/routes.ts')).gateRoutes,
+  async () => (await import('./views/previews.ts')).previewRoutes,
+  async () => (await import('./states/routes.ts')).stateRoutes,
+  async () => (await import('./releases/routes.ts')).releaseRoutes,
+  async () => (await import('./releases/why.ts')).whyRoutes,
+  async () => (await import('./releases/marks.ts')).markRoutes,
+  async () => (await import('./retention/routes.ts')).retentionRoutes,
+  async () => (await import('./retention/rules.ts')).ruleRoutes,
+  async () => (await import('./retention/pins.ts')).pinRoutes,
+  async () => (await import('./releases/upload.ts')).packageFileRoutes,
+  async () => (await import('./origins/routes.ts')).originRoutes,
+  async () => (await import('./origins/reserved.ts')).reservedNameRoutes,
+  async () => (await import('./storage/routes.ts')).storageRoutes,
+  async () => (await import('./origins/members.ts')).originMemberRoutes,
+  async () => (await import('./origins/groups.ts')).originGroupRoutes,
+  async () => (await import('./origins/keys.ts')).originKeyRoutes,
+  async () => (await import('./origins/secret-keys.ts')).originSecretKeyRoutes,
+  async () => (await import('./origins/invitations.ts')).invitationRoutes,
+  async () => (await import('./packages/routes.ts')).packageRoutes,
+  async () => (await import('./changes/routes.ts')).changeRoutes,
+  async () => (await import('./version/routes.ts')).versionRoutes,
+  async () => (await import('./webhooks/routes.ts')).webhookRoutes,
+  async () => (await import('./accounts/routes.ts')).accountRoutes,
+  async () => (await import('./pollers/routes.ts')).pollerRoutes,
+  async () => (await import('./upstream/routes.ts')).upstreamRoutes,
+  async () => (await import('./tokens/routes.ts')).tokenRoutes,
+  async () => (await import('./signin/rules.ts')).exchangeRuleRoutes,
+  async () => (await import('./signin/exchange.ts')).exchangeRoutes,
+  async () => (await import('./signin/people.ts')).peopleRoutes,
+  async () => (await import('./lockfiles/depot-keys.ts')).depotKeyRoutes,
+  async () => (await import('./lockfiles/trusted-keys.ts')).trustedKeyRoutes,
+  async () => (await import('./lockfiles/routes.ts')).lockfileRoutes,
+]
 
 /**
  * Adds the routes of `/api/v1`, the API of this depot beyond the Habitat protocol. `routes` collects all
@@ -98,45 +105,8 @@ export async function apiRoutes(
   app.addHook('onSend', tagAnswers)
 
   mapRoutes(app, routes)
-  viewRoutes(app, context)
-  contentRoutes(app, context)
-  latestRoutes(app, context)
-  historyRoutes(app, context)
-  eventRoutes(app, context)
-  promotionRoutes(app, context)
-  planRoutes(app, context)
-  gateRoutes(app, context)
-  previewRoutes(app, context)
-  stateRoutes(app, context)
-  releaseRoutes(app, context)
-  whyRoutes(app, context)
-  markRoutes(app, context)
-  retentionRoutes(app, context)
-  ruleRoutes(app, context)
-  pinRoutes(app, context)
-  packageFileRoutes(app, context)
-  originRoutes(app, context)
-  reservedNameRoutes(app, context)
-  storageRoutes(app, context)
-  originMemberRoutes(app, context)
-  originGroupRoutes(app, context)
-  originKeyRoutes(app, context)
-  originSecretKeyRoutes(app, context)
-  invitationRoutes(app, context)
-  packageRoutes(app, context)
-  changeRoutes(app, context)
-  versionRoutes(app)
-  webhookRoutes(app, context)
-  accountRoutes(app, context)
-  pollerRoutes(app, context)
-  upstreamRoutes(app, context)
-  tokenRoutes(app, context)
-  exchangeRuleRoutes(app, context)
-  exchangeRoutes(app, context)
-  await peopleRoutes(app, context)
-  depotKeyRoutes(app, context)
-  trustedKeyRoutes(app, context)
-  lockfileRoutes(app, context)
+  const adders = await inTurns(RESOURCES)
+  await inTurns(adders.map((add) => async () => add(app, context)))
 }
 
 /** Reports whether the request is a GET or HEAD, whose body is never read. */

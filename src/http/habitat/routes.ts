@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { replyHabitat, replyNoRoute } from '../requests/error-reply.ts'
+import { inTurns } from '../requests/in-turns.ts'
 import { streamBodies } from '../requests/package-body.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { profileRoutes, profileTokenRoutes } from './accounts/profile.ts'
@@ -23,6 +24,31 @@ import { statusReads } from './status.ts'
 import { AbsentViews } from './views/absent-views.ts'
 import { belowViews } from './views/below-views.ts'
 import { viewReads, viewWrites } from './views/routes.ts'
+
+/** The routes of both mounts, but for those below views. */
+const MOUNTED: readonly ((app: FastifyInstance, context: RouteContext, mount: string) => void)[] = [
+  packageReads,
+  packageLists,
+  packageWrites,
+  versionLists,
+  searchReads,
+  eventReads,
+  channelReads,
+  channelLists,
+  channelWrites,
+  originReads,
+  originWrites,
+  memberReads,
+  memberWrites,
+  invitationReads,
+  invitationWrites,
+  keyReads,
+  keyWrites,
+  encryptionKeyRoute,
+  secretRoutes,
+  integrationReads,
+  integrationWrites,
+]
 
 /**
  * Adds the routes of the Habitat protocol below `/v1`. Most are served under two mounts: `/depot` and, as in
@@ -49,27 +75,7 @@ export async function habitatRoutes(
   for (const mount of ['/depot', '']) {
     viewReads(app, context, mount)
     viewWrites(app, context, mount, absentViews)
-    packageReads(app, context, mount)
-    packageLists(app, context, mount)
-    packageWrites(app, context, mount)
-    versionLists(app, context, mount)
-    searchReads(app, context, mount)
-    eventReads(app, context, mount)
-    channelReads(app, context, mount)
-    channelLists(app, context, mount)
-    channelWrites(app, context, mount)
-    originReads(app, context, mount)
-    originWrites(app, context, mount)
-    memberReads(app, context, mount)
-    memberWrites(app, context, mount)
-    invitationReads(app, context, mount)
-    invitationWrites(app, context, mount)
-    keyReads(app, context, mount)
-    keyWrites(app, context, mount)
-    encryptionKeyRoute(app, context, mount)
-    secretRoutes(app, context, mount)
-    integrationReads(app, context, mount)
-    integrationWrites(app, context, mount)
+    await inTurns(MOUNTED.map((add) => async () => add(app, context, mount)))
     await app.register(belowViews, { context, mount, absentViews })
   }
 }
