@@ -61,6 +61,13 @@ test('a release is yanked, deprecated and held, and the end of this is there, to
     t.notMatch((await jane.get(`/pkgs/${first}`)).body, `<b>${shown}</b>`)
   }
   t.equal((await fill(jane, path, { mark: 'yanked', act: 'set', reason: '' })).statusCode, 400)
+  const { body } = await jane.get('/activity?kind=withdrawals')
+  const lines = body.replaceAll(/<[^>]+>/g, '').split('\n')
+  for (const sentence of ['held acme/app 1.0.0', 'ended the hold of acme/app 1.0.0'])
+    t.ok(
+      lines.some((line) => line.includes(sentence)),
+      sentence,
+    )
 })
 
 test('marks need the rights of a maintainer, and a form of this browser', async (t) => {
@@ -121,6 +128,9 @@ test('the form for rules writes the JSON of the API, and shows it', async (t) =>
     const refused = await fill(admin, path, { ...GATES, ...wrong })
     t.equal(refused.statusCode, 400, JSON.stringify(wrong))
     t.match(refused.body, 'role="alert"')
+    const typed = { ...GATES, ...wrong }
+    for (const value of [typed.settle, typed.promoters, typed.requires_phases])
+      t.match(refused.body, `value="${value}"`, 'what was typed stays')
   }
   t.equal((await fill(admin, path, { closure: '' })).statusCode, 303)
   t.match(await gatesOf('delivered'), { requires: [], closure: null, promoters: null, approval: null })

@@ -26,6 +26,8 @@ export const GROUPS = {
     'release-unyanked',
     'release-deprecated',
     'release-undeprecated',
+    'release-held',
+    'release-unheld',
     'release-deleted',
   ],
   changes: ['change-recorded', 'change-release-added', 'phase-reported'],
@@ -38,7 +40,7 @@ const LABELS: Readonly<Record<Group, string>> = {
   uploads: 'uploads',
   proposals: 'proposals',
   gates: 'views, gates and freezes',
-  withdrawals: 'yanked, deprecated and deleted releases',
+  withdrawals: 'yanked, deprecated, held and deleted releases',
   changes: 'changes and their phases',
 }
 

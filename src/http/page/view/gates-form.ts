@@ -3,6 +3,7 @@ import { DepotError } from '../../../errors.ts'
 import { parsePeriod } from '../../../text/period.ts'
 import { shapeFault } from '../../../text/shape-fault.ts'
 import { GatesBody } from '../../api/gates/shapes.ts'
+import type { GateSettings } from '../../api/gates/shapes.ts'
 import { OptionalText, namesIn } from '../html/query.ts'
 
 // The form for the gates of a view. It describes the same JSON as the request of the API.
@@ -39,6 +40,32 @@ export const GatesForm = z.object({
 })
 export type GatesForm = z.infer<typeof GatesForm>
 
+/** Returns the form that describes the given gates. */
+export function gatesFormOf({
+  requires,
+  closure,
+  downgrade,
+  settle_seconds: settle,
+  promoters,
+  approval,
+  overriders,
+}: z.infer<typeof GateSettings>): GatesForm {
+  return {
+    requires_view: requires.map(({ view }) => view),
+    requires_as: requires.map(({ as }) => as),
+    requires_soak: requires.map(({ soak_seconds: soak }) => (soak === 0 ? '' : formatSeconds(soak))),
+    requires_phases: requires.map(({ phases }) => phases.join(', ')),
+    closure: closure ?? '',
+    downgrade: downgrade ?? undefined,
+    settle: settle === null ? undefined : formatSeconds(settle),
+    promoters: promoters?.join(', '),
+    approval: approval === null ? undefined : '1',
+    approvers: approval?.approvers?.join(', '),
+    expires: approval === null ? undefined : formatSeconds(approval.expires_seconds),
+    overriders: overriders?.join(', '),
+  }
+}
+
 /** Returns the JSON that a form describes. Throws `invalid_request`. */
 export function gatesBodyOf(form: GatesForm): z.infer<typeof GatesBody> {
   const body = {
@@ -72,7 +99,7 @@ export function gatesBodyOf(form: GatesForm): z.infer<typeof GatesBody> {
 }
 
 /** Formats seconds in the largest unit that fits: `90m`, `2d`. */
-export function formatSeconds(seconds: number): string {
+function formatSeconds(seconds: number): string {
   const [unit, length] = UNITS.find(([, size]) => seconds % size === 0) ?? UNITS[3]
   return `${seconds / length}${unit}`
 }

@@ -7,9 +7,7 @@ import type { Content } from '../html/layout.ts'
 import { copyable, crumbs, formToken, viewLink, viewPath } from '../html/parts.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
-import { formatSeconds } from './gates-form.ts'
-
-type Settings = z.infer<typeof GateSettings>
+import type { GatesForm } from './gates-form.ts'
 
 /** The fields for further requirements that an open form has. */
 const SPARE_REQUIREMENTS = 2
@@ -25,21 +23,24 @@ export function gatesContent(
   {
     view,
     views,
+    form,
     settings,
     mayOverride,
     fault,
   }: {
     view: View
     views: readonly View[]
-    /** What the fields show: the rules now, or those that were refused. */
-    settings: Settings
+    /** What the fields show: the rules now, or what was typed and refused. */
+    form: GatesForm
+    /** The rules now. */
+    settings: z.infer<typeof GateSettings>
     mayOverride: boolean
     fault: string | undefined
   },
 ): Content {
   const title = `Rules of ${view.name}`
   const others = views.filter(({ id }) => id !== view.id).map(({ name }) => name)
-  const { requires, closure, downgrade, settle_seconds: settle, promoters, approval, overriders } = settings
+  const requirements = requirementsIn(form)
   return {
     title,
     section: 'pipeline',
@@ -49,28 +50,28 @@ export function gatesContent(
 ${fault === undefined ? null : html`<p class="notice bad" role="alert">${fault}</p>`}
 <form method="post" action="${visit.to(gatesPath(view.name))}" class="stack change">
 ${formToken(visit)}
-${[...requires, ...Array.from({ length: SPARE_REQUIREMENTS }, () => undefined)].map((requirement, index) => requirementFields(requirement, index, others))}
+${[...requirements, ...Array.from({ length: SPARE_REQUIREMENTS }, () => NO_REQUIREMENT)].map((requirement, index) => requirementFields(requirement, index, others))}
 <fieldset><legend>What moves</legend>
-<label>Dependencies of a release<select name="closure">${options(closure ?? '', [
+<label>Dependencies of a release<select name="closure">${options(form.closure, [
       ['', 'are not checked'],
       ['depot', 'must be in the depot'],
       ['view', 'must be in this view'],
     ])}</select></label>
-<label class="check"><input type="checkbox" name="downgrade" value="refuse"${downgrade === null ? null : html` checked`} />refuse promotions that lower a version</label>
-<label>A package rests after it moved, for<input name="settle" value="${settle === null ? '' : formatSeconds(settle)}" placeholder="3m" maxlength="12" /></label>
+<label class="check"><input type="checkbox" name="downgrade" value="refuse"${form.downgrade === undefined ? null : html` checked`} />refuse promotions that lower a version</label>
+<label>A package rests after it moved, for<input name="settle" value="${form.settle ?? ''}" placeholder="3m" maxlength="12" /></label>
 </fieldset>
 <fieldset><legend>Who changes the view</legend>
-<label>Promoters<input name="promoters" value="${(promoters ?? []).join(', ')}" maxlength="600" placeholder="maintainers of the packages" spellcheck="false" /></label>
-<label class="check"><input type="checkbox" name="approval" value="1"${approval === null ? null : html` checked`} />a second person must approve each change</label>
-<label>Approvers<input name="approvers" value="${(approval?.approvers ?? []).join(', ')}" maxlength="600" placeholder="anyone else who may promote" spellcheck="false" /></label>
-<label>A proposal expires after<input name="expires" value="${approval === null ? '' : formatSeconds(approval.expires_seconds)}" placeholder="7d" maxlength="12" /></label>
-<label>May override these rules, besides administrators<input name="overriders" value="${(overriders ?? []).join(', ')}" maxlength="600" spellcheck="false" /></label>
+<label>Promoters<input name="promoters" value="${form.promoters ?? ''}" maxlength="600" placeholder="maintainers of the packages" spellcheck="false" /></label>
+<label class="check"><input type="checkbox" name="approval" value="1"${form.approval === undefined ? null : html` checked`} />a second person must approve each change</label>
+<label>Approvers<input name="approvers" value="${form.approvers ?? ''}" maxlength="600" placeholder="anyone else who may promote" spellcheck="false" /></label>
+<label>A proposal expires after<input name="expires" value="${form.expires ?? ''}" placeholder="7d" maxlength="12" /></label>
+<label>May override these rules, besides administrators<input name="overriders" value="${form.overriders ?? ''}" maxlength="600" spellcheck="false" /></label>
 <p class="hint">Accounts, or groups as <code>group:NAME</code>, separated by commas. Times are written as 30s, 90m, 6h or 2d.</p>
 </fieldset>
-${mayOverride ? html`<label>Reason for overriding the rules, if they forbid it<input name="override" maxlength="500" /></label>` : null}
+${mayOverride ? html`<label>Reason for overriding the rules, if they forbid it<input name="override" value="${form.override ?? ''}" maxlength="500" /></label>` : null}
 <div class="actions"><button class="primary">Replace the rules</button><a href="${visit.to(viewPath(view.name))}">Leave them</a></div>
 </form>
-<details><summary>These rules as JSON</summary>${copyable(JSON.stringify(settings, null, 2))}</details>
+<details><summary>The rules now, as JSON</summary>${copyable(JSON.stringify(settings, null, 2))}</details>
 ${sameCommands([
   `hart-depot gates ${view.name} > gates.yaml`,
   `hart-depot gates ${view.name} --set gates.yaml`,
@@ -79,20 +80,34 @@ ${sameCommands([
   }
 }
 
+const NO_REQUIREMENT = { view: '', as: 'member', soak: '', phases: '' }
+
+/** Returns the requirements of a form, without those that name no view. */
+function requirementsIn(form: GatesForm): (typeof NO_REQUIREMENT)[] {
+  return form.requires_view.flatMap((view, index) => {
+    if (view.trim() === '') return []
+    const [as = 'member', soak = '', phases = ''] = [
+      form.requires_as[index],
+      form.requires_soak[index],
+      form.requires_phases[index],
+    ]
+    return [{ view, as, soak, phases }]
+  })
+}
+
 function requirementFields(
-  requirement: Settings['requires'][number] | undefined,
+  { view, as, soak, phases }: typeof NO_REQUIREMENT,
   index: number,
   others: readonly string[],
 ): SafeHtml {
-  const { view = '', as = 'member', soak_seconds: soak = 0, phases = [] } = requirement ?? {}
   return html`<fieldset><legend>${index === 0 ? 'A release must be in' : 'And in'}</legend><div class="filters">
 <label>View<select name="requires_view">${options(view, [['', '—'], ...others.map((name) => [name, name] as const)])}</select></label>
 <label>As<select name="requires_as">${options(as, [
     ['member', 'a member'],
     ['current', 'the latest'],
   ])}</select></label>
-<label>For at least<input name="requires_soak" value="${soak === 0 ? '' : formatSeconds(soak)}" placeholder="2d" maxlength="12" /></label>
-<label>Phases that passed there<input name="requires_phases" value="${phases.join(', ')}" placeholder="smoke, functional" maxlength="600" spellcheck="false" /></label>
+<label>For at least<input name="requires_soak" value="${soak}" placeholder="2d" maxlength="12" /></label>
+<label>Phases that passed there<input name="requires_phases" value="${phases}" placeholder="smoke, functional" maxlength="600" spellcheck="false" /></label>
 </div></fieldset>`
 }
 

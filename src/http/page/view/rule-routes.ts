@@ -10,7 +10,7 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { gateSettersOnly, signedInAnyhow } from '../../requests/rights.ts'
 import { viewPath } from '../html/parts.ts'
-import { GatesForm, gatesBodyOf } from './gates-form.ts'
+import { GatesForm, gatesBodyOf, gatesFormOf } from './gates-form.ts'
 import { gatesContent } from './gates-templates.ts'
 
 const params = z.object({ view: z.string() })
@@ -25,7 +25,8 @@ export function ruleRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     { schema: { params }, onRequest: gateSettersOnly(depot) },
     async (request, reply) => {
       const view = await getView(db, request.params.view)
-      return sendGates(request, reply, { view, settings: wireGateSettings(view.gates), fault: undefined })
+      const form = gatesFormOf(wireGateSettings(view.gates))
+      return sendGates(request, reply, { view, form, fault: undefined })
     },
   )
 
@@ -35,10 +36,8 @@ export function ruleRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     async (request, reply) => {
       const view = await getView(db, request.params.view)
       request.subject = `gates of ${view.name}`
-      let settings = wireGateSettings(view.gates)
       try {
         const { override, ...body } = gatesBodyOf(request.body)
-        settings = body
         await writer.submit({
           kind: 'setGates',
           input: { view: view.name, gates: gatesFromBody(body), ...(override !== undefined && { override }) },
@@ -48,11 +47,10 @@ export function ruleRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         if (!(error instanceof DepotError)) throw error
         request.refusal = `${error.code}: ${error.message}`
         request.refusalCode = error.code
-        const fault = error.message
         return sendGates(request, reply.code(error.code === 'forbidden' ? 403 : 400), {
           view,
-          settings,
-          fault,
+          form: request.body,
+          fault: error.message,
         })
       }
       return reply.redirect(request.visit.to(viewPath(view.name)), 303)
@@ -62,11 +60,16 @@ export function ruleRoutes(app: FastifyInstance, { depot }: RouteContext): void 
   async function sendGates(
     request: FastifyRequest,
     reply: FastifyReply,
-    shown: Pick<Parameters<typeof gatesContent>[1], 'view' | 'settings' | 'fault'>,
+    shown: Pick<Parameters<typeof gatesContent>[1], 'view' | 'form' | 'fault'>,
   ): Promise<FastifyReply> {
-    const views = await listViews(db)
+    const { view } = shown
     return reply.page(
-      gatesContent(request.visit, { ...shown, views, mayOverride: needsOverride(request, shown.view) }),
+      gatesContent(request.visit, {
+        ...shown,
+        views: await listViews(db),
+        settings: wireGateSettings(view.gates),
+        mayOverride: needsOverride(request, view),
+      }),
     )
   }
 }
