@@ -48,7 +48,9 @@ async function showOrigins({ depot, out }: Connected, filter: Filter): Promise<v
           whole === undefined ? [] : summaryOf('the depot', whole),
           whole === undefined || whole.unneeded_bytes === 0
             ? []
-            : [`Besides, ${formatBytes(whole.unneeded_bytes)} are not needed any more and not yet removed.`],
+            : [
+                `A further ${formatBytes(whole.unneeded_bytes)} are not needed any more, and will be removed.`,
+              ],
           [
             out.table(
               ['ORIGIN', 'RELEASES', 'USED', 'QUOTA'],

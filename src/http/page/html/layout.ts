@@ -25,7 +25,7 @@ export interface Content {
    * such a commit, and changes what differs. Absent for pages that do not follow the depot.
    */
   readonly follows?: { readonly view: string } | 'everything'
-  /** The browser also reads the page again each time that so many seconds have passed. */
+  /** How often the browser reads the page again, besides. */
   readonly refreshSeconds?: number | undefined
 }
 
