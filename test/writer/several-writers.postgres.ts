@@ -16,6 +16,8 @@ import type { TestDepot } from '../support/start-depot.ts'
 const actor = { client: 'tests', door: 'cli' } as const
 const adding = (name: string) => ({ kind: 'addAccount', input: { name }, actor }) as const
 
+const DAY_MS = 24 * 60 * 60_000
+
 type Test = Parameters<typeof startDepot>[0]
 
 /** The URL of a depot's database. */
@@ -73,6 +75,19 @@ test('writers take turns: sequences have no gaps, times and revisions rise, and 
   )
   t.strictSame(await faultsOf(first), [])
   t.equal((await namesIn(first)).filter((name) => name.startsWith('account-')).length, idents.length)
+})
+
+test('a node whose clock steps back and forth keeps times in order, and refuses nothing', async (t) => {
+  const first = await startDepot(t)
+  const stepping = await startBeside(t, first)
+  const now = first.depot.now()
+  for (const [index, stepMs] of [DAY_MS, -DAY_MS, 0, -1, 3 * DAY_MS, 1].entries()) {
+    stepping.setClock(now + stepMs)
+    await stepping.depot.writer.submit(adding(`stepping-${index}`))
+    await first.depot.writer.submit(adding(`steady-${index}`))
+  }
+  t.equal((await namesIn(first)).filter((name) => name.startsWith('ste')).length, 12)
+  t.strictSame(await faultsOf(first), [])
 })
 
 test('a request that comes to two nodes at once with one Idempotency-Key is made once', async (t) => {
