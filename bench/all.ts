@@ -15,6 +15,7 @@ import { measureFleet } from './fleet.ts'
 import { measureHistory } from './history.ts'
 import { measureInstall } from './install.ts'
 import { measureMillion } from './million.ts'
+import { measureMillionNodes } from './million-nodes.ts'
 import { measureMove } from './move.ts'
 import { measureOthers } from './others.ts'
 import { measurePage } from './page.ts'
@@ -95,6 +96,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   },
   gateways: { title: 'Gateways', measure: measureGateways, isSlow: true },
   million: { title: 'A million releases', measure: measureMillion, isSlow: true },
+  'million-nodes': { title: 'Nodes with a million releases', measure: measureMillionNodes, isSlow: true },
 }
 
 const isQuick = process.argv.includes('--quick')
