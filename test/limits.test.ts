@@ -105,7 +105,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/page/pipeline/routes.ts MAX_ROWS': 'rows of the pipeline',
   'http/page/activity/read-activity.ts MAX_EXAMINED_ENTRIES': 'entries that a page of the activity',
   'http/page/administration/audit.ts MAX_SHOWN': 'refusals on the page',
-  'http/page/administration/origins.ts MAX_SHOWN': 'members or keys on the page',
+  'http/page/administration/origin.ts MAX_SHOWN': 'members or keys on the page',
   'http/page/live/routes.ts MAX_FOLLOWERS': 'pages that follow the depot',
   'http/page/page-server.ts MAX_BODY_BYTES': 'form of a page',
   'accounts/denials.ts MAX_REMEMBERED_DENIALS': 'refused requests that are counted apart',

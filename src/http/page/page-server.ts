@@ -22,8 +22,10 @@ import type { AssetPaths } from './assets/assets.ts'
 import { changeRoutes } from './changes/routes.ts'
 import { depotUrl } from './html/depot-url.ts'
 import { errorContent } from './html/error-page.ts'
+import type { PageFault } from './html/error-page.ts'
 import { layout } from './html/layout.ts'
 import type { Content } from './html/layout.ts'
+import type { RefusedForm } from './html/refused-form.ts'
 import type { Visit } from './html/visit.ts'
 import { liveRoutes } from './live/routes.ts'
 import { markRoutes } from './package/mark-routes.ts'
@@ -49,6 +51,9 @@ declare module 'fastify' {
     visitorCookie: string | undefined
     /** Whether the browser has the cookie of a session that has ended. */
     hasEnded: boolean
+    /** The fields of a form of this depot, as they were sent. */
+    sentFields: Readonly<Record<string, unknown>> | undefined
+    refusedForm: RefusedForm | undefined
     /** The number of entries that the ledger had when the request came. */
     sequence: number
   }
@@ -59,6 +64,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whether everyone may see the page: it shows nothing of the depot, like the form for signing in. */
     readonly isOpen?: boolean
+    /** Sends the page with the form of this route. It is called when the form was refused. */
+    readonly showForm?: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
   }
 }
 
@@ -184,6 +191,8 @@ function addPageHooks(pages: FastifyInstance, { depot, feed }: RouteContext, ass
   pages.decorateRequest('pageCookie', undefined)
   pages.decorateRequest('visitorCookie', undefined)
   pages.decorateRequest('hasEnded', false)
+  pages.decorateRequest('sentFields', undefined)
+  pages.decorateRequest('refusedForm', undefined)
   pages.decorateRequest('sequence', 0)
   pages.decorateRequest('isSecure', {
     getter(this: FastifyRequest) {
@@ -200,6 +209,7 @@ function addPageHooks(pages: FastifyInstance, { depot, feed }: RouteContext, ass
         now: now(),
         sequence,
         caller,
+        refused: this.refusedForm,
         formToken: formed === undefined ? undefined : makeFormToken(formed),
         to: (path) => `${publicPath}${path}`,
       }
@@ -241,17 +251,46 @@ function addPageHooks(pages: FastifyInstance, { depot, feed }: RouteContext, ass
     )
   })
   pages.addHook('preValidation', async (request) => {
-    if (request.method === 'POST') expectOwnForm(request, config)
+    if (request.method !== 'POST') return
+    expectOwnForm(request, config)
+    request.sentFields = request.body as Record<string, unknown>
   })
-  pages.setErrorHandler((error, request, reply) => {
+  pages.setErrorHandler(async (error, request, reply) => {
     const fault = describeProblem(error, request, reply)
     if (fault.status === 401 && request.method === 'GET') {
       const to = request.visit.path === '/' ? '' : `?to=${encodeURIComponent(request.visit.path)}`
       return reply.redirect(request.visit.to(`/sign-in${to}`), 303)
     }
-    return reply.code(fault.status).page(errorContent(request.visit, { ...fault, request: request.id }))
+    reply.code(fault.status)
+    const shown = await showRefusedForm(request, reply, fault)
+    return shown ?? reply.page(errorContent(request.visit, { ...fault, request: request.id }))
   })
   pages.setNotFoundHandler((request) => {
     throw new DepotError('not_found', `the page has nothing at ${request.url.split('?', 1)[0]}`)
   })
+}
+
+/**
+ * Shows the form of a request again, with what was typed and why it was refused. Returns `undefined` if there
+ * is no form to show, for example because the caller may not see its page any more.
+ */
+async function showRefusedForm(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, detail, parts }: Pick<PageFault, 'status' | 'detail' | 'parts'>,
+): Promise<FastifyReply | undefined> {
+  const { sentFields: values, routeOptions } = request
+  const { showForm } = routeOptions.config
+  if (showForm === undefined || values === undefined || status === 401 || status === 500) return undefined
+  const { refusal, refusalCode } = request
+  request.refusedForm = { path: request.url, values, detail, parts, isShown: false }
+  try {
+    return await showForm(request, reply)
+  } catch (error) {
+    if (!(error instanceof DepotError)) throw error
+    request.refusedForm = undefined
+    return undefined
+  } finally {
+    Object.assign(request, { refusal, refusalCode }) // those of the form, for the log
+  }
 }

@@ -18,18 +18,21 @@ import { getView } from '../../revisions/view-store.ts'
 // Access checks of routes, made before a body is read. The writer checks again when it commits, and that
 // check decides.
 
+/** A request, or what a page knows of one. */
+type Asking = Pick<FastifyRequest, 'caller'>
+
 /**
  * Returns the caller. Throws `unauthenticated` without a token, and `forbidden` if a narrowed token excludes
  * the action.
  */
-export function signedIn(request: FastifyRequest, action: Action): Session {
+export function signedIn(request: Asking, action: Action): Session {
   const caller = signedInAnyhow(request)
   expectTokenAllows(caller, action)
   return caller
 }
 
 /** Returns the caller, whatever its token allows. Throws `unauthenticated` without a token. */
-export function signedInAnyhow({ caller }: FastifyRequest): Session {
+export function signedInAnyhow({ caller }: Asking): Session {
   if (caller === undefined) throw new DepotError('unauthenticated', 'this request needs a token')
   return caller
 }
@@ -38,7 +41,7 @@ export function signedInAnyhow({ caller }: FastifyRequest): Session {
  * Returns the caller. Throws `unauthenticated` without a token, and `forbidden` if the role of the caller in
  * the origin is too low or a narrowed token excludes the action or the origin.
  */
-export function signedInAs(request: FastifyRequest, minimum: Role, origin: string, action: Action): Session {
+export function signedInAs(request: Asking, minimum: Role, origin: string, action: Action): Session {
   const caller = signedIn(request, action)
   expectRole(caller, minimum, origin, action)
   return caller
@@ -77,7 +80,7 @@ export function expectMayPromote(request: FastifyRequest, origin: string, view: 
  * change it regardless of their roles, and nobody but them and administrators may. Throws `unauthenticated`
  * and `forbidden`.
  */
-export function expectMayChange(request: FastifyRequest, view: View, origins: Iterable<string>): Session {
+export function expectMayChange(request: Asking, view: View, origins: Iterable<string>): Session {
   const caller = signedIn(request, 'promote')
   if (view.gates.promoters === undefined)
     for (const origin of origins) expectPromoter(caller, origin, view.name)
@@ -90,7 +93,7 @@ export function expectMayChange(request: FastifyRequest, view: View, origins: It
  * writer checks whether the gates of the view let the caller approve. Throws `unauthenticated` and
  * `forbidden`.
  */
-export function expectMayDecideProposal(request: FastifyRequest, view: View): Session {
+export function expectMayDecideProposal(request: Asking, view: View): Session {
   const caller = signedIn(request, 'promote')
   expectTokenReachesView(caller, view.name)
   return caller

@@ -147,7 +147,7 @@ test('a webhook is added, paused, resumed and removed', async (t) => {
     name: 'chat',
     url: 'https://9.9.9.9/hooks/secret',
     views: 'delivered',
-    kind: 'promotion',
+    kinds: 'promotion',
   }
   t.equal((await send(jane, '/admin/tokens', page, fields)).statusCode, 403)
   const made = await send(admin, page, page, fields)

@@ -63,17 +63,18 @@ test('a plan is made by those who may promote, and is applied once', async (t) =
 
 test('a form that makes no sense is shown again, with the reason', async (t) => {
   const jane = await signedIn(JANE_TOKEN)
-  for (const fields of [
-    { act: 'promote' },
-    { act: 'promote', from: 'union', releases: third },
-    { act: 'promote', releases: 'acme/app' },
-    { act: 'promote', releases: `${third} amiga` },
-    { act: 'rollback', to: 'yesterday' },
-    { act: 'revert', revision: '99' },
-  ]) {
-    const answer = await plan(jane, { view: 'union', ...fields })
-    t.equal(answer.statusCode, 400, JSON.stringify(fields))
+  for (const [status, fields] of [
+    [400, { act: 'promote' }],
+    [400, { act: 'promote', from: 'union', releases: third }],
+    [400, { act: 'promote', releases: 'acme/app' }],
+    [400, { act: 'promote', releases: `${third} amiga` }],
+    [400, { act: 'rollback', to: 'yesterday' }],
+    [404, { act: 'revert', revision: '99' }],
+  ] as const) {
+    const answer = await plan(jane, { view: 'union', reason: 'as agreed', ...fields })
+    t.equal(answer.statusCode, status, JSON.stringify(fields))
     t.match(answer.body, 'role="alert"')
+    t.match(answer.body, 'value="as agreed"')
   }
 })
 
@@ -130,7 +131,7 @@ test('a view with approval asks for its name, and refuses what nobody else has a
   const path = String(
     (await plan(jane, { view: 'rehearsal', act: 'promote', releases: fourth })).headers.location,
   )
-  t.equal((await decide(jane, path, { action: 'apply' })).statusCode, 409)
+  t.equal((await decide(jane, path, { action: 'apply' })).statusCode, 400)
   const refused = await decide(jane, path, { action: 'apply', confirm: 'rehearsal' })
   t.equal(refused.statusCode, 409)
   t.match(refused.body, 'approval')

@@ -2,16 +2,10 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { allowsAction, hasRole } from '../../../access/access.ts'
 import { encryptionKeyPurpose, secretKeyPurpose } from '../../../origins/secret-purposes.ts'
 import { DepotError } from '../../../errors.ts'
-import {
-  formatKeyName,
-  formatPublicKey,
-  formatSecretKey,
-  generateKeyPair,
-  parsePublicKey,
-  parseSecretKey,
-} from '../../../hart/origin-key.ts'
+import { formatKeyName, parsePublicKey, parseSecretKey } from '../../../hart/origin-key.ts'
 import type { KeyName } from '../../../hart/origin-key.ts'
 import { generateEncryptionKey } from '../../../origins/encryption-key.ts'
+import { makeOriginKey } from '../../../origins/new-key.ts'
 import { findKey, findLatestKey, getOrigin, listKeyRevisions } from '../../../origins/origin-store.ts'
 import type { StoredKey } from '../../../origins/origin-store.ts'
 import { askerOf, upstreamOf } from '../../requests/ask-upstream.ts'
@@ -80,12 +74,9 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
   app.post(`${mount}/origins/:origin/keys`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     const caller = signedInAs(request, 'administrator', origin, 'manage')
-    const { publicKey, secretKey } = generateKeyPair(origin, depot.now())
-    const { revision } = publicKey
-    const publicBody = formatPublicKey(publicKey)
-    const secretBody = depot.secrets.seal(formatSecretKey(secretKey), secretKeyPurpose(origin, revision))
-    const input = { origin, revision, ownerId: caller.accountId, publicBody, secretBody }
-    request.subject = `key ${origin}-${revision}`
+    const key = makeOriginKey(origin, { at: depot.now(), secrets: depot.secrets })
+    const input = { origin, ownerId: caller.accountId, ...key }
+    request.subject = `key ${origin}-${key.revision}`
     await depot.writer.submit({ kind: 'addKey', input, actor: actorOf(request, 'habitat') })
     return reply.code(201).send()
   })

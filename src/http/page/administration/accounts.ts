@@ -1,17 +1,29 @@
 import { html } from '@remix-run/html-template'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { listAccounts } from '../../../accounts/account-store.ts'
 import type { Account } from '../../../accounts/account-store.ts'
-import { cutPage, placeIn } from '../../api/conventions/pages.ts'
+import { placeIn } from '../../api/conventions/pages.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
-import { badge, formToken, timeAgo } from '../html/parts.ts'
+import { checkField, postForm, textField } from '../html/forms.ts'
+import { badge, timeAgo } from '../html/parts.ts'
 import { OptionalText, withQuery } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
-import { Csrf, ListQuery, actButton, adminContent, confirmedAct, link, pager, table } from './frame.ts'
+import {
+  Csrf,
+  FIRST_PAGE,
+  ListQuery,
+  actButton,
+  adminContent,
+  confirmedAct,
+  cutList,
+  link,
+  pager,
+  table,
+} from './frame.ts'
 
 const PATH = '/admin/accounts'
 const AccountForm = z.object({
@@ -28,12 +40,17 @@ export function accountPages(app: FastifyInstance, { depot }: RouteContext): voi
   const pages = app.withTypeProvider<ZodTypeProvider>()
   const { db, writer } = depot
 
-  pages.get(PATH, { schema: { querystring: ListQuery }, onRequest }, async (request, reply) => {
-    const { visit, query } = request
+  const show = async (request: FastifyRequest, reply: FastifyReply, query: ListQuery) => {
+    const { visit } = request
     const listKey = { list: 'accounts' }
     const after = placeIn(query, listKey, z.string())
     const found = await listAccounts(db, { after, limit: query.limit + 1 })
-    const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ name }) => name })
+    const { items, next } = cutList(request.visit, query, {
+      items: found,
+      listKey,
+      placeOf: ({ name }) => name,
+      path: PATH,
+    })
     return reply.page(
       adminContent(visit, {
         title: 'Accounts',
@@ -50,30 +67,45 @@ export function accountPages(app: FastifyInstance, { depot }: RouteContext): voi
           ]),
         )}${pager(next)}
 <h2>Add an account</h2>
-<form class="filters" method="post" action="${visit.to(PATH)}">${formToken(visit)}
-<label>Name<input name="account" required maxlength="100" spellcheck="false" autocomplete="off" /></label>
-<label>Email<input name="email" type="email" maxlength="255" autocomplete="off" /></label>
-<label class="check"><input type="checkbox" name="administrator" value="1" />administrator of the depot</label>
-<button>Add</button></form>
+${postForm(
+  visit,
+  { path: PATH, className: 'filters' },
+  (form) => html`${textField(form, { name: 'account', label: 'Name', isRequired: true, maxLength: 100 })}
+${textField(form, { name: 'email', label: 'Email', type: 'email' })}
+${checkField(form, { name: 'administrator', label: 'administrator of the depot' })}<button>Add</button>`,
+)}
 <p class="hint">A new account has no token and no role. Give it a role in an origin, and a token.</p>`,
       }),
     )
-  })
+  }
+  const showForm = async (request: FastifyRequest, reply: FastifyReply) => show(request, reply, FIRST_PAGE)
 
-  pages.post(PATH, { schema: { body: AccountForm }, onRequest }, async (request, reply) => {
-    const { account: name, email, administrator } = request.body
-    request.subject = `account ${name}`
-    await writer.submit({
-      kind: 'addAccount',
-      input: { name, isAdministrator: administrator === '1', ...(email !== undefined && { email }) },
-      actor: actorOf(request, 'page'),
-    })
-    return reply.redirect(request.visit.to(PATH), 303)
-  })
+  pages.get(PATH, { schema: { querystring: ListQuery }, onRequest }, async (request, reply) =>
+    show(request, reply, request.query),
+  )
+
+  pages.post(
+    PATH,
+    { schema: { body: AccountForm }, onRequest, config: { showForm } },
+    async (request, reply) => {
+      const { account: name, email, administrator } = request.body
+      request.subject = `account ${name}`
+      await writer.submit({
+        kind: 'addAccount',
+        input: { name, isAdministrator: administrator === '1', ...(email !== undefined && { email }) },
+        actor: actorOf(request, 'page'),
+      })
+      return reply.redirect(request.visit.to(PATH), 303)
+    },
+  )
 
   pages.post(
     `${PATH}/:account`,
-    { schema: { params: z.object({ account: z.string().max(255) }), body: StateForm }, onRequest },
+    {
+      schema: { params: z.object({ account: z.string().max(255) }), body: StateForm },
+      onRequest,
+      config: { showForm },
+    },
     async (request, reply) => {
       const { account } = request.params
       const { state } = request.body

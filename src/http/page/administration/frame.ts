@@ -1,11 +1,14 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import { z } from 'zod'
-import { allowsAction } from '../../../access/access.ts'
 import type { Caller } from '../../../access/access.ts'
-import { isNarrowed } from '../../../access/rights.ts'
+import { expectAdministrator, passes } from '../../../access/rights.ts'
+import { cursorOf } from '../../api/conventions/pages.ts'
+import type { ListKey } from '../../api/conventions/pages.ts'
 import type { Content } from '../html/layout.ts'
-import { crumbs, formToken } from '../html/parts.ts'
+import { closedForm, postForm } from '../html/forms.ts'
+import { crumbs } from '../html/parts.ts'
+import { withQuery } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
 
 // What all pages of the administration share.
@@ -15,6 +18,10 @@ export const ListQuery = z.object({
   cursor: z.string().max(4_096).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
+
+export type ListQuery = z.infer<typeof ListQuery>
+/** The parameters of the first page of a list. */
+export const FIRST_PAGE = ListQuery.parse({})
 
 /** The field that every form has. */
 export const Csrf = { _csrf: z.string() }
@@ -93,7 +100,7 @@ export const PARTS: readonly Part[] = [
 
 /** Reports whether a session may act on the whole depot. */
 export function mayAdministrate(caller: Caller): boolean {
-  return caller?.isAdministrator === true && allowsAction(caller, 'manage') && !isNarrowed(caller)
+  return caller !== undefined && passes(() => expectAdministrator(caller))
 }
 
 /** A page of the administration. `above` are links to the pages between it and the administration. */
@@ -138,6 +145,33 @@ export function facts(rows: readonly (readonly [name: string, value: Cell])[]): 
   )}</dl>`
 }
 
+/**
+ * Cuts a list to a page. `items` has one item more than the page if there is a next page. `next` is the URL
+ * of the next page: `path` with the same filters.
+ */
+export function cutList<Item>(
+  visit: Visit,
+  query: ListQuery,
+  list: {
+    readonly items: readonly Item[]
+    readonly listKey: ListKey
+    readonly placeOf: (item: Item) => unknown
+    readonly path: string
+    readonly filters?: Readonly<Record<string, string | undefined>>
+  },
+): { items: readonly Item[]; next: string | null } {
+  const { limit } = query
+  const items = list.items.slice(0, limit)
+  const last = items.at(-1)
+  if (list.items.length <= limit || last === undefined) return { items, next: null }
+  const parameters = {
+    ...list.filters,
+    ...(limit !== FIRST_PAGE.limit && { limit: String(limit) }),
+    cursor: cursorOf(list.listKey, list.placeOf(last)),
+  }
+  return { items, next: visit.to(withQuery(list.path, parameters)) }
+}
+
 /** A link to the next page of a list. `next` is its URL. */
 export function pager(next: string | null): SafeHtml | null {
   return next === null
@@ -150,7 +184,7 @@ export function actButton(
   visit: Visit,
   { path, fields, label }: { path: string; fields: Readonly<Record<string, string>>; label: string },
 ): SafeHtml {
-  return html`<form method="post" action="${visit.to(path)}">${formToken(visit)}${hidden(fields)}<button>${label}</button></form>`
+  return postForm(visit, { path, fields }, () => html`<button>${label}</button>`)
 }
 
 /** A change that opens first, says what it does, and then has its button. */
@@ -164,12 +198,10 @@ export function confirmedAct(
     effect: string
   },
 ): SafeHtml {
-  return html`<details class="confirm"><summary>${act.label}…</summary>
-<form method="post" action="${visit.to(act.path)}">${formToken(visit)}${hidden(act.fields)}<p>${act.effect}</p><button class="danger">${act.label}</button></form></details>`
-}
-
-function hidden(fields: Readonly<Record<string, string>>): SafeHtml[] {
-  return Object.entries(fields).map(
-    ([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`,
+  const { path, fields, label, effect } = act
+  return closedForm(
+    visit,
+    { path, fields, label: `${label}…` },
+    () => html`<p>${effect}</p><button class="danger">${label}</button>`,
   )
 }

@@ -8,7 +8,7 @@ import { formatBytes } from '../../../text/columns.ts'
 import { checkReadiness } from '../../operator/readiness.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
-import { timeAgo } from '../html/parts.ts'
+import { sentence, timeAgo } from '../html/parts.ts'
 import { adminContent, facts } from './frame.ts'
 
 const version = readVersion()
@@ -44,8 +44,4 @@ ${facts([
 
 function spaceText({ freeBytes, reserveBytes }: { freeBytes: number; reserveBytes: number }): string {
   return `${formatBytes(freeBytes)} free; uploads leave ${formatBytes(reserveBytes)} of it`
-}
-
-function sentence(detail: string): string {
-  return `${detail.slice(0, 1).toUpperCase()}${detail.slice(1)}.`
 }

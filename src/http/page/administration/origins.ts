@@ -1,173 +1,137 @@
 import { html } from '@remix-run/html-template'
-import type { FastifyInstance } from 'fastify'
+import type { SafeHtml } from '@remix-run/html-template'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { ROLES, allowsAction, hasRole, roleIn } from '../../../access/access.ts'
-import { listGroupRoles } from '../../../accounts/group-role-store.ts'
-import { formatKeyName } from '../../../hart/origin-key.ts'
-import { getOrigin, listKeysBefore, listMembers, listOrigins } from '../../../origins/origin-store.ts'
-import { readOriginStorage } from '../../../origins/storage-store.ts'
-import { formatBytes } from '../../../text/columns.ts'
-import { cutPage, placeIn } from '../../api/conventions/pages.ts'
+import { hasRole, roleIn } from '../../../access/access.ts'
+import { passes } from '../../../access/rights.ts'
+import { expectMayDecide } from '../../../commands/origins/invite.ts'
+import { DepotError } from '../../../errors.ts'
+import { findInvitation, listInvitationsOf } from '../../../origins/invitation-store.ts'
+import type { Invitation } from '../../../origins/invitation-store.ts'
+import { listOrigins } from '../../../origins/origin-store.ts'
+import { placeIn } from '../../api/conventions/pages.ts'
+import { NewOrigin } from '../../api/origins/shapes.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { needs, signedInAs } from '../../requests/rights.ts'
-import { badge, emptyState, formToken, packageLink, timeAgo } from '../html/parts.ts'
+import { expectMayCreateOrigins, needs, signedIn, signedInFor } from '../../requests/rights.ts'
+import { postForm, selectField, textField } from '../html/forms.ts'
+import { badge, emptyState, packageLink, timeAgo } from '../html/parts.ts'
 import type { Visit } from '../html/visit.ts'
-import { Csrf, ListQuery, adminContent, confirmedAct, facts, link, pager, table } from './frame.ts'
+import { Csrf, FIRST_PAGE, ListQuery, actButton, adminContent, cutList, link, pager, table } from './frame.ts'
+import { VISIBILITIES, originPath, roleText } from './origin-templates.ts'
 
-/** So many members and keys of an origin are shown; the API lists all of them. */
-const MAX_SHOWN = 1_000
-/** The owner is set by a transfer. */
-const GIVEN_ROLES = ROLES.filter((role) => role !== 'owner')
-const OriginParams = z.object({ origin: z.string().max(255) })
-const MemberForm = z.object({
-  ...Csrf,
-  account: z.string().trim().min(1).max(255),
-  role: z.enum([...GIVEN_ROLES, 'none']),
-})
+const PATH = '/admin/origins'
+const DecisionForm = z.object({ ...Csrf, act: z.enum(['accept', 'ignore', 'rescind']) })
+const DECISIONS = {
+  accept: 'acceptInvitation',
+  ignore: 'ignoreInvitation',
+  rescind: 'rescindInvitation',
+} as const
 
-/** Pages for origins, their members and their keys. */
+/** Pages for the list of origins, and for invitations. */
 export function originPages(app: FastifyInstance, { depot }: RouteContext): void {
   const pages = app.withTypeProvider<ZodTypeProvider>()
-  const { db, writer } = depot
+  const { db, writer, config } = depot
 
-  pages.get(
-    '/admin/origins',
-    { schema: { querystring: ListQuery }, onRequest: needs('read') },
-    async (request, reply) => {
-      const { visit, caller, query } = request
-      const listKey = { list: 'origins' }
-      const after = placeIn(query, listKey, z.string())
-      const found = await listOrigins(db, { names: undefined, after, limit: query.limit + 1 })
-      const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ name }) => name })
-      const rows = items.map((origin) => [
-        hasRole(caller, origin.name, 'readonly_member')
-          ? link(visit, originPath(origin.name), origin.name)
-          : packageLink(visit, origin.name),
-        roleText(roleIn(caller, origin.name) ?? 'none'),
-        origin.owner,
-        origin.isUpstream ? badge('info', 'from upstream') : origin.defaultVisibility,
-        timeAgo(visit, origin.createdAt),
-      ])
-      return reply.page(
-        adminContent(visit, {
-          title: 'Origins',
-          main: html`${
-            rows.length === 0
-              ? emptyState('No origins', html`<p><code>hart-depot origin create NAME</code> makes one.</p>`)
-              : table('Origins', ['Origin', 'Your role', 'Owner', 'New packages are', 'Since'], rows)
-          }${pager(next)}`,
-        }),
-      )
-    },
-  )
-
-  pages.get('/admin/origins/:origin', { schema: { params: OriginParams } }, async (request, reply) => {
-    const { visit } = request
-    signedInAs(request, 'readonly_member', request.params.origin, 'read')
-    const origin = await getOrigin(db, request.params.origin)
-    const page = { limit: MAX_SHOWN }
-    const members = await listMembers(db, origin.name, { ...page, after: undefined })
-    const groups = await listGroupRoles(db, origin.id)
-    const keys = await listKeysBefore(db, origin.name, 'public', { ...page, before: undefined })
-    const { releases, bytes, quotaBytes } = await readOriginStorage(db, origin.id)
-    const { caller } = request
-    const mayManage =
-      caller !== undefined && allowsAction(caller, 'manage') && hasRole(caller, origin.name, 'administrator')
+  const show = async (request: FastifyRequest, reply: FastifyReply, query: ListQuery) => {
+    const { visit, caller } = request
+    const { accountId } = signedIn(request, 'read')
+    const listKey = { list: 'origins' }
+    const after = placeIn(query, listKey, z.string())
+    const found = await listOrigins(db, { names: undefined, after, limit: query.limit + 1 })
+    const { items, next } = cutList(visit, query, {
+      items: found,
+      listKey,
+      placeOf: ({ name }) => name,
+      path: PATH,
+    })
+    const rows = items.map((origin) => [
+      hasRole(caller, origin.name, 'readonly_member')
+        ? link(visit, originPath(origin.name), origin.name)
+        : packageLink(visit, origin.name),
+      roleText(roleIn(caller, origin.name) ?? 'none'),
+      origin.owner,
+      origin.isUpstream ? badge('info', 'from upstream') : origin.defaultVisibility,
+      timeAgo(visit, origin.createdAt),
+    ])
     return reply.page(
       adminContent(visit, {
-        title: origin.name,
-        above: [link(visit, '/admin/origins', 'Origins')],
-        main: html`${facts([
-          ['Owner', origin.owner],
-          ['New packages are', origin.defaultVisibility],
-          [
-            'Uses',
-            `${formatBytes(bytes)} in ${releases} ${releases === 1 ? 'release' : 'releases'}, ${quotaBytes === undefined ? 'without a quota' : `of a quota of ${formatBytes(quotaBytes)}`}`,
-          ],
-          ['Since', timeAgo(visit, origin.createdAt)],
-          ['Packages', packageLink(visit, origin.name)],
-        ])}
-<h2>Members</h2>
-${table(
-  'Members',
-  ['Account', 'Role', ...(mayManage ? ['Change'] : [])],
-  members.map(({ account, role }) => [
-    account,
-    roleText(role),
-    ...(mayManage ? [role === 'owner' ? '' : removal(visit, origin.name, account)] : []),
-  ]),
-)}
-${mayManage ? memberForm(visit, origin.name) : null}
+        title: 'Origins',
+        main: html`${invitationList(visit, await listInvitationsOf(db, accountId))}
 ${
-  groups.length === 0
-    ? null
-    : html`<h2>Groups of the single sign-on</h2>${table(
-        'Groups',
-        ['Group', 'Role'],
-        groups.map(({ group, role }) => [group, roleText(role)]),
-      )}`
-}
-<h2>Public keys</h2>
-${
-  keys.length === 0
-    ? emptyState(
-        'No keys',
-        html`<p>Until the origin has a key, its packages are refused: <code>hart-depot key upload</code> adds one.</p>`,
-      )
-    : table(
-        'Public keys',
-        ['Key', 'Added'],
-        keys.map(({ revision, addedAt }) => [
-          html`<code>${formatKeyName({ origin: origin.name, revision })}</code>`,
-          timeAgo(visit, addedAt),
-        ]),
-      )
-}`,
+  rows.length === 0
+    ? emptyState('No origins', html`<p>Packages need an origin. Its owner says who may upload to it.</p>`)
+    : table('Origins', ['Origin', 'Your role', 'Owner', 'New packages are', 'Since'], rows)
+}${pager(next)}
+${passes(() => expectMayCreateOrigins(request, config)) ? newOriginForm(visit) : null}`,
       }),
     )
-  })
+  }
+  const showForm = async (request: FastifyRequest, reply: FastifyReply) => show(request, reply, FIRST_PAGE)
+
+  pages.get(PATH, { schema: { querystring: ListQuery } }, async (request, reply) =>
+    show(request, reply, request.query),
+  )
 
   pages.post(
-    '/admin/origins/:origin/members',
-    { schema: { params: OriginParams, body: MemberForm } },
+    PATH,
+    { schema: { body: NewOrigin.extend(Csrf) }, config: { showForm } },
     async (request, reply) => {
-      const { origin } = request.params
-      const { account, role } = request.body
-      request.subject = role === 'none' ? `${account} out of ${origin}` : `${account} as ${role} of ${origin}`
-      signedInAs(request, 'administrator', origin, 'manage')
-      await writer.submit({
-        kind: 'setMember',
-        input: { origin, account, role: role === 'none' ? null : role },
-        actor: actorOf(request, 'page'),
-      })
-      return reply.redirect(request.visit.to(originPath(origin)), 303)
+      const { name, default_visibility: defaultVisibility } = request.body
+      request.subject = `origin ${name}`
+      const { accountId: ownerId } = expectMayCreateOrigins(request, config)
+      const input = { name, ownerId, defaultVisibility }
+      await writer.submit({ kind: 'createOrigin', input, actor: actorOf(request, 'page') })
+      return reply.redirect(request.visit.to(originPath(name)), 303)
+    },
+  )
+
+  pages.post(
+    `${PATH}/:origin/invitations/:invitation`,
+    {
+      schema: {
+        params: z.object({ origin: z.string().max(255), invitation: z.coerce.number().int() }),
+        body: DecisionForm,
+      },
+      onRequest: needs('manage'),
+      config: { showForm },
+    },
+    async (request, reply) => {
+      const { origin, invitation: invitationId } = request.params
+      const { act } = request.body
+      request.subject = `invitation ${invitationId} to ${origin}`
+      const caller = signedInFor(request, origin, 'manage')
+      const invitation = await findInvitation(db, origin, invitationId)
+      if (invitation === undefined)
+        throw new DepotError('not_found', `there is no invitation ${invitationId} to ${origin}`)
+      expectMayDecide(caller, invitation)
+      const input = { origin, invitationId }
+      await writer.submit({ kind: DECISIONS[act], input, actor: actorOf(request, 'page') })
+      const isOwn = invitation.accountId === caller.accountId
+      return reply.redirect(request.visit.to(isOwn ? PATH : originPath(origin)), 303)
     },
   )
 }
 
-function originPath(origin: string): string {
-  return `/admin/origins/${encodeURIComponent(origin)}`
+function invitationList(visit: Visit, invitations: readonly Invitation[]): SafeHtml | null {
+  if (invitations.length === 0) return null
+  return html`<section class="notice" aria-label="Invitations">${invitations.map(
+    ({ id, origin, createdAt }) => {
+      const path = `${originPath(origin)}/invitations/${id}`
+      return html`<p>You are invited to the origin <b>${origin}</b>, ${timeAgo(visit, createdAt)}.</p>
+<div class="actions">${actButton(visit, { path, fields: { act: 'accept' }, label: 'Accept' })}${actButton(visit, { path, fields: { act: 'ignore' }, label: 'Ignore' })}</div>`
+    },
+  )}</section>`
 }
 
-function roleText(role: string): string {
-  return role.replaceAll('_', ' ')
-}
-
-function memberForm(visit: Visit, origin: string) {
-  return html`<form class="filters" method="post" action="${visit.to(`${originPath(origin)}/members`)}">${formToken(visit)}
-<label>Account<input name="account" required maxlength="255" spellcheck="false" autocomplete="off" /></label>
-<label>Role<select name="role">${GIVEN_ROLES.map((role) => html`<option value="${role}">${roleText(role)}</option>`)}</select></label>
-<button>Set the role</button></form>
-<p class="hint">This adds an account, or changes the role of a member. Each role has the rights of those before it in the list.</p>`
-}
-
-function removal(visit: Visit, origin: string, account: string) {
-  return confirmedAct(visit, {
-    path: `${originPath(origin)}/members`,
-    fields: { account, role: 'none' },
-    label: 'Remove',
-    effect: `${account} loses its role in ${origin} at once.`,
-  })
+function newOriginForm(visit: Visit): SafeHtml {
+  return html`<h2>Create an origin</h2>
+${postForm(
+  visit,
+  { path: PATH, className: 'filters' },
+  (form) => html`${textField(form, { name: 'name', label: 'Name', isRequired: true })}
+${selectField(form, { name: 'default_visibility', label: 'New packages are', options: VISIBILITIES })}<button>Create</button>`,
+)}
+<p class="hint">You will own it. Before its first upload, the origin needs a key.</p>`
 }

@@ -1,21 +1,21 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import { originOf } from '../../../package/ident.ts'
 import { listRules } from '../../../retention/rule-store.ts'
 import { formatBytes } from '../../../text/columns.ts'
-import { describeRule, formatScope } from '../../../views/retention-rule.ts'
-import { cutPage, placeIn } from '../../api/conventions/pages.ts'
+import { placeIn } from '../../api/conventions/pages.ts'
 import { CandidatePlace, describeVerdicts, expectFilter, judgesOnly } from '../../api/retention/verdicts.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs } from '../../requests/rights.ts'
-import { badge, emptyState, releaseLink, timeAgo } from '../html/parts.ts'
+import { badge, emptyState, releaseLink } from '../html/parts.ts'
 import { OptionalText } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
-import { ListQuery, adminContent, link, pager, table } from './frame.ts'
+import { retentionRuleRoutes, rulesSection } from './retention-rules.ts'
+import { ListQuery, adminContent, cutList, link, pager, table } from './frame.ts'
 
 const PATH = '/admin/retention'
 const DryRunQuery = ListQuery.extend({
@@ -28,10 +28,11 @@ const DryRunQuery = ListQuery.extend({
 })
 
 /** Pages for retention: its rules, and a dry run. */
-export function retentionPages(app: FastifyInstance, { depot }: RouteContext): void {
+export function retentionPages(app: FastifyInstance, context: RouteContext): void {
+  const { depot } = context
   const pages = app.withTypeProvider<ZodTypeProvider>()
 
-  pages.get(PATH, { onRequest: needs('read') }, async (request, reply) => {
+  const showForm = async (request: FastifyRequest, reply: FastifyReply) => {
     const { visit, caller } = request
     const { seesAll, origins } = audienceOf(caller)
     const rules = (await listRules(depot.db)).filter(
@@ -40,30 +41,15 @@ export function retentionPages(app: FastifyInstance, { depot }: RouteContext): v
     return reply.page(
       adminContent(visit, {
         title: 'Retention',
-        main: html`<h2>Rules</h2>
-${
-  rules.length === 0
-    ? emptyState(
-        'No rules: every release stays',
-        html`<p><code>hart-depot retention set</code> makes a rule. Look at a dry run before it applies.</p>`,
-      )
-    : table(
-        'Rules',
-        ['Of', 'Rule', 'Set', 'By'],
-        rules.map(({ scope, rule, by, since }) => [
-          scope.of === 'depot' ? 'the depot' : formatScope(scope),
-          describeRule(rule),
-          timeAgo(visit, since),
-          by ?? 'the command line',
-        ]),
-      )
-}
+        main: html`${rulesSection(visit, rules)}
 <h2>Dry run</h2>
 <p>Says of each release whether it stays, and why. Nothing changes.</p>
 ${dryRunForm(visit, {})}`,
       }),
     )
-  })
+  }
+  pages.get(PATH, { onRequest: needs('read') }, showForm)
+  retentionRuleRoutes(app, context, showForm)
 
   pages.get(
     `${PATH}/dry-run`,
@@ -75,10 +61,12 @@ ${dryRunForm(visit, {})}`,
       const listKey = { list: 'retention', origin, name }
       const after = placeIn(query, listKey, CandidatePlace)
       const { verdicts } = await depot.judge({ after, limit: limit + 1, origin, name })
-      const { items, next } = cutPage(request, reply, {
+      const { items, next } = cutList(request.visit, query, {
         items: verdicts,
         listKey,
         placeOf: ({ release: { packageId, target, orderKey } }) => [packageId, target, orderKey],
+        path: `${PATH}/dry-run`,
+        filters: { origin, name, only },
       })
       const shown = items.filter(
         ({ reasons }) => only === undefined || (only === 'going') === (reasons.length === 0),

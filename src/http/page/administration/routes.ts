@@ -6,6 +6,7 @@ import { accountPages } from './accounts.ts'
 import { auditPages } from './audit.ts'
 import { PARTS, link, mayAdministrate } from './frame.ts'
 import { healthPages } from './health.ts'
+import { originPage } from './origin.ts'
 import { originPages } from './origins.ts'
 import { retentionPages } from './retention.ts'
 import { storagePages } from './storage.ts'
@@ -32,6 +33,7 @@ export function administrationRoutes(app: FastifyInstance, context: RouteContext
     })
   })
   originPages(app, context)
+  originPage(app, context)
   tokenPages(app, context)
   accountPages(app, context)
   storagePages(app, context)

@@ -1,6 +1,6 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
@@ -8,15 +8,27 @@ import { DepotError, quote } from '../../../errors.ts'
 import { listOriginSizes } from '../../../origins/storage-store.ts'
 import { formatBytes } from '../../../text/columns.ts'
 import { parseSize } from '../../../text/size.ts'
-import { cutPage, placeIn } from '../../api/conventions/pages.ts'
+import { placeIn } from '../../api/conventions/pages.ts'
 import { describeDepot } from '../../api/storage/describe.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly, signedIn } from '../../requests/rights.ts'
-import { emptyState, formToken } from '../html/parts.ts'
+import { postForm, textField } from '../html/forms.ts'
+import { emptyState } from '../html/parts.ts'
 import { OptionalText } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
-import { Csrf, ListQuery, adminContent, facts, link, mayAdministrate, pager, table } from './frame.ts'
+import {
+  Csrf,
+  FIRST_PAGE,
+  ListQuery,
+  adminContent,
+  cutList,
+  facts,
+  link,
+  mayAdministrate,
+  pager,
+  table,
+} from './frame.ts'
 
 const PATH = '/admin/storage'
 const QuotaForm = z.object({ ...Csrf, origin: OptionalText, quota: OptionalText })
@@ -25,14 +37,19 @@ const QuotaForm = z.object({ ...Csrf, origin: OptionalText, quota: OptionalText 
 export function storagePages(app: FastifyInstance, { depot }: RouteContext): void {
   const pages = app.withTypeProvider<ZodTypeProvider>()
 
-  pages.get(PATH, { schema: { querystring: ListQuery } }, async (request, reply) => {
-    const { visit, query } = request
+  const show = async (request: FastifyRequest, reply: FastifyReply, query: ListQuery) => {
+    const { visit } = request
     const caller = signedIn(request, 'read')
     const listKey = { list: 'origin sizes', of: caller.accountName }
     const after = placeIn(query, listKey, z.string())
     const page = { after, before: undefined, limit: query.limit + 1 }
     const found = await listOriginSizes(depot.db, page, audienceOf(caller))
-    const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ name }) => name })
+    const { items, next } = cutList(request.visit, query, {
+      items: found,
+      listKey,
+      placeOf: ({ name }) => name,
+      path: PATH,
+    })
     const mayChange = mayAdministrate(caller)
     const whole = mayChange ? await describeDepot(depot) : undefined
     const rows = items.map(({ name, releases, bytes, quotaBytes }) => [
@@ -50,11 +67,16 @@ ${rows.length === 0 ? emptyState('No origins', html`<p>You have no role in an or
 ${mayChange ? quotaForm(visit) : null}`,
       }),
     )
-  })
+  }
+  const showForm = async (request: FastifyRequest, reply: FastifyReply) => show(request, reply, FIRST_PAGE)
+
+  pages.get(PATH, { schema: { querystring: ListQuery } }, async (request, reply) =>
+    show(request, reply, request.query),
+  )
 
   pages.post(
     `${PATH}/quota`,
-    { schema: { body: QuotaForm }, onRequest: administratorOnly },
+    { schema: { body: QuotaForm }, onRequest: administratorOnly, config: { showForm } },
     async (request, reply) => {
       const { origin, quota } = request.body
       const bytes = quota === undefined ? null : parseSize(quota)
@@ -98,9 +120,11 @@ ${
 
 function quotaForm(visit: Visit): SafeHtml {
   return html`<h2>Set a quota</h2>
-<form class="filters" method="post" action="${visit.to(`${PATH}/quota`)}">${formToken(visit)}
-<label>Origin<input name="origin" maxlength="255" placeholder="the whole depot" spellcheck="false" /></label>
-<label>Quota<input name="quota" maxlength="30" placeholder="none; or 20GiB" spellcheck="false" /></label>
-<button>Set the quota</button></form>
+${postForm(
+  visit,
+  { path: `${PATH}/quota`, className: 'filters' },
+  (form) => html`${textField(form, { name: 'origin', label: 'Origin', placeholder: 'the whole depot' })}
+${textField(form, { name: 'quota', label: 'Quota', maxLength: 30, placeholder: 'none; or 20GiB' })}<button>Set the quota</button>`,
+)}
 <p class="hint">Beyond its quota, an origin gets no further releases. None is deleted.</p>`
 }

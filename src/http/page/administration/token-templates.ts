@@ -2,9 +2,12 @@ import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import type { z } from 'zod'
 import { ACTIONS } from '../../../access/access.ts'
+import { expectMayManageTokensOf, passes } from '../../../access/rights.ts'
 import type { Token as TokenShape } from '../../api/tokens/shapes.ts'
 import type { Content } from '../html/layout.ts'
-import { badge, copyable, emptyState, formToken, timeAgo } from '../html/parts.ts'
+import { checkField, postForm, textField } from '../html/forms.ts'
+import type { Form } from '../html/forms.ts'
+import { badge, copyable, emptyState, timeAgo } from '../html/parts.ts'
 import type { Visit } from '../html/visit.ts'
 import { adminContent, confirmedAct, facts, link, mayAdministrate, pager, table } from './frame.ts'
 
@@ -28,14 +31,29 @@ export function tokensContent(
     above: isOwn ? [] : [link(visit, PATH, 'Your tokens')],
     main: html`${mayAdministrate(visit.caller) && account !== undefined ? html`<p>${link(visit, `${PATH}?all=true`, 'The tokens of all accounts')}</p>` : null}
 ${tokens.length === 0 ? emptyState('No tokens', html`<p>The form below makes one.</p>`) : list(visit, tokens)}${pager(next)}
-<h2>Make a token</h2>
-<form class="stack change" method="post" action="${visit.to(PATH)}">${formToken(visit)}<input type="hidden" name="once" value="${once}" />
-${mayAdministrate(visit.caller) ? html`<label>Account<input name="account" value="${account ?? ''}" maxlength="255" spellcheck="false" autocomplete="off" /></label>` : null}
-<label>Label<input name="label" maxlength="200" placeholder="What the token is for" /></label>
-${narrowingFields('no box ticked: all of them')}
-<div class="actions"><button class="primary">Make the token</button></div></form>
-<p class="hint">The next page shows the token, once. A token has at most the rights of its account.</p>`,
+${mayMake(visit, account) ? newTokenForm(visit, { account, once }) : null}`,
   })
+}
+
+function mayMake({ caller }: Visit, account: string | undefined): boolean {
+  return caller !== undefined && passes(() => expectMayManageTokensOf(caller, account ?? caller.accountName))
+}
+
+function newTokenForm(
+  visit: Visit,
+  { account, once }: { account: string | undefined; once: string },
+): SafeHtml {
+  return html`<h2>Make a token</h2>
+${postForm(
+  visit,
+  { path: PATH, className: 'stack change' },
+  (form) => html`<input type="hidden" name="once" value="${once}" />
+${mayAdministrate(visit.caller) ? textField(form, { name: 'account', label: 'Account', value: account }) : null}
+${textField(form, { name: 'label', label: 'Label', maxLength: 200, placeholder: 'What the token is for', isProse: true })}
+${narrowingFields(form, 'no box ticked: all of them')}
+<div class="actions"><button class="primary">Make the token</button></div>`,
+)}
+<p class="hint">The next page shows the token, once. A token has at most the rights of its account.</p>`
 }
 
 function list(visit: Visit, tokens: readonly Token[]): SafeHtml {
@@ -65,9 +83,12 @@ export function tokenContent(visit: Visit, token: Token): Content {
 ${
   isUsable
     ? html`<h2>Narrow this token</h2>
-<form class="stack change" method="post" action="${visit.to(`${path}/narrow`)}">${formToken(visit)}
-${narrowingFields('no box ticked: as now')}
-<div class="actions"><button>Narrow</button></div></form>
+${postForm(
+  visit,
+  { path: `${path}/narrow`, className: 'stack change' },
+  (form) => html`${narrowingFields(form, 'no box ticked: as now')}
+<div class="actions"><button>Narrow</button></div>`,
+)}
 <p class="hint">Empty fields keep what the token has. A token never gains rights: make another one for that.</p>
 <h2>Revoke this token</h2>
 ${confirmedAct(visit, {
@@ -110,14 +131,13 @@ function factsOf(visit: Visit, token: Token): SafeHtml {
   ])
 }
 
-function narrowingFields(unticked: string): SafeHtml {
+function narrowingFields(form: Form, unticked: string): SafeHtml {
   return html`<fieldset><legend>Only these actions (${unticked})</legend><div class="filters">${ACTIONS.map(
-    (action) =>
-      html`<label class="check"><input type="checkbox" name="actions" value="${action}" />${action}</label> `,
+    (action) => checkField(form, { name: 'actions', label: action, value: action }),
   )}</div></fieldset>
-<label>Only these origins<input name="origins" maxlength="600" placeholder="all" spellcheck="false" autocomplete="off" /></label>
-<label>Only these views<input name="views" maxlength="600" placeholder="all" spellcheck="false" autocomplete="off" /></label>
-<label>Expires<input name="expires" maxlength="40" placeholder="never; or 90d, 12h, 2027-01-31" spellcheck="false" autocomplete="off" /></label>`
+${textField(form, { name: 'origins', label: 'Only these origins', maxLength: 600, placeholder: 'all' })}
+${textField(form, { name: 'views', label: 'Only these views', maxLength: 600, placeholder: 'all' })}
+${textField(form, { name: 'expires', label: 'Expires', maxLength: 40, placeholder: 'never; or 90d, 12h, 2027-01-31' })}`
 }
 
 const STATES = { active: 'good', expired: 'warn', revoked: 'plain', disabled: 'bad' } as const

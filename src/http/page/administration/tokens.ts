@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { ACTIONS } from '../../../access/access.ts'
@@ -9,15 +9,15 @@ import type { TokenDescription } from '../../../accounts/account-store.ts'
 import { generateToken, hashToken } from '../../../accounts/token.ts'
 import { TOKEN_PURPOSE } from '../../../origins/secret-purposes.ts'
 import { idempotencyOf } from '../../api/conventions/idempotency.ts'
-import { cutPage, placeIn } from '../../api/conventions/pages.ts'
+import { placeIn } from '../../api/conventions/pages.ts'
 import { parseNarrowing } from '../../api/tokens/parse-narrowing.ts'
 import { TokenPath } from '../../api/tokens/shapes.ts'
 import { wireToken } from '../../api/tokens/wire.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs, signedIn, signedInAnyhow } from '../../requests/rights.ts'
-import { OptionalText, namesIn, withQuery } from '../html/query.ts'
-import { Csrf, ListQuery } from './frame.ts'
+import { OptionalNames, OptionalText, withQuery } from '../html/query.ts'
+import { Csrf, FIRST_PAGE, ListQuery, cutList } from './frame.ts'
 import { madeTokenContent, tokenContent, tokensContent } from './token-templates.ts'
 
 const PATH = '/admin/tokens'
@@ -25,8 +25,7 @@ const PATH = '/admin/tokens'
 const Actions = z
   .union([z.enum(ACTIONS).transform((action) => [action]), z.array(z.enum(ACTIONS)).max(ACTIONS.length)])
   .optional()
-const Names = OptionalText.transform(namesIn)
-const Narrowing = { actions: Actions, origins: Names, views: Names, expires: OptionalText }
+const Narrowing = { actions: Actions, origins: OptionalNames, views: OptionalNames, expires: OptionalText }
 const NewTokenForm = z.object({
   ...Csrf,
   /** Makes a repeated form show the same token, and make no other one. */
@@ -45,21 +44,42 @@ export function tokenPages(app: FastifyInstance, { depot }: RouteContext): void 
   const toWire = (token: TokenDescription, caller: ReturnType<typeof signedIn>) =>
     wireToken(token, { caller, now: depot.now(), lastUseHere: depot.authenticator.uses.lastUseOf(token.id) })
 
-  pages.get(PATH, { schema: { querystring: TokensQuery } }, async (request, reply) => {
+  const showTokens = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    query: z.infer<typeof TokensQuery>,
+  ) => {
     const caller = signedIn(request, 'read')
-    const { query } = request
     const account = query.all === 'true' ? undefined : (query.account ?? caller.accountName)
     if (account !== caller.accountName) expectAdministrator(caller)
     const listKey = { list: 'tokens', account }
     const after = placeIn(query, listKey, z.int())
     const found = await listTokens(db, { account, after, limit: query.limit + 1 })
-    const { items, next } = cutPage(request, reply, { items: found, listKey, placeOf: ({ id }) => id })
+    const { items, next } = cutList(request.visit, query, {
+      items: found,
+      listKey,
+      placeOf: ({ id }) => id,
+      filters: { account: query.account, all: query.all },
+      path: PATH,
+    })
     const tokens = items.map((token) => toWire(token, caller))
     const once = randomBytes(16).toString('hex')
     return reply.page(tokensContent(request.visit, { tokens, next, account, once }))
-  })
+  }
+  pages.get(PATH, { schema: { querystring: TokensQuery } }, async (request, reply) =>
+    showTokens(request, reply, request.query),
+  )
 
-  pages.post(PATH, { schema: { body: NewTokenForm }, onRequest: needs('manage') }, async (request, reply) => {
+  const showNewForm = async (request: FastifyRequest, reply: FastifyReply) => {
+    const { account } = z.object({ account: OptionalText }).parse(request.sentFields)
+    return showTokens(request, reply, { ...FIRST_PAGE, account })
+  }
+  const forNew = {
+    schema: { body: NewTokenForm },
+    onRequest: needs('manage'),
+    config: { showForm: showNewForm },
+  }
+  pages.post(PATH, forNew, async (request, reply) => {
     const caller = signedIn(request, 'manage')
     const { _csrf, once, account = caller.accountName, label, ...narrowing } = request.body
     request.subject = `token of ${account}`
@@ -89,19 +109,20 @@ export function tokenPages(app: FastifyInstance, { depot }: RouteContext): void 
     return reply.page(madeTokenContent(request.visit, token, shown))
   })
 
-  pages.get(`${PATH}/:token`, { schema: { params: TokenPath } }, async (request, reply) => {
+  const showToken = async (request: FastifyRequest, reply: FastifyReply) => {
     const caller = signedIn(request, 'read')
-    const token = await getToken(db, Number(request.params.token))
+    const token = await getToken(db, Number(TokenPath.parse(request.params).token))
     if (token.account !== caller.accountName) {
       if (!caller.isAdministrator) throw tokenNotFound(token.id)
       expectAdministrator(caller)
     }
     return reply.page(tokenContent(request.visit, toWire(token, caller)))
-  })
+  }
+  pages.get(`${PATH}/:token`, { schema: { params: TokenPath } }, showToken)
 
   pages.post(
     `${PATH}/:token/narrow`,
-    { schema: { params: TokenPath, body: NarrowForm } },
+    { schema: { params: TokenPath, body: NarrowForm }, config: { showForm: showToken } },
     async (request, reply) => {
       signedInAnyhow(request)
       const { _csrf, ...narrowing } = request.body
@@ -119,7 +140,7 @@ export function tokenPages(app: FastifyInstance, { depot }: RouteContext): void 
 
   pages.post(
     `${PATH}/:token/revoke`,
-    { schema: { params: TokenPath, body: z.object(Csrf) } },
+    { schema: { params: TokenPath, body: z.object(Csrf) }, config: { showForm: showToken } },
     async (request, reply) => {
       const { accountName } = signedInAnyhow(request)
       const tokenId = Number(request.params.token)

@@ -1,6 +1,6 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
@@ -20,7 +20,7 @@ export function upstreamPages(app: FastifyInstance, context: RouteContext): void
   const pages = app.withTypeProvider<ZodTypeProvider>()
   const { depot, refresher } = context
 
-  pages.get(PATH, { onRequest: administratorOnly }, async (request, reply) => {
+  const showForm = async (request: FastifyRequest, reply: FastifyReply) => {
     const { visit } = request
     const described = await describeUpstream(context)
     return reply.page(
@@ -35,11 +35,12 @@ export function upstreamPages(app: FastifyInstance, context: RouteContext): void
             : describedUpstream(visit, described),
       }),
     )
-  })
+  }
+  pages.get(PATH, { onRequest: administratorOnly }, showForm)
 
   pages.post(
     `${PATH}/refresh`,
-    { schema: { body: z.object(Csrf) }, onRequest: administratorOnly },
+    { schema: { body: z.object(Csrf) }, onRequest: administratorOnly, config: { showForm } },
     async (request, reply) => {
       if (refresher === undefined) throw new DepotError('not_found', 'this depot has no upstream')
       await refresher.refresh(await adoptedChannels(depot), {

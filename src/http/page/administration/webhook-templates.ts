@@ -1,9 +1,12 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import { KINDS } from '../../../events/visibility.ts'
-import type { wireDelivery, wireWebhook } from '../../api/webhooks/wire.ts'
+import type { wireDelivery, wirePing, wireWebhook } from '../../api/webhooks/wire.ts'
 import type { Content } from '../html/layout.ts'
-import { badge, copyable, emptyState, formToken, timeAgo } from '../html/parts.ts'
+import { checkField, closedForm, postForm, textField } from '../html/forms.ts'
+import type { Form } from '../html/forms.ts'
+import { badge, copyable, emptyState, timeAgo } from '../html/parts.ts'
+import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import { actButton, adminContent, confirmedAct, facts, link, pager, table } from './frame.ts'
 
@@ -22,7 +25,7 @@ export function webhooksContent(visit: Visit, webhooks: readonly Webhook[], next
             'Webhooks',
             ['Name', 'State', 'Gets', 'Host', 'Behind'],
             webhooks.map((webhook) => [
-              link(visit, pathOf(webhook.name), webhook.name),
+              link(visit, webhookPath(webhook.name), webhook.name),
               stateOf(webhook),
               filterText(webhook),
               hostOf(webhook),
@@ -31,67 +34,138 @@ export function webhooksContent(visit: Visit, webhooks: readonly Webhook[], next
           )
     }${pager(next)}
 <h2>Add a webhook</h2>
-<form class="stack change" method="post" action="${visit.to(PATH)}">${formToken(visit)}
-<label>Name<input name="name" required maxlength="64" pattern="[a-z0-9][a-z0-9_\\-]*" title="small letters, digits, - and _" spellcheck="false" autocomplete="off" /></label>
-<label>URL<input name="url" type="url" required maxlength="2000" placeholder="https://chat.example.com/hooks/depot" autocomplete="off" /></label>
-<label>Only of these views<input name="views" maxlength="600" placeholder="all" spellcheck="false" /></label>
-<label>Only of these origins<input name="origins" maxlength="600" placeholder="all" spellcheck="false" /></label>
-<label>What<select name="kind"><option value="">everything</option>${KINDS.map((kind) => html`<option value="${kind}">${kind.replaceAll('-', ' ')}</option>`)}</select></label>
-<div class="actions"><button class="primary">Add</button></div></form>
+${postForm(
+  visit,
+  { path: PATH, className: 'stack change' },
+  (form) => html`${textField(form, {
+    name: 'name',
+    label: 'Name',
+    isRequired: true,
+    maxLength: 64,
+    pattern: ['[a-z0-9][a-z0-9_\\-]*', 'small letters, digits, - and _'],
+  })}
+${textField(form, { name: 'url', label: 'URL', type: 'url', isRequired: true, maxLength: 2_000, placeholder: 'https://chat.example.com/hooks/depot' })}
+${filterFields(form, {})}
+<div class="actions"><button class="primary">Add</button></div>`,
+)}
 <p class="hint">The next page shows the secret that signs the messages, once.</p>`,
   })
 }
 
-/** A webhook that was just made. Its secret is on no other page. */
-export function madeWebhookContent(visit: Visit, webhook: Webhook, secret: string): Content {
+/** A webhook with a secret that was just made. The secret is on no other page. */
+export function madeWebhookContent(
+  visit: Visit,
+  { webhook, secret }: { webhook: Webhook; secret: string },
+): Content {
+  const { previous_secret_until: until } = webhook
   return adminContent(visit, {
-    title: `The webhook ${webhook.name}`,
+    title: `The secret of ${webhook.name}`,
     above: [link(visit, PATH, 'Webhooks')],
     main: html`<p class="notice good" role="status">Copy the secret now. It signs the messages, and the depot will not show it again.</p>
 ${copyable(secret)}
+${until === null ? null : html`<p>The secret before it also signs until ${until.slice(0, 16).replace('T', ' ')} UTC.</p>`}
 ${factsOf(visit, webhook)}
-<p>${link(visit, pathOf(webhook.name), 'Its deliveries')}</p>`,
+<p>${link(visit, webhookPath(webhook.name), 'Its deliveries')}</p>`,
   })
 }
 
+/** The result of a test message. */
+export type Ping = ReturnType<typeof wirePing>
+
 export function webhookContent(
   visit: Visit,
-  webhook: Webhook,
-  { deliveries, next }: { deliveries: readonly Delivery[]; next: string | null },
+  {
+    webhook,
+    deliveries,
+    next,
+    ping,
+  }: { webhook: Webhook; deliveries: readonly Delivery[]; next: string | null; ping: Ping | undefined },
 ): Content {
-  const path = pathOf(webhook.name)
+  const path = webhookPath(webhook.name)
   const isPaused = webhook.paused !== null
   return adminContent(visit, {
     title: webhook.name,
     above: [link(visit, PATH, 'Webhooks')],
-    main: html`${factsOf(visit, webhook)}
-<div class="actions">${actButton(visit, {
-      path,
-      fields: { act: isPaused ? 'resume' : 'pause' },
-      label: isPaused ? 'Resume' : 'Pause',
-    })}${confirmedAct(visit, {
-      path,
-      fields: { act: 'remove' },
-      label: 'Remove',
-      effect: `The messages to ${hostOf(webhook)} stop, and the list of deliveries is lost.`,
-    })}</div>
+    main: html`${ping === undefined ? null : pingNotice(ping)}
+${factsOf(visit, webhook)}
+<div class="actions">${actButton(visit, { path, fields: { act: 'ping' }, label: 'Send a test message' })}${actButton(
+      visit,
+      { path, fields: { act: isPaused ? 'resume' : 'pause' }, label: isPaused ? 'Resume' : 'Pause' },
+    )}</div>
+${closedForm(
+  visit,
+  { path: `${path}/change`, label: 'Change it', className: 'stack change' },
+  (
+    form,
+  ) => html`${textField(form, { name: 'url', label: 'URL', type: 'url', maxLength: 2_000, placeholder: 'as it is' })}
+${filterFields(form, webhook.filter)}
+<div class="actions"><button class="primary">Change</button></div>`,
+)}
+${closedForm(
+  visit,
+  { path: `${path}/replay`, label: 'Send entries of the ledger again', className: 'filters' },
+  (form) => html`${textField(form, { name: 'from', label: 'From entry', isRequired: true, maxLength: 16 })}
+${textField(form, { name: 'to', label: 'To entry', maxLength: 16, placeholder: String(webhook.position) })}<button>Send again</button>`,
+)}
+${confirmedAct(visit, { path, fields: { act: 'secret' }, label: 'Make a new secret', effect: 'The next page shows it, once. The present secret also signs for 24 hours.' })}
+${confirmedAct(visit, {
+  path,
+  fields: { act: 'remove' },
+  label: 'Remove',
+  effect: `The messages to ${hostOf(webhook)} stop, and the list of deliveries is lost.`,
+})}
 <h2>Deliveries</h2>
 ${
   deliveries.length === 0
     ? emptyState('Nothing was delivered yet', html`<p>The next change that fits the filter is sent.</p>`)
     : table(
         'Deliveries',
-        ['Entry', 'When', 'Result', 'Attempt', 'Took'],
+        ['Entry', 'When', 'Result', 'Attempt', 'Took', ''],
         deliveries.map((delivery) => [
           delivery.sequence,
           timeAgo(visit, Date.parse(delivery.at)),
           resultOf(delivery),
           delivery.attempt,
           `${delivery.duration_ms} ms`,
+          againButton(visit, path, delivery.sequence),
         ]),
       )
-}${pager(next)}`,
+}${pager(next)}
+${sameCommands(commandsOf(visit, webhook))}`,
   })
+}
+
+function pingNotice({ accepted, status, error, duration_ms: took }: Ping): SafeHtml {
+  const answer = status === null ? 'There was no answer' : `The receiver answered ${status}`
+  return html`<p class="notice ${accepted ? 'good' : 'bad'}" role="status">${answer}, after ${took} ms${error === null ? '' : `: ${error}`}.</p>`
+}
+
+function againButton(visit: Visit, path: string, sequence: number): SafeHtml {
+  const fields = { from: String(sequence), to: String(sequence) }
+  return actButton(visit, { path: `${path}/replay`, fields, label: 'Send again' })
+}
+
+function filterFields(form: Form, { views, origins, kinds = [] }: Webhook['filter']): SafeHtml {
+  return html`${textField(form, { name: 'views', label: 'Only of these views', value: views?.join(', '), maxLength: 600, placeholder: 'all' })}
+${textField(form, { name: 'origins', label: 'Only of these origins', value: origins?.join(', '), maxLength: 600, placeholder: 'all' })}
+<details><summary>Only some kinds of entries</summary><div class="filters">${KINDS.map((kind) =>
+    checkField(form, {
+      name: 'kinds',
+      label: kind.replaceAll('-', ' '),
+      value: kind,
+      isChecked: kinds.includes(kind),
+    }),
+  )}</div></details>`
+}
+
+function commandsOf(visit: Visit, { name, position }: Webhook): string[] {
+  const path = `/webhooks/${encodeURIComponent(name)}`
+  return [
+    `hart-depot webhook ping ${name}`,
+    curlCommand(visit, { method: 'POST', path: `${path}/pings` }),
+    `hart-depot webhook replay ${name} --from ${position}`,
+    curlCommand(visit, { method: 'POST', path: `${path}/replays`, body: { from: position } }),
+  ]
 }
 
 function factsOf(visit: Visit, webhook: Webhook): SafeHtml {
@@ -140,6 +214,6 @@ function hostOf({ url }: Webhook): string {
   return url === null ? 'unreadable' : new URL(url).host
 }
 
-function pathOf(name: string): string {
+export function webhookPath(name: string): string {
   return `${PATH}/${encodeURIComponent(name)}`
 }

@@ -2,6 +2,7 @@ import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import type { DepotError } from '../../../errors.ts'
 import type { Content } from './layout.ts'
+import { sentence } from './parts.ts'
 import type { Visit } from './visit.ts'
 
 /** What a page says about an error. */
@@ -51,9 +52,4 @@ function nextStep(visit: Visit, { status }: PageFault): SafeHtml {
       >Sign in</a
     >`
   return html`<a href="${visit.to('/')}">Go to the pipeline</a>`
-}
-
-function sentence(detail: string): string {
-  const first = detail.slice(0, 1).toUpperCase() + detail.slice(1)
-  return /[.!?]$/.test(first) ? first : `${first}.`
 }

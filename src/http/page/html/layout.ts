@@ -2,6 +2,7 @@ import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import { readVersion } from '../../../package-root.ts'
 import type { AssetPaths } from '../assets/assets.ts'
+import { refusalNotice } from './forms.ts'
 import { formToken } from './parts.ts'
 import type { Visit } from './visit.ts'
 
@@ -41,7 +42,9 @@ export function layout(
   assets: AssetPaths,
   { title, section, main, follows, refreshSeconds }: Content,
 ): string {
-  const live = follows === undefined ? undefined : livePath(follows)
+  const { refused } = visit
+  // A page with a refused form stays as it is, because somebody goes on writing.
+  const live = follows === undefined || refused !== undefined ? undefined : livePath(follows)
   return String(
     html`<!doctype html>
 <html lang="en">
@@ -54,7 +57,7 @@ export function layout(
 <link rel="stylesheet" href="${visit.to(assets.style)}" />
 <script defer src="${visit.to(assets.script)}"></script>
 </head>
-<body${live === undefined ? null : html` data-live="${visit.to(live)}" data-sequence="${visit.sequence}"`}${refreshSeconds === undefined ? null : html` data-refresh="${refreshSeconds}"`}>
+<body${live === undefined ? null : html` data-live="${visit.to(live)}" data-sequence="${visit.sequence}"`}${live === undefined || refreshSeconds === undefined ? null : html` data-refresh="${refreshSeconds}"`}>
 <a class="skip" href="#main">Skip to the content</a>
 <header class="top">
 <a class="brand" href="${visit.to('/')}">hart-depot</a>
@@ -70,7 +73,7 @@ export function layout(
 ${accountMenu(visit)}
 </header>
 <main id="main" tabindex="-1">
-${main}
+${refused === undefined || refused.isShown ? null : refusalNotice(refused)}${main}
 </main>
 <footer class="bottom">
 <p>hart-depot ${version} · <a href="${visit.to('/docs/api')}">API</a>${

@@ -46,6 +46,13 @@ export function formatPeriod(ms: number): string {
   return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
 
+/** Writes a message of the depot as a sentence. Names at its beginning stay as they are. */
+export function sentence(text: string): string {
+  const startsWithName = /^\S*[/.]/.test(text)
+  const first = startsWithName ? text : text.slice(0, 1).toUpperCase() + text.slice(1)
+  return /[.!?]$/.test(first) ? first : `${first}.`
+}
+
 /** Joins words as a sentence does: `a, b and c`. */
 export function listWords(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`

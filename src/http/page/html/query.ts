@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { refusalOf } from '../../../errors.ts'
+import { shapeFault } from '../../../text/shape-fault.ts'
 
 // Parameters of pages. Browsers send the empty fields of a form, too.
 
@@ -13,6 +15,29 @@ export const OptionalText = z
 export function namesIn(text: string | undefined): string[] | undefined {
   const names = (text ?? '').split(/[\s,]+/).filter((name) => name !== '')
   return names.length === 0 ? undefined : names
+}
+
+/** Names between spaces or commas; absent without any. */
+export const OptionalNames = OptionalText.transform(namesIn)
+
+/** Fields that a form repeats: one arrives as a text, several as an array. */
+export const RepeatedText = z
+  .union([z.string().max(600), z.array(z.string().max(600)).max(200)])
+  .transform((value) => (typeof value === 'string' ? [value] : value))
+  .default([])
+
+/**
+ * Parses the fields of a form with a shape of the API. Throws `invalid_request`, with a part for each fault
+ * that names its field.
+ */
+export function parseFields<Shape extends z.ZodType>(shape: Shape, fields: unknown): z.infer<Shape> {
+  const parsed = shape.safeParse(fields, { error: shapeFault })
+  if (parsed.success) return parsed.data
+  const parts = parsed.error.issues.map(({ path, message }) => ({
+    pointer: `/${path.filter((step) => typeof step === 'string').at(-1) ?? ''}`,
+    detail: message,
+  }))
+  throw refusalOf('invalid_request', parts)
 }
 
 /** Adds parameters to a path. Absent ones are left out. */

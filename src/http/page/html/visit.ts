@@ -1,4 +1,5 @@
 import type { Caller } from '../../../access/access.ts'
+import type { RefusedForm } from './refused-form.ts'
 
 /** What templates know of the request that a page answers. */
 export interface Visit {
@@ -13,6 +14,8 @@ export interface Visit {
   readonly caller: Caller
   /** The token that each form must send in the field `_csrf`. */
   readonly formToken: string | undefined
+  /** The form whose refusal this page shows. */
+  readonly refused: RefusedForm | undefined
   /** Returns the URL of a path of the page, for example `/views/delivered`. */
   readonly to: (path: string) => string
 }

@@ -1,8 +1,8 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
-import { DepotError } from '../../../errors.ts'
+import { refusalOf } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { TARGETS } from '../../../package/target.ts'
 import { getRelease } from '../../../releases/release-store.ts'
@@ -29,15 +29,17 @@ export function markRoutes(app: FastifyInstance, { depot }: RouteContext): void 
   const pages = app.withTypeProvider<ZodTypeProvider>()
   const { db, writer } = depot
 
-  pages.get(URL, { schema: { params, querystring }, onRequest: maintainersOnly }, async (request, reply) => {
-    const ident = formatIdent(request.params)
-    const release = await getRelease(db, ident, request.query.target, audienceOf(request.caller))
+  const showForm = async (request: FastifyRequest, reply: FastifyReply) => {
+    const ident = formatIdent(params.parse(request.params))
+    const { target } = querystring.parse(request.query)
+    const release = await getRelease(db, ident, target, audienceOf(request.caller))
     return reply.page(marksContent(request.visit, release))
-  })
+  }
+  pages.get(URL, { schema: { params, querystring }, onRequest: maintainersOnly }, showForm)
 
   pages.post(
     URL,
-    { schema: { params, querystring, body: MarkForm }, onRequest: maintainersOnly },
+    { schema: { params, querystring, body: MarkForm }, onRequest: maintainersOnly, config: { showForm } },
     async (request, reply) => {
       const { mark, act, reason, override } = request.body
       const ident = formatIdent(request.params)
@@ -52,7 +54,8 @@ export function markRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       const actor = actorOf(request, 'page')
       if (act === 'remove') await writer.submit({ kind: 'unmarkRelease', input, actor })
       else {
-        if (reason === undefined) throw new DepotError('invalid_request', 'this needs a reason')
+        if (reason === undefined)
+          throw refusalOf('invalid_request', [{ pointer: '/reason', detail: 'is missing' }])
         await writer.submit({ kind: 'markRelease', input: { ...input, reason }, actor })
       }
       return reply.redirect(request.visit.to(releasePath(ident, target)), 303)

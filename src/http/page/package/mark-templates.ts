@@ -6,7 +6,8 @@ import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Release } from '../../../releases/release.ts'
 import { shellQuote, shellWord } from '../../../text/shell-quote.ts'
 import type { Content } from '../html/layout.ts'
-import { crumbs, formToken, packagePath, releasePath, timeAgo } from '../html/parts.ts'
+import { postForm, textField } from '../html/forms.ts'
+import { crumbs, packagePath, releasePath, timeAgo } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
@@ -70,21 +71,31 @@ function markForm(visit: Visit, release: Release, mark: Mark): SafeHtml {
   const present = release[mark]
   const { title, undo, effect } = WORDS[mark]
   return html`<h2>${title}</h2>
-<form method="post" action="${visit.to(marksPath(release))}" class="stack change" id="${mark}">
-${formToken(visit)}<input type="hidden" name="mark" value="${mark}" />
 <p>${effect}</p>
-${
-  present === undefined
-    ? html`<label>Reason<input name="reason" required maxlength="500" /></label>`
-    : html`<p class="notice">Since ${timeAgo(visit, present.since)}: ${present.reason}</p>`
-}
-${mark === 'yanked' ? html`<label>Reason for overriding freezes of views, if there are any<input name="override" maxlength="500" /></label>` : null}
-<div class="actions">${
+${postForm(
+  visit,
+  {
+    path: marksPath(release),
+    fields: { mark, act: present === undefined ? 'set' : 'remove' },
+    className: 'stack change',
+  },
+  (form) => html`${
     present === undefined
-      ? html`<button name="act" value="set"${mark === 'yanked' ? html` class="danger"` : null}>${title}</button>`
-      : html`<button name="act" value="remove">${undo}</button>`
-  }</div>
-</form>`
+      ? textField(form, { name: 'reason', label: 'Reason', isRequired: true, maxLength: 500, isProse: true })
+      : html`<p class="notice">Since ${timeAgo(visit, present.since)}: ${present.reason}</p>`
+  }
+${
+  mark === 'yanked'
+    ? textField(form, {
+        name: 'override',
+        label: 'Reason for overriding freezes of views, if there are any',
+        maxLength: 500,
+        isProse: true,
+      })
+    : null
+}
+<div class="actions"><button${mark === 'yanked' && present === undefined ? html` class="danger"` : null}>${present === undefined ? title : undo}</button></div>`,
+)}`
 }
 
 function commandsOf(

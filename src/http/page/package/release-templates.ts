@@ -1,12 +1,13 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
-import { hasRole } from '../../../access/access.ts'
+import { passes } from '../../../access/rights.ts'
 import type { ChangeRecord } from '../../../changes/change-record.ts'
 import { formatIdent, formatPackageName } from '../../../package/ident.ts'
 import type { Target } from '../../../package/target.ts'
 import type { Release } from '../../../releases/release.ts'
 import type { Why, WhyInView } from '../../../revisions/why.ts'
 import { formatBytes } from '../../../text/columns.ts'
+import { signedInAs } from '../../requests/rights.ts'
 import type { Content } from '../html/layout.ts'
 import { badge, copyable, crumbs, packagePath, releasePath, timeAgo, viewLink } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
@@ -24,8 +25,8 @@ export interface ShownRelease {
   readonly dependents: readonly string[]
   readonly hasMoreDependents: boolean
   readonly changes: readonly ChangeRecord[]
-  /** The views into which it can be promoted. */
-  readonly views: readonly string[]
+  /** The views in which the caller may change releases of this origin. */
+  readonly changeable: ReadonlySet<string>
 }
 
 export function releaseContent(visit: Visit, shown: ShownRelease): Content {
@@ -87,27 +88,26 @@ function signature(visit: Visit, { signer, isVerified, ident }: Release): SafeHt
     : html`${signer} ${badge('warn', 'unknown signer', 'The depot did not have this key when the release was published')}`
 }
 
-/** A form that leads to the plan of promoting the release, for those who are signed in. */
-function promoteForm(visit: Visit, { release, views }: ShownRelease): SafeHtml | null {
-  if (visit.caller === undefined || views.length === 0) return null
+/** A form that leads to the plan of promoting the release, for those who may. */
+function promoteForm(visit: Visit, { release, changeable }: ShownRelease): SafeHtml | null {
+  if (changeable.size === 0) return null
   return html`<form class="filters" action="${visit.to('/plans/new')}">
 <input type="hidden" name="act" value="promote" /><input type="hidden" name="releases" value="${formatIdent(release.ident)} ${release.target}" />
-<label>Promote into<select name="view">${views.map((name) => html`<option value="${name}">${name}</option>`)}</select></label><button>Plan it</button></form>`
+<label>Promote into<select name="view">${[...changeable].map((name) => html`<option value="${name}">${name}</option>`)}</select></label><button>Plan it</button></form>`
 }
 
 /** Leads maintainers of the origin to the forms for its marks. */
 function markLink(visit: Visit, release: Release): SafeHtml | null {
-  const { caller } = visit
-  if (caller === undefined || !hasRole(caller, release.ident.origin, 'maintainer')) return null
+  if (!passes(() => signedInAs(visit, 'maintainer', release.ident.origin, 'manage'))) return null
   return html`<p class="actions"><a class="button" href="${visit.to(marksPath(release))}">Yank, deprecate or hold</a></p>`
 }
 
-function where(visit: Visit, { release, why, reasons }: ShownRelease): SafeHtml {
+function where(visit: Visit, { release, why, reasons, changeable }: ShownRelease): SafeHtml {
   const { views, proposals } = why
   return html`${
     views.length === 0
       ? html`<p>Only in ${viewLink(visit, 'unstable')}.</p>`
-      : html`<div class="scroll"><table><thead><tr><th scope="col">View</th><th scope="col">Since</th><th scope="col">State</th>${visit.caller === undefined ? null : html`<th scope="col">Change</th>`}</tr></thead><tbody>${views.map((view) => viewRow(visit, release, view))}</tbody></table></div>`
+      : html`<div class="scroll"><table><thead><tr><th scope="col">View</th><th scope="col">Since</th><th scope="col">State</th>${changeable.size === 0 ? null : html`<th scope="col">Change</th>`}</tr></thead><tbody>${views.map((view) => viewRow(visit, view, { release, changeable }))}</tbody></table></div>`
   }${proposals.map(
     ({ view, account, createdAt }) =>
       html`<p class="notice warn">A proposal for ${viewLink(visit, view)} names it, made by ${account ?? 'the operator'} ${timeAgo(visit, createdAt)}.</p>`,
@@ -116,17 +116,17 @@ function where(visit: Visit, { release, why, reasons }: ShownRelease): SafeHtml 
 
 function viewRow(
   visit: Visit,
-  { ident, target }: Release,
   { view, since, sinceRevision, isLatest, chains, hasHiddenDependents }: WhyInView,
+  { release: { ident, target }, changeable }: Pick<ShownRelease, 'release' | 'changeable'>,
 ): SafeHtml {
   return html`<tr><th scope="row">${viewLink(visit, view.name)}</th><td>${timeAgo(visit, since)}, revision ${sinceRevision}</td><td>${isLatest ? badge('good', 'latest') : html`<span class="dim">member</span>`}${
     chains.length === 0
       ? null
       : html` needed by ${chains.map(([first = ''], index) => html`${index === 0 ? null : ', '}<a href="${visit.to(packagePath(first))}">${first}</a>`)}`
   }${hasHiddenDependents ? html` <span class="dim">and by others</span>` : null}</td>${
-    visit.caller === undefined
+    changeable.size === 0
       ? null
-      : html`<td><a href="${visit.to(withQuery('/plans/new', { view: view.name, act: 'demote', releases: `${formatIdent(ident)} ${target}` }))}">Demote</a></td>`
+      : html`<td>${changeable.has(view.name) ? html`<a href="${visit.to(withQuery('/plans/new', { view: view.name, act: 'demote', releases: `${formatIdent(ident)} ${target}` }))}">Demote</a>` : null}</td>`
   }</tr>`
 }
 

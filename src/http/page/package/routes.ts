@@ -26,6 +26,7 @@ import { findWhy } from '../../../revisions/why.ts'
 import { UNSTABLE } from '../../../views/view.ts'
 import { cursorOf, placeIn } from '../../api/conventions/pages.ts'
 import type { RouteContext } from '../../requests/request.ts'
+import { mayChangeIn } from '../html/may-change.ts'
 import { readFleet } from '../fleet/read-fleet.ts'
 import { OptionalText } from '../html/query.ts'
 import { originContent, packageContent } from './package-templates.ts'
@@ -136,9 +137,13 @@ export function packageRoutes(app: FastifyInstance, context: RouteContext): void
           dependents: dependents.slice(0, SHOWN_DEPENDENTS).map((dependent) => dependent.ident),
           hasMoreDependents: dependents.length > SHOWN_DEPENDENTS,
           changes,
-          views: views
-            .filter(({ name, preview }) => name !== UNSTABLE && preview === undefined)
-            .map(({ name }) => name),
+          changeable: new Set(
+            views
+              .filter(
+                (view) => view.name !== UNSTABLE && mayChangeIn(request.visit, view, release.ident.origin),
+              )
+              .map(({ name }) => name),
+          ),
         }),
       )
     },

@@ -6,6 +6,7 @@ import { DEFAULT_TARGET } from '../../../package/target.ts'
 import { hasFilter, isInForce } from '../../../views/freeze.ts'
 import type { View } from '../../../views/view.ts'
 import type { Content } from '../html/layout.ts'
+import { mayChange } from '../html/may-change.ts'
 import {
   badge,
   emptyState,
@@ -145,10 +146,11 @@ function columnHeading(
 }
 
 /**
- * A link to the plan that brings a view what is latest in the view to its left, for those who are signed in.
+ * A link to the plan that brings a view what is latest in the view to its left, for those who may change it.
  */
-function promoteLink(visit: Visit, left: View | undefined, { name }: View): SafeHtml | null {
-  if (visit.caller === undefined || left === undefined) return null
+function promoteLink(visit: Visit, left: View | undefined, view: View): SafeHtml | null {
+  if (left === undefined || !mayChange(visit, view)) return null
+  const { name } = view
   const path = withQuery('/plans/new', { view: name, act: 'promote', from: left.name })
   return html`<small><a href="${visit.to(path)}">Promote from ${left.name}</a></small>`
 }

@@ -8,7 +8,7 @@ import { OptionalText } from '../html/query.ts'
 
 // The form with which a person describes a change of a view.
 
-const MAX_RELEASES_LENGTH = 512 * 1024
+export const MAX_RELEASES_LENGTH = 512 * 1024
 const ACTS = REQUESTED_ACTS.filter((act) => act !== 'set-rule')
 
 export const ChangeForm = z.object({

@@ -2,9 +2,12 @@ import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import type { View } from '../../../views/view.ts'
 import type { Content } from '../html/layout.ts'
-import { crumbs, formToken, viewLink } from '../html/parts.ts'
+import { checkField, postForm, selectField, textField } from '../html/forms.ts'
+import type { Form } from '../html/forms.ts'
+import { crumbs, viewLink } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
+import { MAX_RELEASES_LENGTH } from './change-form.ts'
 import type { ChangeForm } from './change-form.ts'
 
 const TITLES: Readonly<Record<ChangeForm['act'], string>> = {
@@ -17,12 +20,7 @@ const TITLES: Readonly<Record<ChangeForm['act'], string>> = {
 /** The form for a change of a view. It leads to a plan, and changes nothing. */
 export function changeFormContent(
   visit: Visit,
-  {
-    view,
-    views,
-    form,
-    fault,
-  }: { view: View; views: readonly View[]; form: ChangeForm; fault: string | undefined },
+  { view, views, form }: { view: View; views: readonly View[]; form: ChangeForm },
 ): Content {
   return {
     title: `${TITLES[form.act]} ${view.name}`,
@@ -31,13 +29,13 @@ export function changeFormContent(
 <h1>${TITLES[form.act]} ${view.name}</h1>
 <p class="lead">The next page shows exactly what would change, and what blocks it. Nothing changes before you apply that plan.</p>
 ${acts(visit, view, form)}
-${fault === undefined ? null : html`<p class="notice bad" role="alert">${fault}</p>`}
-<form method="post" action="${visit.to('/plans')}" class="stack change">
-${formToken(visit)}<input type="hidden" name="view" value="${view.name}" /><input type="hidden" name="act" value="${form.act}" />
-${fieldsOf(view, views, form)}
-<label>Reason<input name="reason" value="${form.reason ?? ''}" maxlength="500" placeholder="Why, for the people who read the history" /></label>
-<div class="actions"><button class="primary" name="how" value="plan">Show the plan</button></div>
-</form>`,
+${postForm(
+  visit,
+  { path: '/plans', fields: { view: view.name, act: form.act }, className: 'stack change' },
+  (sent) => html`${fieldsOf(sent, { view, views, form })}
+${textField(sent, { name: 'reason', label: 'Reason', value: form.reason, maxLength: 500, placeholder: 'Why, for the people who read the history', isProse: true })}
+<div class="actions"><button class="primary" name="how" value="plan">Show the plan</button></div>`,
+)}`,
   }
 }
 
@@ -53,44 +51,52 @@ function acts(visit: Visit, view: View, form: ChangeForm): SafeHtml {
   )}</p>`
 }
 
-function fieldsOf(view: View, views: readonly View[], form: ChangeForm): SafeHtml {
+interface Shown {
+  readonly view: View
+  readonly views: readonly View[]
+  readonly form: ChangeForm
+}
+
+function fieldsOf(sent: Form, shown: Shown): SafeHtml {
+  const { view, form } = shown
   switch (form.act) {
     case 'promote':
     case 'demote':
-      return sourceFields(view, views, form)
+      return sourceFields(sent, shown)
     case 'rollback':
-      return html`<label>To revision or date<input name="to" value="${form.to ?? ''}" required placeholder="${String(Math.max(0, view.revision - 1))}" maxlength="40" /></label>${onlyFields(form)}`
+      return html`${textField(sent, { name: 'to', label: 'To revision or date', value: form.to, isRequired: true, maxLength: 40, placeholder: String(Math.max(0, view.revision - 1)) })}${onlyFields(sent, form)}`
     case 'revert':
-      return html`<label>Revision to undo<input name="revision" value="${form.revision ?? ''}" required placeholder="${String(view.revision)}" maxlength="40" /></label>${onlyFields(form)}`
+      return html`${textField(sent, { name: 'revision', label: 'Revision to undo', value: form.revision, isRequired: true, maxLength: 40, placeholder: String(view.revision) })}${onlyFields(sent, form)}`
     default:
       return form.act satisfies never
   }
 }
 
-function sourceFields(view: View, views: readonly View[], form: ChangeForm): SafeHtml {
+function sourceFields(sent: Form, { view, views, form }: Shown): SafeHtml {
   const others = views.filter(({ id }) => id !== view.id || form.act === 'demote')
   return html`<fieldset><legend>Everything that is latest in a view</legend>
 <div class="filters">
-<label>View<select name="from"><option value="">—</option>${others.map(
-    ({ name }) =>
-      html`<option value="${name}"${name === form.from ? html` selected` : null}>${name}</option>`,
-  )}</select></label>
-<label>At a revision or date<input name="at" value="${form.at ?? ''}" placeholder="now" maxlength="40" /></label>
-<label>Only of the origin<input name="origin" value="${form.origin ?? ''}" maxlength="255" spellcheck="false" /></label>
-<label>Only with the name<input name="name" value="${form.name ?? ''}" maxlength="255" spellcheck="false" /></label>
+${selectField(sent, { name: 'from', label: 'View', value: form.from, options: [['', '—'], ...others.map(({ name }) => [name, name] as const)] })}
+${textField(sent, { name: 'at', label: 'At a revision or date', value: form.at, maxLength: 40, placeholder: 'now' })}
+${textField(sent, { name: 'origin', label: 'Only of the origin', value: form.origin })}
+${textField(sent, { name: 'name', label: 'Only with the name', value: form.name })}
 </div></fieldset>
 <fieldset><legend>Or these releases</legend>
-<label>Idents, one a line, each perhaps with a target<textarea name="releases" rows="4" spellcheck="false" placeholder="acme/app/1.2.0/20260101000000">${form.releases ?? ''}</textarea></label></fieldset>
+${textField(sent, { name: 'releases', label: 'Idents, one a line, each perhaps with a target', value: form.releases, maxLength: MAX_RELEASES_LENGTH, placeholder: 'acme/app/1.2.0/20260101000000', rows: 4 })}</fieldset>
 ${
   form.act === 'promote'
-    ? html`<label class="check"><input type="checkbox" name="with_deps" value="1"${form.with_deps === '1' ? html` checked` : null} />also everything that they need</label>`
+    ? checkField(sent, {
+        name: 'with_deps',
+        label: 'also everything that they need',
+        isChecked: form.with_deps === '1',
+      })
     : null
 }`
 }
 
-function onlyFields(form: ChangeForm): SafeHtml {
+function onlyFields(sent: Form, form: ChangeForm): SafeHtml {
   return html`<fieldset><legend>Only some packages</legend><div class="filters">
-<label>Origin<input name="origin" value="${form.origin ?? ''}" maxlength="255" spellcheck="false" /></label>
-<label>Name<input name="name" value="${form.name ?? ''}" maxlength="255" spellcheck="false" /></label>
+${textField(sent, { name: 'origin', label: 'Origin', value: form.origin })}
+${textField(sent, { name: 'name', label: 'Name', value: form.name })}
 </div></fieldset>`
 }

@@ -8,15 +8,17 @@ import { changesAnything, expiryOf } from '../../../revisions/stored-plan.ts'
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import { counted } from '../../../text/counted.ts'
 import { notesOn } from '../../api/promotions/wire.ts'
+import { postForm, textField } from '../html/forms.ts'
+import type { Form } from '../html/forms.ts'
 import type { Content } from '../html/layout.ts'
 import {
   badge,
   copyable,
   crumbs,
   emptyState,
-  formToken,
   packageLink,
   packagePath,
+  sentence,
   timeAgo,
   viewLink,
 } from '../html/parts.ts'
@@ -36,7 +38,10 @@ export interface ShownPlan {
   /** Whether the view refuses changes that nobody else has approved. */
   readonly needsApproval: boolean
   readonly isAuthor: boolean
-  readonly fault: string | undefined
+  /** Whether the rights of the caller allow the change itself. */
+  readonly mayChange: boolean
+  /** Whether the caller may approve or reject a proposal of somebody else. */
+  readonly mayDecide: boolean
 }
 
 export function planPath(token: string): string {
@@ -44,7 +49,7 @@ export function planPath(token: string): string {
 }
 
 export function planContent(visit: Visit, shown: ShownPlan): Content {
-  const { plan, replaced, fault } = shown
+  const { plan, replaced } = shown
   const { effect, view } = plan
   const isOpen = plan.end === undefined && expiryOf(plan, visit.now) > visit.now
   const title = `${plan.kind === 'proposal' ? 'Proposal' : 'Plan'} for ${view}`
@@ -56,7 +61,6 @@ export function planContent(visit: Visit, shown: ShownPlan): Content {
 <p class="lead">${summary(plan)}</p>
 ${replaced === undefined ? null : replacement(replaced, plan)}
 ${ending(visit, plan, isOpen)}
-${fault === undefined ? null : html`<p class="notice bad" role="alert">${fault}</p>`}
 <dl class="facts">
 <dt>Made</dt><dd>${timeAgo(visit, plan.createdAt)} by ${plan.account ?? 'the operator'}, on revision ${effect.revision}</dd>
 ${plan.request.reason === undefined ? null : html`<dt>Reason</dt><dd>${plan.request.reason}</dd>`}
@@ -189,31 +193,31 @@ function versionText(ident: string | null): string {
   return ident === null ? 'nothing' : parseIdent(ident).version
 }
 
-function decision(visit: Visit, shown: ShownPlan): SafeHtml {
-  const { plan, needsName, mayOverride, needsApproval, isAuthor } = shown
+function decision(visit: Visit, shown: ShownPlan): SafeHtml | null {
+  const { plan, isAuthor, mayChange, mayDecide } = shown
+  if (!changesAnything(plan.effect)) return null
   const isProposal = plan.kind === 'proposal'
-  const refusals = plan.effect.refusals.filter(({ rule }) => !(isProposal && rule === 'approval'))
-  const isBlocked = refusals.length > 0
-  if (!changesAnything(plan.effect)) return html``
-  return html`<form method="post" action="${visit.to(planPath(plan.token))}" class="stack change decision">
-${formToken(visit)}
-<h2>${isProposal ? 'Decide' : 'Make this change'}</h2>
-<label>Reason<input name="reason" value="${isProposal ? '' : (plan.request.reason ?? '')}" maxlength="500" /></label>
-${needsName ? html`<label>This change is wide. Type the name of the view, <b>${plan.view}</b>, to make it<input name="confirm" autocomplete="off" spellcheck="false" maxlength="255" /></label>` : null}
-${isBlocked && mayOverride ? html`<label>Reason for overriding the rules that block it<input name="override" maxlength="500" /></label>` : null}
-<div class="actions">
-${
-  isProposal
-    ? html`${isAuthor ? null : html`<button class="primary" name="action" value="approve"${isBlocked && !mayOverride ? html` disabled` : null}>Approve and apply</button>`}<button name="action" value="reject" class="danger">${isAuthor ? 'Withdraw' : 'Reject'}</button>`
-    : html`<button class="primary" name="action" value="apply"${isBlocked && !mayOverride ? html` disabled` : null}>Apply</button><button name="action" value="propose">${needsApproval ? 'Propose, for somebody to approve' : 'Propose instead'}</button>`
-}
-</div>
-${isProposal && isAuthor ? html`<p class="hint">A second person must approve it.</p>` : null}
-</form>`
+  if (isProposal ? !isAuthor && !mayDecide : !mayChange)
+    return html`<p class="hint">You may read this ${isProposal ? 'proposal' : 'plan'}, and not decide about it.</p>`
+  return html`<h2>${isProposal ? 'Decide' : 'Make this change'}</h2>
+${postForm(visit, { path: planPath(plan.token), className: 'stack change' }, (form) => decisionFields(form, shown))}`
 }
 
-function sentence(text: string): string {
-  const startsWithName = /^\S*[/.]/.test(text)
-  const first = startsWithName ? text : text.slice(0, 1).toUpperCase() + text.slice(1)
-  return /[.!?]$/.test(first) ? first : `${first}.`
+function decisionFields(form: Form, shown: ShownPlan): SafeHtml {
+  const { plan, needsName, mayOverride, isAuthor } = shown
+  const isProposal = plan.kind === 'proposal'
+  const isBlocked = plan.effect.refusals.some(({ rule }) => !(isProposal && rule === 'approval'))
+  const mayMake = !(isProposal && isAuthor)
+  return html`${textField(form, { name: 'reason', label: 'Reason', value: isProposal ? '' : plan.request.reason, maxLength: 500, isProse: true })}
+${needsName && mayMake ? textField(form, { name: 'confirm', label: html`This change is wide. Type the name of the view, <b>${plan.view}</b>, to make it` }) : null}
+${isBlocked && mayOverride && mayMake ? textField(form, { name: 'override', label: 'Reason for overriding the rules that block it', maxLength: 500, isProse: true }) : null}
+<div class="actions">${buttons(shown, isBlocked && !mayOverride)}</div>
+${mayMake ? null : html`<p class="hint">A second person must approve it.</p>`}`
+}
+
+function buttons({ plan, needsApproval, isAuthor }: ShownPlan, isStopped: boolean): SafeHtml {
+  const stopped = isStopped ? html` disabled` : null
+  if (plan.kind === 'proposal')
+    return html`${isAuthor ? null : html`<button class="primary" name="action" value="approve"${stopped}>Approve and apply</button>`}<button name="action" value="reject" class="danger">${isAuthor ? 'Withdraw' : 'Reject'}</button>`
+  return html`<button class="primary" name="action" value="apply"${stopped}>Apply</button><button name="action" value="propose">${needsApproval ? 'Propose, for somebody to approve' : 'Propose instead'}</button>`
 }

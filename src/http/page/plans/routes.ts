@@ -3,19 +3,21 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf, audienceOfChanges } from '../../../access/access.ts'
-import type { Audience, Session } from '../../../access/access.ts'
-import { DepotError } from '../../../errors.ts'
+import type { Audience } from '../../../access/access.ts'
+import { passes } from '../../../access/rights.ts'
+import { refusalOf } from '../../../errors.ts'
+import { originOf } from '../../../package/ident.ts'
 import { filterVisiblePlans, findPlan, getPlan, planNotFound } from '../../../revisions/plan-store.ts'
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import { getView, listViews } from '../../../revisions/view-store.ts'
-import { mayOverride, requesterOf } from '../../../views/gates.ts'
+import { mayOverride, mayReject, requesterOf } from '../../../views/gates.ts'
 import type { View } from '../../../views/view.ts'
 import { originsOf, parseChange } from '../../api/promotions/parse-change.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { expectMayChange, expectMayDecideProposal, signedIn } from '../../requests/rights.ts'
+import { expectMayChange, expectMayDecideProposal, signedIn, signedInAnyhow } from '../../requests/rights.ts'
 import { viewPath } from '../html/parts.ts'
-import { OptionalText, withQuery } from '../html/query.ts'
+import { OptionalText, parseFields, withQuery } from '../html/query.ts'
 import { revisionPath } from '../view/moves.ts'
 import { ChangeForm, fieldsOf } from './change-form.ts'
 import { changeFormContent } from './form-template.ts'
@@ -39,16 +41,28 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
   const pages = app.withTypeProvider<ZodTypeProvider>()
   const { db, writer } = depot
 
-  pages.get('/plans/new', { schema: { querystring: ChangeForm } }, async (request, reply) => {
-    signedIn(request, 'promote')
-    return sendForm(request, reply, request.query, undefined)
-  })
-
-  pages.post('/plans', { schema: { body: ChangeForm.extend(Csrf) } }, async (request, reply) => {
-    const { _csrf, ...form } = request.body
-    signedIn(request, 'promote')
+  const sendForm = async (request: FastifyRequest, reply: FastifyReply, form: ChangeForm) => {
     const view = await getView(db, form.view)
-    try {
+    expectMayChange(request, view, [])
+    const views = await listViews(db)
+    return reply.page(changeFormContent(request.visit, { view, views, form }))
+  }
+  pages.get('/plans/new', { schema: { querystring: ChangeForm } }, async (request, reply) =>
+    sendForm(request, reply, request.query),
+  )
+
+  pages.post(
+    '/plans',
+    {
+      schema: { body: ChangeForm.extend(Csrf) },
+      config: {
+        showForm: async (request, reply) =>
+          sendForm(request, reply, parseFields(ChangeForm, request.sentFields)),
+      },
+    },
+    async (request, reply) => {
+      const { _csrf, ...form } = request.body
+      const view = await getView(db, form.view)
       const fields = fieldsOf(form)
       const caller = expectMayChange(request, view, originsOf(fields))
       const change = await parseChange(depot, form.act, { view: view.name, body: fields, caller })
@@ -62,64 +76,59 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         },
         actor: actorOf(request, 'page'),
       })
-      return await reply.redirect(request.visit.to(planPath(plan.token)), 303)
-    } catch (error) {
-      if (!(error instanceof DepotError)) throw error
-      request.refusal = `${error.code}: ${error.message}`
-      request.refusalCode = error.code
-      return sendForm(request, reply.code(error.code === 'forbidden' ? 403 : 400), form, faultOf(error))
-    }
-  })
-
-  pages.get(
-    '/plans/:plan',
-    { schema: { params: PlanParams, querystring: z.object({ replaces: OptionalText }) } },
-    async (request, reply) => {
-      const caller = signedIn(request, 'read')
-      const plan = await visiblePlan(request.params.plan, audienceOf(caller))
-      const { replaces } = request.query
-      const replaced = replaces === undefined ? undefined : await findPlan(db, replaces)
-      const isVisible =
-        replaced !== undefined &&
-        replaced.view === plan.view &&
-        (await filterVisiblePlans(db, [replaced], audienceOf(caller))).length > 0
-      return sendPlan(request, reply, { plan, caller, replaced: isVisible ? replaced : undefined })
+      return reply.redirect(request.visit.to(planPath(plan.token)), 303)
     },
   )
 
-  pages.post('/plans/:plan', { schema: { params: PlanParams, body: Decision } }, async (request, reply) => {
-    const caller = signedIn(request, 'promote')
-    const plan = await visiblePlan(request.params.plan, audienceOfChanges(caller))
-    const { action } = request.body
-    request.subject = `${action} ${plan.token}, ${plan.view}`
-    // Somebody went back, or pressed the button twice: the page says what became of the plan.
-    if (plan.end !== undefined) return reply.redirect(request.visit.to(planPath(plan.token)), 303)
+  /** Sends the page of a plan. `replaces` names the plan that it replaces. */
+  const sendPlan = async (request: FastifyRequest, reply: FastifyReply, replaces?: string) => {
+    const caller = signedIn(request, 'read')
+    const plan = await visiblePlan(PlanParams.parse(request.params).plan, audienceOf(caller))
+    const replaced = replaces === undefined ? undefined : await findPlan(db, replaces)
+    const isShown =
+      replaced?.view === plan.view &&
+      (await filterVisiblePlans(db, [replaced], audienceOf(caller))).length > 0
     const view = await getView(db, plan.view)
-    expectMayDecideProposal(request, view)
-    try {
-      if (
-        (action === 'apply' || action === 'approve') &&
-        isWide(plan, view) &&
-        request.body.confirm !== view.name
-      )
-        throw new DepotError(
-          'invalid_request',
-          `type ${view.name}, the name of the view, to make this change`,
-        )
-      return await reply.redirect(request.visit.to(await decide(request, plan, request.body)), 303)
-    } catch (error) {
-      if (!(error instanceof DepotError)) throw error
-      request.refusal = `${error.code}: ${error.message}`
-      request.refusalCode = error.code
-      const present = await visiblePlan(plan.token, audienceOf(caller))
-      return sendPlan(request, reply.code(error.code === 'forbidden' ? 403 : 409), {
-        plan: present,
-        caller,
-        replaced: undefined,
-        fault: present.end === undefined ? faultOf(error) : undefined,
-      })
-    }
-  })
+    return reply.page(
+      planContent(request.visit, {
+        plan,
+        replaced: isShown ? replaced : undefined,
+        needsName: isWide(plan, view),
+        mayOverride: mayOverride(requesterOf(caller), view.gates),
+        needsApproval: view.gates.approval !== undefined,
+        isAuthor: plan.account === caller.accountName,
+        ...rightsIn(request, plan, view),
+      }),
+    )
+  }
+  pages.get(
+    '/plans/:plan',
+    { schema: { params: PlanParams, querystring: z.object({ replaces: OptionalText }) } },
+    async (request, reply) => sendPlan(request, reply, request.query.replaces),
+  )
+
+  pages.post(
+    '/plans/:plan',
+    {
+      schema: { params: PlanParams, body: Decision },
+      config: { showForm: async (request, reply) => sendPlan(request, reply) },
+    },
+    async (request, reply) => {
+      const caller = signedIn(request, 'promote')
+      const plan = await visiblePlan(request.params.plan, audienceOfChanges(caller))
+      const { action, confirm } = request.body
+      request.subject = `${action} ${plan.token}, ${plan.view}`
+      // Somebody went back, or pressed the button twice: the page says what became of the plan.
+      if (plan.end !== undefined) return reply.redirect(request.visit.to(planPath(plan.token)), 303)
+      const view = await getView(db, plan.view)
+      expectMayDecideProposal(request, view)
+      if ((action === 'apply' || action === 'approve') && isWide(plan, view) && confirm !== view.name)
+        throw refusalOf('invalid_request', [
+          { pointer: '/confirm', detail: `type ${view.name}, the name of the view, to make this change` },
+        ])
+      return reply.redirect(request.visit.to(await decide(request, plan, request.body)), 303)
+    },
+  )
 
   /** Does what a person chose. Returns the path of the page that shows the result. */
   async function decide(
@@ -162,41 +171,6 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     return isChanged ? revisionPath(view, revision) : viewPath(view)
   }
 
-  async function sendForm(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    form: ChangeForm,
-    fault: string | undefined,
-  ): Promise<FastifyReply> {
-    const views = await listViews(db)
-    const view = await getView(db, form.view)
-    return reply.page(changeFormContent(request.visit, { view, views, form, fault }))
-  }
-
-  async function sendPlan(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    {
-      plan,
-      caller,
-      replaced,
-      fault,
-    }: { plan: StoredPlan; caller: Session; replaced: StoredPlan | undefined; fault?: string | undefined },
-  ): Promise<FastifyReply> {
-    const view = await getView(db, plan.view)
-    return reply.page(
-      planContent(request.visit, {
-        plan,
-        replaced,
-        needsName: isWide(plan, view),
-        mayOverride: mayOverride(requesterOf(caller), view.gates),
-        needsApproval: view.gates.approval !== undefined,
-        isAuthor: plan.account === caller.accountName,
-        fault,
-      }),
-    )
-  }
-
   /** Returns a plan. Throws `not_found`, also if the plan names releases that the audience may not see. */
   async function visiblePlan(token: string, audience: Audience): Promise<StoredPlan> {
     const plan = await getPlan(db, token)
@@ -210,9 +184,15 @@ function isWide({ effect }: StoredPlan, { gates }: View): boolean {
   return effect.pointers.length > WIDE_MOVES || gates.promoters !== undefined || gates.approval !== undefined
 }
 
-function faultOf({ message, parts }: DepotError): string {
-  const details = parts.map(({ rule, detail }) => (rule === undefined ? detail : `${rule}: ${detail}`))
-  return details.length === 0 ? message : details.join('; ')
+/** Returns which decisions about a plan the caller may make, as far as rights go. */
+function rightsIn(request: FastifyRequest, { effect }: StoredPlan, view: View) {
+  const origins = [...new Set(effect.releases.map(({ ident }) => originOf(ident)))]
+  return {
+    mayChange: passes(() => expectMayChange(request, view, origins)),
+    mayDecide:
+      passes(() => expectMayDecideProposal(request, view)) &&
+      mayReject(requesterOf(signedInAnyhow(request)), view.gates, origins),
+  }
 }
 
 function newToken(): string {

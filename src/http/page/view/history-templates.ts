@@ -5,6 +5,7 @@ import type { View } from '../../../views/view.ts'
 import type { FleetFigures } from '../fleet/read-fleet.ts'
 import { FLEET_REFRESH_SECONDS, fleetSection } from '../fleet/templates.ts'
 import type { Content } from '../html/layout.ts'
+import { mayChange } from '../html/may-change.ts'
 import { crumbs, emptyState, timeAgo, viewLink, viewPath } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
@@ -14,7 +15,8 @@ import { actOf, moveLine, quietReleases, revisionPath, withoutMoves } from './mo
 const SHOWN_MOVES = 4
 
 /** The revisions of a view, newest first: who, what and why. */
-export function historyTable(visit: Visit, view: string, revisions: readonly Revision[]): SafeHtml {
+export function historyTable(visit: Visit, view: View, revisions: readonly Revision[]): SafeHtml {
+  const { name } = view
   if (revisions.length === 0)
     return emptyState('Nothing has been promoted yet', html`<p>The first promotion makes revision 1.</p>`)
   return html`<div class="scroll" tabindex="0" role="region" aria-label="History"><table class="full history">
@@ -22,7 +24,7 @@ export function historyTable(visit: Visit, view: string, revisions: readonly Rev
 ${revisions.map(
   (
     revision,
-  ) => html`<tr id="revision-${revision.revision}"><th scope="row"><a href="${visit.to(revisionPath(view, revision.revision))}">${revision.revision}</a></th><td>${timeAgo(visit, revision.at)}</td><td>${authorOf(revision)}</td><td>${actOf(visit, view, revision)}${moves(visit, view, revision)}${undoLinks(visit, view, revision.revision)}</td><td class="reason">${revision.reason ?? ''}${
+  ) => html`<tr id="revision-${revision.revision}"><th scope="row"><a href="${visit.to(revisionPath(name, revision.revision))}">${revision.revision}</a></th><td>${timeAgo(visit, revision.at)}</td><td>${authorOf(revision)}</td><td>${actOf(visit, name, revision)}${moves(visit, name, revision)}${undoLinks(visit, view, revision.revision)}</td><td class="reason">${revision.reason ?? ''}${
     revision.override === undefined
       ? null
       : html`<br /><b>Gates were overridden:</b> ${revision.override.reason}`
@@ -31,11 +33,12 @@ ${revisions.map(
 )}</tbody></table></div>`
 }
 
-/** Links to the plans that undo a revision, for those who are signed in. */
-function undoLinks(visit: Visit, view: string, revision: number): SafeHtml | null {
-  if (visit.caller === undefined) return null
-  const revert = withQuery('/plans/new', { view, act: 'revert', revision: String(revision) })
-  const rollback = withQuery('/plans/new', { view, act: 'rollback', to: String(revision) })
+/** Links to the plans that undo a revision, for those who may change the view. */
+function undoLinks(visit: Visit, view: View, revision: number): SafeHtml | null {
+  if (!mayChange(visit, view)) return null
+  const { name } = view
+  const revert = withQuery('/plans/new', { view: name, act: 'revert', revision: String(revision) })
+  const rollback = withQuery('/plans/new', { view: name, act: 'rollback', to: String(revision) })
   return html`<small class="undo"><a href="${visit.to(revert)}">Revert this</a> · <a href="${visit.to(rollback)}">Roll back to this</a></small>`
 }
 
@@ -65,7 +68,7 @@ export function historyContent(
     section: 'pipeline',
     main: html`${crumbs([html`<a href="${visit.to('/')}">Pipeline</a>`, viewLink(visit, view.name)])}
 <h1>History of ${view.name}</h1>
-${historyTable(visit, view.name, revisions)}
+${historyTable(visit, view, revisions)}
 ${next === undefined ? null : html`<nav class="pager" aria-label="Pages"><a rel="next" href="${visit.to(`${viewPath(view.name)}/history?before=${next}`)}">Older revisions</a></nav>`}`,
   }
 }
@@ -99,7 +102,7 @@ ${pointers.length === 0 ? html`<p>Nothing moved that this page may show.</p>` : 
 ${quietReleases(visit, withoutMoves(joined, pointers, 'to'), 'Joined, and is not latest')}
 ${quietReleases(visit, withoutMoves(left, pointers, 'from'), 'Left, and was not latest')}
 ${fleetSection(visit, figures, { names: 'Package', command: `hart-depot fleet --hosts FILE --view ${view.name}` })}
-${undoLinks(visit, view.name, number)}
+${undoLinks(visit, view, number)}
 <nav class="pager" aria-label="Revisions">
 ${number <= 1 ? null : html`<a rel="prev" href="${path(number - 1)}">Revision ${number - 1}</a>`}
 <a href="${visit.to(`${viewPath(view.name)}?at=${number}`)}">The whole view at this revision</a>

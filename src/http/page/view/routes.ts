@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
@@ -15,6 +15,7 @@ import { parsePackageFilter } from '../../api/conventions/package-filter.ts'
 import { momentOf } from '../../api/conventions/moment.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
+import { expectMayChange } from '../../requests/rights.ts'
 import { readFleet } from '../fleet/read-fleet.ts'
 import { OptionalText, withQuery } from '../html/query.ts'
 import { viewPath } from '../html/parts.ts'
@@ -23,7 +24,12 @@ import { viewContent } from './templates.ts'
 
 const ViewParams = z.object({ view: z.string() })
 const ViewQuery = z.object({ at: OptionalText, origin: OptionalText, after: OptionalText })
-const ThawForm = z.object({ _csrf: z.string(), origin: OptionalText, name: OptionalText })
+const ThawForm = z.object({
+  _csrf: z.string(),
+  origin: OptionalText,
+  name: OptionalText,
+  override: OptionalText,
+})
 const FreezeForm = ThawForm.extend({
   reason: z.string().trim().min(1).max(500),
   period: OptionalText.refine(
@@ -41,62 +47,69 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
   const { depot } = context
   const { db, now } = depot
 
+  const show = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    query: z.infer<typeof ViewQuery>,
+  ): Promise<FastifyReply> => {
+    const { at, origin, after } = query
+    const audience = audienceOf(request.caller)
+    const found = await getPastView(db, ViewParams.parse(request.params).view)
+    const revision = await getRevisionAt(db, found, momentOf(at))
+    const place = placeOf(after)
+    const [freezes, pointers, packages, history, madeAt, base, fleet] = await Promise.all([
+      filterVisibleFreezes(
+        db,
+        found.freezes.filter((freeze) => isInForce(freeze, now())),
+        audience,
+      ),
+      listPointersAt(
+        db,
+        found,
+        revision,
+        { ...(origin !== undefined && { origin }), ...(place && { after: place }), limit: PAGE_ROWS + 1 },
+        audience,
+      ),
+      countPointers(db, found.id, audience),
+      listRevisions(db, found, { before: revision + 1, limit: NEWEST_REVISIONS }, audience),
+      findRevisionTime(db, found.id, revision),
+      found.preview && getViewById(db, found.preview.baseId),
+      at === undefined ? readFleet(context, request.caller, [found]) : undefined,
+    ])
+    const shown = pointers.slice(0, PAGE_ROWS)
+    const last = pointers.length > PAGE_ROWS ? shown.at(-1) : undefined
+    return reply.page(
+      viewContent(request.visit, {
+        view: { ...found, freezes },
+        revision,
+        madeAt,
+        isPast: at !== undefined,
+        pointers: shown,
+        marks: await findMarks(
+          db,
+          shown.map(({ releaseId }) => releaseId),
+        ),
+        packages,
+        history,
+        fleet,
+        previewOf: base?.name,
+        query,
+        next:
+          last &&
+          withQuery(viewPath(found.name), {
+            at: at ?? String(revision),
+            origin,
+            after: `${last.package} ${last.target}`,
+          }),
+      }),
+    )
+  }
+  const showForm = async (request: FastifyRequest, reply: FastifyReply) => show(request, reply, {})
+
   pages.get(
     '/views/:view',
     { schema: { params: ViewParams, querystring: ViewQuery } },
-    async (request, reply) => {
-      const { at, origin, after } = request.query
-      const audience = audienceOf(request.caller)
-      const found = await getPastView(db, request.params.view)
-      const revision = await getRevisionAt(db, found, momentOf(at))
-      const place = placeOf(after)
-      const [freezes, pointers, packages, history, madeAt, base, fleet] = await Promise.all([
-        filterVisibleFreezes(
-          db,
-          found.freezes.filter((freeze) => isInForce(freeze, now())),
-          audience,
-        ),
-        listPointersAt(
-          db,
-          found,
-          revision,
-          { ...(origin !== undefined && { origin }), ...(place && { after: place }), limit: PAGE_ROWS + 1 },
-          audience,
-        ),
-        countPointers(db, found.id, audience),
-        listRevisions(db, found, { before: revision + 1, limit: NEWEST_REVISIONS }, audience),
-        findRevisionTime(db, found.id, revision),
-        found.preview && getViewById(db, found.preview.baseId),
-        at === undefined ? readFleet(context, request.caller, [found]) : undefined,
-      ])
-      const shown = pointers.slice(0, PAGE_ROWS)
-      const last = pointers.length > PAGE_ROWS ? shown.at(-1) : undefined
-      return reply.page(
-        viewContent(request.visit, {
-          view: { ...found, freezes },
-          revision,
-          madeAt,
-          isPast: at !== undefined,
-          pointers: shown,
-          marks: await findMarks(
-            db,
-            shown.map(({ releaseId }) => releaseId),
-          ),
-          packages,
-          history,
-          fleet,
-          previewOf: base?.name,
-          query: request.query,
-          next:
-            last &&
-            withQuery(viewPath(found.name), {
-              at: at ?? String(revision),
-              origin,
-              after: `${last.package} ${last.target}`,
-            }),
-        }),
-      )
-    },
+    async (request, reply) => show(request, reply, request.query),
   )
 
   pages.get(
@@ -135,10 +148,12 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
 
   pages.post(
     '/views/:view/freeze',
-    { schema: { params: ViewParams, body: FreezeForm } },
+    { schema: { params: ViewParams, body: FreezeForm }, config: { showForm } },
     async (request, reply) => {
-      const { reason, period, origin, name } = request.body
-      const { name: view } = await getView(db, request.params.view)
+      const { reason, period, origin, name, override } = request.body
+      const found = await getView(db, request.params.view)
+      const { name: view } = found
+      expectMayChange(request, found, [])
       const lastsMs = period === undefined ? undefined : parsePeriod(period)
       request.subject = `freeze ${view}`
       const input = {
@@ -146,6 +161,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
         ...parsePackageFilter({ origin, name }),
         reason,
         ...(lastsMs !== undefined && { until: now() + lastsMs }),
+        ...(override !== undefined && { override: { reason: override } }),
       }
       await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'page') })
       return reply.redirect(request.visit.to(viewPath(view)), 303)
@@ -154,12 +170,18 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
 
   pages.post(
     '/views/:view/thaw',
-    { schema: { params: ViewParams, body: ThawForm } },
+    { schema: { params: ViewParams, body: ThawForm }, config: { showForm } },
     async (request, reply) => {
-      const { name: view } = await getView(db, request.params.view)
-      const { origin, name } = request.body
+      const found = await getView(db, request.params.view)
+      const { name: view } = found
+      expectMayChange(request, found, [])
+      const { origin, name, override } = request.body
       request.subject = `thaw ${view}`
-      const input = { view, ...parsePackageFilter({ origin, name }) }
+      const input = {
+        view,
+        ...parsePackageFilter({ origin, name }),
+        ...(override !== undefined && { override: { reason: override } }),
+      }
       await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'page') })
       return reply.redirect(request.visit.to(viewPath(view)), 303)
     },

@@ -10,6 +10,7 @@ import type { View } from '../../../views/view.ts'
 import type { FleetFigures } from '../fleet/read-fleet.ts'
 import { FLEET_REFRESH_SECONDS, fleetSection } from '../fleet/templates.ts'
 import type { Content } from '../html/layout.ts'
+import { mayChange } from '../html/may-change.ts'
 import {
   badge,
   copyable,
@@ -64,7 +65,7 @@ ${isPast ? pastNotice(visit, shown) : html`<p class="lead">Revision ${revision}$
 <label>Origin<input name="origin" value="${shown.query.origin ?? ''}" maxlength="255" spellcheck="false" /></label>
 <button>Show</button>${isPast || shown.query.origin !== undefined ? html`<a href="${visit.to(viewPath(view.name))}">Show all of it as it is now</a>` : html`<a href="${visit.to(`${viewPath(view.name)}?at=${revision}`)}">Link to this state</a>`}
 </form>
-${isPast || visit.caller === undefined ? null : actions(visit, view)}
+${isPast || !mayChange(visit, view) ? null : actions(visit, view)}
 ${shown.pointers.length === 0 ? emptyState(isPast ? 'The view had nothing then' : 'Nothing is here', html`<p>A promotion brings releases into the view: <code>hart-depot promote ${view.name} ORIGIN/NAME/VERSION/RELEASE</code></p>`) : contents(visit, shown)}
 ${fleetSection(visit, shown.fleet, { names: 'Package', command: `hart-depot fleet --hosts FILE --view ${view.name}` })}
 <h2>Rules</h2>
@@ -72,7 +73,7 @@ ${fleetSection(visit, shown.fleet, { names: 'Package', command: `hart-depot flee
 ${isPast ? null : freezeForms(visit, view)}
 ${isPast ? null : supervisors(visit, shown)}
 <h2>History</h2>
-${historyTable(visit, view.name, shown.history)}
+${historyTable(visit, view, shown.history)}
 ${shown.history.length === 0 ? null : html`<p><a href="${visit.to(`${viewPath(view.name)}/history`)}">The whole history</a></p>`}`,
   }
 }
@@ -85,7 +86,7 @@ function states({ closedAt, freezes }: View, previewOf: string | undefined): Saf
   }${previewOf === undefined ? null : html` ${badge('plain', `preview of ${previewOf}`)}`}`
 }
 
-/** Links to the forms that change the view. Leaves out the forms that this caller certainly may not use. */
+/** Links to the forms that change the view. */
 function actions(visit: Visit, view: View): SafeHtml {
   const { name } = view
   const link = (act: string) => visit.to(withQuery('/plans/new', { view: name, act }))
