@@ -55,7 +55,7 @@ ${
 }
 <div class="actions"><button class="primary">Replace the rules</button><a href="${visit.to(viewPath(view.name))}">Leave them</a></div>`,
 )}
-<details><summary>These rules as JSON</summary>${copyable(JSON.stringify(settings, null, 2))}</details>
+<details><summary>The rules now, as JSON</summary>${copyable(JSON.stringify(settings, null, 2))}</details>
 ${sameCommands([
   `hart-depot gates ${view.name} > gates.yaml`,
   `hart-depot gates ${view.name} --set gates.yaml`,
