@@ -113,8 +113,8 @@ export async function listTdeps(
 
 /**
  * Reads the dependencies of releases, and which of them are in the depot and, if `viewId` is given, in the
- * view. Dependencies that are hidden from the audience count as absent. An announced release depends on
- * itself, because its own bytes are absent.
+ * view. Dependencies that are hidden from the audience count as absent. An announced release is listed among
+ * its own dependencies, because it needs its own bytes, which are absent.
  */
 export async function readDependencies(
   db: Db,

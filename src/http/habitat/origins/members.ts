@@ -84,8 +84,8 @@ export function memberWrites(app: FastifyInstance, { depot }: RouteContext, moun
 }
 
 /**
- * Parses the role in the request. It is checked before the caller, who may be anonymous (habitat-today.md 6,
- * Members). Throws `invalid_value`.
+ * Parses the role in the request. It is checked before the token, so even an anonymous caller learns that a
+ * role is wrong (habitat-today.md 6, Members). Throws `invalid_value`.
  */
 function roleIn(request: HabitatRequest): Role {
   const text = queryOf(request, 'role') ?? ''
