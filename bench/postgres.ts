@@ -26,6 +26,8 @@ const CLIENTS = [1, 16] as const
 /** Promotions per second may be 0.7 times those by hand. */
 const MAX_OF_BY_HAND = 1 / 0.7
 const MAX_OF_SQLITE = 1.2
+/** V8 compiles code that was called often. With PostgreSQL this takes more polls, some 20,000. */
+const WARMING = 40_000
 
 export async function measurePostgres({ isQuick }: { isQuick: boolean }): Promise<Results> {
   if (!ThrowawayPostgres.isInstalled())
@@ -145,7 +147,7 @@ async function measurePolls(
       const request = getRequest(LATEST, SUPERVISOR, connection)
       const { firstLine, sizeBytes } = await askAny(measured.port, request)
       const polls = [{ request, firstLine, answerBytes: sizeBytes }]
-      await poll(measured.port, polls, 5 * count)
+      await poll(measured.port, polls, isQuick ? 5 * count : WARMING)
       sides[name] = async () => {
         const before = await measured.cpuMs()
         await poll(measured.port, polls, count)
