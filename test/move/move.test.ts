@@ -133,6 +133,9 @@ for (const onServer of isOnPostgres ? [false, true] : [false]) {
     })
     t.match(await move(from, to), { code: 3, stderr: /cannot be moved again: it was moved to .*--cancel/ })
     t.match(await runHere(['account', 'add', 'late'], from.settings), { code: 1 }, 'it still refuses')
+    t.match(await runHere(['doctor'], from.settings), {
+      stdout: /^wrong {2}changes: the depot accepts no changes: it was moved to .*--cancel/m,
+    })
     t.match(await runHere(['move', '--from', from.file, '--cancel']), { code: 0 })
     t.match(await move(from, to), { code: 3, stderr: /has another depot, or one that was changed/ })
   })

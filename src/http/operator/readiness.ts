@@ -6,6 +6,7 @@ import type { DiskSpace } from '../../blobs/disk-space.ts'
 import { listRefreshed } from '../../channels/refresh-store.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../clock.ts'
 import type { Depot } from '../../depot/depot.ts'
+import { findState } from '../../database/state-store.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { counted } from '../../text/counted.ts'
@@ -31,6 +32,7 @@ export const PROBLEMS = [
   'database',
   'node',
   'data_gone',
+  'moving',
   'disk',
   'storage',
   'damaged_blobs',
@@ -56,6 +58,8 @@ export async function checkReadiness(served: Depot): Promise<Readiness> {
   const disk = await diskState(depot).catch(describeFailure)
   const storageFault = await storageFaultOf(depot)
   const aheadMs = database === 'ok' ? await commitTimeAheadMs(depot).catch(() => 0) : 0
+  const moving =
+    database === 'ok' && (await findState(depot.db, 'moving').catch(() => undefined)) !== undefined
   const behind = database === 'ok' ? await listBehind(depot).catch(() => []) : []
   const found: Record<Problem['code'], string | undefined> = {
     database: database === 'ok' ? undefined : 'the database does not answer',
@@ -66,6 +70,7 @@ export async function checkReadiness(served: Depot): Promise<Readiness> {
       depot.files.findGone() === undefined
         ? undefined
         : 'every change is refused: the data folder was removed or replaced while the depot ran',
+    moving: moving ? 'every change is refused: the depot is being moved, or was moved' : undefined,
     disk: disk === 'ok' ? undefined : `uploads are refused: the disk is ${disk}`,
     storage:
       storageFault === undefined

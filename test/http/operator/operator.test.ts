@@ -40,6 +40,18 @@ test('a depot that cannot write is ready and reports the reason', async (t) => {
   )
 })
 
+test('a depot that is being moved is ready and says that it refuses changes', async (t) => {
+  const { app, depot } = await startDepot(t)
+  const actor = { client: 'tests', door: 'cli' } as const
+  await depot.writer.submit({ kind: 'setMoving', input: { reason: 'it is being moved to /x' }, actor })
+  const answer = await app.inject('/readyz')
+  t.match(answer.json<unknown>(), {
+    ready: true,
+    problems: [{ code: 'moving', detail: /being moved, or was/ }],
+  })
+  t.notMatch(answer.payload, '/x', 'everyone may read this')
+})
+
 test('a depot whose database does not answer is not ready', async (t) => {
   const { app, depot } = await startDepot(t)
   await depot.close()

@@ -13,6 +13,7 @@ import { NotADepot, RequestRefused } from '../../../client/errors.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../../clock.ts'
 import type { Config } from '../../../config/config.ts'
 import type { Db } from '../../../database/database.ts'
+import { findState } from '../../../database/state-store.ts'
 import { connectControl } from '../../../depot/control.ts'
 import { findSecretKeys } from '../../../depot/secret-key.ts'
 import { findHead } from '../../../ledger/ledger-store.ts'
@@ -72,6 +73,7 @@ export async function examine(io: Io): Promise<Examined[]> {
   await check('disk', async () => examineDisk(known))
   const inDatabase = async (find: (db: Db) => Promise<Found>) => readDepot(known, find)
   if (await check('database', async () => inDatabase(examineCounts))) {
+    await check('changes', async () => inDatabase(examineChanges))
     await check('clock', async () => inDatabase(async (db) => examineClock(db, io.now())))
     await check('secrets', async () => inDatabase(async (db) => examineSecrets(db, known)))
     await check('packages', async () => inDatabase(async (db) => examinePackages(db, known)))
@@ -113,6 +115,16 @@ export function contradictions(
       ? [`DEPOT_WORKERS is ${workers}, but this machine has ${processors} processors`]
       : []),
   ]
+}
+
+async function examineChanges(db: Db): Promise<Found> {
+  const reason = await findState(db, 'moving')
+  const advice =
+    'hart-depot move --cancel lets the depot here accept changes again, if nobody uses the one that it was moved to'
+  return {
+    problems: reason === undefined ? [] : [`the depot accepts no changes: ${reason}. ${advice}`],
+    detail: 'they are accepted',
+  }
 }
 
 /** File systems by the type of `statfs` (statfs(2)) on which a depot is not safe, and why. */
