@@ -16,6 +16,9 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const CAPTURES = resolve(import.meta.dirname, '../../../build/pages')
 const WIDTHS = [360, 1024, 1920] as const
 const HEIGHT = 800
+/** Counts the tables that scroll, besides those that compare columns, and so cannot be shown in another way. */
+const HIDDEN_COLUMNS = `[...document.querySelectorAll('.scroll:not(:has(.pipeline, .changes))')]
+  .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).length`
 const TIMEOUT_MS = 60_000
 /**
  * Refusals, ended streams, a depot that is away, and the fonts that the sign-in pages of the test's provider
@@ -108,6 +111,7 @@ export async function review(t: Test, page: Page, name: string): Promise<void> {
       await page.setViewportSize({ width, height: HEIGHT })
       const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
       t.ok(Number(overflow) <= 0, `${name} fits into ${width} px`)
+      t.equal(await page.evaluate(HIDDEN_COLUMNS), 0, `${name} hides no column at ${width} px`)
       await page.screenshot({
         path: join(CAPTURES, `${name}-${width}-${colorScheme}.png`),
         fullPage: true,

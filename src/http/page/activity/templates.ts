@@ -84,7 +84,7 @@ ${entries.map(
     actor,
     client,
     event,
-  }) => html`<tr id="entry-${sequence}"><td>${timeAgo(visit, at)}</td><td title="${client}">${actor ?? html`<span class="dim">the depot</span>`}</td><td>${sentenceOf(visit, event, { at, client })}</td></tr>
+  }) => html`<tr id="entry-${sequence}"><td data-label="When">${timeAgo(visit, at)}</td><td data-label="Who" title="${client}">${actor ?? html`<span class="dim">the depot</span>`}</td><td data-label="What">${sentenceOf(visit, event, { at, client })}</td></tr>
 `,
 )}</tbody></table></div>`
 }

@@ -123,7 +123,7 @@ export function link(visit: Visit, path: string, label: string): SafeHtml {
 
 type Cell = SafeHtml | string | number
 
-/** A table whose first column names the rows. It scrolls in windows that are too narrow for it. */
+/** A table whose first column names the rows. Narrow windows show each row as a block. */
 export function table(
   label: string,
   heading: readonly string[],
@@ -133,7 +133,7 @@ export function table(
 <thead><tr>${heading.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows.map(
     ([first = '', ...others]) =>
-      html`<tr><th scope="row">${first}</th>${others.map((cell) => html`<td>${cell}</td>`)}</tr>
+      html`<tr><th scope="row">${first}</th>${others.map((cell, index) => html`<td data-label="${heading[index + 1]}">${cell}</td>`)}</tr>
 `,
   )}</tbody></table></div>`
 }

@@ -164,6 +164,6 @@ function phaseTable(visit: Visit, phases: readonly PhaseReport[]): SafeHtml {
   return html`<div class="scroll"><table class="full"><thead><tr><th scope="col">Phase</th><th scope="col">View</th><th scope="col">Status</th><th scope="col">When</th><th scope="col">Who</th><th scope="col">Job</th></tr></thead><tbody>
 ${phases.map(({ phase, view, status, at, by, job, message }) => {
   const [sign, word] = STATUS[status]
-  return html`<tr><th scope="row">${phase}</th><td>${view === undefined ? null : viewLink(visit, view)}</td><td data-cell="${status}">${sign} ${word}${message === undefined ? null : html`<br /><span class="dim">${message}</span>`}</td><td>${timeAgo(visit, at)}</td><td>${by ?? ''}</td><td>${job === undefined ? null : linked(job, html`${job}`)}</td></tr>`
+  return html`<tr><th scope="row">${phase}</th><td data-label="View">${view === undefined ? null : viewLink(visit, view)}</td><td data-label="Status" data-cell="${status}">${sign} ${word}${message === undefined ? null : html`<br /><span class="dim">${message}</span>`}</td><td data-label="When">${timeAgo(visit, at)}</td><td data-label="Who">${by ?? ''}</td><td data-label="Job">${job === undefined ? null : linked(job, html`${job}`)}</td></tr>`
 })}</tbody></table></div>`
 }

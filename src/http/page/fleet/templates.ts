@@ -42,7 +42,7 @@ ${others === 0 ? null : html`<p class="hint">${counted(others, 'more package')} 
 function row(visit: Visit, line: LineFigures, names: 'Package' | 'View'): SafeHtml {
   const { view, package: name, target, ident, movedAt, pollers, upToDate } = line
   const ofTarget = target === DEFAULT_TARGET ? null : html` <span class="dim">${target}</span>`
-  return html`<tr id="fleet:${view}:${name}:${target}"><th scope="row">${names === 'View' ? viewLink(visit, view) : packageLink(visit, name)}${ofTarget}</th><td>${releaseLink(visit, ident, target as Target)}</td><td>${timeAgo(visit, movedAt)}</td><td class="number">about ${pollers}</td><td class="number" data-cell="${upToDate}">about ${upToDate}${pollers === 0 ? null : html` <span class="dim">${Math.min(100, Math.round((100 * upToDate) / pollers))} %</span>`}</td><td>${chartOf(visit, line)}</td></tr>
+  return html`<tr id="fleet:${view}:${name}:${target}"><th scope="row">${names === 'View' ? viewLink(visit, view) : packageLink(visit, name)}${ofTarget}</th><td data-label="Latest release">${releaseLink(visit, ident, target as Target)}</td><td data-label="Since">${timeAgo(visit, movedAt)}</td><td data-label="Pollers" class="number">about ${pollers}</td><td data-label="Got it" class="number" data-cell="${upToDate}">about ${upToDate}${pollers === 0 ? null : html` <span class="dim">${Math.min(100, Math.round((100 * upToDate) / pollers))} %</span>`}</td><td data-label="Afterwards">${chartOf(visit, line)}</td></tr>
 `
 }
 

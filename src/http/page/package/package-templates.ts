@@ -47,7 +47,7 @@ ${
       )
     : html`<div class="scroll"><table><thead><tr><th scope="col" data-sortable>Package</th><th scope="col">Targets</th><th scope="col">Views</th></tr></thead><tbody>${packages.map(
         ({ package: { name }, targets, views }) =>
-          html`<tr><th scope="row">${packageLink(visit, `${origin}/${name}`)}</th><td>${targets.join(', ')}</td><td>${viewList(visit, views)}</td></tr>`,
+          html`<tr><th scope="row">${packageLink(visit, `${origin}/${name}`)}</th><td data-label="Targets">${targets.join(', ')}</td><td data-label="Views">${viewList(visit, views)}</td></tr>`,
       )}</tbody></table></div>`
 }
 ${next === undefined ? null : html`<nav class="pager" aria-label="Pages"><a rel="next" href="${visit.to(withQuery(packagePath(origin), { after: next }))}">Next page</a></nav>`}`,
@@ -102,7 +102,7 @@ function releaseTable(visit: Visit, releases: readonly ListedRelease[]): SafeHtm
 ${releases.map(
   (
     release,
-  ) => html`<tr><th scope="row">${releaseLink(visit, release.ident, release.target)}${releaseBadges(release)}</th>${hasTargets ? html`<td>${release.target}</td>` : null}<td>${timeAgo(visit, release.createdAt)}</td><td class="number">${release.sizeBytes === 0 ? '' : formatBytes(release.sizeBytes)}</td><td>${release.signer}</td><td>${viewList(visit, release.views)}</td></tr>
+  ) => html`<tr><th scope="row">${releaseLink(visit, release.ident, release.target)}${releaseBadges(release)}</th>${hasTargets ? html`<td data-label="Target">${release.target}</td>` : null}<td data-label="Published">${timeAgo(visit, release.createdAt)}</td><td data-label="Size" class="number">${release.sizeBytes === 0 ? '' : formatBytes(release.sizeBytes)}</td><td data-label="Signer">${release.signer}</td><td data-label="Views">${viewList(visit, release.views)}</td></tr>
 `,
 )}</tbody></table></div>`
 }

@@ -119,14 +119,14 @@ function viewRow(
   { view, since, sinceRevision, isLatest, chains, hasHiddenDependents }: WhyInView,
   { release: { ident, target }, changeable }: Pick<ShownRelease, 'release' | 'changeable'>,
 ): SafeHtml {
-  return html`<tr><th scope="row">${viewLink(visit, view.name)}</th><td>${timeAgo(visit, since)}, revision ${sinceRevision}</td><td>${isLatest ? badge('good', 'latest') : html`<span class="dim">member</span>`}${
+  return html`<tr><th scope="row">${viewLink(visit, view.name)}</th><td data-label="Since">${timeAgo(visit, since)}, revision ${sinceRevision}</td><td data-label="State">${isLatest ? badge('good', 'latest') : html`<span class="dim">member</span>`}${
     chains.length === 0
       ? null
       : html` needed by ${chains.map(([first = ''], index) => html`${index === 0 ? null : ', '}<a href="${visit.to(packagePath(first))}">${first}</a>`)}`
   }${hasHiddenDependents ? html` <span class="dim">and by others</span>` : null}</td>${
     changeable.size === 0
       ? null
-      : html`<td>${changeable.has(view.name) ? html`<a href="${visit.to(withQuery('/plans/new', { view: view.name, act: 'demote', releases: `${formatIdent(ident)} ${target}` }))}">Demote</a>` : null}</td>`
+      : html`<td data-label="Change">${changeable.has(view.name) ? html`<a href="${visit.to(withQuery('/plans/new', { view: view.name, act: 'demote', releases: `${formatIdent(ident)} ${target}` }))}">Demote</a>` : null}</td>`
   }</tr>`
 }
 

@@ -66,7 +66,7 @@ function spanTable(visit: Visit, lanes: readonly Lane[]): SafeHtml {
 ${lanes.flatMap(({ view, spans }) =>
   spans.map(
     (span, index) =>
-      html`<tr><td>${viewLink(visit, view)}</td><td>${releaseLink(visit, span.ident)}${isLowered(span, spans[index + 1]) ? html` <b>lower</b>` : null}</td><td>${timeAgo(visit, span.since)}</td><td>${span.until === undefined ? 'now' : timeAgo(visit, span.until)}</td></tr>`,
+      html`<tr><th scope="row">${viewLink(visit, view)}</th><td data-label="Release">${releaseLink(visit, span.ident)}${isLowered(span, spans[index + 1]) ? html` <b>lower</b>` : null}</td><td data-label="Since">${timeAgo(visit, span.since)}</td><td data-label="Until">${span.until === undefined ? 'now' : timeAgo(visit, span.until)}</td></tr>`,
   ),
 )}</tbody></table></div>`
 }

@@ -231,7 +231,7 @@ function otherViews(visit: Visit, views: readonly View[]): SafeHtml | null {
 <div class="scroll"><table><thead><tr><th scope="col">View</th><th scope="col">Latest is</th><th scope="col" class="number">Revision</th><th scope="col">Made by</th></tr></thead><tbody>
 ${views.map(
   ({ name, rule, revision, maker, preview }) =>
-    html`<tr><th scope="row">${viewLink(visit, name)}</th><td>${rule === 'highest' ? 'the highest version' : 'the release promoted last'}</td><td class="number">${revision}</td><td>${preview !== undefined ? 'a preview' : maker === 'client' ? 'a Habitat client' : maker === 'depot' ? 'the depot' : 'an operator'}</td></tr>`,
+    html`<tr><th scope="row">${viewLink(visit, name)}</th><td data-label="Latest is">${rule === 'highest' ? 'the highest version' : 'the release promoted last'}</td><td data-label="Revision" class="number">${revision}</td><td data-label="Made by">${preview !== undefined ? 'a preview' : maker === 'client' ? 'a Habitat client' : maker === 'depot' ? 'the depot' : 'an operator'}</td></tr>`,
 )}
 </tbody></table></div></details>`
 }

@@ -107,7 +107,7 @@ function blocked({ effect: { refusals } }: StoredPlan): SafeHtml | null {
   if (refusals.length === 0) return null
   return html`<section class="notice bad" aria-label="Blocked"><p><b>${refusals.length === 1 ? 'One rule blocks it' : `${refusals.length} rules block it`}</b></p><ul>${refusals.map(
     ({ rule, detail, chain = [] }) =>
-      html`<li><b>${rule}</b>: ${detail}${chain.length < 2 ? null : html`<br /><span class="mono">${chain.join(' → ')}</span>`}</li>`,
+      html`<li><b>${rule}</b>: ${detail}${chain.length < 2 || detail.includes(chain.join(' → ')) ? null : html`<br /><span class="mono">${chain.join(' → ')}</span>`}</li>`,
   )}</ul></section>`
 }
 
@@ -146,7 +146,7 @@ function moveTable(visit: Visit, pointers: readonly PointerMove[]): SafeHtml {
 ${pointers.map(
   (
     move,
-  ) => html`<tr><th scope="row">${packageLink(visit, move.package)}</th>${hasTargets ? html`<td>${move.target}</td>` : null}<td>${version(visit, move.from)}</td><td>${version(visit, move.to)}</td><td>${kindOf(move)}</td></tr>
+  ) => html`<tr><th scope="row">${packageLink(visit, move.package)}</th>${hasTargets ? html`<td data-label="Target">${move.target}</td>` : null}<td data-label="Now">${version(visit, move.from)}</td><td data-label="Then">${version(visit, move.to)}</td><td data-label="Change">${kindOf(move)}</td></tr>
 `,
 )}</tbody></table></div>`
 }

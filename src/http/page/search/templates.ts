@@ -65,11 +65,11 @@ function packageTable(visit: Visit, { packages, hasMorePackages }: Found): SafeH
 <div class="scroll"><table><thead><tr><th scope="col">Package</th><th scope="col">Views</th><th scope="col">Targets</th></tr></thead><tbody>
 ${packages.map(
   ({ package: { origin, name }, views, targets }) =>
-    html`<tr><th scope="row">${packageLink(visit, `${origin}/${name}`)}</th><td>${views
+    html`<tr><th scope="row">${packageLink(visit, `${origin}/${name}`)}</th><td data-label="Views">${views
       .filter((view) => view !== UNSTABLE)
       .map(
         (view, index) => html`${index === 0 ? null : ', '}${viewLink(visit, view)}`,
-      )}</td><td class="dim">${targets.join(', ')}</td></tr>`,
+      )}</td><td data-label="Targets" class="dim">${targets.join(', ')}</td></tr>`,
 )}</tbody></table></div>
 ${hasMorePackages ? html`<p class="hint">There are more. Add a word, or a field such as <code>origin:acme</code>.</p>` : null}`
 }

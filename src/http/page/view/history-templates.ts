@@ -24,7 +24,7 @@ export function historyTable(visit: Visit, view: View, revisions: readonly Revis
 ${revisions.map(
   (
     revision,
-  ) => html`<tr id="revision-${revision.revision}"><th scope="row"><a href="${visit.to(revisionPath(name, revision.revision))}">${revision.revision}</a></th><td>${timeAgo(visit, revision.at)}</td><td>${authorOf(revision)}</td><td>${actOf(visit, name, revision)}${moves(visit, name, revision)}${undoLinks(visit, view, revision.revision)}</td><td class="reason">${revision.reason ?? ''}${
+  ) => html`<tr id="revision-${revision.revision}"><th scope="row"><a href="${visit.to(revisionPath(name, revision.revision))}">${revision.revision}</a></th><td data-label="When">${timeAgo(visit, revision.at)}</td><td data-label="Who">${authorOf(revision)}</td><td data-label="What">${actOf(visit, name, revision)}${moves(visit, name, revision)}${undoLinks(visit, view, revision.revision)}</td><td data-label="Why" class="reason">${revision.reason ?? ''}${
     revision.override === undefined
       ? null
       : html`<br /><b>Gates were overridden:</b> ${revision.override.reason}`

@@ -118,7 +118,7 @@ ${pointers.map(
     since,
     sinceRevision,
     releaseId,
-  }) => html`<tr id="${name}:${target}"><th scope="row">${packageLink(visit, name)}</th><td data-cell="${ident}">${releaseLink(visit, ident)}${marked(marks.get(releaseId))}</td>${hasTargets ? html`<td>${target}</td>` : null}<td>${timeAgo(visit, since)}</td><td><a href="${visit.to(revisionPath(view.name, sinceRevision))}">${sinceRevision}</a></td></tr>
+  }) => html`<tr id="${name}:${target}"><th scope="row">${packageLink(visit, name)}</th><td data-cell="${ident}" data-label="Release">${releaseLink(visit, ident)}${marked(marks.get(releaseId))}</td>${hasTargets ? html`<td data-label="Target">${target}</td>` : null}<td data-label="Since">${timeAgo(visit, since)}</td><td data-label="Revision"><a href="${visit.to(revisionPath(view.name, sinceRevision))}">${sinceRevision}</a></td></tr>
 `,
 )}</tbody></table></div>
 ${next === undefined ? null : html`<nav class="pager" aria-label="Pages"><a rel="next" href="${visit.to(next)}">Next page</a></nav>`}`
