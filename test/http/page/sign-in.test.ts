@@ -76,6 +76,20 @@ test('a session ends with its token', async (t) => {
   t.notOk(browser.cookies.has('hart-depot-session'), 'the browser forgets it')
 })
 
+test('a session ends when its token is narrowed to reading some views', async (t) => {
+  const browser = new FormBrowser(app)
+  await browser.signIn(await started.account('narrowed'))
+  const session = await depot.db
+    .selectFrom('page_sessions')
+    .select('token_id')
+    .orderBy('created_at', 'desc')
+    .executeTakeFirstOrThrow()
+  const actor = { client: 'tests', door: 'cli' } as const
+  const scope = { actions: ['read'], views: ['union'] } as const
+  await depot.writer.submit({ kind: 'narrowToken', input: { tokenId: session.token_id, scope }, actor })
+  t.equal((await browser.get('/account')).statusCode, 303)
+})
+
 test('a session ends when it is not used for eight hours, and lasts when it is', async (t) => {
   const own = await startDepot(t)
   const browser = new FormBrowser(own.app)

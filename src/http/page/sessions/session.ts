@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { findSession } from '../../../accounts/account-store.ts'
 import { findPageSession } from '../../../accounts/page-session-store.ts'
 import type { Session } from '../../../access/access.ts'
-import { DEPOT_ACTOR } from '../../../access/access.ts'
+import { DEPOT_ACTOR, readableViews } from '../../../access/access.ts'
 import type { Depot } from '../../../depot/depot.ts'
 
 // Sessions of browsers. A browser has a random cookie, and the database has its hash and the token with whose
@@ -35,6 +35,7 @@ export async function openPageSession(request: FastifyRequest, depot: Depot): Pr
   if (session === undefined || session.expiresAt <= at || session.usedAt + IDLE_MS <= at) return 'ended'
   const caller = await findSession(db, { id: session.tokenId })
   if (caller === undefined || (caller.expiresAt ?? Infinity) <= at) return 'ended'
+  if (readableViews(caller) !== undefined) return 'ended' // the token was narrowed since, and a page shows more
   authenticator.uses.of(caller.tokenId).at = at
   if (session.usedAt + STORE_USE_MS <= at) storeUse(depot, hash)
   return { caller, cookie }
