@@ -162,8 +162,12 @@ export class Materializer {
     const begun = this.#now()
     const visible = new Set<string>()
     for await (const { name: view } of depot.each('listViews', { limit: 1_000 }, options))
-      for await (const member of depot.each('listMembers', { view, limit: 1_000 }, options))
-        visible.add(bodyKey(member))
+      try {
+        for await (const member of depot.each('listMembers', { view, limit: 1_000 }, options))
+          visible.add(bodyKey(member))
+      } catch (error) {
+        if (!isAbsent(error)) throw error // otherwise the view was closed meanwhile
+      }
     this.#nextLook = this.#now() + (this.#now() - begun) * (1 / MAX_LOOKING - 1)
     for (const release of files.releasesExcept(visible)) {
       files.removeRelease(release)

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { EdgeFolder } from '../../src/edge/edge-folder.ts'
 import { commandsOn, runCommand } from '../support/command.ts'
+import { startLiar } from '../support/faults/lying-depot.ts'
 import { answersIn, wrongAnswers } from '../support/http/edge.ts'
 import { makeOrigin } from '../support/origin.ts'
-import { makeReleases } from '../support/release-rows.ts'
+import { makeReleases, setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
@@ -77,6 +78,24 @@ test('a later run continues, and one that was killed is repaired', async (t) => 
   t.match(await materialize(), { code: 0 })
   t.ok(answersIn(edge).includes('views/acceptance/now/acme/tool,x86_64-linux'))
   t.strictSame(await wrongAnswers(edge, started.url), [])
+})
+
+test('a view that is closed while hidden releases are looked for has none', async (t) => {
+  const { started, edge, run, materialize } = await startEdge(t)
+  await run(['promote', 'acceptance', OTHER, '--yes'])
+  t.match(await materialize(), { code: 0 })
+  await setVisibility(started, OLD, 'private')
+  const { url } = await startLiar(t, started.url, (path, answer) => {
+    if (!path.startsWith('/api/v1/views/acceptance/members')) return false
+    answer.writeHead(404, { 'content-type': 'application/problem+json' })
+    answer.end(JSON.stringify({ status: 404, code: 'not_found', detail: 'there is no view "acceptance"' }))
+    return true
+  })
+  t.match(await runCommand(['materialize', '--to', edge, '--url', url]), { code: 0 })
+  t.notOk(
+    answersIn(edge).some((file) => file.includes('app,1.0.0,')),
+    'what was hidden is gone',
+  )
 })
 
 test('everything is written again after a restore of the depot, and after a new boot', async (t) => {
