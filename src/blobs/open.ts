@@ -53,7 +53,7 @@ export async function openStorage(places: Places): Promise<OpenedStorage> {
   const isLocked = dirname(blobFolder) === dataFolder || isShared(places)
   const lock = isLocked ? undefined : lockData(join(blobFolder, LOCK))
   try {
-    const spool = new Spool(spoolFolder(places), OPENING_THREAD)
+    const spool = spoolOf(places, OPENING_THREAD)
     await spool.reset()
     return { storage: await storageOf(places), spool, watched: [blobFolder], close: () => lock?.close() }
   } catch (error) {
@@ -67,7 +67,7 @@ export async function openStorage(places: Places): Promise<OpenedStorage> {
  * depot. If the further thread dies, the opening thread removes its files from the spool.
  */
 export async function joinBlobs(config: Config, claims: Claims, name: string): Promise<Blobs> {
-  const spool = new Spool(spoolFolder(config), name)
+  const spool = spoolOf(config, name)
   return { storage: await storageOf(config), spool, room: new DiskRoom({ config, blobs: { spool } }), claims }
 }
 
@@ -77,14 +77,15 @@ function isShared({ dataFolder, blobFolder, database }: Places): boolean {
 }
 
 /**
- * Returns the folder of files that this process receives. It is on the file system of the blobs. If nodes
- * share the folder of blobs, each node has a spool of its own, which is the same after a restart.
+ * Returns the files that this process receives. They are on the file system of the blobs. In a folder that
+ * nodes share, each node has its own spool, which is the same after a restart.
  */
-function spoolFolder(places: Places): string {
+function spoolOf(places: Places, threadName: string): Spool {
   const { dataFolder, blobFolder } = places
-  if (!isShared(places)) return join(blobFolder, SPOOL)
+  const folder = join(blobFolder, SPOOL)
+  if (!isShared(places)) return new Spool(folder, threadName)
   const node = createHash('sha256').update(`${hostname()} ${dataFolder}`).digest('hex').slice(0, 16)
-  return join(blobFolder, SPOOL, node)
+  return new Spool(join(folder, node), threadName, folder)
 }
 
 /** Opens the store that the settings name. Reading needs no lock. Loads the code of S3 only for S3. */

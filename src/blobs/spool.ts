@@ -44,10 +44,13 @@ export class Spool {
   /** The path of the spool. The free space of its disk limits uploads. */
   readonly folder: string
   readonly #threadName: string
+  readonly #shared: string | undefined
 
-  constructor(folder: string, threadName: string) {
+  /** `shared` is the folder of the spools of all nodes, if several share it. */
+  constructor(folder: string, threadName: string, shared?: string) {
     this.folder = folder
     this.#threadName = threadName
+    this.#shared = shared
   }
 
   /**
@@ -93,22 +96,27 @@ export class Spool {
   /** Removes the files of a thread that died. */
   async removeFilesOf(threadName: string): Promise<void> {
     const left = (await readdir(this.folder)).filter((name) => name.startsWith(`${threadName}.`))
-    await Promise.all(left.map((name) => this.remove(name)))
+    await Promise.all(left.map((name) => rm(join(this.folder, name), { force: true })))
   }
 
-  /** Lists the files of all threads. */
+  /** Lists the files of all threads, also those of other nodes, some of which may never start again. */
   async list(): Promise<ListedFile[]> {
+    const root = this.#root
     const files: ListedFile[] = []
-    for (const name of await readdir(this.folder)) {
-      const found = await stat(join(this.folder, name)).catch(() => undefined) // its upload may have removed it
-      if (found !== undefined) files.push({ name, version: `${found.size} ${found.mtimeMs}` })
+    for (const name of await readdir(root, { recursive: this.#shared !== undefined })) {
+      const found = await stat(join(root, name)).catch(() => undefined) // its upload may have removed it
+      if (found?.isFile() === true) files.push({ name, version: `${found.size} ${found.mtimeMs}` })
     }
     return files
   }
 
   /** Removes a listed file, if it still exists. */
   async remove(name: string): Promise<void> {
-    await rm(join(this.folder, name), { force: true })
+    await rm(join(this.#root, name), { force: true })
+  }
+
+  get #root(): string {
+    return this.#shared ?? this.folder
   }
 }
 
