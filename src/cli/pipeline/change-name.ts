@@ -72,7 +72,7 @@ export function jobUrl({ env }: Pick<Io, 'env'>, { job }: ChangeOptions): string
 /** The maximum number of characters of a holder in the depot. */
 const MAX_HOLDER = 255
 
-/** Returns a name for this process, which others who want its lease are shown. It is unique. */
+/** Returns a unique name for this process. Whoever wants the lease of the process is shown this name. */
 export function holderName({ env }: Pick<Io, 'env'>, job: string | undefined): string {
   const name = `${randomBytes(4).toString('hex')} on ${hostname()}, ${job ?? env['USER'] ?? 'a job'}`
   return name.slice(0, MAX_HOLDER)
