@@ -44,7 +44,8 @@ export async function followDepot(options: FollowDepot): Promise<void> {
   const edge = new Edge(options)
   for (let failures = 0; ;) {
     try {
-      if (await edge.step()) failures = 0
+      await edge.step()
+      failures = 0
       if (!options.isFollowing && edge.isCurrent) return
     } catch (error) {
       options.signal.throwIfAborted()
@@ -74,12 +75,15 @@ class Edge {
     this.#materializer = new Materializer(new DepotAnswers(options.depot, options.signal), options.now)
   }
 
-  /** Writes everything, or reads the next page of the ledger. Returns whether there was no failure. */
-  async step(): Promise<boolean> {
+  /** Writes everything, or reads the next page of the ledger and writes what it changes. */
+  async step(): Promise<void> {
     const { folder, depot, signal, isFollowing, maxStaleMs } = this.#options
     const { state } = folder
     try {
-      if (state === undefined) return await this.#writeAll()
+      if (state === undefined) {
+        await this.#writeAll()
+        return
+      }
       const files = folder.files()
       if (!this.#hasRepaired) files.repair()
       this.#hasRepaired = true
@@ -91,12 +95,10 @@ class Edge {
       this.isCurrent = !reached.hasHidden && (page.events.length === 0 || page.next === null)
       folder.keep(files, { ...reached, confirmedAt: this.isCurrent ? confirmedAt : state.confirmedAt })
       if (this.isCurrent) this.#serve()
-      return true
     } catch (error) {
       if (!isOtherHistory(error)) throw error
       this.#report({ event: 'writing', detail: 'the depot was restored from an older copy' })
       folder.clear()
-      return true
     }
   }
 
@@ -131,7 +133,8 @@ class Edge {
     return isFollowing
   }
 
-  async #writeAll(): Promise<boolean> {
+  /** Writes all answers. They are served after the next step, which reads what has happened meanwhile. */
+  async #writeAll(): Promise<void> {
     const { folder, depot, now } = this.#options
     this.#report({ event: 'writing', detail: `writing all public answers of ${depot.url}` })
     this.isCurrent = false
@@ -140,7 +143,6 @@ class Edge {
     const reached = await this.#materializer.writeAll(files)
     folder.keep(files, { ...reached, confirmedAt })
     this.#hasRepaired = true
-    return true // served after what happened meanwhile is read
   }
 
   #serve(): void {

@@ -49,8 +49,8 @@ export async function runNext(io: Io, options: RunOptions): Promise<void> {
 }
 
 /**
- * Returns the step that `--until` names: the last one in an environment, or a phase, in the first environment
- * if it runs in each. Throws a UsageError for other names.
+ * Returns the step that `--until` names. An environment stands for its last step. A phase that runs in each
+ * environment stands for the step in the first one. Throws a UsageError for other names.
  */
 function lastStep(until: string, views: readonly string[]): Step {
   const step = stepsThrough(views).findLast(({ phase, view }) =>

@@ -37,7 +37,7 @@ export const follow: Define = (command, io) =>
     .option('--state <folder>', 'where it keeps its state and packages; see docs/machines.md')
     .option(
       '--spread <period>',
-      'follow a move at a time within this period that is fixed for the machine',
+      'wait up to this period before following a move; each machine always waits its own part of it',
       '0',
     )
     .option('--hook-timeout <period>', 'when to kill a hook that does not end, with its children', '10m')
