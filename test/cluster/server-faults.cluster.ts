@@ -128,6 +128,15 @@ test('a PostgreSQL that is there, but does not do its work', async (whole) => {
   expect(await change(first), 200)
   await whenAllAnswer()
 
+  // A node may lose its lease for a moment on a busy machine, and then refuses with 503.
+  const findsNoRoom = async (node: NodeProcess) => {
+    const { status, text } = await change(node)
+    return status === 507 && text.includes('storage_full')
+  }
+  const whenNoRoom = async () => {
+    for (const node of nodes) await until(`${node.name} finds no room`, () => findsNoRoom(node), LIMIT_MS)
+  }
+
   await whole.test('that only reads: nodes refuse, and come back by themselves', async (t) => {
     const reload = 'select pg_reload_conf()'
     await postgres.query('alter system set default_transaction_read_only = on')
@@ -149,25 +158,13 @@ test('a PostgreSQL that is there, but does not do its work', async (whole) => {
   })
 
   if (disk !== undefined)
-    await whole.test('whose disk is full: changes get 507, and polls go on', async (t) => {
+    await whole.test('whose disk is full: changes get 507, and polls go on', async () => {
       const file = join(disk, 'other')
       fillDisk(file)
-      let full: Answer | undefined
-      await until(
-        'changes find no room',
-        async () => {
-          for (const node of nodes) {
-            const answer = await change(node)
-            if (answer.status !== 200) full = answer
-          }
-          return full !== undefined
-        },
-        LIMIT_MS,
-      )
-      t.match(full, { status: 507, text: /storage_full/ })
+      await whenNoRoom()
       await pause(LEASE_MS)
       await whenAllAnswer()
-      t.equal((await change(second)).status, 507)
+      await whenNoRoom()
       await rm(file)
       for (const node of nodes)
         await until('changes are made', async () => (await change(node)).status === 200, LIMIT_MS)
@@ -187,7 +184,7 @@ test('a PostgreSQL that is there, but does not do its work', async (whole) => {
     cable?.cutAnswers()
     await until('the first node refuses', async () => (await pollOf(first)) === 503, LIMIT_MS)
     await until('the second node makes changes', async () => (await change(second)).status === 200, LIMIT_MS)
-    t.equal(await pollOf(second), 200)
+    await until('it answers polls', async () => (await pollOf(second)) === 200, LIMIT_MS)
     t.equal(await pollOf(first), 503)
     over.abort()
     cable?.mend()
