@@ -36,7 +36,7 @@ test('a field that is wrong is marked, and keeps its text', async (t) => {
   const typed = { reason: '<b>the "end"</b>', period: 'soon', origin: 'acme' }
   const { statusCode, body } = await send(admin, page, `${page}/freeze`, typed)
   t.equal(statusCode, 400)
-  t.match(body, '<details class="confirm" open>')
+  t.match(body, '<details class="closed" open>')
   t.match(body, 'value="&lt;b&gt;the &quot;end&quot;&lt;/b&gt;"')
   t.match(body, /value="soon" name="period"[^>]* aria-invalid="true" aria-describedby="fault-period"/)
   t.match(body, /id="fault-period">[^<]*6h or 2d/)

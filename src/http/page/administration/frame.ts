@@ -201,7 +201,7 @@ export function confirmedAct(
   const { path, fields, label, effect } = act
   return closedForm(
     visit,
-    { path, fields, label: `${label}…` },
+    { path, fields, label: `${label}…`, isDanger: true },
     () => html`<p>${effect}</p><button class="danger">${label}</button>`,
   )
 }

@@ -255,12 +255,12 @@ ${
             isSecret: true,
           })}<div class="actions"><button class="primary">Add the key</button></div>`,
       )}
-${confirmedAct(visit, {
-  path: `${path}/generate`,
-  fields: {},
-  label: 'Generate a pair of keys',
-  effect: `The depot makes a new pair, and keeps the secret key encrypted. Members of ${name} can download it, and sign with it from now on.`,
-})}`
+${closedForm(
+  visit,
+  { path: `${path}/generate`, label: 'Generate a pair of keys' },
+  () =>
+    html`<p>The depot makes a new pair, and keeps the secret key encrypted. Members of ${name} can download it, and sign with it from now on.</p><button>Generate</button>`,
+)}`
     : null
 }`
 }
@@ -286,7 +286,7 @@ ${
   may(visit, 'owner', shown)
     ? html`${closedForm(
         visit,
-        { path: `${path}/owner`, label: 'Give it to another account…', className: 'filters' },
+        { path: `${path}/owner`, label: 'Give it to another account…', className: 'filters', isDanger: true },
         (form) => html`${textField(form, { name: 'account', label: 'New owner', isRequired: true })}
 ${selectField(form, {
   name: 'former_owner',

@@ -74,11 +74,15 @@ ${content(new Form(refused))}</form>`
 /** Like {@link postForm}, but closed until a person opens it. `label` says what the form does. */
 export function closedForm(
   visit: Visit,
-  options: FormOptions & { readonly label: string | SafeHtml },
+  options: FormOptions & {
+    readonly label: string
+    /** Whether it removes rights or stops something. */
+    readonly isDanger?: boolean
+  },
   content: (form: Form) => SafeHtml,
 ): SafeHtml {
   const isOpen = refusalOf(visit, options.path, options.fields ?? {}) !== undefined
-  return html`<details class="confirm"${isOpen ? html` open` : null}><summary>${options.label}</summary>
+  return html`<details class="closed${options.isDanger === true ? ' danger-form' : ''}"${isOpen ? html` open` : null}><summary>${options.label}</summary>
 ${postForm(visit, options, content)}</details>`
 }
 
