@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chown, mkdtemp, rm, stat } from 'node:fs/promises'
-import { appendFileSync } from 'node:fs'
+import { chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFileSync, globSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,7 +18,8 @@ import type { CuttableProxy } from '../support/faults/cuttable-proxy.ts'
 import { ClusterClient, expect, pollPath } from '../support/http/cluster-client.ts'
 import { until } from '../support/until.ts'
 
-// Nodes whose PostgreSQL is there, but refuses writes, has no room, or whose answers do not arrive.
+// Nodes whose PostgreSQL is there, but refuses writes, has no room, or whose answers do not arrive; and a node
+// whose clock steps, by Debian's package faketime.
 
 const LIMIT_MS = 60_000
 /** Longer than a lease. */
@@ -26,6 +27,9 @@ const LEASE_MS = 2_500
 const DISK_BYTES = 64 * 1024 ** 2
 const PIECE = Buffer.alloc(64 * 1024)
 const RELEASES = ['1.0.0', '1.1.0'].map((version) => `acme/app/${version}/20260101120000`)
+
+const [FAKETIME] = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1')
+const DAY_MS = 24 * 60 * 60_000
 
 /** A disk of its own for the database, which can be filled. Absent where this user may not mount one. */
 async function mountDisk(t: Test): Promise<string | undefined> {
@@ -64,6 +68,8 @@ interface Scene {
   readonly nodes: readonly [NodeProcess, NodeProcess]
   /** Between each node and PostgreSQL. */
   readonly cables: readonly CuttableProxy[]
+  /** Sets the clock of the second node, as seconds to add to the true time, for example `+60`. */
+  readonly setClock: (seconds: string) => Promise<void>
   /** Promotes and demotes releases through a node, so that each change is one. */
   readonly change: (node: NodeProcess) => Promise<Answer>
   /** Resolves when both nodes answer what was acknowledged last. */
@@ -72,13 +78,26 @@ interface Scene {
 
 async function startScene(t: Test, disk: string | undefined): Promise<Scene> {
   const cables: CuttableProxy[] = []
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-clock-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const clock = join(folder, 'clock')
+  await writeFile(clock, '+0')
+  const withClock = {
+    LD_PRELOAD: FAKETIME ?? '',
+    FAKETIME_TIMESTAMP_FILE: clock,
+    FAKETIME_CACHE_DURATION: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  }
   const cluster = await LocalCluster.start({
     environment: { DEPOT_SIGNATURES: 'verify' },
     ofNode: async (index, { postgresPort }) => {
       if (index === 0 && disk !== undefined) await moveDatabase(postgresPort, disk)
       const cable = await startCuttableProxy(t, postgresPort)
       cables.push(cable)
-      return { DEPOT_DATABASE_URL: `postgres://postgres@127.0.0.1:${cable.port}/depot` }
+      return {
+        DEPOT_DATABASE_URL: `postgres://postgres@127.0.0.1:${cable.port}/depot`,
+        ...(index === 1 && FAKETIME !== undefined && withClock),
+      }
     },
   })
   t.teardown(() => cluster.close())
@@ -93,6 +112,7 @@ async function startScene(t: Test, disk: string | undefined): Promise<Scene> {
     cluster,
     cables,
     nodes: [first, second],
+    setClock: (seconds) => writeFile(clock, seconds),
     async change({ url }) {
       const to = RELEASES[made % 2] ?? ''
       const through = new ClusterClient({ url, nodes: cluster.nodes, adminToken: cluster.adminToken })
@@ -122,7 +142,7 @@ const pollOf = async ({ url }: NodeProcess) => (await ask(url + pollPath('app'))
 
 test('a PostgreSQL that is there, but does not do its work', async (whole) => {
   const disk = await mountDisk(whole)
-  const { cluster, nodes, cables, change, whenAllAnswer } = await startScene(whole, disk)
+  const { cluster, nodes, cables, setClock, change, whenAllAnswer } = await startScene(whole, disk)
   const { postgres } = cluster
   const [first, second] = nodes
   expect(await change(first), 200)
@@ -192,6 +212,25 @@ test('a PostgreSQL that is there, but does not do its work', async (whole) => {
     await until('the first node makes changes', async () => (await change(first)).status === 200, LIMIT_MS)
     await whenAllAnswer()
   })
+
+  if (FAKETIME !== undefined)
+    await whole.test('a node whose clock steps: times stay in order, and leases last', async (t) => {
+      for (const days of [1, -1, 0]) {
+        await setClock(`${days < 0 ? '' : '+'}${(days * DAY_MS) / 1_000}`)
+        const isSet = async () => {
+          const { headers } = await ask(`${second.url}/healthz`)
+          return Math.abs(Date.parse(headers.date ?? '') - Date.now() - days * DAY_MS) < DAY_MS / 2
+        }
+        await until('its clock has stepped', isSet, LIMIT_MS)
+        for (const node of [second, first, second])
+          await until('changes are made', async () => (await change(node)).status === 200, LIMIT_MS)
+        await whenAllAnswer()
+      }
+      const backwards = `select count(*) from (select at, lag(at) over (order by sequence) as before from ledger) as entries where at < before`
+      t.equal(await postgres.query(backwards, 'depot'), '0')
+      const ahead = `select count(*) from ledger where at > ${Date.now() + DAY_MS / 2}`
+      t.not(await postgres.query(ahead, 'depot'), '0', 'the node wrote with its clock')
+    })
 
   for (const node of nodes) whole.equal(node.ends, 0, 'no node had to start again')
   await Promise.all(nodes.map((node) => node.stop()))
