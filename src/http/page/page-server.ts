@@ -262,12 +262,21 @@ function addPageHooks(pages: FastifyInstance, { depot, feed }: RouteContext, ass
       return reply.redirect(request.visit.to(`/sign-in${to}`), 303)
     }
     reply.code(fault.status)
-    const shown = await showRefusedForm(request, reply, fault)
+    const shown = isAboutAddress(error) ? undefined : await showRefusedForm(request, reply, fault)
     return shown ?? reply.page(errorContent(request.visit, { ...fault, request: request.id }))
   })
   pages.setNotFoundHandler((request) => {
     throw new DepotError('not_found', `the page has nothing at ${request.url.split('?', 1)[0]}`)
   })
+}
+
+/** Reports whether an error refuses the path or the query of a request: there is no page with its form. */
+function isAboutAddress(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'validationContext' in error &&
+    (error.validationContext === 'params' || error.validationContext === 'querystring')
+  )
 }
 
 /**
@@ -287,7 +296,7 @@ async function showRefusedForm(
   try {
     return await showForm(request, reply)
   } catch (error) {
-    if (!(error instanceof DepotError)) throw error
+    if (!(error instanceof DepotError)) describeProblem(error, request, reply) // logs it
     request.refusedForm = undefined
     return undefined
   } finally {

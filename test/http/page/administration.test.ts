@@ -1,5 +1,7 @@
+import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
 import { getToken, listTokens } from '../../../src/accounts/account-store.ts'
+import { sqliteFileOf } from '../../../src/config/database.ts'
 import { listMembers } from '../../../src/origins/origin-store.ts'
 import { FormBrowser } from '../../support/browser/form-browser.ts'
 import { JANE_TOKEN, startCompany } from '../../support/browser/page-scene.ts'
@@ -173,6 +175,29 @@ test('a webhook with names that cannot exist is refused', async (t) => {
   t.match(made.body, /whsec_.*everything/s, 'no name is no filter')
 })
 
+test('a refused form whose page cannot be shown gets a page with the reason', async (t) => {
+  const long = { account: 'a'.repeat(700) }
+  const release = '/pkgs/acme/app/1/20260101000000/marks?target=none'
+  for (const path of ['/admin/tokens', '/admin/tokens/abc/narrow', `/plans/${'a'.repeat(200)}`, release]) {
+    const { statusCode, headers, body } = await send(admin, '/admin/tokens', path, long)
+    t.equal(statusCode, 400, path)
+    t.match(headers['content-type'], 'text/html', path)
+    t.match(body, '<h1>', path)
+  }
+})
+
+test('a fault behind the page of a refused form stays in the log', async (t) => {
+  const page = '/admin/retention'
+  const fields = { _csrf: await admin.formToken(page), of: 'nothing' }
+  const file = new BetterSqlite3(sqliteFileOf(depot.config))
+  t.teardown(() => file.close())
+  file.exec('alter table retention_rules rename to elsewhere')
+  const { headers, body } = await admin.post(`${page}/rules`, fields)
+  file.exec('alter table elsewhere rename to retention_rules')
+  t.match(headers['content-type'], 'text/html')
+  t.notMatch(body, 'retention_rules')
+})
+
 test('a token whose form has only commas is not narrowed', async (t) => {
   const page = '/admin/tokens'
   const fields = { once: 'c'.repeat(32), label: 'commas', account: '', expires: '' }
@@ -190,6 +215,12 @@ test('quotas are set and removed by administrators', async (t) => {
   t.match((await jane.get(page)).body, '20.0 GiB')
   t.equal((await send(admin, page, path, { origin: 'acme', quota: '' })).statusCode, 303)
   t.notMatch((await jane.get(page)).body, '20.0 GiB')
+})
+
+test('a rule of a version is refused, and sets none for its package', async (t) => {
+  const fields = { of: 'package', name: 'acme/app/1.0.0', act: 'set', keep_last: '1' }
+  t.equal((await send(admin, '/admin/retention', '/admin/retention/rules', fields)).statusCode, 400)
+  t.notMatch((await admin.get('/admin/retention')).body, 'package acme/app')
 })
 
 test('a dry run says why each release stays', async (t) => {

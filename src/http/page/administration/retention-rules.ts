@@ -68,8 +68,8 @@ function scopeOf({ of, name }: Pick<z.infer<typeof RuleForm>, 'of' | 'name'>): R
   if (name === undefined)
     throw refusalOf('invalid_request', [{ pointer: '/name', detail: `is missing: which ${of}?` }])
   if (of === 'package') {
-    const [origin = '', packageName = ''] = name.split('/', 2)
-    return { of, package: formatPackageName(makePackageName({ origin, name: packageName })) }
+    const [origin = '', ...rest] = name.split('/')
+    return { of, package: formatPackageName(makePackageName({ origin, name: rest.join('/') })) }
   }
   return of === 'origin' ? { of, origin: name } : { of, view: name }
 }

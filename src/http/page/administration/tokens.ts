@@ -16,7 +16,7 @@ import { wireToken } from '../../api/tokens/wire.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs, signedIn, signedInAnyhow } from '../../requests/rights.ts'
-import { OptionalNames, OptionalText, withQuery } from '../html/query.ts'
+import { OptionalNames, OptionalText, parseFields, withQuery } from '../html/query.ts'
 import { Csrf, FIRST_PAGE, ListQuery, cutList } from './frame.ts'
 import { madeTokenContent, tokenContent, tokensContent } from './token-templates.ts'
 
@@ -71,7 +71,7 @@ export function tokenPages(app: FastifyInstance, { depot }: RouteContext): void 
   )
 
   const showNewForm = async (request: FastifyRequest, reply: FastifyReply) => {
-    const { account } = z.object({ account: OptionalText }).parse(request.sentFields)
+    const { account } = parseFields(TokensQuery.pick({ account: true }), request.sentFields)
     return showTokens(request, reply, { ...FIRST_PAGE, account })
   }
   const forNew = {
