@@ -88,8 +88,8 @@ interface RunningWorker {
 /**
  * The worker threads, which answer requests on the same port as the main thread; the system distributes
  * connections. Each worker is a complete server with its own pointers and bodies. It calls the main thread
- * for what may exist only once: webhooks, claims on blobs and the sums of metrics. A worker that dies loses
- * its connections and is replaced.
+ * for what may exist only once, such as webhooks, claims on blobs and the sums of metrics. A worker that dies
+ * loses its connections and is replaced.
  */
 export class Workers {
   readonly #depot: Depot
