@@ -135,8 +135,9 @@ async function loadInto(config: Config, file: string): Promise<void> {
 }
 
 /**
- * Creates the tables in the database of a server. Throws `conflict` if there is a depot in it, unless an
- * interrupted restore, which `isRepeated` says that there was, loaded it and nobody has used it.
+ * Creates the tables in the database of a server. Throws `conflict` if there is a depot in it. With
+ * `isRepeated`, a restore was interrupted before; then a depot that it loaded, and that nobody has used, may
+ * be there.
  */
 async function expectUnusedServer(
   { database }: Config,

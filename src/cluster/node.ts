@@ -152,7 +152,7 @@ export class ClusterNode {
         await this.#listener?.close().catch(() => undefined)
         this.#listener = undefined
         listener = undefined // connects again
-        if (!this.#hasEnded) this.#wake = new AbortController() // the loss of a connection has ended the former
+        if (!this.#hasEnded) this.#wake = new AbortController() // the loss of a connection has aborted the former one
         await this.#pauseUntil(triedAt + renewMs)
       }
     }

@@ -21,7 +21,7 @@ export class GuardedDb extends Transaction<Schema> {
     super({
       config: { dialect },
       dialect,
-      driver: new DummyDriver(), // only a transaction in this one would need another
+      driver: new DummyDriver(), // begins transactions, and nobody begins one here
       executor: executor.withConnectionProvider({
         provideConnection: async (consumer, options) => {
           check()

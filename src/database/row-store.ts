@@ -112,8 +112,8 @@ async function* pagesOf(
 }
 
 /**
- * Returns the names of all columns of each table, in alphabetical order, and none of a table without rows. A
- * row has them; the catalog of PostgreSQL also has tables of these names in other schemas.
+ * Returns the names of all columns of each table, in alphabetical order, and none of a table without rows.
+ * Takes them from a row, because the catalog of PostgreSQL also has tables of these names in other schemas.
  */
 async function readColumns(db: Db): Promise<ReadonlyMap<string, readonly string[]>> {
   const columns = new Map<string, readonly string[]>()

@@ -21,8 +21,8 @@ export type StateName =
   /** Why the depot accepts no changes: it is being moved to another database, or was. */
   | 'moving'
   /**
-   * The hash of the last entry that a restore loaded. While it is the last one, nobody has used the database,
-   * and a restore that was interrupted may load it again.
+   * The hash of the last entry that a restore loaded. While the ledger ends with this entry, nobody has used
+   * the database, and a restore that was interrupted may load it again.
    */
   | 'restored_head'
   /** The id of the key with which all nodes encrypt secrets. Absent where one process writes. */

@@ -34,7 +34,7 @@ export interface Depot {
   readonly engine: Engine
   /** For reading. Only the writer can write. */
   readonly db: Db
-  /** For look-ups that must not wait for long reads: what memory lacks of the ledger, sessions, readiness. */
+  /** For look-ups that must not wait for long reads: recent entries of the ledger, sessions, readiness. */
   readonly promptDb: Db
   /**
    * Makes all later reads run in threads of their own, so that polls do not wait for them. Call it

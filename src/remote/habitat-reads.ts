@@ -36,7 +36,7 @@ const IdentShape = z.object({
   version: z.string(),
   release: z.string(),
 })
-// The depot stores a description, so it must have what the metafiles of a package can have.
+// The depot stores descriptions, so their texts must be such as the metafiles of a package can have.
 const limited = (metafile: keyof typeof METAFILES) =>
   z
     .string()

@@ -22,8 +22,8 @@ const SERVICE_SETTINGS = '/etc/hart-depot/environment'
 /**
  * Reads the settings of the depot on this machine. Without DEPOT_DATA and a URL of the database, its data
  * folder is the first of the usual folders that has a database or that this user may not look into, and else
- * the first of them. A depot that systemd runs has further settings in a file: they are used unless the first
- * usual folder has a depot, so that a command works on the database and the packages of the server. Throws
+ * the first of them. Unless the first usual folder has a depot, the settings of a depot that systemd runs are
+ * read from their file, too, so that a command works on the database and the packages of that depot. Throws
  * `invalid_request` like {@link readConfig}.
  */
 export function readLocalConfig(

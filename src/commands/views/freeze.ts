@@ -153,7 +153,7 @@ export function expectMayFreeze(
 ): readonly string[] {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.isAdministrator) return []
-  const detail = `${requester.account} may not freeze or thaw ${view.name}: only administrators may, and the promoters that its gates name, or without promoters its overriders with an override`
+  const detail = `${requester.account} may not freeze or thaw ${view.name}: only administrators may, and the promoters that its gates name; if they name none, its overriders may with an override`
   if (requester.reaches !== 'all')
     throw new DepotError(
       'forbidden',

@@ -241,14 +241,14 @@ function nameOf(sql: string): string | undefined {
 const WRITES = /^(insert|update)\b/i
 const MAX_INT8 = '9223372036854775807'
 
-/** Statements that return no rows, and after which a transaction in which they failed cannot be committed. */
+/** Statements that return no rows. When one of them has failed, its transaction cannot be committed. */
 const DEFERRED = /^(begin$|(insert|update|delete)\b(?!.*\breturning\b)|select pg_notify\()/is
 const MAX_DEFERRED = 32
 /** A statement with a longer parameter is waited for, so that few such parameters are in memory at once. */
 const MAX_DEFERRED_LENGTH = 64 * 1024
 const NO_ROWS = { command: 'SELECT', rowCount: 0, rows: [] } as const
 
-/** PostgreSQL stores no text with a NUL character. A list is compared, also by a statement that writes. */
+/** PostgreSQL stores no text with a NUL character. Lists are not stored: every statement compares with them. */
 function storedValue(parameter: unknown): unknown {
   if (hasNul(parameter)) throw cannotStoreNul()
   return Array.isArray(parameter) ? comparedValue(parameter) : parameter
@@ -293,9 +293,9 @@ class Connection implements PostgresPoolClient {
   #last: Promise<unknown> = Promise.resolve()
   #isLost = false
   #isKeeping = false
-  /** How many statements were sent whose ends nobody waits for. */
+  /** How many statements were sent without waiting for their ends. */
   #deferred = 0
-  /** The first error of these that no caller has got. */
+  /** The first error of these statements, until a caller gets it. */
   #deferredError: unknown
   /** How often a migration made prepared statements useless. They are then prepared under other names. */
   #generation = 0

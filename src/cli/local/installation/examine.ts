@@ -120,7 +120,7 @@ export function contradictions(
 async function examineChanges(db: Db): Promise<Found> {
   const reason = await findState(db, 'moving')
   const advice =
-    'hart-depot move --cancel lets the depot here accept changes again, if nobody uses the one that it was moved to'
+    'If nobody uses the depot that it was moved to, hart-depot move --cancel lets this one accept changes again'
   return {
     problems: reason === undefined ? [] : [`the depot accepts no changes: ${reason}. ${advice}`],
     detail: 'they are accepted',
