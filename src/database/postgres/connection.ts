@@ -248,7 +248,7 @@ const MAX_DEFERRED = 32
 const MAX_DEFERRED_LENGTH = 64 * 1024
 const NO_ROWS = { command: 'SELECT', rowCount: 0, rows: [] } as const
 
-/** PostgreSQL stores no text with a NUL character. Lists are not stored: statements only compare with them. */
+/** PostgreSQL stores no text with a NUL character. Lists are never stored, only compared with. */
 function storedValue(parameter: unknown): unknown {
   if (hasNul(parameter)) throw cannotStoreNul()
   return Array.isArray(parameter) ? comparedValue(parameter) : parameter
