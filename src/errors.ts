@@ -224,7 +224,8 @@ export const PROBLEMS = {
   },
   moving: {
     meaning: 'The depot accepts no changes, because it is being moved to another database, or was moved.',
-    advice: 'Repeat the request after `Retry-After` seconds, or ask the operator where the depot is now.',
+    advice:
+      'If the answer has `Retry-After`, repeat the request after so many seconds. Otherwise the depot was moved: ask its operator where it is now.',
   },
   database_unavailable: {
     meaning:

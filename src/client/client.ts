@@ -42,8 +42,8 @@ export interface ClientOptions {
   readonly proxyEnv?: NodeJS.ProcessEnv
   /** Certificates of further authorities to trust, in PEM. */
   readonly ca?: string
-  /** Waits before a repetition. Tests pass one that does not wait. */
-  readonly pause?: (ms: number, signal?: AbortSignal) => Promise<unknown>
+  /** Waits before a repetition, and gets the error that is its cause. Tests pass one that does not wait. */
+  readonly pause?: (ms: number, signal?: AbortSignal, error?: unknown) => Promise<unknown>
 }
 
 /** Whether a depot is ready for requests, as `/readyz` tells. */

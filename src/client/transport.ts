@@ -21,8 +21,8 @@ export interface TransportOptions {
   readonly userAgent: string
   /** How often a request is repeated after a failure that may be temporary. */
   readonly retries: number
-  /** Waits before a repetition. Rejects when the signal is aborted. */
-  readonly pause: (ms: number, signal?: AbortSignal) => Promise<unknown>
+  /** Waits before a repetition, because of an error. Rejects when the signal is aborted. */
+  readonly pause: (ms: number, signal?: AbortSignal, error?: unknown) => Promise<unknown>
   /** How long the depot may send nothing. */
   readonly idleMs: number
   /**
@@ -105,7 +105,7 @@ export class Transport {
         return await this.#sendOnce(outgoing)
       } catch (error) {
         if (tries >= this.#options.retries || !mayRepeat(outgoing, error)) throw error
-        await this.#options.pause(pauseBefore(tries, error), outgoing.signal)
+        await this.#options.pause(pauseBefore(tries, error), outgoing.signal, error)
       }
     }
   }
@@ -234,6 +234,8 @@ function mayRepeat({ isRepeatable, signal }: Outgoing, error: unknown): boolean 
   if (error instanceof Unreachable)
     return error.reason !== 'tls' && (isRepeatable || NEVER_SENT.includes(error.reason))
   if (!(error instanceof RequestRefused)) return false
+  // A depot that was moved refuses changes for good. One that is being moved says when to try again.
+  if (error.code === 'moving' && error.retryAfterSeconds === undefined) return false
   return NOTHING_DONE.includes(error.status) || (isRepeatable && MAYBE_DONE.includes(error.status))
 }
 

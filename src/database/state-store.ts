@@ -32,6 +32,9 @@ export type StateName =
   /** The patterns of the names that are reserved for origins of administrators, as JSON. */
   | 'reserved_origins'
 
+/** The first words of the state `moving` once the depot was moved, and refuses changes for good. */
+export const MOVED = 'it was moved to'
+
 export async function findState(db: Db, name: StateName): Promise<string | undefined> {
   const row = await db.selectFrom('depot_state').select('value').where('name', '=', name).executeTakeFirst()
   return row?.value

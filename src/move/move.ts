@@ -11,7 +11,7 @@ import type { Config } from '../config/config.ts'
 import { expectMigrated, openEngine } from '../database/engine.ts'
 import type { Db, Engine, Reading } from '../database/database.ts'
 import { makeFolder } from '../database/make-folder.ts'
-import { findState, setState } from '../database/state-store.ts'
+import { MOVED, findState, setState } from '../database/state-store.ts'
 import { holdBlobs } from '../depot/blob-hold.ts'
 import type { Hold } from '../depot/blob-hold.ts'
 import { lockFolders } from '../depot/folders.ts'
@@ -54,8 +54,6 @@ export interface Moved {
 
 /** The number of blobs that are copied at the same time. */
 const PARALLEL = 16
-/** The first words of the reason for which a depot refuses changes after its move. */
-const MOVED = 'it was moved to'
 
 /**
  * Moves a depot, whose server may be running, into an empty one, whose server must not be. Verifies the copy:

@@ -1,7 +1,7 @@
 import { isCollision } from '../database/errors.ts'
 import type { Db, Trx } from '../database/database.ts'
 import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/savepoints.ts'
-import { setState } from '../database/state-store.ts'
+import { MOVED, setState } from '../database/state-store.ts'
 import { begin } from '../database/transaction.ts'
 import type { OpenTransaction } from '../database/transaction.ts'
 import { DepotError, shuttingDown } from '../errors.ts'
@@ -399,6 +399,6 @@ export class Writer<T extends Handlers> {
 
 function acceptsNoChanges(reason: string): DepotError {
   return new DepotError('moving', `the depot accepts no changes: ${reason}`, {
-    retryAfterSeconds: MOVING_RETRY_AFTER_S,
+    ...(!reason.startsWith(MOVED) && { retryAfterSeconds: MOVING_RETRY_AFTER_S }),
   })
 }

@@ -110,6 +110,23 @@ test('requests are repeated where that has no second effect, with the same idemp
   t.equal(pauses[1], 1_000, 'Retry-After is honoured')
 })
 
+test('a depot that was moved is not asked again, and one that is being moved is', async (t) => {
+  const { started, client } = await startFilled(t)
+  const moving = JSON.stringify({ code: 'moving', detail: 'the depot accepts no changes' })
+  const refuse = (headers: Record<string, string>): Handler => {
+    return (request, response) => {
+      request.resume()
+      request.once('end', () => response.writeHead(503, { connection: 'close', ...headers }).end(moving))
+    }
+  }
+  const { url, seen } = await withFaults(t, started.url, [refuse({ 'retry-after': '60' }), refuse({})])
+  const causes: unknown[] = []
+  const depot = client({ url, pause: async (_ms, _signal, error) => void causes.push(error) })
+  await t.rejects(depot.createView({ body: { name: 'canary' } }), { code: 'moving' })
+  t.equal(seen.length, 2)
+  t.match(causes, [{ code: 'moving', retryAfterSeconds: 60 }])
+})
+
 test('a change that takes no key is repeated only if the depot did nothing', async (t) => {
   const { started, client } = await startFilled(t)
   const { url, seen } = await withFaults(t, started.url, [answer(503), cut])

@@ -3,6 +3,7 @@ import { DepotClient } from '../../client/client.ts'
 import { isInteractive } from '../io.ts'
 import type { Io } from '../io.ts'
 import { UsageError } from '../exit-codes.ts'
+import { explain } from '../failure.ts'
 import { Output, outputOptions } from '../output.ts'
 import type { OutputOptions } from '../output.ts'
 import { findTarget } from './accounts/profiles.ts'
@@ -11,6 +12,9 @@ import type { Target, TargetOptions } from './accounts/profiles.ts'
 /** A person wants to see a failure soon. A pipeline should survive a restart of the depot. */
 const RETRIES_BEFORE_A_PERSON = 1
 const RETRIES_IN_A_PIPELINE = 5
+
+/** A command that waits for longer says why. */
+const LONG_PAUSE_MS = 3_000
 
 /** The options of every command that talks to a depot. */
 export type RemoteOptions = TargetOptions & OutputOptions
@@ -68,7 +72,11 @@ export function makeClient(
       tokenAdvice,
       userAgent: 'hart-depot-cli',
       proxyEnv: io.env,
-      pause: (ms, signal) => io.pause(ms, signal),
+      pause: async (ms, signal, error) => {
+        if (ms >= LONG_PAUSE_MS && error !== undefined)
+          io.stderr.write(`${explain(error)}: trying again in ${Math.ceil(ms / 1_000)} seconds\n`)
+        await io.pause(ms, signal)
+      },
       retries,
       ...limits,
     })

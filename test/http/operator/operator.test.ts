@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import tap, { test } from 'tap'
 import { callApi } from '../../support/call-api.ts'
+import { bearer } from '../../support/origin.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
 import { START, startDepot } from '../../support/start-depot.ts'
 
@@ -44,12 +45,20 @@ test('a depot that is being moved is ready and says that it refuses changes', as
   const { app, depot } = await startDepot(t)
   const actor = { client: 'tests', door: 'cli' } as const
   await depot.writer.submit({ kind: 'setMoving', input: { reason: 'it is being moved to /x' }, actor })
+  const refusal = async () => {
+    const url = '/api/v1/views'
+    const answer = await app.inject({ method: 'POST', url, headers: bearer(), payload: { name: 'later' } })
+    return [answer.statusCode, answer.headers['retry-after']]
+  }
+  t.strictSame(await refusal(), [503, '60'])
   const answer = await app.inject('/readyz')
   t.match(answer.json<unknown>(), {
     ready: true,
     problems: [{ code: 'moving', detail: /being moved, or was/ }],
   })
   t.notMatch(answer.payload, '/x', 'everyone may read this')
+  await depot.writer.submit({ kind: 'setMoving', input: { reason: 'it was moved to /x' }, actor })
+  t.strictSame(await refusal(), [503, undefined], 'it refuses for good')
 })
 
 test('a depot whose database does not answer is not ready', async (t) => {
