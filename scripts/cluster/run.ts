@@ -24,8 +24,8 @@ Try, in another terminal:
   curl -s ${first?.url}/api/v1/views/prod          # both nodes show it, as soon as the command has ended
   curl -s ${second?.url}/api/v1/views/prod
   kill -9 ${first?.pid}                                  # the other node answers; this one starts again
-  kill -STOP ${cluster.postgres.pid}; sleep 5; curl -i ${cluster.url}/api/v1/views/prod   # 503: no node may answer
-  kill -CONT ${cluster.postgres.pid}                     # all nodes come back by themselves
+  kill -STOP ${cluster.postgres.pid} $(pgrep -P ${cluster.postgres.pid}); sleep 5; curl -i ${cluster.url}/api/v1/views/prod   # 503: no node may answer
+  kill -CONT ${cluster.postgres.pid} $(pgrep -P ${cluster.postgres.pid})    # all nodes come back by themselves
 
 Ctrl-C stops everything and removes the files.`)
 await stopped
