@@ -99,6 +99,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'upstream/refresh-channel.ts MAX_LISTED': 'releases that upstream lists in one channel',
   'access/account-name.ts MAX_ACCOUNT_NAME_LENGTH': 'name of an account',
   'accounts/authenticate.ts MAX_SESSIONS': 'tokens whose rights are kept',
+  'commands/callers.ts MAX_SESSIONS': 'tokens whose rights are kept',
   'accounts/address-limit.ts MAX_ADDRESSES': 'addresses whose wrong tokens',
   'accounts/page-session-store.ts MAX_SESSIONS_OF_TOKEN': 'browsers that are signed in to the page',
   'http/page/pipeline/read-rows.ts MAX_EXAMINED_LINES': 'rows that a page of the pipeline',

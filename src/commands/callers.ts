@@ -7,9 +7,11 @@ import type { LedgerEvent } from '../ledger/entry.ts'
 import type { Command } from './commands.ts'
 import { requirements } from './requirements.ts'
 
+const MAX_SESSIONS = 10_000
+
 /**
- * The rights of callers inside one transaction. Each session is read once, and again after an event in the
- * same transaction that may have changed it.
+ * The rights of callers, as the transaction has them. Each session is read once, and again after an event
+ * that may have changed it. A {@link CallerCheck} for the writer.
  */
 export class Callers {
   readonly #now: () => number
@@ -52,6 +54,7 @@ export class Callers {
     if (kept !== undefined) return kept
     const session = await findSession(db, { id: tokenId })
     if (session === undefined) throw new DepotError('unauthenticated', UNKNOWN_TOKEN)
+    if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.clear()
     this.#sessions.set(tokenId, session)
     return session
   }

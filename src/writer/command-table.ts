@@ -22,11 +22,14 @@ export interface CommandIn<T extends Handlers, K extends KindIn<T> = KindIn<T>> 
   readonly actor: Actor
 }
 
-/** Checks the callers of commands within one transaction. */
+/**
+ * Checks the callers of commands in one transaction, and in those that follow it as long as all are committed
+ * and nobody else writes.
+ */
 export interface CallerCheck<T extends Handlers> {
   /** Returns the rights of a command's caller. Throws if the caller may not submit the command. */
   authorize(db: Db, command: CommandIn<T>): Promise<Authority>
-  /** Called for each event that a command of the transaction records. */
+  /** Called for each event that a command records. */
   onRecord(event: LedgerEvent): void
 }
 
@@ -35,7 +38,7 @@ export interface CommandTable<T extends Handlers> {
   readonly handlers: T
   /** The kinds of commands that also run while the depot accepts no changes (commands/set-moving.ts). */
   readonly whileMoving: readonly KindIn<T>[]
-  /** Called at the start of each transaction and each snapshot. `now` returns epoch milliseconds. */
+  /** Makes a check that knows nothing yet. `now` returns epoch milliseconds. */
   readonly checkCallers: (now: () => number) => CallerCheck<T>
 }
 

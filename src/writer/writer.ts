@@ -88,6 +88,8 @@ export class Writer<T extends Handlers> {
   /** Whether the last entry of the file may differ from `#head`, because a commit reported failure. */
   #isHeadUncertain = false
   #clock: Clock
+  /** What the last commit knew of callers. Absent if it failed, or if other processes write, too. */
+  #callers: CallerCheck<T> | undefined
   /** Why the depot accepts no changes. */
   #moving: string | undefined
   #draining: Promise<void> | undefined
@@ -278,7 +280,8 @@ export class Writer<T extends Handlers> {
     const settled: Settled<T>[] = []
     const transaction = await begin(this.#db)
     const { trx } = transaction
-    const callers = this.#commands.checkCallers(now)
+    const callers = this.#callers ?? this.#commands.checkCallers(now)
+    this.#callers = undefined
     const batch = { transaction, callers, limited: limitReads(trx, elapsed), entries, hasSavepoints }
     entries.length = 0
     try {
@@ -293,6 +296,7 @@ export class Writer<T extends Handlers> {
       if (!transaction.isRolledBack) {
         beforeCommit()
         await (this.#shared?.commit(transaction, entries, settled) ?? transaction.commit())
+        if (this.#shared === undefined) this.#callers = callers
       }
     } catch (error) {
       await transaction.rollback().catch(() => undefined) // SQLite may have rolled back by itself

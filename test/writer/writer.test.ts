@@ -59,6 +59,17 @@ async function openWriter(
   }
 }
 
+/** Lets each commit fail that adds an account of this name. */
+function breakCommitsWith(connection: BetterSqlite3.Database, name: string): void {
+  // This constraint is checked at the end of the transaction.
+  connection.exec(
+    'CREATE TABLE broken (account INTEGER REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED)',
+  )
+  connection.exec(
+    `CREATE TRIGGER break_it AFTER INSERT ON accounts WHEN NEW.name = '${name}' BEGIN INSERT INTO broken VALUES (77); END`,
+  )
+}
+
 test('commands that wait together are committed together', async (t) => {
   const { writer, heard, names } = await openWriter(t)
   await Promise.all(['a', 'b', 'c'].map((name) => writer.submit(adding(name))))
@@ -202,13 +213,7 @@ test('a full disk refuses with storage_full, reads still work, and with space co
 test('a failing commit fails its whole batch, and the next one works', async (t) => {
   const { writer, connection, heard, names } = await openWriter(t)
   await writer.submit(adding('before'))
-  // This constraint is checked at the end of the transaction.
-  connection.exec(
-    'CREATE TABLE broken (account INTEGER REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED)',
-  )
-  connection.exec(
-    "CREATE TRIGGER break_it AFTER INSERT ON accounts WHEN NEW.name = 'b' BEGIN INSERT INTO broken VALUES (77); END",
-  )
+  breakCommitsWith(connection, 'b')
   const outcomes = await Promise.allSettled([
     writer.submit(adding('a')),
     writer.submit(adding('b')),
@@ -226,6 +231,31 @@ test('a failing commit fails its whole batch, and the next one works', async (t)
     [1, 2],
     'the ledger continues',
   )
+})
+
+test('the rights of a caller are read once, and again after a change of them, also one that was lost', async (t) => {
+  const { writer, connection, statements, names } = await openWriter(t)
+  await writer.submit({ kind: 'setUp', input: { adminTokenHash: 'hash' }, actor })
+  const admin = { client: 'tests', door: 'api', accountId: 1, tokenId: 1 } as const
+  const addingAsAdmin = (name: string) => writer.submit({ ...adding(name), actor: admin })
+  const narrowing = () =>
+    writer.submit({ kind: 'narrowToken', input: { tokenId: 1, scope: { actions: ['upload'] } }, actor })
+  statements.splice(0)
+  await addingAsAdmin('a')
+  await addingAsAdmin('b')
+  t.equal(statements.filter((text) => /^select .* from "tokens"/.test(text)).length, 1)
+
+  breakCommitsWith(connection, 'broken')
+  const lost = await Promise.allSettled([narrowing(), addingAsAdmin('c'), writer.submit(adding('broken'))])
+  t.strictSame(
+    lost.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected'],
+  )
+  await addingAsAdmin('d')
+  t.strictSame(await names(), ['a', 'admin', 'b', 'd'])
+
+  await narrowing()
+  await t.rejects(addingAsAdmin('e'), { code: 'forbidden' })
 })
 
 test('when SQLite rolls a transaction back, the batch fails and the next one works', async (t) => {
