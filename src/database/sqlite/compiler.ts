@@ -68,7 +68,8 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
   }
 
   #writeRows({ shared, columns, rows }: Extract<EngineCall, { name: 'rows' }>): void {
-    this.append('select ')
+    // A table with triggers first collects the rows of a `select` in another table.
+    this.append(rows.isOfOne ? 'values (' : 'select ')
     for (const value of shared) {
       this.appendValue(value)
       this.append(', ')
@@ -81,9 +82,9 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
     else {
       this.append(`${columns.map((_, place) => `value ->> ${place}`).join(', ')} from json_each(`)
       this.appendValue(jsonOf(rows))
-      this.append(')')
     }
-    this.append(' where true') // otherwise `on conflict` would be read as the condition of a join
+    // Without `where true`, `on conflict` would be read as the condition of a join.
+    this.append(rows.isOfOne ? ')' : ') where true')
   }
 }
 
