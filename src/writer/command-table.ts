@@ -6,7 +6,7 @@ import type { LedgerEvent } from '../ledger/entry.ts'
 // The writer knows no command. Its owner passes a table of handlers, from which `submit` takes its
 // types.
 
-/** The handlers of commands, by kind. Inputs and outcomes must survive `structuredClone`. */
+/** The handlers of commands, by kind. Inputs must survive `structuredClone`, outcomes JSON. */
 export type Handlers = Readonly<Record<string, (context: CommandContext, input: never) => Promise<unknown>>>
 
 /** The kinds of commands in a table. */

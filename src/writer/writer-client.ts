@@ -6,8 +6,10 @@ import type { Announcement } from '../ledger/follower.ts'
 import { traced } from '../tracing/traced.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
+import { unpackMessage } from './packed-message.ts'
+import type { CommandOutcome, PackedMessage } from './packed-message.ts'
 import type { AnyWriter, CommitStats, CommitListener } from './writer.ts'
-import type { CommandOutcome, SubmittedCommand, WriterMessage } from './writer-thread.ts'
+import type { SubmittedCommand } from './writer-thread.ts'
 
 /** A thread's connection to the writer thread. */
 export interface WriterPort {
@@ -39,7 +41,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   readonly #now: () => number
   readonly #listeners: CommitListener[] = []
   readonly #pending = new Map<number, Pending>()
-  readonly #onMessage = (message: WriterMessage) => this.#receive(message)
+  readonly #onMessage = (message: PackedMessage) => this.#receive(message)
   /** The low half of the announced number at the last {@link catchUp}. */
   #caughtUp = 0
   /** The promises of listeners. Each resolves when its listener has read the entries that it missed. */
@@ -122,10 +124,11 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
       received !== undefined;
       received = receiveMessageOnPort(this.#port)
     )
-      this.#receive(received.message as WriterMessage)
+      this.#receive(received.message as PackedMessage)
   }
 
-  #receive(message: WriterMessage): void {
+  #receive(packed: PackedMessage): void {
+    const message = unpackMessage(packed)
     for (const { entries, through, commit } of message.announcements)
       this.#announce({ entries: entries.map(parseEntry), through }, commit)
     if (this.#delays.size === 0) this.#settle(message.outcomes)

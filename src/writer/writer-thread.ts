@@ -9,12 +9,12 @@ import { openEngine } from '../database/engine.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import { storedEntryOf } from '../ledger/entry.ts'
-import type { StoredEntry } from '../ledger/entry.ts'
 import { packError } from '../threads/thread-error.ts'
 import type { PackedError } from '../threads/thread-error.ts'
 import type { CommandIn, CommandTable, Handlers } from './command-table.ts'
+import { packMessage } from './packed-message.ts'
+import type { AnnouncedCommit, CommandOutcome, PackedMessage } from './packed-message.ts'
 import { Writer } from './writer.ts'
-import type { CommitStats } from './writer.ts'
 
 // The thread that threaded-writer.ts starts: a writer with its own connection, and the ports of the threads
 // that submit commands.
@@ -45,27 +45,6 @@ export interface SubmittedCommand<Command> {
   /** When it was submitted. */
   readonly at: number
 }
-
-/**
- * A message from the writer to a port. Announcements go to every port, outcomes only to the port that
- * submitted the commands. The announcements of a message come before its outcomes.
- */
-export interface WriterMessage {
-  readonly announcements: readonly AnnouncedCommit[]
-  readonly outcomes: readonly CommandOutcome[]
-}
-
-/** An announcement. Its entries are sent as texts, which are cheaper to copy than parsed entries. */
-interface AnnouncedCommit {
-  readonly entries: readonly StoredEntry[]
-  readonly through: number
-  readonly commit: CommitStats | undefined
-}
-
-/** The outcome of the command with this id. */
-export type CommandOutcome =
-  | { readonly id: number; readonly outcome: unknown }
-  | { readonly id: number; readonly error: PackedError }
 
 /** A message from the parent thread: serve this port, send me a new port, join the other nodes, or close. */
 export type ParentMessage =
@@ -188,13 +167,14 @@ class Outbox {
     if (last !== undefined) {
       // A single port gets its outcomes in the same message, so that its thread wakes once.
       const outcomes = this.ports.size === 1 && first !== undefined ? this.#takeOutcomes(first) : []
-      for (const port of this.ports) post(port, { announcements, outcomes })
+      const message = packMessage({ announcements, outcomes })
+      for (const port of this.ports) post(port, message)
       // What another node committed may be announced after a later commit.
       const through = BigInt(last.through)
       if (through > Atomics.load(this.#announced, 0)) Atomics.store(this.#announced, 0, through)
     }
     for (const port of this.#outcomes.keys())
-      post(port, { announcements: [], outcomes: this.#takeOutcomes(port) })
+      post(port, packMessage({ announcements: [], outcomes: this.#takeOutcomes(port) }))
   }
 
   #takeOutcomes(port: MessagePort): CommandOutcome[] {
@@ -228,7 +208,7 @@ function tellParent(reply: ThreadReply): void {
   parentPort?.postMessage(reply)
 }
 
-function post(port: MessagePort, message: WriterMessage): void {
+function post(port: MessagePort, message: PackedMessage): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
   port.postMessage(message)
 }

@@ -19,7 +19,8 @@ import { findHead, listEntries } from '../../src/ledger/ledger-store.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import type { Release } from '../../src/releases/release.ts'
 import { listWebhooks } from '../../src/webhooks/webhook-store.ts'
-import type { WriterMessage } from '../../src/writer/writer-thread.ts'
+import { packMessage, unpackMessage } from '../../src/writer/packed-message.ts'
+import type { PackedMessage, WriterMessage } from '../../src/writer/packed-message.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { openFailingCommits } from '../support/faults/failing-commits.ts'
 import { runsOf, sampleOf, seeded } from '../support/random.ts'
@@ -193,8 +194,9 @@ function relay(port: MessagePort, fateOf: () => Fate): MessagePort {
   const { port1, port2 } = new MessageChannel()
   const late: WriterMessage[] = []
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-  const send = (message: WriterMessage) => port1.postMessage(message)
-  port.on('message', (message: WriterMessage) => {
+  const send = (message: WriterMessage) => port1.postMessage(packMessage(message))
+  port.on('message', (packed: PackedMessage) => {
+    const message = unpackMessage(packed)
     const fate = message.announcements.length > 0 ? fateOf() : 'arrives'
     if (fate === 'arrives after the next') {
       late.push(message)

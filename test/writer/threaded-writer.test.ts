@@ -1,5 +1,9 @@
 import tap, { test } from 'tap'
+import { DepotError } from '../../src/errors.ts'
 import { findHead } from '../../src/ledger/ledger-store.ts'
+import { packError } from '../../src/threads/thread-error.ts'
+import { packMessage, unpackMessage } from '../../src/writer/packed-message.ts'
+import type { WriterMessage } from '../../src/writer/packed-message.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
@@ -14,6 +18,35 @@ const releases = await makeReleases(
   'acme/app/2.0.0/20260101120000',
   'acme/lib/1.0.0/20260101120000',
 )
+
+test('a message of the writer is unpacked as it was packed', (t) => {
+  const link = { salt: 'a'.repeat(32), digest: 'b'.repeat(64), hash: 'c'.repeat(64) }
+  const message: WriterMessage = {
+    announcements: [
+      { entries: [], through: 4, commit: undefined },
+      {
+        entries: [
+          { sequence: 5, text: '{"at":1}', ...link },
+          { sequence: 6, text: '{"at":2}', ...link },
+        ],
+        through: 6,
+        commit: { commands: 3, durationMs: 0.5 },
+      },
+    ],
+    outcomes: [
+      { id: 1, outcome: undefined },
+      { id: 2, outcome: { view: 'stable', pointers: [{ from: null }] } },
+      { id: 3, error: packError(new DepotError('not_found', 'there is no view "stable"')) },
+      { id: 4, outcome: 'added' },
+    ],
+  }
+  t.strictSame(unpackMessage(structuredClone(packMessage(message))), message)
+  t.strictSame(unpackMessage(packMessage({ announcements: [], outcomes: [] })), {
+    announcements: [],
+    outcomes: [],
+  })
+  t.end()
+})
 
 test('commands that wait together are committed together, and each gets its own outcome', async (t) => {
   const batches: number[] = []
