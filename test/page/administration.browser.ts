@@ -15,6 +15,7 @@ const PAGES = [
   '/admin/storage',
   '/admin/retention',
   '/admin/retention/dry-run',
+  '/admin/freezes',
   '/admin/webhooks',
   '/admin/upstream',
   '/admin/trusted-keys',

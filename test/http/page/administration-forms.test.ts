@@ -4,7 +4,7 @@ import { getOrigin, listKeysBefore, listMembers } from '../../../src/origins/ori
 import { listRules } from '../../../src/retention/rule-store.ts'
 import { describeRule, formatScope } from '../../../src/views/retention-rule.ts'
 import { FormBrowser } from '../../support/browser/form-browser.ts'
-import { JANE_TOKEN, startCompany } from '../../support/browser/page-scene.ts'
+import { APP, JANE_TOKEN, startCompany } from '../../support/browser/page-scene.ts'
 import { fileTest } from '../../support/runner/run-files.ts'
 import { ADMIN_TOKEN } from '../../support/start-depot.ts'
 
@@ -166,4 +166,40 @@ test('the key of another depot is trusted', async (t) => {
   t.equal(refused.statusCode, 422)
   t.match(refused.body, 'value="north"')
   t.notMatch((await jane.get(page)).body, 'Trust another depot')
+})
+
+test('every view is frozen and thawed by administrators', async (t) => {
+  const page = '/admin/freezes'
+  t.equal((await jane.get(page)).statusCode, 403)
+  t.equal((await send(admin, page, page, { reason: 'a fair', period: 'long' })).statusCode, 400)
+  t.equal((await send(admin, page, page, { reason: 'a fair', period: '2d' })).statusCode, 303)
+  t.match((await jane.get('/views/acceptance')).body, /Frozen<\/b> in every view by admin/)
+  t.equal((await send(admin, page, `${page}/thaw`, { origin: '', name: '' })).statusCode, 303)
+  t.notMatch((await jane.get('/views/acceptance')).body, 'in every view')
+})
+
+test('a plan is previewed, and the preview ends', async (t) => {
+  const { headers } = await send(jane, '/plans/new?view=rehearsal', '/plans', {
+    view: 'rehearsal',
+    act: 'promote',
+    releases: APP[2] ?? '',
+  })
+  const plan = String(headers.location)
+  const refused = await send(jane, plan, `${plan}/preview`, { name: 'rehearsal' })
+  t.equal(refused.statusCode, 409)
+  t.match(refused.body, /<details class="closed" open><summary>Preview it/)
+  const made = await send(jane, plan, `${plan}/preview`, { name: 'rehearsal-next' })
+  t.equal(made.headers.location, '/views/rehearsal-next')
+  const page = '/views/rehearsal-next'
+  t.match((await jane.get(page)).body, /preview of rehearsal.*1\.2\.0/s)
+  t.notMatch((await new FormBrowser(app).get(page)).body, `${page}/end`)
+  t.equal((await send(jane, page, `${page}/end`)).statusCode, 303)
+  t.match((await jane.get(page)).body, 'closed')
+})
+
+test('only an empty view is closed', async (t) => {
+  t.notMatch((await jane.get('/views/union')).body, '/views/union/end')
+  const { statusCode, body } = await send(admin, '/views/union', '/views/union/end')
+  t.equal(statusCode, 409)
+  t.match(body, 'role="alert"')
 })

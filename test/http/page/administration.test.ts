@@ -45,6 +45,7 @@ const PAGES: Readonly<Record<string, number>> = {
   '/admin/retention': 200,
   '/admin/retention/dry-run': 403,
   '/admin/retention/dry-run?origin=acme': 403,
+  '/admin/freezes': 403,
   '/admin/webhooks': 403,
   '/admin/upstream': 403,
   '/admin/trusted-keys': 200,

@@ -115,7 +115,7 @@ test('forms are shown to those who may send them', async (t) => {
     [new FormBrowser(app), '/views/union', [], []],
     [member, '/views/union', [], []],
     [jane, '/views/union', [], ['/plans/new?view=union&amp;act=promote']],
-    [admin, '/views/union', ['/views/union/freeze'], ['/views/union/gates']],
+    [admin, '/views/union', ['/views/union/freeze', '/views/union/end'], ['/views/union/gates']],
     [member, release, [], []],
     [jane, release, [], ['/plans/new', `${release}/marks`]],
     [member, '/', [], []],
@@ -152,4 +152,9 @@ test('those who may freeze only by an override are asked for its reason', async 
   const thawed = await send(jane, page, `${page}/thaw`, { origin: '', name: '', override })
   t.equal(thawed.statusCode, 303)
   t.notMatch((await admin.get(page)).body, /Frozen<\/b> by jane/)
+})
+
+test('a proposal says whether it waits for the person who looks', async (t) => {
+  t.match((await admin.get('/changes')).body, 'Waits for <b>you</b>, or anyone else who may promote')
+  t.match((await jane.get('/changes')).body, 'Waits for anyone else who may promote')
 })

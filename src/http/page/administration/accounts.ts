@@ -11,6 +11,7 @@ import { administratorOnly } from '../../requests/rights.ts'
 import { checkField, postForm, textField } from '../html/forms.ts'
 import { badge, timeAgo } from '../html/parts.ts'
 import { OptionalText, withQuery } from '../html/query.ts'
+import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import {
   Csrf,
@@ -74,7 +75,13 @@ ${postForm(
 ${textField(form, { name: 'email', label: 'Email', type: 'email' })}
 ${checkField(form, { name: 'administrator', label: 'administrator of the depot' })}<button>Add</button>`,
 )}
-<p class="hint">A new account has no token and no role. Give it a role in an origin, and a token.</p>`,
+<p class="hint">A new account has no token and no role. Give it a role in an origin, and a token.</p>
+${sameCommands([
+  'hart-depot account add NAME',
+  curlCommand(visit, { method: 'POST', path: '/accounts', body: { name: 'NAME' } }),
+  'hart-depot account disable NAME',
+  'hart-depot account enable NAME',
+])}`,
       }),
     )
   }

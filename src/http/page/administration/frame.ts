@@ -67,6 +67,12 @@ export const PARTS: readonly Part[] = [
     isForAdministrators: false,
   },
   {
+    path: '/admin/freezes',
+    label: 'Freezes',
+    purpose: 'What no view may change for now.',
+    isForAdministrators: true,
+  },
+  {
     path: '/admin/webhooks',
     label: 'Webhooks',
     purpose: 'Who is told about changes, and whether the messages arrive.',

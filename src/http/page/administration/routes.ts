@@ -5,6 +5,7 @@ import { signedInOnly } from '../../requests/rights.ts'
 import { accountPages } from './accounts.ts'
 import { auditPages } from './audit.ts'
 import { PARTS, link, mayAdministrate } from './frame.ts'
+import { freezePages } from './freezes.ts'
 import { healthPages } from './health.ts'
 import { originPage } from './origin.ts'
 import { originPages } from './origins.ts'
@@ -38,6 +39,7 @@ export function administrationRoutes(app: FastifyInstance, context: RouteContext
   accountPages(app, context)
   storagePages(app, context)
   retentionPages(app, context)
+  freezePages(app, context)
   webhookPages(app, context)
   upstreamPages(app, context)
   trustedKeyPages(app, context)

@@ -16,6 +16,7 @@ import { administratorOnly, signedIn } from '../../requests/rights.ts'
 import { postForm, textField } from '../html/forms.ts'
 import { emptyState } from '../html/parts.ts'
 import { OptionalText } from '../html/query.ts'
+import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import {
   Csrf,
@@ -126,5 +127,10 @@ ${postForm(
   (form) => html`${textField(form, { name: 'origin', label: 'Origin', placeholder: 'the whole depot' })}
 ${textField(form, { name: 'quota', label: 'Quota', maxLength: 30, placeholder: 'none; or 20GiB' })}<button>Set the quota</button>`,
 )}
-<p class="hint">Beyond its quota, an origin gets no further releases. None is deleted.</p>`
+<p class="hint">Beyond its quota, an origin gets no further releases. None is deleted.</p>
+${sameCommands([
+  'hart-depot quota set 20GiB --origin acme',
+  curlCommand(visit, { method: 'PUT', path: '/origins/acme/quota', body: { bytes: 21_474_836_480 } }),
+  'hart-depot quota remove --origin acme',
+])}`
 }

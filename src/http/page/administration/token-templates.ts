@@ -8,6 +8,7 @@ import type { Content } from '../html/layout.ts'
 import { checkField, postForm, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
 import { badge, copyable, emptyState, timeAgo } from '../html/parts.ts'
+import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import { adminContent, confirmedAct, facts, link, mayAdministrate, pager, table } from './frame.ts'
 
@@ -53,7 +54,11 @@ ${textField(form, { name: 'label', label: 'Label', maxLength: 200, placeholder: 
 ${narrowingFields(form, 'no box ticked: all of them')}
 <div class="actions"><button class="primary">Make the token</button></div>`,
 )}
-<p class="hint">The next page shows the token, once. A token has at most the rights of its account.</p>`
+<p class="hint">The next page shows the token, once. A token has at most the rights of its account.</p>
+${sameCommands([
+  `hart-depot token add ${account ?? visit.caller?.accountName ?? 'ACCOUNT'} --action read`,
+  curlCommand(visit, { method: 'POST', path: '/tokens', body: { label: 'ci', actions: ['read'] } }),
+])}`
 }
 
 function list(visit: Visit, tokens: readonly Token[]): SafeHtml {

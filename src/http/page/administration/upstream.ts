@@ -9,6 +9,7 @@ import { describeUpstream } from '../../api/upstream/describe.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
 import { badge, emptyState, timeAgo } from '../html/parts.ts'
+import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import { Csrf, actButton, adminContent, facts, table } from './frame.ts'
 
@@ -69,7 +70,8 @@ ${table(
   ]),
 )}
 ${actButton(visit, { path: `${PATH}/refresh`, fields: {}, label: 'Refresh all channels' })}
-<p class="hint">A refresh goes on in the background. Releases are fetched when somebody asks for them.</p>`
+<p class="hint">A refresh goes on in the background. Releases are fetched when somebody asks for them.</p>
+${sameCommands(['hart-depot upstream refresh', curlCommand(visit, { method: 'POST', path: '/upstream/refresh', body: {} })])}`
 }
 
 function stateOf({

@@ -6,7 +6,7 @@ import { getChange, listChanges, listCurrentViews } from '../../../changes/chang
 import { listViews } from '../../../revisions/view-store.ts'
 import { CHANGE_STATES } from '../../../views/phase.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { readWaitingProposals } from '../html/waiting-proposals.ts'
+import { mayDecide, readWaitingProposals } from '../html/waiting-proposals.ts'
 import { OptionalText } from '../html/query.ts'
 import { changeContent, changesContent } from './templates.ts'
 
@@ -42,10 +42,10 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
       changesContent(request.visit, {
         changes,
         current,
-        waiting: proposals.map((proposal) => ({
-          proposal,
-          view: views.find(({ id }) => id === proposal.viewId),
-        })),
+        waiting: proposals.map((proposal) => {
+          const view = views.find(({ id }) => id === proposal.viewId)
+          return { proposal, view, isForCaller: view !== undefined && mayDecide(request, proposal, view) }
+        }),
         query: { project, state },
         next: found.length > PAGE_CHANGES ? changes.at(-1)?.id : undefined,
       }),

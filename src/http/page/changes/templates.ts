@@ -40,6 +40,8 @@ const STATE_BADGE: Readonly<Record<ChangeState, 'plain' | 'good' | 'bad' | 'info
 export interface WaitingProposal {
   readonly proposal: StoredPlan
   readonly view: View | undefined
+  /** Whether the caller may decide about it. */
+  readonly isForCaller: boolean
 }
 
 export interface ShownChanges {
@@ -87,10 +89,10 @@ ${next === undefined ? null : html`<nav class="pager" aria-label="Pages"><a rel=
 
 function waitingList(visit: Visit, waiting: readonly WaitingProposal[]): SafeHtml | null {
   if (waiting.length === 0) return null
-  return html`<h2>Proposals that wait</h2><ul>${waiting.map(({ proposal, view }) => {
+  return html`<h2>Proposals that wait</h2><ul>${waiting.map(({ proposal, view, isForCaller }) => {
     const { account, effect, createdAt, expiresAt, request } = proposal
     const approvers = view?.gates.approval?.approvers
-    return html`<li>${viewLink(visit, proposal.view)}: <a href="${visit.to(`/plans/${proposal.token}`)}">${effect.act}</a>${request.reason === undefined ? null : html` — ${request.reason}`} <span class="dim">by ${account ?? 'the operator'}, ${timeAgo(visit, createdAt)}, until ${timeAgo(visit, expiresAt)}</span>. Waits for ${
+    return html`<li>${viewLink(visit, proposal.view)}: <a href="${visit.to(`/plans/${proposal.token}`)}">${effect.act}</a>${request.reason === undefined ? null : html` — ${request.reason}`} <span class="dim">by ${account ?? 'the operator'}, ${timeAgo(visit, createdAt)}, until ${timeAgo(visit, expiresAt)}</span>. Waits for ${isForCaller ? html`<b>you</b>, or ` : null}${
       approvers === undefined
         ? 'anyone else who may promote'
         : listWords(approvers.map((name) => name.replace(/^group:/, 'the group ')))

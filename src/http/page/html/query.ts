@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refusalOf } from '../../../errors.ts'
+import { parsePeriod } from '../../../text/period.ts'
 import { shapeFault } from '../../../text/shape-fault.ts'
 
 // Parameters of pages. Browsers send the empty fields of a form, too.
@@ -10,6 +11,12 @@ export const OptionalText = z
   .max(600)
   .transform((text) => text.trim() || undefined)
   .optional()
+
+/** A period such as `6h` or `2d`, in milliseconds. */
+export const OptionalPeriod = OptionalText.refine(
+  (text) => text === undefined || parsePeriod(text) !== undefined,
+  'is a period, such as 6h or 2d',
+).transform((text) => (text === undefined ? undefined : parsePeriod(text)))
 
 /** Splits names at commas and spaces; `undefined` without any. */
 export function namesIn(text: string | undefined): string[] | undefined {

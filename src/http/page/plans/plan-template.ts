@@ -8,7 +8,7 @@ import { changesAnything, expiryOf } from '../../../revisions/stored-plan.ts'
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import { counted } from '../../../text/counted.ts'
 import { notesOn } from '../../api/promotions/wire.ts'
-import { postForm, textField } from '../html/forms.ts'
+import { closedForm, postForm, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
 import type { Content } from '../html/layout.ts'
 import {
@@ -200,7 +200,19 @@ function decision(visit: Visit, shown: ShownPlan): SafeHtml | null {
   if (isProposal ? !isAuthor && !mayDecide : !mayChange)
     return html`<p class="hint">You may read this ${isProposal ? 'proposal' : 'plan'}, and not decide about it.</p>`
   return html`<h2>${isProposal ? 'Decide' : 'Make this change'}</h2>
-${postForm(visit, { path: planPath(plan.token), className: 'stack change' }, (form) => decisionFields(form, shown))}`
+${postForm(visit, { path: planPath(plan.token), className: 'stack change' }, (form) => decisionFields(form, shown))}
+${mayChange ? previewForm(visit, plan) : null}`
+}
+
+function previewForm(visit: Visit, { token, view }: StoredPlan): SafeHtml {
+  return closedForm(
+    visit,
+    { path: `${planPath(token)}/preview`, label: 'Preview it', className: 'filters' },
+    (
+      form,
+    ) => html`<p>A preview is a view that shows ${view} with this plan applied. Supervisors can follow it. It ends with the plan.</p>
+${textField(form, { name: 'name', label: 'Name of the view', isRequired: true, placeholder: `${view}-next` })}<button>Make the preview</button>`,
+  )
 }
 
 function decisionFields(form: Form, shown: ShownPlan): SafeHtml {

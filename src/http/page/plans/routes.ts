@@ -6,21 +6,22 @@ import { audienceOf, audienceOfChanges } from '../../../access/access.ts'
 import type { Audience } from '../../../access/access.ts'
 import { passes } from '../../../access/rights.ts'
 import { refusalOf } from '../../../errors.ts'
-import { originOf } from '../../../package/ident.ts'
 import { filterVisiblePlans, findPlan, getPlan, planNotFound } from '../../../revisions/plan-store.ts'
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import { getView, listViews } from '../../../revisions/view-store.ts'
-import { mayOverride, mayReject, requesterOf } from '../../../views/gates.ts'
+import { mayOverride, requesterOf } from '../../../views/gates.ts'
 import type { View } from '../../../views/view.ts'
 import { originsOf, parseChange } from '../../api/promotions/parse-change.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { expectMayChange, expectMayDecideProposal, signedIn, signedInAnyhow } from '../../requests/rights.ts'
+import { expectMayChange, expectMayDecideProposal, signedIn } from '../../requests/rights.ts'
 import { viewPath } from '../html/parts.ts'
+import { mayDecide, originsIn } from '../html/waiting-proposals.ts'
 import { OptionalText, parseFields, withQuery } from '../html/query.ts'
 import { revisionPath } from '../view/moves.ts'
 import { ChangeForm, fieldsOf } from './change-form.ts'
 import { changeFormContent } from './form-template.ts'
+import { previewRoutes } from './preview-routes.ts'
 import { planContent, planPath } from './plan-template.ts'
 
 /** A change that moves more packages than this asks for the name of the view. */
@@ -37,7 +38,8 @@ const Decision = z.object({
 type Decision = z.infer<typeof Decision>
 
 /** Routes for changes of views: a form, its plan, and what becomes of the plan. */
-export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+export function planRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { depot } = context
   const pages = app.withTypeProvider<ZodTypeProvider>()
   const { db, writer } = depot
 
@@ -97,7 +99,8 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         mayOverride: mayOverride(requesterOf(caller), view.gates),
         needsApproval: view.gates.approval !== undefined,
         isAuthor: plan.account === caller.accountName,
-        ...rightsIn(request, plan, view),
+        mayChange: passes(() => expectMayChange(request, view, originsIn(plan))),
+        mayDecide: mayDecide(request, plan, view),
       }),
     )
   }
@@ -106,6 +109,8 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     { schema: { params: PlanParams, querystring: z.object({ replaces: OptionalText }) } },
     async (request, reply) => sendPlan(request, reply, request.query.replaces),
   )
+
+  previewRoutes(app, context, async (request, reply) => sendPlan(request, reply))
 
   pages.post(
     '/plans/:plan',
@@ -182,17 +187,6 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
 /** Reports whether a change needs the name of the view: it is wide, or the view has gates for people. */
 function isWide({ effect }: StoredPlan, { gates }: View): boolean {
   return effect.pointers.length > WIDE_MOVES || gates.promoters !== undefined || gates.approval !== undefined
-}
-
-/** Returns which decisions about a plan the caller may make, as far as rights go. */
-function rightsIn(request: FastifyRequest, { effect }: StoredPlan, view: View) {
-  const origins = [...new Set(effect.releases.map(({ ident }) => originOf(ident)))]
-  return {
-    mayChange: passes(() => expectMayChange(request, view, origins)),
-    mayDecide:
-      passes(() => expectMayDecideProposal(request, view)) &&
-      mayReject(requesterOf(signedInAnyhow(request)), view.gates, origins),
-  }
 }
 
 function newToken(): string {

@@ -9,7 +9,6 @@ import { filterVisibleFreezes } from '../../../revisions/freeze-store.ts'
 import { getRevision, listRevisions } from '../../../revisions/history-store.ts'
 import { findRevisionTime, getRevisionAt } from '../../../revisions/revision-store.ts'
 import { getPastView, getView, getViewById } from '../../../revisions/view-store.ts'
-import { parsePeriod } from '../../../text/period.ts'
 import { isInForce } from '../../../views/freeze.ts'
 import { parsePackageFilter } from '../../api/conventions/package-filter.ts'
 import { momentOf } from '../../api/conventions/moment.ts'
@@ -17,8 +16,9 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayChange } from '../../requests/rights.ts'
 import { readFleet } from '../fleet/read-fleet.ts'
-import { OptionalText, withQuery } from '../html/query.ts'
+import { OptionalPeriod, OptionalText, withQuery } from '../html/query.ts'
 import { viewPath } from '../html/parts.ts'
+import { expectMayEnd } from './end-form.ts'
 import { historyContent, revisionContent } from './history-templates.ts'
 import { viewContent } from './templates.ts'
 
@@ -32,10 +32,7 @@ const ThawForm = z.object({
 })
 const FreezeForm = ThawForm.extend({
   reason: z.string().trim().min(1).max(500),
-  period: OptionalText.refine(
-    (text) => text === undefined || parsePeriod(text) !== undefined,
-    'is a period, such as 6h or 2d',
-  ),
+  period: OptionalPeriod,
 })
 const PAGE_ROWS = 200
 const NEWEST_REVISIONS = 8
@@ -154,13 +151,12 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
       const found = await getView(db, request.params.view)
       const { name: view } = found
       expectMayChange(request, found, [])
-      const lastsMs = period === undefined ? undefined : parsePeriod(period)
       request.subject = `freeze ${view}`
       const input = {
         view,
         ...parsePackageFilter({ origin, name }),
         reason,
-        ...(lastsMs !== undefined && { until: now() + lastsMs }),
+        ...(period !== undefined && { until: now() + period }),
         ...(override !== undefined && { override: { reason: override } }),
       }
       await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'page') })
@@ -184,6 +180,22 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
       }
       await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'page') })
       return reply.redirect(request.visit.to(viewPath(view)), 303)
+    },
+  )
+
+  pages.post(
+    '/views/:view/end',
+    { schema: { params: ViewParams, body: z.object({ _csrf: z.string() }) }, config: { showForm } },
+    async (request, reply) => {
+      const found = await getView(db, request.params.view)
+      const { name, preview } = found
+      request.subject = `delete ${name}`
+      expectMayEnd(request, found)
+      const actor = actorOf(request, 'page')
+      if (preview === undefined)
+        await depot.writer.submit({ kind: 'closeView', input: { view: name }, actor })
+      else await depot.writer.submit({ kind: 'dropPreview', input: { name }, actor })
+      return reply.redirect(request.visit.to('/'), 303)
     },
   )
 }

@@ -24,6 +24,7 @@ import {
 import { withQuery } from '../html/query.ts'
 import { loadCommand, updateCommand } from '../html/supervisor-commands.ts'
 import type { Visit } from '../html/visit.ts'
+import { endForm } from './end-form.ts'
 import { freezeForms } from './freeze-form.ts'
 import { gatesPath } from './gates-templates.ts'
 import { historyTable } from './history-templates.ts'
@@ -70,7 +71,7 @@ ${shown.pointers.length === 0 ? emptyState(isPast ? 'The view had nothing then' 
 ${fleetSection(visit, shown.fleet, { names: 'Package', command: `hart-depot fleet --hosts FILE --view ${view.name}` })}
 <h2>Rules</h2>
 <ul>${ruleSentences(visit, view).map((sentence) => html`<li>${sentence}</li>`)}</ul>
-${isPast ? null : freezeForms(visit, view)}
+${isPast ? null : html`${freezeForms(visit, view)}${endForm(visit, view)}`}
 ${isPast ? null : supervisors(visit, shown)}
 <h2>History</h2>
 ${historyTable(visit, view, shown.history)}
