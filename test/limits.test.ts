@@ -62,6 +62,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'http/requests/limit-connections.ts MAX_CLOSE_MS',
   'http/requests/limit-connections.ts MAX_REFUSED_CONNECTIONS',
   'http/requests/one-at-a-time.ts MAX_TAIL_BYTES',
+  'http/page/pipeline/brief-memory.ts KEPT_MS',
   'http/create-app.ts MAX_CLOSE_MS',
   'tracing/open.ts MAX_CLOSE_MS',
   'following/visible-pages.ts MAX_SHARED_DISTANCE',

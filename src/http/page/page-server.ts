@@ -86,6 +86,8 @@ const FIELDS_OF_MAIN = [
 const MAX_BODY_BYTES = 1024 * 1024
 /** Shorter pages are sent as they are. */
 const COMPRESSED_FROM_LENGTH = 2_048
+/** Needs a quarter of the time of the usual level, and a quarter more bytes. */
+const GZIP_LEVEL = 3
 
 /** The server of the page. It does not listen: the main server gives it requests. */
 export interface PageServer {
@@ -223,7 +225,7 @@ function addPageHooks(pages: FastifyInstance, { depot, feed }: RouteContext, ass
     const isWorthIt = typeof payload === 'string' && payload.length >= COMPRESSED_FROM_LENGTH
     if (!isWorthIt || encodingOf(request.headers['accept-encoding']) === 'plain') return payload
     reply.header('content-encoding', 'gzip')
-    return promisify(gzip)(payload)
+    return promisify(gzip)(payload, { level: GZIP_LEVEL })
   })
   pages.addHook('onRequest', async (request, reply) => {
     // A token in the Authorization header signs in to the API alone.

@@ -27,12 +27,19 @@ import type { Cell, Row, RowPage } from './read-rows.ts'
 /** What the pipeline shows. */
 export interface Pipeline {
   readonly columns: Columns
-  readonly page: RowPage
+  readonly written: WrittenRows
   readonly query: PipelineQuery
   /** The number of proposals that wait, by view. */
   readonly waiting: ReadonlyMap<string, number>
   /** The number of changes of which a phase runs. */
   readonly runningChanges: number
+}
+
+/** The rows of a page, which are the same for all callers who may see the same. */
+export interface WrittenRows {
+  readonly pieces: readonly SafeHtml[]
+  readonly count: number
+  readonly next: RowPage['next']
 }
 
 const MINUTES = [
@@ -51,9 +58,8 @@ const BEHIND = [
 /** Other requests run after this many rows. */
 const ROWS_IN_A_PIECE = 200
 
-export async function pipelineContent(visit: Visit, pipeline: Pipeline): Promise<Content> {
-  const rows = await writeRows(visit, pipeline)
-  const { columns, page, query } = pipeline
+export function pipelineContent(visit: Visit, pipeline: Pipeline): Content {
+  const { columns, written, query } = pipeline
   return {
     title: 'Pipeline',
     section: 'pipeline',
@@ -61,7 +67,7 @@ export async function pipelineContent(visit: Visit, pipeline: Pipeline): Promise
     main: html`<h1>Pipeline</h1>
 ${summary(visit, pipeline)}
 ${filterForm(visit, query)}
-${page.rows.length === 0 ? nothing(visit, pipeline) : table(visit, pipeline, rows)}
+${written.count === 0 ? nothing(visit, pipeline) : table(visit, pipeline)}
 ${pager(visit, pipeline)}
 ${otherViews(visit, columns.others)}`,
   }
@@ -102,27 +108,27 @@ function choices(list: readonly (readonly [string, string])[], chosen: string | 
 }
 
 /** Writes the rows of the table in pieces, because thousands would keep other requests waiting. */
-async function writeRows(visit: Visit, { columns, page, query }: Pipeline): Promise<SafeHtml[]> {
-  const options = {
-    hasTargets: page.rows.some(({ target }) => target !== DEFAULT_TARGET),
-    isBrief: query.all === '1',
-  }
+export async function writeRows(
+  visit: Visit,
+  { shown, page, isBrief }: { shown: readonly View[]; page: RowPage; isBrief: boolean },
+): Promise<WrittenRows> {
+  const options = { hasTargets: page.rows.some(({ target }) => target !== DEFAULT_TARGET), isBrief }
   const pieces: SafeHtml[] = []
   for (let at = 0; at < page.rows.length; at += ROWS_IN_A_PIECE) {
     const rows = page.rows.slice(at, at + ROWS_IN_A_PIECE)
-    pieces.push(html`${rows.map((row) => rowOf(visit, columns.shown, row, options))}`)
+    pieces.push(html`${rows.map((row) => rowOf(visit, shown, row, options))}`)
     await setImmediate()
   }
-  return pieces
+  return { pieces, count: page.rows.length, next: page.next }
 }
 
-function table(visit: Visit, { columns, waiting }: Pipeline, rows: readonly SafeHtml[]): SafeHtml {
+function table(visit: Visit, { columns, waiting, written }: Pipeline): SafeHtml {
   const { shown } = columns
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Pipeline"><table class="full pipeline">
 <caption class="visually-hidden">What each view runs. A sign before a release compares it with the view to its left.</caption>
 <thead><tr><th scope="col" data-sortable>Package</th>${shown.map((view, index) => columnHeading(visit, view, { left: shown[index - 1], waiting: waiting.get(view.name) ?? 0 }))}</tr></thead>
 <tbody>
-${[...rows]}
+${[...written.pieces]}
 </tbody></table></div>
 <p class="hint"><b>=</b> the same release as in the view to its left · <b>&lt;</b> a lower one · <b>&gt;</b> a higher one · <b>+</b> nothing to its left</p>`
 }
@@ -201,11 +207,11 @@ function marks({ marks: found, soaksForMs }: Cell): SafeHtml {
   }${soaksForMs === undefined ? null : html` ${badge('plain', `soaks ${formatDuration(soaksForMs)} more`)}`}`
 }
 
-function nothing(visit: Visit, { query, page }: Pipeline): SafeHtml {
-  if (page.next !== undefined)
+function nothing(visit: Visit, { query, written: { next } }: Pipeline): SafeHtml {
+  if (next !== undefined)
     return emptyState(
       'Nothing on this part of the list fits the filter',
-      html`<p><a href="${visit.to(pipelinePath({ ...query, after: page.next.join(' ') }))}">Look further</a></p>`,
+      html`<p><a href="${visit.to(pipelinePath({ ...query, after: next.join(' ') }))}">Look further</a></p>`,
     )
   return emptyState(
     'No package fits the filter',
@@ -213,13 +219,13 @@ function nothing(visit: Visit, { query, page }: Pipeline): SafeHtml {
   )
 }
 
-function pager(visit: Visit, { query, page }: Pipeline): SafeHtml | null {
-  const isWhole = query.after === undefined && page.next === undefined
-  if (isWhole && page.rows.length === 0) return null
+function pager(visit: Visit, { query, written: { count, next } }: Pipeline): SafeHtml | null {
+  const isWhole = query.after === undefined && next === undefined
+  if (isWhole && count === 0) return null
   return html`<nav class="pager" aria-label="Pages">
-<span>${page.rows.length} ${page.rows.length === 1 ? 'row' : 'rows'}${isWhole ? '' : ' on this page'}</span>
+<span>${count} ${count === 1 ? 'row' : 'rows'}${isWhole ? '' : ' on this page'}</span>
 ${query.after === undefined ? null : html`<a href="${visit.to(pipelinePath({ ...query, after: undefined }))}">First page</a>`}
-${page.next === undefined ? null : html`<a rel="next" href="${visit.to(pipelinePath({ ...query, after: page.next.join(' ') }))}">Next page</a>`}
+${next === undefined ? null : html`<a rel="next" href="${visit.to(pipelinePath({ ...query, after: next.join(' ') }))}">Next page</a>`}
 ${isWhole || query.all === '1' ? null : html`<a href="${visit.to(pipelinePath({ ...query, after: undefined, all: '1' }))}">Show all rows</a>`}
 ${query.all === '1' ? html`<a href="${visit.to(pipelinePath({ ...query, all: undefined }))}">Show pages</a>` : null}
 </nav>`
