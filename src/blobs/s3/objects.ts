@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { open, readFile, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type {
+  CompletedPart,
   HeadObjectCommandOutput,
   ListMultipartUploadsCommandInput,
   ListMultipartUploadsCommandOutput,
@@ -37,7 +39,6 @@ const PARALLEL_PARTS = 3
 const MAX_PARTS = 10_000
 /** The maximum number of bytes that all uploads of this thread hold in memory. */
 const BUDGET_BYTES = 96 * 1024 * 1024
-const READ_BYTES = 1024 * 1024
 /** How long the answer to a request without a body may take to begin. */
 const SHORT_MS = 15_000
 /** How long an earlier check of the bucket counts. A backup asks for many objects that are absent. */
@@ -70,7 +71,7 @@ export class S3Objects {
     const partBytes = Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS))
     const heldBytes = Math.min(size, PARALLEL_PARTS * partBytes, BUDGET_BYTES)
     await this.#budget.with(heldBytes, () =>
-      size <= PART_BYTES ? this.#putWhole(path, name) : this.#putInParts(path, name, partBytes),
+      size <= PART_BYTES ? this.#putWhole(path, name) : this.#putInParts(path, name, { size, partBytes }),
     )
     const { sizeBytes } = await this.head(name)
     if (sizeBytes === size) return
@@ -84,16 +85,58 @@ export class S3Objects {
     )
   }
 
-  async #putInParts(path: string, name: string, partSize: number): Promise<void> {
-    const Body = createReadStream(path, { highWaterMark: READ_BYTES })
-    const params = { ...this.#key(name), Body, ...describe() }
+  /** Sends parts of a file, several at a time, from as many buffers. */
+  async #putInParts(
+    path: string,
+    name: string,
+    { size, partBytes }: { size: number; partBytes: number },
+  ): Promise<void> {
+    const key = this.#key(name)
+    const { UploadId } = await this.#send(({ sdk, client }) =>
+      client.send(new sdk.client.CreateMultipartUploadCommand({ ...key, ...describe() }), {
+        requestTimeout: SHORT_MS,
+      }),
+    )
+    const upload = { ...key, UploadId }
+    const file = await open(path)
     try {
-      await this.#send(({ sdk, client }) =>
-        // A failed upload aborts itself. If even that fails, `abortUploads` does it later.
-        new sdk.upload.Upload({ client, params, partSize, queueSize: PARALLEL_PARTS }).done(),
+      const Parts: CompletedPart[] = Array.from({ length: Math.ceil(size / partBytes) }, (_, index) => ({
+        PartNumber: index + 1,
+      }))
+      const waiting = Parts.values()
+      let hasFailed = false
+      const sendParts = async () => {
+        const buffer = Buffer.allocUnsafeSlow(partBytes)
+        for (const part of waiting) {
+          if (hasFailed) return
+          const { PartNumber = 0 } = part
+          const start = (PartNumber - 1) * partBytes
+          const Body = buffer.subarray(0, Math.min(partBytes, size - start))
+          await readFully(file, Body, start)
+          const { ETag } = await this.#send(({ sdk, client }) =>
+            client.send(new sdk.client.UploadPartCommand({ ...upload, PartNumber, Body })),
+          )
+          part.ETag = ETag
+        }
+      }
+      const sending = Array.from({ length: PARALLEL_PARTS }, () =>
+        sendParts().catch((error: unknown) => {
+          hasFailed = true
+          throw error
+        }),
       )
+      await Promise.allSettled(sending) // no part may be on its way when the upload is aborted
+      await Promise.all(sending)
+      await this.#send(({ sdk, client }) =>
+        client.send(new sdk.client.CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } })),
+      )
+    } catch (error) {
+      await this.#send(({ sdk, client }) =>
+        client.send(new sdk.client.AbortMultipartUploadCommand(upload), { requestTimeout: SHORT_MS }),
+      ).catch(() => undefined) // `abortUploads` does it later
+      throw error
     } finally {
-      Body.destroy()
+      await file.close()
     }
   }
 
@@ -248,6 +291,15 @@ export class S3Objects {
   async #open(): Promise<{ sdk: Sdk; client: S3Client }> {
     const sdk = await loadSdk()
     return { sdk, client: makeClient(sdk, this.#place) }
+  }
+}
+
+/** Fills a buffer with the bytes of a file at `start`. Throws if the file ends before. */
+async function readFully(file: FileHandle, into: Buffer, start: number): Promise<void> {
+  for (let done = 0; done < into.length;) {
+    const { bytesRead } = await file.read(into, done, into.length - done, start + done)
+    if (bytesRead === 0) throw new Error(`a file became shorter while it was sent, at byte ${start + done}`)
+    done += bytesRead
   }
 }
 

@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type * as ClientS3 from '@aws-sdk/client-s3'
-import type * as LibStorage from '@aws-sdk/lib-storage'
 import type * as Presigner from '@aws-sdk/s3-request-presigner'
 import type { S3Place } from '../../config/s3-place.ts'
 import { DepotError } from '../../errors.ts'
@@ -10,12 +9,11 @@ import { PACKAGE_ROOT } from '../../package-root.ts'
 /** The parts of the AWS SDK that are used here. */
 export interface Sdk {
   readonly client: typeof ClientS3
-  readonly upload: typeof LibStorage
   readonly presigner: typeof Presigner
 }
 
 /** The packages of the SDK, which are optional dependencies. */
-const PACKAGES = ['@aws-sdk/client-s3', '@aws-sdk/lib-storage', '@aws-sdk/s3-request-presigner'] as const
+const PACKAGES = ['@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'] as const
 
 const CONNECT_MS = 5_000
 /** How long a request may take until its answer begins. A part of an upload is sent in this time. */
@@ -30,12 +28,11 @@ const MAX_CONNECTIONS = 10_000
  */
 export async function loadSdk(): Promise<Sdk> {
   try {
-    const [client, upload, presigner] = await Promise.all([
+    const [client, presigner] = await Promise.all([
       import('@aws-sdk/client-s3'),
-      import('@aws-sdk/lib-storage'),
       import('@aws-sdk/s3-request-presigner'),
     ])
-    return { client, upload, presigner }
+    return { client, presigner }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
     const { optionalDependencies: versions } = createRequire(import.meta.url)(
