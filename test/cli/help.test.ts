@@ -1,4 +1,6 @@
+import { globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { EXIT } from '../../src/cli/exit-codes.ts'
 import { PHASES } from '../../src/cli/pipeline/phase.ts'
@@ -61,6 +63,19 @@ function isUnbreakable(line: string, columns: number): boolean {
 test('unknown commands and options get a hint', async (t) => {
   t.match(await runCommand(['promte']), { code: 2, stderr: /did you mean promote\?/ })
   t.match(await runCommand(['whoami', '--jsn']), { code: 2, stderr: /did you mean --json\?/ })
+})
+
+test('sources and documents name commands that exist', async (t) => {
+  const names = ENTRIES.map(({ name }) => name)
+  const nouns = new Set(
+    names.map((name) => name.split(' ', 1)[0] ?? '').filter((noun) => !names.includes(noun)),
+  )
+  const root = join(import.meta.dirname, '../..')
+  for (const file of globSync(['src/**/*.ts', '*.md', 'docs/*.md', 'docs/runbooks/*.md'], { cwd: root })) {
+    const text = await readFile(join(root, file), 'utf8')
+    for (const [, noun = '', verb = ''] of text.matchAll(/\bhart-depot ([a-z-]+) ([a-z]+(?:-[a-z]+)*)/g))
+      if (nouns.has(noun)) t.ok(names.includes(`${noun} ${verb}`), `${file}: hart-depot ${noun} ${verb}`)
+  }
 })
 
 test('docs/cli.md explains every exit code', async (t) => {

@@ -160,11 +160,12 @@ ${textField(form, { name: 'origins', label: 'Only of these origins', value: orig
 
 function commandsOf(visit: Visit, { name, position }: Webhook): string[] {
   const path = `/webhooks/${encodeURIComponent(name)}`
+  const from = Math.max(1, position)
   return [
     `hart-depot webhook ping ${name}`,
     curlCommand(visit, { method: 'POST', path: `${path}/pings` }),
-    `hart-depot webhook replay ${name} --from ${position}`,
-    curlCommand(visit, { method: 'POST', path: `${path}/replays`, body: { from: position } }),
+    `hart-depot webhook redeliver ${name} ${from}`,
+    curlCommand(visit, { method: 'POST', path: `${path}/replays`, body: { from } }),
   ]
 }
 
