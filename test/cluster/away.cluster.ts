@@ -2,6 +2,8 @@ import { test } from 'tap'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.ts'
 import { ask } from '../support/ask.ts'
 import type { Answer } from '../support/ask.ts'
+import { startCuttableProxy } from '../support/faults/cuttable-proxy.ts'
+import type { CuttableProxy } from '../support/faults/cuttable-proxy.ts'
 import { until } from '../support/until.ts'
 
 // What nodes as processes answer while PostgreSQL is away, and after it came back with less than it had. The
@@ -14,8 +16,14 @@ const poll = (url: string) => ask(url + POLL)
 const isAnswering = async (url: string) => (await poll(url).catch(() => undefined))?.status === 404
 
 test('nodes without PostgreSQL', async (t) => {
+  let cable: CuttableProxy | undefined
   const cluster = await LocalCluster.start({
-    ofNode: async (index) => ({ DEPOT_STALE: index === 0 ? 'refuse' : 'serve' }),
+    ofNode: async (index, { postgresPort }) => {
+      if (index === 0) return { DEPOT_STALE: 'refuse' }
+      cable = await startCuttableProxy(t, postgresPort)
+      const url = `postgres://postgres@127.0.0.1:${cable.port}/depot`
+      return { DEPOT_STALE: 'serve', DEPOT_DATABASE_URL: url }
+    },
   })
   t.teardown(() => cluster.close())
   const [refusing, serving] = cluster.nodes
@@ -30,17 +38,20 @@ test('nodes without PostgreSQL', async (t) => {
   for (const { url } of cluster.nodes)
     t.match(await poll(url), { status: 404, headers: { 'x-hart-depot-stale': undefined } })
 
+  const isStale = async () => (await poll(serving.url)).headers['x-hart-depot-stale'] !== undefined
+  cable?.cut()
+  await until('the lease of the second node ends', isStale, LIMIT_MS)
+  t.match(await create('other'), { status: 503, text: /this node cannot reach the database/ }, 'at once')
+  cable?.mend()
+  await until('it holds a lease again', async () => !(await isStale()), LIMIT_MS)
+
   await cluster.postgres.stop('SIGQUIT')
   await until(
     'the lease of the first node ends',
     async () => (await poll(refusing.url)).status === 503,
     LIMIT_MS,
   )
-  await until(
-    'that of the second one ends',
-    async () => (await poll(serving.url)).headers['x-hart-depot-stale'] !== undefined,
-    LIMIT_MS,
-  )
+  await until('that of the second one ends', isStale, LIMIT_MS)
   t.match(await poll(refusing.url), { status: 503, headers: { 'retry-after': '1' } })
   t.match(await poll(serving.url), { status: 404, headers: { 'x-hart-depot-stale': /^\d+$/ } })
   t.match(await ask(`${refusing.url}/readyz`), { status: 503, text: /"code":"node"/ })

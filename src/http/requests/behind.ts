@@ -13,6 +13,7 @@ declare module 'fastify' {
 }
 
 const RETRY_AFTER_SECONDS = 1
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Reports whether other nodes may have acknowledged changes that this one does not know. Never on SQLite. */
 export function isBehind({ lease }: Pick<Depot, 'lease'>): boolean {
@@ -21,14 +22,15 @@ export function isBehind({ lease }: Pick<Depot, 'lease'>): boolean {
 
 /**
  * Adds the hook that refuses requests of a node without a lease with `database_unavailable`. With
- * `DEPOT_STALE=serve`, answers get the header `x-hart-depot-stale` instead: the seconds since the node last
- * knew everything. Add it before the hook that reads missed commits.
+ * `DEPOT_STALE=serve`, answers to reads get the header `x-hart-depot-stale` instead: the seconds since the
+ * node last knew everything. Changes are still refused: they would wait for a server that may never answer.
+ * Add the hook before the one that reads missed commits.
  */
 export function addLeaseHook(app: FastifyInstance, { lease, config }: Pick<Depot, 'lease' | 'config'>): void {
   if (lease === undefined) return
   app.addHook('onRequest', (request, reply, done) => {
     if (lease.isHeld() || request.routeOptions.config.needsNoLease === true) return done()
-    if (!config.answersStale)
+    if (!config.answersStale || !READS.has(request.method))
       return done(
         new DepotError(
           'database_unavailable',
