@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import { DepotError } from '../errors.ts'
 import type { Db } from './database.ts'
 import { inserter } from './engine-sql.ts'
@@ -17,8 +18,16 @@ export interface TableSum {
 type Value = string | number | null
 type Row = Readonly<Record<string, Value>>
 
-/** Rows may have long texts, so few are held at once. */
+/** The limits of a page: rows, and bytes of the texts in {@link LONG_TEXTS}, without the last row. */
 const PAGE_ROWS = 500
+const PAGE_BYTES = 4 * 1024 * 1024
+/** Columns whose texts may have megabytes. */
+const LONG_TEXTS: Partial<Record<CopiedTable, readonly string[]>> = {
+  ledger: ['text'],
+  idempotency_keys: ['outcome'],
+  plans: ['request', 'effect'],
+  releases: ['manifest', 'config'],
+}
 
 /**
  * Empties all tables of `to`, which must be a transaction of {@link Engine.load}, and copies all rows of
@@ -102,13 +111,24 @@ async function* pagesOf(
   const refs = sql.join(key.map((column) => sql.ref(column)))
   for (let last: Row | undefined; ;) {
     const after = last && sql`where (${refs}) > (${sql.join(key.map((column) => last?.[column]))})`
-    const { rows } = await sql<Row>`
-      select ${sql.join(columns.map((column) => sql.ref(column)))} from ${sql.table(table)}
-      ${after ?? sql``} order by ${refs} limit ${sql.lit(PAGE_ROWS)}`.execute(db)
-    if (rows.length > 0) yield rows
+    const read = (selected: RawBuilder<unknown>, limit: number) =>
+      sql<Row>`
+      select ${selected} from ${sql.table(table)}
+      ${after ?? sql``} order by ${refs} limit ${sql.lit(limit)}`.execute(db)
+    const long = LONG_TEXTS[table]?.map((column) => sql`coalesce(octet_length(${sql.ref(column)}), 0)`)
+    const sizes = long && (await read(sql`${sql.join(long, sql` + `)} as bytes`, PAGE_ROWS)).rows
+    const { rows } = await read(sql.join(columns.map((column) => sql.ref(column))), rowsOfPage(sizes))
+    if (rows.length === 0) return
+    yield rows
     last = rows.at(-1)
-    if (rows.length < PAGE_ROWS) return
   }
+}
+
+/** Returns how many rows fill a page. */
+function rowsOfPage(sizes: readonly Row[] | undefined): number {
+  let remaining = PAGE_BYTES
+  const filling = sizes?.findIndex(({ bytes }) => (remaining -= Number(bytes)) <= 0) ?? -1
+  return filling === -1 ? PAGE_ROWS : filling + 1
 }
 
 /**

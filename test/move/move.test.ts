@@ -198,3 +198,29 @@ test('the settings of both sides are checked first', async (t) => {
   await writeFile(other.file, 'DEPOT_WORKERS=none\n')
   t.match(await move(from, other), { code: 1, stderr: /depot\.env: .*DEPOT_WORKERS/ })
 })
+
+test('rows with long texts are read few at a time', async (t) => {
+  const { depot } = await startDepot(t)
+  const pagesOf = async () => {
+    const pages: number[] = []
+    await sumRows(depot.db, (rows) => pages.push(rows))
+    return pages.length
+  }
+  const before = await pagesOf()
+  const writing = await (await openEngine(depot.config.database)).openWriting()
+  const trx = await writing.writable.startTransaction().execute()
+  for (let id = 1; id <= 5; id += 1)
+    await trx
+      .insertInto('idempotency_keys')
+      .values({
+        account_id: 1,
+        key: `key-${id}`,
+        request_hash: '',
+        outcome: 'x'.repeat(3 * 1024 * 1024),
+        created_at: 1,
+      })
+      .execute()
+  await trx.commit().execute()
+  await writing.close()
+  t.equal((await pagesOf()) - before, 3, 'two, two and one')
+})
