@@ -64,9 +64,9 @@ function fieldsOf(sent: Form, shown: Shown): SafeHtml {
     case 'demote':
       return sourceFields(sent, shown)
     case 'rollback':
-      return html`${textField(sent, { name: 'to', label: 'To revision or date', value: form.to, isRequired: true, maxLength: 40, placeholder: String(Math.max(0, view.revision - 1)) })}${onlyFields(sent, form)}`
+      return html`${textField(sent, { name: 'to', label: 'To revision or date', value: form.to ?? String(Math.max(0, view.revision - 1)), isRequired: true, maxLength: 40 })}${onlyFields(sent, form)}`
     case 'revert':
-      return html`${textField(sent, { name: 'revision', label: 'Revision to undo', value: form.revision, isRequired: true, maxLength: 40, placeholder: String(view.revision) })}${onlyFields(sent, form)}`
+      return html`${textField(sent, { name: 'revision', label: 'Revision to undo', value: form.revision ?? String(view.revision), isRequired: true, maxLength: 40 })}${onlyFields(sent, form)}`
     default:
       return form.act satisfies never
   }
