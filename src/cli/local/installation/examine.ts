@@ -267,13 +267,14 @@ async function examineServer({ dataFolder, host, port }: Config): Promise<Found>
   const url = urlOf(host, port)
   const depot = new DepotClient({ url, retries: 0 })
   try {
-    const { name, version } = await depot.getVersion()
-    if (name !== 'hart-depot') throw new NotADepot(url)
+    const answer = await unlessClosed(depot.getVersion())
+    if (answer !== undefined && answer.name !== 'hart-depot') throw new NotADepot(url)
     if (!isRunning)
       return problem(
         `the depot at ${url} has another data folder than ${dataFolder}: check DEPOT_DATA and DEPOT_LISTEN`,
       )
     const own = readVersion()
+    const { version = own } = answer ?? {}
     const { reasons } = await depot.checkReadiness()
     return {
       problems: [
@@ -303,9 +304,17 @@ const POLLS: Readonly<Record<string, string>> = {
   hart_depot_polling_refused_addresses: 'addresses polled without a valid token',
 }
 
-/** Describes failed polls. The metrics are public, so they have counts but no names. */
+/** Resolves with `undefined` if the depot gives this answer only to callers with a token. */
+async function unlessClosed<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
+  return answer.catch((error: unknown) => {
+    if (error instanceof RequestRefused && error.code === 'unauthenticated') return undefined
+    throw error
+  })
+}
+
+/** Describes failed polls. The metrics have counts but no names, because they may be public. */
 async function examinePolls(depot: DepotClient): Promise<string[]> {
-  const metrics = await depot.readMetrics()
+  const metrics = (await unlessClosed(depot.readMetrics())) ?? ''
   return metrics.split('\n').flatMap((line) => {
     const [name = '', count = '0'] = line.split(' ')
     const what = POLLS[name]

@@ -121,6 +121,15 @@ test('doctor asks the server for its version, and knows a server that is another
   })
 })
 
+test('doctor finds nothing wrong with a depot that answers only with a token', async (t) => {
+  const folder = await scratchFolder(t)
+  const started = await startDepot(t, { folder, listen: true, environment: { DEPOT_ANONYMOUS: 'none' } })
+  const control = await openControl(folder, started.depot)
+  t.teardown(async () => control.close())
+  const env = { DEPOT_DATA: folder, DEPOT_LISTEN: new URL(started.url).host }
+  t.match(await diagnose(env), { code: 0, wrong: {} })
+})
+
 const find = (env: Record<string, string>) => contradictions(readConfig(env), 4)
 
 test('settings that contradict each other are named', async (t) => {
