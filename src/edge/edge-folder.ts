@@ -1,10 +1,12 @@
 import {
+  existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -34,6 +36,8 @@ const LOCK_FILE = 'lock.sqlite'
 const CURRENT = 'current'
 const METRICS_FILE = 'edge.prom'
 const SET = /^answers-(\d+)$/
+/** What may be in the folder before it has a set. */
+const BEFORE_FIRST_SET = /^(?:lock\.sqlite.*|edge\.prom.*|lost\+found)$/
 
 /**
  * The folder of an edge: at most two sets of answers, and the link `current` to the one that nginx serves.
@@ -55,8 +59,12 @@ export class EdgeFolder {
     else this.clear()
   }
 
-  /** Opens a folder, or creates it. Throws `data_in_use` while another process has it open. */
+  /**
+   * Opens a folder, or creates it. Throws `data_in_use` while another process has it open, and `conflict` for
+   * a file or a folder with other contents, which may be those of a depot.
+   */
   static open(path: string): EdgeFolder {
+    expectOwn(path)
     mkdirSync(path, { recursive: true, mode: 0o755 })
     return new EdgeFolder(path, lockFolder(path))
   }
@@ -137,6 +145,18 @@ export class EdgeFolder {
     for (const name of readdirSync(this.path))
       if (SET.test(name) && isUnneeded(name)) rmSync(join(this.path, name), { recursive: true, force: true })
   }
+}
+
+function expectOwn(path: string): void {
+  if (!existsSync(path)) return
+  if (!statSync(path).isDirectory()) throw new DepotError('conflict', `${path} is a file: name a folder`)
+  const names = readdirSync(path)
+  const isOwn = names.some((name) => name === STATE_FILE || SET.test(name))
+  if (isOwn || names.every((name) => BEFORE_FIRST_SET.test(name))) return
+  throw new DepotError(
+    'conflict',
+    `${path} has files that hart-depot materialize did not write: name an empty folder`,
+  )
 }
 
 function lockFolder(path: string): { close(): void } {

@@ -162,3 +162,20 @@ test('two processes cannot write the same folder, and a depot that is away is an
   first.close()
   t.match(await materialize('--url', 'http://127.0.0.1:1'), { code: 7 })
 })
+
+test('a folder with other contents is refused, and stays as it is', async (t) => {
+  const { started, edge, run } = await startEdge(t)
+  const data = started.folder
+  const before = readdirSync(data).toSorted()
+  t.match(await run(['materialize', '--to', data]), {
+    code: 3,
+    stderr: /did not write: name an empty folder/,
+  })
+  t.strictSame(readdirSync(data).toSorted(), before)
+  writeFileSync(join(edge, 'file'), '')
+  t.match(await run(['materialize', '--to', join(edge, 'file')]), {
+    code: 3,
+    stderr: /is a file: name a folder/,
+  })
+  t.match(await run(['materialize', '--to', join(edge, 'new')]), { code: 0 })
+})

@@ -4,6 +4,7 @@ import { Option } from '@commander-js/extra-typings'
 import type { DepotClient } from '../../../client/client.ts'
 import { RequestRefused } from '../../../client/errors.ts'
 import type { GetLatestInput } from '../../../client/operations.ts'
+import { counted } from '../../../text/counted.ts'
 import { printable } from '../../../text/columns.ts'
 import { examples } from '../../command.ts'
 import type { Define } from '../../command.ts'
@@ -165,7 +166,7 @@ async function readUntilConverged(
 
 function progressOf({ view, summary }: Fleet): string {
   const { following, converged, unread } = summary
-  const unknown = unread === 0 ? '' : `, and ${unread} gateways cannot be read`
+  const unknown = unread === 0 ? '' : `, and ${counted(unread, 'gateway')} cannot be read`
   return `${converged} of ${following} services that follow ${view} run its latest release and are up${unknown}.`
 }
 
