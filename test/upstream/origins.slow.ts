@@ -118,6 +118,7 @@ test('adopting an origin shows what differs upstream, and disowning it ends that
   })
   const adopted = await run('upstream', 'adopt', 'core')
   t.match(adopted, { code: 0, stdout: /with other bytes; those here stay: 1\n.*core comes from http/s })
+  t.match(await run('upstream', 'adopt', 'core', '--dry-run'), { stdout: /core comes from \S+ already\n$/ })
   t.match(await run('upstream', 'adopt', 'absent'), { code: 5 })
   t.match(await run('upstream', 'adopt', 'acme'), {
     code: 1,

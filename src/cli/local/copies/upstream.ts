@@ -46,7 +46,12 @@ What is here stays, also where upstream has other bytes. Afterwards, nobody can 
       const show = (isAdopted: boolean) =>
         out.show(
           { origin: name, upstream: upstream.url, ...toJson(comparison), adopted: isAdopted },
-          { whole: () => (isAdopted ? `${name} comes from ${upstream.url} now` : '') },
+          {
+            whole: () =>
+              isAdopted
+                ? `${name} comes from ${upstream.url} ${origin.isUpstream ? 'already' : 'now'}`
+                : 'Nothing was changed.',
+          },
         )
       out.print(toText(name, upstream.url, comparison))
       if (dryRun) return show(origin.isUpstream)
