@@ -2,9 +2,10 @@ import { test } from 'tap'
 import type { Page } from 'playwright-core'
 import { openWindow, signIn, startBrowser } from '../support/browser/browser.ts'
 import { commandsOn } from '../support/command.ts'
-import { APP, JANE_TOKEN, LIB, ROBOT_TOKEN, startCompany } from '../support/browser/page-scene.ts'
+import { APP, LIB, ROBOT_TOKEN, startCompany } from '../support/browser/page-scene.ts'
 import { startCuttableProxy } from '../support/faults/cuttable-proxy.ts'
 import { startProxy } from '../support/http/proxy.ts'
+import { ADMIN_TOKEN } from '../support/start-depot.ts'
 import { fileTest } from '../support/runner/run-files.ts'
 import { startDepot } from '../support/start-depot.ts'
 
@@ -90,7 +91,7 @@ test('a connection that is silent is said, and a new one is made', async (t) => 
 test('what a person typed, opened and sorted stays when the page changes', async (t) => {
   const started = await startCompany(t)
   const { page } = await openWindow(t, browser)
-  await signIn(page, started.url, JANE_TOKEN, '/views/acceptance')
+  await signIn(page, started.url, ADMIN_TOKEN, '/views/acceptance')
   await whenLive(page)
   await page.getByText('Freeze acceptance', { exact: true }).click()
   await page.getByLabel('Reason').fill('the end of the')

@@ -1,6 +1,6 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
-import { formToken, sentence } from './parts.ts'
+import { formToken } from './parts.ts'
 import type { RefusedForm } from './refused-form.ts'
 import type { Visit } from './visit.ts'
 
@@ -41,8 +41,9 @@ export class Form {
 export function refusalNotice({ detail, parts, values }: RefusedForm): SafeHtml {
   const others = parts.filter(({ pointer = '' }) => !Object.hasOwn(values, pointer.slice(1)))
   const isMarked = parts.length > 0 && others.length === 0
-  const text = isMarked ? 'nothing was changed: correct the marked fields' : detail
-  return html`<div class="notice bad" role="alert" tabindex="-1" autofocus><p>${sentence(text)}</p>${
+  // Messages may begin with the name of an account, so they stay as they are.
+  const text = isMarked ? 'Nothing was changed: correct the marked fields.' : detail
+  return html`<div class="notice bad" role="alert" tabindex="-1" autofocus><p>${text}</p>${
     others.length < 2
       ? null
       : html`<ul>${others.map(
