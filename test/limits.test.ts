@@ -21,6 +21,8 @@ const OF_NO_CLIENT: readonly string[] = [
   'accounts/page-session-store.ts MAX_DELETED_SESSIONS',
   'http/page/pipeline/routes.ts MAX_COUNTED_CHANGES',
   'http/page/plans/change-form.ts MAX_RELEASES_LENGTH', // half of a form
+  'http/page/html/query.ts MAX_NAMES_LENGTH', // more than the names that the API takes need
+  'text/period.ts MAX_MS', // of dates
   'http/page/sign-in/routes.ts MAX_PATH_LENGTH', // to which a sign-in returns; longer ones are ignored
   'accounts/denials.ts MAX_PATH_LENGTH', // of a path that a list shows
   'edge/follow-depot.ts MAX_WAIT_S', // of an edge, which is a client

@@ -6,8 +6,12 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 }
 
+/** Longer periods are refused: a date so far away could not be told. */
+const MAX_MS = 999_999 * 604_800_000
+
 /** Parses a period such as `90s`, `30m`, `6h`, `2d`, `1w` or `0` to milliseconds. */
 export function parsePeriod(text: string): number | undefined {
-  const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text === '0' ? '0s' : text) ?? []
-  return count === undefined || unit === undefined ? undefined : Number(count) * (UNIT_MS[unit] ?? 0)
+  const [, count, unit] = /^(\d{1,9})([smhdw])$/.exec(text === '0' ? '0s' : text) ?? []
+  const ms = count === undefined || unit === undefined ? NaN : Number(count) * (UNIT_MS[unit] ?? 0)
+  return ms <= MAX_MS ? ms : undefined
 }

@@ -51,7 +51,7 @@ export const KEPT_DELIVERIES = 1_000
 export const PREVIOUS_SECRET_MS = 24 * 3_600_000
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
-const MAX_URL_LENGTH = 2_000
+export const MAX_URL_LENGTH = 2_000
 
 /** Parses the name of a webhook. Throws `invalid_request`. */
 export function parseWebhookName(text: string): string {

@@ -28,6 +28,15 @@ async function fill(browser: FormBrowser, path: string, fields: Record<string, s
   return browser.post(path, { _csrf: await browser.formToken(path), ...fields })
 }
 
+/** The text that a field of a page shows. */
+function shownIn(page: string, name: string): string {
+  const [, input, area] =
+    new RegExp(
+      `<input [^>]*?value="([^"]*)" name="${name}"|<textarea [^>]*name="${name}"[^>]*>([^<]*)</textarea>`,
+    ).exec(page) ?? []
+  return input ?? area ?? ''
+}
+
 async function gatesOf(view: string) {
   const answer = await app.inject({
     url: `/api/v1/views/${view}/gates`,
@@ -92,7 +101,7 @@ const GATES = {
   closure: 'view',
   downgrade: 'refuse',
   settle: '3m',
-  promoters: 'jane, group:release',
+  promoters: 'jane\ngroup:release',
   approval: '1',
   approvers: 'robot',
   expires: '1d',
@@ -112,8 +121,8 @@ test('the form for rules writes the JSON of the API, and shows it', async (t) =>
     overriders: ['jane'],
   })
   const { body } = await admin.get(path)
-  for (const value of ['2d', 'smoke, functional', '3m', 'jane, group:release', '1d'])
-    t.match(body, `value="${value}"`)
+  for (const value of ['2d', 'smoke, functional', '3m', '1d']) t.match(body, `value="${value}"`)
+  t.match(body, '>jane\ngroup:release<')
   const kept = await fill(jane, path, { ...GATES, settle: '5m', override: 'it is urgent' })
   t.equal(kept.statusCode, 303, 'an overrider may, with a reason')
   t.equal((await gatesOf('delivered')).settle_seconds, 300)
@@ -129,11 +138,44 @@ test('the form for rules writes the JSON of the API, and shows it', async (t) =>
     t.equal(refused.statusCode, 400, JSON.stringify(wrong))
     t.match(refused.body, 'role="alert"')
     const typed = { ...GATES, ...wrong }
-    for (const value of [typed.settle, typed.promoters, typed.requires_phases])
+    for (const value of [typed.settle, typed.requires_phases])
       t.match(refused.body, `value="${value}"`, 'what was typed stays')
+    t.match(refused.body, `>${typed.promoters}<`, 'what was typed stays')
   }
   t.equal((await fill(admin, path, { closure: '' })).statusCode, 303)
   t.match(await gatesOf('delivered'), { requires: [], closure: null, promoters: null, approval: null })
+})
+
+test('the form for rules sends back what it shows', async (t) => {
+  const path = '/views/delivered/gates'
+  const groups = Array.from({ length: 60 }, (_, index) => `group:cn=team ${index} admin, ou=people`)
+  const gates = {
+    requires: [{ view: 'union', as: 'member', soak_seconds: 1_300_001, phases: [] }],
+    closure: null,
+    downgrade: null,
+    settle_seconds: null,
+    promoters: ['admin', 'group:release robot, jane', ...groups],
+    approval: { approvers: ['group:on call jane'], expires_seconds: 86_400 },
+    overriders: ['jane', 'group:robot, jane'],
+  }
+  const set = await app.inject({
+    method: 'PUT',
+    url: `/api/v1${path}`,
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    payload: gates,
+  })
+  t.equal(set.statusCode, 200, set.body)
+  const { body } = await admin.get(path)
+  const shown = Object.fromEntries(
+    ['promoters', 'approvers', 'overriders'].map((name) => [name, shownIn(body, name)]),
+  )
+  const [, soak = ''] = /name="requires_soak" value="([^"]*)"/.exec(body) ?? []
+  const requirement = { requires_view: 'union', requires_as: 'member', requires_soak: soak }
+  const given = { closure: 'depot', approval: '1', expires: '1d' }
+  const sent = await fill(admin, path, { ...requirement, ...shown, ...given })
+  t.equal(sent.statusCode, 303, sent.body)
+  t.match(await gatesOf('delivered'), { ...gates, closure: 'depot' })
+  await fill(admin, path, { closure: '' })
 })
 
 test('each gate refuses on the page, and names its rule', async (t) => {

@@ -176,6 +176,17 @@ test('a webhook with names that cannot exist is refused', async (t) => {
   t.match(made.body, /whsec_.*everything/s, 'no name is no filter')
 })
 
+test('a webhook keeps a long address and many names', async (t) => {
+  const page = '/admin/webhooks'
+  const url = `https://9.9.9.9/${'a'.repeat(1_500)}`
+  const origins = Array.from({ length: 100 }, (_, index) => `team-${index}`).join(', ')
+  t.match((await send(admin, page, page, { name: 'long', url, origins })).body, 'whsec_')
+  const path = `${page}/long`
+  t.match((await admin.get(path)).body, origins)
+  t.equal((await send(admin, path, `${path}/change`, { url: `${url}/b`, origins })).statusCode, 303)
+  t.equal((await send(admin, path, path, { act: 'remove' })).statusCode, 303)
+})
+
 test('a refused form whose page cannot be shown gets a page with the reason', async (t) => {
   const long = { account: 'a'.repeat(700) }
   const release = '/pkgs/acme/app/1/20260101000000/marks?target=none'

@@ -19,7 +19,7 @@ import { signedInAnyhow } from '../../requests/rights.ts'
 import { checkField, closedForm, postForm, selectField, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
 import { emptyState, timeAgo } from '../html/parts.ts'
-import { OptionalNames, OptionalText, parseFields } from '../html/query.ts'
+import { MAX_NAMES_LENGTH, OptionalNames, OptionalText, parseFields } from '../html/query.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import { Csrf, confirmedAct, table } from './frame.ts'
@@ -175,7 +175,7 @@ function ruleFields(form: Form, of: RuleScope['of'] | undefined, rule: Retention
   return html`<fieldset><legend>What stays</legend>
 ${textField(form, { name: 'keep_last', label: 'The highest releases of each package', value: keepLast?.toString(), maxLength: 4, placeholder: 'such as 3' })}
 ${textField(form, { name: 'newer_than', label: of === 'view' ? 'Members that joined within' : 'Releases published within', value: newerThanMs === undefined ? '' : formatPeriod(newerThanMs), maxLength: 12, placeholder: 'such as 90d' })}
-${of === 'view' ? null : textField(form, { name: 'promoted_to', label: 'Releases that were ever in one of these views', value: promotedTo?.join(', '), maxLength: 600, placeholder: 'such as delivered' })}
+${of === 'view' ? null : textField(form, { name: 'promoted_to', label: 'Releases that were ever in one of these views', value: promotedTo?.join(', '), maxLength: MAX_NAMES_LENGTH, placeholder: 'such as delivered' })}
 ${of === 'view' || of === undefined ? textField(form, { name: 'history', label: of === undefined ? 'What left the view within (views alone)' : 'What left the view within', value: historyMs === undefined ? '' : formatPeriod(historyMs), maxLength: 12, placeholder: '30d' }) : null}
 ${of === 'view' ? null : checkField(form, { name: 'keep_all', label: 'everything, whatever a wider rule says', isChecked: keepAll === true })}
 </fieldset>`

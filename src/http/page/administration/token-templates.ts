@@ -8,6 +8,7 @@ import type { Content } from '../html/layout.ts'
 import { checkField, postForm, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
 import { badge, copyable, emptyState, timeAgo } from '../html/parts.ts'
+import { MAX_NAMES_LENGTH } from '../html/query.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import { adminContent, confirmedAct, facts, link, mayAdministrate, pager, table } from './frame.ts'
@@ -140,8 +141,8 @@ function narrowingFields(form: Form, unticked: string): SafeHtml {
   return html`<fieldset><legend>Only these actions (${unticked})</legend><div class="filters">${ACTIONS.map(
     (action) => checkField(form, { name: 'actions', label: action, value: action }),
   )}</div></fieldset>
-${textField(form, { name: 'origins', label: 'Only these origins', maxLength: 600, placeholder: 'all' })}
-${textField(form, { name: 'views', label: 'Only these views', maxLength: 600, placeholder: 'all' })}
+${textField(form, { name: 'origins', label: 'Only these origins', maxLength: MAX_NAMES_LENGTH, placeholder: 'all' })}
+${textField(form, { name: 'views', label: 'Only these views', maxLength: MAX_NAMES_LENGTH, placeholder: 'all' })}
 ${textField(form, { name: 'expires', label: 'Expires', maxLength: 40, placeholder: 'never; or 90d, 12h, 2027-01-31' })}`
 }
 

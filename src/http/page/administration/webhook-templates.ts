@@ -7,6 +7,7 @@ import { checkField, closedForm, postForm, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
 import { badge, copyable, emptyState, timeAgo } from '../html/parts.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
+import { MAX_NAMES_LENGTH } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
 import { actButton, adminContent, confirmedAct, facts, link, pager, table } from './frame.ts'
 
@@ -146,8 +147,8 @@ function againButton(visit: Visit, path: string, sequence: number): SafeHtml {
 }
 
 function filterFields(form: Form, { views, origins, kinds = [] }: Webhook['filter']): SafeHtml {
-  return html`${textField(form, { name: 'views', label: 'Only of these views', value: views?.join(', '), maxLength: 600, placeholder: 'all' })}
-${textField(form, { name: 'origins', label: 'Only of these origins', value: origins?.join(', '), maxLength: 600, placeholder: 'all' })}
+  return html`${textField(form, { name: 'views', label: 'Only of these views', value: views?.join(', '), maxLength: MAX_NAMES_LENGTH, placeholder: 'all' })}
+${textField(form, { name: 'origins', label: 'Only of these origins', value: origins?.join(', '), maxLength: MAX_NAMES_LENGTH, placeholder: 'all' })}
 <details><summary>Only some kinds of entries</summary><div class="filters">${KINDS.map((kind) =>
     checkField(form, {
       name: 'kinds',

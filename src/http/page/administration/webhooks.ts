@@ -7,6 +7,7 @@ import { listDeliveries } from '../../../webhooks/delivery-store.ts'
 import { urlOf } from '../../../webhooks/outgoing.ts'
 import { generateSecret } from '../../../webhooks/signature.ts'
 import { getWebhook, listWebhooks } from '../../../webhooks/webhook-store.ts'
+import { MAX_URL_LENGTH } from '../../../webhooks/webhook.ts'
 import type { Webhook } from '../../../webhooks/webhook.ts'
 import { placeIn } from '../../api/conventions/pages.ts'
 import { createWebhook, sealUrl, withoutAbsent } from '../../api/webhooks/create.ts'
@@ -15,7 +16,7 @@ import { wireDelivery, wirePing, wireWebhook } from '../../api/webhooks/wire.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
-import { OptionalNames, OptionalText, RepeatedText, parseFields } from '../html/query.ts'
+import { OptionalNames, OptionalText, RepeatedText, optionalText, parseFields } from '../html/query.ts'
 import { Csrf, FIRST_PAGE, ListQuery, cutList } from './frame.ts'
 import { madeWebhookContent, webhookContent, webhookPath, webhooksContent } from './webhook-templates.ts'
 import type { Ping } from './webhook-templates.ts'
@@ -24,7 +25,7 @@ const PATH = '/admin/webhooks'
 const onRequest = administratorOnly
 const filterFields = { views: OptionalNames, origins: OptionalNames, kinds: RepeatedText }
 const NewForm = z.object({ ...Csrf, name: z.string().trim(), url: z.string().trim(), ...filterFields })
-const ChangeForm = z.object({ ...Csrf, url: OptionalText, ...filterFields })
+const ChangeForm = z.object({ ...Csrf, url: optionalText(MAX_URL_LENGTH), ...filterFields })
 const StateForm = z.object({ ...Csrf, act: z.enum(['pause', 'resume', 'remove', 'ping', 'secret']) })
 const ReplayForm = z.object({
   ...Csrf,

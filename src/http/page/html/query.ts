@@ -5,12 +5,19 @@ import { shapeFault } from '../../../text/shape-fault.ts'
 
 // Parameters of pages. Browsers send the empty fields of a form, too.
 
+/** The maximum length of a field with names, in characters: the API takes 1,000 of them. */
+export const MAX_NAMES_LENGTH = 256 * 1024
+
 /** A text that may be absent. An empty one is absent. */
-export const OptionalText = z
-  .string()
-  .max(600)
-  .transform((text) => text.trim() || undefined)
-  .optional()
+export const OptionalText = optionalText(600)
+
+export function optionalText(maxLength: number) {
+  return z
+    .string()
+    .max(maxLength)
+    .transform((text) => text.trim() || undefined)
+    .optional()
+}
 
 /** A period such as `6h` or `2d`, in milliseconds. */
 export const OptionalPeriod = OptionalText.refine(
@@ -25,7 +32,15 @@ export function namesIn(text: string | undefined): string[] | undefined {
 }
 
 /** Names between spaces or commas; absent without any. */
-export const OptionalNames = OptionalText.transform(namesIn)
+export const OptionalNames = optionalText(MAX_NAMES_LENGTH).transform(namesIn)
+
+/** Accounts and groups, one a line, since names of groups may have spaces and commas; absent without any. */
+export const OptionalAccounts = optionalText(MAX_NAMES_LENGTH).transform((text) =>
+  text
+    ?.split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== ''),
+)
 
 /** Fields that a form repeats: one arrives as a text, several as an array. */
 export const RepeatedText = z

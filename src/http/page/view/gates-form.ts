@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
 import { parsePeriod } from '../../../text/period.ts'
 import { GatesBody } from '../../api/gates/shapes.ts'
-import { OptionalText, RepeatedText, namesIn, parseFields } from '../html/query.ts'
+import { OptionalAccounts, OptionalText, RepeatedText, namesIn, parseFields } from '../html/query.ts'
 
 // The form for the gates of a view. It describes the same JSON as the request of the API.
 
@@ -24,11 +24,11 @@ export const GatesForm = z.object({
   closure: Choice,
   downgrade: Choice.optional(),
   settle: OptionalText,
-  promoters: OptionalText,
+  promoters: OptionalAccounts,
   approval: z.literal('1').optional(),
-  approvers: OptionalText,
+  approvers: OptionalAccounts,
   expires: OptionalText,
-  overriders: OptionalText,
+  overriders: OptionalAccounts,
   override: OptionalText,
 })
 export type GatesForm = z.infer<typeof GatesForm>
@@ -51,12 +51,12 @@ export function gatesBodyOf(form: GatesForm): z.infer<typeof GatesBody> {
     closure: form.closure === '' ? null : form.closure,
     downgrade: form.downgrade ?? null,
     settle_seconds: secondsOf(form.settle) ?? null,
-    promoters: namesIn(form.promoters) ?? null,
+    promoters: form.promoters ?? null,
     approval:
       form.approval === undefined
         ? null
-        : { approvers: namesIn(form.approvers) ?? null, expires_seconds: secondsOf(form.expires) },
-    overriders: namesIn(form.overriders) ?? null,
+        : { approvers: form.approvers ?? null, expires_seconds: secondsOf(form.expires) },
+    overriders: form.overriders ?? null,
     ...(form.override !== undefined && { override: { reason: form.override } }),
   }
   return parseFields(GatesBody, body)

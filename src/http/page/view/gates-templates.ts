@@ -5,6 +5,7 @@ import { wireGateSettings } from '../../api/gates/wire.ts'
 import type { Content } from '../html/layout.ts'
 import { checkField, optionList, postForm, selectField, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
+import { MAX_NAMES_LENGTH } from '../html/query.ts'
 import { copyable, crumbs, viewLink, viewPath } from '../html/parts.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
@@ -118,11 +119,26 @@ ${textField(form, { name: 'settle', label: 'A package rests after it moved, for'
 
 function whoChanges(form: Form, { promoters, approval, overriders }: Settings): SafeHtml {
   return html`<fieldset><legend>Who changes the view</legend>
-${textField(form, { name: 'promoters', label: 'Promoters', value: promoters?.join(', '), maxLength: 600, placeholder: 'maintainers of the packages' })}
+${accountsField(form, { name: 'promoters', label: 'Promoters', accounts: promoters, placeholder: 'maintainers of the packages' })}
 ${checkField(form, { name: 'approval', label: 'a second person must approve each change', isChecked: approval !== null })}
-${textField(form, { name: 'approvers', label: 'Approvers', value: approval?.approvers?.join(', '), maxLength: 600, placeholder: 'anyone else who may promote' })}
+${accountsField(form, { name: 'approvers', label: 'Approvers', accounts: approval?.approvers, placeholder: 'anyone else who may promote' })}
 ${textField(form, { name: 'expires', label: 'A proposal expires after', value: approval === null ? '' : formatSeconds(approval.expires_seconds), maxLength: 12, placeholder: '7d' })}
-${textField(form, { name: 'overriders', label: 'May override these rules, besides administrators', value: overriders?.join(', '), maxLength: 600 })}
-<p class="hint">Accounts, or groups as <code>group:NAME</code>, separated by commas. Times are written as 30s, 90m, 6h or 2d.</p>
+${accountsField(form, { name: 'overriders', label: 'May override these rules, besides administrators', accounts: overriders })}
+<p class="hint">Accounts, or groups as <code>group:NAME</code>, one a line. Times are written as 30s, 90m, 6h or 2d.</p>
 </fieldset>`
+}
+
+function accountsField(
+  form: Form,
+  {
+    accounts,
+    ...field
+  }: {
+    name: string
+    label: string
+    accounts: readonly string[] | null | undefined
+    placeholder?: string
+  },
+): SafeHtml {
+  return textField(form, { ...field, value: accounts?.join('\n'), rows: 2, maxLength: MAX_NAMES_LENGTH })
 }
