@@ -105,8 +105,12 @@ export async function apiRoutes(
   app.addHook('onSend', tagAnswers)
 
   mapRoutes(app, routes)
-  const adders = await inTurns(RESOURCES)
-  await inTurns(adders.map((add) => async () => add(app, context)))
+  await inTurns(
+    RESOURCES.map((load) => async () => {
+      const add = await load()
+      await add(app, context)
+    }),
+  )
 }
 
 /** Reports whether the request is a GET or HEAD, whose body is never read. */
