@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { DepotError, quote } from '../errors.ts'
 
-// A depot's key signs its lockfiles. Operators copy its key file to other depots:
+// A depot's key signs its lockfiles and checkpoints. Operators copy its key file to other depots:
 //
 //   hart-depot-key 1
 //   {id}                  the first 32 hexadecimal characters of the SHA-256 of the raw key

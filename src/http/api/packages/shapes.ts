@@ -73,7 +73,9 @@ const ListedRelease = named(
     published_at: Time,
     views: z.array(ViewName).describe('the open views that have it, by name'),
     ...Marks,
-    announced: z.boolean().describe('whether the depot has only the word of its upstream depot for it'),
+    announced: z
+      .boolean()
+      .describe('whether the depot has only its description from upstream, and not yet its bytes'),
   }),
 )
 
