@@ -42,8 +42,8 @@ export async function readView({ depot, options }: DepotAnswers, view: string): 
 }
 
 /**
- * Gathers the moves of a view's pointers to what was read of it. The depot is asked only for versions that
- * have several releases, or a yanked one.
+ * Gathers the moves that bring the files of a view to what was read of it. The depot is asked only for
+ * versions that have several releases, or a yanked one.
  */
 export async function movesTo(
   view: string,

@@ -98,6 +98,9 @@ test('the search finds packages, views and changes, and leads to what has one na
   t.match((await read('/search?q=reh')).body, '/views/rehearsal')
   t.match((await read('/search?q=4f1d2c3b')).body, '/changes/')
   t.match((await read('/search?q=in:delivered+app')).body, '/pkgs/acme/app')
+  const inAbsent = await read('/search?q=in:delivred+app')
+  t.notMatch(inAbsent.body, '/pkgs/acme/app')
+  t.match(inAbsent.text, /there is no view .*delivred/)
   t.match((await read('/search?q=colour:red')).body, 'role="alert"')
   t.equal((await read(`/search?q=${first}`)).to, `/pkgs/${first}`)
   const { checksum } = await depot.db

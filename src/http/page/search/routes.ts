@@ -10,7 +10,7 @@ import { findOrigin } from '../../../origins/origin-store.ts'
 import { describePackages } from '../../../releases/list-store.ts'
 import { findRelease, findReleaseByChecksum } from '../../../releases/release-store.ts'
 import { formatIdent } from '../../../package/ident.ts'
-import { findView, listViews } from '../../../revisions/view-store.ts'
+import { findView, getView, listViews } from '../../../revisions/view-store.ts'
 import { findPackages } from '../../../search/find-packages.ts'
 import { parsePackageQuery } from '../../../search/package-query.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -82,7 +82,7 @@ export function searchRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     try {
       const query = parsePackageQuery(q)
       const view = query.fields.in?.text
-      const viewId = view === undefined ? undefined : (await findView(db, view))?.id
+      const viewId = view === undefined ? undefined : (await getView(db, view)).id
       const { items, next } = await findPackages(
         db,
         query,
@@ -95,7 +95,7 @@ export function searchRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         hasMorePackages: next !== undefined,
       }
     } catch (error) {
-      if (!(error instanceof DepotError && error.code === 'invalid_request')) throw error
+      if (!(error instanceof DepotError && ['invalid_request', 'not_found'].includes(error.code))) throw error
       return { ...common, fault: error.message }
     }
   }
