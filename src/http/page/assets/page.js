@@ -201,7 +201,15 @@ const topOf = (node) => node.getBoundingClientRect().top
   }
 
   const { live, refresh: seconds } = document.body.dataset
-  if (seconds !== undefined) setInterval(() => document.hidden || void refresh(), Number(seconds) * 1_000)
+  if (seconds !== undefined)
+    setInterval(
+      () => {
+        if (document.hidden) return
+        shown = undefined // what no commit tells of has changed
+        void refresh()
+      },
+      Number(seconds) * 1_000,
+    )
   if (live !== undefined) {
     let source
     let timer

@@ -200,7 +200,7 @@ function decision(visit: Visit, shown: ShownPlan): SafeHtml | null {
   if (isProposal ? !isAuthor && !mayDecide : !mayChange)
     return html`<p class="hint">You may read this ${isProposal ? 'proposal' : 'plan'}, and not decide about it.</p>`
   return html`<h2>${isProposal ? 'Decide' : 'Make this change'}</h2>
-${postForm(visit, { path: planPath(plan.token), className: 'stack change' }, (form) => decisionFields(form, shown))}
+${postForm(visit, { path: planPath(plan.token), className: 'stack change decision' }, (form) => decisionFields(form, shown))}
 ${mayChange ? previewForm(visit, plan) : null}`
 }
 
