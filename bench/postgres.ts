@@ -147,7 +147,7 @@ async function measurePolls(
       const request = getRequest(LATEST, SUPERVISOR, connection)
       const { firstLine, sizeBytes } = await askAny(measured.port, request)
       const polls = [{ request, firstLine, answerBytes: sizeBytes }]
-      await poll(measured.port, polls, isQuick ? 5 * count : WARMING)
+      await poll(measured.port, polls, WARMING)
       sides[name] = async () => {
         const before = await measured.cpuMs()
         await poll(measured.port, polls, count)
