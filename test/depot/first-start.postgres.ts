@@ -55,7 +55,8 @@ test('on an empty database, migrate --check and other commands change nothing, a
   t.teardown(async () => rm(folder, { recursive: true }))
   const env = { DEPOT_DATA: folder, DEPOT_DATABASE_URL: url, DEPOT_SECRET_KEY: 'a'.repeat(64) }
   const checked = { code: 0, stdout: /would take these steps:[^]*not tried[^]*Nothing was changed\.\n$/ }
-  for (const _twice of [1, 2]) t.match(await runCommand(['migrate', '--check'], { env }), checked)
+  t.match(await runCommand(['migrate', '--check'], { env }), checked)
+  t.match(await runCommand(['migrate', '--check'], { env }), checked, 'again')
   t.match(await runCommand(['token', 'list'], { env }), { code: 1, stderr: /has no tables yet/ })
   t.match(await runCommand(['migrate'], { env }), { code: 0, stdout: /^upgraded the database/ })
   t.match(await runCommand(['migrate', '--check'], { env }), { code: 0, stdout: /nothing to upgrade/ })

@@ -40,7 +40,7 @@ const SECRET = `hart-depot webhook add deploys http://127.0.0.1:9/ > /dev/null`
 const SCENES: Readonly<Record<string, Scene>> = {
   'administrator-token-lost': {
     before: 'unset HART_DEPOT_TOKEN; hart-depot logout',
-    after: 'hart-depot whoami | grep admin',
+    after: 'unset HART_DEPOT_TOKEN; hart-depot whoami | grep admin',
   },
   'another-machine': {
     before: '',
