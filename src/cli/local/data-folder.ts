@@ -18,13 +18,16 @@ export interface LocalConfig extends Config {
 
 /** The settings of a depot that systemd runs (deploy/systemd/hart-depot.service). */
 const SERVICE_SETTINGS = '/etc/hart-depot/environment'
+/** Variables that the AWS SDK reads by itself. */
+const OF_SDK = /^AWS_/
 
 /**
  * Reads the settings of the depot on this machine. Without DEPOT_DATA and a URL of the database, its data
  * folder is the first of the usual folders that has a database or that this user may not look into, and else
  * the first of them. Unless the first usual folder has a depot, the settings of a depot that systemd runs are
- * read from their file, too, so that a command works on the database and the packages of that depot. Throws
- * `invalid_request` like {@link readConfig}.
+ * read from their file, too, so that a command works on the database and the packages of that depot, and its
+ * credentials for S3 become variables of this process, where the SDK looks for them. Throws `invalid_request`
+ * like {@link readConfig}.
  */
 export function readLocalConfig(
   { env, stderr }: Pick<Io, 'env' | 'stderr'>,
@@ -42,6 +45,7 @@ export function readLocalConfig(
   const settings = found === usual ? undefined : readServiceSettings(settingsFile, stderr)
   if (settings !== undefined) {
     const config = readConfig({ DEPOT_DATA: others.at(-1), ...settings, ...env })
+    for (const [name, value] of Object.entries(settings)) if (OF_SDK.test(name)) process.env[name] ??= value
     stderr.write(`The data folder is ${config.dataFolder}, with the settings in ${settingsFile}.\n`)
     return { ...config, searched: [usual, config.dataFolder] }
   }
@@ -56,7 +60,8 @@ export function readLocalConfig(
 function readServiceSettings(file: string, stderr: Io['stderr']): Record<string, string> | undefined {
   try {
     const settings = Object.entries(parseEnv(readFileSync(file, 'utf8'))).filter(
-      (setting): setting is [string, string] => setting[0].startsWith('DEPOT_') && setting[1] !== undefined,
+      (setting): setting is [string, string] =>
+        (setting[0].startsWith('DEPOT_') || OF_SDK.test(setting[0])) && setting[1] !== undefined,
     )
     return settings.length === 0 ? undefined : Object.fromEntries(settings)
   } catch (error) {
