@@ -106,7 +106,7 @@ class DepotTest < Minitest::Test
     refused(Habitat::PromotionError, 404, 'view_absent', /aceptance/) { @depot.promote_package(release, 'aceptance') }
     refused(Habitat::PromotionError, 404, 'not_found', %r{acme/refused/9}) { @depot.promote_package('acme/refused/9/20260101120000', 'acceptance') }
     refused(Habitat::PromotionError, 403, 'refused', /spring cleaning/) { @depot.promote_package(release, 'delivered') }
-    refused(Habitat::ShowError, 404, nil, %r{acme/nothing.*does not exist}) { @depot.show_package('acme/nothing') }
+    refused(Habitat::ShowError, 404, 'not_found', %r{no release of acme/nothing}) { @depot.show_package('acme/nothing') }
     refused(Habitat::DownloadError, 404, 'not_found', /acme/) { @depot.fetch_key('acme-20250101000000') }
   end
 
