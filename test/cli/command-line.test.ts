@@ -305,7 +305,7 @@ test('commands use the settings of the depot that systemd runs, unless another o
   const [folder, system] = [await scratchFolder(t), await scratchFolder(t)]
   const [own, file] = [join(folder, 'data'), join(folder, 'environment')]
   let written = ''
-  const read = (env = {}) =>
+  const read = (env: NodeJS.ProcessEnv = {}) =>
     readLocalConfig({ env, stderr: { write: (text) => void (written += text) } }, [own, system], file)
   await writeFile(join(system, 'depot.sqlite'), '')
   t.match(read(), { dataFolder: system, host: '127.0.0.1' }, 'there is no file')
@@ -314,14 +314,11 @@ test('commands use the settings of the depot that systemd runs, unless another o
   t.match(written, `The data folder is ${system}, with the settings in ${file}.\n`)
   t.match(read({ DEPOT_LISTEN: '127.0.0.1:81' }), { port: 81 }, 'the environment counts more')
   t.match(read({ DEPOT_DATA: folder }), { dataFolder: folder, port: 9636 })
-  t.teardown(() => void delete process.env.AWS_CONTAINER_AUTHORIZATION_TOKEN)
-  await writeFile(
-    file,
-    'DEPOT_DATABASE_URL=postgres://depot@127.0.0.1/depot\nAWS_CONTAINER_AUTHORIZATION_TOKEN=of-the-service\n',
-  )
+  await writeFile(file, 'DEPOT_DATABASE_URL=postgres://depot@127.0.0.1/depot\nAWS_PROFILE=depot\n')
   await rm(join(system, 'depot.sqlite'))
-  t.match(read(), { dataFolder: system, database: { engine: 'postgres' } })
-  t.equal(process.env.AWS_CONTAINER_AUTHORIZATION_TOKEN, 'of-the-service', 'the SDK finds its credentials')
+  const env: NodeJS.ProcessEnv = {}
+  t.match(read(env), { dataFolder: system, database: { engine: 'postgres' } })
+  t.strictSame(env, { AWS_PROFILE: 'depot' }, 'the SDK finds its credentials')
   await mkdir(own)
   await writeFile(join(own, 'depot.sqlite'), '')
   t.match(read(), { dataFolder: own, database: { engine: 'sqlite' } }, 'a depot in the first folder is meant')

@@ -25,12 +25,12 @@ const OF_SDK = /^AWS_/
  * Reads the settings of the depot on this machine. Without DEPOT_DATA and a URL of the database, its data
  * folder is the first of the usual folders that has a database or that this user may not look into, and else
  * the first of them. Unless the first usual folder has a depot, the settings of a depot that systemd runs are
- * read from their file, too, so that a command works on the database and the packages of that depot, and its
- * credentials for S3 become variables of this process, where the SDK looks for them. Throws `invalid_request`
- * like {@link readConfig}.
+ * read from their file, too, so that a command works on the database and the packages of that depot. Its
+ * credentials for S3 are added to `env`, the environment of this process, where the SDK looks for them.
+ * Throws `invalid_request` like {@link readConfig}.
  */
 export function readLocalConfig(
-  { env, stderr }: Pick<Io, 'env' | 'stderr'>,
+  { env, stderr }: Pick<Io, 'stderr'> & { env: Record<string, string | undefined> },
   folders: readonly string[] = USUAL_FOLDERS,
   settingsFile = SERVICE_SETTINGS,
 ): LocalConfig {
@@ -45,7 +45,7 @@ export function readLocalConfig(
   const settings = found === usual ? undefined : readServiceSettings(settingsFile, stderr)
   if (settings !== undefined) {
     const config = readConfig({ DEPOT_DATA: others.at(-1), ...settings, ...env })
-    for (const [name, value] of Object.entries(settings)) if (OF_SDK.test(name)) process.env[name] ??= value
+    for (const [name, value] of Object.entries(settings)) if (OF_SDK.test(name)) env[name] ??= value
     stderr.write(`The data folder is ${config.dataFolder}, with the settings in ${settingsFile}.\n`)
     return { ...config, searched: [usual, config.dataFolder] }
   }
