@@ -170,6 +170,8 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
           previewOf: base?.name,
           now: depot.now(),
         })
+        // The count may be of a later revision than the rest.
+        if ((await getPastView(depot.db, request.params.view)).revision !== view.revision) continue
         const tag = tagOf(request, formatPosition(view.revision, entry), digestOf(body))
         if (deadline === undefined || reason !== 'committed' || !isKnown(request, tag))
           return replyTagged(request, reply, { tag, body })

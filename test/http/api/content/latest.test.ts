@@ -31,8 +31,12 @@ const get = async (url: string, tag?: string, token: string | null = null) =>
 const tagOf = async (url: string, token: string | null = null) =>
   String((await get(url, undefined, token)).headers['etag'])
 
-async function settled(): Promise<void> {
+/** Waits until as many requests wait for a change, and those that a change woke have looked at it. */
+async function settled(followers = 1): Promise<void> {
   await turns(20)
+  await until(`${followers} requests wait`, async () =>
+    (await ask(`${started.url}/metrics`)).text.includes(`\nhart_depot_followers ${followers}\n`),
+  )
 }
 
 test('min_revision refuses or waits for a later revision', async (t) => {
@@ -108,7 +112,7 @@ test('a request with the current tag waits until latest changes', async (t) => {
     '/api/v1/views/train/latest/acme/app?wait=60',
     await tagOf('/api/v1/views/train/latest/acme/app'),
   )
-  await settled()
+  await settled(2)
   await move(started, 'promote', 'prod', [row(ident('web', '1.0.0'))])
   await move(started, 'promote', 'prod', [row(ident('app', '2.0.0'))])
   t.match(await waiting, { status: 200, differences: '', body: { ident: ident('app', '2.0.0') } })
@@ -145,7 +149,7 @@ test('a waiting request of a caller with fewer rights wakes for the changes that
   const url = '/api/v1/views/train/latest/acme/app'
   const waiting = get(`${url}?wait=60`, await tagOf(url))
   const insider = get(`${url}?wait=60`, await tagOf(url, ADMIN_TOKEN), ADMIN_TOKEN)
-  await settled()
+  await settled(2)
   await move(started, 'promote', 'train', [row(ident('app', '3.0.0'))])
   await settled()
   await setVisibility(started, ident('app', '2.0.0'), 'private')
