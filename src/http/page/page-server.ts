@@ -36,8 +36,10 @@ import { searchRoutes } from './search/routes.ts'
 import { expectOwnForm, makeFormToken } from './sessions/forms.ts'
 import { clearSessionCookie, formCookie, openPageSession } from './sessions/session.ts'
 import { signInRoutes } from './sign-in/routes.ts'
+import { viewListRoutes } from './view/list-routes.ts'
 import { ruleRoutes } from './view/rule-routes.ts'
 import { viewRoutes } from './view/routes.ts'
+import { settingsRoutes } from './view/settings-routes.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -165,8 +167,10 @@ export async function openPage(context: RouteContext, prepare: AddHooks): Promis
     signInRoutes(pages, context, signOn)
     liveRoutes(pages, context)
     pipelineRoutes(pages, context)
+    viewListRoutes(pages, context)
     viewRoutes(pages, context)
     ruleRoutes(pages, context)
+    settingsRoutes(pages, context)
     packageRoutes(pages, context)
     markRoutes(pages, context)
     activityRoutes(pages, context)

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { getView } from '../../../src/revisions/view-store.ts'
 import { FormBrowser } from '../../support/browser/form-browser.ts'
 import { publishAll } from '../../support/origin.ts'
 import { APP, JANE_TOKEN, ROBOT_TOKEN, startCompany } from '../../support/browser/page-scene.ts'
@@ -178,6 +179,62 @@ test('the form for rules sends back what it shows', async (t) => {
   await fill(admin, path, { closure: '' })
 })
 
+test('administrators create views, and others do not see the form', async (t) => {
+  const made = await fill(admin, '/views', { name: ' canary ', rule: 'highest' })
+  t.equal(made.headers.location, '/views/canary')
+  t.match((await admin.get('/views')).body, /canary<.*the highest version<.*an operator/s)
+  for (const [status, fields] of [
+    [409, { name: 'canary', rule: 'promoted' }],
+    [400, { name: 'no view!', rule: 'promoted' }],
+    [400, { name: 'other', rule: 'lowest' }],
+  ] as const) {
+    const { statusCode, body } = await fill(admin, '/views', fields)
+    t.equal(statusCode, status, fields.name)
+    t.match(body, 'role="alert"')
+    t.match(body, `value="${fields.name}" name="name"`)
+  }
+  t.notMatch((await jane.get('/views')).body, 'action="/views"')
+  const csrf = await jane.formToken('/views')
+  t.equal((await jane.post('/views', { _csrf: csrf, name: 'hers', rule: 'promoted' })).statusCode, 403)
+})
+
+test('administrators set the origins that a view does not govern', async (t) => {
+  const path = '/views/rehearsal/settings'
+  t.match((await admin.get('/views/rehearsal')).body, `href="${path}"`)
+  t.notMatch((await jane.get('/views/rehearsal')).body, `href="${path}"`)
+  t.equal((await jane.get(path)).statusCode, 403)
+  t.equal(shownIn((await admin.get(path)).body, 'ungoverned'), 'core, chef')
+  const refused = await fill(admin, path, { ungoverned: 'core, No Origin' })
+  t.equal(refused.statusCode, 400)
+  t.match(refused.body, 'id="fault-ungoverned"')
+  t.equal(shownIn(refused.body, 'ungoverned'), 'core, No Origin')
+  for (const [typed, origins] of [
+    ['core tools', ['core', 'tools']],
+    ['', []],
+  ] as const) {
+    t.equal((await fill(admin, path, { ungoverned: typed })).headers.location, '/views/rehearsal')
+    t.strictSame((await viewNamed('rehearsal')).ungoverned, origins)
+  }
+})
+
+test('another rule for what is latest is planned, by administrators', async (t) => {
+  const form = '/plans/new?view=union&act=set-rule'
+  t.match((await admin.get('/views/union/settings')).body, form.replace('&', '&amp;'))
+  t.match((await admin.get(form)).body, '<option value="highest" selected>')
+  t.notMatch((await jane.get('/plans/new?view=union')).body, 'set-rule')
+  const fields = { view: 'union', act: 'set-rule', rule: 'highest', reason: 'as Builder has it' }
+  const csrf = await jane.formToken('/')
+  t.equal((await jane.post('/plans', { _csrf: csrf, ...fields })).statusCode, 403)
+  const path = String(
+    (await admin.post('/plans', { _csrf: await admin.formToken(form), ...fields })).headers.location,
+  )
+  t.match((await admin.get(path)).body, 'Lets latest in union be the highest version')
+  t.match((await admin.get(path)).body, 'value="apply"')
+  t.notMatch((await jane.get(path)).body, 'value="apply"')
+  t.equal((await fill(admin, path, { action: 'apply' })).statusCode, 303)
+  t.equal((await viewNamed('union')).rule, 'highest')
+})
+
 test('each gate refuses on the page, and names its rule', async (t) => {
   await publishAll(started, { ident: NEEDY, deps: [third], tdeps: [third] })
   await fill(admin, `/pkgs/${fourth}/marks`, { mark: 'yanked', act: 'set', reason: 'loses data' })
@@ -207,6 +264,9 @@ test('each gate refuses on the page, and names its rule', async (t) => {
 })
 
 async function revisionOf(view: string): Promise<number> {
-  const query = depot.db.selectFrom('views').select('revision').where('name', '=', view)
-  return (await query.executeTakeFirstOrThrow()).revision
+  return (await viewNamed(view)).revision
+}
+
+async function viewNamed(name: string) {
+  return getView(depot.db, name)
 }

@@ -1,8 +1,6 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
 import { z } from 'zod'
-import type { Caller } from '../../../access/access.ts'
-import { expectAdministrator, passes } from '../../../access/rights.ts'
 import { cursorOf } from '../../api/conventions/pages.ts'
 import type { ListKey } from '../../api/conventions/pages.ts'
 import type { Content } from '../html/layout.ts'
@@ -103,11 +101,6 @@ export const PARTS: readonly Part[] = [
     isForAdministrators: true,
   },
 ]
-
-/** Reports whether a session may act on the whole depot. */
-export function mayAdministrate(caller: Caller): boolean {
-  return caller !== undefined && passes(() => expectAdministrator(caller))
-}
 
 /** A page of the administration. `above` are links to the pages between it and the administration. */
 export function adminContent(

@@ -14,22 +14,12 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly, signedIn } from '../../requests/rights.ts'
 import { postForm, textField } from '../html/forms.ts'
+import { mayAdministrate } from '../html/may-change.ts'
 import { emptyState } from '../html/parts.ts'
 import { OptionalText } from '../html/query.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
-import {
-  Csrf,
-  FIRST_PAGE,
-  ListQuery,
-  adminContent,
-  cutList,
-  facts,
-  link,
-  mayAdministrate,
-  pager,
-  table,
-} from './frame.ts'
+import { Csrf, FIRST_PAGE, ListQuery, adminContent, cutList, facts, link, pager, table } from './frame.ts'
 
 const PATH = '/admin/storage'
 const QuotaForm = z.object({ ...Csrf, origin: OptionalText, quota: OptionalText })

@@ -7,11 +7,12 @@ import type { Token as TokenShape } from '../../api/tokens/shapes.ts'
 import type { Content } from '../html/layout.ts'
 import { checkField, postForm, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
+import { mayAdministrate } from '../html/may-change.ts'
 import { badge, copyable, emptyState, timeAgo } from '../html/parts.ts'
 import { MAX_NAMES_LENGTH } from '../html/query.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
-import { adminContent, confirmedAct, facts, link, mayAdministrate, pager, table } from './frame.ts'
+import { adminContent, confirmedAct, facts, link, pager, table } from './frame.ts'
 
 type Token = z.infer<typeof TokenShape>
 

@@ -8,10 +8,11 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly, needs } from '../../requests/rights.ts'
 import { postForm, textField } from '../html/forms.ts'
+import { mayAdministrate } from '../html/may-change.ts'
 import { emptyState, timeAgo } from '../html/parts.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
-import { Csrf, adminContent, confirmedAct, mayAdministrate, table } from './frame.ts'
+import { Csrf, adminContent, confirmedAct, table } from './frame.ts'
 
 const PATH = '/admin/trusted-keys'
 const TrustForm = z.object({ ...Csrf, name: z.string().trim().min(1).max(255), file: z.string().max(4_096) })

@@ -6,7 +6,7 @@ import { DEFAULT_TARGET } from '../../../package/target.ts'
 import { hasFilter, isInForce } from '../../../views/freeze.ts'
 import type { View } from '../../../views/view.ts'
 import type { Content } from '../html/layout.ts'
-import { mayChange } from '../html/may-change.ts'
+import { mayAdministrate, mayChange } from '../html/may-change.ts'
 import {
   badge,
   emptyState,
@@ -18,6 +18,7 @@ import {
   viewPath,
 } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
+import { viewTable } from '../html/view-table.ts'
 import type { Visit } from '../html/visit.ts'
 import type { Columns } from './columns.ts'
 import type { PipelineQuery } from './query.ts'
@@ -69,7 +70,8 @@ ${summary(visit, pipeline)}
 ${filterForm(visit, query)}
 ${written.count === 0 ? nothing(visit, pipeline) : table(visit, pipeline)}
 ${pager(visit, pipeline)}
-${otherViews(visit, columns.others)}`,
+${otherViews(visit, columns.others)}
+<p><a href="${visit.to('/views')}">All views${mayAdministrate(visit.caller) ? ', and a form that creates one' : null}</a></p>`,
   }
 }
 
@@ -234,10 +236,5 @@ ${query.all === '1' ? html`<a href="${visit.to(pipelinePath({ ...query, all: und
 function otherViews(visit: Visit, views: readonly View[]): SafeHtml | null {
   if (views.length === 0) return null
   return html`<details><summary>${views.length} other ${views.length === 1 ? 'view' : 'views'}</summary>
-<div class="scroll"><table><thead><tr><th scope="col">View</th><th scope="col">Latest is</th><th scope="col" class="number">Revision</th><th scope="col">Made by</th></tr></thead><tbody>
-${views.map(
-  ({ name, rule, revision, maker, preview }) =>
-    html`<tr><th scope="row">${viewLink(visit, name)}</th><td data-label="Latest is">${rule === 'highest' ? 'the highest version' : 'the release promoted last'}</td><td data-label="Revision" class="number">${revision}</td><td data-label="Made by">${preview !== undefined ? 'a preview' : maker === 'client' ? 'a Habitat client' : maker === 'depot' ? 'the depot' : 'an operator'}</td></tr>`,
-)}
-</tbody></table></div></details>`
+${viewTable(visit, views)}</details>`
 }

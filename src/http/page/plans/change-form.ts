@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { DepotError, quote } from '../../../errors.ts'
 import { POSITION } from '../../../ledger/position.ts'
 import { TARGETS } from '../../../package/target.ts'
+import { VIEW_RULES } from '../../../views/rule.ts'
 import { REQUESTED_ACTS } from '../../../views/view.ts'
 import type { ChangeFields } from '../../api/promotions/parse-change.ts'
 import { OptionalText } from '../html/query.ts'
@@ -9,11 +10,10 @@ import { OptionalText } from '../html/query.ts'
 // The form with which a person describes a change of a view.
 
 export const MAX_RELEASES_LENGTH = 512 * 1024
-const ACTS = REQUESTED_ACTS.filter((act) => act !== 'set-rule')
 
 export const ChangeForm = z.object({
   view: z.string().max(255),
-  act: z.enum(ACTS).default('promote'),
+  act: z.enum(REQUESTED_ACTS).default('promote'),
   /** The view whose latest releases are promoted or demoted. */
   from: OptionalText,
   /** A revision or a date of that view. */
@@ -29,6 +29,8 @@ export const ChangeForm = z.object({
   to: OptionalText,
   /** The revision that a revert undoes. */
   revision: OptionalText,
+  /** What latest will mean. */
+  rule: z.enum(VIEW_RULES).optional(),
   origin: OptionalText,
   name: OptionalText,
   reason: OptionalText,
@@ -37,7 +39,7 @@ export type ChangeForm = z.infer<typeof ChangeForm>
 
 /** Returns the change that a form describes, for {@link parseChange}. Throws `invalid_request`. */
 export function fieldsOf(form: ChangeForm): ChangeFields {
-  const { act, from, at, releases, to, revision, origin, name } = form
+  const { act, from, at, releases, to, revision, rule, origin, name } = form
   const only = { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
   switch (act) {
     case 'promote':
@@ -55,6 +57,8 @@ export function fieldsOf(form: ChangeForm): ChangeFields {
       if (revision !== undefined && !POSITION.test(revision))
         throw new DepotError('invalid_request', `${quote(revision)} is not a revision`)
       return { ...(revision !== undefined && { revision }), ...only }
+    case 'set-rule':
+      return { ...(rule !== undefined && { rule }) }
     default:
       return act satisfies never
   }

@@ -1,12 +1,15 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
+import { VIEW_RULES } from '../../../views/rule.ts'
 import type { View } from '../../../views/view.ts'
 import type { Content } from '../html/layout.ts'
 import { checkField, postForm, selectField, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
 import { crumbs, viewLink } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
+import { RULE_WORDS } from '../html/view-table.ts'
 import type { Visit } from '../html/visit.ts'
+import { maySetRule } from '../view/settings-templates.ts'
 import { MAX_RELEASES_LENGTH } from './change-form.ts'
 import type { ChangeForm } from './change-form.ts'
 
@@ -15,6 +18,7 @@ const TITLES: Readonly<Record<ChangeForm['act'], string>> = {
   demote: 'Demote from',
   rollback: 'Roll back',
   revert: 'Revert a change of',
+  'set-rule': 'Change what is latest in',
 }
 
 /** The form for a change of a view. It leads to a plan, and changes nothing. */
@@ -45,6 +49,7 @@ function acts(visit: Visit, view: View, form: ChangeForm): SafeHtml {
     demote: 'Demote',
     rollback: 'Roll back',
     revert: 'Revert',
+    ...(maySetRule(visit, view) && { 'set-rule': 'Change what is latest' }),
   }).map(
     ([act, label]) =>
       html`<a href="${visit.to(withQuery('/plans/new', { view: view.name, act }))}"${act === form.act ? html` aria-current="true"` : null}>${label}</a> `,
@@ -67,6 +72,8 @@ function fieldsOf(sent: Form, shown: Shown): SafeHtml {
       return html`${textField(sent, { name: 'to', label: 'To revision or date', value: form.to ?? String(Math.max(0, view.revision - 1)), isRequired: true, maxLength: 40 })}${onlyFields(sent, form)}`
     case 'revert':
       return html`${textField(sent, { name: 'revision', label: 'Revision to undo', value: form.revision ?? String(view.revision), isRequired: true, maxLength: 40 })}${onlyFields(sent, form)}`
+    case 'set-rule':
+      return ruleField(sent, shown)
     default:
       return form.act satisfies never
   }
@@ -92,6 +99,14 @@ ${
       })
     : null
 }`
+}
+
+/** Offers the other rule first. */
+function ruleField(sent: Form, { view, form }: Shown): SafeHtml {
+  const options = VIEW_RULES.map((rule) => [rule, RULE_WORDS[rule]] as const)
+  const other = VIEW_RULES.find((rule) => rule !== view.rule)
+  return html`<p>The latest release of a package is ${RULE_WORDS[view.rule]}.</p>
+${selectField(sent, { name: 'rule', label: 'From then on it is', value: form.rule ?? other, options })}`
 }
 
 function onlyFields(sent: Form, form: ChangeForm): SafeHtml {

@@ -23,6 +23,7 @@ import {
   viewLink,
 } from '../html/parts.ts'
 import { curlCommand } from '../html/shell.ts'
+import { RULE_WORDS } from '../html/view-table.ts'
 import type { Visit } from '../html/visit.ts'
 import { quietReleases, revisionPath, withoutMoves } from '../view/moves.ts'
 import { commandOf } from './commands.ts'
@@ -82,17 +83,26 @@ function state({ end }: StoredPlan, isOpen: boolean): SafeHtml {
   return isOpen ? badge('info', 'open') : badge('plain', 'expired')
 }
 
-function summary({ effect, view }: StoredPlan): string {
-  const { act, of, pointers } = effect
-  const what =
-    act === 'rollback'
-      ? `Rolls ${view} back to revision ${of ?? ''}`
-      : act === 'revert'
-        ? `Reverts revision ${of ?? ''} of ${view}`
-        : act === 'demote'
-          ? `Demotes from ${view}`
-          : `Promotes into ${view}`
-  return `${what}: ${counted(pointers.length, 'package')} ${pointers.length === 1 ? 'moves' : 'move'}.`
+function summary({ effect, view, request }: StoredPlan): string {
+  const { length: count } = effect.pointers
+  return `${actOf(request, view, effect.of)}: ${counted(count, 'package')} ${count === 1 ? 'moves' : 'move'}.`
+}
+
+function actOf(request: StoredPlan['request'], view: string, of: number | undefined): string {
+  switch (request.act) {
+    case 'promote':
+      return `Promotes into ${view}`
+    case 'demote':
+      return `Demotes from ${view}`
+    case 'rollback':
+      return `Rolls ${view} back to revision ${of ?? ''}`
+    case 'revert':
+      return `Reverts revision ${of ?? ''} of ${view}`
+    case 'set-rule':
+      return `Lets latest in ${view} be ${RULE_WORDS[request.rule]}`
+    default:
+      return request satisfies never
+  }
 }
 
 function ending(visit: Visit, { end, view }: StoredPlan, isOpen: boolean): SafeHtml | null {
@@ -120,7 +130,9 @@ function missing({ effect }: StoredPlan): SafeHtml | null {
 }
 
 function moves(visit: Visit, { effect }: StoredPlan): SafeHtml {
-  const { pointers, releases } = effect
+  const { pointers, act } = effect
+  // Another rule moves latest alone: nothing joins or leaves.
+  const releases = act === 'set-rule' ? [] : effect.releases
   const joined = withoutMoves(
     releases.filter(({ change }) => change !== 'unchanged' && change !== 'removed'),
     pointers,

@@ -15,6 +15,7 @@ import { originsOf, parseChange } from '../../api/promotions/parse-change.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayChange, expectMayDecideProposal, signedIn } from '../../requests/rights.ts'
+import { mayAdministrate } from '../html/may-change.ts'
 import { viewPath } from '../html/parts.ts'
 import { mayDecide, originsIn } from '../html/waiting-proposals.ts'
 import { OptionalText, parseFields, withQuery } from '../html/query.ts'
@@ -99,7 +100,9 @@ export function planRoutes(app: FastifyInstance, context: RouteContext): void {
         mayOverride: mayOverride(requesterOf(caller), view.gates),
         needsApproval: view.gates.approval !== undefined,
         isAuthor: plan.account === caller.accountName,
-        mayChange: passes(() => expectMayChange(request, view, originsIn(plan))),
+        mayChange:
+          passes(() => expectMayChange(request, view, originsIn(plan))) &&
+          (plan.effect.act !== 'set-rule' || mayAdministrate(caller)),
         mayDecide: mayDecide(request, plan, view),
       }),
     )

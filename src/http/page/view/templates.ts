@@ -30,6 +30,7 @@ import { gatesPath } from './gates-templates.ts'
 import { historyTable } from './history-templates.ts'
 import { revisionPath } from './moves.ts'
 import { ruleSentences } from './sentences.ts'
+import { maySetSettings, settingsPath } from './settings-templates.ts'
 
 /** A view at a revision, as the page shows it. */
 export interface ShownView {
@@ -91,7 +92,7 @@ function states({ closedAt, freezes }: View, previewOf: string | undefined): Saf
 function actions(visit: Visit, view: View): SafeHtml {
   const { name } = view
   const link = (act: string) => visit.to(withQuery('/plans/new', { view: name, act }))
-  return html`<p class="actions"><a class="button primary" href="${link('promote')}">Promote into ${name}</a><a class="button" href="${link('demote')}">Demote</a><a class="button" href="${link('rollback')}">Roll back</a>${maySetGates(visit, view) ? html`<a class="button" href="${visit.to(gatesPath(name))}">Change the rules</a>` : null}</p>`
+  return html`<p class="actions"><a class="button primary" href="${link('promote')}">Promote into ${name}</a><a class="button" href="${link('demote')}">Demote</a><a class="button" href="${link('rollback')}">Roll back</a>${maySetGates(visit, view) ? html`<a class="button" href="${visit.to(gatesPath(name))}">Change the rules</a>` : null}${maySetSettings(visit, view) ? html`<a class="button" href="${visit.to(settingsPath(name))}">Settings</a>` : null}</p>`
 }
 
 function maySetGates({ caller }: Visit, view: View): boolean {

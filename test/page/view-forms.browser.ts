@@ -1,0 +1,44 @@
+import { test } from 'tap'
+import { openWindow, review, signIn, startBrowser } from '../support/browser/browser.ts'
+import { startCompany } from '../support/browser/page-scene.ts'
+import { fileTest } from '../support/runner/run-files.ts'
+import { ADMIN_TOKEN } from '../support/start-depot.ts'
+
+// Forms that create views and change what views are. test/http/page/acts.test.ts has who may send them.
+
+const browser = await startBrowser(fileTest())
+
+test('an administrator creates a view, and changes its settings, without scripts', async (t) => {
+  const { url } = await startCompany(t)
+  const { page } = await openWindow(t, browser, { javaScriptEnabled: false })
+  await signIn(page, url, ADMIN_TOKEN)
+  await page.getByRole('link', { name: 'All views' }).click()
+  await page.getByLabel('Name').fill('union')
+  await page.getByRole('button', { name: 'Create' }).click()
+  t.match(await page.getByRole('alert').textContent(), /union exists already/)
+  t.equal(await page.getByLabel('Name').inputValue(), 'union')
+  await page.getByLabel('Name').fill('canary')
+  await page.getByRole('button', { name: 'Create' }).click()
+  await page.waitForURL(/\/views\/canary$/)
+  await page.getByRole('link', { name: 'Settings' }).click()
+  await page.getByLabel('Origins').fill('core')
+  await page.getByRole('button', { name: 'Save' }).click()
+  t.match(await page.locator('main').textContent(), /Packages of core come from the channel/)
+})
+
+test('the forms of a view', async (t) => {
+  const { url } = await startCompany(t)
+  const { page } = await openWindow(t, browser)
+  await signIn(page, url, ADMIN_TOKEN, '/views')
+  await review(t, page, 'views')
+  await page.goto(`${url}/views/union/settings`)
+  await page.getByLabel('Origins').fill('No Origin')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('alert').waitFor()
+  await review(t, page, 'view-settings')
+  await page.getByRole('link', { name: 'Change what is latest' }).click()
+  await review(t, page, 'plan-new-set-rule')
+  await page.getByRole('button', { name: 'Show the plan' }).click()
+  await page.getByRole('button', { name: 'Apply' }).waitFor()
+  await review(t, page, 'plan-set-rule')
+})
