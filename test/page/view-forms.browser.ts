@@ -27,7 +27,7 @@ test('an administrator creates a view, and changes its settings, without scripts
 })
 
 test('the forms of a view', async (t) => {
-  const { url } = await startCompany(t)
+  const { url, depot } = await startCompany(t)
   const { page } = await openWindow(t, browser)
   await signIn(page, url, ADMIN_TOKEN, '/views')
   await review(t, page, 'views')
@@ -41,4 +41,17 @@ test('the forms of a view', async (t) => {
   await page.getByRole('button', { name: 'Show the plan' }).click()
   await page.getByRole('button', { name: 'Apply' }).waitFor()
   await review(t, page, 'plan-set-rule')
+  await page.goto(`${url}/views/union/gates`)
+  await depot.writer.submit({
+    kind: 'setGates',
+    input: { view: 'union', gates: { closure: 'depot', settleMs: 180_000 } },
+    actor: { client: 'tests', door: 'cli' },
+  })
+  await page.getByLabel('Promoters').fill('jane')
+  await page.getByRole('button', { name: 'Replace the rules' }).click()
+  t.match(await page.getByLabel('The rules now').textContent(), 'it rests for 3 minutes')
+  t.equal(await page.getByLabel('Promoters').inputValue(), 'jane')
+  await review(t, page, 'view-gates-outdated')
+  await page.getByRole('button', { name: 'Replace the rules' }).click()
+  await page.waitForURL(/\/views\/union$/)
 })

@@ -4,26 +4,30 @@ import { DepotError, refusalOf } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { mayOverride, promotersAllow, recordedOverride, requesterOf } from '../../views/gates.ts'
 import type { Override } from '../../views/gates.ts'
+import { expectAsRead } from '../../views/settings-digest.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { Gates, View } from '../../views/view.ts'
 import { getView, listViews, updateGates } from '../../revisions/view-store.ts'
 import { listGateFaults, openViews } from './gate-faults.ts'
 
 /**
- * Replaces the gates of a view, which are conditions on its changes. Throws `not_found` for the view,
- * `forbidden`, `refused` for `unstable` and previews, and `invalid_request` for absent accounts and views,
- * and for a cycle of requirements.
+ * Replaces the gates of a view, which are conditions on its changes. Equal gates record nothing. `read` is
+ * the digest of the gates that the submitter has read, if these may not have changed since. Throws
+ * `not_found` for the view, `forbidden`, `refused` for `unstable` and previews, `conflict` for gates that
+ * have changed, and `invalid_request` for absent accounts and views, and for a cycle of requirements.
  */
 export async function setGates(
   context: CommandContext,
-  input: { view: string; gates: Gates; override?: Override },
+  input: { view: string; gates: Gates; read?: string; override?: Override },
 ): Promise<View> {
   const { trx } = context
-  const { gates, override } = input
+  const { gates, read, override } = input
   const view = await getViewWithGates(context, input.view)
   const refusals = expectMaySetGates(context.caller, view, input)
+  expectAsRead(view.gates, { read, wanted: gates, what: `the rules of ${view.name}` })
   const faults = await listGateFaults(trx, view.name, gates, openViews(await listViews(trx)))
   if (faults.length > 0) throw refusalOf('invalid_request', faults)
+  if (isDeepStrictEqual(gates, view.gates)) return view
   await updateGates(trx, view.id, gates)
   await context.record(
     { kind: 'gates-set', view: view.name, gates, ...recordedOverride(override, refusals) },

@@ -6,6 +6,7 @@ import { changeView, expectRevision, expectStillAllowed } from './promote.ts'
 import type { ChangeOptions } from './promote.ts'
 import { setUngoverned } from './ungoverned.ts'
 import type { ViewRule } from '../../views/rule.ts'
+import { expectAsRead } from '../../views/settings-digest.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
@@ -15,6 +16,8 @@ export interface SetViewInput extends ChangeOptions {
   readonly rule?: ViewRule
   /** The origins that the view does not govern; see {@link View}. */
   readonly ungoverned?: readonly string[]
+  /** The digest of the ungoverned origins that the submitter has read, if these may not have changed. */
+  readonly readUngoverned?: string
 }
 
 export interface SetViewOutcome {
@@ -24,11 +27,12 @@ export interface SetViewOutcome {
 
 /**
  * Sets a view's rule and the origins that it does not govern. A new rule makes one revision, which is
- * returned as `promotion`. Throws `not_found` for the view, `refused` for previews, the errors of
- * `changeView` for a new rule, and those of `expectRevision`.
+ * returned as `promotion`. Throws `not_found` for the view, `refused` for previews, `conflict` for origins
+ * that have changed since they were read, the errors of `changeView` for a new rule, and those of
+ * `expectRevision`.
  */
 export async function setView(context: CommandContext, input: SetViewInput): Promise<SetViewOutcome> {
-  const { view: name, rule, ungoverned, idempotency, ...options } = input
+  const { view: name, rule, ungoverned, readUngoverned, idempotency, ...options } = input
   return runOnce<SetViewOutcome>(
     context,
     idempotency,
@@ -45,6 +49,12 @@ export async function setView(context: CommandContext, input: SetViewInput): Pro
           `${before.name} is a preview: it has the rule and the origins of its view`,
         )
       await expectRevision(context, before, options)
+      if (ungoverned !== undefined)
+        expectAsRead(before.ungoverned, {
+          read: readUngoverned,
+          wanted: ungoverned,
+          what: `the origins that ${before.name} does not govern`,
+        })
       const promotion =
         rule !== undefined && rule !== before.rule
           ? await changeView(context, { ...options, request: { view: before.name, act: 'set-rule', rule } })

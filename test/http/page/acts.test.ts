@@ -24,9 +24,9 @@ const [admin, jane, robot] = [
   await signedIn(ROBOT_TOKEN),
 ]
 
-/** Fills in a form of the page. */
+/** Fills in a form of the page that is sent to its own path. */
 async function fill(browser: FormBrowser, path: string, fields: Record<string, string>) {
-  return browser.post(path, { _csrf: await browser.formToken(path), ...fields })
+  return browser.post(path, { ...(await browser.hiddenFields(path)), ...fields })
 }
 
 /** The text that a field of a page shows. */
@@ -233,6 +233,32 @@ test('another rule for what is latest is planned, by administrators', async (t) 
   t.notMatch((await jane.get(path)).body, 'value="apply"')
   t.equal((await fill(admin, path, { action: 'apply' })).statusCode, 303)
   t.equal((await viewNamed('union')).rule, 'highest')
+})
+
+test('a form does not undo what somebody else has changed since it was made', async (t) => {
+  const path = '/views/base/gates'
+  const read = await admin.hiddenFields(path)
+  const others = { closure: '', settle: '3m' }
+  await fill(admin, path, others)
+  const typed = { closure: 'depot', settle: '' }
+  const refused = await admin.post(path, { ...read, ...typed })
+  t.equal(refused.statusCode, 409)
+  t.match(refused.body, /aria-label="The rules now".*it rests for 3 minutes/s)
+  t.match(refused.body, '<option value="depot" selected>', 'what was typed stays')
+  t.match(await gatesOf('base'), { closure: null, settle_seconds: 180 })
+  t.equal((await admin.post(path, { ...read, ...others })).statusCode, 303, 'nobody loses an equal change')
+  const [, again = ''] = /name="read" value="([^"]*)"/.exec(refused.body) ?? []
+  t.equal((await admin.post(path, { ...read, read: again, ...typed })).statusCode, 303)
+  t.match(await gatesOf('base'), { closure: 'depot', settle_seconds: null })
+
+  const settings = '/views/base/settings'
+  const before = await admin.hiddenFields(settings)
+  await fill(admin, settings, { ungoverned: 'core' })
+  const late = await admin.post(settings, { ...before, ungoverned: 'chef' })
+  t.equal(late.statusCode, 409)
+  t.match(late.body, 'Now they are core.')
+  t.equal(shownIn(late.body, 'ungoverned'), 'chef')
+  t.strictSame((await viewNamed('base')).ungoverned, ['core'])
 })
 
 test('each gate refuses on the page, and names its rule', async (t) => {

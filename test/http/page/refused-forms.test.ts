@@ -20,7 +20,7 @@ const admin = await signedIn(ADMIN_TOKEN)
 const jane = await signedIn(JANE_TOKEN)
 
 async function send(browser: FormBrowser, page: string, path: string, fields: Record<string, string>) {
-  return browser.post(path, { _csrf: await browser.formToken(page), ...fields })
+  return browser.post(path, { ...(await browser.hiddenFields(page, path)), ...fields })
 }
 
 /** What forms on a page are sent to. */
@@ -73,6 +73,7 @@ test('repeated fields and ticked boxes come back', async (t) => {
     approval: '1',
   })
   t.equal(statusCode, 400)
+  t.match(body, 'a while: write a time')
   t.match(body, /<option value="union" selected>.*<option value="current" selected>/s)
   t.match(body, 'value="a while"')
   t.match(body, /name="downgrade" value="refuse" checked/)

@@ -3,6 +3,7 @@ import { DepotError } from '../../../errors.ts'
 import { parsePeriod } from '../../../text/period.ts'
 import { GatesBody } from '../../api/gates/shapes.ts'
 import { OptionalAccounts, OptionalText, RepeatedText, namesIn, parseFields } from '../html/query.ts'
+import { ReadDigest } from './read-field.ts'
 
 // The form for the gates of a view. It describes the same JSON as the request of the API.
 
@@ -16,6 +17,8 @@ const UNITS = [
 const Choice = z.string().max(20)
 
 export const GatesForm = z.object({
+  /** The digest of the gates that the form was made from. */
+  read: ReadDigest,
   /** One of each for a requirement; a requirement without a view is left out. */
   requires_view: RepeatedText,
   requires_as: RepeatedText,

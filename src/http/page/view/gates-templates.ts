@@ -5,11 +5,13 @@ import { wireGateSettings } from '../../api/gates/wire.ts'
 import type { Content } from '../html/layout.ts'
 import { checkField, optionList, postForm, selectField, textField } from '../html/forms.ts'
 import type { Form } from '../html/forms.ts'
-import { MAX_NAMES_LENGTH } from '../html/query.ts'
+import { MAX_NAMES_LENGTH, withQuery } from '../html/query.ts'
 import { copyable, crumbs, viewLink, viewPath } from '../html/parts.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
 import { formatSeconds } from './gates-form.ts'
+import { isOutdated, readField } from './read-field.ts'
+import { ruleSentences } from './sentences.ts'
 
 type Settings = ReturnType<typeof wireGateSettings>
 
@@ -37,7 +39,9 @@ export function gatesContent(
 ${postForm(
   visit,
   { path: gatesPath(view.name), className: 'stack change' },
-  (form) => html`${requirements(
+  (
+    form,
+  ) => html`${readField(view.gates)}${isOutdated(form, view.gates) ? presentRules(visit, view) : null}${requirements(
     form,
     settings,
     views.filter(({ id }) => id !== view.id),
@@ -63,6 +67,13 @@ ${sameCommands([
   curlCommand(visit, { method: 'PUT', path: gatesPath(view.name), body: settings }),
 ])}`,
   }
+}
+
+/** What a person reads whose form would have undone the change of somebody else. */
+function presentRules(visit: Visit, view: View): SafeHtml {
+  const changes = withQuery('/activity', { view: view.name, kind: 'gates' })
+  return html`<section class="notice warn" aria-label="The rules now"><p><b>The rules now</b> (<a href="${visit.to(changes)}">who changed them</a>). The fields below have what you typed, and would replace them.</p>
+<ul>${ruleSentences(visit, { ...view, freezes: [] }).map((sentence) => html`<li>${sentence}</li>`)}</ul></section>`
 }
 
 /** The requirements of the view, or those that were sent, and some empty ones. */

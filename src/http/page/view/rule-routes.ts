@@ -37,9 +37,10 @@ export function ruleRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       const { name: view } = await getView(db, request.params.view)
       request.subject = `gates of ${view}`
       const { override, ...body } = gatesBodyOf(request.body)
+      const { read } = request.body
       await writer.submit({
         kind: 'setGates',
-        input: { view, gates: gatesFromBody(body), ...(override !== undefined && { override }) },
+        input: { view, gates: gatesFromBody(body), read, ...(override !== undefined && { override }) },
         actor: actorOf(request, 'page'),
       })
       return reply.redirect(request.visit.to(viewPath(view)), 303)

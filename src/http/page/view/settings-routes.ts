@@ -8,10 +8,11 @@ import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
 import { viewPath } from '../html/parts.ts'
 import { OptionalNames, parseFields } from '../html/query.ts'
+import { ReadDigest } from './read-field.ts'
 import { settingsContent } from './settings-templates.ts'
 
 const params = z.object({ view: z.string() })
-const SettingsForm = z.object({ _csrf: z.string(), ungoverned: OptionalNames })
+const SettingsForm = z.object({ _csrf: z.string(), read: ReadDigest, ungoverned: OptionalNames })
 const Settings = z.object({ ungoverned: Ungoverned })
 
 /** Routes for the settings of a view that are no conditions on its changes. */
@@ -29,9 +30,11 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
     { schema: { params, body: SettingsForm }, onRequest, config: { showForm } },
     async (request, reply) => {
       const { view } = request.params
+      const { read: readUngoverned } = request.body
       request.subject = `view ${view}`
       const { ungoverned } = parseFields(Settings, { ungoverned: request.body.ungoverned ?? [] })
-      await writer.submit({ kind: 'setView', input: { view, ungoverned }, actor: actorOf(request, 'page') })
+      const input = { view, ungoverned, readUngoverned }
+      await writer.submit({ kind: 'setView', input, actor: actorOf(request, 'page') })
       return reply.redirect(request.visit.to(viewPath(view)), 303)
     },
   )

@@ -5,11 +5,12 @@ import type { View } from '../../../views/view.ts'
 import { postForm, textField } from '../html/forms.ts'
 import type { Content } from '../html/layout.ts'
 import { mayAdministrate } from '../html/may-change.ts'
-import { crumbs, viewLink, viewPath } from '../html/parts.ts'
+import { crumbs, listWords, viewLink, viewPath } from '../html/parts.ts'
 import { MAX_NAMES_LENGTH, withQuery } from '../html/query.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import { RULE_WORDS } from '../html/view-table.ts'
 import type { Visit } from '../html/visit.ts'
+import { isOutdated, readField } from './read-field.ts'
 
 export function settingsPath(view: string): string {
   return `${viewPath(view)}/settings`
@@ -39,9 +40,8 @@ ${ruleSetting(visit, view)}
 ${postForm(
   visit,
   { path: settingsPath(name), className: 'stack change' },
-  (
-    form,
-  ) => html`${textField(form, { name: 'ungoverned', label: 'Origins', value: ungoverned.join(', '), maxLength: MAX_NAMES_LENGTH, placeholder: 'none' })}
+  (form) => html`${readField(ungoverned)}${isOutdated(form, ungoverned) ? presentOrigins(view) : null}
+${textField(form, { name: 'ungoverned', label: 'Origins', value: ungoverned.join(', '), maxLength: MAX_NAMES_LENGTH, placeholder: 'none' })}
 <div class="actions"><button class="primary">Save</button><a href="${visit.to(viewPath(name))}">Leave them</a></div>`,
 )}
 ${sameCommands([
@@ -49,6 +49,12 @@ ${sameCommands([
   curlCommand(visit, { method: 'PUT', path: viewPath(name), body: { ungoverned } }),
 ])}`,
   }
+}
+
+/** What a person reads whose form would have undone the change of somebody else. */
+function presentOrigins({ ungoverned }: View): SafeHtml {
+  const origins = ungoverned.length === 0 ? 'none' : listWords(ungoverned)
+  return html`<p class="notice warn">Now they are ${origins}. The field below has what you typed, and would replace them.</p>`
 }
 
 /** What latest means. The change is planned, because it can move every package. */

@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { DepotError } from '../errors.ts'
+import type { Gates, View } from './view.ts'
+
+// Settings are replaced as a whole, so two people could undo each other's changes without noticing. Whoever
+// replaces settings may send the digest of those that it has read.
+
+/** The settings of a view that are replaced as a whole. */
+type Settings = Gates | View['ungoverned']
+
+/** Returns a digest of settings, 32 hexadecimal digits. */
+export function digestOfSettings(settings: Settings): string {
+  return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 32)
+}
+
+/**
+ * Throws `conflict` if settings have changed since they were read with the digest `read`, unless they already
+ * are as wanted. Without a digest, any settings may be replaced.
+ */
+export function expectAsRead<Kind extends Settings>(
+  present: Kind,
+  { read, wanted, what }: { read: string | undefined; wanted: Kind; what: string },
+): void {
+  if (read === undefined || read === digestOfSettings(present) || isDeepStrictEqual(wanted, present)) return
+  throw new DepotError('conflict', `somebody else has changed ${what} meanwhile. Nothing was replaced`)
+}
