@@ -5,7 +5,7 @@ import { openBackupStorage } from '../blobs/open.ts'
 import type { Blobs } from '../blobs/open.ts'
 import { sync } from '../blobs/sync.ts'
 import { holdData, lockData } from '../database/engine.ts'
-import { makeFolder } from '../database/make-folder.ts'
+import { giveToOwner, makeFolder } from '../database/make-folder.ts'
 import { DepotError } from '../errors.ts'
 
 /** The folder that has a folder for each backup. */
@@ -64,6 +64,7 @@ export class FolderFiles implements BackupFiles {
         `${folder} is not empty, and it is not a folder of backups: name a new or empty folder`,
       )
     await mkdir(join(folder, BACKUPS), { recursive: true })
+    giveToOwner(join(folder, BACKUPS))
     const lock = lockOf(folder, lockData)
     try {
       return new FolderFiles(folder, await openBackupStorage(folder, { isWritten: true }), lock)
@@ -111,12 +112,14 @@ export class FolderFiles implements BackupFiles {
   async begin(id: string): Promise<boolean> {
     if (existsSync(this.#folderOf(id))) return false
     await mkdir(this.#folderOf(id))
+    giveToOwner(this.#folderOf(id))
     return true
   }
 
   async complete(id: string, manifest: string): Promise<void> {
     const path = this.pathOf(id, MANIFEST)
     await writeFile(`${path}.new`, manifest, { flush: true })
+    for (const name of await readdir(this.#folderOf(id))) giveToOwner(this.pathOf(id, name))
     await sync(dirname(this.#folderOf(id))) // the entry of the backup's folder
     await rename(`${path}.new`, path)
     await sync(this.#folderOf(id))

@@ -4,6 +4,7 @@ import { freeChunk } from '../blobs/free-chunk.ts'
 import type { Blobs } from '../blobs/open.ts'
 import type { SpoolFile } from '../blobs/spool.ts'
 import type { BlobRef, BlobStorage, Damage } from '../blobs/storage.ts'
+import { giveToOwner } from '../database/make-folder.ts'
 import { Blake2b } from '../hart/blake2b.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 
@@ -61,7 +62,10 @@ export async function writeToSpool(
   try {
     const isSmall = blob.sizeBytes <= SMALL_BYTES && from.readNow !== undefined
     const checksum = await (isSmall ? writeSmall : writeLarge)(blob, from, file, options)
-    if (checksum === blob.checksum) return { file }
+    if (checksum === blob.checksum) {
+      giveToOwner(file.path)
+      return { file }
+    }
     await spool.discard(file)
     return { damage: 'of other bytes' }
   } catch (error) {

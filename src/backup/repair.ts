@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises'
 import { listReleasesOf } from '../blobs/blob-store.ts'
 import type { BlobRef } from '../blobs/storage.ts'
 import type { Db } from '../database/database.ts'
+import { giveToOwner } from '../database/make-folder.ts'
 import { Blake2b } from '../hart/blake2b.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import { RemoteError } from '../remote/remote-error.ts'
@@ -66,6 +67,7 @@ async function download(
       return bytes === sizeBytes ? hash.digest() : undefined
     })
     if (received !== checksum) return 'the source has other bytes under this name'
+    giveToOwner(file.path)
     await storage.put(file.path, checksum)
     return undefined
   } catch (error) {

@@ -18,7 +18,7 @@ import { openEngine } from '../database/engine.ts'
 import { copyRows } from '../database/row-store.ts'
 import { findState, setState } from '../database/state-store.ts'
 import type { Db, Engine } from '../database/database.ts'
-import { makeFolder } from '../database/make-folder.ts'
+import { giveToOwner, makeFolder } from '../database/make-folder.ts'
 import { openDepot } from '../depot/open.ts'
 import { restoringFileOf } from '../depot/folders.ts'
 import type { Depot } from '../depot/depot.ts'
@@ -219,6 +219,7 @@ async function copyDatabaseOf(backup: Manifest, from: Backups, to: string): Prom
 async function copyDurably(from: string, to: string): Promise<void> {
   await copyFile(from, to)
   await chmod(to, 0o600) // the folder of backups may be on a disk without modes
+  giveToOwner(to)
   await sync(to)
   await sync(dirname(to))
 }

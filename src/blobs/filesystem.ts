@@ -2,6 +2,7 @@ import { close, closeSync, fstat, fstatSync, open, openSync, readSync, renameSyn
 import { access, constants, mkdir, opendir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { giveToOwner } from '../database/make-folder.ts'
 import { fileFault, sizeFault } from './file-fault.ts'
 import { FileStream } from './file-stream.ts'
 import type { BlobHead, BlobRef, BlobStorage, ByteRange, ListedPage, SpooledBlob } from './storage.ts'
@@ -148,6 +149,7 @@ export class FilesystemStorage implements BlobStorage {
       await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'EEXIST') throw error
       })
+      giveToOwner(folder)
       await this.#syncs.sync(this.#folder)
     } catch (error) {
       this.#made.delete(folder)

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
+import { giveToOwner } from '../database/make-folder.ts'
 
 const openDescriptor = promisify(openCallback)
 const writeDescriptor = promisify(writeCallback)
@@ -59,6 +60,7 @@ export class Spool {
   async reset(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true })
     await mkdir(this.folder, { recursive: true })
+    giveToOwner(this.folder)
   }
 
   /** Returns a file with a new name. The file does not exist yet. */

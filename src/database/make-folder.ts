@@ -1,9 +1,11 @@
+import { lchownSync, lstatSync, statSync } from 'node:fs'
 import { access, constants, mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DepotError } from '../errors.ts'
 
 /**
- * Makes a folder that only its owner may enter, with its missing parents. An existing folder keeps its mode.
+ * Makes a folder that only its owner may enter, with its missing parents. An existing folder keeps its mode
+ * and its owner; root gives a new one to the owner of the folder around it.
  * Throws `invalid_request`, which names the setting, if the folder cannot be made or this process cannot
  * write to it.
  */
@@ -18,6 +20,23 @@ export async function makeFolder(folder: string, setting: string): Promise<void>
       `${setting}: the folder ${folder} cannot be used: ${REASONS[code] ?? code}`,
       { cause: error },
     )
+  }
+}
+
+/**
+ * If this process runs as root, gives a file or folder that it made to the owner of the folder around it.
+ * Administrators run commands as root on the folders of a depot or of backups that another user writes, and
+ * this user could not use the files of root. Does not follow symbolic links, because that user may put one in
+ * the place of the file. Where root may not give files away, as on NFS, the file stays as it is.
+ */
+export function giveToOwner(path: string): void {
+  if (process.geteuid?.() !== 0) return
+  const { uid, gid } = statSync(dirname(path))
+  if (lstatSync(path).uid === uid) return
+  try {
+    lchownSync(path, uid, gid)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error
   }
 }
 
@@ -38,14 +57,19 @@ const REASONS: Readonly<Record<string, string>> = {
 // Does not use `mkdir` with `recursive`, which in Node never returns if /proc refuses the folder.
 async function makeWithParents(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { mode: 0o700 })
+    await makePrivate(folder)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     if (await isFolder(folder)) return
     if (error.code !== 'ENOENT' || dirname(folder) === folder) throw error
     await makeWithParents(dirname(folder))
-    await mkdir(folder, { mode: 0o700 })
+    await makePrivate(folder)
   }
+}
+
+async function makePrivate(folder: string): Promise<void> {
+  await mkdir(folder, { mode: 0o700 })
+  giveToOwner(folder)
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -1,5 +1,4 @@
-import { chownSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { DepotLock } from '../cluster/depot-lock.ts'
 import type { Config } from '../config/config.ts'
 import type { Db } from '../database/database.ts'
@@ -22,12 +21,11 @@ export interface Hold {
 }
 
 /**
- * Keeps every process from removing blobs of the depot, until `close` is called or this process ends. If this
- * process runs as root, it gives the file to the owner of the data folder, who could not lock it otherwise.
- * Throws like {@link holdData}.
+ * Keeps every process from removing blobs of the depot, until `close` is called or this process ends. Throws
+ * like {@link holdData}.
  */
 export async function holdBlobs({ dataFolder, database }: Place): Promise<Hold> {
-  const lock = openAsOwner(join(dataFolder, HOLD), holdData)
+  const lock = holdData(join(dataFolder, HOLD))
   try {
     const forNodes = await lockForNodes(database, 'hold', { shared: true })
     return {
@@ -50,7 +48,7 @@ export async function holdBlobs({ dataFolder, database }: Place): Promise<Hold> 
 export async function lockBackups({ dataFolder, database }: Place): Promise<{ close(): void }> {
   let lock: { close(): void } | undefined
   try {
-    const file = (lock = openAsOwner(join(dataFolder, BACKUP_LOCK), lockData))
+    const file = (lock = lockData(join(dataFolder, BACKUP_LOCK)))
     const forNodes = await lockForNodes(database, 'backups', { shared: false })
     return {
       close() {
@@ -65,15 +63,6 @@ export async function lockBackups({ dataFolder, database }: Place): Promise<{ cl
       cause: error,
     })
   }
-}
-
-function openAsOwner(file: string, open: (file: string) => { close(): void }): { close(): void } {
-  const lock = open(file)
-  if (process.geteuid?.() === 0) {
-    const { uid, gid } = statSync(dirname(file))
-    chownSync(file, uid, gid)
-  }
-  return lock
 }
 
 /** Takes a lock that all nodes see. Returns `undefined` if there is one node. */

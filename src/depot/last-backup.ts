@@ -1,6 +1,7 @@
-import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { giveToOwner } from '../database/make-folder.ts'
 
 // Backups are made by a process of their own. The depot learns of them from a file in its data folder.
 
@@ -13,10 +14,7 @@ const FILE = 'last-backup'
 export async function recordBackup({ dataFolder }: Pick<Config, 'dataFolder'>, at: number): Promise<void> {
   const file = join(dataFolder, FILE)
   await writeFile(`${file}.new`, `${new Date(at).toISOString()}\n`, { mode: 0o600 })
-  if (process.geteuid?.() === 0) {
-    const { uid, gid } = await stat(dataFolder)
-    await chown(`${file}.new`, uid, gid)
-  }
+  giveToOwner(`${file}.new`)
   await rename(`${file}.new`, file)
 }
 

@@ -7,6 +7,7 @@ import { sync } from '../blobs/sync.ts'
 import { parseSecretKeys } from '../config/secrets.ts'
 import type { Config } from '../config/config.ts'
 import type { Db } from '../database/database.ts'
+import { giveToOwner } from '../database/make-folder.ts'
 import { DepotError } from '../errors.ts'
 import { listSealingKeys } from '../origins/sealed-store.ts'
 import { secretKeyId } from '../origins/secret-box.ts'
@@ -82,7 +83,7 @@ export async function writeSecretKeys(path: string, keys: readonly Buffer[]): Pr
     if (before !== undefined) {
       await chown(made, before.uid, before.gid)
       await chmod(made, before.mode & 0o777)
-    }
+    } else giveToOwner(made)
     await rename(made, path)
   } catch (error) {
     await rm(made, { force: true }).catch(() => undefined) // it has the keys

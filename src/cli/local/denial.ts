@@ -13,7 +13,7 @@ export function describeDenial(path: string, config?: Config): string {
   const owner = nameOf(uid)
   const denial = `${place} belongs to ${owner}, and ${nameOf(process.geteuid?.() ?? -1)} has no access to it`
   return config === undefined
-    ? denial
+    ? `${denial}: run this as ${owner}, or give it access`
     : `${denial}; the data folder is ${config.dataFolder}. To run as its owner: ${asOwner(owner, config)}`
 }
 
@@ -43,7 +43,7 @@ function nearestReadable(path: string): string {
 }
 
 /** Returns a user's name, or an id such as `#1000`, which sudo accepts, if the name is unknown. */
-function nameOf(uid: number): string {
+export function nameOf(uid: number): string {
   if (uid === process.geteuid?.()) return ownName() ?? `#${uid}`
   try {
     const line = readFileSync('/etc/passwd', 'utf8')

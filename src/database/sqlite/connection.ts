@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import type { SqliteDatabase, SqliteStatement } from 'kysely'
 import { cannotStoreNul, hasNul } from '../errors.ts'
+import { giveToOwner } from '../make-folder.ts'
 
 const CACHE_KIB = 16 * 1024
 /** Longer statements are not cached: they take much memory, and are rarely used again. */
@@ -13,7 +15,9 @@ const WRITES = /^(insert|update)\b/i
  * survive a power cut. The caller closes it.
  */
 export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): BetterSqlite3.Database {
+  const isNew = !readonly && !existsSync(file)
   const connection = new BetterSqlite3(file, { readonly, fileMustExist: readonly, timeout: 5_000 })
+  if (isNew) giveToOwner(file) // before SQLite makes the log, which gets the owner of the database
   if (!readonly) {
     expectPragma(connection, 'journal_mode', 'WAL', 'wal')
     expectPragma(connection, 'synchronous', 'FULL', 2)

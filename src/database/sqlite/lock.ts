@@ -1,5 +1,6 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { DepotError } from '../../errors.ts'
+import { giveToOwner } from '../make-folder.ts'
 import { isDiskFull } from './errors.ts'
 
 // Locks on small SQLite files. The operating system releases them when the process ends, even after a crash.
@@ -11,6 +12,7 @@ import { isDiskFull } from './errors.ts'
 export function lockData(file: string): { close(): void } {
   const connection = new BetterSqlite3(file, { timeout: 0 })
   try {
+    giveToOwner(file)
     connection.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     connection.close()
@@ -31,6 +33,7 @@ export function holdData(file: string, { mustExist = false } = {}): { close(): v
     timeout: 5_000,
   })
   try {
+    if (!mustExist) giveToOwner(file)
     connection.exec('BEGIN')
     connection.prepare('SELECT count(*) FROM sqlite_schema').get() // takes the lock
   } catch (error) {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { stat, statfs } from 'node:fs/promises'
+import { lstat, readdir, stat, statfs } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import pino from 'pino'
@@ -27,6 +27,7 @@ import { listWebhooks } from '../../../webhooks/webhook-store.ts'
 import { explain } from '../../failure.ts'
 import type { Io } from '../../io.ts'
 import { faultsOfTls } from './authorities.ts'
+import { nameOf } from '../denial.ts'
 import { expectDepot, readLocalConfig } from '../data-folder.ts'
 import type { LocalConfig } from '../data-folder.ts'
 import { readDepot } from '../read-depot.ts'
@@ -149,11 +150,29 @@ async function examineFolder(config: LocalConfig): Promise<Found> {
     const unsafe = process.platform === 'linux' ? UNSAFE[(await statfs(folder)).type >>> 0] : undefined
     if (unsafe !== undefined) problems.push(`${folder} ${unsafe}`)
   }
-  return { problems, detail: dataFolder }
+  return { problems: [...problems, ...(await foreignFile(config))], detail: dataFolder }
 }
 
+/** Describes a file of the depot that does not belong to the owner of its database, if there is one. */
+async function foreignFile(config: Config): Promise<string[]> {
+  const { dataFolder, database } = config
+  if (database.engine !== 'sqlite') return []
+  const { uid: owner } = await stat(database.file)
+  for (const folder of [dataFolder, await storageFolder(config)])
+    for (const name of (await readdir(folder)).filter((found) => found !== 'lost+found')) {
+      const file = join(folder, name)
+      const { uid } = await lstat(file)
+      if (uid !== owner)
+        return [
+          `${file} belongs to ${nameOf(uid)}, and the database to ${nameOf(owner)}: chown -R gives all files to the user of the depot`,
+        ]
+    }
+  return []
+}
+
+/** Returns the folder of packages, or the data folder if there is none. */
 async function storageFolder(config: Config): Promise<string> {
-  const folder = dirname((await storageOf(config)).placeOf('0'.repeat(64)))
+  const folder = dirname(dirname((await storageOf(config)).placeOf('0'.repeat(64))))
   return existsSync(folder) ? folder : config.dataFolder
 }
 
