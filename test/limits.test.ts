@@ -35,6 +35,8 @@ const OF_NO_CLIENT: readonly string[] = [
   'blobs/s3/objects.ts MAX_PARTS', // of S3; parts grow with the file
   'blobs/s3/sdk.ts MAX_CONNECTIONS', // more than clients have
   'blobs/s3/stream.ts MAX_REOPENED',
+  'blobs/small-files.ts MAX_FILES', // that are stored together; more wait for the next turn
+  'hart/origin-key.ts MAX_KEY_OBJECTS',
   'config/s3-place.ts MAX_PREFIX', // of a setting
   'upkeep/scrub.ts MAX_YIELD_MS',
   'upkeep/scrub.ts MAX_DAMAGED',

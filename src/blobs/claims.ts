@@ -10,11 +10,11 @@ export type ClaimOutcome = 'published' | 'unknown'
  */
 export interface Claims {
   /**
-   * Stores a spooled file as a blob and claims the blob. Replaces an existing blob, which may be damaged. The
-   * caller must call `release` once for each call that resolves. A call that rejects removes the blob if
-   * nothing needs it.
+   * Stores a spooled file as a blob and claims the blob. With `bytes`, the file is not in the spool yet; see
+   * {@link BlobStorage.put}. Replaces an existing blob, which may be damaged. The caller must call `release`
+   * once for each call that resolves. A call that rejects removes the blob if nothing needs it.
    */
-  keep(spoolPath: string, checksum: string): Promise<void>
+  keep(spoolPath: string, checksum: string, bytes?: Uint8Array): Promise<void>
   /**
    * Ends a claim. The last `release` of a blob removes the blob if no row needs it. It looks for a row only
    * in doubt: if a claim ended as `unknown`, or `forget` was called meanwhile.
@@ -58,12 +58,12 @@ export class ClaimsInMemory implements Claims {
     this.#isNeeded = isNeeded
   }
 
-  async keep(spoolPath: string, checksum: string): Promise<void> {
+  async keep(spoolPath: string, checksum: string, bytes?: Uint8Array): Promise<void> {
     await this.exclusively(checksum, async () => {
       const isFirst = !this.#claims.has(checksum)
       if (isFirst) await this.#others?.share(checksum)
       try {
-        await this.#storage.put(spoolPath, checksum)
+        await this.#storage.put(spoolPath, checksum, bytes)
       } catch (error) {
         if (isFirst) {
           await this.#others?.unshare(checksum)
@@ -151,7 +151,9 @@ export class ClaimsInMemory implements Claims {
 /** Returns the claims of a depot for a thread that joined it and calls the one that opened it. */
 export function claimsThrough(calls: ThreadCalls<{ readonly [Name in keyof Claims]: Claims[Name] }>): Claims {
   return {
-    keep: (spoolPath, checksum) => calls.call('keep', spoolPath, checksum),
+    // A buffer may be a small part of a large one, all of which would be cloned.
+    keep: (spoolPath, checksum, bytes) =>
+      calls.call('keep', spoolPath, checksum, bytes && new Uint8Array(bytes)),
     release: (checksum, outcome) => calls.call('release', checksum, outcome),
     forget: (checksum) => calls.call('forget', checksum),
   }
@@ -160,8 +162,8 @@ export function claimsThrough(calls: ThreadCalls<{ readonly [Name in keyof Claim
 /** Returns the claims that a joined thread calls. `isGone` reports whether that thread has died. */
 export function claimsFor(claims: Claims, isGone: () => boolean): Claims {
   return {
-    async keep(spoolPath, checksum) {
-      await claims.keep(spoolPath, checksum)
+    async keep(spoolPath, checksum, bytes) {
+      await claims.keep(spoolPath, checksum, bytes)
       if (isGone()) await claims.release(checksum, 'unknown') // the thread died before it could use the claim
     },
     release: (checksum, outcome) => claims.release(checksum, outcome),

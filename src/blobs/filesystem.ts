@@ -6,6 +6,7 @@ import { giveToOwner } from '../database/make-folder.ts'
 import { fileFault, sizeFault } from './file-fault.ts'
 import { FileStream } from './file-stream.ts'
 import type { BlobHead, BlobRef, BlobStorage, ByteRange, ListedPage, SpooledBlob } from './storage.ts'
+import type { SmallFiles } from './small-files.ts'
 import { FolderSyncs, sync, syncMany } from './sync.ts'
 
 // Reads use descriptors, because each read of a FileHandle costs more.
@@ -25,6 +26,8 @@ const NAME = /^[0-9a-f]{64}$/
 export class FilesystemStorage implements BlobStorage {
   readonly #folder: string
   readonly #syncs = new FolderSyncs()
+  /** Loaded when the first small file comes. */
+  #smallFiles: Promise<SmallFiles> | undefined
   /**
    * The folders `ab` that are known to exist, or are being made. They outlive a crash once the promise
    * resolves.
@@ -35,8 +38,12 @@ export class FilesystemStorage implements BlobStorage {
     this.#folder = folder
   }
 
-  async put(spoolPath: string, checksum: string): Promise<void> {
+  async put(spoolPath: string, checksum: string, bytes?: Uint8Array): Promise<void> {
     const path = this.placeOf(checksum)
+    if (bytes !== undefined) {
+      this.#smallFiles ??= import('./small-files.ts').then((loaded) => new loaded.SmallFiles())
+      return (await this.#smallFiles).place({ spoolPath, path, bytes })
+    }
     const folder = dirname(path)
     await sync(spoolPath)
     await this.#makeFolder(folder)
@@ -170,5 +177,9 @@ export class FilesystemStorage implements BlobStorage {
 
   async check(): Promise<void> {
     await access(this.#folder, constants.W_OK)
+  }
+
+  async close(): Promise<void> {
+    await (await this.#smallFiles)?.close()
   }
 }

@@ -26,8 +26,8 @@ export interface OpenedStorage {
   readonly spool: Spool
   /** Folders that must stay where they are while the depot is open. */
   readonly watched: readonly string[]
-  /** Releases the lock. */
-  readonly close: () => void
+  /** Ends the threads of the store, and releases the lock. */
+  readonly close: () => Promise<void>
 }
 
 type Places = Pick<Config, 'dataFolder' | 'blobFolder' | 'blobBucket'> & Partial<Pick<Config, 'database'>>
@@ -55,7 +55,12 @@ export async function openStorage(places: Places): Promise<OpenedStorage> {
   try {
     const spool = spoolOf(places, OPENING_THREAD)
     await spool.reset()
-    return { storage: await storageOf(places), spool, watched: [blobFolder], close: () => lock?.close() }
+    const storage = await storageOf(places)
+    const close = async (): Promise<void> => {
+      await storage.close?.()
+      lock?.close()
+    }
+    return { storage, spool, watched: [blobFolder], close }
   } catch (error) {
     lock?.close()
     throw error

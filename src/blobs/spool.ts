@@ -22,6 +22,8 @@ const writeDescriptor = promisify(writeCallback)
 export interface SpoolFile {
   /** Passed to the threads that hash or scan the file, and to `Claims.keep`. */
   readonly path: string
+  /** Whether this object has created the file, which may have been moved since. */
+  readonly isCreated: boolean
   /** Creates the file. The caller writes and closes it, and removes it with {@link Spool.discard}. */
   create(): Promise<FileHandle>
   /** Creates the file with `bytes`, which should be at most a few kilobytes. */
@@ -65,13 +67,7 @@ export class Spool {
 
   /** Returns a file with a new name. The file does not exist yet. */
   newFile(): SpoolFile {
-    const path = join(this.folder, `${this.#threadName}.${randomUUID()}`)
-    return {
-      path,
-      create: () => open(path, 'wx'),
-      createWith: (bytes) => createFile(path, bytes),
-      createNow: (bytes) => writeFileSync(path, bytes, { flag: 'wx' }),
-    }
+    return new NewFile(join(this.folder, `${this.#threadName}.${randomUUID()}`))
   }
 
   /**
@@ -92,7 +88,7 @@ export class Spool {
   async discard(file: SpoolFile): Promise<void> {
     // `Claims.keep` has usually moved the file. The system still has the name in its cache, so this check
     // reads nothing from the disk.
-    if (existsSync(file.path)) await rm(file.path, { force: true })
+    if (file.isCreated && existsSync(file.path)) await rm(file.path, { force: true })
   }
 
   /** Removes the files of a thread that died. */
@@ -119,6 +115,30 @@ export class Spool {
 
   get #root(): string {
     return this.#shared ?? this.folder
+  }
+}
+
+class NewFile implements SpoolFile {
+  readonly path: string
+  isCreated = false
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  create(): Promise<FileHandle> {
+    this.isCreated = true
+    return open(this.path, 'wx')
+  }
+
+  createWith(bytes: Buffer): Promise<void> {
+    this.isCreated = true
+    return createFile(this.path, bytes)
+  }
+
+  createNow(bytes: Buffer): void {
+    this.isCreated = true
+    writeFileSync(this.path, bytes, { flag: 'wx' })
   }
 }
 

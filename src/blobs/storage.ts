@@ -15,8 +15,11 @@ export interface BlobStorage {
    * this resolves, the blob outlives a crash. Until then, readers see the whole previous blob, the whole new
    * one, or none. The store may move the file; the caller removes it otherwise. Rejects with the error of the
    * system or the service. The blob may then exist, but only as a whole.
+   *
+   * With `bytes`, which should be at most some kilobytes, there is no file at `spoolPath` yet, and none is
+   * left there.
    */
-  put(spoolPath: string, checksum: string): Promise<void>
+  put(spoolPath: string, checksum: string, bytes?: Uint8Array): Promise<void>
   /**
    * Stores many spooled files like {@link put}, and makes them durable together. If it rejects, some of the
    * blobs may exist, each as a whole. May block the calling thread for a short time, so threads that answer
@@ -60,6 +63,8 @@ export interface BlobStorage {
   placeOf(checksum: string): string
   /** Resolves if blobs can be stored now. Otherwise rejects with the error of the system or the service. */
   check(): Promise<void>
+  /** Ends the threads of the store. No blob is stored afterwards. Absent if the store has none. */
+  close?(): Promise<void>
 }
 
 /** The checksum of a blob and the size that the blob should have. */

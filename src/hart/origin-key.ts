@@ -108,8 +108,22 @@ export function signWith(secret: SecretKey, message: Buffer): Buffer {
 
 /** Reports whether `key` made the signature of `message`. */
 export function verifyWith(key: PublicKey, message: Buffer, signature: Buffer): boolean {
-  const spki = Buffer.concat([SPKI_PREFIX, key.raw])
-  return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature)
+  return verify(null, message, publicKeyObject(key), signature)
+}
+
+/** The public keys used last, by their raw bytes in base64. */
+const publicKeyObjects = new Map<string, KeyObject>()
+const MAX_KEY_OBJECTS = 64
+
+/** Making the object takes OpenSSL half as long as verifying a signature, and few keys sign most packages. */
+function publicKeyObject({ raw }: PublicKey): KeyObject {
+  const name = raw.toString('base64')
+  const known = publicKeyObjects.get(name)
+  if (known !== undefined) return known
+  const made = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), format: 'der', type: 'spki' })
+  if (publicKeyObjects.size >= MAX_KEY_OBJECTS) publicKeyObjects.clear()
+  publicKeyObjects.set(name, made)
+  return made
 }
 
 function privateKeyObject(secret: SecretKey): KeyObject {

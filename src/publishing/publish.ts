@@ -20,7 +20,7 @@ import type { Quota } from '../origins/quota.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import { receive } from './receive.ts'
+import { SMALL_BYTES, receive } from './receive.ts'
 import type { ReceivedHart } from './receive.ts'
 import { findReleaseBlob } from '../releases/release-store.ts'
 import { findUploadRows } from '../releases/upload-store.ts'
@@ -185,7 +185,7 @@ async function receiveChecked(
     newestKey,
     upstream: upload.upstream,
   })
-  const metadata = await traced('scan', {}, () => scan(depot, received, { path: file.path, accountId }))
+  const metadata = await traced('scan', {}, () => scan(depot, received, { file, accountId }))
   const ident = formatIdent(metadata.ident)
   if (named !== undefined && ident !== what)
     throw new DepotError('ident_mismatch', `the archive is ${ident}, not ${what}`)
@@ -209,7 +209,9 @@ async function storeRelease(
   const { received, isVerified } = hart
   const { ident, deps, tdeps, buildDeps, buildTdeps, ...metadata } = hart.metadata
   const { target } = metadata
-  await traced('keep', {}, () => depot.blobs.claims.keep(file.path, received.checksum))
+  await traced('keep', {}, () =>
+    depot.blobs.claims.keep(file.path, received.checksum, file.isCreated ? undefined : received.bytes),
+  )
   let outcome: ClaimOutcome = 'unknown'
   try {
     const { isNew, warnings } = await depot.writer.submit({
@@ -270,14 +272,16 @@ async function findRows({ db }: Depot, ident: Ident, target: Target | undefined)
 }
 
 /**
- * Returns the quotas that the bytes of an upload count against, as far as its origin is known. An upload that
- * repairs or repeats a release counts against none.
+ * Returns the quotas to check the bytes of an upload against while they arrive, as far as its origin is
+ * known. An upload that repairs or repeats a release counts against none. A small one arrives before its
+ * quotas could be read; `publishRelease` checks them in any case.
  */
 async function findQuotasFor(
   { db }: Depot,
-  { ident, likelyOrigin, checksum }: Upload,
+  { ident, likelyOrigin, checksum, announcedBytes = 0 }: Upload,
   published: UploadRows['published'],
 ): Promise<readonly Quota[]> {
+  if (announcedBytes > 0 && announcedBytes <= SMALL_BYTES) return []
   if (published !== undefined && !published.isAnnounced) return []
   const quotas = await findQuotas(db, ident?.origin ?? likelyOrigin)
   const isKnown = quotas.length > 0 && checksum !== undefined && (await findBlob(db, checksum)) !== undefined
@@ -311,12 +315,14 @@ async function blocksUpload(
 async function scan(
   { scanner }: Depot,
   { header: { payloadOffset }, bytes }: ReceivedHart,
-  { path, accountId }: { path: string; accountId: number },
+  { file, accountId }: { file: SpoolFile; accountId: number },
 ): Promise<HartMetadata> {
-  return (
-    (await (bytes && scanner.scanShort(bytes.subarray(payloadOffset)))) ??
-    scanner.scan(path, payloadOffset, accountId)
-  )
+  if (bytes !== undefined) {
+    const metadata = await scanner.scanShort(bytes.subarray(payloadOffset))
+    if (metadata !== undefined) return metadata
+    await file.createWith(bytes)
+  }
+  return scanner.scan(file.path, payloadOffset, accountId)
 }
 
 /**

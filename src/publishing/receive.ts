@@ -26,10 +26,10 @@ const SYNC_BYTES = 32 * 1024 * 1024
 /** The free space of the disk is checked after this many bytes. */
 const ROOM_CHECK_BYTES = 4 * 1024 * 1024
 /** Larger files are not returned in memory. */
-const SMALL_BYTES = 32 * 1024
+export const SMALL_BYTES = 32 * 1024
 
 export interface ReceivedHart extends HartDigests {
-  /** The whole file if it is small, so that nobody needs to read it again. */
+  /** The whole file if it is small. Then it is not in the spool. */
   readonly bytes: Buffer | undefined
 }
 
@@ -45,9 +45,10 @@ export interface ReceiveOptions {
 }
 
 /**
- * Writes a stream to a file and returns its digests. The stream is read to its end or destroyed, the file is
- * closed, and the stream's buffers are taken over. Throws `hart_malformed` as early as possible, `too_large`,
- * `storage_full`, `quota_exceeded`, and the errors of the stream, the disk and the hashes.
+ * Writes a stream to a file and returns its digests. A short stream is returned in memory instead. The stream
+ * is read to its end or destroyed, the file is closed, and the stream's buffers are taken over. Throws
+ * `hart_malformed` as early as possible, `too_large`, `storage_full`, `quota_exceeded`, and the errors of the
+ * stream, the disk and the hashes.
  */
 export async function receive(
   { config, hashes, room }: Pick<Depot, 'config' | 'hashes'> & Pick<Blobs, 'room'>,
@@ -119,9 +120,7 @@ class Reception {
   async finish(): Promise<ReceivedHart> {
     if (this.#isWhole && this.#batchBytes <= SMALL_BYTES) {
       const bytes = Buffer.concat(this.#batch)
-      const digest = digestOf([bytes], this.#start.finish())
-      await this.#file.createWith(bytes)
-      return { ...digest, bytes }
+      return { ...digestOf([bytes], this.#start.finish()), bytes }
     }
     const digest = this.#isWhole ? digestOf(this.#batch, this.#start.finish()) : undefined
     await this.#flush()

@@ -86,6 +86,21 @@ export function storageContract(
     await t.rejects(storage.head(NONE), { code: 'BLOB_ABSENT' })
   })
 
+  claim('small blobs are stored from memory, and leave no file', async (t, { storage, spool }) => {
+    const blobs = Array.from({ length: MANY_AT_ONCE }, (_, length) => {
+      const bytes = randomBytes(length)
+      return { bytes, checksum: checksumOf(bytes), sizeBytes: length }
+    })
+    const putAll = async () =>
+      Promise.all(blobs.map(({ checksum, bytes }) => storage.put(spool.newFile().path, checksum, bytes)))
+    await putAll()
+    await putAll() // replaces them
+    for (const { bytes, ...blob } of blobs)
+      t.equal((await buffer(await storage.open(blob))).compare(bytes), 0, `${blob.sizeBytes} bytes`)
+    t.strictSame((await listed(storage)).toSorted(), blobs.map(({ checksum }) => checksum).toSorted())
+    t.strictSame(await spool.list(), [])
+  })
+
   claim(
     'a small blob is read at once, with the errors of a stream',
     async (t, { storage, spool, resize, lock }) => {
@@ -316,9 +331,13 @@ async function spooled(spool: Spool, bytes: Buffer): Promise<BlobRef & ReturnTyp
   const file = spool.newFile()
   await using handle = await file.create()
   await handle.appendFile(bytes)
+  return { ...file, checksum: checksumOf(bytes), sizeBytes: bytes.length }
+}
+
+function checksumOf(bytes: Buffer): string {
   const hash = new Blake2b()
   hash.update(bytes)
-  return { ...file, checksum: hash.digest(), sizeBytes: bytes.length }
+  return hash.digest()
 }
 
 async function listed(storage: BlobStorage): Promise<string[]> {

@@ -60,7 +60,9 @@ async function scratch(t: Test): Promise<string> {
 
 async function open(t: Test, { isNeeded = needed }: { isNeeded?: () => Promise<boolean> } = {}) {
   const folder = await scratch(t)
-  const { storage, spool } = await openStorage({ dataFolder: join(folder, '..'), blobFolder: folder })
+  const opened = await openStorage({ dataFolder: join(folder, '..'), blobFolder: folder })
+  t.teardown(opened.close)
+  const { storage, spool } = opened
   return { folder, storage, spool, claims: new ClaimsInMemory(storage, isNeeded) }
 }
 
@@ -91,6 +93,7 @@ test('opening removes the files that a crash left in the spool, and keeps the bl
   await storage.put(await spooled(spool, 'kept'), CHECKSUM)
   await spooled(spool, 'left by a crash')
   const after = await openStorage({ dataFolder: join(folder, '..'), blobFolder: folder })
+  t.teardown(after.close)
   t.same(await filesIn(folder), [CHECKSUM])
   t.match(await after.storage.head(CHECKSUM), { sizeBytes: 4 })
 })
@@ -100,8 +103,8 @@ test('a folder of blobs outside the data folder has one depot', async (t) => {
   const places = { dataFolder: join(folder, 'data'), blobFolder: join(folder, 'elsewhere') }
   const opened = await openStorage(places)
   await t.rejects(openStorage(places), { code: 'data_in_use' })
-  opened.close()
-  ;(await openStorage(places)).close()
+  await opened.close()
+  await (await openStorage(places)).close()
 })
 
 test('a blob that no row needs is removed when the last upload releases it', async (t) => {
@@ -161,12 +164,31 @@ test('a blob that cannot be stored is absent, and can be stored later', async (t
   t.match(await storage.head(CHECKSUM), { sizeBytes: 10 })
 })
 
+test('a small blob that cannot be stored leaves no file, and the others are stored', async (t) => {
+  const { folder, storage, spool } = await open(t)
+  const names = ['aa', 'ab', 'ba'].map((start) => start.padEnd(64, '0'))
+  await writeFile(join(folder, 'aa'), 'a file where the folder should be')
+  await mkdir(join(folder, 'ab', CHECKSUM, 'a folder'), { recursive: true })
+  const [inFile, inFolder, other] = await Promise.allSettled(
+    names.map((checksum) => storage.put(spool.newFile().path, checksum, Buffer.from('some bytes'))),
+  )
+  t.match(inFile, { reason: { code: 'ENOTDIR' } })
+  t.match(inFolder, { reason: { code: /^(EISDIR|ENOTEMPTY|EEXIST)$/ } })
+  t.match(other, { status: 'fulfilled' })
+  t.strictSame(await spool.list(), [])
+})
+
 test('a folder of blobs that was removed as empty is created again', async (t) => {
   const { folder, storage, spool } = await open(t)
   await storage.put(await spooled(spool, 'some bytes'), CHECKSUM)
   await rm(join(folder, 'ab'), { recursive: true })
   await storage.put(await spooled(spool, 'some bytes'), CHECKSUM)
   t.match(await storage.head(CHECKSUM), { sizeBytes: 10 })
+  const putSmall = () => storage.put(spool.newFile().path, CHECKSUM, Buffer.from('few'))
+  await putSmall()
+  await rm(join(folder, 'ab'), { recursive: true })
+  await putSmall()
+  t.match(await storage.head(CHECKSUM), { sizeBytes: 3 })
 })
 
 /** Puts a program `sync` first in the PATH that notes where the files are when it runs, and then runs `end`. */
@@ -227,6 +249,7 @@ test('a folder that was removed while the depot runs is not created again', asyn
   const { folder, storage, spool } = await open(t)
   await rm(folder, { recursive: true })
   await t.rejects(storage.put(spool.newFile().path, CHECKSUM), { code: 'ENOENT' })
+  await t.rejects(storage.put(spool.newFile().path, CHECKSUM, Buffer.from('few')), { code: 'ENOENT' })
   await t.rejects(storage.check(), { code: 'ENOENT' })
   await t.rejects(access(folder), { code: 'ENOENT' })
 })

@@ -37,10 +37,11 @@ test('an upload in one-byte pieces does not pile up in memory', async (t) => {
     { config, hashes, room: new DiskRoom({ config, blobs: { spool: new Spool(folder, 'own') } }) },
     stream,
     {
-      ...new Spool(folder, 'own').newFile(),
       path,
+      isCreated: false,
       create,
       createWith: () => Promise.reject(new Error('it is written in batches')),
+      createNow: () => t.fail('it is written in batches'),
     },
     { what: 'a package', accountId: 1, quotas: [] },
   )

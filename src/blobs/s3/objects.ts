@@ -70,16 +70,26 @@ export class S3Objects {
     const { size } = await stat(path)
     const partBytes = Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS))
     const heldBytes = Math.min(size, PARALLEL_PARTS * partBytes, BUDGET_BYTES)
-    await this.#budget.with(heldBytes, () =>
-      size <= PART_BYTES ? this.#putWhole(path, name) : this.#putInParts(path, name, { size, partBytes }),
+    await this.#budget.with(heldBytes, async () =>
+      size <= PART_BYTES
+        ? this.#putWhole(await readFile(path), name)
+        : this.#putInParts(path, name, { size, partBytes }),
     )
-    const { sizeBytes } = await this.head(name)
-    if (sizeBytes === size) return
-    throw new S3Fault('away', `it stored ${sizeBytes} bytes instead of ${size}`)
+    await this.#expectStored(name, size)
   }
 
-  async #putWhole(path: string, name: string): Promise<void> {
-    const Body = await readFile(path)
+  /** Sends a small object from memory, like {@link put}. */
+  async putBytes(bytes: Uint8Array, name: string): Promise<void> {
+    await this.#budget.with(bytes.length, () => this.#putWhole(bytes, name))
+    await this.#expectStored(name, bytes.length)
+  }
+
+  async #expectStored(name: string, size: number): Promise<void> {
+    const { sizeBytes } = await this.head(name)
+    if (sizeBytes !== size) throw new S3Fault('away', `it stored ${sizeBytes} bytes instead of ${size}`)
+  }
+
+  async #putWhole(Body: Uint8Array, name: string): Promise<void> {
     await this.#send(({ sdk, client }) =>
       client.send(new sdk.client.PutObjectCommand({ ...this.#key(name), Body, ...describe() })),
     )

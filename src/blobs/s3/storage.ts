@@ -28,8 +28,9 @@ export class S3Storage implements BlobStorage {
    * Rejects with `storage_unavailable`, or with `storage_full` if a quota or the disks of the service are
    * full.
    */
-  async put(spoolPath: string, checksum: string): Promise<void> {
-    await this.#objects.put(spoolPath, nameOf(checksum))
+  async put(spoolPath: string, checksum: string, bytes?: Uint8Array): Promise<void> {
+    const name = nameOf(checksum)
+    await (bytes === undefined ? this.#objects.put(spoolPath, name) : this.#objects.putBytes(bytes, name))
   }
 
   async open(blob: BlobRef, range?: ByteRange): Promise<BlobStream> {

@@ -1,0 +1,93 @@
+import { rm } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { unpackError } from '../threads/thread-error.ts'
+import type { PackedError } from '../threads/thread-error.ts'
+import { ThreadPool } from '../threads/thread-pool.ts'
+import type { SmallFilesTask } from './small-files-thread.ts'
+
+/** A file whose bytes are in memory. */
+export interface SmallFile {
+  /** Where the bytes are written before the file gets its name. Nothing is there yet. */
+  readonly spoolPath: string
+  /** Its place, one folder below the folder that exists. */
+  readonly path: string
+  readonly bytes: Uint8Array
+}
+
+/** A file that waits for its turn. */
+interface Waiting {
+  readonly file: SmallFile
+  readonly placed: PromiseWithResolvers<void>
+}
+
+/** Files of more than this many in one turn would wait too long for the others. */
+const MAX_FILES = 64
+// The thread's file is next to this one, in the sources and in the build.
+const THREAD = new URL(`./small-files-thread${extname(import.meta.filename)}`, import.meta.url)
+const HEAP_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
+
+/**
+ * Makes small files durable in a thread of its own. Files that come while it is busy go together in its next
+ * turn, so that one sync of a folder serves all of them, and both threads wake once. The thread starts with
+ * the first file, and ends after a minute without any. The owner closes it.
+ */
+export class SmallFiles {
+  readonly #thread = new ThreadPool<SmallFilesTask, (PackedError | undefined)[]>(THREAD, {
+    maxThreads: 1,
+    resourceLimits: HEAP_LIMITS,
+  })
+  readonly #waiting: Waiting[] = []
+  #isRunning = false
+
+  /**
+   * Resolves when the file is in its place and outlives a crash. Otherwise rejects with the system's error.
+   * The file may then be in its place, but only as a whole, and never at its spool path.
+   */
+  place(file: SmallFile): Promise<void> {
+    const placed = Promise.withResolvers<void>()
+    this.#waiting.push({ file, placed })
+    if (!this.#isRunning) {
+      this.#isRunning = true
+      setImmediate(() => void this.#run()) // takes all files of this turn
+    }
+    return placed.promise
+  }
+
+  /** Waits for the files that are being placed, and ends the thread. */
+  close(): Promise<void> {
+    return this.#thread.close()
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const turn = this.#waiting.splice(0, MAX_FILES)
+      try {
+        const faults = await this.#thread.run(taskOf(turn.map(({ file }) => file)))
+        for (const [index, { placed }] of turn.entries()) {
+          const fault = faults[index]
+          if (fault === undefined) placed.resolve()
+          else placed.reject(unpackError(fault))
+        }
+      } catch (error) {
+        // The thread died, or the store is closed.
+        for (const { file, placed } of turn) {
+          await rm(file.spoolPath, { force: true }).catch(() => undefined)
+          placed.reject(error)
+        }
+      }
+    }
+    this.#isRunning = false
+  }
+}
+
+/** Puts all bytes into one buffer. A message with one buffer for each file would take much longer. */
+function taskOf(files: readonly SmallFile[]): SmallFilesTask {
+  const bytes = new Uint8Array(files.reduce((sum, file) => sum + file.bytes.length, 0))
+  let end = 0
+  const placed = files.map((file) => {
+    bytes.set(file.bytes, end)
+    end += file.bytes.length
+    return { spoolPath: file.spoolPath, path: file.path, end }
+  })
+  return { files: placed, bytes }
+}
