@@ -23,5 +23,5 @@ export function expectAsRead<Kind extends Settings>(
   { read, wanted, what }: { read: string | undefined; wanted: Kind; what: string },
 ): void {
   if (read === undefined || read === digestOfSettings(present) || isDeepStrictEqual(wanted, present)) return
-  throw new DepotError('conflict', `somebody else has changed ${what} meanwhile. Nothing was replaced`)
+  throw new DepotError('conflict', `${what} have changed since you read them, and were not replaced`)
 }

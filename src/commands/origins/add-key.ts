@@ -1,7 +1,19 @@
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
+import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { expectOwnOrigin, expectUpstreamOrigin } from './adopt-origin.ts'
 import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
+
+interface NewKey {
+  readonly origin: string
+  readonly revision: string
+  readonly ownerId: number
+  readonly publicBody?: string
+  readonly secretBody?: string
+  /** Whether the key comes from upstream. Upstream origins accept such keys alone, and others none. */
+  readonly isFromUpstream?: boolean
+}
 
 /**
  * Stores one half of an origin's key, or both halves of a new pair. The bodies are key files. The submitter
@@ -11,16 +23,12 @@ import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
  */
 export async function addKey(
   context: CommandContext,
-  input: {
-    origin: string
-    revision: string
-    ownerId: number
-    publicBody?: string
-    secretBody?: string
-    /** Whether the key comes from upstream. Upstream origins accept such keys alone, and others none. */
-    isFromUpstream?: boolean
-  },
+  { idempotency, ...input }: NewKey & { idempotency?: IdempotencyKey },
 ): Promise<{ revision: string }> {
+  return runOnce(context, idempotency, SAME_RIGHT, () => insertNewKey(context, input))
+}
+
+async function insertNewKey(context: CommandContext, input: NewKey): Promise<{ revision: string }> {
   const { revision, ownerId } = input
   const origin = await getOrigin(context.trx, input.origin)
   if (input.isFromUpstream === true) expectUpstreamOrigin(origin)

@@ -3,6 +3,8 @@ import type { Authority } from '../../access/access.ts'
 import { getAccount } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
+import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { Invitation } from '../../origins/invitation-store.ts'
 import {
   deleteInvitation,
@@ -13,6 +15,12 @@ import {
 } from '../../origins/invitation-store.ts'
 import { findRole, getOrigin } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
+
+interface NewInvitation {
+  readonly origin: string
+  readonly account: string
+  readonly inviterId: number
+}
 
 /** An invitation as clients name it. */
 interface Named {
@@ -26,8 +34,12 @@ interface Named {
  */
 export async function invite(
   context: CommandContext,
-  input: { origin: string; account: string; inviterId: number },
+  { idempotency, ...input }: NewInvitation & { idempotency?: IdempotencyKey },
 ): Promise<Invitation> {
+  return runOnce(context, idempotency, SAME_RIGHT, () => insertNewInvitation(context, input))
+}
+
+async function insertNewInvitation(context: CommandContext, input: NewInvitation): Promise<Invitation> {
   const { trx, at } = context
   const origin = await getOrigin(trx, input.origin)
   const account = await getAccount(trx, input.account)

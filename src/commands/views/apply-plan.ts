@@ -68,7 +68,20 @@ export async function draftPlan(context: CommandContext, input: PlanInput): Prom
  * `forbidden` if the caller may not make the change, `refused` if nothing would change, and `conflict` if too
  * many proposals wait.
  */
-export async function propose(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
+export async function propose(
+  context: CommandContext,
+  { idempotency, ...input }: PlanInput & { idempotency?: IdempotencyKey },
+): Promise<StoredPlan> {
+  const { token } = await runOnce<{ token: string }>(
+    context,
+    idempotency,
+    { expectStillAllowed: async (made) => expectVisible(context, await getPlan(context.trx, made.token)) },
+    () => makeProposal(context, input),
+  )
+  return getPlan(context.trx, token)
+}
+
+async function makeProposal(context: CommandContext, input: PlanInput): Promise<{ token: string }> {
   const { id } = await getView(context.trx, input.request.view)
   if ((await countWaiting(context.trx, id, context.clock.now)) >= MAX_WAITING_PROPOSALS)
     throw new DepotError(
@@ -86,7 +99,7 @@ export async function propose(context: CommandContext, input: PlanInput): Promis
     { kind: 'proposal-made', view, proposal: token, reason: input.reason ?? null, expiresAt },
     { viewId },
   )
-  return proposal
+  return { token }
 }
 
 /**

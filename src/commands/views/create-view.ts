@@ -1,9 +1,17 @@
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
+import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { parseViewName } from '../../views/view.ts'
 import type { ViewRule } from '../../views/rule.ts'
 import type { View, ViewMaker } from '../../views/view.ts'
 import { findView, getView, insertView, reopenView } from '../../revisions/view-store.ts'
+
+interface NewView {
+  readonly name: string
+  readonly rule: ViewRule
+  readonly maker: ViewMaker
+}
 
 /**
  * Creates a view, or reopens a closed one, which continues its revisions. Throws `invalid_request` for the
@@ -11,8 +19,13 @@ import { findView, getView, insertView, reopenView } from '../../revisions/view-
  */
 export async function createView(
   context: CommandContext,
-  input: { name: string; rule: ViewRule; maker: ViewMaker },
+  { idempotency, ...input }: NewView & { idempotency?: IdempotencyKey },
 ): Promise<View> {
+  const { name } = await runOnce(context, idempotency, SAME_RIGHT, () => insertNewView(context, input))
+  return getView(context.trx, name)
+}
+
+async function insertNewView(context: CommandContext, input: NewView): Promise<{ name: string }> {
   const name = parseViewName(input.name)
   const before = await findView(context.trx, name)
   if (before !== undefined && before.closedAt === undefined)
@@ -21,5 +34,5 @@ export async function createView(
   const viewId = before?.id ?? (await insertView(context.trx, { name, rule, maker, at: context.at }))
   if (before !== undefined) await reopenView(context.trx, before, { rule, maker })
   await context.record({ kind: 'view-created', view: name, rule, maker }, { viewId })
-  return getView(context.trx, name)
+  return { name }
 }

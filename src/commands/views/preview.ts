@@ -5,6 +5,8 @@ import type { Db } from '../../database/database.ts'
 import { DepotError, quote, refusalOf } from '../../errors.ts'
 import { lineKey, lineOf, parseIdent, releaseKey } from '../../package/ident.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
+import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { deleteChannelsOf } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
 import { findReleases } from '../../revisions/dependency-store.ts'
@@ -36,6 +38,12 @@ import {
 /** The maximum number of previews of one base view. Each revision of the base is written again for each. */
 const MAX_PREVIEWS = 10
 
+interface NewPreview {
+  readonly name: string
+  /** The token of the plan that the preview shows. */
+  readonly plan: string
+}
+
 /**
  * Creates a view that shows the effect of a plan. Throws `not_found` for the plan; `forbidden` if the caller
  * neither made the plan nor is an administrator, or may not make its change; `conflict` for a plan that has
@@ -45,8 +53,13 @@ const MAX_PREVIEWS = 10
  */
 export async function makePreview(
   context: CommandContext,
-  input: { name: string; plan: string },
+  { idempotency, ...input }: NewPreview & { idempotency?: IdempotencyKey },
 ): Promise<View> {
+  const { name } = await runOnce(context, idempotency, SAME_RIGHT, () => insertPreview(context, input))
+  return getView(context.trx, name)
+}
+
+async function insertPreview(context: CommandContext, input: NewPreview): Promise<{ name: string }> {
   const plan = await getPlan(context.trx, input.plan)
   expectPreviewable(plan, context)
   const base = await getView(context.trx, plan.view)
@@ -70,7 +83,7 @@ export async function makePreview(
   )
   await setUngoverned(context, created, base.ungoverned)
   await setPointers(context, await getView(context.trx, created.name), pointers)
-  return getView(context.trx, created.name)
+  return { name: created.name }
 }
 
 /**

@@ -1,6 +1,8 @@
 import { DepotError } from '../../errors.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
+import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { MAX_WEBHOOKS } from '../../webhooks/webhook.ts'
 import type { Webhook, WebhookSettings } from '../../webhooks/webhook.ts'
 import { countWebhooks, findWebhook, getWebhook, insertWebhook } from '../../webhooks/webhook-store.ts'
@@ -10,11 +12,37 @@ export interface NewWebhook extends WebhookSettings {
   readonly after?: number
 }
 
+/** A webhook to which a command gave a secret, when the command ended. */
+export type WithSecret = Pick<Webhook, 'name' | 'key' | 'version'>
+
 /**
- * Creates a webhook. The submitter must have encrypted its URL and secret. Throws `already_exists`, and
- * `conflict` at the limit.
+ * Creates a webhook. The submitter must have encrypted its URL and secret. A repeated request gets the
+ * webhook again, with its first secret. Throws `already_exists`, and `conflict` at the limit, and for a
+ * repeated request if the webhook has changed since.
  */
-export async function addWebhook(context: CommandContext, input: NewWebhook): Promise<Webhook> {
+export async function addWebhook(
+  context: CommandContext,
+  { idempotency, ...input }: NewWebhook & { idempotency?: IdempotencyKey },
+): Promise<Webhook> {
+  const made = await runOnce(context, idempotency, SAME_RIGHT, () => insertNewWebhook(context, input))
+  return getAsGiven(context, made)
+}
+
+/**
+ * Returns a webhook with the secret that a command gave it. Throws `conflict` if the webhook has changed
+ * since, because it may have another secret, and the caller may only see the first one.
+ */
+export async function getAsGiven({ trx }: CommandContext, given: WithSecret): Promise<Webhook> {
+  const webhook = await findWebhook(trx, given.name)
+  if (webhook?.key !== given.key || webhook.version !== given.version)
+    throw new DepotError(
+      'conflict',
+      `this request was made before, and the webhook ${given.name} has changed since: its secret is not shown again`,
+    )
+  return webhook
+}
+
+async function insertNewWebhook(context: CommandContext, input: NewWebhook): Promise<WithSecret> {
   const { name, host } = input
   if ((await findWebhook(context.trx, name)) !== undefined)
     throw new DepotError('already_exists', `there is a webhook ${name} already`)
@@ -28,5 +56,6 @@ export async function addWebhook(context: CommandContext, input: NewWebhook): Pr
     position: Math.min(input.after ?? sequence, sequence),
     at: context.at,
   })
-  return getWebhook(context.trx, name)
+  const { key, version } = await getWebhook(context.trx, name)
+  return { name, key, version }
 }

@@ -1,12 +1,16 @@
 import { DepotError } from '../../errors.ts'
 import type { WebhookPart } from '../../ledger/entry.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
+import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { freshProgress } from '../../webhooks/progress.ts'
 import type { Progress } from '../../webhooks/progress.ts'
 import { PREVIOUS_SECRET_MS } from '../../webhooks/webhook.ts'
 import type { EntryFilter } from '../../events/entry-filter.ts'
 import type { Webhook } from '../../webhooks/webhook.ts'
 import { deleteWebhook, getWebhook, updateWebhook } from '../../webhooks/webhook-store.ts'
+import { getAsGiven } from './add-webhook.ts'
+import type { WithSecret } from './add-webhook.ts'
 
 /** Absent fields are kept. The submitter has encrypted the URL and the secret. */
 export interface WebhookChange {
@@ -24,9 +28,22 @@ export interface WebhookChange {
 }
 
 /**
- * Changes a webhook. Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered.
+ * Changes a webhook. A repeated request gets the webhook again, with the secret that the first one gave it.
+ * Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered, and for a repeated
+ * request if the webhook has changed since.
  */
-export async function changeWebhook(context: CommandContext, input: WebhookChange): Promise<Webhook> {
+export async function changeWebhook(
+  context: CommandContext,
+  { idempotency, ...input }: WebhookChange & { idempotency?: IdempotencyKey },
+): Promise<Webhook> {
+  const changed = await runOnce<WithSecret>(context, idempotency, SAME_RIGHT, async () => {
+    const { name, key, version } = await applyChange(context, input)
+    return { name, key, version }
+  })
+  return getAsGiven(context, changed)
+}
+
+async function applyChange(context: CommandContext, input: WebhookChange): Promise<Webhook> {
   const before = await getWebhook(context.trx, input.webhook)
   const { url, filter, secret } = input
   const after: Webhook = {

@@ -25,7 +25,7 @@ const jane = await signedIn(JANE_TOKEN)
 const ann = await signedIn(await started.account('ann'))
 
 async function send(browser: FormBrowser, page: string, path: string, fields: Record<string, string> = {}) {
-  return browser.post(path, { _csrf: await browser.formToken(page), ...fields })
+  return browser.post(path, { ...(await browser.hiddenFields(page, path)), ...fields })
 }
 
 async function roleOf(origin: string, name: string) {
@@ -158,6 +158,70 @@ test('a webhook is changed, asked for again and given another secret', async (t)
   const made = await send(admin, path, path, { act: 'secret' })
   t.match(made.body, /whsec_[\w+/=]+/)
   t.match(made.body, 'also signs until')
+})
+
+const ORIGINS = '/admin/origins'
+
+test('a form that is sent twice makes one thing, and both answers lead to it', async (t) => {
+  const { headers } = await send(jane, '/plans/new?view=rehearsal', '/plans', {
+    view: 'rehearsal',
+    act: 'promote',
+    releases: APP[2] ?? '',
+  })
+  const plan = String(headers.location)
+  for (const [browser, page, path, fields] of [
+    [admin, '/views', '/views', { name: 'twice', rule: 'promoted' }],
+    [admin, '/admin/accounts', '/admin/accounts', { account: 'twice' }],
+    [ann, ORIGINS, ORIGINS, { name: 'twice', default_visibility: 'public' }],
+    [ann, `${ORIGINS}/twice`, `${ORIGINS}/twice/keys/generate`, {}],
+    [ann, `${ORIGINS}/twice`, `${ORIGINS}/twice/invitations`, { account: 'jane' }],
+    [jane, plan, `${plan}/preview`, { name: 'twice-next' }],
+    [jane, plan, plan, { action: 'propose', reason: 'twice' }],
+  ] as const) {
+    const form = { ...(await browser.hiddenFields(page, path)), ...fields }
+    const first = await browser.post(path, form)
+    t.equal(first.statusCode, 303, path)
+    const entries = await countEntries()
+    started.setClock(depot.now() + 60_000)
+    const second = await browser.post(path, form)
+    t.equal(second.headers.location, first.headers.location, path)
+    t.equal(await countEntries(), entries, path)
+  }
+})
+
+async function countEntries(): Promise<number> {
+  const query = db.selectFrom('ledger').select(db.fn.countAll<number>().as('count'))
+  return (await query.executeTakeFirstOrThrow()).count
+}
+
+test('a form with other fields makes another thing, although its page is the same', async (t) => {
+  const form = await admin.hiddenFields('/views')
+  for (const name of ['one', 'other'])
+    t.equal(
+      (await admin.post('/views', { ...form, name, rule: 'promoted' })).headers.location,
+      `/views/${name}`,
+    )
+})
+
+test('the secret of a webhook is not lost when its form is sent twice', async (t) => {
+  const page = '/admin/webhooks'
+  const path = `${page}/kept`
+  for (const [from, to, fields] of [
+    [page, page, { name: 'kept', url: 'https://9.9.9.9/hooks/kept' }],
+    [path, path, { act: 'secret' }],
+  ] as const) {
+    const form = { ...(await admin.hiddenFields(from, to)), ...fields }
+    const secrets = []
+    for (let times = 0; times < 2; times += 1)
+      secrets.push(/whsec_[\w+/=]+/.exec((await admin.post(to, form)).body)?.[0])
+    t.ok(secrets[0])
+    t.equal(secrets[1], secrets[0])
+    await send(admin, path, path, { act: 'pause' })
+    await send(admin, path, path, { act: 'resume' })
+    const late = await admin.post(to, form)
+    t.equal(late.statusCode, 409, 'the secret may be another one by then')
+    t.notMatch(late.body, 'whsec_')
+  }
 })
 
 test('the key of another depot is trusted', async (t) => {

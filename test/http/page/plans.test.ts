@@ -23,7 +23,7 @@ async function plan(browser: FormBrowser, fields: Record<string, string>) {
 }
 
 async function decide(browser: FormBrowser, path: string, fields: Record<string, string>) {
-  return browser.post(path, { _csrf: await browser.formToken(path), ...fields })
+  return browser.post(path, { ...(await browser.hiddenFields(path)), ...fields })
 }
 
 /** Sends a form of the page of the view `acceptance`. */

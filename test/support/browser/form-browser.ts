@@ -39,12 +39,12 @@ export class FormBrowser {
     return /name="_csrf" value="([^"]+)"/.exec((await this.get(url)).body)?.[1] ?? ''
   }
 
-  /** Returns the hidden fields of the form on a page that is sent to `path`. */
+  /** Returns the hidden fields of the forms on a page that are sent to `path`. */
   async hiddenFields(page: string, path = page): Promise<Record<string, string>> {
     const { body } = await this.get(page)
-    const [, form = body] = body.split(`<form method="post" action="${path}"`)
-    const [inside = ''] = form.split('</form>', 1)
-    const fields = inside.matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)
+    const [, ...forms] = body.split(`<form method="post" action="${path}"`)
+    const texts = forms.length === 0 ? [body] : forms.map((form) => form.split('</form>', 1)[0] ?? '')
+    const fields = texts.join('').matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)
     return Object.fromEntries([...fields].map(([, name = '', value = '']) => [name, value]))
   }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { z } from 'zod'
 import type { CallerActor } from '../../../access/access.ts'
+import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
 import { webhookSecretPurpose, webhookUrlPurpose } from '../../../origins/secret-purposes.ts'
 import { hostOf } from '../../../text/address-ranges.ts'
 import { generateSecret } from '../../../webhooks/signature.ts'
@@ -14,17 +15,17 @@ type Context = Pick<RouteContext, 'depot' | 'webhooks'>
 const KEY_BYTES = 8
 
 /**
- * Creates a webhook. Returns it with its secret, which the depot does not show again. Throws the errors of
- * {@link sealUrl}, `already_exists`, and `conflict` if there are too many webhooks.
+ * Creates a webhook. Returns it with its secret, which the depot shows again only to a repeated request.
+ * Throws the errors of {@link sealUrl}, `already_exists`, and `conflict` if there are too many webhooks, or
+ * if the webhook of a repeated request has changed since.
  */
 export async function createWebhook(
   context: Context,
   { name, url, filter, after }: z.infer<typeof NewWebhook>,
-  actor: CallerActor,
+  { actor, idempotency }: { actor: CallerActor; idempotency?: IdempotencyKey },
 ): Promise<{ made: Webhook; secret: string }> {
   const { secrets, writer } = context.depot
   const key = randomBytes(KEY_BYTES).toString('hex')
-  const secret = generateSecret()
   const { sealed: sealedUrl, host } = await sealUrl(context, url, key)
   const made = await writer.submit({
     kind: 'addWebhook',
@@ -34,12 +35,13 @@ export async function createWebhook(
       filter: withoutAbsent(filter),
       sealedUrl,
       host,
-      sealedSecret: secrets.seal(secret, webhookSecretPurpose(key)),
+      sealedSecret: secrets.seal(generateSecret(), webhookSecretPurpose(key)),
       ...(after !== undefined && { after }),
+      ...(idempotency !== undefined && { idempotency }),
     },
     actor,
   })
-  return { made, secret }
+  return { made, secret: secrets.open(made.sealedSecret, webhookSecretPurpose(made.key)) }
 }
 
 /**

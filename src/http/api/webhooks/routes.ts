@@ -67,7 +67,7 @@ export function webhookRoutes(app: FastifyInstance, context: RouteContext): void
     async (request, reply) => {
       const { name } = request.body
       request.subject = `webhook ${name}`
-      const { made, secret } = await createWebhook(context, request.body, actorOf(request, 'api'))
+      const { made, secret } = await createWebhook(context, request.body, { actor: actorOf(request, 'api') })
       return reply
         .code(201)
         .headers({ ...NO_STORE, location: `${request.publicPath}/api/v1/webhooks/${name}` })

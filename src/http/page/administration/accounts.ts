@@ -10,6 +10,7 @@ import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
 import { checkField, postForm, textField } from '../html/forms.ts'
 import { badge, timeAgo } from '../html/parts.ts'
+import { Once, onceKey } from '../html/once.ts'
 import { OptionalText, withQuery } from '../html/query.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
 import type { Visit } from '../html/visit.ts'
@@ -29,6 +30,7 @@ import {
 const PATH = '/admin/accounts'
 const AccountForm = z.object({
   ...Csrf,
+  ...Once,
   account: z.string().trim().min(1).max(255),
   email: OptionalText,
   administrator: z.literal('1').optional(),
@@ -70,7 +72,7 @@ export function accountPages(app: FastifyInstance, { depot }: RouteContext): voi
 <h2>Add an account</h2>
 ${postForm(
   visit,
-  { path: PATH, className: 'filters' },
+  { path: PATH, className: 'filters', isOnce: true },
   (form) => html`${textField(form, { name: 'account', label: 'Name', isRequired: true, maxLength: 100 })}
 ${textField(form, { name: 'email', label: 'Email', type: 'email' })}
 ${checkField(form, { name: 'administrator', label: 'administrator of the depot' })}<button>Add</button>`,
@@ -99,7 +101,12 @@ ${sameCommands([
       request.subject = `account ${name}`
       await writer.submit({
         kind: 'addAccount',
-        input: { name, isAdministrator: administrator === '1', ...(email !== undefined && { email }) },
+        input: {
+          name,
+          isAdministrator: administrator === '1',
+          ...(email !== undefined && { email }),
+          idempotency: onceKey(request),
+        },
         actor: actorOf(request, 'page'),
       })
       return reply.redirect(request.visit.to(PATH), 303)

@@ -192,15 +192,16 @@ export function confirmedAct(
   act: {
     path: string
     fields: Readonly<Record<string, string>>
+    isOnce?: boolean
     label: string
     /** The effect, as a sentence. */
     effect: string
   },
 ): SafeHtml {
-  const { path, fields, label, effect } = act
+  const { path, fields, isOnce = false, label, effect } = act
   return closedForm(
     visit,
-    { path, fields, label: `${label}…`, isDanger: true },
+    { path, fields, isOnce, label: `${label}…`, isDanger: true },
     () => html`<p>${effect}</p><button class="danger">${label}</button>`,
   )
 }

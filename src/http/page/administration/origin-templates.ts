@@ -208,7 +208,7 @@ ${
   mayInvite
     ? html`${postForm(
         visit,
-        { path: `${originPath(name)}/invitations`, className: 'filters' },
+        { path: `${originPath(name)}/invitations`, className: 'filters', isOnce: true },
         (form) =>
           html`${textField(form, { name: 'account', label: 'Account', isRequired: true })}<button>Invite</button>`,
       )}
@@ -244,7 +244,7 @@ ${
   mayAdd
     ? html`${closedForm(
         visit,
-        { path, label: 'Add a key', className: 'stack change' },
+        { path, label: 'Add a key', className: 'stack change', isOnce: true },
         (form) =>
           html`${textField(form, {
             name: 'file',
@@ -257,7 +257,7 @@ ${
       )}
 ${closedForm(
   visit,
-  { path: `${path}/generate`, label: 'Generate a pair of keys' },
+  { path: `${path}/generate`, label: 'Generate a pair of keys', isOnce: true },
   () =>
     html`<p>The depot makes a new pair, and keeps the secret key encrypted. Members of ${name} can download it, and sign with it from now on.</p><button>Generate</button>`,
 )}`

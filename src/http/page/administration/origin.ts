@@ -20,6 +20,7 @@ import { NewOwner, OriginChanges } from '../../api/origins/shapes.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs, signedInFor } from '../../requests/rights.ts'
+import { Once, onceKey } from '../html/once.ts'
 import { Csrf } from './frame.ts'
 import { GIVEN_ROLES, originContent, originPath } from './origin-templates.ts'
 
@@ -31,8 +32,8 @@ const Name = z.string().trim().min(1).max(255)
 const role = z.enum([...GIVEN_ROLES, 'none'])
 const MemberForm = z.object({ ...Csrf, account: Name, role })
 const GroupForm = z.object({ ...Csrf, group: Name, role })
-const InvitationForm = z.object({ ...Csrf, account: Name })
-const KeyForm = z.object({ ...Csrf, file: z.string().max(16_384) })
+const InvitationForm = z.object({ ...Csrf, ...Once, account: Name })
+const KeyForm = z.object({ ...Csrf, ...Once, file: z.string().max(16_384) })
 
 /** The page of an origin: its members, groups, invitations, keys and settings. */
 export function originPage(app: FastifyInstance, { depot }: RouteContext): void {
@@ -98,7 +99,7 @@ export function originPage(app: FastifyInstance, { depot }: RouteContext): void 
       const { account } = request.body
       request.subject = `${account} to ${origin}`
       const { accountId: inviterId } = signedInAs(request, 'maintainer', origin, 'manage')
-      const input = { origin, account, inviterId }
+      const input = { origin, account, inviterId, idempotency: onceKey(request) }
       await writer.submit({ kind: 'invite', input, actor: actorOf(request, 'page') })
       return back(request, reply, origin)
     },
@@ -154,18 +155,19 @@ export function originPage(app: FastifyInstance, { depot }: RouteContext): void 
     const body = isSecret
       ? { secretBody: secrets.seal(file, secretKeyPurpose(origin, revision)) }
       : { publicBody: file }
-    const input = { origin, revision, ownerId, ...body }
+    const input = { origin, revision, ownerId, ...body, idempotency: onceKey(request) }
     await writer.submit({ kind: 'addKey', input, actor: actorOf(request, 'page') })
     return back(request, reply, origin)
   })
 
   pages.post(
     `${PATH}/keys/generate`,
-    { ...options, schema: { params, body: z.object(Csrf) } },
+    { ...options, schema: { params, body: z.object({ ...Csrf, ...Once }) } },
     async (request, reply) => {
       const { origin } = request.params
       const { accountId: ownerId } = signedInAs(request, 'administrator', origin, 'manage')
-      const input = { origin, ownerId, ...makeOriginKey(origin, { at: depot.now(), secrets }) }
+      const key = makeOriginKey(origin, { at: depot.now(), secrets })
+      const input = { origin, ownerId, ...key, idempotency: onceKey(request) }
       request.subject = `key ${formatKeyName(input)}`
       await writer.submit({ kind: 'addKey', input, actor: actorOf(request, 'page') })
       return back(request, reply, origin)

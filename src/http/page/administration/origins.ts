@@ -16,6 +16,7 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayCreateOrigins, needs, signedIn, signedInFor } from '../../requests/rights.ts'
 import { postForm, selectField, textField } from '../html/forms.ts'
+import { Once, onceKey } from '../html/once.ts'
 import { badge, emptyState, packageLink, timeAgo } from '../html/parts.ts'
 import type { Visit } from '../html/visit.ts'
 import { Csrf, FIRST_PAGE, ListQuery, actButton, adminContent, cutList, link, pager, table } from './frame.ts'
@@ -76,12 +77,12 @@ ${passes(() => expectMayCreateOrigins(request, config)) ? newOriginForm(visit) :
 
   pages.post(
     PATH,
-    { schema: { body: NewOrigin.extend(Csrf) }, config: { showForm } },
+    { schema: { body: NewOrigin.extend({ ...Csrf, ...Once }) }, config: { showForm } },
     async (request, reply) => {
       const { name, default_visibility: defaultVisibility } = request.body
       request.subject = `origin ${name}`
       const { accountId: ownerId } = expectMayCreateOrigins(request, config)
-      const input = { name, ownerId, defaultVisibility }
+      const input = { name, ownerId, defaultVisibility, idempotency: onceKey(request) }
       await writer.submit({ kind: 'createOrigin', input, actor: actorOf(request, 'page') })
       return reply.redirect(request.visit.to(originPath(name)), 303)
     },
@@ -129,7 +130,7 @@ function newOriginForm(visit: Visit): SafeHtml {
   return html`<h2>Create an origin</h2>
 ${postForm(
   visit,
-  { path: PATH, className: 'filters' },
+  { path: PATH, className: 'filters', isOnce: true },
   (form) => html`${textField(form, { name: 'name', label: 'Name', isRequired: true })}
 ${selectField(form, { name: 'default_visibility', label: 'New packages are', options: VISIBILITIES })}<button>Create</button>`,
 )}

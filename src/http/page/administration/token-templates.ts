@@ -21,12 +21,7 @@ const PATH = '/admin/tokens'
 /** The tokens of an account, or of all accounts, and the form for a new one. */
 export function tokensContent(
   visit: Visit,
-  {
-    tokens,
-    next,
-    account,
-    once,
-  }: { tokens: readonly Token[]; next: string | null; account: string | undefined; once: string },
+  { tokens, next, account }: { tokens: readonly Token[]; next: string | null; account: string | undefined },
 ): Content {
   const isOwn = account === visit.caller?.accountName
   return adminContent(visit, {
@@ -34,7 +29,7 @@ export function tokensContent(
     above: isOwn ? [] : [link(visit, PATH, 'Your tokens')],
     main: html`${mayAdministrate(visit.caller) && account !== undefined ? html`<p>${link(visit, `${PATH}?all=true`, 'The tokens of all accounts')}</p>` : null}
 ${tokens.length === 0 ? emptyState('No tokens', html`<p>The form below makes one.</p>`) : list(visit, tokens)}${pager(next)}
-${mayMake(visit, account) ? newTokenForm(visit, { account, once }) : null}`,
+${mayMake(visit, account) ? newTokenForm(visit, account) : null}`,
   })
 }
 
@@ -42,16 +37,14 @@ function mayMake({ caller }: Visit, account: string | undefined): boolean {
   return caller !== undefined && passes(() => expectMayManageTokensOf(caller, account ?? caller.accountName))
 }
 
-function newTokenForm(
-  visit: Visit,
-  { account, once }: { account: string | undefined; once: string },
-): SafeHtml {
+function newTokenForm(visit: Visit, account: string | undefined): SafeHtml {
   return html`<h2>Make a token</h2>
 ${postForm(
   visit,
-  { path: PATH, className: 'stack change' },
-  (form) => html`<input type="hidden" name="once" value="${once}" />
-${mayAdministrate(visit.caller) ? textField(form, { name: 'account', label: 'Account', value: account }) : null}
+  { path: PATH, className: 'stack change', isOnce: true },
+  (
+    form,
+  ) => html`${mayAdministrate(visit.caller) ? textField(form, { name: 'account', label: 'Account', value: account }) : null}
 ${textField(form, { name: 'label', label: 'Label', maxLength: 200, placeholder: 'What the token is for', isProse: true })}
 ${narrowingFields(form, 'no box ticked: all of them')}
 <div class="actions"><button class="primary">Make the token</button></div>`,

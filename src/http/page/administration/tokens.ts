@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -8,7 +7,6 @@ import { getToken, listTokens, tokenNotFound } from '../../../accounts/account-s
 import type { TokenDescription } from '../../../accounts/account-store.ts'
 import { generateToken, hashToken } from '../../../accounts/token.ts'
 import { TOKEN_PURPOSE } from '../../../origins/secret-purposes.ts'
-import { idempotencyOf } from '../../api/conventions/idempotency.ts'
 import { placeIn } from '../../api/conventions/pages.ts'
 import { parseNarrowing } from '../../api/tokens/parse-narrowing.ts'
 import { TokenPath } from '../../api/tokens/shapes.ts'
@@ -16,6 +14,7 @@ import { wireToken } from '../../api/tokens/wire.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs, signedIn, signedInAnyhow } from '../../requests/rights.ts'
+import { Once, onceKey } from '../html/once.ts'
 import { OptionalNames, OptionalText, parseFields, withQuery } from '../html/query.ts'
 import { Csrf, FIRST_PAGE, ListQuery, cutList } from './frame.ts'
 import { madeTokenContent, tokenContent, tokensContent } from './token-templates.ts'
@@ -28,8 +27,7 @@ const Actions = z
 const Narrowing = { actions: Actions, origins: OptionalNames, views: OptionalNames, expires: OptionalText }
 const NewTokenForm = z.object({
   ...Csrf,
-  /** Makes a repeated form show the same token, and make no other one. */
-  once: z.string().regex(/^[0-9a-f]{32}$/),
+  ...Once,
   account: OptionalText,
   label: z.string().trim().max(200).default(''),
   ...Narrowing,
@@ -63,8 +61,7 @@ export function tokenPages(app: FastifyInstance, { depot }: RouteContext): void 
       path: PATH,
     })
     const tokens = items.map((token) => toWire(token, caller))
-    const once = randomBytes(16).toString('hex')
-    return reply.page(tokensContent(request.visit, { tokens, next, account, once }))
+    return reply.page(tokensContent(request.visit, { tokens, next, account }))
   }
   pages.get(PATH, { schema: { querystring: TokensQuery } }, async (request, reply) =>
     showTokens(request, reply, request.query),
@@ -81,17 +78,11 @@ export function tokenPages(app: FastifyInstance, { depot }: RouteContext): void 
   }
   pages.post(PATH, forNew, async (request, reply) => {
     const caller = signedIn(request, 'manage')
-    const { _csrf, once, account = caller.accountName, label, ...narrowing } = request.body
+    const { _csrf, once: _once, account = caller.accountName, label, ...narrowing } = request.body
     request.subject = `token of ${account}`
     expectMayManageTokensOf(caller, account)
     const { scope, expiresAt } = await parseNarrowing({ db, now: depot.now() }, narrowing)
     const secret = generateToken()
-    const idempotency = idempotencyOf({
-      method: 'POST',
-      url: PATH,
-      headers: { 'idempotency-key': once },
-      body: { account, label, ...narrowing },
-    })
     const made = await writer.submit({
       kind: 'issueToken',
       input: {
@@ -100,7 +91,8 @@ export function tokenPages(app: FastifyInstance, { depot }: RouteContext): void 
         label,
         scope,
         ...(expiresAt !== undefined && { expiresAt }),
-        ...(idempotency && { idempotency, sealed: secrets.seal(secret, TOKEN_PURPOSE) }),
+        idempotency: onceKey(request),
+        sealed: secrets.seal(secret, TOKEN_PURPOSE),
       },
       actor: actorOf(request, 'page'),
     })

@@ -37,7 +37,7 @@ export function webhooksContent(visit: Visit, webhooks: readonly Webhook[], next
 <h2>Add a webhook</h2>
 ${postForm(
   visit,
-  { path: PATH, className: 'stack change' },
+  { path: PATH, className: 'stack change', isOnce: true },
   (form) => html`${textField(form, {
     name: 'name',
     label: 'Name',
@@ -108,7 +108,7 @@ ${closedForm(
   (form) => html`${textField(form, { name: 'from', label: 'From entry', isRequired: true, maxLength: 16 })}
 ${textField(form, { name: 'to', label: 'To entry', maxLength: 16, placeholder: String(webhook.position) })}<button>Send again</button>`,
 )}
-${confirmedAct(visit, { path, fields: { act: 'secret' }, label: 'Make a new secret', effect: 'The next page shows it, once. The present secret also signs for 24 hours.' })}
+${confirmedAct(visit, { path, fields: { act: 'secret' }, isOnce: true, label: 'Make a new secret', effect: 'The next page shows it, once. The present secret also signs for 24 hours.' })}
 ${confirmedAct(visit, {
   path,
   fields: { act: 'remove' },

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { WebhookChange } from '../../../commands/webhooks/change-webhook.ts'
+import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
 import { webhookSecretPurpose } from '../../../origins/secret-purposes.ts'
 import { listDeliveries } from '../../../webhooks/delivery-store.ts'
 import { urlOf } from '../../../webhooks/outgoing.ts'
@@ -16,6 +17,7 @@ import { wireDelivery, wirePing, wireWebhook } from '../../api/webhooks/wire.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
+import { Once, onceKey } from '../html/once.ts'
 import { OptionalNames, OptionalText, RepeatedText, optionalText, parseFields } from '../html/query.ts'
 import { Csrf, FIRST_PAGE, ListQuery, cutList } from './frame.ts'
 import { madeWebhookContent, webhookContent, webhookPath, webhooksContent } from './webhook-templates.ts'
@@ -24,9 +26,19 @@ import type { Ping } from './webhook-templates.ts'
 const PATH = '/admin/webhooks'
 const onRequest = administratorOnly
 const filterFields = { views: OptionalNames, origins: OptionalNames, kinds: RepeatedText }
-const NewForm = z.object({ ...Csrf, name: z.string().trim(), url: z.string().trim(), ...filterFields })
+const NewForm = z.object({
+  ...Csrf,
+  ...Once,
+  name: z.string().trim(),
+  url: z.string().trim(),
+  ...filterFields,
+})
 const ChangeForm = z.object({ ...Csrf, url: optionalText(MAX_URL_LENGTH), ...filterFields })
-const StateForm = z.object({ ...Csrf, act: z.enum(['pause', 'resume', 'remove', 'ping', 'secret']) })
+const StateForm = z.object({
+  ...Csrf,
+  once: Once.once.optional(),
+  act: z.enum(['pause', 'resume', 'remove', 'ping', 'secret']),
+})
 const ReplayForm = z.object({
   ...Csrf,
   from: z.coerce.number(),
@@ -68,7 +80,10 @@ export function webhookPages(app: FastifyInstance, context: RouteContext): void 
       const { name, url } = request.body
       request.subject = `webhook ${name}`
       const wanted = parseFields(NewWebhook, { name, url, filter: filterOf(request.body) })
-      const { made, secret } = await createWebhook(context, wanted, actorOf(request, 'page'))
+      const { made, secret } = await createWebhook(context, wanted, {
+        actor: actorOf(request, 'page'),
+        idempotency: onceKey(request),
+      })
       return reply.page(madeWebhookContent(request.visit, { webhook: await toWire(made), secret }))
     },
   )
@@ -100,7 +115,7 @@ export function webhookPages(app: FastifyInstance, context: RouteContext): void 
   )
 
   const showForm = async (request: FastifyRequest, reply: FastifyReply) => showOne(request, reply)
-  const change = async (request: FastifyRequest, input: WebhookChange) => {
+  const change = async (request: FastifyRequest, input: WebhookChange & { idempotency?: IdempotencyKey }) => {
     await webhooks.flush() // so that entries already delivered are not delivered again
     return writer.submit({ kind: 'changeWebhook', input, actor: actorOf(request, 'page') })
   }
@@ -121,9 +136,11 @@ export function webhookPages(app: FastifyInstance, context: RouteContext): void 
           return showOne(request, reply, { ping: wirePing(id, receipt) })
         }
         case 'secret': {
-          const secret = generateSecret()
-          const sealed = depot.secrets.seal(secret, webhookSecretPurpose(key))
-          const changed = await change(request, { webhook, secret: { sealed } })
+          const purpose = webhookSecretPurpose(key)
+          const sealed = depot.secrets.seal(generateSecret(), purpose)
+          const idempotency = onceKey(request)
+          const changed = await change(request, { webhook, secret: { sealed }, idempotency })
+          const secret = depot.secrets.open(changed.sealedSecret, purpose)
           return reply.page(madeWebhookContent(request.visit, { webhook: await toWire(changed), secret }))
         }
         case 'pause':

@@ -1,5 +1,6 @@
 import { html } from '@remix-run/html-template'
 import type { SafeHtml } from '@remix-run/html-template'
+import { onceField } from './once.ts'
 import { formToken } from './parts.ts'
 import type { RefusedForm } from './refused-form.ts'
 import type { Visit } from './visit.ts'
@@ -59,12 +60,12 @@ export function refusalNotice({ detail, parts, values }: RefusedForm): SafeHtml 
  */
 export function postForm(
   visit: Visit,
-  { path, fields = {}, className }: FormOptions,
+  { path, fields = {}, className, isOnce = false }: FormOptions,
   content: (form: Form) => SafeHtml,
 ): SafeHtml {
   const refused = refusalOf(visit, path, fields)
   if (refused !== undefined) refused.isShown = true
-  return html`<form method="post" action="${visit.to(path)}"${className === undefined ? null : html` class="${className}"`}>${formToken(visit)}${Object.entries(
+  return html`<form method="post" action="${visit.to(path)}"${className === undefined ? null : html` class="${className}"`}>${formToken(visit)}${isOnce ? onceField() : null}${Object.entries(
     fields,
   ).map(
     ([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`,
@@ -91,6 +92,8 @@ export interface FormOptions {
   readonly path: string
   readonly fields?: Readonly<Record<string, string>>
   readonly className?: string
+  /** Whether the form makes something, which sending it again must not make again; see once.ts. */
+  readonly isOnce?: boolean
 }
 
 function refusalOf(

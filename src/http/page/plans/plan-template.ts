@@ -212,14 +212,14 @@ function decision(visit: Visit, shown: ShownPlan): SafeHtml | null {
   if (isProposal ? !isAuthor && !mayDecide : !mayChange)
     return html`<p class="hint">You may read this ${isProposal ? 'proposal' : 'plan'}, and not decide about it.</p>`
   return html`<h2>${isProposal ? 'Decide' : 'Make this change'}</h2>
-${postForm(visit, { path: planPath(plan.token), className: 'stack change decision' }, (form) => decisionFields(form, shown))}
+${postForm(visit, { path: planPath(plan.token), className: 'stack change decision', isOnce: true }, (form) => decisionFields(form, shown))}
 ${mayChange ? previewForm(visit, plan) : null}`
 }
 
 function previewForm(visit: Visit, { token, view }: StoredPlan): SafeHtml {
   return closedForm(
     visit,
-    { path: `${planPath(token)}/preview`, label: 'Preview it', className: 'filters' },
+    { path: `${planPath(token)}/preview`, label: 'Preview it', className: 'filters', isOnce: true },
     (
       form,
     ) => html`<p>A preview is a view that shows ${view} with this plan applied. Supervisors can follow it. It ends with the plan.</p>

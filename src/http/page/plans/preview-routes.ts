@@ -8,9 +8,10 @@ import { getView } from '../../../revisions/view-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayChange } from '../../requests/rights.ts'
+import { Once, onceKey } from '../html/once.ts'
 import { viewPath } from '../html/parts.ts'
 
-const PreviewForm = z.object({ _csrf: z.string(), name: z.string().trim().max(255) })
+const PreviewForm = z.object({ _csrf: z.string(), ...Once, name: z.string().trim().max(255) })
 
 /** The route that makes a preview of a plan. `showForm` sends the page of the plan. */
 export function previewRoutes(
@@ -32,7 +33,7 @@ export function previewRoutes(
       expectTokenReachesView(caller, name)
       if ((await filterVisiblePlans(depot.db, [plan], audienceOfChanges(caller))).length === 0)
         throw planNotFound(plan.token)
-      const input = { name, plan: plan.token }
+      const input = { name, plan: plan.token, idempotency: onceKey(request) }
       const made = await depot.writer.submit({
         kind: 'makePreview',
         input,

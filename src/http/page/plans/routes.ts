@@ -16,6 +16,7 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayChange, expectMayDecideProposal, signedIn } from '../../requests/rights.ts'
 import { mayAdministrate } from '../html/may-change.ts'
+import { Once, onceKey } from '../html/once.ts'
 import { viewPath } from '../html/parts.ts'
 import { mayDecide, originsIn } from '../html/waiting-proposals.ts'
 import { OptionalText, parseFields, withQuery } from '../html/query.ts'
@@ -31,6 +32,7 @@ const Csrf = { _csrf: z.string() }
 const PlanParams = z.object({ plan: z.string().max(100) })
 const Decision = z.object({
   ...Csrf,
+  once: Once.once.optional(),
   action: z.enum(['apply', 'propose', 'approve', 'reject']),
   reason: OptionalText,
   confirm: OptionalText,
@@ -155,6 +157,7 @@ export function planRoutes(app: FastifyInstance, context: RouteContext): void {
           request: change,
           ...(planned !== undefined && { reason: planned }),
           ...given,
+          idempotency: onceKey(request),
         },
         actor,
       })

@@ -11,6 +11,7 @@ import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
 import { postForm, selectField, textField } from '../html/forms.ts'
 import { mayAdministrate } from '../html/may-change.ts'
+import { Once, onceKey } from '../html/once.ts'
 import { crumbs, viewPath } from '../html/parts.ts'
 import { parseFields } from '../html/query.ts'
 import { curlCommand, sameCommands } from '../html/shell.ts'
@@ -18,7 +19,12 @@ import { RULE_WORDS, viewTable } from '../html/view-table.ts'
 import type { Visit } from '../html/visit.ts'
 
 const PATH = '/views'
-const NewViewForm = z.object({ _csrf: z.string(), name: z.string().trim(), rule: z.string().max(20) })
+const NewViewForm = z.object({
+  _csrf: z.string(),
+  ...Once,
+  name: z.string().trim(),
+  rule: z.string().max(20),
+})
 
 /** Routes for the list of the open views, and for the form that creates one. */
 export function viewListRoutes(app: FastifyInstance, { depot }: RouteContext): void {
@@ -40,11 +46,11 @@ ${mayAdministrate(visit.caller) ? newViewForm(visit) : null}`,
     PATH,
     { schema: { body: NewViewForm }, onRequest: administratorOnly, config: { showForm } },
     async (request, reply) => {
-      const { _csrf, ...fields } = request.body
+      const { _csrf, once: _once, ...fields } = request.body
       request.subject = `view ${fields.name}`
       const { name } = await depot.writer.submit({
         kind: 'createView',
-        input: { ...parseFields(NewView, fields), maker: 'operator' },
+        input: { ...parseFields(NewView, fields), maker: 'operator', idempotency: onceKey(request) },
         actor: actorOf(request, 'page'),
       })
       return reply.redirect(request.visit.to(viewPath(name)), 303)
@@ -56,7 +62,7 @@ function newViewForm(visit: Visit): SafeHtml {
   return html`<h2>Create a view</h2>
 ${postForm(
   visit,
-  { path: PATH, className: 'filters' },
+  { path: PATH, className: 'filters', isOnce: true },
   (form) => html`${textField(form, {
     name: 'name',
     label: 'Name',
