@@ -17,7 +17,7 @@ import { findView, listViews, readRevisions } from '../revisions/view-store.ts'
 import { AnswerCache } from './answer-cache.ts'
 import { pointersOf, readPointers } from './read-pointers.ts'
 import { PublicPointers } from './public-pointers.ts'
-import type { Pointer } from './public-pointers.ts'
+import type { Pointer, PublicPointer } from './public-pointers.ts'
 import { PackageAnswer } from './package-answer.ts'
 import type { ExactQuestion, LatestQuestion, Shape } from './question.ts'
 
@@ -203,8 +203,8 @@ export class Answers implements Subscriber {
       return true
     const publicPointer = this.#publicPointers.find(view, line)
     return publicPointer instanceof Promise
-      ? publicPointer.then((found) => found !== undefined)
-      : publicPointer !== undefined
+      ? publicPointer.then((found) => found?.ident !== undefined)
+      : publicPointer?.ident !== undefined
   }
 
   /**
@@ -227,7 +227,7 @@ export class Answers implements Subscriber {
     await Promise.all(
       restricted.map(async (line) => {
         const pointer = await this.#publicPointers.find(view, line)
-        if (pointer !== undefined) latest.set(line, pointer.ident)
+        if (pointer?.ident !== undefined) latest.set(line, pointer.ident)
       }),
     )
     return latest
@@ -310,10 +310,11 @@ export class Answers implements Subscriber {
 
   #resolvePointer(
     question: LatestQuestion,
-    pointer: Pointer,
+    pointer: PublicPointer,
     audience: Audience,
   ): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { shape, version, target } = question
+    if (version === undefined && pointer.ident === undefined) return undefined
     const ident = version === undefined ? pointer.ident : pointer.versions?.get(version)
     const cached = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
     if (cached !== undefined)
@@ -324,17 +325,12 @@ export class Answers implements Subscriber {
 
   async #readLatest(
     question: LatestQuestion,
-    pointer: Pointer,
+    pointer: PublicPointer,
     audience: Audience,
   ): Promise<LatestAnswer | undefined> {
-    const { version, target } = question
+    const { version } = question
     const generation = this.#generation
-    const view = version === undefined ? undefined : await findView(this.#db, question.view)
-    if (version !== undefined && view === undefined) return undefined
-    const release =
-      view === undefined
-        ? await findRelease(this.#db, pointer.ident, target, audience)
-        : await findLatest(this.#db, { ...question, view, version }, audience)
+    const release = await this.#findLatest(question, pointer, audience)
     if (release === undefined) {
       this.#cacheAbsence(absenceKey(question, audience), generation)
       return undefined
@@ -343,6 +339,14 @@ export class Answers implements Subscriber {
       (pointer.versions ??= new Map()).set(version, formatIdent(release.ident))
     const answer = await this.#answer(release, question.shape, generation)
     return { package: answer, revision: version === undefined ? pointer.revision : undefined }
+  }
+
+  async #findLatest(question: LatestQuestion, { ident }: PublicPointer, audience: Audience) {
+    const { version, target } = question
+    if (version === undefined)
+      return ident === undefined ? undefined : findRelease(this.#db, ident, target, audience)
+    const view = await findView(this.#db, question.view)
+    return view && findLatest(this.#db, { ...question, view, version }, audience)
   }
 
   async #readExact(

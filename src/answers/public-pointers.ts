@@ -2,10 +2,12 @@ import { PUBLIC_AUDIENCE } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 import { TARGETS } from '../package/target.ts'
+import type { Target } from '../package/target.ts'
 import { listNotPublic } from '../releases/release-store.ts'
 import { listPointersAt } from '../revisions/content-store.ts'
 import { findView } from '../revisions/view-store.ts'
-import { lineOf } from '../package/ident.ts'
+import { hasVisibleAnswers } from '../revisions/visible-pointer-store.ts'
+import { formatPackageName, lineOf } from '../package/ident.ts'
 import type { Line } from '../package/ident.ts'
 
 /**
@@ -18,10 +20,16 @@ export interface Pointer {
   versions: Map<string, string> | undefined
 }
 
+/**
+ * What the public sees of a restricted line. Without `ident`, `latest` of the line is hidden, and that of a
+ * version may be visible.
+ */
+export type PublicPointer = Omit<Pointer, 'ident'> & { readonly ident: string | undefined }
+
 /** Stands for all deleted releases of a line in {@link PublicPointers}. */
 const DELETED = ''
 
-type CachedPointer = Pointer | 'nothing' | Promise<Pointer | undefined>
+type CachedPointer = PublicPointer | 'nothing' | Promise<PublicPointer | undefined>
 
 /**
  * The pointers that the public sees on restricted lines: those where members of the origin may see other
@@ -73,7 +81,7 @@ export class PublicPointers {
    * Finds the public pointer of a restricted line. Returns a promise only shortly after a commit that changed
    * the line.
    */
-  find(view: string, line: Line): Pointer | undefined | Promise<Pointer | undefined> {
+  find(view: string, line: Line): PublicPointer | undefined | Promise<PublicPointer | undefined> {
     const cached = this.#pointers.get(view)?.get(line)
     if (cached === undefined) return this.#read(view, line)
     return cached === 'nothing' ? undefined : cached
@@ -121,7 +129,7 @@ export class PublicPointers {
   }
 
   /** Reads the public pointer. If a commit starts another read meanwhile, the later read wins. */
-  async #read(view: string, line: Line): Promise<Pointer | undefined> {
+  async #read(view: string, line: Line): Promise<PublicPointer | undefined> {
     const lines = this.#ofView(view)
     const reading = this.#readFromDatabase(this.#db, view, line)
     lines.set(line, reading)
@@ -135,7 +143,7 @@ export class PublicPointers {
     }
   }
 
-  async #readFromDatabase(db: Db, name: string, line: Line): Promise<Pointer | undefined> {
+  async #readFromDatabase(db: Db, name: string, line: Line): Promise<PublicPointer | undefined> {
     const view = await findView(db, name)
     if (view === undefined) return undefined
     const [origin = '', packageName = '', target = ''] = line.split(/[/ ]/)
@@ -147,7 +155,12 @@ export class PublicPointers {
       PUBLIC_AUDIENCE,
     )
     const pointer = found.find((candidate) => candidate.target === target)
-    return pointer && { ident: pointer.ident, revision: pointer.sinceRevision, versions: undefined }
+    if (pointer !== undefined)
+      return { ident: pointer.ident, revision: pointer.sinceRevision, versions: undefined }
+    const place = [formatPackageName({ origin, name: packageName }), target as Target] as const
+    return (await hasVisibleAnswers(db, view, place, PUBLIC_AUDIENCE))
+      ? { ident: undefined, revision: 0, versions: undefined }
+      : undefined
   }
 
   #ofView(view: string): Map<Line, CachedPointer> {

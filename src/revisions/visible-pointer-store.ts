@@ -148,6 +148,27 @@ export function hasVisibleMember(
 }
 
 /**
+ * Reports whether a line of a view has a member now that the audience may see and that `latest` does not
+ * skip.
+ */
+export async function hasVisibleAnswers(
+  db: Db,
+  { id, revision }: Pick<View, 'id' | 'revision'>,
+  [packageName, target]: readonly [packageName: string, target: Target],
+  audience: Audience,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('lines')
+    .select('lines.package_id')
+    .where('lines.view_id', '=', id)
+    .where('lines.package', '=', packageName)
+    .where('lines.target', '=', target)
+    .where((eb) => hasVisibleMember(eb, revision, audience))
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/**
  * Returns an SQL condition on `pointers`: `latest` moved to this pointer from a hidden release. The audience
  * may then have had the same answer before.
  */

@@ -267,9 +267,12 @@ test('another rule applies at once, to latest of a package and of a version, for
   await setRule('promoted')
   t.strictSame(
     await all(),
-    [secret?.ident, older?.ident, undefined, undefined],
-    'the previous latest stays, and is private',
+    [secret?.ident, older?.ident, undefined, older?.ident],
+    'the previous latest stays, and is private; that of a version is not',
   )
+  t.notOk(answers.hasLatest(ask('stable'), PUBLIC_AUDIENCE))
+  t.strictSame(await answers.listLatest({ view: 'stable', origin: 'acme' }, PUBLIC_AUDIENCE), new Map())
   const { answers: again } = await openAnswers(started)
   t.equal(textOf(await again.latest(ask('stable'), PUBLIC_AUDIENCE)), undefined, 'also after a restart')
+  t.match(textOf(await again.latest(ask('stable', '2.0.0'), PUBLIC_AUDIENCE)), older?.ident)
 })
