@@ -85,6 +85,11 @@ export interface Engine {
    * be migrated, and nobody else may use it.
    */
   load<T>(act: (db: Db) => Promise<T>): Promise<T>
+  /**
+   * Reads the whole database. Resolves with a sentence about the first damage, or with `undefined` if there
+   * is none. Absent if the database is a server, which has tools of its own.
+   */
+  findDamage?(): Promise<string | undefined>
   /** Opens the reads of an answering thread on a migrated database. */
   openReads(): Reads
 }

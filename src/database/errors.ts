@@ -18,6 +18,29 @@ export function isReadOnly(error: unknown): boolean {
   return sqlite.isReadOnly(error) || postgres.isReadOnly(error)
 }
 
+/**
+ * Whether a thread of this process has read a damaged part of the database. All threads share it, and only a
+ * restart clears it.
+ */
+export class DamageSeen {
+  readonly shared: SharedArrayBuffer
+  readonly #flag: Int32Array
+
+  constructor(shared = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)) {
+    this.shared = shared
+    this.#flag = new Int32Array(shared)
+  }
+
+  /** Looks at an error of a request. */
+  note(error: unknown): void {
+    if (sqlite.isDamaged(error) || postgres.isDamaged(error)) Atomics.store(this.#flag, 0, 1)
+  }
+
+  get isSeen(): boolean {
+    return Atomics.load(this.#flag, 0) === 1
+  }
+}
+
 /** Explains an error of the database to the operator. Returns `undefined` for other errors. */
 export function describeDatabaseError(error: Error): string | undefined {
   return sqlite.describeDatabaseError(error) ?? postgres.describeDatabaseError(error)

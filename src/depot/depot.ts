@@ -8,6 +8,7 @@ import type { handlers } from '../commands/commands.ts'
 import type { AdminTokenStatus } from '../commands/set-up.ts'
 import type { Config } from '../config/config.ts'
 import type { Db, Engine } from '../database/database.ts'
+import type { DamageSeen } from '../database/errors.ts'
 import type { OpenedFile, OpenedFiles } from '../database/opened-files.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import type { ArchiveScanner } from '../hart/scan.ts'
@@ -32,6 +33,7 @@ export interface Depot {
   /** The opened files: lock, database and blob folder. */
   readonly files: OpenedFiles
   readonly engine: Engine
+  readonly damage: DamageSeen
   /** For reading. Only the writer can write. */
   readonly db: Db
   /** For look-ups that must not wait for long reads: recent entries of the ledger, sessions, readiness. */
@@ -93,4 +95,5 @@ export interface Share {
   readonly files: readonly OpenedFile[]
   readonly writerPort: WriterPort
   readonly lease: SharedLease | undefined
+  readonly damage: SharedArrayBuffer
 }

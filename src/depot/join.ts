@@ -4,6 +4,7 @@ import type { Claims } from '../blobs/claims.ts'
 import { joinBlobs } from '../blobs/open.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import { openEngine } from '../database/engine.ts'
+import { DamageSeen } from '../database/errors.ts'
 import type { Damage } from '../blobs/storage.ts'
 import type { handlers } from '../commands/commands.ts'
 import type { Depot, Share } from './depot.ts'
@@ -55,6 +56,7 @@ export async function joinDepot(
     now,
     files: new OpenedFiles(share.files),
     engine,
+    damage: new DamageSeen(share.damage),
     db,
     promptDb,
     readInThreads: () => reads.start(),

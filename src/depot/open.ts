@@ -11,6 +11,7 @@ import type { handlers } from '../commands/commands.ts'
 import type { Config } from '../config/config.ts'
 import type { Engine } from '../database/database.ts'
 import { openEngine } from '../database/engine.ts'
+import { DamageSeen } from '../database/errors.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import { findState } from '../database/state-store.ts'
@@ -130,6 +131,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
 
     const files = opened.with(engine.logFiles) // the log exists since the commit of setUpDepot
     const limits = { ...LIMITS, ...options.limits }
+    const damage = new DamageSeen()
     const leadership = lease && (await loadNode()).openLeadership(engine, log)
     closers.push(() => leadership?.close())
     const upkeep = makeUpkeep(
@@ -144,6 +146,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
       now,
       files,
       engine,
+      damage,
       db,
       promptDb,
       readInThreads,
@@ -172,6 +175,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
           files: files.files,
           writerPort: await writer.join(),
           lease: lease?.shared,
+          damage: damage.shared,
         }
       },
       close,

@@ -47,7 +47,8 @@ export function guessesOf({ now, limits }: Depot): AddressLimit {
 
 /**
  * Adds the hooks that run before a route. They read missed commits, refuse requests with two Host headers,
- * identify the caller, and refuse callers who may not read what the route shows.
+ * identify the caller, and refuse callers who may not read what the route shows. One hook notes errors that
+ * show that the database is damaged.
  */
 export function addRequestHooks(
   app: FastifyInstance,
@@ -67,6 +68,10 @@ export function addRequestHooks(
     }
   }
   addLeaseHook(app, depot)
+  app.addHook('onError', (_request, _reply, error, done) => {
+    depot.damage.note(error)
+    done()
+  })
   app.addHook('onRequest', (_request, _reply, done) => {
     const behind = depot.follower.catchUp()
     if (behind === undefined) return done()

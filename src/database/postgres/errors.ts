@@ -5,6 +5,8 @@ import { networkFault } from '../../network-fault.ts'
 const DISK_FULL: readonly unknown[] = ['53100']
 /** A write in a read-only transaction, or on a replica. */
 const READ_ONLY: readonly unknown[] = ['25006']
+/** `data_corrupted` and `index_corrupted` */
+const DAMAGED: readonly unknown[] = ['XX001', 'XX002']
 /** Two transactions that could not both go on: `serialization_failure` and `deadlock_detected`. */
 const COLLISIONS: readonly unknown[] = ['40001', '40P01']
 /** A migration changed the columns of a table that a prepared statement reads. */
@@ -25,6 +27,11 @@ export function isDiskFull(error: unknown): boolean {
 
 export function isReadOnly(error: unknown): boolean {
   return READ_ONLY.includes(codeOf(error))
+}
+
+/** Reports whether a part of the database that was read is damaged. */
+export function isDamaged(error: unknown): boolean {
+  return DAMAGED.includes(codeOf(error))
 }
 
 /** Reports whether a transaction failed because of another one, so that it may succeed if it runs again. */

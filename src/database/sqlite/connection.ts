@@ -28,6 +28,15 @@ export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): 
 }
 
 /**
+ * Reads all pages of a database. Returns the first fault, or `undefined`. Some faults are thrown, with the
+ * code `SQLITE_CORRUPT`.
+ */
+export function quickCheck(connection: BetterSqlite3.Database): string | undefined {
+  const fault = String(connection.pragma('quick_check(1)', { simple: true }))
+  return fault === 'ok' ? undefined : fault
+}
+
+/**
  * Adds a cache of prepared statements to a connection, because preparing one costs as much as running it.
  * Every statement runs to its end at once, so a cached one is never busy.
  */

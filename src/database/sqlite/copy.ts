@@ -1,5 +1,5 @@
 import BetterSqlite3 from 'better-sqlite3'
-import { connect } from './connection.ts'
+import { connect, quickCheck } from './connection.ts'
 
 const PAGES_IN_A_STEP = 1_000
 
@@ -34,8 +34,8 @@ export async function copyDatabase(
   const copied = new BetterSqlite3(copy)
   try {
     copied.pragma('journal_mode = DELETE')
-    const fault = copied.pragma('quick_check(1)', { simple: true })
-    if (fault !== 'ok') throw new BetterSqlite3.SqliteError(String(fault), 'SQLITE_CORRUPT')
+    const fault = quickCheck(copied)
+    if (fault !== undefined) throw new BetterSqlite3.SqliteError(fault, 'SQLITE_CORRUPT')
   } finally {
     copied.close()
   }

@@ -6,7 +6,7 @@ import { PACKAGE_ROOT } from '../../package-root.ts'
 import { readMigrations } from '../migrations.ts'
 import type { Schema } from '../schema.ts'
 import { StablePlanDialect } from './compiler.ts'
-import { connect, withStatementCache } from './connection.ts'
+import { connect, quickCheck, withStatementCache } from './connection.ts'
 import { loadRows } from './load.ts'
 import { findPending, migrate } from './migrate.ts'
 import { ReadingThreads } from './reading-threads.ts'
@@ -81,6 +81,15 @@ export class SqliteEngine implements Engine {
     const connection = connect(this.#file, false)
     try {
       return await loadRows(connection, kysely(connection), act)
+    } finally {
+      connection.close()
+    }
+  }
+
+  async findDamage(): Promise<string | undefined> {
+    const connection = connect(this.#file, true)
+    try {
+      return quickCheck(connection)
     } finally {
       connection.close()
     }

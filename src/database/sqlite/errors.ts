@@ -11,6 +11,11 @@ export function isReadOnly(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_READONLY'
 }
 
+/** Reports whether a part of the database that was read is damaged. */
+export function isDamaged(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(String(codeOf(error)))
+}
+
 /**
  * Reports whether a file of the database could not be opened: it is unreadable, or the process has too many
  * files open.

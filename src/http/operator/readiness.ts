@@ -62,7 +62,12 @@ export async function checkReadiness(served: Depot): Promise<Readiness> {
     database === 'ok' && (await findState(depot.db, 'moving').catch(() => undefined)) !== undefined
   const behind = database === 'ok' ? await listBehind(depot).catch(() => []) : []
   const found: Record<Problem['code'], string | undefined> = {
-    database: database === 'ok' ? undefined : 'the database does not answer',
+    database:
+      database !== 'ok'
+        ? 'the database does not answer'
+        : depot.damage.isSeen
+          ? 'a part of the database is damaged: requests that need it fail'
+          : undefined,
     node: !isBehind(depot)
       ? undefined
       : `this node cannot reach the other nodes through the database, and ${depot.config.answersStale ? 'answers from memory, which may be old' : 'refuses requests'}`,

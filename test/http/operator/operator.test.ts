@@ -2,8 +2,10 @@ import { rm } from 'node:fs/promises'
 import tap, { test } from 'tap'
 import { callApi } from '../../support/call-api.ts'
 import { bearer } from '../../support/origin.ts'
+import { overwriteTable } from '../../support/faults/overwrite-table.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
 import { START, startDepot } from '../../support/start-depot.ts'
+import { isOnPostgres } from '../../support/test-database.ts'
 
 const started = await startDepot(tap)
 
@@ -40,6 +42,16 @@ test('a depot that cannot write is ready and reports the reason', async (t) => {
     { status: 200, body: { ready: true, disk: 'failed: ENOENT' } },
   )
 })
+
+if (!isOnPostgres)
+  test('a depot that met a damaged part of its database is ready and says so', async (t) => {
+    const { folder, app } = await startDepot(t)
+    const problems = async () => (await app.inject('/readyz')).json<{ problems: unknown }>().problems
+    t.strictSame(await problems(), [])
+    await overwriteTable(folder, 'exchange_rules')
+    t.equal((await app.inject({ url: '/api/v1/exchange-rules', headers: bearer() })).statusCode, 500)
+    t.match(await problems(), [{ code: 'database', detail: /^a part of the database is damaged/ }])
+  })
 
 test('a depot that is being moved is ready and says that it refuses changes', async (t) => {
   const { app, depot } = await startDepot(t)

@@ -13,6 +13,7 @@ import { NotADepot, RequestRefused } from '../../../client/errors.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../../clock.ts'
 import type { Config } from '../../../config/config.ts'
 import type { Db } from '../../../database/database.ts'
+import { openEngine } from '../../../database/engine.ts'
 import { findState } from '../../../database/state-store.ts'
 import { connectControl } from '../../../depot/control.ts'
 import { findSecretKeys } from '../../../depot/secret-key.ts'
@@ -73,7 +74,7 @@ export async function examine(io: Io): Promise<Examined[]> {
   if (!hasDepot && known.database.engine === 'sqlite' && !existsSync(known.database.file)) return examined
   await check('disk', async () => examineDisk(known))
   const inDatabase = async (find: (db: Db) => Promise<Found>) => readDepot(known, find)
-  if (await check('database', async () => inDatabase(examineCounts))) {
+  if (await check('database', async () => inDatabase(async (db) => examineDatabase(db, known)))) {
     await check('changes', async () => inDatabase(examineChanges))
     await check('clock', async () => inDatabase(async (db) => examineClock(db, io.now())))
     await check('secrets', async () => inDatabase(async (db) => examineSecrets(db, known)))
@@ -204,7 +205,10 @@ async function examineClock(db: Db, now: number): Promise<Found> {
   }
 }
 
-async function examineCounts(db: Db): Promise<Found> {
+async function examineDatabase(db: Db, { database }: Config): Promise<Found> {
+  const damage = await (await openEngine(database)).findDamage?.()
+  if (damage !== undefined)
+    return problem(`the database is damaged (${damage.replaceAll(/\s+/g, ' ')}): restore it from a backup`)
   const wrong = await listWrongCounts(db, 1)
   return {
     problems: wrong.length > 0 ? ['the counts of releases are wrong: hart-depot verify shows them'] : [],

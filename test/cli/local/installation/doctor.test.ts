@@ -10,9 +10,11 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { openControl } from '../../../../src/depot/control.ts'
 import { readVersion } from '../../../../src/package-root.ts'
 import { runCommand } from '../../../support/command.ts'
+import { overwriteTable } from '../../../support/faults/overwrite-table.ts'
 import { makeOrigin, publishAll } from '../../../support/origin.ts'
 import { scratchFolder } from '../../../support/run-cli.ts'
 import { startDepot } from '../../../support/start-depot.ts'
+import { isOnPostgres } from '../../../support/test-database.ts'
 
 const NOW = Date.parse('2026-01-02T00:00:00Z')
 
@@ -80,6 +82,17 @@ test('doctor finds nothing wrong with a new depot, and says what is wrong with o
     },
   })
 })
+
+if (!isOnPostgres)
+  test('doctor finds damage in parts of the database that nothing has read', async (t) => {
+    const folder = await scratchFolder(t)
+    await (await startDepot(t, { folder })).close()
+    await overwriteTable(folder, 'exchange_rules')
+    const { code, wrong } = await diagnose({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0' })
+    t.equal(code, 1)
+    t.strictSame(Object.keys(wrong), ['database'])
+    t.match(wrong['database'], /^the database is damaged \(.*btreeInitPage.*\): restore it from a backup$/)
+  })
 
 test('doctor tells a depot that is not there from one that it may not read, and from wrong settings', async (t) => {
   const folder = await scratchFolder(t)
