@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { DepotError } from '../errors.ts'
+import { counted } from '../text/counted.ts'
 
 /** The maximum number of remembered addresses. Each takes about 150 bytes. */
 const MAX_ADDRESSES = 10_000
@@ -55,7 +56,7 @@ export class AddressLimit {
       const retryAfterSeconds = Math.ceil((this.#costMs - bucket.creditMs) / 1000)
       return new DepotError(
         'too_many_attempts',
-        `too many ${this.#what} came from ${key}: try again in ${retryAfterSeconds} seconds`,
+        `too many ${this.#what} came from ${key}: try again in ${counted(retryAfterSeconds, 'second')}`,
         { retryAfterSeconds },
       )
     }

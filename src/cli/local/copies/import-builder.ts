@@ -139,8 +139,12 @@ schedule. Stores up to four packages in TMPDIR while it copies them.`,
           {
             whole: () =>
               [
-                ...(copied === undefined ? [] : [`\n${copiedText(copied)}`]),
-                ...(events === undefined ? [] : [`Saved ${events} promotions and demotions of the source.`]),
+                ...(copied === undefined ? [] : [`\n${copiedText(copied, progress.failures.length > 0)}`]),
+                ...(events === undefined
+                  ? []
+                  : [
+                      `Saved ${counted(events, 'promotion or demotion', 'promotions and demotions')} of the source.`,
+                    ]),
                 ...(comparison === undefined ? [] : [comparisonText(comparison)]),
               ].join('\n'),
           },
@@ -151,7 +155,7 @@ schedule. Stores up to four packages in TMPDIR while it copies them.`,
       if (progress.failures.length > 0)
         throw new Exit(
           EXIT.failed,
-          `${progress.failures.length} items ${copied === undefined ? 'cannot' : 'could not'} be copied (see above); all others ${copied === undefined ? 'can' : 'were'}`,
+          `${counted(progress.failures.length, 'item')} ${copied === undefined ? 'cannot' : 'could not'} be copied (see above); all others ${copied === undefined ? 'can' : 'were'}`,
         )
       if (comparison !== undefined && comparison.differences.length > 0)
         throw new Exit(EXIT.differs, 'the two depots differ, as listed above')
@@ -225,10 +229,10 @@ function planText(plan: Plan): string {
   return `To copy:\n\n${tables.join('\n\n')}`
 }
 
-function copiedText(copied: Copied): string {
+function copiedText(copied: Copied, hasFailures: boolean): string {
   const { origins, keys, releases, bytes, channels, members, demoted, accounts, people, secretKeys } = copied
   if (Object.values(copied).every((count) => count === 0))
-    return 'Nothing was changed: the destination has all of it.'
+    return hasFailures ? 'Nothing was changed.' : 'Nothing was changed: the destination has all of it.'
   const others = [
     ...(demoted > 0 ? [`demoted ${demoted}`] : []),
     ...(accounts > 0 ? [`created ${counted(accounts, 'account')}`] : []),

@@ -66,7 +66,11 @@ test('an item that cannot be copied is reported and gives exit code 1', async (t
   )
   t.match(ended, { code: 1, stdout: /^Copied 1 origin, /m })
   t.match(ended.stderr, /^failed: the origin nobody: .* has no such origin$/m)
-  t.match(ended.stderr, /\nhart-depot: 1 items could not be copied .*\n$/)
+  t.match(ended.stderr, /\nhart-depot: 1 item could not be copied .*\n$/)
+  const alone = await runHere(['import-builder', source.url, '--to', destination.url, '--origin', 'nobody'], {
+    HART_DEPOT_TOKEN,
+  })
+  t.match(alone, { code: 1, stdout: /\nNothing was changed\.\n$/ })
 })
 
 test('an unreachable depot and a missing token are reported in one line', async (t) => {
