@@ -1,6 +1,4 @@
 import { stat } from 'node:fs/promises'
-import type { IncomingMessage } from 'node:http'
-import { text } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FileBody, partsOf } from './call.ts'
@@ -261,7 +259,7 @@ export class DepotClient extends Operations {
     const { signal, headers } = options
     const read = { method: 'GET', isRepeatable: true, isAnonymous: true, mayBeAbsent: true } as const
     const outgoing = { ...read, path, headers: { accept: '*/*', ...headers }, signal }
-    return dataAnswer(await this.#transport.send(outgoing))
+    return this.#sendForData(outgoing)
   }
 
   /** Reads the metrics of the depot, in the text format of Prometheus. */
@@ -303,25 +301,28 @@ export class DepotClient extends Operations {
       onProgress: options.onProgress,
       extraIdleMs: waitMs(call),
     }
-    const answer = await this.#transport.send(outgoing).catch((error: unknown) => {
+    try {
+      if (call.isData === true) return (await this.#sendForData(outgoing)) as Answer
+      const answer = await this.#transport.sendForText(outgoing)
+      return parseAnswer(answer, { url: `${this.url}${path}`, field: call.field }) as Answer
+    } catch (error) {
       throw isUnknownRoute(error, outgoing) ? olderDepot(this.url, outgoing) : error
-    })
-    if (call.isData === true) return dataAnswer(answer) as Answer
-    return parseAnswer(await text(answer), { url: `${this.url}${path}`, field: call.field }) as Answer
+    }
+  }
+
+  async #sendForData(outgoing: Outgoing): Promise<DataAnswer> {
+    const answer = await this.#transport.send(outgoing)
+    return {
+      status: answer.statusCode ?? 0,
+      headers: answer.headers,
+      body: answer,
+      text: async () => this.#transport.textOf(answer, outgoing.signal),
+    }
   }
 }
 
 async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> {
   await sleep(ms, undefined, signal === undefined ? {} : { signal })
-}
-
-function dataAnswer(answer: IncomingMessage): DataAnswer {
-  return {
-    status: answer.statusCode ?? 0,
-    headers: answer.headers,
-    body: answer,
-    text: async () => text(answer),
-  }
 }
 
 /**

@@ -100,9 +100,27 @@ export class Transport {
    * failures that may be temporary. Throws {@link RequestRefused}, {@link Unreachable} and {@link NotADepot}.
    */
   async send(outgoing: Outgoing): Promise<IncomingMessage> {
+    return this.#repeat(outgoing, async () => this.#sendOnce(outgoing))
+  }
+
+  /** Like {@link send}, but reads the body, too. A body that breaks off counts as a failure of the request. */
+  async sendForText(outgoing: Outgoing): Promise<string> {
+    return this.#repeat(outgoing, async () => this.textOf(await this.#sendOnce(outgoing), outgoing.signal))
+  }
+
+  /** Reads the body of an answer. Throws {@link Unreachable} if it breaks off. */
+  async textOf(answer: IncomingMessage, signal: AbortSignal | undefined): Promise<string> {
+    try {
+      return await text(answer)
+    } catch (error) {
+      throw this.#faultOf(error, signal)
+    }
+  }
+
+  async #repeat<Answer>(outgoing: Outgoing, attempt: () => Promise<Answer>): Promise<Answer> {
     for (let tries = 0; ; tries += 1) {
       try {
-        return await this.#sendOnce(outgoing)
+        return await attempt()
       } catch (error) {
         if (tries >= this.#options.retries || !mayRepeat(outgoing, error)) throw error
         await this.#options.pause(pauseBefore(tries, error), outgoing.signal, error)
@@ -142,21 +160,27 @@ export class Transport {
     else void sendFile(body, request, onProgress)
     try {
       const [answer] = (await once(request, 'response')) as [IncomingMessage]
+      // The request, too, has an event for errors that come while the answer is read. Nobody else listens.
+      request.on('error', (error) => answer.destroy(error))
       return answer
     } catch (error) {
       if (error instanceof BodyFault) throw error.cause
-      throw signal?.aborted === true ? signal.reason : this.#unreachable(url, error as NodeJS.ErrnoException)
+      throw this.#faultOf(error, signal)
     }
+  }
+
+  #faultOf(error: unknown, signal: AbortSignal | undefined): unknown {
+    return signal?.aborted === true ? signal.reason : this.#unreachable(error as NodeJS.ErrnoException)
   }
 
   #urlOf({ path }: Outgoing): URL {
     return new URL(`${this.#base.pathname.replace(/\/$/, '')}${path}`, this.#base)
   }
 
-  #unreachable(url: URL, error: NodeJS.ErrnoException): Unreachable {
+  #unreachable(error: NodeJS.ErrnoException): Unreachable {
     return new Unreachable(
       reasonOf(error.code ?? ''),
-      `${url.host} cannot be reached: ${networkFault(error)}`,
+      `${this.#base.host} cannot be reached: ${networkFault(error)}`,
       {
         cause: error,
       },

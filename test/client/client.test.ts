@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { finished } from 'node:stream/promises'
 import { test } from 'tap'
 import { DepotClient } from '../../src/client/client.ts'
 import type { ClientOptions, Event } from '../../src/client/client.ts'
@@ -149,6 +150,42 @@ test('repetition ends, and an unreachable depot is named with its reason', async
   })
 })
 
+const cutWithin: Handler = (_, response) => {
+  response.writeHead(200, { 'content-length': '1000' }).write('{"account":')
+  setTimeout(() => response.destroy(), 20)
+}
+const resetWithin: Handler = (request, response) => {
+  response.writeHead(200, { 'content-length': '1000' }).write('{"account":')
+  setTimeout(() => request.socket.resetAndDestroy(), 20)
+}
+const stallWithin: Handler = (_, response) => {
+  response.writeHead(200, { 'content-length': '1000' }).write('{"account":')
+}
+
+test('a request is repeated whose answer breaks off or stalls', async (t) => {
+  const { started, client } = await startFilled(t)
+  const { url, seen } = await withFaults(t, started.url, [cutWithin, resetWithin, stallWithin])
+  t.match(await client({ url, idleMs: 300 }).whoAmI(), { account: 'admin' })
+  t.equal(seen.length, 4)
+  const broken = await withFaults(t, started.url, [resetWithin, stallWithin])
+  const depot = client({ url: broken.url, idleMs: 300, retries: 0 })
+  await t.rejects(depot.whoAmI(), { name: 'Unreachable', reason: 'cut' })
+  await t.rejects(depot.whoAmI(), { name: 'Unreachable', reason: 'timeout' })
+})
+
+test('a body that breaks off while the caller reads it is an error of the body alone', async (t) => {
+  const { started, client } = await startFilled(t)
+  const { url } = await withFaults(t, started.url, [cutWithin, resetWithin, stallWithin])
+  const depot = client({ url, idleMs: 300 })
+  for (let nth = 0; nth < 3; nth += 1) {
+    const { body } = await depot.read('/')
+    await t.rejects(finished(body.resume()))
+  }
+  t.equal((await depot.read('/healthz')).status, 200)
+  const metrics = await withFaults(t, started.url, [resetWithin])
+  await t.rejects(client({ url: metrics.url }).readMetrics(), { name: 'Unreachable', reason: 'cut' })
+})
+
 test('another server is told from a depot', async (t) => {
   const { started, client } = await startFilled(t)
   const { url, seen } = await withFaults(t, started.url, [
@@ -181,7 +218,7 @@ test('the feed goes on after broken connections without gap or repetition', asyn
   const sequences: number[] = []
   for (const release of RELEASES) {
     await direct.promote({ view: 'union', body: { releases: [release] } })
-    faults.push(cut, answer(503))
+    faults.push(cut, answer(503), cutWithin, resetWithin)
     sequences.push(await next())
   }
   const { events } = await direct.listEvents({ after: position, view: 'union' })
@@ -189,7 +226,7 @@ test('the feed goes on after broken connections without gap or repetition', asyn
     sequences,
     events.map(({ sequence }) => sequence),
   )
-  t.same(troubles.length, 6)
+  t.same(troubles.length, 12)
 })
 
 test('the feed ends with its signal, and with errors that waiting cannot cure', async (t) => {
