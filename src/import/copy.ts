@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DepotError } from '../errors.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import type { KeyName, PublicKey } from '../hart/origin-key.ts'
-import { formatIdent } from '../package/ident.ts'
+import { formatIdent, parseIdent } from '../package/ident.ts'
 import { copyAccess } from './origin-access.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Transfer } from '../remote/attempt.ts'
@@ -186,7 +186,10 @@ async function copyFile(
   }
 }
 
-/** Declares a channel if it is new, and promotes its releases in batches. Leaves out releases that failed. */
+/**
+ * Declares a channel if it is new, and promotes its releases in batches. Leaves out releases that failed. Of
+ * their packages it demotes nothing: the channel could be left without a release.
+ */
 async function copyChannel(
   transfer: Transfer,
   origin: PlannedOrigin,
@@ -203,6 +206,7 @@ async function copyChannel(
     copied.channels += 1
   }
   const reason = `imported from ${source.url}`
+  const incomplete = new Set<string>()
   const promoteBatch = async (releases: readonly Member[]) => {
     const joined = await attempt(
       transfer,
@@ -214,9 +218,12 @@ async function copyChannel(
       },
     )
     copied.members += joined ?? 0
+    if (joined === undefined) for (const { ident } of releases) incomplete.add(packageOf(ident))
   }
   let batch: Member[] = []
   for (const promotion of channel.promotions) {
+    for (const member of promotion)
+      if (failed.has(formatMember(member))) incomplete.add(packageOf(member.ident))
     batch.push(...promotion.filter((member) => !failed.has(formatMember(member))))
     while (batch.length >= MAX_RELEASES_PER_PROMOTION) {
       await promoteBatch(batch.slice(0, MAX_RELEASES_PER_PROMOTION))
@@ -225,8 +232,9 @@ async function copyChannel(
   }
   if (batch.length > 0) await promoteBatch(batch)
   if (!isExact) return
-  for (let begin = 0; begin < channel.surplus.length; begin += MAX_RELEASES_PER_PROMOTION) {
-    const releases = channel.surplus.slice(begin, begin + MAX_RELEASES_PER_PROMOTION)
+  const surplus = channel.surplus.filter(({ ident }) => !incomplete.has(packageOf(ident)))
+  for (let begin = 0; begin < surplus.length; begin += MAX_RELEASES_PER_PROMOTION) {
+    const releases = surplus.slice(begin, begin + MAX_RELEASES_PER_PROMOTION)
     await attempt(
       transfer,
       `${releases.length} releases of ${origin.name} out of ${channel.name}`,
@@ -236,6 +244,10 @@ async function copyChannel(
       },
     )
   }
+}
+
+function packageOf(ident: string): string {
+  return parseIdent(ident).name
 }
 
 /** Adds to the error how a package whose signature nobody can verify any more can be copied. */

@@ -141,7 +141,7 @@ async function planOrigin(
       channels.map((channel) => [channel, { membersPresent: 0, joining: 0, promotions: [], surplus: [] }]),
     ),
   }
-  await each(reads.listPackageNames(source, name), PARALLEL, async (packageName) => {
+  await each(packageNames(transfer, name, options), PARALLEL, async (packageName) => {
     await attempt(transfer, `the package ${name}/${packageName}`, () =>
       planPackage(transfer, { origin: name, name: packageName }, options, result),
     )
@@ -211,7 +211,28 @@ async function channelsOf(
   return atSource.filter((name) => (channels === undefined ? name !== UNSTABLE : channels.includes(name)))
 }
 
-/** Compares the releases of one package, and its members of each channel. */
+/**
+ * Lists the packages to compare. If members that only the destination has are looked for, they are also those
+ * that the source no longer has.
+ */
+async function* packageNames(
+  { source, destination }: Transfer,
+  origin: string,
+  { findsSurplus = false }: PlanOptions,
+): AsyncGenerator<string> {
+  const atSource = new Set<string>()
+  for await (const name of reads.listPackageNames(source, origin)) {
+    if (findsSurplus) atSource.add(name)
+    yield name
+  }
+  if (!findsSurplus) return
+  for await (const name of reads.listPackageNames(destination, origin)) if (!atSource.has(name)) yield name
+}
+
+/**
+ * Compares the releases of one package, and its members of each channel. What could not be read at the source
+ * is not taken for absent: then no member counts as one that only the destination has.
+ */
 async function planPackage(
   transfer: Transfer,
   { origin, name }: { origin: string; name: string },
@@ -219,12 +240,15 @@ async function planPackage(
   result: Comparison,
 ): Promise<void> {
   const listed = new Map<string, { ident: Ident; targets: Target[] }>()
+  let isWhole = true
   for await (const { version, release, platforms } of reads.listReleases(transfer.source, origin, name)) {
     const parts = { origin, name, version, release }
-    await attempt(transfer, formatIdent(parts), async () => {
+    const isRead = await attempt(transfer, formatIdent(parts), async () => {
       const ident = makeIdent(parts)
       listed.set(formatIdent(ident), { ident, targets: platforms.map(parseTarget) })
+      return true
     })
+    isWhole &&= isRead === true
   }
   const atDestination = new Set<string>()
   for await (const { version, release } of reads.listReleases(transfer.destination, origin, name))
@@ -234,7 +258,7 @@ async function planPackage(
     const inChannel = await attempt(transfer, `the channel ${channel} of ${origin}`, () =>
       membersOf(transfer, { origin, channel: parseViewName(channel), name }, listed),
     )
-    members.set(channel, inChannel ?? [])
+    if (inChannel !== undefined) members.set(channel, inChannel)
   }
   const inAnyChannel = new Set([...members.values()].flat().map(formatMember))
   for (const [text, { ident, targets }] of listed) {
@@ -253,8 +277,13 @@ async function planPackage(
   }
   for (const [channel, inChannel] of members) {
     const wanted = inChannel.filter(({ target }) => options.targets?.includes(target) ?? true)
-    if (channel !== UNSTABLE && (wanted.length > 0 || options.findsSurplus === true))
-      await planPromotion(transfer, { origin, channel, name }, { wanted, options, result })
+    const findsSurplus = options.findsSurplus === true && isWhole
+    if (channel !== UNSTABLE && (wanted.length > 0 || findsSurplus))
+      await planPromotion(
+        transfer,
+        { origin, channel, name },
+        { wanted, options: { ...options, findsSurplus }, result },
+      )
   }
 }
 

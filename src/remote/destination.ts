@@ -166,15 +166,8 @@ export async function listViewMembers(
   place: { origin: string; channel: string; name: string },
 ): Promise<Member[]> {
   const members: Member[] = []
-  const list = path`/api/v1/views/${place.channel}/members`
-  let next: string | null = `${list}${path`?origin=${place.origin}&name=${place.name}&limit=1000`}`
-  while (next !== null) {
-    const page: z.infer<typeof Members> | undefined = await destination.get(next, Members)
-    members.push(...(page?.members ?? []))
-    // Of `next`, only the query is used: behind a proxy, the depot may not know under which path it is
-    // reached.
-    next = typeof page?.next === 'string' ? `${list}${page.next.slice(page.next.indexOf('?'))}` : null
-  }
+  const resource = path`/api/v1/views/${place.channel}/members?origin=${place.origin}&name=${place.name}&limit=1000`
+  for await (const page of destination.pages(resource, Members)) members.push(...page.members)
   return members
 }
 

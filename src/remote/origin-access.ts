@@ -15,7 +15,10 @@ export interface OriginMember {
 
 const MemberNames = z.object({ members: z.array(z.string()) })
 const RoleShape = z.object({ role: z.enum(ROLES) })
-const OriginMembers = z.object({ members: z.array(z.object({ account: z.string() })) })
+const OriginMembers = z.object({
+  members: z.array(z.object({ account: z.string() })),
+  next: z.string().nullable(),
+})
 
 /** Reports whether a depot or a Builder accepts the token of the requests, whatever its rights are. */
 export async function acceptsToken(depot: RemoteDepot): Promise<boolean> {
@@ -46,8 +49,10 @@ export function findSecretKeyFile(depot: RemoteDepot, origin: string): Promise<s
 
 /** Lists the accounts that are members of an origin of a hart-depot. */
 export async function listMemberAccounts(depot: RemoteDepot, origin: string): Promise<string[]> {
-  const found = await depot.get(path`/api/v1/origins/${origin}/members`, OriginMembers)
-  return (found?.members ?? []).map(({ account }) => account)
+  const accounts: string[] = []
+  for await (const page of depot.pages(path`/api/v1/origins/${origin}/members?limit=1000`, OriginMembers))
+    accounts.push(...page.members.map(({ account }) => account))
+  return accounts
 }
 
 /** Sets the role of an account in an origin of a hart-depot. */

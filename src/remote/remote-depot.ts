@@ -133,6 +133,22 @@ export class RemoteDepot {
     }
   }
 
+  /** Yields the pages of a list of a hart-depot's own API. `resource` has a query. */
+  async *pages<Page extends { readonly next: string | null }>(
+    resource: string,
+    shape: z.ZodType<Page>,
+  ): AsyncGenerator<Page> {
+    const list = resource.slice(0, resource.indexOf('?'))
+    for (let next: string | undefined = resource; next !== undefined;) {
+      const page: Page | undefined = await this.get(next, shape)
+      if (page === undefined) return
+      yield page
+      // Of `next`, only the query is used: behind a proxy, the depot may not know under which path it is
+      // reached.
+      next = page.next === null ? undefined : `${list}${page.next.slice(page.next.indexOf('?'))}`
+    }
+  }
+
   /**
    * Calls `receive` with the body, and with its length if that is announced, and closes the body afterwards.
    * If the connection breaks, and `receive` throws the error of the body, calls it again with the body from
