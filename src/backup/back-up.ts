@@ -36,7 +36,7 @@ export interface BackUpOptions {
   readonly writeSecretKey?: ((db: Db, path: string) => Promise<void>) | undefined
   /** Called when the number of packages is known, and after each. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
-  /** Ends the backup between two packages. */
+  /** Ends the backup between two pieces of the database, or two packages. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -121,15 +121,23 @@ async function writeBackup(
 }
 
 /** Copies the database, as it is now, to an SQLite file. */
-async function copyToFile({ database }: Config, file: string, { at, pace }: BackUpOptions): Promise<void> {
-  if (database.engine === 'sqlite') return copyDatabase(database.file, file, (bytes) => pace?.takeNow(bytes))
+async function copyToFile(
+  { database }: Config,
+  file: string,
+  { at, pace, signal }: BackUpOptions,
+): Promise<void> {
+  if (database.engine === 'sqlite')
+    return copyDatabase(database.file, file, (bytes) => {
+      pace?.takeNow(bytes)
+      signal?.throwIfAborted()
+    })
   const loaded = `${file}.loaded`
   const [source, copy] = [await openEngine(database), await openEngine({ engine: 'sqlite', file: loaded })]
   await source.pendingMigrations() // throws if a later version added columns, which the copy would lack
   await copy.migrate(at)
   const snapshot = await source.openSnapshot()
   try {
-    await copy.load((to) => copyRows(snapshot.reader, to))
+    await copy.load((to) => copyRows(snapshot.reader, to, () => signal?.throwIfAborted()))
   } finally {
     await snapshot.close()
   }

@@ -104,7 +104,7 @@ export async function restoreBackup(
   if (config.database.engine === 'sqlite') {
     await rename(database, databaseFile)
     await sync(dirname(database))
-  } else await loadInto(config, database)
+  } else await loadInto(config, database, options)
   await rm(`${database}.lock`, { force: true })
   return restored
 }
@@ -118,13 +118,13 @@ function workFileOf({ database, dataFolder }: Config): string {
 }
 
 /** Moves the rows of a complete file to the server, in one transaction. */
-async function loadInto(config: Config, file: string): Promise<void> {
+async function loadInto(config: Config, file: string, { signal }: RestoreOptions): Promise<void> {
   const [source, target] = [await openEngine({ engine: 'sqlite', file }), await openEngine(config.database)]
   const snapshot = await source.openSnapshot()
   try {
     await target.load(async (to) => {
       await expectUnused(to, target, { isRepeated: true })
-      await copyRows(snapshot.reader, to)
+      await copyRows(snapshot.reader, to, () => signal?.throwIfAborted())
       await setState(to, 'restored_head', (await findHead(to)).hash)
       await setState(to, 'secret_key', undefined) // the first node that starts stores it again
     })

@@ -39,7 +39,7 @@ export interface MoveOptions {
   readonly refuseChanges: (reason: string | undefined) => Promise<void>
   /** Called with the number of steps when a stage begins, and then with the steps that were done. */
   readonly onProgress?: ((stage: Stage, steps: { total: number } | { done: number }) => void) | undefined
-  /** Ends the move between two packages. The source then accepts changes again. */
+  /** Ends the move between two packages, or two pieces of the database. The source then accepts changes again. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -166,9 +166,12 @@ async function copyBlobs(
 async function copyTables(
   db: Db,
   { target }: Sides,
-  { onProgress }: MoveOptions,
+  { onProgress, signal }: MoveOptions,
 ): Promise<readonly TableSum[]> {
-  const onRows = (done: number) => onProgress?.('rows', { done })
+  const onRows = (done: number) => {
+    signal?.throwIfAborted()
+    onProgress?.('rows', { done })
+  }
   onProgress?.('rows', { total: (await countRows(db)) * 2 })
   return target.load(async (to) => {
     const present = await findHead(to)

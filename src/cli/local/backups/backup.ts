@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import pino from 'pino'
+import { overlapOf } from '../../../backup/apart.ts'
 import { backUp } from '../../../backup/back-up.ts'
 import type { BackUpResult } from '../../../backup/back-up.ts'
 import { Backups } from '../../../backup/backups.ts'
@@ -51,8 +51,8 @@ was interrupted starts again, but does not copy again what it has copied. A dama
       await makeFolder(config.dataFolder, 'DEPOT_DATA') // for locks; with PostgreSQL, it may be new
       await expectMigrated(await openEngine(config.database))
       const folder = isS3Url(given) ? given : pathOf(io, given)
-      if (!isS3Url(folder) && resolve(folder) === config.dataFolder)
-        throw new UsageError(`${folder} is the data folder of the depot: name another folder`)
+      const overlap = await overlapOf(folder, config)
+      if (overlap !== undefined) throw new UsageError(`${folder} ${overlap}: name another place`)
       process.umask(0o077)
       const out = new Output(io, options)
       const progress = options.quiet === true ? undefined : new Progress(io.stderr)
