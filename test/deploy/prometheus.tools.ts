@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import tap, { test } from 'tap'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
+import { PROBLEMS } from '../../src/http/operator/readiness.ts'
 import { callApi } from '../support/call-api.ts'
 import { startDepot } from '../support/start-depot.ts'
 
@@ -70,6 +71,17 @@ test('promtool accepts the alert rules, and each fires for its fault and for not
   )
   const cases = readFileSync(join(PROMETHEUS, 'alerts.test.yml'), 'utf8')
   for (const { alert } of rules) t.ok(cases.includes(`alertname="${alert}"`), `${alert} has a test`)
+})
+
+test('every problem of /readyz has an alert', (t) => {
+  for (const problem of PROBLEMS)
+    t.ok(
+      rules.some(
+        ({ expr }) => expr.includes(`problem="${problem}"`) || expr.includes(`hart_depot_${problem}`),
+      ),
+      problem,
+    )
+  t.end()
 })
 
 test('promtool accepts the expressions of the dashboard', async (t) => {
