@@ -103,7 +103,7 @@ export class Transport {
     return this.#repeat(outgoing, async () => this.#sendOnce(outgoing))
   }
 
-  /** Like {@link send}, but reads the body, too. A body that breaks off counts as a failure of the request. */
+  /** Like {@link send}, but reads the body, too. A body that breaks off is a failure of the request. */
   async sendForText(outgoing: Outgoing): Promise<string> {
     return this.#repeat(outgoing, async () => this.textOf(await this.#sendOnce(outgoing), outgoing.signal))
   }

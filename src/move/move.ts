@@ -39,7 +39,9 @@ export interface MoveOptions {
   readonly refuseChanges: (reason: string | undefined) => Promise<void>
   /** Called with the number of steps when a stage begins, and then with the steps that were done. */
   readonly onProgress?: ((stage: Stage, steps: { total: number } | { done: number }) => void) | undefined
-  /** Ends the move between two packages, or two pieces of the database. The source then accepts changes again. */
+  /**
+   * Ends the move between two packages, or two pieces of the database. The source then accepts changes again.
+   */
   readonly signal?: AbortSignal | undefined
 }
 

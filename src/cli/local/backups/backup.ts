@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import pino from 'pino'
-import { overlapOf } from '../../../backup/apart.ts'
+import { overlapOf } from '../../../blobs/apart.ts'
 import { backUp } from '../../../backup/back-up.ts'
 import type { BackUpResult } from '../../../backup/back-up.ts'
 import { Backups } from '../../../backup/backups.ts'
