@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 
 /**
@@ -11,10 +12,21 @@ export class LazyRoutes {
 
   /**
    * Passes all requests of `server` below the prefix to the instance that `build` makes, which has hooks and
-   * URLs of its own. It closes with `server`, which must have no hooks of requests.
+   * URLs of its own. It closes with `server`, which must have no hooks of requests. Once the routes are
+   * loaded, and until the server stops, requests do not pass through the router of `server`.
    */
   constructor(server: FastifyInstance, prefix: string, build: () => PromiseLike<FastifyInstance>) {
     this.#build = build
+    const [route] = server.server.listeners('request')
+    server.server.removeAllListeners('request')
+    server.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const app = request.url?.startsWith(`${prefix}/`) === true ? this.#loaded : undefined
+      if (app === undefined) route?.call(server.server, request, response)
+      else app.routing(request, response)
+    })
+    server.addHook('preClose', async () => {
+      this.#loaded = undefined
+    })
     server.register(
       async (scope) => {
         // The scope has no routes, so that all requests count as not found. Their bodies are not read.
