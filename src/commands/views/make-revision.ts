@@ -52,7 +52,8 @@ export async function makeRevision(
   details: PromotionDetails,
 ): Promise<PromotionOutcome> {
   const { trx } = context
-  const joining = effect.steps.filter(joins).map(({ release }) => release)
+  const joiningSteps = effect.steps.filter(joins)
+  const joining = joiningSteps.map(({ release }) => release)
   const leaving = effect.steps.filter((step) => step.change === 'removed').map(({ release }) => release)
   const releases = effect.steps.map(describeStep)
   const overridden = details.override?.refusals ?? []
@@ -70,7 +71,8 @@ export async function makeRevision(
   const previews = view.hasPreviews ? await listPreviews(trx, { baseId: view.id }) : []
   expectMovable(view, joining.length + leaving.length, { previews: previews.length, act: details.act })
   const revision = view.revision + 1
-  await writeRows(context, view, { revision, joining, leaving, effect })
+  const rejoining = joiningSteps.filter(({ wasMember }) => wasMember).map(({ release }) => release)
+  await writeRows(context, view, { revision, joining, ending: [...leaving, ...rejoining], effect })
   const pointers = effect.moves.map(describeMove)
   const rule = effect.rule === undefined ? {} : { rule: effect.rule }
   const promotion: Promotion = {
@@ -91,23 +93,23 @@ export async function makeRevision(
   return { view: view.name, revision, hash, isChanged: true, ...rule, releases, pointers, overridden }
 }
 
-/** Writes the members, pointers, channels and the rule of a revision. A release that rejoins leaves first. */
+/** Writes the members, pointers, channels and the rule of a revision. `ending` are the memberships that end. */
 async function writeRows(
   { trx, actor, at }: CommandContext,
   view: View,
   {
     revision,
     joining,
-    leaving,
+    ending,
     effect: { moves, rule },
   }: {
     revision: number
     joining: readonly ViewRelease[]
-    leaving: readonly ViewRelease[]
+    ending: readonly ViewRelease[]
     effect: Effect
   },
 ): Promise<void> {
-  await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
+  await closeMemberships(trx, view.id, ending, revision)
   await openMemberships(trx, view.id, joining, { revision, rule: rule ?? view.rule })
   await movePointers(trx, view.id, moves, revision)
   // An origin whose releases have a pointer has the channel already.
