@@ -226,7 +226,8 @@ export function placeInLine(rule: ViewRule) {
   )
 }
 
-interface ViewReleaseRow {
+/** A row with {@link VIEW_RELEASE_COLUMNS}. */
+export interface ViewReleaseRow {
   release_id: number
   package_id: number
   origin_id: number

@@ -4,19 +4,14 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { inBatches } from '../database/batches.ts'
 import { formatPackageName, lineOf } from '../package/ident.ts'
+import type { Line } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Move, PresentState, ViewDelta } from '../views/plan.ts'
 import { skips } from '../views/rule.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { View, ViewRelease } from '../views/view.ts'
-import {
-  VIEW_RELEASE_COLUMNS,
-  membersOf,
-  filterMembers,
-  placeInLine,
-  viewReleaseOf,
-  viewReleases,
-} from './member-store.ts'
+import { VIEW_RELEASE_COLUMNS, membersOf, placeInLine, viewReleaseOf } from './member-store.ts'
+import type { ViewReleaseRow } from './member-store.ts'
 
 // The pointers of views: the answers of `latest`, by line. Writes work on sets, since a promotion may move
 // thousands of releases.
@@ -123,11 +118,15 @@ export async function readPresentState(
   { joining, leaving }: ViewDelta,
 ): Promise<PresentState> {
   const named = [...joining.map(({ release }) => release), ...leaving]
-  const [present, pointers] = await Promise.all([
-    filterMembers(db, view, named),
-    readPointers(db, view.id, named),
-  ])
-  const members = new Set(present.map(({ releaseId }) => releaseId))
+  const members = new Set<number>()
+  const pointers = new Map<Line, ViewRelease>()
+  for (const releaseIds of inBatches(named.map(({ releaseId }) => releaseId)))
+    for (const row of await presentLines(db, { viewId: view.id, releaseIds })) {
+      if (row.is_member === 1) members.add(row.named_id)
+      if (row.release_id === null) continue
+      const pointer = viewReleaseOf(row as ViewReleaseRow)
+      pointers.set(lineOf(pointer), pointer)
+    }
   const joined = new Set(joining.map(({ release }) => lineOf(release)))
   const skipped = joining.map(({ release }) => release).filter((release) => skips(view.rule, release))
   const replacedLines = Map.groupBy([...leaving, ...skipped], lineOf)
@@ -140,18 +139,35 @@ export async function readPresentState(
   return { members, pointers, successors: await findSuccessors(db, view, new Map(needsSuccessor)) }
 }
 
-/** Returns the pointers of the packages of these releases, by line. */
-async function readPointers(
-  db: Db,
-  viewId: number,
-  releases: readonly ViewRelease[],
-): Promise<Map<string, ViewRelease>> {
-  const pointers = new Map<string, ViewRelease>()
-  for (const ids of inBatches(releases.map(({ packageId }) => packageId)))
-    for (const pointer of await listPointersOfPackages(db, viewId, ids))
-      pointers.set(lineOf(pointer), pointer)
-  return pointers
-}
+/** For each of some releases: whether it is a member, and the pointer of its line, whose columns may be null. */
+const presentLines = prepared<{ viewId: number; releaseIds: readonly number[] }>()(
+  (db, { viewId, releaseIds }) =>
+    db
+      .selectFrom('releases as named')
+      .leftJoin(usingIndex('members', 'members_by_release'), (on) =>
+        on
+          .onRef('members.release_id', '=', 'named.id')
+          .on('members.view_id', '=', viewId)
+          .on('members.to_revision', 'is', null),
+      )
+      .leftJoin(usingIndex('pointers', 'pointers_current'), (on) =>
+        on
+          .on('pointers.view_id', '=', viewId)
+          .onRef('pointers.package_id', '=', 'named.package_id')
+          .onRef('pointers.target', '=', 'named.target')
+          .on('pointers.to_revision', 'is', null),
+      )
+      .leftJoin('releases', (on) =>
+        on.onRef('releases.id', '=', 'pointers.release_id').on('releases.deleted_at', 'is', null),
+      )
+      .leftJoin('packages', 'packages.id', 'releases.package_id')
+      .select([
+        'named.id as named_id',
+        sql<0 | 1>`CASE WHEN members.view_id IS NULL THEN 0 ELSE 1 END`.as('is_member'),
+      ])
+      .select(VIEW_RELEASE_COLUMNS)
+      .where('named.id', 'in', releaseIds),
+)
 
 /**
  * Lists the releases to which `latest` would move if the view had this rule, in the order of their idents and
@@ -259,23 +275,6 @@ const endPointers = prepared<{
     .where('package_id', 'in', packageIds)
     .where('target', '=', target)
     .where('to_revision', 'is', null),
-)
-
-async function listPointersOfPackages(
-  db: Db,
-  viewId: number,
-  packageIds: readonly number[],
-): Promise<ViewRelease[]> {
-  return (await pointersOfPackages(db, { viewId, packageIds })).map(viewReleaseOf)
-}
-
-const pointersOfPackages = prepared<{ viewId: number; packageIds: readonly number[] }>()(
-  (db, { viewId, packageIds }) =>
-    viewReleases(db)
-      .innerJoin(usingIndex('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
-      .where('pointers.view_id', '=', viewId)
-      .where('pointers.package_id', 'in', packageIds)
-      .where('pointers.to_revision', 'is', null),
 )
 
 /** Finds what `latest` answers on each line without some of its members. */
