@@ -18,12 +18,12 @@ export async function revisionIfCurrent(
   { view, releases }: { view: string; releases: readonly ReleaseName[] },
 ): Promise<ViewRevision | undefined> {
   const { caller } = request
-  if (caller === undefined || !(await isUpToDate(request, depot))) return undefined
+  const areCurrent = () => releases.every((release) => answers.isCurrent(view, release))
+  // Most promotions change something, and need none of the further checks.
+  if (caller === undefined || !areCurrent() || !(await isUpToDate(request, depot))) return undefined
   const { seesAll, origins } = audienceOfChanges(caller)
   const areVisible = seesAll || releases.every(({ ident }) => origins.includes(originOf(ident)))
-  return areVisible && releases.every((release) => answers.isCurrent(view, release))
-    ? answers.revisionOf(view)
-    : undefined
+  return areVisible && areCurrent() ? answers.revisionOf(view) : undefined
 }
 
 /**
