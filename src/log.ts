@@ -34,15 +34,16 @@ export function openLogTo(level: string, destination: DestinationStream): Logger
   )
 }
 
-function shortenFields<Fields extends object>(fields: Fields): Fields & Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([field, value]) => [
-      field,
-      typeof value === 'string'
-        ? shorten(value, field === 'stack' ? MAX_STACK_LENGTH : MAX_FIELD_LENGTH)
-        : value,
-    ]),
-  ) as Fields & Record<string, unknown>
+/** Returns the same object if no field is too long. */
+function shortenFields<Fields extends object>(fields: Fields): Fields {
+  let shortened: Fields = fields
+  for (const field in fields) {
+    const value: unknown = fields[field]
+    const max = field === 'stack' ? MAX_STACK_LENGTH : MAX_FIELD_LENGTH
+    if (typeof value === 'string' && value.length > max)
+      shortened = { ...shortened, [field]: shorten(value, max) }
+  }
+  return shortened
 }
 
 /**

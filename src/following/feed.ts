@@ -191,6 +191,7 @@ export class Feed implements Subscriber {
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       this.#keep(entry)
+      if (this.#watches.size === 0) continue
       for (const topic of this.#topicsOf(entry.event)) {
         for (const watch of this.#watches.get(topic) ?? [])
           if (watch.wants?.(entry) !== false) this.#due.add(watch)

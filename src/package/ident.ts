@@ -93,7 +93,8 @@ export function formatPackageName({ origin, name }: PackageParts): string {
 
 /** Returns the package `origin/name` of a valid ident. */
 export function packageOf(ident: string): string {
-  return ident.split('/', 2).join('/')
+  const end = ident.indexOf('/', ident.indexOf('/') + 1)
+  return end === -1 ? ident : ident.slice(0, end)
 }
 
 /** Returns the origin of a valid ident or of a package `origin/name`. */

@@ -190,7 +190,7 @@ export async function withoutHidden(
   refusals: readonly Refusal[],
   audience: Audience,
 ): Promise<readonly Refusal[]> {
-  if (audience.seesAll) return refusals
+  if (audience.seesAll || refusals.length === 0) return refusals
   const hidden = await listHidden(
     db,
     refusals.flatMap(({ names = [] }) => names),
@@ -225,11 +225,13 @@ export function expectAllowed(
   refusals: readonly Refusal[],
   { caller, override }: { caller: Authority; override?: Override | undefined },
 ): readonly Refusal[] {
-  const requester = requesterOf(caller)
-  if (override !== undefined && !mayOverride(requester, view.gates))
-    throw new DepotError('forbidden', `${requester?.account} may not override the rules of ${view.name}`)
+  if (override !== undefined) {
+    const requester = requesterOf(caller)
+    if (!mayOverride(requester, view.gates))
+      throw new DepotError('forbidden', `${requester?.account} may not override the rules of ${view.name}`)
+  }
   const remaining = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
-  if (remaining.length === 0) return override === undefined ? [] : refusals
+  if (remaining.length === 0) return refusals
   const rights = remaining.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
   const code = remaining.some(({ rule }) => rule === 'conflict') ? 'conflict' : 'refused'
