@@ -139,7 +139,7 @@ export async function readPresentState(
   return { members, pointers, successors: await findSuccessors(db, view, new Map(needsSuccessor)) }
 }
 
-/** For each of some releases: whether it is a member, and the pointer of its line, whose columns may be null. */
+/** Finds whether each release is a member, and the pointer of its line, whose columns may be null. */
 const presentLines = prepared<{ viewId: number; releaseIds: readonly number[] }>()(
   (db, { viewId, releaseIds }) =>
     db

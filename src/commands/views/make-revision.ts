@@ -93,7 +93,7 @@ export async function makeRevision(
   return { view: view.name, revision, hash, isChanged: true, ...rule, releases, pointers, overridden }
 }
 
-/** Writes the members, pointers, channels and the rule of a revision. `ending` are the memberships that end. */
+/** Writes the members, pointers, channels and the rule of a revision. `ending` are members now. */
 async function writeRows(
   { trx, actor, at }: CommandContext,
   view: View,
