@@ -4,7 +4,7 @@ import { startCompany } from '../support/browser/page-scene.ts'
 import { fileTest } from '../support/runner/run-files.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
-// Forms that create views and change what views are. test/http/page/acts.test.ts has who may send them.
+// Forms that create, change and compare views. test/http/page/acts.test.ts has who may send them.
 
 const browser = await startBrowser(fileTest())
 
@@ -54,4 +54,27 @@ test('the forms of a view', async (t) => {
   await review(t, page, 'view-gates-outdated')
   await page.getByRole('button', { name: 'Replace the rules' }).click()
   await page.waitForURL(/\/views\/union$/)
+})
+
+test('two views are compared, and the difference is promoted', async (t) => {
+  const { url, depot } = await startCompany(t)
+  const { page } = await openWindow(t, browser)
+  await depot.writer.submit({
+    kind: 'createView',
+    input: { name: 'a-view-whose-name-is-quite-long', rule: 'highest', maker: 'operator' },
+    actor: { client: 'tests', door: 'cli' },
+  })
+  await signIn(page, url, ADMIN_TOKEN, '/views/rehearsal')
+  await page.getByRole('link', { name: 'Compare with another view' }).click()
+  await page.getByLabel('With the view').selectOption('acceptance')
+  await page.getByRole('button', { name: 'Compare' }).click()
+  await page.getByRole('heading', { name: 'Compare rehearsal and acceptance' }).waitFor()
+  t.match(await page.locator('tr', { hasText: 'acme/app' }).textContent(), /1\.1\.0.*1\.3\.0.*higher/s)
+  await review(t, page, 'compare')
+  await page.goto(`${url}/views/rehearsal/compare?with=a-view-whose-name-is-quite-long`)
+  await review(t, page, 'compare-long')
+  await page.goBack()
+  await page.getByRole('link', { name: 'Promote into rehearsal' }).click()
+  await page.getByRole('heading', { name: 'Promote into rehearsal' }).waitFor()
+  t.equal(await page.locator('select[name=from]').inputValue(), 'acceptance')
 })

@@ -36,6 +36,7 @@ import { searchRoutes } from './search/routes.ts'
 import { expectOwnForm, makeFormToken } from './sessions/forms.ts'
 import { clearSessionCookie, formCookie, openPageSession } from './sessions/session.ts'
 import { signInRoutes } from './sign-in/routes.ts'
+import { compareRoutes } from './view/compare-routes.ts'
 import { viewListRoutes } from './view/list-routes.ts'
 import { ruleRoutes } from './view/rule-routes.ts'
 import { viewRoutes } from './view/routes.ts'
@@ -171,6 +172,7 @@ export async function openPage(context: RouteContext, prepare: AddHooks): Promis
     viewRoutes(pages, context)
     ruleRoutes(pages, context)
     settingsRoutes(pages, context)
+    compareRoutes(pages, context)
     packageRoutes(pages, context)
     markRoutes(pages, context)
     activityRoutes(pages, context)

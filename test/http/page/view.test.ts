@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { fileTest } from '../../support/runner/run-files.ts'
-import { NEW, OLD, startMoved } from '../../support/views/view-scene.ts'
+import { NEW, OLD, OTHER, startMoved } from '../../support/views/view-scene.ts'
 
 const { started } = await startMoved(fileTest())
 const { app, depot } = started
@@ -52,6 +52,34 @@ test('the history has every revision, and each its own page', async (t) => {
   )
   t.match((await read('/views/union/revisions/2')).body, NEW)
   t.equal((await read('/views/union/revisions/9')).status, 404)
+})
+
+test('two views, and two states of a view, are compared', async (t) => {
+  const compare = '/views/union/compare'
+  const rows = async (query: string) => {
+    const { body } = await read(`${compare}?${query}`)
+    return [...body.matchAll(/<tr id.*?<\/tr>/gs)].map(([row]) => [
+      ...[...row.matchAll(/data-cell="([^"]*)"/g)].map(([, ident]) => ident),
+      /class="badge[^>]*>([^<]*)/.exec(row)?.[1],
+    ])
+  }
+  t.match((await read('/views/union')).body, `href="${compare}"`)
+  t.match((await read('/views/union/revisions/1')).body, `href="${compare}?at=1"`)
+  t.strictSame(await rows('with=delivered&name=app'), [[NEW, '', 'only in union']])
+  t.strictSame(await rows('at=1'), [
+    [OLD, NEW, 'higher'],
+    ['', OTHER, 'only in revision 3'],
+  ])
+  t.strictSame(await rows('at=&with_at=1&name=app'), [[NEW, OLD, 'lower']])
+  t.strictSame(await rows('at=1&with_at=2&after=acme/app%20x86_64-linux'), [])
+  t.match((await read(`${compare}?with=delivered&origin=other`)).body, 'Nothing differs')
+  t.match((await read(compare)).body, 'Both sides are the same')
+  t.match((await read(`${compare}?at=1`)).body, 'hart-depot diff union@1 union<')
+  for (const [query, status] of [
+    ['with=absent', 404],
+    ['with_at=yesterday', 400],
+  ] as const)
+    t.equal((await read(`${compare}?${query}`)).status, status)
 })
 
 test('a view that others require, freeze and approve says so in sentences', async (t) => {

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { refusalOf } from '../../../errors.ts'
+import { TARGETS } from '../../../package/target.ts'
+import type { PointerPlace } from '../../../revisions/content-store.ts'
 import { parsePeriod } from '../../../text/period.ts'
 import { shapeFault } from '../../../text/shape-fault.ts'
 
@@ -60,6 +62,16 @@ export function parseFields<Shape extends z.ZodType>(shape: Shape, fields: unkno
     detail: message,
   }))
   throw refusalOf('invalid_request', parts)
+}
+
+/**
+ * Parses the package and the target after which a page of a list begins, such as `acme/app x86_64-linux`. A
+ * malformed place is the beginning.
+ */
+export function linePlaceOf(after: string | undefined): PointerPlace | undefined {
+  const [name = '', text] = after?.split(' ') ?? []
+  const target = TARGETS.find((each) => each === text)
+  return target === undefined ? undefined : [name, target]
 }
 
 /** Adds parameters to a path. Absent ones are left out. */

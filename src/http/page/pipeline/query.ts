@@ -1,6 +1,4 @@
 import { z } from 'zod'
-import { TARGETS } from '../../../package/target.ts'
-import type { PointerPlace } from '../../../revisions/content-store.ts'
 import { parsePeriod } from '../../../text/period.ts'
 import { OptionalText, withQuery } from '../html/query.ts'
 import type { RowFilter } from './read-rows.ts'
@@ -40,11 +38,4 @@ export function filterOf({ origin, name, changed, behind, differs }: PipelineQue
     changedWithinMs: changed === undefined ? undefined : parsePeriod(changed),
     behindForMs: behind === undefined ? undefined : parsePeriod(behind),
   }
-}
-
-/** Returns the place after which the page begins. A malformed one is the beginning. */
-export function placeOf({ after }: PipelineQuery): PointerPlace | undefined {
-  const [name = '', text] = after?.split(' ') ?? []
-  const target = TARGETS.find((each) => each === text)
-  return target === undefined ? undefined : [name, target]
 }

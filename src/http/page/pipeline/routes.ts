@@ -5,11 +5,12 @@ import { listChanges } from '../../../changes/change-store.ts'
 import { filterVisibleFreezes } from '../../../revisions/freeze-store.ts'
 import { listViews } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
+import { linePlaceOf } from '../html/query.ts'
 import { readWaitingProposals } from '../html/waiting-proposals.ts'
 import { BriefMemory } from './brief-memory.ts'
 import { chooseColumns } from './columns.ts'
 import { firstRunContent } from './first-run.ts'
-import { PipelineQuery, filterOf, placeOf } from './query.ts'
+import { PipelineQuery, filterOf } from './query.ts'
 import { readRows } from './read-rows.ts'
 import { pipelineContent, writeRows } from './templates.ts'
 import type { WrittenRows } from './templates.ts'
@@ -40,7 +41,7 @@ export function pipelineRoutes(app: FastifyInstance, { depot }: RouteContext): v
     const rowsKey = JSON.stringify([visit.sequence, second, visit.to('/'), audience, query])
     const rowsOf = async () => {
       const page = await readRows(db, columns.shown, {
-        after: placeOf(query),
+        after: linePlaceOf(query.after),
         limit: query.all === '1' ? MAX_ROWS : PAGE_ROWS,
         filter: filterOf(query),
         audience,

@@ -9,6 +9,7 @@ import { mayChange } from '../html/may-change.ts'
 import { crumbs, emptyState, timeAgo, viewLink, viewPath } from '../html/parts.ts'
 import { withQuery } from '../html/query.ts'
 import type { Visit } from '../html/visit.ts'
+import { comparePath } from './compare-query.ts'
 import { actOf, moveLine, quietReleases, revisionPath, withoutMoves } from './moves.ts'
 
 /** The number of moves that a row of the history lists. */
@@ -106,6 +107,7 @@ ${undoLinks(visit, view, number)}
 <nav class="pager" aria-label="Revisions">
 ${number <= 1 ? null : html`<a rel="prev" href="${path(number - 1)}">Revision ${number - 1}</a>`}
 <a href="${visit.to(`${viewPath(view.name)}?at=${number}`)}">The whole view at this revision</a>
+${isNewest ? null : html`<a href="${visit.to(comparePath(view.name, { at: String(number) }))}">What has changed since</a>`}
 ${isNewest ? null : html`<a rel="next" href="${path(number + 1)}">Revision ${number + 1}</a>`}
 </nav>`,
   }

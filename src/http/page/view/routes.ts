@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
-import { TARGETS } from '../../../package/target.ts'
 import { findMarks } from '../../../releases/mark-store.ts'
 import { countPointers, listPointersAt } from '../../../revisions/content-store.ts'
 import { filterVisibleFreezes } from '../../../revisions/freeze-store.ts'
@@ -16,7 +15,7 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayChange } from '../../requests/rights.ts'
 import { readFleet } from '../fleet/read-fleet.ts'
-import { OptionalPeriod, OptionalText, withQuery } from '../html/query.ts'
+import { OptionalPeriod, OptionalText, linePlaceOf, withQuery } from '../html/query.ts'
 import { viewPath } from '../html/parts.ts'
 import { expectMayEnd } from './end-form.ts'
 import { historyContent, revisionContent } from './history-templates.ts'
@@ -53,7 +52,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     const audience = audienceOf(request.caller)
     const found = await getPastView(db, ViewParams.parse(request.params).view)
     const revision = await getRevisionAt(db, found, momentOf(at))
-    const place = placeOf(after)
+    const place = linePlaceOf(after)
     const [freezes, pointers, packages, history, madeAt, base, fleet] = await Promise.all([
       filterVisibleFreezes(
         db,
@@ -198,11 +197,4 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
       return reply.redirect(request.visit.to('/'), 303)
     },
   )
-}
-
-/** Returns the package and the target after which a page begins. */
-function placeOf(after: string | undefined) {
-  const [name = '', text] = after?.split(' ') ?? []
-  const target = TARGETS.find((each) => each === text)
-  return target === undefined ? undefined : ([name, target] as const)
 }

@@ -24,6 +24,7 @@ import {
 import { withQuery } from '../html/query.ts'
 import { loadCommand, updateCommand } from '../html/supervisor-commands.ts'
 import type { Visit } from '../html/visit.ts'
+import { comparePath } from './compare-query.ts'
 import { endForm } from './end-form.ts'
 import { freezeForms } from './freeze-form.ts'
 import { gatesPath } from './gates-templates.ts'
@@ -65,7 +66,7 @@ ${isPast ? pastNotice(visit, shown) : html`<p class="lead">Revision ${revision}$
 <form class="filters" action="${visit.to(viewPath(view.name))}">
 <label>At a revision or a date<input name="at" value="${shown.query.at ?? ''}" placeholder="${`${revision} or ${new Date(visit.now).toISOString().slice(0, 10)}`}" maxlength="40" spellcheck="false" /></label>
 <label>Origin<input name="origin" value="${shown.query.origin ?? ''}" maxlength="255" spellcheck="false" /></label>
-<button>Show</button>${isPast || shown.query.origin !== undefined ? html`<a href="${visit.to(viewPath(view.name))}">Show all of it as it is now</a>` : html`<a href="${visit.to(`${viewPath(view.name)}?at=${revision}`)}">Link to this state</a>`}
+<button>Show</button>${isPast || shown.query.origin !== undefined ? html`<a href="${visit.to(viewPath(view.name))}">Show all of it as it is now</a>` : html`<a href="${visit.to(`${viewPath(view.name)}?at=${revision}`)}">Link to this state</a>`}<a href="${visit.to(comparePath(view.name, isPast ? { at: String(revision) } : {}))}">Compare with another view</a>
 </form>
 ${isPast || !mayChange(visit, view) ? null : actions(visit, view)}
 ${shown.pointers.length === 0 ? emptyState(isPast ? 'The view had nothing then' : 'Nothing is here', html`<p>A promotion brings releases into the view: <code>hart-depot promote ${view.name} ORIGIN/NAME/VERSION/RELEASE</code></p>`) : contents(visit, shown)}
