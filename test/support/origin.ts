@@ -34,7 +34,7 @@ export function uploadPath(hart: BuiltHart, query: Readonly<Record<string, strin
 
 /** Uploads a package in one piece. By default, the headers have the administrator's token. */
 export async function upload(
-  { url }: TestDepot,
+  { url }: Pick<TestDepot, 'url'>,
   hart: BuiltHart,
   options: { query?: Readonly<Record<string, string>>; headers?: OutgoingHttpHeaders; body?: Buffer } = {},
 ): Promise<Answer> {
@@ -60,7 +60,7 @@ export async function publishAll(
 
 /** Promotes or demotes over HTTP, into a view or a channel of the release's origin. */
 export async function promoteTo(
-  { url }: TestDepot,
+  { url }: Pick<TestDepot, 'url'>,
   view: string,
   hart: BuiltHart,
   act: 'promote' | 'demote' = 'promote',
