@@ -129,6 +129,18 @@ test('links between documents lead to files and headings', async (t) => {
   t.ok(found > 10, 'links to headings are found')
 })
 
+test('every document can be reached by links from README.md', async (t) => {
+  const reached = new Set(['README.md'])
+  for (const file of reached)
+    for (const [, target = ''] of (texts.get(file) ?? '').matchAll(/\]\((?!https?:)([^)#\s]+\.md)/g))
+      reached.add(join(dirname(file), target))
+  const documents = files.filter((file) => file.startsWith('docs/') && file.endsWith('.md'))
+  t.strictSame(
+    documents.filter((file) => !reached.has(file)),
+    [],
+  )
+})
+
 test('documents name headings of README.md as they are', async (t) => {
   const headings = headingsOf(texts.get('README.md') ?? '')
   let found = 0

@@ -5,6 +5,7 @@ import { DepotError, shorten } from '../../errors.ts'
 import type { ErrorCode, PROBLEMS } from '../../errors.ts'
 import { lacksDescriptors } from './descriptors.ts'
 import { acceptPrefersText, namesProblem, prefersText } from './as-text.ts'
+import { MAX_PARAMETER_LENGTH } from './validate.ts'
 
 const RETRY_AFTER_SECONDS = 5
 
@@ -338,6 +339,7 @@ const PARSER_MESSAGES: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the length of the body differs from Content-Length',
   FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not JSON, or has a field named __proto__ or constructor',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'this route does not accept this Content-Type',
+  FST_ERR_MAX_PARAM_LENGTH: `a part of the path has more than ${MAX_PARAMETER_LENGTH} characters`,
   FST_INVALID_MULTIPART_CONTENT_TYPE:
     'the form does not match its Content-Type: multipart/form-data with a boundary is expected',
   FST_REQ_FILE_TOO_LARGE: 'the file in the form is too large for this route',

@@ -208,4 +208,8 @@ test('errors of libraries are in our own words', async (t) => {
     400,
     'the URL cannot be decoded: write a literal % as %25',
   ])
+  t.match(await detailOf('GET', `/api/v1/views/${'v'.repeat(3_000)}`), [
+    414,
+    'a part of the path has more than 2048 characters',
+  ])
 })

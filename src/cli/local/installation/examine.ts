@@ -343,7 +343,7 @@ async function examinePolls(depot: DepotClient): Promise<string[]> {
     const what = POLLS[name]
     return what === undefined || count === '0'
       ? []
-      : [`in the last day, ${count} ${what}: hart-depot status shows their names to administrators`]
+      : [`in the last day, ${what} (${count}): hart-depot status shows their names to administrators`]
   })
 }
 
