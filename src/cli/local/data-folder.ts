@@ -1,11 +1,11 @@
-import { accessSync, constants, existsSync, readFileSync, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { readConfig } from '../../config/config.ts'
 import type { Config } from '../../config/config.ts'
 import { DepotError } from '../../errors.ts'
 import type { Io } from '../io.ts'
-import { describeDenial } from './denial.ts'
+import { describeDenial, describeRootServing } from './denial.ts'
 
 /** Where a depot on this machine may be, if DEPOT_DATA does not say it. */
 const USUAL_FOLDERS = ['./data', '/var/lib/hart-depot']
@@ -108,6 +108,15 @@ export function expectAccess(config: Config, to: 'read' | 'write'): void {
       if (code !== 'ENOENT') throw cause
     }
   }
+}
+
+/** Throws `forbidden` if root is about to serve a depot whose database belongs to another user. */
+export function expectOwnDepot(config: Config): void {
+  const { database } = config
+  if (process.geteuid?.() !== 0 || database.engine !== 'sqlite') return
+  const found = statSync(database.file, { throwIfNoEntry: false })
+  if (found !== undefined && found.uid !== 0)
+    throw new DepotError('forbidden', describeRootServing(database.file, found.uid, config))
 }
 
 /** Like {@link expectAccess}, and throws `not_found` if there is no depot. */

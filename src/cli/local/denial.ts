@@ -17,6 +17,12 @@ export function describeDenial(path: string, config?: Config): string {
     : `${denial}; the data folder is ${config.dataFolder}. To run as its owner: ${asOwner(owner, config)}`
 }
 
+/** Explains in a sentence why root must not serve the depot of another user. */
+export function describeRootServing(file: string, uid: number, config: Config): string {
+  const owner = nameOf(uid)
+  return `${file} belongs to ${owner}, who could not read what a server of root stores. To run as its owner: ${asOwner(owner, config)}`
+}
+
 /** Returns the current command as a shell command that runs as another user. */
 function asOwner(owner: string, { dataFolder, database, blobFolder }: Config): string {
   const settings = [

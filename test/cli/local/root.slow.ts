@@ -43,6 +43,10 @@ if (process.geteuid?.() === 0) {
     t.match(await runHere(['account', 'add', 'ci'], { DEPOT_DATA }), { code: 0 })
     t.strictSame(await filesOfOthers(DEPOT_DATA), [])
 
+    t.match(await runHere(['serve'], { DEPOT_DATA }), {
+      code: 6,
+      stderr: /depot.sqlite belongs to nobody, who could not read .* To run as its owner: sudo -u nobody env/,
+    })
     t.match(await runHere(['doctor'], { DEPOT_DATA }), { code: 0 })
     await lchown(join(DEPOT_DATA, 'blobs', 'spool'), 0, 0)
     t.match(await runHere(['doctor'], { DEPOT_DATA }), {

@@ -13,7 +13,7 @@ import type { Define } from '../../command.ts'
 import { EXIT, Exit } from '../../exit-codes.ts'
 import { faultsOfTls } from '../installation/authorities.ts'
 import { urlOf } from '../url.ts'
-import { expectAccess, readLocalConfig } from '../data-folder.ts'
+import { expectAccess, expectOwnDepot, readLocalConfig } from '../data-folder.ts'
 import { notifySystemd } from './notify-systemd.ts'
 import { tuneForRequests } from './tune-v8.ts'
 
@@ -42,6 +42,7 @@ uploads and downloads in flight may continue for up to ten minutes. A second sig
       const print = (line: string) => void io.stdout.write(`${line}\n`)
       const config = readLocalConfig(io)
       expectAccess(config, 'write')
+      expectOwnDepot(config)
       const log = openLog(config.logLevel)
       for (const warning of [...config.traces.warnings, ...(await faultsOfTls(io))]) log.warn(warning)
       // This happens before the depot is created, so that a failed start creates no token.
