@@ -63,6 +63,24 @@ test('a disk that fills up during an upload gives 507, and reads still work', as
   t.equal((await upload(started, large)).status, 201, 'with room there is no trace of it')
 })
 
+test('a disk without room for a small package gives 507, and the next one is stored', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  await publishAll(started, 'acme/app/1.0.0/20260101120000')
+  const before = await traces(started.depot)
+  const [one, two] = ['1.1.0', '1.2.0'].map((version) =>
+    buildHart({ ident: `acme/app/${version}/20260101120000` }),
+  )
+  if (one === undefined || two === undefined) throw new Error('two packages were made')
+  const usual = limitFiles('512')
+  const answers = await Promise.all([upload(started, one), upload(started, two)]).finally(() =>
+    limitFiles(usual),
+  )
+  for (const answer of answers) t.match(answer, { status: 507, text: '' })
+  t.same(await traces(started.depot), before)
+  t.equal((await upload(started, one)).status, 201)
+})
+
 test('a disk that is full when the rows are written gives 507, and the bytes are removed', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
