@@ -1,5 +1,5 @@
 import { allowsAction, audienceOf } from '../access/access.ts'
-import type { Audience, Caller } from '../access/access.ts'
+import type { Audience, Caller, Session } from '../access/access.ts'
 import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
 import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
@@ -19,12 +19,20 @@ export interface Reader {
 
 /** Returns a caller as a reader of the ledger. */
 export function readerOf(caller: Caller): Reader {
-  const isUnrestricted =
+  return { audience: audienceOf(caller), account: seesOwnChanges(caller) ? caller.accountName : undefined }
+}
+
+/**
+ * Reports whether a caller sees all changes that its account made, even those of releases that it may not
+ * see. A token with a restricted scope is not enough.
+ */
+export function seesOwnChanges(caller: Caller): caller is Session {
+  return (
     caller !== undefined &&
     allowsAction(caller, 'read') &&
     caller.scope.origins === undefined &&
     caller.scope.views === undefined
-  return { audience: audienceOf(caller), account: isUnrestricted ? caller.accountName : undefined }
+  )
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { allowsAction, audienceOf } from '../../../access/access.ts'
+import { audienceOf } from '../../../access/access.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import { listEvents } from '../../../events/event-store.ts'
+import { seesOwnChanges } from '../../../events/visibility.ts'
 import { parseSearch } from '../../../search/package-search.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { offsetOf, pageAt, queryOf } from '../conventions/parameters.ts'
@@ -26,7 +27,7 @@ export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount:
     if (search === undefined && words !== '')
       return sendPage(reply, { items: [], total: 0 }, offset, wireEvent)
     const filter = { ...pageAt(offset), from, to, view: queryOf(request, 'channel') || undefined, search }
-    const own = caller !== undefined && allowsAction(caller, 'read') ? caller.accountId : undefined
+    const own = seesOwnChanges(caller) ? caller.accountId : undefined
     return sendPage(reply, await listEvents(depot.db, filter, audienceOf(caller), own), offset, wireEvent)
   })
 }

@@ -1,5 +1,6 @@
 import tap, { test } from 'tap'
 import type { Actor } from '../../../../src/access/access.ts'
+import { generateToken, hashToken } from '../../../../src/accounts/token.ts'
 import { bearer } from '../../../support/origin.ts'
 import { makeReleases, move, setVisibility } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
@@ -138,6 +139,17 @@ test('an event is visible to callers who can see a release of its ident, and alw
   await setRole('maintainer')
   await act('promote', 'base', gone, await started.actor('stranger'))
   await setRole(null)
+  const narrowed = generateToken()
+  await started.depot.writer.submit({
+    kind: 'issueToken',
+    input: {
+      account: 'stranger',
+      hash: hashToken(narrowed),
+      label: 'narrowed',
+      scope: { origins: ['other'] },
+    },
+    actor: ACTOR,
+  })
   const both = ['Promote gone/1.0.0 base', 'Promote secret/1.0.0 base']
   t.strictSame(await told({}), both)
   await setVisibility(started, `acme/secret/1.0.0/${STAMP}`, 'private')
@@ -149,6 +161,7 @@ test('an event is visible to callers who can see a release of its ident, and alw
   t.strictSame(await told({}), [])
   t.strictSame(await told(bearer(tokens.member)), both.slice(1))
   t.strictSame(await told(bearer(tokens.stranger)), both.slice(0, 1))
+  t.strictSame(await told(bearer(narrowed)), [], 'but not with a token for another origin')
   t.strictSame(await told(bearer()), both.slice(1), 'an administrator sees existing releases')
   await makeReleases(started, `acme/gone/1.0.0/${STAMP} for x86_64-windows`)
   t.strictSame(await told({}), both.slice(0, 1), 'whatever the target of its ident')
