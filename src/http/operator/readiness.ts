@@ -76,7 +76,10 @@ export async function checkReadiness(served: Depot): Promise<Readiness> {
         ? undefined
         : 'every change is refused: the data folder was removed or replaced while the depot ran',
     moving: moving ? 'every change is refused: the depot is being moved, or was moved' : undefined,
-    disk: disk === 'ok' ? undefined : `uploads are refused: the disk is ${disk}`,
+    disk:
+      disk === 'ok'
+        ? undefined
+        : `uploads are refused: the disk ${disk.startsWith('full') ? 'is ' : ''}${disk}`,
     storage:
       storageFault === undefined
         ? undefined

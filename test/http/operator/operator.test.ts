@@ -39,7 +39,14 @@ test('a depot that cannot write is ready and reports the reason', async (t) => {
   const answer = await app.inject('/readyz')
   t.match(
     { status: answer.statusCode, body: answer.json<unknown>() },
-    { status: 200, body: { ready: true, disk: 'failed: ENOENT' } },
+    {
+      status: 200,
+      body: {
+        ready: true,
+        disk: 'failed: ENOENT',
+        problems: [{ code: 'data_gone' }, { detail: 'uploads are refused: the disk failed: ENOENT' }],
+      },
+    },
   )
 })
 

@@ -71,7 +71,11 @@ export async function examine(io: Io): Promise<Examined[]> {
   if (config === undefined) return examined
   const known = config
   const hasDepot = await check('data folder', async () => examineFolder(known))
-  if (!hasDepot && known.database.engine === 'sqlite' && !existsSync(known.database.file)) return examined
+  if (!hasDepot && known.database.engine === 'sqlite' && !existsSync(known.database.file)) {
+    const orphan = await findOrphanedServer(known)
+    if (orphan !== undefined) await check('server', () => problem(orphan))
+    return examined
+  }
   await check('disk', async () => examineDisk(known))
   const inDatabase = async (find: (db: Db) => Promise<Found>) => readDepot(known, find)
   if (await check('database', async () => inDatabase(async (db) => examineDatabase(db, known)))) {
@@ -316,6 +320,23 @@ async function examineServer({ dataFolder, host, port }: Config): Promise<Found>
     return isRunning
       ? problem(`a depot runs on ${dataFolder}, but not at ${url}: ${explain(error)}. Check DEPOT_LISTEN`)
       : { problems: [], detail: 'it does not run' }
+  } finally {
+    depot.close()
+  }
+}
+
+/** Describes a server that runs although its data folder is gone. Its process has the database open. */
+async function findOrphanedServer({ host, port }: Config): Promise<string | undefined> {
+  if (port === 0) return undefined
+  const url = urlOf(host, port)
+  const depot = new DepotClient({ url, retries: 0 })
+  try {
+    const { problems } = await depot.checkReadiness()
+    return problems.some(({ code }) => code === 'data_gone')
+      ? `the server at ${url} still has the database that was there, so do not stop it: see docs/runbooks/data-folder-gone.md`
+      : undefined
+  } catch {
+    return undefined // no depot answers
   } finally {
     depot.close()
   }

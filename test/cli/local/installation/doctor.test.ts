@@ -1,4 +1,4 @@
-import { chmod, readFile, unlink, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -133,6 +133,19 @@ test('doctor asks the server for its version, and knows a server that is another
   const { port } = stranger.address() as AddressInfo
   t.match((await diagnose(listen(`http://127.0.0.1:${port}`))).wrong, {
     server: /^another program than this depot/,
+  })
+})
+
+test('doctor warns of a server whose data folder is gone', async (t) => {
+  const folder = join(await scratchFolder(t), 'data')
+  const { url } = await startDepot(t, { folder, listen: true })
+  const env = { DEPOT_DATA: folder, DEPOT_LISTEN: new URL(url).host }
+  await rename(folder, `${folder}.renamed`)
+  const { wrong } = await diagnose(env)
+  await rename(`${folder}.renamed`, folder)
+  t.match(wrong, {
+    'data folder': /^there is no depot in/,
+    server: /^the server at \S+ still has .* do not stop it: see docs\/runbooks\/data-folder-gone\.md/,
   })
 })
 
