@@ -135,11 +135,11 @@ export class Refresher implements RefreshOperations {
     const { log } = this.#depot
     const { signal } = this.#abort
     if (signal.aborted) return undefined
-    if ((await findOrigin(this.#depot.db, channel.origin))?.isUpstream !== true)
-      return notRefreshed(channel, notAdopted(channel.origin))
     const accepted = by !== undefined && acceptsRemovals ? `, removals accepted by ${by}` : ''
     const reason = `refreshed from ${this.#source.url.replace(/\/v1$/, '')}${accepted}`
     try {
+      if ((await findOrigin(this.#depot.db, channel.origin))?.isUpstream !== true)
+        return notRefreshed(channel, notAdopted(channel.origin))
       const context = { depot: this.#depot, source: this.#source, signal }
       const outcome = await refreshChannel(context, channel, { acceptsRemovals, reason })
       if (outcome.kind === 'held') {

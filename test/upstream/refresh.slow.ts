@@ -172,6 +172,25 @@ test('a target leaves the channel while another target of the same ident stays',
   t.match((await revisionsOf(site))[0], { left: windows })
 })
 
+test('a refresh that fails because of the database is told, and the next one goes on', async (t) => {
+  const site = await follow(t)
+  let isAway = true
+  const depot = {
+    ...site.depot,
+    get db() {
+      if (isAway) throw new Error('the database is away')
+      return site.depot.db
+    },
+  }
+  const upstream = new RemoteDepot({ url: source.url, token: undefined, pause: async () => undefined })
+  const refresher = new Refresher(depot, upstream)
+  t.match(await refresher.refreshAll(), [/the refresh failed: the log of the depot has the cause/])
+  isAway = false
+  t.strictSame(await refresher.refreshAll(), [])
+  t.match(await revisionsOf(site), [{ revision: 1 }])
+  await refresher.close()
+})
+
 test('two refreshes at once are one', async (t) => {
   const site = await follow(t)
   await Promise.all([site.refresher.refreshAll(), site.refresher.refreshAll()])
