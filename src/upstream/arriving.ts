@@ -37,20 +37,14 @@ export class Arrival {
 
   /** Reports that the first `bytes` bytes of the release are in the file. */
   advance(file: Omit<Arriving, 'cell'>, bytes: number): void {
-    this.#set(BigInt(bytes))
+    report(this.#cell, BigInt(bytes))
     this.#begun.resolve({ ...file, cell: this.#cell })
   }
 
   /** Reports the outcome. The caller calls this once, after the last `advance`. */
   end(outcome: 'stored' | 'failed'): void {
-    this.#set(outcome === 'stored' ? STORED : FAILED)
+    report(this.#cell, outcome === 'stored' ? STORED : FAILED)
     if (outcome === 'stored') this.#begun.resolve(undefined)
-  }
-
-  #set(value: bigint): void {
-    const cell = new BigInt64Array(this.#cell)
-    Atomics.store(cell, 0, value)
-    Atomics.notify(cell, 0)
   }
 }
 
@@ -102,6 +96,35 @@ async function readableBytes(
     if (bytes > offset) return bytes
     await Atomics.waitAsync(new BigInt64Array(cell), 0, value).value
   }
+}
+
+/**
+ * The releases that a thread is receiving. The thread that opened the depot keeps them, because a thread that
+ * dies cannot report an outcome, and the readers of its releases would wait for ever.
+ */
+export class Arrivals {
+  readonly #cells = new Set<SharedArrayBuffer>()
+
+  add({ cell }: Arriving): void {
+    for (const known of this.#cells) if (isOver(known)) this.#cells.delete(known)
+    this.#cells.add(cell)
+  }
+
+  /** Makes the readers of all releases fail that have not arrived. The thread must have ended. */
+  fail(): void {
+    for (const cell of this.#cells) if (!isOver(cell)) report(cell, FAILED)
+    this.#cells.clear()
+  }
+}
+
+function isOver(cell: SharedArrayBuffer): boolean {
+  return [STORED, FAILED].includes(Atomics.load(new BigInt64Array(cell), 0))
+}
+
+function report(cell: SharedArrayBuffer, value: bigint): void {
+  const progress = new BigInt64Array(cell)
+  Atomics.store(progress, 0, value)
+  Atomics.notify(progress, 0)
 }
 
 /** Waits until the release is stored. Throws `upstream_failed` if it is refused. */

@@ -7,6 +7,7 @@ import type { Damage } from '../blobs/storage.ts'
 import type { Depot } from '../depot/depot.ts'
 import { shuttingDown } from '../errors.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
+import { Arrivals } from './arriving.ts'
 import type { MirrorOperations } from './mirror.ts'
 import type { OpenedUpstream } from './opened-upstream.ts'
 import type { RefreshOperations } from './refresher.ts'
@@ -41,7 +42,8 @@ export type UpstreamCalls = {
 
 /**
  * The upstream of a depot, in a thread of low priority. A refresh or a mirror makes thousands of requests,
- * and polls would wait for them. A thread that dies is replaced; calls in progress reject.
+ * and polls would wait for them. A thread that dies is replaced; calls in progress reject, and releases that
+ * were arriving fail.
  */
 export class ThreadedUpstream implements OpenedUpstream {
   readonly upstream: UpstreamOperations
@@ -50,13 +52,18 @@ export class ThreadedUpstream implements OpenedUpstream {
   readonly #depot: Depot
   #thread: Worker | undefined
   #calls: ThreadCalls<UpstreamCalls> | undefined
+  readonly #arrivals = new Arrivals()
   #isStarted = false
   #isClosed = false
 
   private constructor(depot: Depot) {
     this.#depot = depot
     this.upstream = {
-      fetchMissing: (release, asker) => this.#call('fetchMissing', release, asker),
+      fetchMissing: async (release, asker) => {
+        const arriving = await this.#call('fetchMissing', release, asker)
+        if (arriving !== undefined) this.#arrivals.add(arriving)
+        return arriving
+      },
       showMissing: (release, asker) => this.#call('showMissing', release, asker),
       fetchKeys: (origin, revision, asker) => this.#call('fetchKeys', origin, revision, asker),
     }
@@ -127,6 +134,7 @@ export class ThreadedUpstream implements OpenedUpstream {
       this.#thread = undefined
       this.#calls = undefined
       calls.end(this.#isClosed ? shuttingDown() : reason)
+      this.#arrivals.fail()
       if (this.#isClosed || !isOpen) return
       log.error({ err: cause ?? reason }, 'the thread that asks upstream died and is being replaced')
       this.#replaceLater()

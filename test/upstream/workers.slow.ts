@@ -101,6 +101,38 @@ test('every thread refreshes channels and runs the mirror, which the main thread
   t.match(await everywhere('GET', '/views/stable'), [{ revision: 1 }])
 })
 
+test('a download ends when the thread that receives the package dies', async (t) => {
+  const upstream = await startDepot(t, { listen: true })
+  await makeOrigin(upstream, 'core')
+  await upload(upstream, hart)
+  const { url } = await startLiar(t, upstream.url, (path, answer) => {
+    if (!path.includes('/download')) return false
+    answer.writeHead(200, { 'content-length': hart.bytes.length })
+    answer.write(hart.bytes.subarray(0, hart.bytes.length / 2))
+    return true
+  })
+  const threads: Worker[] = []
+  const note = (thread: Worker) => void (thread.threadName === 'upstream' && threads.push(thread))
+  process.on('worker', note)
+  t.teardown(() => process.off('worker', note))
+  const site = await startDepot(t, {
+    listen: true,
+    hasThreads: true,
+    environment: { DEPOT_UPSTREAM: url, DEPOT_UPSTREAM_ORIGINS: 'core' },
+  })
+  const answer = await fetch(
+    `${site.url}/v1/depot/pkgs/${formatIdent(hart.ident)}/download?target=${hart.target}`,
+    { headers: { connection: 'close' }, signal: AbortSignal.timeout(20_000) },
+  )
+  const reader = answer.body?.getReader()
+  t.match(await reader?.read(), { done: false })
+  await threads[0]?.terminate()
+  const readOn = async () => {
+    while ((await reader?.read())?.done === false);
+  }
+  await t.rejects(readOn(), { name: 'TypeError' }, 'the connection is cut, and does not wait for ever')
+})
+
 test('a thread that dies is replaced, also if the first attempt fails', async (t) => {
   const file = join(await scratchFolder(t), 'token')
   await writeFile(file, 'secret', { mode: 0o600 })
