@@ -1,13 +1,18 @@
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, symlink } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { test } from 'tap'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { readConfig, VARIABLES } from '../src/config/config.ts'
-import { runToEnd } from './support/run-cli.ts'
+import { runToEnd, scratchFolder } from './support/run-cli.ts'
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
@@ -167,3 +172,15 @@ function composeSchema() {
   }
   return new Ajv2019({ strict: false, allErrors: true, formats }).removeKeyword('id').compile(schema)
 }
+
+test('the bin runs by its relative path, whatever CDPATH is', async (t) => {
+  const folder = await scratchFolder(t)
+  await mkdir(join(folder, 'node_modules', '.bin'), { recursive: true })
+  await symlink(fileURLToPath(new URL('..', import.meta.url)), join(folder, 'node_modules', 'hart-depot'))
+  await symlink('../hart-depot/launch', join(folder, 'node_modules', '.bin', 'hart-depot'))
+  const { stdout } = await promisify(execFile)('node_modules/.bin/hart-depot', ['--version'], {
+    cwd: folder,
+    env: { ...process.env, CDPATH: '.' },
+  })
+  t.match(stdout, /^hart-depot \d/)
+})

@@ -81,7 +81,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
   readonly #ending = new Set<Promise<void>>()
   /** Aborts test messages. */
   readonly #pings = new AbortController()
-  /** The last read of a changed webhook. Reads run one after the other. */
+  /** The last read of all webhooks or of a changed one. Reads run one after the other. */
   #reading: Promise<void> = Promise.resolve()
   #head: number
   /** Whether this process delivers: one of all nodes does. */
@@ -225,7 +225,11 @@ export class Webhooks implements WebhookOperations, Subscriber {
 
   async #startAll(): Promise<void> {
     this.#isDelivering = true
-    for (const webhook of await listWebhooks(this.#depot.db, { limit: MAX_WEBHOOKS })) this.#start(webhook)
+    const started = this.#reading.then(async () => {
+      for (const webhook of await listWebhooks(this.#depot.db, { limit: MAX_WEBHOOKS })) this.#start(webhook)
+    })
+    this.#reading = started.catch(() => undefined)
+    await started
   }
 
   /** Aborts deliveries in flight. Their progress is stored with {@link flush}. */
@@ -241,9 +245,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
 
   /** Stops the delivery of a changed webhook at once, and starts another one from the new row. */
   #restart(name: string): void {
-    const delivery = this.#deliveries.get(name)
-    if (delivery !== undefined) this.#stop(delivery)
-    this.#deliveries.delete(name)
+    this.#drop(name)
     this.#reading = this.#read(name, this.#reading)
   }
 
@@ -252,6 +254,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
     try {
       await before
       const webhook = await findWebhook(this.#depot.db, name)
+      this.#drop(name) // the read before may have found an older state of it
       if (webhook !== undefined && this.#isDelivering && !this.#isClosed) this.#start(webhook)
     } catch (error) {
       this.#depot.log.error(
@@ -261,9 +264,14 @@ export class Webhooks implements WebhookOperations, Subscriber {
     }
   }
 
+  #drop(name: string): void {
+    const delivery = this.#deliveries.get(name)
+    if (delivery !== undefined) this.#stop(delivery)
+    this.#deliveries.delete(name)
+  }
+
   #start(webhook: Webhook): void {
-    const before = this.#deliveries.get(webhook.name) // present after two changes in a row
-    if (before !== undefined) this.#stop(before)
+    this.#drop(webhook.name)
     this.#deliveries.set(webhook.name, new WebhookDelivery(webhook, this.#context))
   }
 

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
 import { Webhooks } from '../../src/delivery/webhooks.ts'
-import { listEntries } from '../../src/ledger/ledger-store.ts'
+import type { Depot } from '../../src/depot/depot.ts'
+import { findHead, listEntries } from '../../src/ledger/ledger-store.ts'
 import { freshProgress } from '../../src/webhooks/progress.ts'
 import type { Progress } from '../../src/webhooks/progress.ts'
 import { ask } from '../support/ask.ts'
@@ -331,6 +332,42 @@ test('entries outside a filter are skipped without a write', async (t) => {
     sequences.at(-1),
     'until the depot stopped',
   )
+})
+
+test('a webhook that is removed while a node begins to deliver gets nothing from this node', async (t) => {
+  const started = await scene(t)
+  const { depot } = started
+  await hook(started, 'removed', { filter: { kinds: ['view-created'] } })
+  const { promise: listed, resolve: goOn } = Promise.withResolvers<void>()
+  let isHeld = true
+  const db = depot.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      if (isHeld && 'url' in (result.rows[0] ?? {})) await listed
+      return result
+    },
+  })
+  const leadership = {
+    whileLeading(_name: string, act: (signal: AbortSignal) => Promise<void>) {
+      const controller = new AbortController()
+      const acting = act(controller.signal)
+      return async () => {
+        controller.abort()
+        await acting
+      }
+    },
+  }
+  const second = await Webhooks.open({ ...depot, db, leadership } as Depot, { after: started.timers.after })
+  t.teardown(() => second.close())
+  const { sequence } = await findHead(depot.db)
+  await callApi(started, 'DELETE', '/api/v1/webhooks/removed')
+  const page = { after: sequence, through: sequence + 1, limit: 1 }
+  second.onCommit((await listEntries(depot.db, page)).entries)
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate()
+  isHeld = false
+  goOn()
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate()
+  t.strictSame([...second.progresses()], [])
 })
 
 test('two commits in one turn wake a webhook, also if only the first one matches', async (t) => {
