@@ -57,6 +57,13 @@ class HookFailed extends Exit {
   }
 }
 
+/** The release was deleted after `latest` had answered with it. */
+class ReleaseGone extends Exit {
+  constructor(cause: RequestRefused) {
+    super(EXIT.notFound, cause.message)
+  }
+}
+
 /** The release that `latest` of the view answers. */
 interface Wanted {
   readonly ident: string
@@ -177,11 +184,12 @@ async function download(
 ): Promise<void> {
   const { origin, name, version, release } = parseIdent(ident)
   const named = { origin, name, version, release, target }
-  const { signer } = await depot.getRelease(named, { signal: io.signal })
-  const key = await findKey(signer)
   try {
+    const { signer } = await depot.getRelease(named, { signal: io.signal })
+    const key = await findKey(signer)
     await depot.downloadFile(named, file, { key, signal: io.signal })
   } catch (error) {
+    if (error instanceof RequestRefused && error.status === 404) throw new ReleaseGone(error)
     // Unfinished and unneeded packages must not keep the disk full.
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
       await folder.removeOthers(filesToKeep(folder.state))
@@ -234,6 +242,7 @@ function canBeCured(error: unknown): boolean {
     error instanceof Unreachable ||
     error instanceof NotADepot || //       a proxy that says it is being repaired
     error instanceof DownloadDamaged || // the depot repairs damage when the package is uploaded again
+    error instanceof ReleaseGone || //     the view has another latest now
     error instanceof UntrustedSigner || // somebody may add the key
     error instanceof HookFailed ||
     (error as NodeJS.ErrnoException).code !== undefined // the disk, for example

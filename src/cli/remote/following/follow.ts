@@ -73,6 +73,7 @@ export const follow: Define = (command, io) =>
       )
       let server: Awaited<ReturnType<typeof serveServices>> | undefined
       try {
+        expectPackage(name, folder)
         server = address && (await serveServices(address, folder, { depotUrl: depot.url, view }))
         if (options.once !== true) out.note(beginning(name, view, depot.url, folder.state))
         await followView(io, {
@@ -94,6 +95,14 @@ export const follow: Define = (command, io) =>
         folder.close()
       }
     })
+
+/** Throws a UsageError if the state in the folder is of another package, for example of a/b-c for a-b/c. */
+function expectPackage(name: string, { path, state }: StateFolder): void {
+  if (state === undefined || state.ident.startsWith(`${name}/`)) return
+  throw new UsageError(
+    `${path} has the state of ${printable(state.ident)}: name another folder with --state, or remove this one`,
+  )
+}
 
 /** Throws a UsageError unless this path is a file that may be executed. */
 async function expectProgram(path: string): Promise<void> {

@@ -8,6 +8,7 @@ import { StateFolder, filesToKeep } from '../../../../src/cli/follow/state.ts'
 import { formatPublicKey } from '../../../../src/hart/origin-key.ts'
 import { makeKeys } from '../../../support/build-hart.ts'
 import { commandsOn, runCommand } from '../../../support/command.ts'
+import { startProxy } from '../../../support/http/proxy.ts'
 import { makeMachine } from '../../../support/copies/machine.ts'
 import { NEW, OLD, startMoved } from '../../../support/views/view-scene.ts'
 
@@ -59,6 +60,29 @@ test('a second follower of the same folder is refused', async (t) => {
   t.match(await machine.once(), { code: 1, stderr: /another hart-depot follow .*--state/ })
   first.close()
   t.match(await machine.once(), { code: 0 })
+})
+
+test('the folder of another package is refused, whose name only looks the same', async (t) => {
+  const machine = makeMachine(t, started)
+  const folder = await StateFolder.open(machine.files)
+  const ident = 'acme-app/x86/1.0.0/20260101000000'
+  const given = { ident, target: 'x86_64-linux', checksum: '0'.repeat(64), file: 'x.hart' }
+  const since = new Date().toISOString()
+  await folder.write({ ...given, status: 'running', since, attempts: 1, previousFile: null })
+  folder.close()
+  t.match(await machine.once(), { code: 2, stderr: /has the state of acme-app\/x86.*--state/ })
+  t.strictSame(machine.notes(), [])
+})
+
+test('a latest release that is deleted before it is downloaded is looked for again', async (t) => {
+  const machine = makeMachine(t, started)
+  const body = JSON.stringify({ status: 404, code: 'not_found', detail: 'there is no such release' })
+  const { url } = await startProxy(t, started.url, (asked, nth) =>
+    asked.startsWith(`GET /api/v1/releases/${NEW}`) && nth === 1 ? { status: 404, body } : 'pass',
+  )
+  const { events, code } = await machine.follow(({ event }) => event === 'running', ['--url', url])
+  t.equal(code, 143)
+  t.match(events, [{ event: 'trouble', detail: /there is no such release/ }, { event: 'updating' }])
 })
 
 test('a hook that a signal interrupts is ended, and runs again at the next start', async (t) => {
