@@ -319,6 +319,8 @@ test('commands use the settings of the depot that systemd runs, unless another o
   const env: NodeJS.ProcessEnv = {}
   t.match(read(env), { dataFolder: system, database: { engine: 'postgres' } })
   t.strictSame(env, { AWS_PROFILE: 'depot' }, 'the SDK finds its credentials')
+  const empty = { DEPOT_DATA: '', DEPOT_DATABASE_URL: '', DEPOT_LISTEN: '' }
+  t.match(read(empty), { dataFolder: system, database: { engine: 'postgres' } }, 'an empty variable is unset')
   await mkdir(own)
   await writeFile(join(own, 'depot.sqlite'), '')
   t.match(read(), { dataFolder: own, database: { engine: 'sqlite' } }, 'a depot in the first folder is meant')

@@ -44,7 +44,8 @@ export function readLocalConfig(
   const found = folders.find(mayHaveDepot)
   const settings = found === usual ? undefined : readServiceSettings(settingsFile, stderr)
   if (settings !== undefined) {
-    const config = readConfig({ DEPOT_DATA: others.at(-1), ...settings, ...env })
+    const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+    const config = readConfig({ DEPOT_DATA: others.at(-1), ...settings, ...given })
     for (const [name, value] of Object.entries(settings)) if (OF_SDK.test(name)) env[name] ??= value
     stderr.write(`The data folder is ${config.dataFolder}, with the settings in ${settingsFile}.\n`)
     return { ...config, searched: [usual, config.dataFolder] }
