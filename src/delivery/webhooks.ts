@@ -225,11 +225,15 @@ export class Webhooks implements WebhookOperations, Subscriber {
 
   async #startAll(): Promise<void> {
     this.#isDelivering = true
-    const started = this.#reading.then(async () => {
-      for (const webhook of await listWebhooks(this.#depot.db, { limit: MAX_WEBHOOKS })) this.#start(webhook)
-    })
+    const started = this.#readAll(this.#reading)
     this.#reading = started.catch(() => undefined)
     await started
+  }
+
+  /** Reads all webhooks after the read `before`, and starts their deliveries. */
+  async #readAll(before: Promise<void>): Promise<void> {
+    await before
+    for (const webhook of await listWebhooks(this.#depot.db, { limit: MAX_WEBHOOKS })) this.#start(webhook)
   }
 
   /** Aborts deliveries in flight. Their progress is stored with {@link flush}. */
