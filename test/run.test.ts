@@ -79,7 +79,7 @@ test('a file fails with each kind of error, and all others run', async (t) => {
 test('only test files import tap, since the tests of another module would belong to no file', async (t) => {
   const modules = globSync('**/*.ts', { cwd: import.meta.dirname }).filter(
     (file) =>
-      !/\.(test|slow|install|nginx|proxy|ruby|shellcheck|tools|chroot|cluster|postgres|browser|gateway)\.ts$/.test(
+      !/\.(test|slow|install|nginx|proxy|ruby|shellcheck|tools|chroot|cluster|postgres|browser|gateway|loop)\.ts$/.test(
         file,
       ) && file !== 'support/runner/run-files.ts',
   )

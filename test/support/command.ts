@@ -1,10 +1,15 @@
 import { EventEmitter } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { main } from '../../src/cli/main.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { ADMIN_TOKEN } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 import { knownDatabaseSettings } from './test-database.ts'
+
+/** Does not exist, so that commands find nothing of the person who runs the tests. */
+const NO_HOME = join(tmpdir(), 'hart-depot-no-home')
 
 export interface CommandResult {
   readonly code: number
@@ -56,7 +61,7 @@ export async function runCommand(
     stdin: typed === undefined ? Readable.from([stdin]) : keyboard,
     stdout: out('stdout'),
     stderr: Object.assign(new EventEmitter(), out('stderr')), // prompts listen for a new size of the terminal
-    env: { ...(await knownDatabaseSettings(env['DEPOT_DATA'])), ...env },
+    env: { HOME: NO_HOME, ...(await knownDatabaseSettings(env['DEPOT_DATA'])), ...env },
     now: () => now,
     pause: async () => undefined,
     signal: signal ?? new AbortController().signal,

@@ -92,7 +92,9 @@ export function run(
 
 function ownEnvironment(): Environment {
   const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env
-  return { PATH, HOME, TMPDIR, DEPOT_LISTEN: '127.0.0.1:0' }
+  // Commands find nothing of the person who runs the tests.
+  const [XDG_CONFIG_HOME, XDG_STATE_HOME] = [join(TMPDIR, 'no-config'), join(TMPDIR, 'no-state')]
+  return { PATH, HOME, TMPDIR, XDG_CONFIG_HOME, XDG_STATE_HOME, DEPOT_LISTEN: '127.0.0.1:0' }
 }
 
 interface Here {
