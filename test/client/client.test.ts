@@ -166,7 +166,7 @@ test('a request is repeated whose answer breaks off or stalls', async (t) => {
   const { started, client } = await startFilled(t)
   const { url, seen } = await withFaults(t, started.url, [cutWithin, resetWithin, stallWithin])
   t.match(await client({ url, idleMs: 300 }).whoAmI(), { account: 'admin' })
-  t.equal(seen.length, 4)
+  t.ok(seen.length >= 4, 'a busy machine may stall once more')
   const broken = await withFaults(t, started.url, [resetWithin, stallWithin])
   const depot = client({ url: broken.url, idleMs: 300, retries: 0 })
   await t.rejects(depot.whoAmI(), { name: 'Unreachable', reason: 'cut' })
