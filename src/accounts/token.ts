@@ -27,14 +27,14 @@ const UNITS: Readonly<Record<string, number>> = {
 }
 
 /**
- * Parses `90d`, `12h` or a date such as `2027-01-31` to epoch milliseconds after `now`. Throws
- * `invalid_request`.
+ * Parses `90d`, `12h`, a date such as `2027-01-31`, or a date with a time to epoch milliseconds after `now`.
+ * Dates, and times without a zone, are UTC. Throws `invalid_request`.
  */
 export function parseExpiry(text: string, now: number): number {
   const [, amount, unit = ''] = /^(\d{1,5})([mhdwy])$/.exec(text) ?? []
   const at =
     amount === undefined
-      ? Date.parse(/^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? text : '')
+      ? Date.parse(/^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? inUtc(text) : '')
       : now + Number(amount) * (UNITS[unit] ?? 0)
   if (Number.isNaN(at) || (amount === undefined && !isCalendarDay(text)))
     throw new DepotError(
@@ -48,6 +48,11 @@ export function parseExpiry(text: string, now: number): number {
       `the expiry ${quote(text)} is more than ${MAX_LIFETIME_YEARS} years away: a token without an expiry never expires`,
     )
   return at
+}
+
+/** Adds the zone to a time without one, which `Date.parse` reads in the zone of the server. */
+function inUtc(text: string): string {
+  return /T[\d:.]+$/.test(text) ? `${text}Z` : text
 }
 
 /** Reports whether a day exists. `Date.parse` accepts February 31 and returns March 3. */

@@ -265,10 +265,10 @@ export class Answers implements Subscriber {
 
   #applyEvent(event: LedgerEvent): void {
     if (event.kind === 'promotion') this.#applyPromotion(event)
-    if (isMarkEvent(event)) {
-      this.#marked.add(releaseKey(event))
+    if (isMarkEvent(event)) this.#marked.add(releaseKey(event))
+    // No promotion comes with the last two if an announced release is in no view.
+    if (isMarkEvent(event) || event.kind === 'release-announced' || event.kind === 'release-deleted')
       this.#evictReleases([event], [])
-    }
     if (event.kind === 'visibility-set')
       this.#evictReleases(
         event.targets.map((target) => ({ ident: event.ident, target })),

@@ -41,3 +41,15 @@ test('a malformed or past expiry is refused', async (t) => {
   ])
     t.throws(() => parseExpiry(text, NOW), { code: 'invalid_request' }, text)
 })
+
+test('a time without a zone is UTC, as a date is, wherever the server runs', async (t) => {
+  const zone = process.env['TZ']
+  t.teardown(() => {
+    if (zone === undefined) delete process.env['TZ']
+    else process.env['TZ'] = zone
+  })
+  process.env['TZ'] = 'America/New_York'
+  t.equal(parseExpiry('2027-01-31T12:00', NOW), Date.parse('2027-01-31T12:00:00Z'))
+  t.equal(parseExpiry('2027-01-31T12:00:30.5', NOW), Date.parse('2027-01-31T12:00:30.500Z'))
+  t.equal(parseExpiry('2027-01-31T12:00-05:00', NOW), Date.parse('2027-01-31T17:00:00Z'))
+})

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { UNRESTRICTED_AUDIENCE, PUBLIC_AUDIENCE } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
 import type { LatestAnswer } from '../../src/answers/answers.ts'
-import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
+import { announce, makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { isOnPostgres } from '../support/test-database.ts'
 import { ask, openAnswers } from '../support/http/open-answers.ts'
@@ -126,6 +126,27 @@ test('a private release is never served to the public, even if a member asked be
     t.equal(await latest('stable', who, '2.0.0'), undefined)
   }
   t.equal((await answers.latest(ask('stable'), PUBLIC_AUDIENCE))?.revision, 1, 'as if nothing were above it')
+})
+
+test('a release that is in no view is answered from its announcement until it is deleted', async (t) => {
+  const started = await startDepot(t)
+  const actor = { client: 'tests', door: 'cli' } as const
+  await started.depot.writer.submit({
+    kind: 'adoptOrigin',
+    input: { origin: 'core', upstream: 'https://bldr.example' },
+    actor,
+  })
+  const { answers } = await openAnswers(started)
+  const [ident, target] = ['core/glibc/2.40/20260101000000', 'x86_64-linux'] as const
+  const exact = async () => {
+    const answer = await answers.exact({ shape: 'whole', ident, target }, PUBLIC_AUDIENCE)
+    return answer?.body.toString().trimEnd()
+  }
+  t.equal(await exact(), undefined)
+  await announce(started, 'core', { ident, checksum: 'ab'.repeat(32) })
+  t.equal(await exact(), ident)
+  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident, target }, actor })
+  t.equal(await exact(), undefined)
 })
 
 test('answers are available again after a restart', async (t) => {

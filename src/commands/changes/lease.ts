@@ -50,8 +50,8 @@ export async function takeLease(
 }
 
 /**
- * Renews a lease for {@link LEASE_MS}, also one that has expired. Throws `lease_lost` if the phase was leased
- * again since, `not_found`, `invalid_request` and `forbidden`.
+ * Renews a lease for {@link LEASE_MS}, also one that has expired. Throws `lease_lost` if the lease was ended
+ * or the phase was leased again since, `not_found`, `invalid_request` and `forbidden`.
  */
 export async function renewLease(
   context: CommandContext,
@@ -78,7 +78,8 @@ export async function endLease(
 }
 
 /**
- * Returns the lease with the fence of the input. Throws `lease_lost` if it is not the last one of its phase.
+ * Returns the lease with the fence of the input. Throws `lease_lost` if it was ended or is not the last one
+ * of its phase.
  */
 async function getLease(
   context: CommandContext,
@@ -86,11 +87,14 @@ async function getLease(
 ): Promise<{ leased: LeasedPhase; lease: Lease }> {
   const { change, leased } = await phaseOf(context, input)
   const lease = await findLease(context.trx, leased, context.clock)
-  if (lease?.fence === input.fence) return { leased, lease }
-  throw new DepotError(
-    'lease_lost',
-    `${describePhase(leased)} of ${change.change} ${lease === undefined ? 'has no lease' : `is leased to ${lease.holder} by now`}`,
-  )
+  const isLast = lease?.fence === input.fence
+  if (isLast && lease.expiresAt !== undefined) return { leased, lease }
+  const state = isLast
+    ? 'has no lease, because it was ended'
+    : lease === undefined
+      ? 'has no lease'
+      : `is leased to ${lease.holder} by now`
+  throw new DepotError('lease_lost', `${describePhase(leased)} of ${change.change} ${state}`)
 }
 
 async function phaseOf(

@@ -246,7 +246,7 @@ export function changeRoutes(app: FastifyInstance, { depot }: RouteContext): voi
         tags,
         summary: 'Renews the lease of a phase',
         description:
-          'The lease then lasts 60 seconds from now. Answers 409 lease_lost if the lease was taken again since, for example by another holder. A lease that expired and was not taken since can be renewed. Safe to repeat.',
+          'The lease then lasts 60 seconds from now. Answers 409 lease_lost if the lease was ended, or was taken again since, for example by another holder. A lease that expired and was not taken since can be renewed. Safe to repeat.',
         errors: ['lease_lost', ...ERRORS],
 
         params: ChangePath,

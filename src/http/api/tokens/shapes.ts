@@ -36,7 +36,10 @@ const Narrowing = {
     .describe(
       'the only views that the token may change; if read is its only action, also the only ones that it reads',
     ),
-  expires: z.string().optional().describe('a period such as 90d, 12h, 30m, 4w or 1y, or a date or time'),
+  expires: z
+    .string()
+    .optional()
+    .describe('a period such as 90d, 12h, 30m, 4w or 1y, or a date or time (UTC)'),
 }
 
 export const NewToken = named(

@@ -218,6 +218,19 @@ test('one holder at a time has the lease of a phase, and fences rise', async (t)
   t.match(await take('job 4'), { status: 200 }, 'the lease has expired')
 })
 
+test('a renewal that comes after the end of a lease does not take the phase again', async (t) => {
+  const id = await record('ended')
+  const taken = await call('POST', `/${id}/lease`, { phase: 'unit', holder: 'job 1' })
+  const fence = taken.body?.['fence']
+  await call('DELETE', `/${id}/lease?phase=unit&fence=${String(fence)}`)
+  t.match(await call('PUT', `/${id}/lease`, { phase: 'unit', fence }), {
+    status: 409,
+    differences: '',
+    body: { code: 'lease_lost', detail: /was ended/ },
+  })
+  t.match(await call('POST', `/${id}/lease`, { phase: 'unit', holder: 'job 2' }), { status: 200 })
+})
+
 test('a newer change supersedes one that is the latest nowhere', async (t) => {
   const older = await record('older', { project: 'acme/line' })
   const newer = await record('newer', { project: 'acme/line' })
