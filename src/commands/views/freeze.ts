@@ -2,7 +2,7 @@ import type { Authority } from '../../access/access.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import type { PackageFilter } from '../../views/change-request.ts'
-import { MAX_FREEZES, withFreeze, withoutFreeze } from '../../views/freeze.ts'
+import { MAX_FREEZES, isInForce, withFreeze, withoutFreeze } from '../../views/freeze.ts'
 import type { Freeze } from '../../views/freeze.ts'
 import type { Override } from '../../views/gates.ts'
 import { listCommonFreezes, setCommonFreezes, setFreezes } from '../../revisions/freeze-store.ts'
@@ -35,7 +35,10 @@ export async function freeze(
 ): Promise<View> {
   const view = await getViewWithGates(context, name)
   const refusals = expectMayFreeze(view, context.caller, input.override)
-  await setFreezes(context.trx, view.id, addFreeze(context, ownFreezes(view), input))
+  const { after, ended } = addFreeze(context, ownFreezes(view), input)
+  await setFreezes(context.trx, view.id, after)
+  if (ended !== undefined)
+    await context.record({ kind: 'view-thawed', view: view.name, ...filterOf(ended) }, { viewId: view.id })
   await context.record(
     {
       kind: 'view-frozen',
@@ -74,11 +77,12 @@ export async function thaw(
 
 /** Like {@link freeze}, for every present and future view except `unstable` and previews. */
 export async function freezeAll(context: CommandContext, input: FreezeInput): Promise<readonly Freeze[]> {
-  const freezes = addFreeze(context, await listCommonFreezes(context.trx), input)
-  await setCommonFreezes(context.trx, freezes)
+  const { after, ended } = addFreeze(context, await listCommonFreezes(context.trx), input)
+  await setCommonFreezes(context.trx, after)
   const { reason, until = null } = input
+  if (ended !== undefined) await context.record({ kind: 'views-thawed', ...filterOf(ended) }, {})
   await context.record({ kind: 'views-frozen', ...filterOf(input), reason, until }, {})
-  return freezes
+  return after
 }
 
 /**
@@ -99,14 +103,14 @@ export async function thawAll(
 }
 
 /**
- * Adds a freeze to a list. Throws `invalid_request` for an end in the past, and `refused` at {@link
- * MAX_FREEZES}.
+ * Adds a freeze to a list. At {@link MAX_FREEZES}, the one that expired first is removed, and returned for
+ * the ledger. Throws `invalid_request` for an end in the past, and `refused` if that many are in force.
  */
 function addFreeze(
   context: CommandContext,
   before: readonly Freeze[],
   { reason, until, ...only }: FreezeInput,
-): Freeze[] {
+): { after: readonly Freeze[]; ended?: Freeze } {
   if (until !== undefined && until <= context.clock.now)
     throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
   const by = context.caller === 'operator' ? 'the operator' : context.caller.accountName
@@ -117,9 +121,13 @@ function addFreeze(
     since: context.at,
     ...(until !== undefined && { until }),
   })
-  if (after.length > MAX_FREEZES)
+  if (after.length <= MAX_FREEZES) return { after }
+  const [ended] = after
+    .filter((one) => !isInForce(one, context.clock.now))
+    .toSorted((a, b) => (a.until ?? 0) - (b.until ?? 0))
+  if (ended === undefined)
     throw new DepotError('refused', `there are already ${MAX_FREEZES} freezes: end some of them`)
-  return after
+  return { after: withoutFreeze(after, ended), ended }
 }
 
 /** Returns the freezes of a view without those of every view. */

@@ -1,4 +1,5 @@
 import tap, { test } from 'tap'
+import { verifyDepot } from '../../../../src/audit/verify.ts'
 import { ask } from '../../../support/ask.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { gateScene, refused, STAMP } from '../../../support/views/gate-scene.ts'
@@ -122,7 +123,7 @@ test('a view can have several freezes, one for the same packages, each with its 
     freezes: { length: 1, 0: { name: 'web' } },
   })
   t.match(await freezing(place, { origin: 'No Origin' }), { status: 400, differences: '' })
-  for (let i = 2; i < 100; i += 1)
+  for (let i = 1; i < 100; i += 1)
     await started.depot.writer.submit({
       kind: 'freeze',
       input: { view, name: `n${i}`, reason: 'x' },
@@ -238,4 +239,38 @@ test('administrators and named promoters can freeze', async (t) => {
     }),
     { status: 400, differences: '', body: { errors: [{ pointer: '/until' }] } },
   )
+})
+
+test('freezes that have expired do not count against the limit', async (t) => {
+  const view = await viewWith({})
+  started.setClock(START + 100_000_000)
+  const until = START + 110_000_000
+  const actor = { client: 'tests', door: 'cli' } as const
+  for (let i = 0; i < 100; i += 1) {
+    const input = { name: `n${i}`, reason: 'x', until: i === 7 ? until - 1_000 : until }
+    await started.depot.writer.submit({ kind: 'freeze', input: { view, ...input }, actor })
+    await started.depot.writer.submit({ kind: 'freezeAll', input, actor })
+  }
+  for (const place of [`views/${view}/`, ''])
+    t.match(await freezing(place, { name: 'early' }), { status: 409, body: { code: 'refused' } })
+  const head = await callApi(started, 'GET', '/api/v1/ledger')
+  started.setClock(until)
+  for (const place of [`views/${view}/`, ''])
+    t.match(await freezing(place, { name: 'app' }), {
+      status: 200,
+      differences: '',
+      body: { freezes: { length: 1, 0: { name: 'app' } } },
+    })
+  const { body } = await callApi(started, 'GET', `/api/v1/events?after=${String(head.body?.['sequence'])}`)
+  t.match(body?.['events'], [
+    { kind: 'view-thawed', event: { view, name: 'n7' } },
+    { kind: 'view-frozen', event: { view, name: 'app' } },
+    { kind: 'views-thawed', event: { name: 'n7' } },
+    { kind: 'views-frozen', event: { name: 'app' } },
+  ])
+  t.match(await promote(view, [app1]), { status: 409, body: { errors: { length: 2 } } })
+  await thawing('', '?name=app')
+  const snapshot = await started.depot.engine.openSnapshot()
+  t.teardown(() => snapshot.close())
+  t.match(await verifyDepot(snapshot.reader), { findingCount: 0 })
 })
