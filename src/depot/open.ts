@@ -127,7 +127,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     follower.subscribe('overrides in the log', logOverrides(log))
     follower.subscribe('quotas in the log', logQuotas(log))
     follower.subscribe('clock in the log', logClock({ log, now }, follower.head))
-    const setUp = await setUpDepot({ db, engine, writer, log }, configuredToken, secretKeys)
+    const setUp = await setUpDepot({ db, engine, writer, log, storage }, configuredToken, secretKeys)
 
     const files = opened.with(engine.logFiles) // the log exists since the commit of setUpDepot
     const limits = { ...LIMITS, ...options.limits }

@@ -1,9 +1,12 @@
 import type { Logger } from 'pino'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { generateToken, hashToken } from '../accounts/token.ts'
+import type { Blobs } from '../blobs/open.ts'
+import type { BlobStorage } from '../blobs/storage.ts'
 import type { Config } from '../config/config.ts'
 import { readNamedFile } from '../config/secret-file.ts'
 import { parseAdminToken } from '../config/secrets.ts'
+import { DepotError } from '../errors.ts'
 import { secretKeyId } from '../origins/secret-box.ts'
 import { findView } from '../revisions/view-store.ts'
 import { UNSTABLE } from '../views/view.ts'
@@ -11,14 +14,26 @@ import type { Depot } from './depot.ts'
 
 /**
  * Creates what a new depot needs, and adds the administrator's token: the configured one, or for a new depot
- * without one a generated token.
+ * without one a generated token. Throws `conflict` if the depot is new, but there are packages already: a
+ * depot removes packages that no release needs, and these are of a depot whose database is lost or elsewhere.
  */
 export async function setUpDepot(
-  { db, engine, writer, log }: Pick<Depot, 'db' | 'engine' | 'writer' | 'log'>,
+  {
+    db,
+    engine,
+    writer,
+    log,
+    storage,
+  }: Pick<Depot, 'db' | 'engine' | 'writer' | 'log'> & Pick<Blobs, 'storage'>,
   configuredToken: string | undefined,
   secretKeys: readonly Buffer[],
 ): Promise<Pick<Depot, 'isNew' | 'newAdminToken' | 'adminTokenStatus'>> {
   const wasEmpty = (await findView(db, UNSTABLE)) === undefined
+  if (wasEmpty && (await hasPackages(storage)))
+    throw new DepotError(
+      'conflict',
+      `DEPOT_BLOBS already has packages, but the database is new, so the packages are of another depot. If its database is lost, restore a backup into an empty folder; otherwise check DEPOT_DATA, DEPOT_DATABASE_URL and DEPOT_BLOBS`,
+    )
   const generated = wasEmpty && configuredToken === undefined ? generateToken() : undefined
   const token = generated ?? configuredToken
   const status = await writer.submit({
@@ -41,6 +56,17 @@ export async function setUpDepot(
     isNew,
     newAdminToken: isNew ? generated : undefined,
     adminTokenStatus: isNew ? undefined : status,
+  }
+}
+
+/** Reports whether there are packages. A service that is away does not keep a depot from starting. */
+async function hasPackages(storage: BlobStorage): Promise<boolean> {
+  try {
+    for await (const { checksums } of storage.list()) if (checksums.length > 0) return true
+    return false
+  } catch (error) {
+    if (error instanceof DepotError && error.code === 'storage_unavailable') return false
+    throw error
   }
 }
 

@@ -13,7 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pino from 'pino'
 import { test } from 'tap'
 import type { Test } from 'tap'
@@ -47,6 +47,24 @@ test('a database or a blob folder is locked by one depot, under any path', async
     await first.close()
     await (await openDepot(at('two', shared), world)).close()
   }
+})
+
+test('a new depot does not begin beside packages, which it would remove', async (t) => {
+  const folder = await scratch(t)
+  const blob = join(folder, 'blobs', 'ab', 'ab'.padEnd(64, '0'))
+  await mkdir(dirname(blob), { recursive: true })
+  await writeFile(blob, 'of a depot whose database is gone')
+  const open = () => openDepot(readConfig({ DEPOT_DATA: folder }), world)
+  for (const time of ['first', 'second'])
+    await t.rejects(
+      open(),
+      { code: 'conflict', message: /already has packages, but the database is new/ },
+      time,
+    )
+  await rm(blob)
+  await (await open()).close()
+  await writeFile(blob, 'from a crash')
+  await (await open()).close()
 })
 
 test('the secret key is created once, private to its owner, and a damaged one is neither used nor replaced', async (t) => {
