@@ -13,7 +13,7 @@ export function describeDenial(path: string, config?: Config): string {
   const owner = nameOf(uid)
   const denial = `${place} belongs to ${owner}, and ${nameOf(process.geteuid?.() ?? -1)} has no access to it`
   return config === undefined
-    ? `${denial}: run this as ${owner}, or give it access`
+    ? `${denial}: give it access, or run this as ${owner}`
     : `${denial}; the data folder is ${config.dataFolder}. To run as its owner: ${asOwner(owner, config)}`
 }
 
