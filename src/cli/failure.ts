@@ -150,8 +150,12 @@ const SYSTEM_SENTENCES: Readonly<Record<string, (path: string) => string>> = {
   EIO: (path) => `the disk failed to read or write ${path}`,
   ENAMETOOLONG: (path) => `the name ${path} is too long`,
   ELOOP: (path) => `${path} has too many symbolic links, or a loop of them`,
-  EACCES: describeDenial,
-  EPERM: describeDenial,
+  EACCES: sentenceOfDenial,
+  EPERM: sentenceOfDenial,
+}
+
+function sentenceOfDenial(path: string): string {
+  return path === UNNAMED ? 'access to a file is denied to this user' : describeDenial(path)
 }
 
 function sentenceFor(error: unknown): string | undefined {

@@ -24,6 +24,10 @@ test('a system error is a sentence that names the path', async (t) => {
     describeFailure(Object.assign(new Error('failed'), { code: 'EISDIR' })),
     'a folder was given where a file is expected',
   )
+  t.equal(
+    describeFailure(Object.assign(new Error('failed'), { code: 'EACCES' })),
+    'access to a file is denied to this user',
+  )
 })
 
 test('a bug is its stack', async (t) => {
