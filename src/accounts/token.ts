@@ -1,5 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { DepotError, quote } from '../errors.ts'
+import { beginsWithRealDay } from '../text/period.ts'
 
 const PREFIX = 'hart_' // lets scanners find tokens that leaked into logs or repositories
 const SECRET_BYTES = 32
@@ -36,7 +37,7 @@ export function parseExpiry(text: string, now: number): number {
     amount === undefined
       ? Date.parse(/^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? inUtc(text) : '')
       : now + Number(amount) * (UNITS[unit] ?? 0)
-  if (Number.isNaN(at) || (amount === undefined && !isCalendarDay(text)))
+  if (Number.isNaN(at) || (amount === undefined && !beginsWithRealDay(text)))
     throw new DepotError(
       'invalid_request',
       `${quote(text)} is not an expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31`,
@@ -53,10 +54,4 @@ export function parseExpiry(text: string, now: number): number {
 /** Adds the zone to a time without one, which `Date.parse` reads in the zone of the server. */
 function inUtc(text: string): string {
   return /T[\d:.]+$/.test(text) ? `${text}Z` : text
-}
-
-/** Reports whether a day exists. `Date.parse` accepts February 31 and returns March 3. */
-function isCalendarDay(text: string): boolean {
-  const day = text.slice(0, 10)
-  return new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) === day
 }

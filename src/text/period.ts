@@ -15,3 +15,13 @@ export function parsePeriod(text: string): number | undefined {
   const ms = count === undefined || unit === undefined ? NaN : Number(count) * (UNIT_MS[unit] ?? 0)
   return ms <= MAX_MS ? ms : undefined
 }
+
+/**
+ * Reports whether the day exists with which a text begins, such as `2026-02-28` or `2026-02-28T12:00:00Z`.
+ * `Date.parse` accepts February 31 and returns March 3.
+ */
+export function beginsWithRealDay(text: string): boolean {
+  const day = text.slice(0, 10)
+  const at = Date.parse(`${day}T00:00:00Z`)
+  return !Number.isNaN(at) && new Date(at).toISOString().slice(0, 10) === day
+}

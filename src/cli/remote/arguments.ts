@@ -1,6 +1,6 @@
 import type { NewView } from '../../client/operations.ts'
 import { parseIdent } from '../../package/ident.ts'
-import { parsePeriod } from '../../text/period.ts'
+import { beginsWithRealDay, parsePeriod } from '../../text/period.ts'
 import { UsageError } from '../exit-codes.ts'
 
 /**
@@ -43,7 +43,7 @@ export function splitMoment(text: string): { view: string; at: string | undefine
  * calls the text `what`.
  */
 export function checkMoment(text: string, what: string): string {
-  if (!REVISION.test(text) && (!TIME.test(text) || Number.isNaN(Date.parse(text))))
+  if (!REVISION.test(text) && (!TIME.test(text) || Number.isNaN(parseTime(text))))
     throw new UsageError(
       `${what} must be a number such as 41, or a time such as 2026-01-02T08:00:00Z, not ${JSON.stringify(text)}`,
     )
@@ -63,9 +63,14 @@ export function periodMs(text: string, what: string): number {
  * time in RFC 3339. Throws a UsageError.
  */
 export function timeOf(text: string, what: string, { now, sign }: { now: number; sign: 1 | -1 }): string {
-  const at = TIME.test(text) ? Date.parse(text) : now + sign * periodMs(text, what)
+  const at = TIME.test(text) ? parseTime(text) : now + sign * periodMs(text, what)
   if (Number.isNaN(at)) throw new UsageError(`${what} is not a time: ${JSON.stringify(text)}`)
   return new Date(at).toISOString()
+}
+
+/** Parses a time to epoch milliseconds, or NaN. */
+function parseTime(text: string): number {
+  return beginsWithRealDay(text) ? Date.parse(text) : Number.NaN
 }
 
 /** Parses a whole number that is not negative. `what` names it in the UsageError. */

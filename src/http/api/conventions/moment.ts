@@ -1,6 +1,7 @@
 import { DepotError, quote } from '../../../errors.ts'
 import { POSITION, parsePosition } from '../../../ledger/position.ts'
 import type { Position } from '../../../ledger/position.ts'
+import { beginsWithRealDay } from '../../../text/period.ts'
 import type { MarkedRevision, Moment } from '../../../views/change-request.ts'
 
 /**
@@ -13,7 +14,7 @@ export function momentOf(text: string | undefined, pointer = '/at'): Moment | un
   // A `+` that is not percent-encoded arrives as a space.
   const match = /^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+ -]\d{2}:\d{2}))?$/.exec(text)
   const time = match === null ? Number.NaN : Date.parse(text.replace(/ (\d{2}:\d{2})$/, '+$1').toUpperCase())
-  if (Number.isNaN(time)) {
+  if (Number.isNaN(time) || !beginsWithRealDay(text)) {
     const detail = `${pointer.slice(1)} must be a revision such as 12 or a time such as 2026-01-01T00:00:00Z, not ${quote(text)}`
     throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer }] })
   }

@@ -55,7 +55,12 @@ test('a freeze refuses changes until it ends', async (t) => {
   t.match(await run(['thaw', '--all', '--name', 'app', '--override', 'customers are down']), { code: 0 })
   t.match(await run(['events', '--json']), { stdout: /customers are down/ })
   t.match(await run(['promote', 'union', OLD]), { code: 0 })
-  for (const args of [['union', '--all'], [], ['union', '--until', 'soon']])
+  for (const args of [
+    ['union', '--all'],
+    [],
+    ['union', '--until', 'soon'],
+    ['union', '--until', '2126-02-31T00:00:00Z'],
+  ])
     t.match(await run(['freeze', ...args, '--reason', 'audit']), { code: 2 }, args.join(' '))
   t.match(await run(['freeze', 'union']), { code: 2, stderr: /--reason/ })
 })
