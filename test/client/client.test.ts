@@ -130,10 +130,12 @@ test('a depot that was moved is not asked again, and one that is being moved is'
 
 test('a change that takes no key is repeated only if the depot did nothing', async (t) => {
   const { started, client } = await startFilled(t)
-  const { url, seen } = await withFaults(t, started.url, [answer(503), cut])
-  const body = { name: 'canary' }
-  await t.rejects(client({ url }).createView({ body }), { name: 'Unreachable', reason: 'cut' })
+  const { url, seen } = await withFaults(t, started.url, [answer(503), cut, cut])
+  const depot = client({ url })
+  await t.rejects(depot.leaveOrigin({ origin: 'acme' }), { name: 'Unreachable', reason: 'cut' })
   t.equal(seen.length, 2)
+  t.match(await depot.createView({ body: { name: 'canary' } }), { name: 'canary' }, 'takes a key')
+  t.equal(seen.length, 4)
 })
 
 test('repetition ends, and an unreachable depot is named with its reason', async (t) => {

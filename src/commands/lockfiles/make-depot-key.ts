@@ -1,7 +1,15 @@
 import { DepotError } from '../../errors.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
+import { SAME_RIGHT, runOnce } from '../../ledger/idempotency-store.ts'
+import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import { deleteOwnKey, findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts'
+
+interface NewDepotKey {
+  readonly publicKey: string
+  readonly sealed: string
+  readonly isFirst: boolean
+}
 
 /**
  * Stores a new key of the depot, which signs from now on. `publicKey` is the key file of the public half.
@@ -10,8 +18,12 @@ import { deleteOwnKey, findSigningKey, insertOwnKey } from '../../lockfiles/depo
  */
 export async function makeDepotKey(
   context: CommandContext,
-  input: { publicKey: string; sealed: string; isFirst: boolean },
+  { idempotency, ...input }: NewDepotKey & { idempotency?: IdempotencyKey },
 ): Promise<{ id: string }> {
+  return runOnce(context, idempotency, SAME_RIGHT, () => insertNewKey(context, input))
+}
+
+async function insertNewKey(context: CommandContext, input: NewDepotKey): Promise<{ id: string }> {
   const before = await findSigningKey(context.trx)
   if (before !== undefined && input.isFirst) return { id: before.key.id }
   const key = parseDepotKey(input.publicKey)

@@ -40,6 +40,8 @@ export interface PlanInput {
   readonly reason?: string
 }
 
+type PlanInputOnce = PlanInput & { readonly idempotency?: IdempotencyKey }
+
 /** The outcome of applying a plan: the promotion or, if the plan is stale, a new draft. */
 export type Applied = { readonly outcome: PromotionOutcome } | { readonly stale: StoredPlan }
 
@@ -57,10 +59,12 @@ export interface ApplyInput {
  * of `changeView` (promote.ts) are thrown, and `forbidden` if the plan would name releases that its author
  * may not see.
  */
-export async function draftPlan(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
-  const plan = await createPlan(context, 'draft', input)
-  await deleteOldDrafts(context.trx, context.actor.accountId, context.clock)
-  return plan
+export async function draftPlan(context: CommandContext, input: PlanInputOnce): Promise<StoredPlan> {
+  return planOnce(context, input, async (plan) => {
+    const draft = await createPlan(context, 'draft', plan)
+    await deleteOldDrafts(context.trx, context.actor.accountId, context.clock)
+    return draft
+  })
 }
 
 /**
@@ -68,20 +72,33 @@ export async function draftPlan(context: CommandContext, input: PlanInput): Prom
  * `forbidden` if the caller may not make the change, `refused` if nothing would change, and `conflict` if too
  * many proposals wait.
  */
-export async function propose(
+export async function propose(context: CommandContext, input: PlanInputOnce): Promise<StoredPlan> {
+  return planOnce(context, input, (proposal) => makeProposal(context, proposal))
+}
+
+/**
+ * Stores a plan with `store`, or finds the plan of a repeated request. Throws `not_found` for a plan that has
+ * been deleted since.
+ */
+async function planOnce(
   context: CommandContext,
-  { idempotency, ...input }: PlanInput & { idempotency?: IdempotencyKey },
+  { idempotency, ...input }: PlanInputOnce,
+  store: (input: PlanInput) => Promise<StoredPlan>,
 ): Promise<StoredPlan> {
+  let stored: StoredPlan | undefined
   const { token } = await runOnce<{ token: string }>(
     context,
     idempotency,
     { expectStillAllowed: async (made) => expectVisible(context, await getPlan(context.trx, made.token)) },
-    () => makeProposal(context, input),
+    async () => {
+      stored = await store(input)
+      return { token: stored.token }
+    },
   )
-  return getPlan(context.trx, token)
+  return stored ?? getPlan(context.trx, token)
 }
 
-async function makeProposal(context: CommandContext, input: PlanInput): Promise<{ token: string }> {
+async function makeProposal(context: CommandContext, input: PlanInput): Promise<StoredPlan> {
   const { id } = await getView(context.trx, input.request.view)
   if ((await countWaiting(context.trx, id, context.clock.now)) >= MAX_WAITING_PROPOSALS)
     throw new DepotError(
@@ -99,7 +116,7 @@ async function makeProposal(context: CommandContext, input: PlanInput): Promise<
     { kind: 'proposal-made', view, proposal: token, reason: input.reason ?? null, expiresAt },
     { viewId },
   )
-  return { token }
+  return proposal
 }
 
 /**

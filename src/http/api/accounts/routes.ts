@@ -91,14 +91,13 @@ export function accountRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     async (request, reply) => {
       const { account: name, email, administrator } = request.body
       request.subject = `account ${name}`
-      const idempotency = idempotencyOf(request)
       await depot.writer.submit({
         kind: 'addAccount',
         input: {
           name,
           isAdministrator: administrator,
           ...(email !== undefined && { email }),
-          ...(idempotency && { idempotency }),
+          ...idempotencyOf(request),
         },
         actor: actorOf(request, 'api'),
       })

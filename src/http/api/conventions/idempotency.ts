@@ -14,18 +14,18 @@ export const IdempotencyHeaders = z.looseObject({
 })
 
 /**
- * Returns the idempotency key of a request and the hash of its content. The parsed body has its fields in the
- * order of the schema, so its JSON is canonical.
+ * Returns the idempotency key of a request and the hash of its content, as a field of the input of commands.
+ * The parsed body has its fields in the order of the schema, so its JSON is canonical.
  */
 export function idempotencyOf(request: {
   readonly method: string
   readonly url: string
   readonly headers: z.infer<typeof IdempotencyHeaders>
-  readonly body: object
-}): IdempotencyKey | undefined {
+  readonly body?: unknown
+}): { readonly idempotency?: IdempotencyKey } {
   const { method, url, headers, body } = request
   const key = headers['idempotency-key']
-  if (key === undefined) return undefined
-  const content = `${method} ${url}\n${JSON.stringify(body)}`
-  return { key, requestHash: createHash('sha256').update(content).digest('hex') }
+  if (key === undefined) return {}
+  const content = `${method} ${url}\n${JSON.stringify(body ?? {})}`
+  return { idempotency: { key, requestHash: createHash('sha256').update(content).digest('hex') } }
 }

@@ -5,6 +5,7 @@ import { DEPOT_ACTOR } from '../../../access/access.ts'
 import type { Actor } from '../../../access/access.ts'
 import type { Depot } from '../../../depot/depot.ts'
 import { DepotError } from '../../../errors.ts'
+import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
 import { findSigningKey, listOwnKeys } from '../../../lockfiles/depot-key-store.ts'
 import type { OwnKey } from '../../../lockfiles/depot-key-store.ts'
 import { depotKeyPurpose } from '../../../origins/secret-purposes.ts'
@@ -16,6 +17,7 @@ import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
@@ -83,15 +85,18 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
         operationId: 'createDepotKey',
         tags,
         summary: 'Creates a new signing key',
-        description: 'Administrators only. Lockfiles signed with earlier keys stay valid.',
-        errors: ['forbidden'],
+        description:
+          'Administrators only. Lockfiles signed with earlier keys stay valid. With an Idempotency-Key, a repeated request makes no other key for seven days.',
+        errors: ['forbidden', 'idempotency_mismatch'],
 
+        headers: IdempotencyHeaders,
         response: answers(DepotKeys, 201),
       },
       onRequest: administratorOnly,
     },
     async (request, reply) => {
-      request.subject = `depot key ${await makeKey(depot, { isFirst: false, actor: actorOf(request, 'api') })}`
+      const actor = actorOf(request, 'api')
+      request.subject = `depot key ${await makeKey(depot, { isFirst: false, actor, ...idempotencyOf(request) })}`
       return reply.code(201).send({ keys: (await listOwnKeys(depot.db)).map(wireOwnKey) })
     },
   )
@@ -109,20 +114,20 @@ export async function getOrMakeSigningKey(depot: Depot): Promise<DepotSecretKey>
 
 /**
  * Makes a key and returns its id. With `isFirst`, the key is dropped if the depot already has one, and the id
- * then names no key. The actor of the first key must be the depot itself.
+ * is that of the signing key. The actor of the first key must be the depot itself.
  */
 async function makeKey(
   depot: Depot,
-  { isFirst, actor }: { isFirst: boolean; actor: Actor },
+  { actor, ...input }: { isFirst: boolean; actor: Actor; idempotency?: IdempotencyKey },
 ): Promise<string> {
   const { publicKey, secretKey } = generateDepotKey()
   const sealed = depot.secrets.seal(secretKey.pem, depotKeyPurpose(publicKey.id))
-  await depot.writer.submit({
+  const { id } = await depot.writer.submit({
     kind: 'makeDepotKey',
-    input: { publicKey: formatDepotKey(publicKey), sealed, isFirst },
+    input: { publicKey: formatDepotKey(publicKey), sealed, ...input },
     actor,
   })
-  return publicKey.id
+  return id
 }
 
 function wireOwnKey({ key, madeAt }: OwnKey): z.infer<typeof DepotKeys>['keys'][number] {

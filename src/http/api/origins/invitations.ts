@@ -10,6 +10,7 @@ import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs, signedIn, signedInAs, signedInFor } from '../../requests/rights.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import type { ListKey } from '../conventions/pages.ts'
 import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
@@ -83,10 +84,11 @@ export function invitationRoutes(app: FastifyInstance, { depot }: RouteContext):
         tags,
         summary: 'Invites an account to an origin',
         description:
-          'For maintainers of the origin. The account joins when it or a maintainer accepts. Administrators of the origin can add members at once, by setOriginMember.',
-        errors: ['already_exists', 'forbidden', 'not_found'],
+          'For maintainers of the origin. The account joins when it or a maintainer accepts. Administrators of the origin can add members at once, by setOriginMember. With an Idempotency-Key, a repeated request changes nothing and gets the same answer for seven days.',
+        errors: ['already_exists', 'forbidden', 'idempotency_mismatch', 'not_found'],
 
         params: OriginPath,
+        headers: IdempotencyHeaders,
         body: NewInvitation,
         response: answers(Invitation, 201),
       },
@@ -99,7 +101,7 @@ export function invitationRoutes(app: FastifyInstance, { depot }: RouteContext):
       const { accountId: inviterId } = signedInAs(request, 'maintainer', origin, 'manage')
       const invitation = await depot.writer.submit({
         kind: 'invite',
-        input: { origin, account, inviterId },
+        input: { origin, account, inviterId, ...idempotencyOf(request) },
         actor: actorOf(request, 'api'),
       })
       return reply

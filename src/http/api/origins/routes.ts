@@ -84,10 +84,9 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
       const { name, default_visibility: defaultVisibility } = request.body
       request.subject = `origin ${name}`
       const caller = expectMayCreateOrigins(request, depot.config)
-      const idempotency = idempotencyOf(request)
       const origin = await depot.writer.submit({
         kind: 'createOrigin',
-        input: { name, ownerId: caller.accountId, defaultVisibility, ...(idempotency && { idempotency }) },
+        input: { name, ownerId: caller.accountId, defaultVisibility, ...idempotencyOf(request) },
         actor: actorOf(request, 'api'),
       })
       return reply

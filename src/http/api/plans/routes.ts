@@ -55,7 +55,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       operationId: 'createPlan',
       summary: 'Plans a change without making it',
       description:
-        'Shows what the change would add, move and downgrade, what blocks it, and what is missing. The plan can be applied for 60 minutes, while the view is at the same revision. The depot keeps the last 100 plans of an account. Repeating the request makes another plan.',
+        'Shows what the change would add, move and downgrade, what blocks it, and what is missing. The plan can be applied for 60 minutes, while the view is at the same revision. The depot keeps the last 100 plans of an account. Repeating the request makes another plan, unless it has the same Idempotency-Key: then it gets the same plan, for as long as the depot keeps it.',
     },
     {
       url: '/views/:view/proposals',
@@ -63,15 +63,16 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       operationId: 'propose',
       summary: 'Proposes a change that a second person must approve',
       description:
-        'The proposal can be approved for 7 days, or for as long as the rules of the view say, while it would have the same effect. A view has at most 100 open proposals. Repeating the request makes another proposal.',
+        'The proposal can be approved for 7 days, or for as long as the rules of the view say, while it would have the same effect. A view has at most 100 open proposals. Repeating the request makes another proposal, unless it has the same Idempotency-Key: then it gets the same proposal for seven days.',
     },
   ] as const) {
     const schema = {
       tags,
       ...texts,
-      errors: ERRORS_OF_CHANGES,
+      errors: [...ERRORS_OF_CHANGES, 'idempotency_mismatch'] as const,
       params: ViewPath,
       querystring: FormatQuery,
+      headers: IdempotencyHeaders,
       body: PlanBody,
       response: textToo(Plan, 201),
     }
@@ -84,7 +85,12 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`
         const caller = expectMayChange(request, view, originsOf(body))
         const change = await parseChange(depot, act, { view: view.name, body, caller })
-        const input = { token: newToken(), request: change, ...(reason !== undefined && { reason }) }
+        const input = {
+          token: newToken(),
+          request: change,
+          ...(reason !== undefined && { reason }),
+          ...idempotencyOf(request),
+        }
         const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
         return reply
           .code(201)
@@ -191,16 +197,11 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         const audience = audienceOfChanges(caller)
         const token = request.params.plan
         const body = request.body ?? {}
-        const idempotency = idempotencyOf({
-          method: request.method,
-          url: request.url,
-          headers: request.headers,
-          body,
-        })
+        const once = idempotencyOf(request)
         // Answers to idempotency keys are kept longer than drafts, so the answer may still exist when the
         // plan is gone.
         const found = await findPlan(depot.db, token)
-        if (found === undefined && idempotency === undefined) throw planNotFound(token)
+        if (found === undefined && once.idempotency === undefined) throw planNotFound(token)
         const plan = found && (await expectVisible(depot, found, audience))
         request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
         if (plan !== undefined) expectMayDecideProposal(request, await getView(depot.db, plan.view))
@@ -209,7 +210,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
           nextToken: newToken(),
           ...(body.reason !== undefined && { reason: body.reason }),
           ...(body.override !== undefined && { override: body.override }),
-          ...(idempotency !== undefined && { idempotency }),
+          ...once,
         }
         const outcome = await outcomeOf(
           depot,

@@ -138,16 +138,12 @@ export function parseOptions(request: ChangeRequestParts): ChangeOptions {
   const expected = expectedRevision(request)
   const expectRevision =
     expected?.mark === undefined ? expected?.number : `${expected.number}-${expected.mark}`
-  const idempotency = idempotencyOf({
-    ...request,
-    body: { ...request.body, expect_revision: expectRevision },
-  })
   return {
     ...(reason !== undefined && { reason }),
     ...(override !== undefined && { override }),
     ...(expected !== undefined && { expectRevision: expected.number }),
     ...(expected?.mark !== undefined && { expectMark: expected.mark }),
-    ...(idempotency !== undefined && { idempotency }),
+    ...idempotencyOf({ ...request, body: { ...request.body, expect_revision: expectRevision } }),
   }
 }
 

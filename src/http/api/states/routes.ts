@@ -98,9 +98,7 @@ export function stateRoutes(app: FastifyInstance, { depot }: RouteContext): void
     },
     async (request, reply) => {
       const { plan, reason, override } = request.body
-      const { method, url, headers, body } = request
-      request.subject = `state of ${Object.keys(body.views).slice(0, 10).join(', ')}`
-      const idempotency = idempotencyOf({ method, url, headers, body })
+      request.subject = `state of ${Object.keys(request.body.views).slice(0, 10).join(', ')}`
       const applied = await depot.writer.submit({
         kind: 'applyState',
         input: {
@@ -108,7 +106,7 @@ export function stateRoutes(app: FastifyInstance, { depot }: RouteContext): void
           ...(plan !== undefined && { plan }),
           ...(reason !== undefined && { reason }),
           ...(override !== undefined && { override }),
-          ...(idempotency !== undefined && { idempotency }),
+          ...idempotencyOf(request),
         },
         actor: actorOf(request, 'api'),
       })

@@ -83,7 +83,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
       expectMayManageTokensOf(caller, account)
       const { scope, expiresAt } = await parseNarrowing({ db: depot.db, now: depot.now() }, request.body)
       const secret = generateToken()
-      const idempotency = idempotencyOf(request)
+      const once = idempotencyOf(request)
       const made = await depot.writer.submit({
         kind: 'issueToken',
         input: {
@@ -92,7 +92,7 @@ export function tokenRoutes(app: FastifyInstance, { depot }: RouteContext): void
           label,
           scope,
           ...(expiresAt !== undefined && { expiresAt }),
-          ...(idempotency && { idempotency, sealed: depot.secrets.seal(secret, TOKEN_PURPOSE) }),
+          ...(once.idempotency && { ...once, sealed: depot.secrets.seal(secret, TOKEN_PURPOSE) }),
         },
         actor: actorOf(request, 'api'),
       })

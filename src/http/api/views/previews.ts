@@ -9,6 +9,7 @@ import { getView } from '../../../revisions/view-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { expectMayChange, viewChangersOnly, signedInAnyhow, signedInOnly } from '../../requests/rights.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { answers } from '../conventions/responses.ts'
 import { ViewPath } from '../conventions/shapes.ts'
 import { PreviewBody, View } from './shapes.ts'
@@ -28,10 +29,19 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         tags,
         summary: 'Creates a preview of a plan',
         description:
-          'A preview is a view that shows this view with the plan applied, to every client. It follows the view, and ends when the plan is applied or the preview is deleted. A view has at most 10 previews, with 10,000 pointers together.',
-        errors: ['already_exists', 'conflict', 'forbidden', 'not_found', 'refused', 'too_large'],
+          'A preview is a view that shows this view with the plan applied, to every client. It follows the view, and ends when the plan is applied or the preview is deleted. A view has at most 10 previews, with 10,000 pointers together. With an Idempotency-Key, a repeated request changes nothing and gets the same preview for seven days.',
+        errors: [
+          'already_exists',
+          'conflict',
+          'forbidden',
+          'idempotency_mismatch',
+          'not_found',
+          'refused',
+          'too_large',
+        ],
 
         params: ViewPath,
+        headers: IdempotencyHeaders,
         body: PreviewBody,
         response: answers(View, 201),
       },
@@ -50,7 +60,7 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
       const made = await depot.writer.submit({
         kind: 'makePreview',
-        input: { name, plan: token },
+        input: { name, plan: token, ...idempotencyOf(request) },
         actor: actorOf(request, 'api'),
       })
       return reply

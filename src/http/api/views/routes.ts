@@ -15,6 +15,7 @@ import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
 import { isKnown, replyTagged, tagOf } from '../conventions/entity-tags.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { answers, textToo } from '../conventions/responses.ts'
@@ -65,9 +66,11 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
         operationId: 'createView',
         tags,
         summary: 'Creates a view',
-        description: 'Administrators only. The view is empty, at revision 0, and without rules.',
-        errors: ['already_exists', 'forbidden'],
+        description:
+          'Administrators only. The view is empty, at revision 0, and without rules. With an Idempotency-Key, a repeated request changes nothing and gets the same view for seven days.',
+        errors: ['already_exists', 'forbidden', 'idempotency_mismatch'],
 
+        headers: IdempotencyHeaders,
         body: NewView,
         response: answers(View, 201),
       },
@@ -77,7 +80,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
       request.subject = `view ${request.body.name}`
       const view = await depot.writer.submit({
         kind: 'createView',
-        input: { ...request.body, maker: 'operator' },
+        input: { ...request.body, maker: 'operator', ...idempotencyOf(request) },
         actor: actorOf(request, 'api'),
       })
       return reply

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { WebhookChange } from '../../../commands/webhooks/change-webhook.ts'
+import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
 import { webhookSecretPurpose } from '../../../origins/secret-purposes.ts'
 import { listDeliveries } from '../../../webhooks/delivery-store.ts'
 import { urlOf } from '../../../webhooks/outgoing.ts'
@@ -12,6 +13,7 @@ import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
+import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
 import { NO_STORE, answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
@@ -43,7 +45,7 @@ export function webhookRoutes(app: FastifyInstance, context: RouteContext): void
   const toWire = async (webhook: StoredWebhook): Promise<z.infer<typeof Webhook>> =>
     wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.progressOf(webhook)) })
 
-  const change = async (request: FastifyRequest, input: WebhookChange) => {
+  const change = async (request: FastifyRequest, input: WebhookChange & { idempotency?: IdempotencyKey }) => {
     await webhooks.flush() // so that entries already delivered are not delivered again
     return depot.writer.submit({ kind: 'changeWebhook', input, actor: actorOf(request, 'api') })
   }
@@ -56,9 +58,10 @@ export function webhookRoutes(app: FastifyInstance, context: RouteContext): void
         tags,
         summary: 'Creates a webhook',
         description:
-          'Administrators only. The answer has the secret, which is shown only once. At most 100 webhooks.',
-        errors: ['already_exists', 'conflict', 'forbidden'],
+          'Administrators only. The answer has the secret, which is shown only once. At most 100 webhooks. With an Idempotency-Key, a repeated request gets the same secret for seven days, until the webhook changes: then it gets 409 conflict.',
+        errors: ['already_exists', 'conflict', 'forbidden', 'idempotency_mismatch'],
 
+        headers: IdempotencyHeaders,
         body: NewWebhook,
         response: answers(MadeWebhook, 201),
       },
@@ -67,7 +70,10 @@ export function webhookRoutes(app: FastifyInstance, context: RouteContext): void
     async (request, reply) => {
       const { name } = request.body
       request.subject = `webhook ${name}`
-      const { made, secret } = await createWebhook(context, request.body, { actor: actorOf(request, 'api') })
+      const { made, secret } = await createWebhook(context, request.body, {
+        actor: actorOf(request, 'api'),
+        ...idempotencyOf(request),
+      })
       return reply
         .code(201)
         .headers({ ...NO_STORE, location: `${request.publicPath}/api/v1/webhooks/${name}` })
@@ -187,10 +193,11 @@ export function webhookRoutes(app: FastifyInstance, context: RouteContext): void
         tags,
         summary: 'Creates a new secret for a webhook',
         description:
-          'Administrators only. The answer has the secret, which is shown only once. The previous secret also signs for 24 hours.',
-        errors: ['conflict', 'forbidden', 'not_found'],
+          'Administrators only. The answer has the secret, which is shown only once. The previous secret also signs for 24 hours. With an Idempotency-Key, a repeated request gets the same secret for seven days, until the webhook changes: then it gets 409 conflict.',
+        errors: ['conflict', 'forbidden', 'idempotency_mismatch', 'not_found'],
 
         params: WebhookPath,
+        headers: IdempotencyHeaders,
         response: answers(MadeSecret, 201),
       },
       onRequest,
@@ -198,11 +205,13 @@ export function webhookRoutes(app: FastifyInstance, context: RouteContext): void
     async (request, reply) => {
       request.subject = `webhook ${request.params.webhook}`
       const { name, key } = await getWebhook(depot.db, request.params.webhook)
-      const secret = generateSecret()
-      const { previous } = await change(request, {
+      const purpose = webhookSecretPurpose(key)
+      const { sealedSecret, previous } = await change(request, {
         webhook: name,
-        secret: { sealed: depot.secrets.seal(secret, webhookSecretPurpose(key)) },
+        secret: { sealed: depot.secrets.seal(generateSecret(), purpose) },
+        ...idempotencyOf(request),
       })
+      const secret = depot.secrets.open(sealedSecret, purpose)
       return reply
         .code(201)
         .headers(NO_STORE)

@@ -634,3 +634,40 @@ test('a caller without a maintainer role cannot make a plan', async (t) => {
       body: { code: 'forbidden', detail: mentions('boss', 'maintainer') },
     })
 })
+
+test('what is made with an idempotency key is made once, and every answer shows it', async (t) => {
+  const view = await viewWith({}, [app1])
+  const change = { releases: [app2] }
+  const webhook = { name: 'once', url: 'https://9.9.9.9/once', filter: { kinds: ['promotion'] } }
+  for (const [path, field, body] of [
+    ['views', 'name', { name: 'once' }],
+    [`views/${view}/plans`, 'plan', change],
+    [`views/${view}/proposals`, 'plan', change],
+    [`views/${view}/previews`, 'name', { name: 'once.next', plan: tokenOf(await plan(view, change)) }],
+    ['origins/acme/invitations', 'id', { account: 'stranger' }],
+    ['webhooks', 'secret', webhook],
+    ['webhooks/once/secrets', 'secret'],
+    ['depot/keys', 'keys'],
+  ] as const) {
+    const make = async (key: string) =>
+      callApi(started, 'POST', `/api/v1/${path}`, { body, headers: { 'idempotency-key': key } })
+    const first = await make(path)
+    t.match(first, { status: 201, differences: '' }, path)
+    const entries = await countEntries()
+    const second = await make(path)
+    t.match(second, { status: 201, differences: '' }, path)
+    t.strictSame(second.body?.[field], first.body?.[field], path)
+    t.equal(await countEntries(), entries, path)
+    if (path !== 'views')
+      t.match(
+        await make('views'),
+        { status: 422, differences: '', body: { code: 'idempotency_mismatch' } },
+        path,
+      )
+  }
+})
+
+async function countEntries(): Promise<number> {
+  const query = started.depot.db.selectFrom('ledger')
+  return (await query.select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow()).count
+}
