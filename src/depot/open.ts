@@ -36,7 +36,7 @@ import type { Closers } from './folders.ts'
 import { logClock, logOverrides, logQuotas } from './log-subscribers.ts'
 import { makeFilesPrivate } from './private-files.ts'
 import { findSecretKeys, rereadSecretKeys } from './secret-key.ts'
-import { readAdminToken, setUpDepot } from './set-up.ts'
+import { readAdminToken, setUpDepot, warnOfLostPackages } from './set-up.ts'
 import { SUBSCRIBERS } from './subscribers.ts'
 
 interface OpenOptions {
@@ -128,6 +128,7 @@ export async function openDepot(config: Config, options: OpenOptions): Promise<D
     follower.subscribe('quotas in the log', logQuotas(log))
     follower.subscribe('clock in the log', logClock({ log, now }, follower.head))
     const setUp = await setUpDepot({ db, engine, writer, log, storage }, configuredToken, secretKeys)
+    await warnOfLostPackages({ config, db, blobs, log })
 
     const files = opened.with(engine.logFiles) // the log exists since the commit of setUpDepot
     const limits = { ...LIMITS, ...options.limits }

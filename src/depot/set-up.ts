@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import { generateToken, hashToken } from '../accounts/token.ts'
+import { countBlobs } from '../blobs/blob-store.ts'
 import type { Blobs } from '../blobs/open.ts'
 import type { BlobStorage } from '../blobs/storage.ts'
 import type { Config } from '../config/config.ts'
@@ -57,6 +58,22 @@ export async function setUpDepot(
     newAdminToken: isNew ? generated : undefined,
     adminTokenStatus: isNew ? undefined : status,
   }
+}
+
+/** Logs an error if the folder of packages is empty, and the database says that it should not be. */
+export async function warnOfLostPackages({
+  config,
+  db,
+  blobs,
+  log,
+}: Pick<Depot, 'config' | 'db' | 'blobs' | 'log'>): Promise<void> {
+  if (config.blobBucket !== undefined || (await hasPackages(blobs.storage))) return
+  const packages = await countBlobs(db)
+  if (packages > 0)
+    log.error(
+      { packages },
+      'there are no packages in the folder of packages, but the database lists some: if they are on another disk, stop the depot until it is mounted, because uploads would go to the wrong one',
+    )
 }
 
 /** Reports whether there are packages. A service that is away does not keep a depot from starting. */

@@ -25,6 +25,7 @@ import { makeOrigin, upload } from '../support/origin.ts'
 import { isExhaustive } from '../support/random.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
+import type { TestDepot } from '../support/start-depot.ts'
 
 const world = { log: pino({ level: 'silent' }), inProcess: true }
 
@@ -65,6 +66,24 @@ test('a new depot does not begin beside packages, which it would remove', async 
   await (await open()).close()
   await writeFile(blob, 'from a crash')
   await (await open()).close()
+})
+
+test('a depot whose packages are all gone says that their disk may be missing', async (t) => {
+  const folder = await scratch(t)
+  const logged = async (act: (started: TestDepot) => Promise<unknown>) => {
+    const started = await startDepot(t, { folder, listen: true })
+    await act(started)
+    await started.close()
+    return started.logged.filter(({ level }) => level === 'error')
+  }
+  const well = await logged(async (started) => {
+    await makeOrigin(started)
+    t.match(await upload(started, buildHart()), { status: 201 })
+  })
+  t.strictSame(well, [])
+  t.strictSame(await logged(async () => undefined), [])
+  await rename(join(folder, 'blobs'), join(folder, 'unmounted'))
+  t.match(await logged(async () => undefined), [{ packages: 1, msg: /^there are no packages .* mounted/ }])
 })
 
 test('the secret key is created once, private to its owner, and a damaged one is neither used nor replaced', async (t) => {
