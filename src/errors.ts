@@ -52,6 +52,10 @@ export const PROBLEMS = {
       'The plan would now have another effect. `plan` is the plan that replaces it, if the caller may see all of it.',
     advice: 'Read the new plan, and apply that one.',
   },
+  stale_settings: {
+    meaning: 'The settings of the view have changed since the caller read them. `detail` names which.',
+    advice: 'Read the settings again, and decide again.',
+  },
   idempotency_mismatch: {
     meaning: 'The Idempotency-Key was already used for another request.',
     advice: 'Use a new key for each new request.',

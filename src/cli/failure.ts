@@ -97,6 +97,7 @@ function adviceFor({ code, message, problem, tokenAdvice }: RequestRefused): str
       return '. Give the public key of the signer with --key FILE'
     case 'stale_plan':
     case 'stale_revision':
+    case 'stale_settings':
       return '. Nothing was changed: look again, and repeat the command'
     case 'refused':
       return adviceForRules((problem.errors ?? []).flatMap(({ rule }) => rule ?? []))

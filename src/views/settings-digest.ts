@@ -15,13 +15,13 @@ export function digestOfSettings(settings: Settings): string {
 }
 
 /**
- * Throws `conflict` if settings have changed since they were read with the digest `read`, unless they already
- * are as wanted. Without a digest, any settings may be replaced.
+ * Throws `stale_settings` if settings have changed since they were read with the digest `read`, unless they
+ * already are as wanted. Without a digest, any settings may be replaced.
  */
 export function expectAsRead<Kind extends Settings>(
   present: Kind,
   { read, wanted, what }: { read: string | undefined; wanted: Kind; what: string },
 ): void {
   if (read === undefined || read === digestOfSettings(present) || isDeepStrictEqual(wanted, present)) return
-  throw new DepotError('conflict', `${what} have changed since you read them, and were not replaced`)
+  throw new DepotError('stale_settings', `${what} have changed since you read them, and were not replaced`)
 }

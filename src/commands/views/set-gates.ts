@@ -13,8 +13,8 @@ import { listGateFaults, openViews } from './gate-faults.ts'
 /**
  * Replaces the gates of a view, which are conditions on its changes. Equal gates record nothing. `read` is
  * the digest of the gates that the submitter has read, if these may not have changed since. Throws
- * `not_found` for the view, `forbidden`, `refused` for `unstable` and previews, `conflict` for gates that
- * have changed, and `invalid_request` for absent accounts and views, and for a cycle of requirements.
+ * `not_found` for the view, `forbidden`, `refused` for `unstable` and previews, `stale_settings` for gates
+ * that have changed, and `invalid_request` for absent accounts and views, and for a cycle of requirements.
  */
 export async function setGates(
   context: CommandContext,

@@ -27,8 +27,8 @@ export interface SetViewOutcome {
 
 /**
  * Sets a view's rule and the origins that it does not govern. A new rule makes one revision, which is
- * returned as `promotion`. Throws `not_found` for the view, `refused` for previews, `conflict` for origins
- * that have changed since they were read, the errors of `changeView` for a new rule, and those of
+ * returned as `promotion`. Throws `not_found` for the view, `refused` for previews, `stale_settings` for
+ * origins that have changed since they were read, the errors of `changeView` for a new rule, and those of
  * `expectRevision`.
  */
 export async function setView(context: CommandContext, input: SetViewInput): Promise<SetViewOutcome> {

@@ -13,7 +13,7 @@ export const INTRODUCTION = `A Habitat package depot whose environments are name
 
 **Pages.** Lists have at most \`limit\` items, 100 by default and 1,000 at most. \`next\`, and the \`Link\` header, have the URL of the next page; \`next\` is null on the last one.
 
-**Waiting.** Requests with \`wait\` are held until there is something new, at most 300 seconds. Entity tags (\`ETag\`, \`If-None-Match\`) work on every read of \`/api/v1\`.
+**Waiting.** Requests with \`wait\` are held until there is something new, at most 300 seconds. Entity tags (\`ETag\`, \`If-None-Match\`) work on every read of \`/api/v1\`. The tags of a view and of its rules can be sent as \`If-Match\` when these are changed.
 
 **Limits.** A JSON body has at most 1 MiB; bodies of promotions, demotions, plans and proposals, which may carry a lockfile, 33 MiB.`
 

@@ -49,6 +49,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   // something.
   other_history: { status: 409, netCode: CONFLICT },
   stale_plan: { status: 412, netCode: CONFLICT },
+  stale_settings: { status: 412, netCode: CONFLICT },
   idempotency_mismatch: { status: 422, netCode: CONFLICT },
   too_large: { status: 413, netCode: REMOTE_REJECTED },
   length_mismatch: { status: 400, netCode: REMOTE_REJECTED },

@@ -242,7 +242,7 @@ test('a form does not undo what somebody else has changed since it was made', as
   await fill(admin, path, others)
   const typed = { closure: 'depot', settle: '' }
   const refused = await admin.post(path, { ...read, ...typed })
-  t.equal(refused.statusCode, 409)
+  t.equal(refused.statusCode, 412)
   t.match(refused.body, /aria-label="The rules now".*it rests for 3 minutes/s)
   t.match(refused.body, '<option value="depot" selected>', 'what was typed stays')
   t.match(await gatesOf('base'), { closure: null, settle_seconds: 180 })
@@ -255,7 +255,7 @@ test('a form does not undo what somebody else has changed since it was made', as
   const before = await admin.hiddenFields(settings)
   await fill(admin, settings, { ungoverned: 'core' })
   const late = await admin.post(settings, { ...before, ungoverned: 'chef' })
-  t.equal(late.statusCode, 409)
+  t.equal(late.statusCode, 412)
   t.match(late.body, 'Now they are core.')
   t.equal(shownIn(late.body, 'ungoverned'), 'chef')
   t.strictSame((await viewNamed('base')).ungoverned, ['core'])

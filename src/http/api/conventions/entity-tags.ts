@@ -8,6 +8,19 @@ export function tagOf(request: FastifyRequest, ...parts: readonly (string | numb
   return `"${[...parts, ...(prefersText(request) ? ['text'] : [])].join('-')}"`
 }
 
+/**
+ * Hashes an answer for its entity tag. The same revision can have different answers: callers may see other
+ * packages, and a view may be frozen or closed.
+ */
+export function digestOf(body: object): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)
+}
+
+/** Returns the digest of settings (`digestOfSettings`) that is a part of an entity tag in `If-Match`. */
+export function settingsDigestIn(tag: string | undefined): string | undefined {
+  return /["-]([0-9a-f]{32})[-"]/.exec(tag ?? '')?.[1]
+}
+
 /** Sends `body` with an entity tag, or 304 if the client has it (`If-None-Match`). */
 export async function replyTagged(
   request: FastifyRequest,

@@ -8,6 +8,7 @@ import type { PackageFilter } from '../../../views/change-request.ts'
 import { isInForce } from '../../../views/freeze.ts'
 import type { Freeze } from '../../../views/freeze.ts'
 import type { Override } from '../../../views/gates.ts'
+import { digestOfSettings } from '../../../views/settings-digest.ts'
 import type { View } from '../../../views/view.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -18,10 +19,11 @@ import {
   expectMayChange,
   viewChangersOnly,
 } from '../../requests/rights.ts'
+import { digestOf, replyTagged, settingsDigestIn, tagOf } from '../conventions/entity-tags.ts'
 import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
 import { parsePackageFilter } from '../conventions/package-filter.ts'
-import { FreezeBody, Freezes, GatesBody, GatesShape, ThawQuery } from './shapes.ts'
+import { FreezeBody, Freezes, GatesBody, GatesHeaders, GatesShape, ThawQuery } from './shapes.ts'
 import { freezesText, gatesText } from './text.ts'
 import { gatesFromBody, wireFreeze, wireGates } from './wire.ts'
 
@@ -37,6 +39,12 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       freezes: await filterVisibleFreezes(depot.db, view.freezes, audienceOf(request.caller)),
       now: depot.now(),
     })
+  }
+
+  /** Returns `visibleGates` and their entity tag, which starts with the digest of the gates. */
+  async function taggedGates(request: FastifyRequest, view: View) {
+    const body = await visibleGates(request, view)
+    return { tag: tagOf(request, digestOfSettings(view.gates), digestOf(body)), body }
   }
 
   /**
@@ -73,7 +81,8 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         operationId: 'getGates',
         tags,
         summary: 'Shows the rules of a view',
-        description: 'With the freezes that are in force now.',
+        description:
+          'With the freezes that are in force now. The entity tag can be sent as If-Match when the rules are replaced.',
         errors: ['not_found'],
 
         params: ViewPath,
@@ -83,7 +92,11 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       preSerialization: orText(gatesText),
     },
     async (request, reply) =>
-      reply.send(await visibleGates(request, await getPastView(depot.db, request.params.view))),
+      replyTagged(
+        request,
+        reply,
+        await taggedGates(request, await getPastView(depot.db, request.params.view)),
+      ),
   )
 
   api.put(
@@ -94,10 +107,11 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         tags,
         summary: 'Replaces the rules of a view',
         description:
-          'For administrators. Overriders of the view may replace them, too, if they give override and leave promoters, approvers and overriders as they are. Absent fields remove their rule. Safe to repeat.',
-        errors: ['forbidden', 'not_found', 'refused'],
+          'For administrators. Overriders of the view may replace them, too, if they give override and leave promoters, approvers and overriders as they are. Absent fields remove their rule. With If-Match, rules that somebody else has replaced are not overwritten: the answer is then 412 stale_settings. Safe to repeat.',
+        errors: ['forbidden', 'not_found', 'refused', 'stale_settings'],
 
         params: ViewPath,
+        headers: GatesHeaders,
         body: GatesBody,
         response: answers(GatesShape),
       },
@@ -106,16 +120,19 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     async (request, reply) => {
       const { override } = request.body
       request.subject = `gates of ${request.params.view}`
+      const read = settingsDigestIn(request.headers['if-match'])
       const view = await depot.writer.submit({
         kind: 'setGates',
         input: {
           view: request.params.view,
           gates: gatesFromBody(request.body),
+          ...(read !== undefined && { read }),
           ...(override !== undefined && { override }),
         },
         actor: actorOf(request, 'api'),
       })
-      return reply.send(await visibleGates(request, view))
+      const { tag, body } = await taggedGates(request, view)
+      return reply.header('etag', tag).send(body)
     },
   )
 

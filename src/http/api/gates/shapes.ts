@@ -110,6 +110,15 @@ const EXAMPLE: z.input<typeof gates> = {
   overriders: null,
 }
 
+/** The headers of a request that replaces the gates of a view. */
+export const GatesHeaders = z.looseObject({
+  'if-match': z
+    .string()
+    .regex(/^(\*|"[0-9a-f]{32}(-[^"]*)?")$/, 'must be the entity tag of the rules of the view')
+    .optional()
+    .describe('the entity tag of the rules: answers 412 if other rules have been set since'),
+})
+
 export const GatesBody = named('NewGates', gates.extend({ override: ChangeOptions.override }), EXAMPLE)
 
 /** The gates in the description of a view. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -9,12 +8,13 @@ import { findHeadOf } from '../../../ledger/ledger-store.ts'
 import { formatPosition } from '../../../ledger/position.ts'
 import { countPointers } from '../../../revisions/content-store.ts'
 import { getPastView, getViewById, listViews } from '../../../revisions/view-store.ts'
+import { digestOfSettings } from '../../../views/settings-digest.ts'
 import { orText } from '../../requests/as-text.ts'
 import { shows } from '../../requests/reading.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
-import { isKnown, replyTagged, tagOf } from '../conventions/entity-tags.ts'
+import { digestOf, isKnown, replyTagged, settingsDigestIn, tagOf } from '../conventions/entity-tags.ts'
 import { IdempotencyHeaders, idempotencyOf } from '../conventions/idempotency.ts'
 import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
@@ -98,7 +98,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
         tags,
         summary: 'Sets the rule and the ungoverned origins of a view',
         description:
-          'Administrators only. Absent fields keep their values. A changed rule makes a revision, in which latest of each package follows the new rule; the gates of the view apply. Safe to repeat.',
+          'Administrators only. Absent fields keep their values. A changed rule makes a revision, in which latest of each package follows the new rule; the gates of the view apply. With the entity tag of the view as If-Match, ungoverned origins that somebody else has replaced are not overwritten: the answer is then 412 stale_settings. Safe to repeat.',
         errors: [
           'conflict',
           'forbidden',
@@ -107,6 +107,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
           'other_history',
           'refused',
           'stale_revision',
+          'stale_settings',
         ],
 
         params: ViewPath,
@@ -127,10 +128,12 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
         headers: request.headers,
         body: request.body,
       })
+      const readUngoverned = settingsDigestIn(request.headers['if-match'])
       const input = {
         view: request.params.view,
         ...(rule !== undefined && { rule }),
         ...(ungoverned !== undefined && { ungoverned }),
+        ...(readUngoverned !== undefined && { readUngoverned }),
         ...options,
       }
       const { view, promotion } = await depot.writer.submit({
@@ -183,19 +186,16 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
           rereads += 1
           continue
         }
-        const tag = tagOf(request, formatPosition(view.revision, entry), digestOf(body))
+        const tag = tagOf(
+          request,
+          formatPosition(view.revision, entry),
+          digestOfSettings(view.ungoverned),
+          digestOf(body),
+        )
         if (deadline === undefined || reason !== 'committed' || !isKnown(request, tag))
           return replyTagged(request, reply, { tag, body })
         reason = await longPoll(context, { request, reply }, { topic: viewTopic(view.name), after, deadline })
       }
     },
   )
-}
-
-/**
- * Hashes the answer, because it can change without a new revision: other callers may see other packages, and
- * a view may be frozen or closed.
- */
-function digestOf(body: z.infer<typeof ViewDetail>): string {
-  return createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)
 }

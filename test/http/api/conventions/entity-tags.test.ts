@@ -11,6 +11,7 @@ const READS = [
   'views',
   'views/union',
   'views/union/content',
+  'views/union/gates',
   'views/union/members',
   'views/union/history',
   'views/union/revisions/1',
@@ -64,4 +65,26 @@ test('errors and changes have no entity tag', async (t) => {
     (await callApi(started, 'POST', '/api/v1/views', { body: { name: 'mine' } })).headers['etag'],
     undefined,
   )
+})
+
+test('settings that somebody else has changed are not replaced, if the request has their tag', async (t) => {
+  for (const { read, write = read, one, two } of [
+    { read: 'views/union/gates', one: { closure: 'depot' }, two: {} },
+    { read: 'views/union/gates?format=text', write: 'views/union/gates', one: { closure: 'view' }, two: {} },
+    { read: 'views/union', one: { ungoverned: ['core'] }, two: { ungoverned: ['chef'] } },
+  ]) {
+    const tagNow = async () => String((await callApi(started, 'GET', `/api/v1/${read}`)).headers['etag'])
+    const put = async (body: object, tag: string) =>
+      callApi(started, 'PUT', `/api/v1/${write}`, { body, headers: { 'if-match': tag } })
+    const tag = await tagNow()
+    t.match(await put(one, tag), { status: 200, differences: '' }, read)
+    const refused = { status: 412, differences: '', body: { code: 'stale_settings', detail: /union/ } }
+    t.match(await put(two, tag), refused, read)
+    t.match(await put(one, tag), { status: 200 }, 'a repeated request')
+    t.match(await put(two, await tagNow()), { status: 200 }, read)
+    t.match(await put(one, '*'), { status: 200 }, read)
+    t.match(await put(two, 'union'), { status: 400, differences: '' }, read)
+  }
+  const { headers } = await callApi(started, 'PUT', '/api/v1/views/union/gates', { body: {} })
+  t.equal(headers['etag'], (await callApi(started, 'GET', '/api/v1/views/union/gates')).headers['etag'])
 })

@@ -146,7 +146,7 @@ test('the entity tag of a view starts with its revision, and a match gets 304', 
   await move(started, 'promote', 'union', releases)
   const { headers, body } = await callApi(started, 'GET', '/api/v1/views/union')
   t.match(body, { revision: 1, packages: 1, revised_at: /Z$/ })
-  t.match(headers['etag'], new RegExp(`^"${String(body?.['revision_id'])}-[0-9a-f]{12}"$`))
+  t.match(headers['etag'], new RegExp(`^"${String(body?.['revision_id'])}-[0-9a-f]{32}-[0-9a-f]{12}"$`))
   t.match(
     await callApi(started, 'GET', '/api/v1/views/union', {
       headers: { 'if-none-match': String(headers['etag']) },
