@@ -7,6 +7,7 @@ import { DepotError } from '../../../errors.ts'
 import { formatBytes } from '../../../text/columns.ts'
 import { examples } from '../../command.ts'
 import type { Define } from '../../command.ts'
+import type { Io } from '../../io.ts'
 import { Output, outputOptions } from '../../output.ts'
 import { expectDepot, readLocalConfig } from '../data-folder.ts'
 
@@ -41,7 +42,7 @@ the database beside it. On PostgreSQL, --check only lists the steps.`,
       const pending = await engine.pendingMigrations()
       const { database } = config
       const isTried = check && pending.length > 0 && database.engine === 'sqlite'
-      const trial = isTried ? await tryUpgrade(database.file, io.now()) : undefined
+      const trial = isTried ? await tryUpgrade(database.file, io) : undefined
       if (!check && pending.length > 0) {
         const log = pino({ level: 'silent' })
         await (await openDepot(config, { log, inProcess: true, keepsBlobs: true })).close()
@@ -70,9 +71,9 @@ function textOf(pending: readonly string[], isCheck: boolean, trial: Trial | und
 
 /**
  * Upgrades a copy of the database, and removes it. Throws `storage_full` if there is no room for the copy,
- * and the error of a migration that fails.
+ * the error of a migration that fails, and the reason of the signal.
  */
-async function tryUpgrade(file: string, at: number): Promise<Trial> {
+async function tryUpgrade(file: string, { now, signal }: Pick<Io, 'now' | 'signal'>): Promise<Trial> {
   const copy = `${file}.trial`
   const { size: bytesBefore } = await stat(file)
   const { bavail, bsize } = await statfs(dirname(file))
@@ -87,9 +88,10 @@ async function tryUpgrade(file: string, at: number): Promise<Trial> {
   await remove()
   process.umask(0o077)
   try {
-    await copyDatabase(file, copy)
+    await copyDatabase(file, copy, () => signal.throwIfAborted())
     const begun = performance.now()
-    await engine.migrate(at)
+    await engine.migrate(now())
+    signal.throwIfAborted()
     const ms = Math.round(performance.now() - begun)
     return { ms, bytesBefore, bytesAfter: (await stat(copy)).size }
   } finally {

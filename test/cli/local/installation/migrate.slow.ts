@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { runCommand } from '../../../support/command.ts'
 import { runHere, scratchFolder } from '../../../support/run-cli.ts'
 
 const FIXTURE = new URL('../../../fixtures/databases/schema-14.json.gz', import.meta.url)
@@ -50,6 +51,17 @@ test('migrate --check tells what an upgrade would do, and changes nothing', asyn
   t.match(await run('migrate', '--check'), { code: 0, stdout: /there is nothing to upgrade/ })
   t.match(JSON.parse((await run('migrate', '--json')).stdout), { migrations: [], upgraded: false })
   t.match(await run('verify'), { code: 0 })
+})
+
+test('migrate --check that a signal ends leaves no copy of the database', async (t) => {
+  const { folder } = await oldDepot(t)
+  const files = await readdir(folder)
+  const ended = await runCommand(['migrate', '--check'], {
+    env: { DEPOT_DATA: folder },
+    signal: AbortSignal.abort('SIGINT'),
+  })
+  t.strictSame(ended, { code: 130, stdout: '', stderr: '' })
+  t.strictSame((await readdir(folder)).filter((name) => !/-(wal|shm)$/.test(name)), files)
 })
 
 test('an upgrade that fails at its last step leaves the database as it was', async (t) => {
