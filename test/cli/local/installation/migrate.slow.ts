@@ -61,7 +61,10 @@ test('migrate --check that a signal ends leaves no copy of the database', async 
     signal: AbortSignal.abort('SIGINT'),
   })
   t.strictSame(ended, { code: 130, stdout: '', stderr: '' })
-  t.strictSame((await readdir(folder)).filter((name) => !/-(wal|shm)$/.test(name)), files)
+  t.strictSame(
+    (await readdir(folder)).filter((name) => !/-(wal|shm)$/.test(name)),
+    files,
+  )
 })
 
 test('an upgrade that fails at its last step leaves the database as it was', async (t) => {
