@@ -91,12 +91,16 @@ export async function setVisibility(
 /** Promotes or demotes as the operator, by the command. */
 export async function move(
   { depot }: Written,
-  kind: 'promote' | 'demote',
+  act: 'promote' | 'demote',
   view: string,
   releases: readonly ReleaseRow[],
   more: { reason?: string; expectRevision?: number } = {},
 ) {
-  return depot.writer.submit({ kind, input: { view, releases, ...more }, actor: ACTOR })
+  return depot.writer.submit({
+    kind: 'changeView',
+    input: { request: { view, act, source: { releases } }, ...more },
+    actor: ACTOR,
+  })
 }
 
 /** Creates a view as the operator, by the command. */

@@ -35,6 +35,13 @@ export interface PromotionOutcome {
   readonly unsettled?: readonly DescribedUnsettled[]
 }
 
+/** The outcome for callers who need not know the effect, which may be large. */
+export type BriefOutcome = Pick<PromotionOutcome, 'view' | 'revision' | 'isChanged'>
+
+export function briefly({ view, revision, isChanged }: PromotionOutcome): BriefOutcome {
+  return { view, revision, isChanged }
+}
+
 /** The fields of a promotion that do not follow from its effect. */
 export type PromotionDetails = Pick<
   Promotion,

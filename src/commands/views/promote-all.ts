@@ -3,6 +3,8 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import type { CommandContext } from '../../ledger/command-context.ts'
 import { ensureChannel } from './channel.ts'
 import { listMembersOfOrigin, filterMembers } from '../../revisions/member-store.ts'
+import { briefly } from './make-revision.ts'
+import type { BriefOutcome } from './make-revision.ts'
 import { changeMembers } from './promote.ts'
 import { skips } from '../../views/rule.ts'
 import type { ViewRule } from '../../views/rule.ts'
@@ -21,12 +23,6 @@ export interface BulkInput {
   readonly ownerId: number
 }
 
-export interface BulkOutcome {
-  readonly view: string
-  readonly revision: number
-  readonly isChanged: boolean
-}
-
 /**
  * Promotes all releases of an origin in one view to another view, in one revision (habitat-today.md 6,
  * Channels). Leaves out releases that `latest` of the source skips because they are yanked. Creates the view
@@ -34,18 +30,18 @@ export interface BulkOutcome {
  * Throws `invalid_request` if the views are the same or the changed one is `unstable`, `not_found` for the
  * origin, and the errors of {@link changeMembers}.
  */
-export async function promoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
+export async function promoteAll(context: CommandContext, input: BulkInput): Promise<BriefOutcome> {
   expectBulkAllowed(input, [input.view])
   const { changing, rule, members } = await readSourceAndView(context, input)
   const releases = members.filter((member) => !skips(rule, member))
   if (releases.length === 0) return unchanged(changing)
-  const { view, revision, isChanged } = await changeMembers(
+  const outcome = await changeMembers(
     context,
     changing,
     { joining: releases.map((release) => ({ release })), leaving: [] },
     { act: 'promote', cause: 'bulk', by: context.caller },
   )
-  return { view, revision, isChanged }
+  return briefly(outcome)
 }
 
 /**
@@ -53,20 +49,20 @@ export async function promoteAll(context: CommandContext, input: BulkInput): Pro
  * view if it does not exist. Throws like {@link promoteAll}, and `invalid_request` also if the source is
  * `unstable`.
  */
-export async function demoteAll(context: CommandContext, input: BulkInput): Promise<BulkOutcome> {
+export async function demoteAll(context: CommandContext, input: BulkInput): Promise<BriefOutcome> {
   expectBulkAllowed(input, [input.view, input.source])
   const { changing, members } = await readSourceAndView(context, input)
   const leaving = await context.read(`members of ${changing.name}`, { views: [changing.name] }, (db) =>
     filterMembers(db, changing, members),
   )
   if (leaving.length === 0) return unchanged(changing)
-  const { view, revision, isChanged } = await changeMembers(
+  const outcome = await changeMembers(
     context,
     changing,
     { joining: [], leaving },
     { act: 'demote', cause: 'bulk', by: context.caller },
   )
-  return { view, revision, isChanged }
+  return briefly(outcome)
 }
 
 /** Checks that the views differ, and that none of `changeable` is `unstable`. */
@@ -97,6 +93,6 @@ async function readSourceAndView(
   return { changing, rule: from?.rule ?? 'highest', members }
 }
 
-function unchanged({ name, revision }: View): BulkOutcome {
+function unchanged({ name, revision }: View): BriefOutcome {
   return { view: name, revision, isChanged: false }
 }

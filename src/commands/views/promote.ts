@@ -17,8 +17,8 @@ import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate
 import type { Evaluation, EvaluationContext } from '../../revisions/evaluate.ts'
 import { recordedOverride, requesterOf, rightsRefusals } from '../../views/gates.ts'
 import type { Override } from '../../views/gates.ts'
-import { makeRevision } from './make-revision.ts'
-import type { PromotionOutcome, PromotionDetails } from './make-revision.ts'
+import { briefly, makeRevision } from './make-revision.ts'
+import type { BriefOutcome, PromotionOutcome, PromotionDetails } from './make-revision.ts'
 import { describeUnsettled } from '../../views/plan.ts'
 import type { ViewDelta } from '../../views/plan.ts'
 import { resolve } from '../../revisions/resolve.ts'
@@ -44,20 +44,22 @@ export interface PromotionInput extends ChangeOptions {
   readonly releases: readonly { readonly ident: string; readonly target: Target }[]
 }
 
-/** Promotes releases to a view. Throws like {@link changeView}. */
+/** Promotes releases to a view, for callers who need not know the effect. Throws like {@link changeView}. */
 export async function promote(
   context: CommandContext,
   { view, releases, ...options }: PromotionInput,
-): Promise<PromotionOutcome> {
-  return changeView(context, { ...options, request: { view, act: 'promote', source: { releases } } })
+): Promise<BriefOutcome> {
+  const request = { view, act: 'promote', source: { releases } } as const
+  return briefly(await changeView(context, { ...options, request }))
 }
 
-/** Demotes releases from a view. Throws like {@link changeView}. */
+/** Demotes releases from a view, like {@link promote}. */
 export async function demote(
   context: CommandContext,
   { view, releases, ...options }: PromotionInput,
-): Promise<PromotionOutcome> {
-  return changeView(context, { ...options, request: { view, act: 'demote', source: { releases } } })
+): Promise<BriefOutcome> {
+  const request = { view, act: 'demote', source: { releases } } as const
+  return briefly(await changeView(context, { ...options, request }))
 }
 
 /**

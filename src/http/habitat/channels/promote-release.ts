@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { BulkOutcome } from '../../../commands/views/promote-all.ts'
+import type { BriefOutcome } from '../../../commands/views/make-revision.ts'
 import type { ReleaseName } from '../../../package/ident.ts'
 import { revisionIfCurrent } from '../../requests/current-releases.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -13,7 +13,7 @@ export async function promoteRelease(
   request: FastifyRequest,
   context: Pick<RouteContext, 'depot' | 'answers'>,
   { view, release }: { view: string; release: ReleaseName },
-): Promise<BulkOutcome> {
+): Promise<BriefOutcome> {
   const current = await revisionIfCurrent(request, context, { view, releases: [release] })
   if (current !== undefined) return { view, revision: current.number, isChanged: false }
   return context.depot.writer.submit({

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf, audienceOfChanges, hasRole } from '../../../access/access.ts'
 import type { Audience, Session } from '../../../access/access.ts'
 import { listChannelNames } from '../../../channels/channel-store.ts'
-import type { BulkOutcome } from '../../../commands/views/promote-all.ts'
+import type { BriefOutcome } from '../../../commands/views/make-revision.ts'
 import type { Depot } from '../../../depot/depot.ts'
 import { DepotError } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
@@ -165,11 +165,11 @@ export async function targetToPromote(
 }
 
 /** Replies with an empty 200. The headers describe the outcome. */
-export function replyPromotion(reply: FastifyReply, outcome: BulkOutcome, target: Target): FastifyReply {
+export function replyPromotion(reply: FastifyReply, outcome: BriefOutcome, target: Target): FastifyReply {
   return reply.headers({ ...promotionHeaders(outcome), 'depot-target': target }).send()
 }
 
-function promotionHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {
+function promotionHeaders({ view, revision, isChanged }: BriefOutcome): Record<string, string | number> {
   return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
 }
 
