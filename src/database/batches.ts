@@ -6,6 +6,7 @@ export function inBatches<Value>(
   values: Iterable<Value>,
   max = MAX_BATCH_SIZE,
 ): readonly (readonly Value[])[] {
+  if (Array.isArray(values) && values.length <= 1) return values.length === 0 ? [] : [values as Value[]]
   const distinct = [...new Set(values)]
   if (distinct.length <= max) return distinct.length === 0 ? [] : [distinct]
   return Array.from({ length: Math.ceil(distinct.length / max) }, (_, index) =>
