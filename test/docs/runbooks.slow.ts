@@ -113,7 +113,7 @@ ${hasProblem('disk')}`,
   'move-from-builder': {
     before: `
 at_builder() { DEPOT_DATA=$RUNBOOK/builder DEPOT_LISTEN=\${BUILDER#http://} HART_DEPOT_URL=$BUILDER "$@"; }
-at_builder hart-depot serve > builder.log 2>&1 < /dev/null &
+at_builder exec hart-depot serve > builder.log 2>&1 < /dev/null &
 echo $! > builder.pid
 until at_builder hart-depot healthy > /dev/null 2>&1; do sleep 0.1; done
 at_builder hart-depot origin create acme

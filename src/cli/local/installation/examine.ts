@@ -10,6 +10,7 @@ import { readDiskSpace } from '../../../blobs/disk-space.ts'
 import { storageOf } from '../../../blobs/open.ts'
 import { DepotClient } from '../../../client/client.ts'
 import { NotADepot, RequestRefused } from '../../../client/errors.ts'
+import type { LedgerHead } from '../../../client/operations.ts'
 import { MAX_CLOCK_SKEW_MS } from '../../../clock.ts'
 import type { Config } from '../../../config/config.ts'
 import type { Db } from '../../../database/database.ts'
@@ -17,7 +18,7 @@ import { openEngine } from '../../../database/engine.ts'
 import { findState } from '../../../database/state-store.ts'
 import { connectControl } from '../../../depot/control.ts'
 import { findSecretKeys } from '../../../depot/secret-key.ts'
-import { findHead } from '../../../ledger/ledger-store.ts'
+import { findHash, findHead } from '../../../ledger/ledger-store.ts'
 import { secretKeyId } from '../../../origins/secret-box.ts'
 import { listSealedOtherwise, listSealingKeys } from '../../../origins/sealed-store.ts'
 import { readVersion } from '../../../package-root.ts'
@@ -101,10 +102,10 @@ function examineNode(): Found {
 
 /** Describes settings that are valid alone, but wrong together or on this machine: one sentence for each. */
 export function contradictions(
-  config: Pick<Config, 'host' | 'publicUrl' | 'trustProxy' | 'workers'>,
+  config: Pick<Config, 'host' | 'publicUrl' | 'trustProxy' | 'upstream' | 'workers'>,
   processors: number,
 ): string[] {
-  const { host, publicUrl, trustProxy, workers } = config
+  const { host, publicUrl, trustProxy, upstream, workers } = config
   const isLoopback = host === 'localhost' || host === '::1' || host.startsWith('127.')
   return [
     ...(publicUrl?.startsWith('https:') === true && trustProxy === false
@@ -116,6 +117,9 @@ export function contradictions(
       ? [
           `DEPOT_TRUST_PROXY is on, and the depot listens on ${host}: every client can claim another address. Name the addresses of the proxies instead`,
         ]
+      : []),
+    ...(upstream?.origins.length === 0
+      ? ['DEPOT_UPSTREAM is set, but DEPOT_UPSTREAM_ORIGINS is not: nothing is fetched from upstream']
       : []),
     ...(workers > processors
       ? [`DEPOT_WORKERS is ${workers}, but this machine has ${processors} processors`]
@@ -286,7 +290,8 @@ async function examineWebhooks(db: Db): Promise<Found> {
   return { problems, detail: webhooks.length === 0 ? 'there are none' : `${webhooks.length}` }
 }
 
-async function examineServer({ dataFolder, host, port }: Config): Promise<Found> {
+async function examineServer(config: LocalConfig): Promise<Found> {
+  const { dataFolder, host, port } = config
   const control = await connectControl(dataFolder)
   control?.destroy()
   const isRunning = control !== undefined
@@ -300,6 +305,9 @@ async function examineServer({ dataFolder, host, port }: Config): Promise<Found>
       return problem(
         `the depot at ${url} has another data folder than ${dataFolder}: check DEPOT_DATA and DEPOT_LISTEN`,
       )
+    const head = await unlessClosed(depot.getLedgerHead())
+    if (head !== undefined && !(await hasEntry(config, head)))
+      return problem(`another depot than that of ${dataFolder} answers at ${url}: check DEPOT_LISTEN`)
     const own = readVersion()
     const { version = own } = answer ?? {}
     const { reasons } = await depot.checkReadiness()
@@ -323,6 +331,11 @@ async function examineServer({ dataFolder, host, port }: Config): Promise<Found>
   } finally {
     depot.close()
   }
+}
+
+/** Reports whether the ledger of the depot has an entry. A database that cannot be read may have it. */
+async function hasEntry(config: LocalConfig, { sequence, hash }: LedgerHead): Promise<boolean> {
+  return readDepot(config, async (db) => (await findHash(db, sequence)) === hash).catch(() => true)
 }
 
 /** Describes a server that runs although its data folder is gone. Its process has the database open. */

@@ -125,6 +125,8 @@ test('doctor asks the server for its version, and knows a server that is another
   t.match((await diagnose(listen('http://127.0.0.1:9'))).wrong, {
     server: /^a depot runs on .*Check DEPOT_LISTEN$/,
   })
+  const other = await startDepot(t, { listen: true })
+  t.match((await diagnose(listen(other.url))).wrong, { server: /^another depot than that of .* answers at/ })
   const stranger = createServer((_request, answer) => {
     answer.end(JSON.stringify({ name: 'another program', version: readVersion() }))
   })
@@ -166,5 +168,6 @@ test('settings that contradict each other are named', async (t) => {
   t.strictSame(find({ DEPOT_PUBLIC_URL: 'https://depot.example', DEPOT_TRUST_PROXY: 'loopback' }), [])
   t.strictSame(find({ DEPOT_TRUST_PROXY: 'on' }), [])
   t.match(find({ DEPOT_TRUST_PROXY: 'on', DEPOT_LISTEN: '0.0.0.0:9636' }), [/every client can claim/])
+  t.match(find({ DEPOT_UPSTREAM: 'https://bldr.example' }), [/nothing is fetched from upstream/])
   t.match(find({ DEPOT_WORKERS: '8' }), ['DEPOT_WORKERS is 8, but this machine has 4 processors'])
 })
