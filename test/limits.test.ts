@@ -152,6 +152,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'retention/registered-store.ts MAX_REGISTERED_LOCKFILES': 'registered lockfiles',
   'retention/registered-store.ts MAX_REGISTERED_RELEASES': 'releases of one registered lockfile',
   'retention/rule-store.ts MAX_RULES': 'retention rules',
+  'upkeep/collect.ts MIN_HELD_FILES': 'files without a release that are removed',
   'upkeep/retention.ts MIN_REMOVED': 'releases that the daily runs of retention remove in a day',
   'views/retention-rule.ts MAX_KEPT_LAST': 'releases of a line that a retention rule keeps',
   'views/retention-rule.ts MAX_PERIOD_MS': 'period in a retention rule',

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { DEPOT_ACTOR } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import { readClockSetBackAt } from '../database/state-store.ts'
+import { inBatches } from '../database/batches.ts'
 import type { CommandQueue } from '../commands/commands.ts'
 import { isInQuarantine, listStored, listUnneeded } from '../blobs/blob-store.ts'
 import type { Blobs } from '../blobs/open.ts'
@@ -31,12 +32,17 @@ const PAUSE_MS = 20
 /** The maximum number of unneeded files that are remembered. Others wait for a later walk. */
 const MAX_REMEMBERED_FILES = 10_000
 
+/** If more files than these, and a larger share than this, have no row, none of them is removed. */
+const MIN_HELD_FILES = 100
+const HELD_SHARE = 0.1
+
 /**
  * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and files of aborted
  * uploads in the spool. A file is removed once two walks have found it unneeded that are at least a grace
  * period apart, by a monotonic clock. Bytes that retention freed also wait for the end of their quarantine.
- * Blobs are removed through the claims, which keep every blob that a row or an upload needs. A depot has one
- * collector.
+ * Blobs are removed through the claims, which keep every blob that a row or an upload needs. Crashes leave
+ * few files without a row; if there are many, they are probably not those of this depot, and stay. A depot
+ * has one collector.
  */
 export class Collector {
   readonly #depot: Dependencies
@@ -116,14 +122,31 @@ export class Collector {
     const {
       db,
       blobs: { storage, claims },
+      log,
       now,
     } = this.#depot
     await storage.removeRemains(now())
+    const unneeded: string[] = []
+    let count = 0
+    let unneededCount = 0
     for await (const { checksums } of storage.list()) {
       const stored = new Set(await listStored(db, checksums))
+      const others = checksums.filter((checksum) => !stored.has(checksum))
+      count += checksums.length
+      unneededCount += others.length
+      unneeded.push(...others.slice(0, MAX_REMEMBERED_FILES - unneeded.length))
+      await this.#pause(signal)
+    }
+    if (unneededCount > MIN_HELD_FILES && unneededCount > count * HELD_SHARE) {
+      log.error(
+        { files: unneededCount, of: count },
+        'none of the files without a release is removed, because they are so many: the packages may be of another depot, or the database of an older copy. Check DEPOT_BLOBS; hart-depot verify lists the files',
+      )
+      return
+    }
+    for (const checksums of inBatches(unneeded, ROWS_IN_A_PAGE)) {
       for (const checksum of checksums)
-        if (!stored.has(checksum) && this.#isDue(checksum, seen))
-          await this.#collect(() => claims.forget(checksum))
+        if (this.#isDue(checksum, seen)) await this.#collect(() => claims.forget(checksum))
       await this.#pause(signal)
     }
   }

@@ -1,4 +1,5 @@
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'tap'
 import { listUnneeded, readStored } from '../../src/blobs/blob-store.ts'
@@ -92,6 +93,23 @@ test('nothing is removed within the grace period, whatever the times of the file
   for (let walks = 0; walks < 2; walks += 1) await walk(started)
   t.strictSame(await blobsOf(started), before)
   t.match(started.logged.at(-1), { level: 'warn', files: 3, msg: /^unneeded files were found/ })
+})
+
+test('nothing is removed if so much is unneeded that the packages are probably of another depot', async (t) => {
+  const started = await startDepot(t, { listen: true, limits: AT_ONCE })
+  await makeOrigin(started)
+  await publishAll(started, 'acme/app/1.0.0/20260101120000')
+  const orphans = await Promise.all(
+    Array.from({ length: 101 }, (_, index) =>
+      leaveOrphan(started, createHash('sha256').update(`${index}`).digest('hex')),
+    ),
+  )
+  await walk(started)
+  t.equal((await blobsOf(started)).length, 102)
+  t.match(started.logged.at(-1), { level: 'error', files: 101, of: 102, msg: /^none of the files/ })
+  await rm(orphans[0] ?? '')
+  await walk(started)
+  t.equal((await blobsOf(started)).length, 1, 'a crash leaves fewer')
 })
 
 test('nothing is removed until the operator of a restored depot has settled the orphans, not even the bytes of deleted releases', async (t) => {
