@@ -1,13 +1,14 @@
 import { Kysely } from 'kysely'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
-import { Client, Pool } from 'pg'
-import type { ClientConfig, PoolClient } from 'pg'
+import { Pool } from 'pg'
+import type { Client, ClientConfig, PoolClient } from 'pg'
 import type { PostgresLocation } from '../../config/database.ts'
 import { DepotError } from '../../errors.ts'
 import { cannotStoreNul, hasNul } from '../errors.ts'
 import { isConnectionLost, isPlanStale, translateLost } from './errors.ts'
 import type { Db } from '../database.ts'
 import type { Schema } from '../schema.ts'
+import { ClosingClient } from './closing-client.ts'
 import { CompilingDialect } from './compiler.ts'
 import { connectionString } from './tls.ts'
 
@@ -135,7 +136,7 @@ function parseNumber(text: string): number {
 
 /** Connects one client, which the caller ends. Errors of the idle connection are ignored. */
 export async function connectClient(server: PostgresServer, use: Use): Promise<Client> {
-  const client = new Client(settingsFor(server, use))
+  const client = new ClosingClient(settingsFor(server, use))
   client.on('error', () => undefined)
   await client.connect().catch(rethrow)
   return client
@@ -153,7 +154,7 @@ export function openPool(server: PostgresServer, use: Use): OpenPool {
     ...settings,
     // The pool's limit is for the whole wait, and that of a client for connecting.
     connectionTimeoutMillis: use.waitMs ?? MAX_WAIT_MS,
-    Client: class extends Client {
+    Client: class extends ClosingClient {
       constructor() {
         super(settings)
       }
@@ -184,7 +185,7 @@ export function openPool(server: PostgresServer, use: Use): OpenPool {
  * there, for example temporary tables, does not last. With `refusesWrites`, writes fail.
  */
 export function openSnapshot(server: PostgresServer, refusesWrites: boolean): OpenPool {
-  const client = new Client(settingsFor(server, { name: 'snapshot', max: 1 }))
+  const client = new ClosingClient(settingsFor(server, { name: 'snapshot', max: 1 }))
   client.on('error', () => undefined)
   let opening: Promise<Connection> | undefined
   const open = async (): Promise<Connection> => {

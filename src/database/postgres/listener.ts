@@ -1,9 +1,10 @@
 import { Kysely } from 'kysely'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
-import { Client, DatabaseError } from 'pg'
-import type { QueryResult } from 'pg'
+import { DatabaseError } from 'pg'
+import type { Client, QueryResult } from 'pg'
 import type { Db, Listener, ListenerOptions, Row } from '../database.ts'
 import type { Schema } from '../schema.ts'
+import { ClosingClient } from './closing-client.ts'
 import { CompilingDialect } from './compiler.ts'
 import { settingsFor } from './connection.ts'
 import type { PostgresServer } from './connection.ts'
@@ -13,7 +14,7 @@ export async function connectListener(
   server: PostgresServer,
   { timeoutMs, onNotification, onLost }: ListenerOptions,
 ): Promise<Listener> {
-  const client = new Client({
+  const client = new ClosingClient({
     ...settingsFor(server, { name: 'listener', max: 1 }),
     connectionTimeoutMillis: timeoutMs,
     query_timeout: timeoutMs,

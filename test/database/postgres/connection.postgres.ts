@@ -1,11 +1,16 @@
+import { Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { test } from 'tap'
 import type { Db } from '../../../src/database/database.ts'
-import { connectClient, openPool } from '../../../src/database/postgres/connection.ts'
+import { connectClient, openPool, openSnapshot } from '../../../src/database/postgres/connection.ts'
 import { PostgresEngine } from '../../../src/database/postgres/engine.ts'
+import { connectListener } from '../../../src/database/postgres/listener.ts'
 import { setSavepoint, undoToSavepoint } from '../../../src/database/savepoints.ts'
+import { startCuttableProxy } from '../../support/faults/cuttable-proxy.ts'
 import { startCuttingProxy } from '../../support/faults/cutting-proxy.ts'
 import { databaseSettings, dropTestDatabase, emptyDatabase } from '../../support/test-database.ts'
+import { until } from '../../support/until.ts'
 
 const TURN = 7
 
@@ -43,6 +48,38 @@ test('migrations and loads are not bound to a limit for statements that the role
   await engine.load(async (db) => sql`select pg_sleep(0.05)`.execute(db))
   t.strictSame(await engine.pendingMigrations(), [])
 })
+
+test('connections are closed also while the network carries nothing', async (t) => {
+  const { DEPOT_DATABASE_URL: url = '' } = await databaseSettings('closing')
+  t.teardown(() => dropTestDatabase('closing'))
+  const proxy = await startCuttableProxy(t, Number(new URL(url).port))
+  const through = Object.assign(new URL(url), { port: String(proxy.port), hostname: '127.0.0.1' }).href
+  const server = { engine: 'postgres' as const, url: through, urlFile: undefined, listenUrl: undefined }
+  const toProxy = () =>
+    activeSockets().filter((socket) => socket.remotePort === proxy.port && !socket.destroyed)
+  const pool = openPool(server, { name: 'reads', max: 1 })
+  await sql`select 1`.execute(pool.db)
+  const snapshot = openSnapshot(server, true)
+  await sql`select 1`.execute(snapshot.db)
+  const listener = await connectListener(server, {
+    timeoutMs: 5_000,
+    onNotification: () => undefined,
+    onLost: () => undefined,
+  })
+  t.equal(toProxy().length, 3)
+  proxy.cut()
+  await Promise.race([
+    Promise.all([pool.close(), snapshot.close(), listener.close()]),
+    setTimeout(15_000, undefined, { ref: false }),
+  ])
+  await until('no connection keeps the process from ending', () => toProxy().length === 0)
+})
+
+/** The sockets that keep this process from ending. */
+function activeSockets(): Socket[] {
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles: () => unknown[] }
+  return handles().filter((handle) => handle instanceof Socket)
+}
 
 async function put(trx: Db, name: string, value: string): Promise<void> {
   await trx
