@@ -34,7 +34,7 @@ export function openLogTo(level: string, destination: DestinationStream): Logger
   )
 }
 
-/** Returns the same object if no field is too long. */
+/** Shortens the fields that are too long. Returns the same object if there are none. */
 function shortenFields<Fields extends object>(fields: Fields): Fields {
   let shortened: Fields = fields
   for (const field in fields) {

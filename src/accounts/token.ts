@@ -51,7 +51,7 @@ export function parseExpiry(text: string, now: number): number {
   return at
 }
 
-/** Adds the zone to a time without one, which `Date.parse` reads in the zone of the server. */
+/** Adds `Z` to a time without a zone, because `Date.parse` would read it in the zone of the server. */
 function inUtc(text: string): string {
   return /T[\d:.]+$/.test(text) ? `${text}Z` : text
 }

@@ -266,7 +266,7 @@ export class Answers implements Subscriber {
   #applyEvent(event: LedgerEvent): void {
     if (event.kind === 'promotion') this.#applyPromotion(event)
     if (isMarkEvent(event)) this.#marked.add(releaseKey(event))
-    // No promotion comes with the last two if an announced release is in no view.
+    // An announced release may be in no view. Then no promotion evicts it when it is announced or deleted.
     if (isMarkEvent(event) || event.kind === 'release-announced' || event.kind === 'release-deleted')
       this.#evictReleases([event], [])
     if (event.kind === 'visibility-set')

@@ -21,8 +21,8 @@ export interface Pointer {
 }
 
 /**
- * What the public sees of a restricted line. Without `ident`, `latest` of the line is hidden, and that of a
- * version may be visible.
+ * The pointer that the public sees on a restricted line. If `ident` is `undefined`, the public has no
+ * `latest` of the line, but may have a latest release of a version.
  */
 export type PublicPointer = Omit<Pointer, 'ident'> & { readonly ident: string | undefined }
 

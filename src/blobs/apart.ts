@@ -4,18 +4,20 @@ import type { Config } from '../config/config.ts'
 import { parseS3Url } from '../config/s3-place.ts'
 
 /**
- * Says why backups must not be in a place: they would be lost together with the depot, or share the files of
- * packages with it, which `--keep` removes. Returns `undefined` if nothing speaks against it.
+ * Explains why backups must not be at `place`, as the end of a sentence that begins with the place. Returns
+ * `undefined` if they may be there. Backups in the data folder would be lost together with the depot. Backups
+ * and a depot that share the files of packages lose them when `--keep` removes old backups.
  */
 export async function overlapOf(
   place: string,
   { dataFolder, blobFolder, blobBucket }: Pick<Config, 'dataFolder' | 'blobFolder' | 'blobBucket'>,
 ): Promise<string | undefined> {
-  const object = parseS3Url(place)
-  if (object !== undefined) {
+  const bucketPlace = parseS3Url(place)
+  if (bucketPlace !== undefined) {
     const shares =
-      blobBucket?.bucket === object.bucket &&
-      (object.prefix.startsWith(blobBucket.prefix) || blobBucket.prefix.startsWith(`${object.prefix}blobs/`))
+      blobBucket?.bucket === bucketPlace.bucket &&
+      (bucketPlace.prefix.startsWith(blobBucket.prefix) ||
+        blobBucket.prefix.startsWith(`${bucketPlace.prefix}blobs/`))
     return shares ? 'is where the depot has its packages' : undefined
   }
   const folder = await realPathOf(place)
@@ -29,11 +31,11 @@ export async function overlapOf(
 }
 
 function isWithin(path: string, folder: string): boolean {
-  const way = relative(folder, path)
-  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+  const rest = relative(folder, path)
+  return rest !== '..' && !rest.startsWith(`..${sep}`) && !isAbsolute(rest)
 }
 
-/** Follows symbolic links in a path, whose end may not exist yet. */
+/** Resolves the symbolic links of a path. The last folders of the path may not exist yet. */
 async function realPathOf(path: string): Promise<string> {
   try {
     return await realpath(path)

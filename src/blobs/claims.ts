@@ -151,7 +151,7 @@ export class ClaimsInMemory implements Claims {
 /** Returns the claims of a depot for a thread that joined it and calls the one that opened it. */
 export function claimsThrough(calls: ThreadCalls<{ readonly [Name in keyof Claims]: Claims[Name] }>): Claims {
   return {
-    // A buffer may be a small part of a large one, all of which would be cloned.
+    // A message with a view of a large buffer would copy the whole buffer, so the bytes are copied first.
     keep: (spoolPath, checksum, bytes) =>
       calls.call('keep', spoolPath, checksum, bytes && new Uint8Array(bytes)),
     release: (checksum, outcome) => calls.call('release', checksum, outcome),

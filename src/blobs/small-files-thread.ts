@@ -9,7 +9,7 @@ import type { PackedError } from '../threads/thread-error.ts'
 // The other side of small-files.ts. Nothing else runs in this thread, so it writes and renames synchronously.
 // Syncs run side by side: the file system writes its journal once for all that wait for it.
 
-/** Files to place, with their bytes one after the other. The bytes of a file end before `end`. */
+/** Files to place. `bytes` has their bytes one after the other; those of a file end before its `end`. */
 export interface SmallFilesTask {
   readonly files: readonly { readonly spoolPath: string; readonly path: string; readonly end: number }[]
   readonly bytes: Uint8Array
@@ -27,7 +27,7 @@ interface Placing {
 
 const syncFile = promisify(fsync)
 
-/** The folders that this thread has made durable, or found. */
+/** The folders that this thread has made durable. */
 const made = new Set<string>()
 
 answerTasks(async ({ files, bytes }: SmallFilesTask): Promise<(PackedError | undefined)[]> => {
@@ -47,8 +47,9 @@ answerTasks(async ({ files, bytes }: SmallFilesTask): Promise<(PackedError | und
 })
 
 /**
- * In this order, so that a crash leaves no file in its place that is not whole: first the bytes of all files
- * become durable, then the files get their names, and then the entries of the folders become durable.
+ * Writes the files and moves them to their places. First the bytes of all files become durable, then the
+ * files get their names, and then the entries of the folders become durable. So a crash leaves no incomplete
+ * file in its place.
  */
 async function placeAll(files: readonly Placing[]): Promise<void> {
   await each(files, write)
@@ -60,7 +61,7 @@ async function placeAll(files: readonly Placing[]): Promise<void> {
       renameSync(file.spoolPath, file.path)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      await makeFolders([file]) // it was removed
+      await makeFolders([file]) // the folder was removed
       if (file.fault === undefined) renameSync(file.spoolPath, file.path)
     }
   })
@@ -68,7 +69,7 @@ async function placeAll(files: readonly Placing[]): Promise<void> {
   for (const { spoolPath, fault } of files) if (fault !== undefined) rmSync(spoolPath, { force: true })
 }
 
-/** Makes the folders of files, and makes them durable, also those that another thread has just made. */
+/** Creates the missing folders of files, and makes all their folders durable. */
 async function makeFolders(files: readonly Placing[]): Promise<void> {
   await each(files, ({ folder }) => {
     try {
@@ -88,13 +89,15 @@ async function syncFolders(files: readonly Placing[], folderOf: (file: Placing) 
   await each(whole, (file) => syncs.get(folderOf(file)))
 }
 
-/** Runs a step for each file that has no fault, all at once. A step that fails is the fault of its file. */
+/**
+ * Runs `step` for all files without a fault, side by side. The error of a step becomes the fault of its file.
+ */
 async function each(files: readonly Placing[], step: (file: Placing) => Promise<void> | void): Promise<void> {
   const whole = files.filter(({ fault }) => fault === undefined)
   const steps = await Promise.allSettled(whole.map(async (file) => step(file)))
   for (const [index, file] of whole.entries()) {
-    const end = steps[index]
-    if (end?.status === 'rejected') file.fault = packError(end.reason)
+    const outcome = steps[index]
+    if (outcome?.status === 'rejected') file.fault = packError(outcome.reason)
   }
 }
 

@@ -9,27 +9,29 @@ import type { SmallFilesTask } from './small-files-thread.ts'
 export interface SmallFile {
   /** Where the bytes are written before the file gets its name. Nothing is there yet. */
   readonly spoolPath: string
-  /** Its place, one folder below the folder that exists. */
+  /** The place of the file. The last folder of the path may be missing, and the one above it exists. */
   readonly path: string
   readonly bytes: Uint8Array
 }
 
-/** A file that waits for its turn. */
+/** A file that waits for the next batch. */
 interface Waiting {
   readonly file: SmallFile
   readonly placed: PromiseWithResolvers<void>
 }
 
-/** Files of more than this many in one turn would wait too long for the others. */
+/**
+ * The maximum number of files in a batch. In a larger batch, each file would wait too long for the others.
+ */
 const MAX_FILES = 64
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./small-files-thread${extname(import.meta.filename)}`, import.meta.url)
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
 
 /**
- * Makes small files durable in a thread of its own. Files that come while it is busy go together in its next
- * turn, so that one sync of a folder serves all of them, and both threads wake once. The thread starts with
- * the first file, and ends after a minute without any. The owner closes it.
+ * Makes small files durable in a thread of its own. Files that come while the thread is busy form its next
+ * batch, so that one sync of a folder serves all of them, and both threads wake once. The thread starts with
+ * the first file, and ends after a minute without files. The owner calls `close`.
  */
 export class SmallFiles {
   readonly #thread = new ThreadPool<SmallFilesTask, (PackedError | undefined)[]>(THREAD, {
@@ -48,7 +50,7 @@ export class SmallFiles {
     this.#waiting.push({ file, placed })
     if (!this.#isRunning) {
       this.#isRunning = true
-      setImmediate(() => void this.#run()) // takes all files of this turn
+      setImmediate(() => void this.#run()) // so that the files of this turn of the event loop form a batch
     }
     return placed.promise
   }
@@ -60,17 +62,17 @@ export class SmallFiles {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const turn = this.#waiting.splice(0, MAX_FILES)
+      const batch = this.#waiting.splice(0, MAX_FILES)
       try {
-        const faults = await this.#thread.run(taskOf(turn.map(({ file }) => file)))
-        for (const [index, { placed }] of turn.entries()) {
+        const faults = await this.#thread.run(taskOf(batch.map(({ file }) => file)))
+        for (const [index, { placed }] of batch.entries()) {
           const fault = faults[index]
           if (fault === undefined) placed.resolve()
           else placed.reject(unpackError(fault))
         }
       } catch (error) {
         // The thread died, or the store is closed.
-        for (const { file, placed } of turn) {
+        for (const { file, placed } of batch) {
           await rm(file.spoolPath, { force: true }).catch(() => undefined)
           placed.reject(error)
         }

@@ -22,7 +22,7 @@ const writeDescriptor = promisify(writeCallback)
 export interface SpoolFile {
   /** Passed to the threads that hash or scan the file, and to `Claims.keep`. */
   readonly path: string
-  /** Whether this object has created the file, which may have been moved since. */
+  /** Whether a method of this object has created the file. The file may have been moved since. */
   readonly isCreated: boolean
   /** Creates the file. The caller writes and closes it, and removes it with {@link Spool.discard}. */
   create(): Promise<FileHandle>

@@ -103,7 +103,7 @@ export class Transport {
     return this.#repeat(outgoing, async () => this.#sendOnce(outgoing))
   }
 
-  /** Like {@link send}, but reads the body, too. A body that breaks off is a failure of the request. */
+  /** Like {@link send}, and reads the body. Repeats the request also if the body breaks off. */
   async sendForText(outgoing: Outgoing): Promise<string> {
     return this.#repeat(outgoing, async () => this.textOf(await this.#sendOnce(outgoing), outgoing.signal))
   }
@@ -160,7 +160,8 @@ export class Transport {
     else void sendFile(body, request, onProgress)
     try {
       const [answer] = (await once(request, 'response')) as [IncomingMessage]
-      // The request, too, has an event for errors that come while the answer is read. Nobody else listens.
+      // The request also emits errors that come while the answer is read. Without a listener, they would end
+      // the process.
       request.on('error', (error) => answer.destroy(error))
       return answer
     } catch (error) {

@@ -31,7 +31,7 @@ export class DamageSeen {
     this.#flag = new Int32Array(shared)
   }
 
-  /** Looks at an error of a request. */
+  /** Records damage if the error of a request shows it. */
   note(error: unknown): void {
     if (sqlite.isDamaged(error) || postgres.isDamaged(error)) Atomics.store(this.#flag, 0, 1)
   }

@@ -5,9 +5,8 @@ import { DepotError } from '../errors.ts'
 
 /**
  * Makes a folder that only its owner may enter, with its missing parents. An existing folder keeps its mode
- * and its owner; root gives a new one to the owner of the folder around it.
- * Throws `invalid_request`, which names the setting, if the folder cannot be made or this process cannot
- * write to it.
+ * and its owner; root gives a new one to the owner of the folder around it. Throws `invalid_request`, which
+ * names the setting, if the folder cannot be made or this process cannot write to it.
  */
 export async function makeFolder(folder: string, setting: string): Promise<void> {
   try {

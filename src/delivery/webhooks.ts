@@ -81,7 +81,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
   readonly #ending = new Set<Promise<void>>()
   /** Aborts test messages. */
   readonly #pings = new AbortController()
-  /** The last read of all webhooks or of a changed one. Reads run one after the other. */
+  /** The last read of webhooks: of all, or of a changed one. Reads run one after the other. */
   #reading: Promise<void> = Promise.resolve()
   #head: number
   /** Whether this process delivers: one of all nodes does. */
@@ -258,7 +258,7 @@ export class Webhooks implements WebhookOperations, Subscriber {
     try {
       await before
       const webhook = await findWebhook(this.#depot.db, name)
-      this.#drop(name) // the read before may have found an older state of it
+      this.#drop(name) // an earlier read may have started it from an older row
       if (webhook !== undefined && this.#isDelivering && !this.#isClosed) this.#start(webhook)
     } catch (error) {
       this.#depot.log.error(

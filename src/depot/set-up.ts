@@ -15,8 +15,8 @@ import type { Depot } from './depot.ts'
 
 /**
  * Creates what a new depot needs, and adds the administrator's token: the configured one, or for a new depot
- * without one a generated token. Throws `conflict` if the depot is new, but there are packages already: a
- * depot removes packages that no release needs, and these are of a depot whose database is lost or elsewhere.
+ * without one a generated token. Throws `conflict` if the database is new, but there are packages already.
+ * They belong to a depot whose database is lost or elsewhere, and this depot would remove them.
  */
 export async function setUpDepot(
   {
@@ -60,7 +60,7 @@ export async function setUpDepot(
   }
 }
 
-/** Logs an error if the folder of packages is empty, and the database says that it should not be. */
+/** Logs an error if the folder of packages is empty, but the database lists packages. */
 export async function warnOfLostPackages({
   config,
   db,
@@ -76,7 +76,9 @@ export async function warnOfLostPackages({
     )
 }
 
-/** Reports whether there are packages. A service that is away does not keep a depot from starting. */
+/**
+ * Reports whether there are packages. Returns false if their service is away, so that the depot can start.
+ */
 async function hasPackages(storage: BlobStorage): Promise<boolean> {
   try {
     for await (const { checksums } of storage.list()) if (checksums.length > 0) return true

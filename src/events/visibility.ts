@@ -23,8 +23,8 @@ export function readerOf(caller: Caller): Reader {
 }
 
 /**
- * Reports whether a caller sees all changes that its account made, even those of releases that it may not
- * see. A token with a restricted scope is not enough.
+ * Reports whether a caller sees all changes that its account made, even changes of releases that it may not
+ * see. Callers with a token of restricted scope do not.
  */
 export function seesOwnChanges(caller: Caller): caller is Session {
   return (

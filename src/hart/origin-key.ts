@@ -111,11 +111,14 @@ export function verifyWith(key: PublicKey, message: Buffer, signature: Buffer): 
   return verify(null, message, publicKeyObject(key), signature)
 }
 
-/** The public keys used last, by their raw bytes in base64. */
+/** A cache of public keys, by their raw bytes in base64. */
 const publicKeyObjects = new Map<string, KeyObject>()
 const MAX_KEY_OBJECTS = 64
 
-/** Making the object takes OpenSSL half as long as verifying a signature, and few keys sign most packages. */
+/**
+ * Returns the key for OpenSSL. Caches it, because making it takes half as long as verifying a signature, and
+ * few keys sign most packages.
+ */
 function publicKeyObject({ raw }: PublicKey): KeyObject {
   const name = raw.toString('base64')
   const known = publicKeyObjects.get(name)

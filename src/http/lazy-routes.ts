@@ -12,8 +12,8 @@ export class LazyRoutes {
 
   /**
    * Passes all requests of `server` below the prefix to the instance that `build` makes, which has hooks and
-   * URLs of its own. It closes with `server`, which must have no hooks of requests. Once the routes are
-   * loaded, and until the server stops, requests do not pass through the router of `server`.
+   * URLs of its own. The instance closes with `server`, which must have no hooks of requests. Once the routes
+   * are loaded, and until the server stops, these requests do not pass through the router of `server`.
    */
   constructor(server: FastifyInstance, prefix: string, build: () => PromiseLike<FastifyInstance>) {
     this.#build = build

@@ -187,8 +187,8 @@ async function copyFile(
 }
 
 /**
- * Declares a channel if it is new, and promotes its releases in batches. Leaves out releases that failed. Of
- * their packages it demotes nothing: the channel could be left without a release.
+ * Declares a channel if it is new, and promotes its releases in batches. Leaves out releases that failed, and
+ * demotes no release of their packages, because the channel could be left without any release of them.
  */
 async function copyChannel(
   transfer: Transfer,
@@ -206,7 +206,7 @@ async function copyChannel(
     copied.channels += 1
   }
   const reason = `imported from ${source.url}`
-  const incomplete = new Set<string>()
+  const incompletePackages = new Set<string>()
   const promoteBatch = async (releases: readonly Member[]) => {
     const joined = await attempt(
       transfer,
@@ -218,12 +218,12 @@ async function copyChannel(
       },
     )
     copied.members += joined ?? 0
-    if (joined === undefined) for (const { ident } of releases) incomplete.add(packageOf(ident))
+    if (joined === undefined) for (const { ident } of releases) incompletePackages.add(packageNameOf(ident))
   }
   let batch: Member[] = []
   for (const promotion of channel.promotions) {
     for (const member of promotion)
-      if (failed.has(formatMember(member))) incomplete.add(packageOf(member.ident))
+      if (failed.has(formatMember(member))) incompletePackages.add(packageNameOf(member.ident))
     batch.push(...promotion.filter((member) => !failed.has(formatMember(member))))
     while (batch.length >= MAX_RELEASES_PER_PROMOTION) {
       await promoteBatch(batch.slice(0, MAX_RELEASES_PER_PROMOTION))
@@ -232,7 +232,7 @@ async function copyChannel(
   }
   if (batch.length > 0) await promoteBatch(batch)
   if (!isExact) return
-  const surplus = channel.surplus.filter(({ ident }) => !incomplete.has(packageOf(ident)))
+  const surplus = channel.surplus.filter(({ ident }) => !incompletePackages.has(packageNameOf(ident)))
   for (let begin = 0; begin < surplus.length; begin += MAX_RELEASES_PER_PROMOTION) {
     const releases = surplus.slice(begin, begin + MAX_RELEASES_PER_PROMOTION)
     await attempt(
@@ -246,7 +246,7 @@ async function copyChannel(
   }
 }
 
-function packageOf(ident: string): string {
+function packageNameOf(ident: string): string {
   return parseIdent(ident).name
 }
 

@@ -212,8 +212,8 @@ async function channelsOf(
 }
 
 /**
- * Lists the packages to compare. If members that only the destination has are looked for, they are also those
- * that the source no longer has.
+ * Lists the packages to compare: those of the source and, with `findsSurplus`, then those that only the
+ * destination has.
  */
 async function* packageNames(
   { source, destination }: Transfer,
@@ -230,8 +230,8 @@ async function* packageNames(
 }
 
 /**
- * Compares the releases of one package, and its members of each channel. What could not be read at the source
- * is not taken for absent: then no member counts as one that only the destination has.
+ * Compares the releases of one package, and its members of each channel. A member does not count as surplus
+ * if the source may have it, because a release or the channel could not be read there.
  */
 async function planPackage(
   transfer: Transfer,

@@ -272,9 +272,9 @@ async function findRows({ db }: Depot, ident: Ident, target: Target | undefined)
 }
 
 /**
- * Returns the quotas to check the bytes of an upload against while they arrive, as far as its origin is
- * known. An upload that repairs or repeats a release counts against none. A small one arrives before its
- * quotas could be read; `publishRelease` checks them in any case.
+ * Returns the quotas that limit the bytes of an upload while they arrive, as far as its origin is known.
+ * There are none for an upload that repairs or repeats a release, and none for a small upload, which arrives
+ * faster than its quotas could be read. `publishRelease` checks all quotas again.
  */
 async function findQuotasFor(
   { db }: Depot,

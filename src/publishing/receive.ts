@@ -45,8 +45,8 @@ export interface ReceiveOptions {
 }
 
 /**
- * Writes a stream to a file and returns its digests. A short stream is returned in memory instead. The stream
- * is read to its end or destroyed, the file is closed, and the stream's buffers are taken over. Throws
+ * Writes a stream to a file and returns its digests. Keeps a short stream in memory instead. The stream is
+ * read to its end or destroyed, the file is closed, and the stream's buffers are taken over. Throws
  * `hart_malformed` as early as possible, `too_large`, `storage_full`, `quota_exceeded`, and the errors of the
  * stream, the disk and the hashes.
  */

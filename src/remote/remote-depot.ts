@@ -133,7 +133,7 @@ export class RemoteDepot {
     }
   }
 
-  /** Yields the pages of a list of a hart-depot's own API. `resource` has a query. */
+  /** Yields the pages of a list of a hart-depot's own API. `resource` must have a query. */
   async *pages<Page extends { readonly next: string | null }>(
     resource: string,
     shape: z.ZodType<Page>,
@@ -143,8 +143,7 @@ export class RemoteDepot {
       const page: Page | undefined = await this.get(next, shape)
       if (page === undefined) return
       yield page
-      // Of `next`, only the query is used: behind a proxy, the depot may not know under which path it is
-      // reached.
+      // Only the query of `next` is used: behind a proxy, the depot may not know the path of its own URL.
       next = page.next === null ? undefined : `${list}${page.next.slice(page.next.indexOf('?'))}`
     }
   }

@@ -139,7 +139,10 @@ export async function readPresentState(
   return { members, pointers, successors: await findSuccessors(db, view, new Map(needsSuccessor)) }
 }
 
-/** Finds whether each release is a member, and the pointer of its line, whose columns may be null. */
+/**
+ * Finds for each release whether it is a member, and the pointer of its line. Without a pointer, the columns
+ * of the pointer are null.
+ */
 const presentLines = prepared<{ viewId: number; releaseIds: readonly number[] }>()(
   (db, { viewId, releaseIds }) =>
     db

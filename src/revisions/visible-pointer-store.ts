@@ -148,8 +148,8 @@ export function hasVisibleMember(
 }
 
 /**
- * Reports whether a line of a view has a member now that the audience may see and that `latest` does not
- * skip.
+ * Reports whether the audience may now see a member of a line of a view. Members that `latest` skips do not
+ * count.
  */
 export async function hasVisibleAnswers(
   db: Db,

@@ -17,7 +17,7 @@ export function parsePeriod(text: string): number | undefined {
 }
 
 /**
- * Reports whether the day exists with which a text begins, such as `2026-02-28` or `2026-02-28T12:00:00Z`.
+ * Reports whether a text such as `2026-02-28` or `2026-02-28T12:00:00Z` begins with a day that exists.
  * `Date.parse` accepts February 31 and returns March 3.
  */
 export function beginsWithRealDay(text: string): boolean {

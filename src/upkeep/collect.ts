@@ -32,7 +32,7 @@ const PAUSE_MS = 20
 /** The maximum number of unneeded files that are remembered. Others wait for a later walk. */
 const MAX_REMEMBERED_FILES = 10_000
 
-/** If more files than these, and a larger share than this, have no row, none of them is removed. */
+/** Files without a row are kept if they are more than this number, and more than this share of all files. */
 const MIN_HELD_FILES = 100
 const HELD_SHARE = 0.1
 
@@ -41,8 +41,8 @@ const HELD_SHARE = 0.1
  * uploads in the spool. A file is removed once two walks have found it unneeded that are at least a grace
  * period apart, by a monotonic clock. Bytes that retention freed also wait for the end of their quarantine.
  * Blobs are removed through the claims, which keep every blob that a row or an upload needs. Crashes leave
- * few files without a row; if there are many, they are probably not those of this depot, and stay. A depot
- * has one collector.
+ * few files without a row. If there are many, they probably belong to another depot, and the collector leaves
+ * them. A depot has one collector.
  */
 export class Collector {
   readonly #depot: Dependencies
@@ -140,7 +140,7 @@ export class Collector {
     if (unneededCount > MIN_HELD_FILES && unneededCount > count * HELD_SHARE) {
       log.error(
         { files: unneededCount, of: count },
-        'none of the files without a release is removed, because they are so many: the packages may be of another depot, or the database of an older copy. Check DEPOT_BLOBS; hart-depot verify lists the files',
+        'none of the files without a release is removed, because there are too many: the packages may be those of another depot, or the database may be an older copy. Check DEPOT_BLOBS; hart-depot verify lists the files',
       )
       return
     }

@@ -99,8 +99,8 @@ async function readableBytes(
 }
 
 /**
- * The releases that a thread is receiving. The thread that opened the depot keeps them, because a thread that
- * dies cannot report an outcome, and the readers of its releases would wait for ever.
+ * The releases that another thread is receiving. If that thread dies, it cannot report an outcome, and
+ * without this list the readers of its releases would wait for ever.
  */
 export class Arrivals {
   readonly #cells = new Set<SharedArrayBuffer>()
@@ -110,7 +110,7 @@ export class Arrivals {
     this.#cells.add(cell)
   }
 
-  /** Makes the readers of all releases fail that have not arrived. The thread must have ended. */
+  /** Reports that all releases that have not arrived have failed. The thread must have ended. */
   fail(): void {
     for (const cell of this.#cells) if (!isOver(cell)) report(cell, FAILED)
     this.#cells.clear()

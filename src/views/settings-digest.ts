@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { DepotError } from '../errors.ts'
 import type { Gates, View } from './view.ts'
 
-// Settings are replaced as a whole, so two people could undo each other's changes without noticing. Whoever
-// replaces settings may send the digest of those that it has read.
+// Settings are replaced as a whole, so two people could undo each other's changes without noticing. A caller
+// that replaces settings may therefore send the digest of the settings that it has read.
 
 /** The settings of a view that are replaced as a whole. */
 type Settings = Gates | View['ungoverned']
@@ -15,8 +15,8 @@ export function digestOfSettings(settings: Settings): string {
 }
 
 /**
- * Throws `stale_settings` if settings have changed since they were read with the digest `read`, unless they
- * already are as wanted. Without a digest, any settings may be replaced.
+ * Throws `stale_settings` if `read` is not the digest of the present settings, unless these are already as
+ * wanted. Never throws without `read`.
  */
 export function expectAsRead<Kind extends Settings>(
   present: Kind,

@@ -242,7 +242,7 @@ function canBeCured(error: unknown): boolean {
     error instanceof Unreachable ||
     error instanceof NotADepot || //       a proxy that says it is being repaired
     error instanceof DownloadDamaged || // the depot repairs damage when the package is uploaded again
-    error instanceof ReleaseGone || //     the view has another latest now
+    error instanceof ReleaseGone || //     `latest` of the view has moved
     error instanceof UntrustedSigner || // somebody may add the key
     error instanceof HookFailed ||
     (error as NodeJS.ErrnoException).code !== undefined // the disk, for example

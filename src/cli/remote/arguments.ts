@@ -68,7 +68,7 @@ export function timeOf(text: string, what: string, { now, sign }: { now: number;
   return new Date(at).toISOString()
 }
 
-/** Parses a time to epoch milliseconds, or NaN. */
+/** Parses a time to epoch milliseconds. Returns NaN for other texts. */
 function parseTime(text: string): number {
   return beginsWithRealDay(text) ? Date.parse(text) : Number.NaN
 }

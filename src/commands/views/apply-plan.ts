@@ -77,8 +77,8 @@ export async function propose(context: CommandContext, input: PlanInputOnce): Pr
 }
 
 /**
- * Stores a plan with `store`, or finds the plan of a repeated request. Throws `not_found` for a plan that has
- * been deleted since.
+ * Stores a plan with `store`, or finds the plan that the same request stored before. Throws `not_found` if
+ * that plan has been deleted since.
  */
 async function planOnce(
   context: CommandContext,

@@ -26,8 +26,8 @@ interface ThawInput extends PackageFilter {
 
 /**
  * Stops all changes of a view, or of some packages in it, until a time or a thaw. Replaces a freeze of the
- * same packages. Throws `not_found` for the view, `forbidden`, `refused` for `unstable`, for previews and at
- * {@link MAX_FREEZES}, and `invalid_request` for an end in the past.
+ * same packages. Throws `not_found` for the view, `forbidden`, `refused` for `unstable`, for previews and if
+ * {@link MAX_FREEZES} are in force, and `invalid_request` for an end in the past.
  */
 export async function freeze(
   context: CommandContext,
@@ -103,8 +103,9 @@ export async function thawAll(
 }
 
 /**
- * Adds a freeze to a list. At {@link MAX_FREEZES}, the one that expired first is removed, and returned for
- * the ledger. Throws `invalid_request` for an end in the past, and `refused` if that many are in force.
+ * Adds a freeze to a list. If the list would have more than {@link MAX_FREEZES}, removes the freeze that
+ * expired first, and returns it as `ended`. Throws `invalid_request` for an end in the past, and `refused` if
+ * the list is full of freezes that are in force.
  */
 function addFreeze(
   context: CommandContext,

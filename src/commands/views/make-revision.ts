@@ -35,7 +35,7 @@ export interface PromotionOutcome {
   readonly unsettled?: readonly DescribedUnsettled[]
 }
 
-/** The outcome for callers who need not know the effect, which may be large. */
+/** A {@link PromotionOutcome} without the effect, which may be large. */
 export type BriefOutcome = Pick<PromotionOutcome, 'view' | 'revision' | 'isChanged'>
 
 export function briefly({ view, revision, isChanged }: PromotionOutcome): BriefOutcome {
@@ -100,7 +100,10 @@ export async function makeRevision(
   return { view: view.name, revision, hash, isChanged: true, ...rule, releases, pointers, overridden }
 }
 
-/** Writes the members, pointers, channels and the rule of a revision. `ending` are members now. */
+/**
+ * Writes the members, pointers, channels and the rule of a revision. Members that leave or rejoin are
+ * `ending`.
+ */
 async function writeRows(
   { trx, actor, at }: CommandContext,
   view: View,

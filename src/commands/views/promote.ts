@@ -44,7 +44,7 @@ export interface PromotionInput extends ChangeOptions {
   readonly releases: readonly { readonly ident: string; readonly target: Target }[]
 }
 
-/** Promotes releases to a view, for callers who need not know the effect. Throws like {@link changeView}. */
+/** Promotes releases to a view. Does not return the effect. Throws like {@link changeView}. */
 export async function promote(
   context: CommandContext,
   { view, releases, ...options }: PromotionInput,

@@ -11,10 +11,10 @@ import { getView, listViews, updateGates } from '../../revisions/view-store.ts'
 import { listGateFaults, openViews } from './gate-faults.ts'
 
 /**
- * Replaces the gates of a view, which are conditions on its changes. Equal gates record nothing. `read` is
- * the digest of the gates that the submitter has read, if these may not have changed since. Throws
- * `not_found` for the view, `forbidden`, `refused` for `unstable` and previews, `stale_settings` for gates
- * that have changed, and `invalid_request` for absent accounts and views, and for a cycle of requirements.
+ * Replaces the gates of a view, which are conditions on its changes. Records nothing if they are the same.
+ * `read` is the digest of the gates that the submitter has read. Throws `not_found` for the view,
+ * `forbidden`, `refused` for `unstable` and previews, `stale_settings` if the gates have changed since they
+ * were read, and `invalid_request` for absent accounts and views, and for a cycle of requirements.
  */
 export async function setGates(
   context: CommandContext,

@@ -16,7 +16,7 @@ export interface SetViewInput extends ChangeOptions {
   readonly rule?: ViewRule
   /** The origins that the view does not govern; see {@link View}. */
   readonly ungoverned?: readonly string[]
-  /** The digest of the ungoverned origins that the submitter has read, if these may not have changed. */
+  /** The digest of the ungoverned origins that the submitter has read. They must not have changed since. */
   readonly readUngoverned?: string
 }
 

@@ -12,13 +12,13 @@ export interface NewWebhook extends WebhookSettings {
   readonly after?: number
 }
 
-/** A webhook to which a command gave a secret, when the command ended. */
+/** Identifies a webhook, and its version at the end of the command that gave it a secret. */
 export type WithSecret = Pick<Webhook, 'name' | 'key' | 'version'>
 
 /**
- * Creates a webhook. The submitter must have encrypted its URL and secret. A repeated request gets the
- * webhook again, with its first secret. Throws `already_exists`, and `conflict` at the limit, and for a
- * repeated request if the webhook has changed since.
+ * Creates a webhook. The submitter must have encrypted its URL and secret. A repeated request gets the same
+ * webhook and secret. Throws `already_exists`, and `conflict` at the limit or if the webhook of a repeated
+ * request has changed since.
  */
 export async function addWebhook(
   context: CommandContext,
@@ -29,8 +29,8 @@ export async function addWebhook(
 }
 
 /**
- * Returns a webhook with the secret that a command gave it. Throws `conflict` if the webhook has changed
- * since, because it may have another secret, and the caller may only see the first one.
+ * Returns a webhook as a command left it. Throws `conflict` if the webhook has changed since: it may then
+ * have another secret, which the caller may not see.
  */
 export async function getAsGiven({ trx }: CommandContext, given: WithSecret): Promise<Webhook> {
   const webhook = await findWebhook(trx, given.name)

@@ -28,9 +28,9 @@ export interface WebhookChange {
 }
 
 /**
- * Changes a webhook. A repeated request gets the webhook again, with the secret that the first one gave it.
- * Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered, and for a repeated
- * request if the webhook has changed since.
+ * Changes a webhook. A repeated request gets the same webhook and secret. Throws `not_found`, and `conflict`
+ * for a replay of entries that were not yet delivered, or if the webhook of a repeated request has changed
+ * since.
  */
 export async function changeWebhook(
   context: CommandContext,

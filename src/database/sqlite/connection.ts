@@ -28,8 +28,8 @@ export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): 
 }
 
 /**
- * Reads all pages of a database. Returns the first fault, or `undefined`. Some faults are thrown, with the
- * code `SQLITE_CORRUPT`.
+ * Reads all pages of a database, and returns the first fault that it finds. SQLite throws some faults
+ * instead, with the code `SQLITE_CORRUPT`.
  */
 export function quickCheck(connection: BetterSqlite3.Database): string | undefined {
   const fault = String(connection.pragma('quick_check(1)', { simple: true }))

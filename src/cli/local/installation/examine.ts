@@ -162,7 +162,10 @@ async function examineFolder(config: LocalConfig): Promise<Found> {
   return { problems: [...problems, ...(await foreignFile(config))], detail: dataFolder }
 }
 
-/** Describes a file of the depot that does not belong to the owner of its database, if there is one. */
+/**
+ * Describes the first file of another owner than that of the database. Looks only at the entries of the data
+ * folder and of the folder of packages, and not into folders below these.
+ */
 async function foreignFile(config: Config): Promise<string[]> {
   const { dataFolder, database } = config
   if (database.engine !== 'sqlite') return []
@@ -333,12 +336,12 @@ async function examineServer(config: LocalConfig): Promise<Found> {
   }
 }
 
-/** Reports whether the ledger of the depot has an entry. A database that cannot be read may have it. */
+/** Reports whether the ledger of the depot has this entry. Returns true if the database cannot be read. */
 async function hasEntry(config: LocalConfig, { sequence, hash }: LedgerHead): Promise<boolean> {
   return readDepot(config, async (db) => (await findHash(db, sequence)) === hash).catch(() => true)
 }
 
-/** Describes a server that runs although its data folder is gone. Its process has the database open. */
+/** Describes a server that runs although its data folder is gone: its process still has the database open. */
 async function findOrphanedServer({ host, port }: Config): Promise<string | undefined> {
   if (port === 0) return undefined
   const url = urlOf(host, port)

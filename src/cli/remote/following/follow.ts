@@ -96,7 +96,10 @@ export const follow: Define = (command, io) =>
       }
     })
 
-/** Throws a UsageError if the state in the folder is of another package, for example of a/b-c for a-b/c. */
+/**
+ * Throws a UsageError if the folder has the state of another package: `a/b-c` and `a-b/c` have the same
+ * folder.
+ */
 function expectPackage(name: string, { path, state }: StateFolder): void {
   if (state === undefined || state.ident.startsWith(`${name}/`)) return
   throw new UsageError(

@@ -16,7 +16,7 @@ export function digestOf(body: object): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)
 }
 
-/** Returns the digest of settings (`digestOfSettings`) that is a part of an entity tag in `If-Match`. */
+/** Finds the digest of settings (`digestOfSettings`) in an entity tag, such as that of `If-Match`. */
 export function settingsDigestIn(tag: string | undefined): string | undefined {
   return /["-]([0-9a-f]{32})[-"]/.exec(tag ?? '')?.[1]
 }

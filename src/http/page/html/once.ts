@@ -6,10 +6,10 @@ import { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
 import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
 
-// A form that makes something carries a random text. The same form sent twice makes one thing, and both
-// requests get the same answer.
+// A form that makes something has a random text in a hidden field. If the same form is sent twice, the second
+// request makes nothing and gets the same answer.
 
-/** The field of a form with `isOnce`. */
+/** The shape of the hidden field of a form with `isOnce`. */
 export const Once = { once: z.string().regex(/^[0-9a-f]{32}$/) }
 
 export function onceField(): SafeHtml {
@@ -17,9 +17,9 @@ export function onceField(): SafeHtml {
 }
 
 /**
- * Returns the idempotency key of a form. The fields are a part of it, because a person may go back, change
- * them and send the form again, to make something else. With its space, it is no key of the API. Throws
- * `invalid_request` for a form without the field `once`.
+ * Returns the idempotency key of a form. The key depends on all fields, because a person may go back, change
+ * a field and send the form again to make something else. It has a space, so it differs from all keys of the
+ * API. Throws `invalid_request` for a form without the field `once`.
  */
 export function onceKey({ url, sentFields = {} }: FastifyRequest): IdempotencyKey {
   const { _csrf, ...fields } = sentFields

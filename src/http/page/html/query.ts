@@ -65,8 +65,8 @@ export function parseFields<Shape extends z.ZodType>(shape: Shape, fields: unkno
 }
 
 /**
- * Parses the package and the target after which a page of a list begins, such as `acme/app x86_64-linux`. A
- * malformed place is the beginning.
+ * Parses the package and the target after which a page of a list begins, such as `acme/app x86_64-linux`.
+ * Returns `undefined`, for the beginning of the list, if they are absent or malformed.
  */
 export function linePlaceOf(after: string | undefined): PointerPlace | undefined {
   const [name = '', text] = after?.split(' ') ?? []

@@ -5,13 +5,13 @@ import type { View } from '../../../views/view.ts'
 import { viewLink } from './parts.ts'
 import type { Visit } from './visit.ts'
 
-/** What the rules of views say about `latest`, after "latest is". */
+/** The end of a sentence that begins with "latest is", for each rule of views. */
 export const RULE_WORDS: Readonly<Record<ViewRule, string>> = {
   promoted: 'the release promoted last',
   highest: 'the highest version',
 }
 
-/** The views with their rules, revisions and makers. */
+/** A table of views with their rules, revisions and makers. */
 export function viewTable(visit: Visit, views: readonly View[]): SafeHtml {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Views"><table><thead><tr><th scope="col" data-sortable>View</th><th scope="col">Latest is</th><th scope="col" class="number">Revision</th><th scope="col">Made by</th></tr></thead><tbody>
 ${views.map(

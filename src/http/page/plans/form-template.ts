@@ -101,7 +101,7 @@ ${
 }`
 }
 
-/** Offers the other rule first. */
+/** The field for the new rule. At first, the rule that the view does not have is selected. */
 function ruleField(sent: Form, { view, form }: Shown): SafeHtml {
   const options = VIEW_RULES.map((rule) => [rule, RULE_WORDS[rule]] as const)
   const other = VIEW_RULES.find((rule) => rule !== view.rule)

@@ -131,7 +131,7 @@ function missing({ effect }: StoredPlan): SafeHtml | null {
 
 function moves(visit: Visit, { effect }: StoredPlan): SafeHtml {
   const { pointers, act } = effect
-  // Another rule moves latest alone: nothing joins or leaves.
+  // A change of the rule moves only `latest`: no release joins or leaves.
   const releases = act === 'set-rule' ? [] : effect.releases
   const joined = withoutMoves(
     releases.filter(({ change }) => change !== 'unchanged' && change !== 'removed'),

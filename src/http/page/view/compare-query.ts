@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { viewPath } from '../html/parts.ts'
 import { OptionalText, withQuery } from '../html/query.ts'
 
-/** The states that a page compares, as in the API, and what it leaves out. */
+/** The query of a comparison: the states to compare, as in the API, and a filter of packages. */
 export const CompareQuery = z.object({
   at: OptionalText,
   with: OptionalText,

@@ -26,8 +26,8 @@ interface Comparison {
 }
 
 /**
- * The page of a comparison. It does not follow the depot, because to compare two views with 10,000 packages
- * takes more than 100 ms of processor time.
+ * The page of a comparison. It does not follow the depot, because a comparison of two views with 10,000
+ * packages takes more than 100 ms of processor time.
  */
 export function compareContent(visit: Visit, comparison: Comparison): Content {
   const { from, to, query, differences } = comparison
@@ -101,7 +101,7 @@ function release(visit: Visit, ident: string | undefined): SafeHtml {
   return ident === undefined ? html`<span class="none">—</span>` : releaseLink(visit, ident)
 }
 
-/** A link to the plan that brings the first view what is latest in the second. */
+/** A link to the plan that promotes into the first view what is latest in the second. */
 function promoteLink(visit: Visit, { from, to, query }: Comparison): SafeHtml | null {
   if (from.view.id === to.view.id || query.at !== undefined || !mayChange(visit, from.view)) return null
   const { with_at: at, origin, name } = query

@@ -69,7 +69,7 @@ ${sameCommands([
   }
 }
 
-/** What a person reads whose form would have undone the change of somebody else. */
+/** The present rules, for a person whose form was refused because somebody else has replaced the rules. */
 function presentRules(visit: Visit, view: View): SafeHtml {
   const changes = withQuery('/activity', { view: view.name, kind: 'gates' })
   return html`<section class="notice warn" aria-label="The rules now"><p><b>The rules now</b> (<a href="${visit.to(changes)}">who changed them</a>). The fields below have what you typed, and would replace them.</p>

@@ -15,7 +15,7 @@ const params = z.object({ view: z.string() })
 const SettingsForm = z.object({ _csrf: z.string(), read: ReadDigest, ungoverned: OptionalNames })
 const Settings = z.object({ ungoverned: Ungoverned })
 
-/** Routes for the settings of a view that are no conditions on its changes. */
+/** Routes for the settings of a view other than its gates. */
 export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const pages = app.withTypeProvider<ZodTypeProvider>()
   const { db, writer } = depot

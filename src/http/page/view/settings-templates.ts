@@ -51,13 +51,13 @@ ${sameCommands([
   }
 }
 
-/** What a person reads whose form would have undone the change of somebody else. */
+/** The present origins, for a person whose form was refused because somebody else has replaced them. */
 function presentOrigins({ ungoverned }: View): SafeHtml {
   const origins = ungoverned.length === 0 ? 'none' : listWords(ungoverned)
   return html`<p class="notice warn">Now they are ${origins}. The field below has what you typed, and would replace them.</p>`
 }
 
-/** What latest means. The change is planned, because it can move every package. */
+/** The rule of the view, with a link to plan another one, because another rule can move every package. */
 function ruleSetting(visit: Visit, view: View): SafeHtml {
   const { name, rule } = view
   const path = withQuery('/plans/new', { view: name, act: 'set-rule' })
