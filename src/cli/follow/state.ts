@@ -62,7 +62,8 @@ export class StateFolder {
     await mkdir(path, { recursive: true, mode: 0o700 })
     const folder = new StateFolder(path, lockFolder(path))
     try {
-      folder.#state = JSON.parse(await readFile(join(path, STATE_FILE), 'utf8')) as State
+      const found = JSON.parse(await readFile(join(path, STATE_FILE), 'utf8')) as Partial<State> | null
+      if (found?.ident !== undefined) folder.#state = found as State
     } catch (error) {
       // A damaged file counts as absent: the hook then runs once more.
       if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') {

@@ -74,6 +74,15 @@ test('the folder of another package is refused, whose name only looks the same',
   t.strictSame(machine.notes(), [])
 })
 
+test('a damaged state counts as absent', async (t) => {
+  for (const text of ['{"ident":', 'null', '{}']) {
+    const machine = makeMachine(t, started)
+    mkdirSync(machine.files, { recursive: true })
+    writeFileSync(join(machine.files, 'state.json'), text)
+    t.match(await machine.once(), { code: 0, stdout: `${NEW} runs.\n` }, text)
+  }
+})
+
 test('a latest release that is deleted before it is downloaded is looked for again', async (t) => {
   const machine = makeMachine(t, started)
   const body = JSON.stringify({ status: 404, code: 'not_found', detail: 'there is no such release' })
