@@ -276,7 +276,7 @@ for (const [scene, { before, after, sections }] of Object.entries(SCENES)) {
         if (outcome.code !== 0) break
       }
     } finally {
-      await run('stop', 'systemctl stop hart-depot')
+      await run('stop', 'systemctl stop hart-depot; [ ! -e builder.pid ] || kill "$(cat builder.pid)"')
     }
   })
 }
