@@ -20,12 +20,14 @@ export async function migrate(client: Client, migrations: readonly Migration[], 
   await client.query('begin')
   try {
     await client.query(`select pg_advisory_xact_lock(${MIGRATING})`)
-    const pending = await findMissing() // another node may have applied some meanwhile
     await client.query(`create table if not exists migrations (
       number bigint primary key, name text not null, checksum text not null, applied_at bigint not null)`)
     await client.query(
       'alter table migrations add column if not exists is_additive boolean not null default false',
     )
+    // Another node may have applied some meanwhile. The statements above make this connection forget that it
+    // saw no tables; the advisory lock does not.
+    const pending = await findMissing()
     for (const { name, sql, checksum, isAdditive } of pending) {
       await runSql(client, name, sql)
       await client.query(
