@@ -66,7 +66,7 @@ test('a hundred megabytes of binary output pass through, and none of it stays in
   })
   const { PATH = '' } = process.env
   const child = spawn(process.execPath, [join(CLONE, 'src/main.ts'), 'pipeline', 'unit'], {
-    env: { PATH, npm_package_name: 'hart-depot', INIT_CWD: folder },
+    env: { PATH, HOME: folder, npm_package_name: 'hart-depot', INIT_CWD: folder },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let zeros = 0
