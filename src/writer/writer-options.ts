@@ -7,7 +7,10 @@ export interface WriterOptions {
    * of the same turn.
    */
   readonly gather: () => Promise<unknown>
-  /** Called at the last moment before a batch is committed. If it throws, the batch fails with that error. */
+  /**
+   * Called at the last moment before a batch is committed, and before a snapshot is opened. If it throws, the
+   * commands fail with that error.
+   */
   readonly beforeCommit: () => void
   /** Milliseconds of a monotonic clock. */
   readonly elapsed: () => number

@@ -194,8 +194,9 @@ export class Writer<T extends Handlers> {
   }
 
   async #runOnSnapshot(command: CommandIn<T>, readAhead: ReadAhead): Promise<SnapshotRun> {
-    const { now, openSnapshot } = this.#options
+    const { now, openSnapshot, beforeCommit } = this.#options
     if (openSnapshot === undefined) throw new Postponed('the writer cannot open snapshots')
+    beforeCommit() // opening the files of a snapshot would fail with an error that says less
     const { setBackAt } = this.#clock
     return runOnSnapshot(await openSnapshot(), this.#commands, command, { readAhead, now, setBackAt })
   }

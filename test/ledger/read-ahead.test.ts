@@ -1,3 +1,6 @@
+import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import tap, { test } from 'tap'
 import { UNRESTRICTED_AUDIENCE } from '../../src/access/access.ts'
 import type { Actor } from '../../src/access/access.ts'
@@ -306,4 +309,15 @@ test('a closing depot answers commands that are reading ahead', async (t) => {
   const outcome = closing.depot.writer.submit(promotion('delivered', releases))
   await closing.close()
   t.match(await outcome, { isChanged: true })
+})
+
+test('a command that reads too long is refused like any other when the data folder is gone', async (t) => {
+  const scratch = await mkdtemp(join(tmpdir(), 'hart-depot-read-ahead-'))
+  t.teardown(() => rm(scratch, { recursive: true }))
+  const folder = join(scratch, 'data')
+  const gone = await startDepot(t, { folder, elapsed: () => (time += 1_000) })
+  const releases = await makeReleases(gone, `acme/app/1.0/${STAMP}`)
+  await rename(folder, `${folder}.aside`)
+  await t.rejects(gone.depot.writer.submit(promotion('delivered', releases)), { code: 'data_gone' })
+  await rename(`${folder}.aside`, folder)
 })
