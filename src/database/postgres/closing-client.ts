@@ -6,9 +6,9 @@ import type { ClientConfig } from 'pg'
 const CLOSE_MS = 3_000
 
 /**
- * A client of PostgreSQL that closes its socket if the server does not. Otherwise, a network that carries
- * nothing would keep a process from ending for a quarter of an hour, until the system gives up the
- * connection.
+ * A client of PostgreSQL that closes its socket if the server does not. Otherwise, on a network that carries
+ * nothing, a process could not end before the system gives up the connection, which takes a quarter of an
+ * hour.
  */
 export class ClosingClient extends Client {
   readonly #socket: Socket
@@ -22,7 +22,8 @@ export class ClosingClient extends Client {
   override end(): Promise<void>
   override end(callback: (error: Error) => void): void
   override end(callback?: (error: Error) => void): Promise<void> | void {
-    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_MS).unref() // an open socket is enough to wait
+    // Only the open socket keeps the process waiting, not the timer.
+    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_MS).unref()
     this.#socket.once('close', () => clearTimeout(timer))
     return callback === undefined ? super.end() : super.end(callback)
   }
