@@ -43,7 +43,7 @@ export async function readView({ depot, options }: DepotAnswers, view: string): 
 
 /**
  * Gathers the moves that bring the files of a view to what was read of it. The depot is asked only for
- * versions that have several releases, or a yanked one.
+ * versions that have several releases or a yanked one, and for those of lines whose `latest` is hidden.
  */
 export async function movesTo(
   view: string,
@@ -54,15 +54,13 @@ export async function movesTo(
   for (const file of files.filesOf(view)) moves.remove(file)
   for (const pointer of pointers) moves.set(latestNamesOf(pointer)[0], pointer)
   const lines = new Set(pointers.map(lineOf))
-  const ofVersions = Map.groupBy(
-    members.filter((member) => lines.has(lineOf(member))),
-    (member) => `${lineOf(member)} ${parseIdent(member.ident).version}`,
-  )
+  const ofVersions = Map.groupBy(members, (member) => `${lineOf(member)} ${parseIdent(member.ident).version}`)
   const unclear: LatestName[] = []
   for (const [member, ...others] of ofVersions.values()) {
     if (member === undefined) continue
     const [, ofVersion] = latestNamesOf(member)
-    if (others.length === 0 && !member.isYanked) moves.set(ofVersion, member)
+    const isClear = others.length === 0 && !member.isYanked && lines.has(lineOf(member))
+    if (isClear) moves.set(ofVersion, member)
     else unclear.push(ofVersion)
   }
   await each(unclear, PARALLEL_READS, async (name) => moves.ask(name, answers))

@@ -278,10 +278,10 @@ async function findRows({ db }: Depot, ident: Ident, target: Target | undefined)
  */
 async function findQuotasFor(
   { db }: Depot,
-  { ident, likelyOrigin, checksum, announcedBytes = 0 }: Upload,
+  { ident, likelyOrigin, checksum, announcedBytes = 0, upstream }: Upload,
   published: UploadRows['published'],
 ): Promise<readonly Quota[]> {
-  if (announcedBytes > 0 && announcedBytes <= SMALL_BYTES) return []
+  if (upstream === undefined && announcedBytes > 0 && announcedBytes <= SMALL_BYTES) return []
   if (published !== undefined && !published.isAnnounced) return []
   const quotas = await findQuotas(db, ident?.origin ?? likelyOrigin)
   const isKnown = quotas.length > 0 && checksum !== undefined && (await findBlob(db, checksum)) !== undefined
