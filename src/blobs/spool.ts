@@ -1,12 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import {
-  closeSync,
-  createWriteStream,
-  existsSync,
-  open as openCallback,
-  write as writeCallback,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, open as openCallback, write as writeCallback, writeFileSync } from 'node:fs'
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -76,8 +69,9 @@ export class Spool {
   async copy(stream: Readable): Promise<SpoolFile> {
     const file = this.newFile()
     try {
-      await pipeline(stream, createWriteStream(file.path, { flags: 'wx' }))
+      await pipeline(stream, (await file.create()).createWriteStream())
     } catch (error) {
+      stream.destroy()
       await this.discard(file)
       throw error
     }

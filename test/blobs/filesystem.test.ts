@@ -14,6 +14,7 @@ import {
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'tap'
 import type { Test } from 'tap'
@@ -162,6 +163,20 @@ test('a blob that cannot be stored is absent, and can be stored later', async (t
   await mkdir(join(folder, 'ab'))
   await claims.keep(await spooled(spool, 'some bytes'), CHECKSUM)
   t.match(await storage.head(CHECKSUM), { sizeBytes: 10 })
+})
+
+async function* failing() {
+  yield Buffer.from('some bytes')
+  throw new Error('no more')
+}
+
+test('a discarded copy of a stream leaves no file, nor does one that fails', async (t) => {
+  const { spool } = await open(t)
+  const copied = await spool.copy(Readable.from([Buffer.from('some bytes')]))
+  t.equal(await readFile(copied.path, 'utf8'), 'some bytes')
+  await spool.discard(copied)
+  await t.rejects(spool.copy(Readable.from(failing())), /no more/)
+  t.strictSame(await spool.list(), [])
 })
 
 test('a small blob that cannot be stored leaves no file, and the others are stored', async (t) => {

@@ -173,8 +173,8 @@ async function foreignFile(config: Config): Promise<string[]> {
   for (const folder of [dataFolder, await storageFolder(config)])
     for (const name of (await readdir(folder)).filter((found) => found !== 'lost+found')) {
       const file = join(folder, name)
-      const { uid } = await lstat(file)
-      if (uid !== owner)
+      const uid = (await lstat(file).catch(() => undefined))?.uid // it may be gone by now
+      if (uid !== undefined && uid !== owner)
         return [
           `${file} belongs to ${nameOf(uid)}, and the database to ${nameOf(owner)}: chown -R gives all files to the user of the depot`,
         ]

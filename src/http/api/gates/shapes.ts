@@ -114,7 +114,7 @@ const EXAMPLE: z.input<typeof gates> = {
 export const GatesHeaders = z.looseObject({
   'if-match': z
     .string()
-    .regex(/^(\*|"[0-9a-f]{32}(-[^"]*)?")$/, 'must be the entity tag of the rules of the view')
+    .regex(/^(\*|(W\/)?"[0-9a-f]{32}(-[^"]*)?")$/, 'must be the entity tag of the rules of the view')
     .optional()
     .describe('the entity tag of the rules: answers 412 if other rules have been set since'),
 })

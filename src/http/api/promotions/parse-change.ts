@@ -173,13 +173,14 @@ async function parseSource(depot: Depot, body: ChangeFields, audience: Audience)
 /**
  * Returns the expected revision from the body or from `If-Match: "12"`. The entity tag of a view starts with
  * its `revision_id`; the rest depends on the caller. Tags of earlier versions start with the revision alone.
+ * nginx makes tags weak (`W/`) when it compresses answers.
  */
 function expectedRevision({ headers, body }: ChangeRequestParts): Position | undefined {
   const header = headers['if-match']?.trim()
   const expected =
     body.expect_revision === undefined ? undefined : parsePosition(String(body.expect_revision))
   if (header === undefined || header === '*') return expected
-  const [, digits, mark] = /^"(\d{1,15})(?:-([0-9a-f]{16})(?=[-"]))?(?:-[^"]*)?"$/.exec(header) ?? []
+  const [, digits, mark] = /^(?:W\/)?"(\d{1,15})(?:-([0-9a-f]{16})(?=[-"]))?(?:-[^"]*)?"$/.exec(header) ?? []
   if (digits === undefined)
     throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, for example "12"')
   const isOtherMark = mark !== undefined && expected?.mark !== undefined && mark !== expected.mark

@@ -142,7 +142,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
         actor: actorOf(request, 'api'),
       })
       return reply
-        .header('etag', `"${view.revision}"`)
+        .header('etag', `"${view.revision}-${digestOfSettings(view.ungoverned)}"`)
         .send({ view: wireView(view), change: promotion === undefined ? null : wirePromotion(promotion) })
     },
   )
