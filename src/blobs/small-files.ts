@@ -24,22 +24,25 @@ interface Waiting {
  * The maximum number of files in a batch. In a larger batch, each file would wait too long for the others.
  */
 const MAX_FILES = 64
+/** One thread writes while the other waits for the disk. */
+const THREADS = 2
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./small-files-thread${extname(import.meta.filename)}`, import.meta.url)
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
 
 /**
- * Makes small files durable in a thread of its own. Files that come while the thread is busy form its next
- * batch, so that one sync of a folder serves all of them, and both threads wake once. The thread starts with
- * the first file, and ends after a minute without files. The owner calls `close`.
+ * Makes small files durable in threads of its own. Files that come while both are busy form the next batch,
+ * so that one sync of a folder serves all of them, and a thread wakes once. The threads start when files
+ * come, and end after a minute without files. The owner calls `close`.
  */
 export class SmallFiles {
-  readonly #thread = new ThreadPool<SmallFilesTask, (PackedError | undefined)[]>(THREAD, {
-    maxThreads: 1,
+  readonly #threads = new ThreadPool<SmallFilesTask, (PackedError | undefined)[]>(THREAD, {
+    maxThreads: THREADS,
     resourceLimits: HEAP_LIMITS,
   })
   readonly #waiting: Waiting[] = []
-  #isRunning = false
+  /** The number of threads that are busy, or are about to be. */
+  #busy = 0
 
   /**
    * Resolves when the file is in its place and outlives a crash. Otherwise rejects with the system's error.
@@ -48,23 +51,23 @@ export class SmallFiles {
   place(file: SmallFile): Promise<void> {
     const placed = Promise.withResolvers<void>()
     this.#waiting.push({ file, placed })
-    if (!this.#isRunning) {
-      this.#isRunning = true
+    if (this.#busy < THREADS) {
+      this.#busy += 1
       setImmediate(() => void this.#run()) // so that the files of this turn of the event loop form a batch
     }
     return placed.promise
   }
 
-  /** Waits for the files that are being placed, and ends the thread. */
+  /** Waits for the files that are being placed, and ends the threads. */
   close(): Promise<void> {
-    return this.#thread.close()
+    return this.#threads.close()
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_FILES)
       try {
-        const faults = await this.#thread.run(taskOf(batch.map(({ file }) => file)))
+        const faults = await this.#threads.run(taskOf(batch.map(({ file }) => file)))
         for (const [index, { placed }] of batch.entries()) {
           const fault = faults[index]
           if (fault === undefined) placed.resolve()
@@ -78,7 +81,7 @@ export class SmallFiles {
         }
       }
     }
-    this.#isRunning = false
+    this.#busy -= 1
   }
 }
 
