@@ -161,7 +161,7 @@ test('the entity tag of a view is valid as If-Match for every caller and format'
 
 test('a malformed If-Match, or one that contradicts expect_revision, is refused', async (t) => {
   const view = await freshView()
-  for (const tag of ['"abc"', 'W/"1"', '1'])
+  for (const tag of ['"abc"', 'W/1', '1'])
     t.match(
       await callApi(started, 'POST', `${view}/promotions`, {
         token: ci,
