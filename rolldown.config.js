@@ -7,6 +7,7 @@ import { basename } from 'node:path'
 const ENTRIES = [
   'src/main.ts',
   'src/client/client.ts',
+  'src/blobs/small-files-thread.ts',
   'src/database/sqlite/reading-thread.ts',
   'src/depot/writer-thread.ts',
   'src/hart/hash-thread.ts',

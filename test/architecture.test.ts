@@ -273,6 +273,18 @@ test('a server loads few modules before its first request', async (t) => {
   t.ok(count <= MAX_FILES_AT_START, `${count} files, at most ${MAX_FILES_AT_START}`)
 })
 
+test('the bundle has a file for each thread', (t) => {
+  const config = readFileSync(new URL('../rolldown.config.js', import.meta.url), 'utf8')
+  const threads = [...sources].flatMap(([file, text]) =>
+    [...text.matchAll(/new URL\(`\.\/([\w-]+)\$\{extname/g)].map(([, name]) =>
+      join(dirname(file), `${name}.ts`),
+    ),
+  )
+  t.ok(threads.length > 5)
+  for (const thread of threads) t.ok(config.includes(`'src/${thread}',`), `src/${thread} is an entry`)
+  t.end()
+})
+
 test('imports have no cycles, types included', async (t) => {
   const known = new Map(
     files.map((file) => [file, importsOf(file, { types: true }).filter((name) => sources.has(name))]),
